@@ -1,0 +1,453 @@
+"""What comes next in a conversation, from its log alone.
+
+Theory of operation
+-------------------
+A conversation's log is its workflow. `decide(log, policy, now)` looks at the last *batch* (a `Replied` of the model,
+or the `Requested` of a client), at what follows it, and names one `Step`. An executor does that one thing, appends
+what came of it, and asks again. A crash at any point leaves a log from which the same function goes on; there is no
+other path for resuming, and no state beside the log but `running`: the calls in flight in this very process.
+
+The first match wins:
+
+    a call is denied, or its fate is unknown            Settle   (the model is told)
+    an asked call ran out of time, or a grant covers it Judge
+    a call needs a verdict and was never asked          Ask      (all such calls at once: people think while tools run)
+    a call is free to run                               Run      (all such calls at once)
+    a call is running or waits for a verdict            Wait
+    the model failed and a retry is due later           Wait
+    the model failed for good, or the budget is spent   Stop
+    something is unread: a message, or results          CallModel
+    nothing                                             Idle
+
+Why each rule is there: *intent before effect* (a `Started` without outcome is never run again unless the tool says
+that this is harmless); *the first verdict wins* (expiry is a verdict too, so a late tap can be told); *counted from
+the log* (a call that kills the process uses up its attempts and ends); *a reply says how far it had read* (a message
+that came in while the model was at work is unread, whatever its place in the log).
+
+Sending is not a step: a message is put in the outbox by the very transaction that logs it, and goes out on a lane of
+its own, so that a prompt or an agent's message never waits behind a turn.
+
+House rules: all transitions live here. This file knows no store, no clock, no platform, and it is total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Cleared,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Logged,
+    Outcome,
+    Replied,
+    Requested,
+    Started,
+    Stopped,
+    Verdict,
+)
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.policy import Ask as NeedsVerdict
+from bridge_mcp.core.policy import Budget, Free, Policy, Refuse
+from bridge_mcp.core.tools import call_digest, parse_arguments
+
+__all__ = [
+    "Ask",
+    "CallModel",
+    "Idle",
+    "Judge",
+    "Run",
+    "Settle",
+    "Step",
+    "Stop",
+    "Wait",
+    "decide",
+    "open_calls",
+    "reaches_back_to",
+    "work_seconds",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Write a call's outcome without running it."""
+
+    call: Call
+    outcome: Outcome
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Close an asked call by rule: it expired, or a grant given meanwhile covers it."""
+
+    call: Call
+    verdict: Verdict
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask for verdicts on these calls, each with the reason why."""
+
+    calls: tuple[tuple[Call, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run these calls, together; each with its arguments as they shall run, and what let it."""
+
+    calls: tuple[tuple[Call, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Call the model. `turn` is the seq of the message that opened the turn; `attempt` counts from 1."""
+
+    turn: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the turn without a reply."""
+
+    reason: str
+    upto: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until` (epoch seconds; None: until something comes in)."""
+
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to do until something comes in."""
+
+
+Step: TypeAlias = Settle | Judge | Ask | Run | CallModel | Stop | Wait | Idle
+
+GAVE_UP = "I could not finish this. Please try again, or ask for less at once."
+UNKNOWN = (
+    "Outcome unknown: the call was begun and then interrupted, and nobody can say whether it took effect. "
+    "It was not run again. Check before you repeat it."
+)
+CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
+
+
+@dataclass(slots=True)
+class Fate:
+    """What the log says of one call so far."""
+
+    finished: bool = False
+    begun: int = 0
+    repeatable: bool = False
+    asked: Asked | None = None
+    judged: Judged | None = None
+
+
+@dataclass(slots=True)
+class View:
+    """The part of a log that matters for the next step, read in one pass."""
+
+    batch: Logged | None = None
+    stopped: Logged | None = None
+    fates: dict[str, Fate] = field(default_factory=dict[str, Fate])
+    unread: list[Logged] = field(default_factory=list[Logged])
+    model_starts: list[Logged] = field(default_factory=list[Logged])
+    """Model calls begun since the last reply, stop or clearing: the attempts at the next reply."""
+    failed: Failed | None = None
+    """How the last of them failed, if it did."""
+    head: int = 0
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of the batch, unless the turn was stopped since."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.calls if isinstance(entry, Replied | Requested) else ()
+
+    @property
+    def open_turn(self) -> int | None:
+        """The turn that the last reply leaves open, because it asked for calls."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.turn if isinstance(entry, Replied) and entry.calls else None
+
+
+def read(log: Log) -> View:
+    """One pass over a log."""
+    view = View()
+    for logged in log:
+        view.head = logged.seq + 1
+        match logged.entry:
+            case Cleared():
+                view = View(head=view.head)
+            case Replied(upto=upto) as entry:
+                settle_reading(view, upto)
+                view.batch, view.stopped = logged, None
+                view.fates = {call.id: Fate() for call in entry.calls}
+            case Requested() as entry:
+                view.batch, view.stopped = logged, None
+                view.fates = {call.id: Fate() for call in entry.calls}
+            case Stopped(upto=upto):
+                settle_reading(view, upto)
+                view.stopped = logged
+            case Heard(to="assistant", answers=None):
+                view.unread.append(logged)
+            case Started(effect="model"):
+                view.model_starts.append(logged)
+                view.failed = None
+            case Failed(effect="model", ref=ref) as entry:
+                if view.model_starts and view.model_starts[-1].seq == ref:
+                    view.failed = entry
+            case Started() | Asked() | Judged() | Finished() as entry:
+                note(view.fates.get(entry.call), entry)
+            case _:
+                pass
+    return view
+
+
+def settle_reading(view: View, upto: int) -> None:
+    """What was heard before `upto` is dealt with, and the attempts at dealing with it are over."""
+    view.unread = [heard for heard in view.unread if heard.seq >= upto]
+    view.model_starts.clear()
+    view.failed = None
+
+
+def note(fate: Fate | None, entry: Started | Asked | Judged | Finished) -> None:
+    """Write one entry into its call's fate; entries of an older batch's calls concern nobody any more."""
+    if fate is None:
+        return
+    match entry:
+        case Started():
+            fate.begun += 1
+            fate.repeatable = entry.repeatable
+        case Asked():
+            fate.asked = entry
+        case Judged():
+            fate.judged = fate.judged or entry
+        case Finished():
+            fate.finished = True
+
+
+def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()) -> Step:
+    """The next step of the conversation whose log (or a tail that `reaches_back_to` allows) this is.
+
+    `running` holds the ids of the calls in flight in this process; they are waited for, not settled.
+    """
+    view = read(log)
+    return step_of_calls(view, policy, now, running) or step_of_model(view, log, policy, now)
+
+
+def step_of_calls(view: View, policy: Policy, now: float, running: Set[str]) -> Step | None:
+    """The step that the batch's calls ask for; None when every one has its outcome."""
+    ask: list[tuple[Call, str]] = []
+    run: list[tuple[Call, str, str]] = []
+    waits: list[float] = []
+    waiting = False
+    first: Judge | None = None
+    for call in view.calls:
+        match step_of_call(call, view.fates[call.id], policy, now, running):
+            case None:
+                pass
+            case Settle() as settle:
+                return settle
+            case Judge() as judge:
+                first = first or judge
+            case Ask() as asked:
+                ask.extend(asked.calls)
+            case Run() as free:
+                run.extend(free.calls)
+            case Wait(until):
+                waiting = True
+                if until is not None:
+                    waits.append(until)
+            case _:
+                pass
+    if first is not None:
+        return first
+    if ask:
+        return Ask(tuple(ask))
+    free_slots = policy.max_parallel - len(running)
+    if run and free_slots > 0:
+        return Run(tuple(run[:free_slots]))
+    if waiting or run:
+        return Wait(min(waits, default=None))
+    return None
+
+
+def step_of_call(call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]) -> Step | None:
+    """What one call asks for; None when it has its outcome."""
+    if fate.finished:
+        return None
+    if call.id in running:
+        return Wait(None)
+    if fate.begun and (not fate.repeatable or fate.begun >= policy.budget.attempts):
+        return Settle(call, "unknown", UNKNOWN)
+    if fate.judged is not None:
+        return step_of_verdict(call, fate.judged, policy)
+    if fate.begun:
+        return Run(((call, call.arguments, "repeatable"),))
+    match policy.gate(call, now):
+        case Refuse(because):
+            return Settle(call, "error", because)
+        case Free(because):
+            return Judge(call, "approved", because) if fate.asked else Run(((call, call.arguments, because),))
+        case NeedsVerdict(because):
+            if fate.asked is None:
+                return Ask(((call, because),))
+            if fate.asked.expires_at and now >= fate.asked.expires_at:
+                return Judge(call, "expired", "bridge")
+            return Wait(fate.asked.expires_at or None)
+
+
+def step_of_verdict(call: Call, judged: Judged, policy: Policy) -> Step:
+    """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
+    match judged.verdict:
+        case "approved":
+            arguments = call.arguments if judged.arguments is None else judged.arguments
+            spec = policy.tools.get(call.tool)
+            if spec is None:
+                return Settle(call, "error", f"The tool '{call.tool}' was approved but is no longer there.")
+            try:
+                same = not judged.digest or call_digest(spec, parse_arguments(arguments)) == judged.digest
+            except BadInput as exc:
+                return Settle(call, "error", str(exc))
+            return Run(((call, arguments, "verdict"),)) if same else Settle(call, "denied", CHANGED)
+        case "rejected":
+            why = f": {judged.note}" if judged.note else "."
+            return Settle(call, "denied", f"Not run: it was rejected{why}")
+        case "expired":
+            return Settle(call, "expired", "Not run: nobody approved it in time.")
+        case "cancelled":
+            return Settle(call, "stopped", "Not run: the turn was stopped.")
+
+
+def step_of_model(view: View, log: Log, policy: Policy, now: float) -> Step:
+    """The step once no call is open."""
+    turn = view.open_turn
+    if turn is None:
+        if not view.unread:
+            return Idle()
+        turn = view.unread[0].seq
+    if view.failed is not None:
+        if view.failed.retry_at is None:
+            return stop(view, view.failed.reason, view.failed.text or GAVE_UP)
+        if now < view.failed.retry_at:
+            return Wait(view.failed.retry_at)
+    attempt = len(view.model_starts) + 1
+    if attempt > policy.budget.attempts:
+        why = view.failed.reason if view.failed else "each attempt ended with the process"
+        text = view.failed.text if view.failed else ""
+        return stop(view, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP)
+    spent = budget_spent(log, turn, policy.budget)
+    return stop(view, spent, GAVE_UP) if spent else CallModel(turn, attempt)
+
+
+def stop(view: View, reason: str, text: str) -> Stop:
+    """End the turn: what the last attempt had read is given up, what came in after it opens a new turn."""
+    if view.model_starts:
+        return Stop(reason, view.model_starts[-1].seq, text)
+    entry = view.batch.entry if view.batch else None
+    return Stop(reason, entry.upto if isinstance(entry, Replied) and entry.calls else view.head, text)
+
+
+def budget_spent(log: Log, turn: int, budget: Budget) -> str:
+    """Why this turn may not go on, or nothing."""
+    calls = rounds = 0
+    for logged in log:
+        match logged.entry:
+            case Started(effect="model", turn=t) if t == turn:
+                calls += 1
+            case Replied(turn=t, calls=asked) if t == turn and asked:
+                rounds += 1
+            case _:
+                pass
+    if calls >= budget.model_calls:
+        return f"the turn's budget of {budget.model_calls} model calls is spent"
+    if rounds > budget.tool_rounds:
+        return f"the turn's budget of {budget.tool_rounds} tool rounds is spent"
+    if work_seconds(log, turn) >= budget.work_s:
+        return f"the turn's budget of {budget.work_s:g} seconds of work is spent"
+    return ""
+
+
+def work_seconds(log: Log, turn: int) -> float:
+    """The seconds of a turn in which a model or a tool was at work.
+
+    Overlapping calls count once. The time people took, and the time the bridge was down, do not count: an effect that a
+    crash cut short has no end in the log.
+    """
+    total = until = 0.0
+    for begin, end in sorted(work_spans(log, turn)):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return total
+
+
+def work_spans(log: Log, turn: int) -> Iterator[tuple[float, float]]:
+    """Begin and end of every effect of a turn that has both."""
+    begun: dict[str, float] = {}
+    for logged in log:
+        if logged.seq < turn:
+            continue
+        match logged.entry:
+            case Started(effect="model"):
+                begun[f"model:{logged.seq}"] = logged.at
+            case Started(call=call):
+                begun[call] = logged.at
+            case Replied(upto=upto):
+                yield begun.get(f"model:{upto}", logged.at), logged.at
+            case Failed(effect="model", ref=ref):
+                yield begun.get(f"model:{ref}", logged.at), logged.at
+            case Finished(call=call):
+                yield begun.get(call, logged.at), logged.at
+            case _:
+                pass
+
+
+def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
+    """The calls of the last batch that have no outcome, each with its `Asked` while it waits for a verdict.
+
+    This is the one definition of "pending".
+    """
+    view = read(log)
+    pending = [(call, view.fates[call.id]) for call in view.calls]
+    return tuple(
+        (call, fate.asked if fate.judged is None and not fate.begun else None)
+        for call, fate in pending
+        if not fate.finished
+    )
+
+
+def reaches_back_to(tail: Log) -> int:
+    """The lowest seq that `decide` needs beside this tail: load from there if the tail begins later.
+
+    A tail that begins at or before this seq gives the same step as the whole log.
+    """
+    if not tail:
+        return 0
+    needed = 0
+    for logged in tail:
+        match logged.entry:
+            case Cleared():
+                needed = logged.seq
+            case Replied(upto=upto, turn=turn, calls=calls):
+                needed = min(turn, upto) if calls else upto
+            case Stopped(upto=upto):
+                needed = upto
+            case Requested():
+                needed = logged.seq
+            case _:
+                pass
+    return needed

@@ -1,0 +1,379 @@
+"""The entries of a conversation's log: what happened, as frozen values.
+
+An entry is a fact in the past tense. It knows nothing of stores, clocks or platforms; the store gives it a place
+(`Logged.seq`, counted from 0 without holes) and a time (`Logged.at`, epoch seconds).
+
+Ids are derived, never drawn, so that a fact written twice is the same fact: a message is `conversation#seq`, a call is
+`seq.index` of the model call that asked for it, an approval is a hash of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+__all__ = [
+    "ENTRY_TYPES",
+    "Asked",
+    "Attachment",
+    "Button",
+    "Call",
+    "Cleared",
+    "Configured",
+    "Delivered",
+    "Entry",
+    "Failed",
+    "Finished",
+    "Heard",
+    "Judged",
+    "Log",
+    "Logged",
+    "Outcome",
+    "Posted",
+    "Question",
+    "Replied",
+    "Requested",
+    "Responder",
+    "Sender",
+    "Started",
+    "Stopped",
+    "Usage",
+    "Verdict",
+    "approval_id",
+    "call_id",
+    "key",
+    "message_id",
+    "wakes",
+]
+
+Responder: TypeAlias = Literal["assistant", "relay", "off"]
+Outcome: TypeAlias = Literal["ok", "error", "denied", "expired", "stopped", "unknown"]
+Verdict: TypeAlias = Literal["approved", "rejected", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote a message. `id` is the platform's own (numeric for Telegram), `name` is for people."""
+
+    id: str
+    name: str = ""
+    kind: Literal["person", "client", "owner", "bot"] = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with or goes with a message, by reference. `size` is in bytes, None where unknown."""
+
+    ref: str
+    """What the channel needs to fetch it, e.g. a Telegram `file_id` or a path below an outbox folder."""
+    kind: Literal["image", "audio", "video", "file"] = "file"
+    mime: str = ""
+    name: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A choice offered below a message: pressing it says `value`."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `ask_user` wants to know. `expires_at` is epoch seconds, 0 for never."""
+
+    choices: tuple[str, ...] = ()
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call a model (or a client) asked for. `arguments` is the JSON text exactly as it was given."""
+
+    id: str
+    """`call_id(started, index)`: unique in the conversation, whatever the model says."""
+    tool: str
+    """The name the model knows: `server__tool`."""
+    arguments: str
+    model_id: str = ""
+    """The id the model gave, which its provider wants back beside the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one model call took. Tokens as the provider counts them; `cost_usd` None when the price is unknown."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+
+
+# -- facts from outside --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message came in."""
+
+    text: str
+    sender: Sender
+    key: str
+    """The platform's own id of the message: the same message heard twice is one entry."""
+    to: Responder = "assistant"
+    """Who is to answer, as the conversation stood when it came in: a later change of responder wakes no old message."""
+    answers: int | None = None
+    """The `Posted` question (its seq) that this answers; then no responder answers it."""
+    attachments: tuple[Attachment, ...] = ()
+    reply_to: str = ""
+    late: bool = False
+    """True when it waited on the platform for longer than the owner's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message to send that is no reply of the model: from a client, the owner, or the bridge itself."""
+
+    text: str
+    by: Sender
+    key: str
+    files: tuple[Attachment, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    reply_to: str = ""
+    silent: bool = False
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A client asked for nested tool calls itself; they pass the same gate as the model's."""
+
+    calls: tuple[Call, ...]
+    by: str
+    """The principal's name. It may not approve these calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An asked call got its verdict. The first one wins."""
+
+    call: str
+    verdict: Verdict
+    by: str
+    digest: str = ""
+    """What was approved: the digest of server, tool, schema and the arguments as they shall run."""
+    arguments: str | None = None
+    """Edited arguments as JSON text, when the approver changed them."""
+    note: str = ""
+    remember: Literal["once", "conversation", "always"] = "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A turn was ended before its reply: budget spent, model out of reach, or somebody said stop."""
+
+    reason: str
+    upto: int
+    """Messages with seq < upto will not be answered any more; later ones open a new turn."""
+    by: str = "bridge"
+    text: str = ""
+    """What the chat is told; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A new epoch: what came before stays readable but leaves the model's view."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A setting of this conversation was changed."""
+
+    by: str
+    responder: Responder | None = None
+    """None: back to the channel's own."""
+
+
+# -- intents: written before an effect -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An effect is about to happen. Without its outcome in the log, nobody knows whether it did."""
+
+    effect: Literal["model", "tool"]
+    turn: int = -1
+    """For a model call: the seq of the message that opened the turn."""
+    call: str = ""
+    """For a tool call: which one."""
+    tool: str = ""
+    arguments: str = ""
+    """For a tool call: the JSON text it runs with."""
+    cleared_by: str = ""
+    """For a tool call: what let it run (`policy`, `read-only`, `grant 3`, `verdict`)."""
+    repeatable: bool = False
+    """For a tool call: the tool says that running it again does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call waits for a verdict. What was asked is bound by `digest`; `expires_at` is epoch seconds, 0 for never."""
+
+    call: str
+    server: str
+    tool: str
+    arguments: str
+    """Whole, as JSON text: what is shown is what is asked."""
+    digest: str
+    expires_at: float = 0.0
+    requested_by: str = "assistant"
+    reason: str = ""
+    """Why it is asked, for people: `files asks for everything`, `not read-only`."""
+    route: str = ""
+    """The conversation the prompt goes to; empty for the one that asked."""
+
+
+# -- outcomes ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The model answered: text, calls, or both."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+    upto: int = 0
+    """How far it had read: it saw every entry with seq < upto."""
+    turn: int = -1
+    """The seq of the message that opened the turn."""
+    model: str = ""
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A call has its outcome; `content` is what the model is told."""
+
+    call: str
+    outcome: Outcome
+    content: str
+    attachments: tuple[Attachment, ...] = ()
+    structured: str = ""
+    """The tool's structured result as JSON text, where it gave one; MCP callers get both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message left (or may have left) for its chat."""
+
+    message: int
+    """The seq of the entry whose text it was."""
+    status: Literal["sent", "uncertain"] = "sent"
+    platform_ids: tuple[str, ...] = ()
+    """One per part, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An effect failed: the model call begun at `ref`, or the delivery of the message `ref`."""
+
+    effect: Literal["model", "deliver"]
+    ref: int
+    reason: str
+    retry_at: float | None = None
+    """Epoch seconds; None when trying again cannot help."""
+    text: str = ""
+    """What the chat is told when this ends the turn."""
+
+
+Entry: TypeAlias = (
+    Heard
+    | Posted
+    | Requested
+    | Judged
+    | Stopped
+    | Cleared
+    | Configured
+    | Started
+    | Asked
+    | Replied
+    | Finished
+    | Delivered
+    | Failed
+)
+ENTRY_TYPES: tuple[type[Entry], ...] = get_args(Entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry in its place."""
+
+    seq: int
+    at: float
+    entry: Entry
+
+
+Log: TypeAlias = Sequence[Logged]
+"""Entries of one conversation in order of seq, without holes; it need not start at 0."""
+
+
+def key(entry: Entry) -> str | None:
+    """The key under which this entry may stand in its conversation at most once, or None.
+
+    This is what makes recording twice harmless: the second outcome, verdict or delivery of the same thing is dropped.
+    """
+    match entry:
+        case Heard():
+            return f"heard:{entry.key}"
+        case Posted():
+            return f"posted:{entry.key}"
+        case Judged():
+            return f"judged:{entry.call}"
+        case Finished():
+            return f"tool:{entry.call}"
+        case Delivered():
+            return f"sent:{entry.message}"
+        case Failed(effect="model"):
+            return f"failed:{entry.ref}"
+        case Failed(retry_at=None):
+            return f"sent:{entry.ref}"
+        case _:
+            return None
+
+
+def wakes(entry: Entry) -> bool:
+    """Whether this entry can give its conversation something to do."""
+    match entry:
+        case Heard():
+            return entry.to == "assistant" and entry.answers is None
+        case Posted() | Configured() | Delivered():
+            return False
+        case Failed():
+            return entry.effect == "model"
+        case _:
+            return True
+
+
+def call_id(started: int, index: int) -> str:
+    """The id of a reply's call: the seq of the `Started` that the reply answers, and the call's place in it.
+
+    Of a `Requested`, which nothing precedes, the seq is its own.
+    """
+    return f"{started}.{index}"
+
+
+def message_id(conversation: str, seq: int) -> str:
+    """The id of the message that the entry at `seq` is or sends."""
+    return f"{conversation}#{seq}"
+
+
+def approval_id(conversation: str, call: str) -> str:
+    """The id by which a call of a conversation is approved: opaque, the same on every machine, fit for a button."""
+    return "ap_" + hashlib.sha256(f"{conversation}#{call}".encode()).hexdigest()[:16]

@@ -1,0 +1,160 @@
+"""The one error tree. Each error says what failed, where, and what to do next; the docstring is the default message.
+
+BridgeError
+├── BadInput            the caller's words are off; nothing was changed
+│   └── NotFound        a name or an id that points nowhere
+├── Denied              the caller may not do this
+│   └── NotPaired       the chat has not been let in
+├── AlreadyDecided      the approval has its verdict
+├── ConfigError         the configuration is off; nothing was started
+├── StoreError          the store cannot serve
+│   ├── Conflict        somebody else appended first: load again
+│   └── NewerSchema     the store was written by a newer bridge_mcp
+├── ModelFailed         a model call gave no reply
+├── ToolFailed          a nested tool call gave no result
+│   └── ToolUncertain   nobody can say whether the call took effect
+└── SendFailed          a message did not go out
+    └── SendUncertain   nobody can say whether it went out
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlreadyDecided",
+    "BadInput",
+    "BridgeError",
+    "ConfigError",
+    "Conflict",
+    "Denied",
+    "ModelFailed",
+    "NewerSchema",
+    "NotFound",
+    "NotPaired",
+    "SendFailed",
+    "SendUncertain",
+    "StoreError",
+    "ToolFailed",
+    "ToolUncertain",
+]
+
+
+class BridgeError(Exception):
+    """Something failed in the bridge."""
+
+    code = "error"
+    """A stable word for programs; the message is for people."""
+
+    def __init__(self, message: str = "", *, fix: str = "") -> None:
+        what = message or (self.__doc__ or "").strip()
+        super().__init__(f"{what} {fix}".strip() if fix else what)
+        self.fix = fix
+
+
+class BadInput(BridgeError):
+    """The input is not usable."""
+
+    code = "bad_input"
+
+
+class NotFound(BadInput):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Denied(BridgeError):
+    """You may not do this."""
+
+    code = "denied"
+
+
+class NotPaired(Denied):
+    """This chat has not been paired with the bridge."""
+
+    code = "not_paired"
+
+
+class AlreadyDecided(BridgeError):
+    """This approval already has its verdict."""
+
+    code = "already_decided"
+
+
+class ConfigError(BridgeError):
+    """The configuration is not usable."""
+
+    code = "config"
+
+
+class StoreError(BridgeError):
+    """The store cannot serve this."""
+
+    code = "store"
+
+
+class Conflict(StoreError):
+    """Somebody else appended to this conversation first."""
+
+    code = "conflict"
+
+
+class NewerSchema(StoreError):
+    """The store was written by a newer version of bridge_mcp."""
+
+    code = "newer_schema"
+
+
+class ModelFailed(BridgeError):
+    """The model gave no reply.
+
+    `retry_after_s` is what the provider asked for, if it did; `permanent` says that asking again cannot help;
+    `for_chat` is one short sentence that may be shown to a chat user.
+    """
+
+    code = "model_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        for_chat: str = "The model could not answer just now.",
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        self.for_chat = for_chat
+
+
+class ToolFailed(BridgeError):
+    """The tool call gave no result."""
+
+    code = "tool_failed"
+
+
+class ToolUncertain(ToolFailed):
+    """The connection broke while the tool was running: nobody can say whether it took effect."""
+
+    code = "tool_uncertain"
+
+
+class SendFailed(BridgeError):
+    """The message did not go out.
+
+    `retry_after_s` is set when the platform asked to wait that long, or when the request surely did not arrive:
+    then sending again is safe. None means that sending again cannot help.
+    """
+
+    code = "send_failed"
+
+    def __init__(self, message: str, *, fix: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after_s = retry_after_s
+
+
+class SendUncertain(SendFailed):
+    """The connection broke while the message was on its way: nobody can say whether it went out."""
+
+    code = "send_uncertain"

@@ -1,0 +1,122 @@
+"""Tools of nested servers as values: what they say of themselves, what a call of one gives, and the digest of a call.
+
+Knows nothing of how a server is reached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput
+
+__all__ = [
+    "JSON",
+    "Confirmation",
+    "ToolResult",
+    "ToolSpec",
+    "call_digest",
+    "canonical",
+    "parse_arguments",
+    "tool_name",
+    "tool_names",
+]
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+Confirmation: TypeAlias = Literal["required", "never", "by-annotation", "default"]
+
+MAX_NAME = 64
+"""The longest tool name that OpenAI, Anthropic and Gemini all take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool as the model sees it, with what its server says of it and how the owner wants it confirmed."""
+
+    name: str
+    """`server__tool`, unique in the bridge, legal for every provider."""
+    server: str
+    tool: str
+    """The server's own name for it."""
+    description: str
+    schema: str
+    """The JSON schema of its arguments, as canonical JSON text."""
+    read_only: bool = False
+    destructive: bool = True
+    idempotent: bool = False
+    open_world: bool = True
+    confirmation: Confirmation = "default"
+    """From the owner's config; `default` means what `[approvals] confirmation` says."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether running it a second time does no harm (MCP: readOnlyHint or idempotentHint)."""
+        return self.read_only or self.idempotent
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call gave. `text` is for the model; `structured` is JSON text where the tool gave any."""
+
+    text: str
+    is_error: bool = False
+    structured: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+def canonical(value: JSON) -> str:
+    """One text per JSON value: keys sorted, no spaces, characters unescaped (the spirit of RFC 8785)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def parse_arguments(text: str) -> dict[str, JSON]:
+    """The arguments of a call; an empty text is no arguments.
+
+    Raises:
+        BadInput: the text is not JSON, or not an object.
+    """
+    try:
+        value: object = json.loads(text) if text.strip() else {}
+    except ValueError as exc:
+        raise BadInput(f"The arguments are not valid JSON: {exc}.", fix="Send one JSON object.") from None
+    if not isinstance(value, dict):
+        raise BadInput("The arguments are not a JSON object.", fix='Send an object like {"name": "value"}.')
+    return cast("dict[str, JSON]", value)
+
+
+def call_digest(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    """What an approval is bound to: server, tool, schema and canonical arguments.
+
+    `sha256:` and 64 hex digits. Any change of any of the four gives another digest.
+    """
+    parts = canonical([spec.server, spec.tool, spec.schema, dict(arguments)])
+    return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def tool_name(server: str, tool: str) -> str:
+    """`server__tool` in legal characters and at most 64 of them; what had to change gets a stable tail."""
+    plain = f"{server}__{tool}"
+    legal = re.sub(r"[^A-Za-z0-9_-]", "_", plain)
+    if legal == plain and len(plain) <= MAX_NAME:
+        return plain
+    return with_tail(legal, plain)
+
+
+def with_tail(legal: str, plain: str) -> str:
+    """`legal`, shortened, with eight hex digits of the hash of `plain` behind it."""
+    tail = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{legal[: MAX_NAME - 9]}_{tail}"
+
+
+def tool_names(tools: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name for each (server, tool); where two would be called the same, all of them get their stable tail."""
+    wanted = {pair: tool_name(*pair) for pair in tools}
+    counts: dict[str, int] = {}
+    for name in wanted.values():
+        counts[name] = counts.get(name, 0) + 1
+    return {pair: name if counts[name] == 1 else with_tail(name, "\0".join(pair)) for pair, name in wanted.items()}

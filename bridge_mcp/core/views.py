@@ -1,0 +1,279 @@
+"""The log as people and programs see it: messages, approvals and events.
+
+Every row that a store keeps beside the log is computed here, from an entry in its place, so that a store can be checked
+(or rebuilt) by running the log through these functions again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Attachment,
+    Button,
+    Cleared,
+    Configured,
+    Delivered,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Question,
+    Replied,
+    Responder,
+    Sender,
+    Started,
+    Stopped,
+    Verdict,
+    approval_id,
+    message_id,
+)
+from bridge_mcp.core.tools import JSON
+
+__all__ = [
+    "EVENT_TYPES",
+    "Approval",
+    "Conversation",
+    "Event",
+    "EventType",
+    "Message",
+    "MessageStatus",
+    "approval_of",
+    "event_of",
+    "message_of",
+]
+
+MessageStatus: TypeAlias = Literal["received", "queued", "sending", "sent", "uncertain", "failed"]
+EventType: TypeAlias = Literal[
+    "message.received",
+    "message.queued",
+    "message.sent",
+    "message.uncertain",
+    "message.failed",
+    "approval.requested",
+    "approval.decided",
+    "tool.started",
+    "tool.finished",
+    "turn.finished",
+    "turn.stopped",
+    "model.failed",
+    "conversation.cleared",
+    "conversation.configured",
+    "pairing.requested",
+    "pairing.added",
+    "pairing.removed",
+]
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+ASSISTANT = Sender("assistant", "assistant", "bot")
+BRIDGE = Sender("bridge", "bridge", "bot")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, in or out."""
+
+    conversation: str
+    seq: int
+    at: float
+    direction: Literal["in", "out"]
+    author: Sender
+    text: str
+    status: MessageStatus
+    attachments: tuple[Attachment, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    reply_to: str = ""
+    silent: bool = False
+    question: Question | None = None
+    reason: str = ""
+    """Why it failed, or is still queued."""
+    platform_ids: tuple[str, ...] = ()
+    attempts: int = 0
+
+    @property
+    def id(self) -> str:
+        return message_id(self.conversation, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One call that waits, or waited, for a verdict, with all that a verdict must know."""
+
+    id: str
+    conversation: str
+    call: str
+    server: str
+    tool: str
+    """The name as the model knows it: `server__tool`."""
+    arguments: str
+    """Whole, as JSON text."""
+    digest: str
+    reason: str
+    requested_by: str
+    asked_at: float
+    expires_at: float
+    status: Literal["waiting"] | Verdict = "waiting"
+    decided_by: str = ""
+    decided_at: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One chat (and topic) on one channel, as lists show it."""
+
+    id: str
+    channel: str
+    title: str = ""
+    responder: Responder | None = None
+    """As set for this conversation; None: as the channel says."""
+    messages: int = 0
+    last_at: float = 0.0
+    last_text: str = ""
+    head: int = 0
+    """The seq that the next entry gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in the order of the whole bridge. `cursor` is set by the store."""
+
+    type: EventType
+    conversation: str
+    at: float
+    body: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    cursor: int = 0
+
+
+def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message | None:
+    """The message that this entry is or sends, if it does.
+
+    `delivered` says that on this channel a committed message is a delivered one.
+    """
+    at, seq = logged.at, logged.seq
+    status: MessageStatus = "sent" if delivered else "queued"
+    match logged.entry:
+        case Heard() as e:
+            return Message(
+                conversation, seq, at, "in", e.sender, e.text, "received", e.attachments, reply_to=e.reply_to
+            )
+        case Posted() as e:
+            return Message(
+                conversation,
+                seq,
+                at,
+                "out",
+                e.by,
+                e.text,
+                status,
+                e.files,
+                e.buttons,
+                e.reply_to,
+                e.silent,
+                e.question,
+            )
+        case Replied(text=text) if text:
+            return Message(conversation, seq, at, "out", ASSISTANT, text, status)
+        case Stopped(text=text) if text:
+            return Message(conversation, seq, at, "out", BRIDGE, text, status)
+        case _:
+            return None
+
+
+def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
+    """What the feed tells of this entry, if anything. Bodies are whole: a reader needs no second look."""
+    told = type_and_body(conversation, logged, delivered)
+    return None if told is None else Event(told[0], conversation, logged.at, told[1])
+
+
+def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
+    here = message_id(conversation, logged.seq)
+    sent: EventType = "message.sent" if delivered else "message.queued"
+    match logged.entry:
+        case Heard() as e:
+            return "message.received", {
+                "message": here,
+                "from": {"id": e.sender.id, "name": e.sender.name, "kind": e.sender.kind},
+                "text": e.text,
+                "attachments": len(e.attachments),
+                "to": e.to,
+                "answers": None if e.answers is None else message_id(conversation, e.answers),
+            }
+        case Posted() as e:
+            return sent, {"message": here, "by": e.by.name or e.by.id, "text": e.text}
+        case Replied() as e if e.text and not e.calls:
+            return "turn.finished", {
+                "message": here,
+                "text": e.text,
+                "turn": message_id(conversation, e.turn),
+            }
+        case Replied() as e if e.text:
+            return sent, {"message": here, "by": "assistant", "text": e.text}
+        case Stopped() as e:
+            return "turn.stopped", {"reason": e.reason, "by": e.by, "text": e.text}
+        case Delivered() as e:
+            told: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
+            return told, {"message": message_id(conversation, e.message)}
+        case Failed(effect="deliver") as e:
+            return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
+        case Failed() as e:
+            return "model.failed", {"reason": e.reason, "retry_at": e.retry_at}
+        case entry:
+            return call_event(conversation, entry)
+
+
+def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
+    match entry:
+        case Asked() as e:
+            return "approval.requested", {
+                "approval": approval_id(conversation, e.call),
+                "tool": e.tool,
+                "arguments": e.arguments,
+                "digest": e.digest,
+                "reason": e.reason,
+                "requested_by": e.requested_by,
+                "expires_at": e.expires_at or None,
+            }
+        case Judged() as e:
+            return "approval.decided", {
+                "approval": approval_id(conversation, e.call),
+                "verdict": e.verdict,
+                "by": e.by,
+                "note": e.note,
+            }
+        case Started(effect="tool") as e:
+            return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
+        case Finished() as e:
+            return "tool.finished", {"call": e.call, "outcome": e.outcome}
+        case Cleared() as e:
+            return "conversation.cleared", {"by": e.by}
+        case Configured() as e:
+            return "conversation.configured", {"by": e.by, "responder": e.responder}
+        case _:
+            return None
+
+
+def approval_of(conversation: str, logged: Logged) -> Approval | None:
+    """The approval that an `Asked` opens."""
+    match logged.entry:
+        case Asked() as e:
+            return Approval(
+                id=approval_id(conversation, e.call),
+                conversation=conversation,
+                call=e.call,
+                server=e.server,
+                tool=e.tool,
+                arguments=e.arguments,
+                digest=e.digest,
+                reason=e.reason,
+                requested_by=e.requested_by,
+                asked_at=logged.at,
+                expires_at=e.expires_at,
+            )
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""Models: adapters that answer one request each."""

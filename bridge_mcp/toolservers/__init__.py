@@ -1,0 +1,1 @@
+"""Nested MCP servers: one supervisor each, all of their tools in one box."""
