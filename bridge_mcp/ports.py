@@ -261,6 +261,10 @@ class Access(Protocol):
 
     async def pairings(self, channel: str = "") -> tuple[Pairing, ...]: ...
 
+    async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
+        """Those of the subjects that were let in. The cost does not grow with the number of pairings."""
+        ...
+
     async def pair(self, pairing: Pairing) -> None:
         """Let in, or change the role. Its open requests are closed."""
         ...

@@ -1,6 +1,6 @@
 """The log as the model shall see it, and what it has cost.
 
-The transcript is derived, never stored. Its rules (OpenAI chat format, which the other providers' formats are made from):
+The transcript is derived, never stored. Its rules (of the OpenAI chat format, which litellm makes the others from):
 results stand directly after their calls, every call has exactly one, messages the model had not read when it answered
 come after that answer, and a window begins at a turn's border, so that no result loses its call.
 """

@@ -1,0 +1,146 @@
+"""What the service answers: frozen values, whole, with nothing left to look up. The faces turn them into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from bridge_mcp.core.entries import Responder, Usage
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
+
+__all__ = [
+    "ChannelInfo",
+    "ConversationPage",
+    "Decision",
+    "MessagePage",
+    "Sent",
+    "ServerInfo",
+    "Status",
+    "Ticket",
+    "TicketKind",
+    "ToolList",
+]
+
+TicketKind: TypeAlias = Literal["turn", "question", "approval", "call"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """One channel. `state` is `unknown` while no engine has told."""
+
+    name: str
+    type: str
+    responder: Responder
+    needs_pairing: bool
+    state: str = "unknown"
+    error: str = ""
+    last_ok: float = 0.0
+    """Epoch seconds of the last good exchange with the platform; 0 where that means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """The most recent first. `cursor` is for the next page, "" at the end."""
+
+    conversations: tuple[Conversation, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Oldest first. `before` is what to ask for the page before this one, "" at the beginning."""
+
+    conversation: str
+    messages: tuple[Message, ...]
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message to send. `repeated` says that the idempotency key had been used: nothing was sent anew."""
+
+    message: str
+    status: MessageStatus
+    reason: str = ""
+    parts: tuple[str, ...] = ()
+    """The platform's id of each part, once sent."""
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Something that takes longer than a call may. Ask again with `wait_for` while `state` is `open`."""
+
+    id: str
+    kind: TicketKind
+    conversation: str
+    state: Literal["open", "done"]
+    outcome: str = ""
+    """Once done: `replied`, `stopped`, `answered`, `expired`, `approved`, `rejected`, `cancelled`, `ok`, `error`, …"""
+    text: str = ""
+    """The reply, the answer, or the result, whole."""
+    structured: str = ""
+    """A tool's structured result as JSON text."""
+    message: str = ""
+    """The id of the message that settled it, if one did."""
+    approvals: tuple[str, ...] = ()
+    """While open: the approvals it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a verdict did. `ran` tells whether the call it was for is free to run now."""
+
+    approval: Approval
+    grant: int | None = None
+    """The id of the standing grant that `remember` made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """One nested tool server as the engine last told of it."""
+
+    name: str
+    state: str
+    tools: int = 0
+    error: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolList:
+    """The nested tools and how their servers are."""
+
+    tools: tuple[ToolSpec, ...]
+    servers: tuple[ServerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the bridge is."""
+
+    version: str
+    role: Literal["engine", "face"]
+    """What the answering process is."""
+    engine_pid: int | None
+    engine_since: float
+    channels: tuple[ChannelInfo, ...]
+    servers: tuple[ServerInfo, ...]
+    models: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    waiting_approvals: int = 0
+    queued_messages: int = 0
+    event_cursor: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStatus:
+    """How one conversation is: what it waits for, and what it has cost so far."""
+
+    conversation: Conversation
+    responder: Responder
+    step: str
+    waiting: tuple[Approval, ...] = ()
+    usage: Usage = Usage()
