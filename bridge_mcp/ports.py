@@ -113,7 +113,7 @@ class Agenda(Protocol):
 
 
 class Changes(Protocol):
-    """A subscription to commits, used as an async context manager. Hints may be spurious; none is lost."""
+    """A subscription to commits, held with `contextlib.closing`. Hints may be spurious; none is lost."""
 
     async def wait(self, timeout_s: float | None = None) -> frozenset[str] | None:
         """The conversations changed since the last wait; empty when time ran out; None: anything may have changed."""
