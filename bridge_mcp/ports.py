@@ -21,7 +21,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Usage,
 )
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.policy import Budget, Grant
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.core.views import Approval, Conversation, Event, EventType, Message
@@ -104,7 +104,7 @@ class Agenda(Protocol):
         ...
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
-        """Note that there is nothing to do before `until`; False, and nothing noted, if the next seq is not `expected`."""
+        """Note that there is nothing to do before `until`; False, and nothing noted, if the next seq is another."""
         ...
 
     def watch(self) -> Changes:
@@ -467,8 +467,11 @@ class ChannelHealth:
 class Inbox(Protocol):
     """Where a channel puts what came in."""
 
-    async def put(self, incoming: Incoming) -> None:
-        """Returns once it is stored (or refused by the gate): only then may the channel acknowledge it."""
+    async def put(self, incoming: Incoming) -> str:
+        """Returns once it is stored, or refused by the gate: only then may the channel acknowledge it.
+
+        Answers what a refused sender is to be told ("" for nothing); that has no place in any conversation's log.
+        """
         ...
 
 
@@ -522,3 +525,4 @@ class Rules:
     """A client may not decide what a turn it started asks for."""
     max_turns: int = 64
     """How many conversations are driven at once."""
+    budget: Budget = Budget()

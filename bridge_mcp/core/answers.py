@@ -59,7 +59,7 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a message to send. `repeated` says that the idempotency key had been used: nothing was sent anew."""
+    """What became of a message to send. `repeated`: the idempotency key had been used, and nothing was sent anew."""
 
     message: str
     status: MessageStatus
@@ -91,7 +91,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a verdict did. `ran` tells whether the call it was for is free to run now."""
+    """What a verdict did."""
 
     approval: Approval
     grant: int | None = None

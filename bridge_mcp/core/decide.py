@@ -251,42 +251,26 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
 
 def step_of_calls(view: View, policy: Policy, now: float, running: Set[str]) -> Step | None:
     """The step that the batch's calls ask for; None when every one has its outcome."""
-    ask: list[tuple[Call, str]] = []
-    run: list[tuple[Call, str, str]] = []
-    waits: list[float] = []
-    waiting = False
-    first: Judge | None = None
-    for call in view.calls:
-        match step_of_call(call, view.fates[call.id], policy, now, running):
-            case None:
-                pass
-            case Settle() as settle:
-                return settle
-            case Judge() as judge:
-                first = first or judge
-            case Ask() as asked:
-                ask.extend(asked.calls)
-            case Run() as free:
-                run.extend(free.calls)
-            case Wait(until):
-                waiting = True
-                if until is not None:
-                    waits.append(until)
-            case _:
-                pass
-    if first is not None:
-        return first
+    steps = [step_of_call(call, view.fates[call.id], policy, now, running) for call in view.calls]
+    closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
+    if closing:
+        return closing[0]
+    ask = tuple(asked for step in steps if isinstance(step, Ask) for asked in step.calls)
     if ask:
-        return Ask(tuple(ask))
-    free_slots = policy.max_parallel - len(running)
-    if run and free_slots > 0:
-        return Run(tuple(run[:free_slots]))
-    if waiting or run:
-        return Wait(min(waits, default=None))
+        return Ask(ask)
+    run = tuple(free for step in steps if isinstance(step, Run) for free in step.calls)
+    free_slots = max(0, policy.max_parallel - len(running))
+    if run[:free_slots]:
+        return Run(run[:free_slots])
+    waits = [step for step in steps if isinstance(step, Wait)]
+    if waits or run:
+        return Wait(min((wait.until for wait in waits if wait.until is not None), default=None))
     return None
 
 
-def step_of_call(call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]) -> Step | None:
+def step_of_call(
+    call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]
+) -> Settle | Judge | Ask | Run | Wait | None:
     """What one call asks for; None when it has its outcome."""
     if fate.finished:
         return None
@@ -311,7 +295,7 @@ def step_of_call(call: Call, fate: Fate, policy: Policy, now: float, running: Se
             return Wait(fate.asked.expires_at or None)
 
 
-def step_of_verdict(call: Call, judged: Judged, policy: Policy) -> Step:
+def step_of_verdict(call: Call, judged: Judged, policy: Policy) -> Settle | Run:
     """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
     match judged.verdict:
         case "approved":

@@ -137,6 +137,8 @@ class Conversation:
     last_text: str = ""
     head: int = 0
     """The seq that the next entry gets."""
+    question: int | None = None
+    """The seq of the latest question that nobody has answered yet; it may have expired."""
 
 
 @dataclass(frozen=True, slots=True)

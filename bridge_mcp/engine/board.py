@@ -1,0 +1,108 @@
+"""What the engine puts up for all processes to read, and how they read it: itself, its channels, its tools.
+
+The board tells how things were when the engine last looked; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar, cast
+
+from bridge_mcp.core.answers import ChannelInfo, ServerInfo, ToolList
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ServerStatus, Store
+
+__all__ = [
+    "EngineInfo",
+    "channel_info",
+    "channels",
+    "engine",
+    "put_channels",
+    "put_engine",
+    "put_tools",
+    "tools",
+    "warnings",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """The process that drives conversations and channels. `since` is epoch seconds, 0 when it has ended."""
+
+    pid: int
+    since: float
+
+
+async def put_engine(store: Store, info: EngineInfo) -> None:
+    await store.board.put("engine", cast("JSON", asdict(info)))
+
+
+async def engine(store: Store) -> EngineInfo | None:
+    """The engine that last said it was one; None when none ever did, or the last one ended in order."""
+    body = await store.board.get("engine")
+    info = read(EngineInfo, body) if body is not None else None
+    return info if info and info.since else None
+
+
+async def put_channels(store: Store, healths: Mapping[str, ChannelHealth]) -> None:
+    await store.board.put("channels", {name: cast("JSON", asdict(health)) for name, health in healths.items()})
+
+
+async def channels(store: Store) -> dict[str, ChannelHealth]:
+    body = await store.board.get("channels")
+    return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
+
+
+async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
+    body: JSON = {
+        "tools": [cast("JSON", asdict(spec)) for spec in specs],
+        "servers": [cast("JSON", asdict(server_info(status))) for status in servers],
+    }
+    await store.board.put("tools", body)
+
+
+async def tools(store: Store) -> ToolList:
+    body = await store.board.get("tools")
+    if not isinstance(body, dict):
+        return ToolList((), ())
+    return ToolList(tuple(read_all(ToolSpec, body.get("tools"))), tuple(read_all(ServerInfo, body.get("servers"))))
+
+
+def server_info(status: ServerStatus) -> ServerInfo:
+    return ServerInfo(status.name, status.state, status.tools, status.error, status.restarts)
+
+
+def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHealth | None) -> ChannelInfo:
+    """One channel, from its config and from what the engine told of it."""
+    known = health or (ChannelHealth("ready") if traits.delivered_by_commit else None)
+    return ChannelInfo(
+        traits.name,
+        traits.type,
+        rules.responder,
+        traits.needs_pairing,
+        known.state if known else "unknown",
+        known.error if known else "",
+        known.last_ok if known else 0.0,
+    )
+
+
+def warnings(info: EngineInfo | None, listed: Sequence[ChannelInfo], servers: Sequence[ServerInfo]) -> tuple[str, ...]:
+    """What an owner should look at, each with its next move where there is one."""
+    found = [] if info else ["No engine is running: messages wait. Start one with: bridge-mcp serve"]
+    found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
+    found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
+    return tuple(found)
+
+
+def read(cls: type[T], body: JSON) -> T:
+    """A flat dataclass from what it was put up as; fields that a newer engine added are passed over."""
+    known = {field.name for field in fields(cast("Any", cls))}
+    given = body if isinstance(body, dict) else {}
+    return cls(**{name: value for name, value in given.items() if name in known})
+
+
+def read_all(cls: type[T], body: JSON) -> list[T]:
+    return [read(cls, each) for each in body] if isinstance(body, list) else []

@@ -1,0 +1,188 @@
+"""The commands of a chat: one table for every channel, for the CLI and for MCP.
+
+Only a text whose first word is one of these, slash included, is a command; "approve vacation" is a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
+from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.engine import board, control, verdicts
+from bridge_mcp.ports import ChannelTraits, Clock, Rules, Store
+
+__all__ = ["COMMANDS", "Command", "Scene", "is_command", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a command may use."""
+
+    store: Store
+    rules: Rules
+    traits: Mapping[str, ChannelTraits]
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One use of a command."""
+
+    scene: Scene
+    who: Principal
+    conversation: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: who may use it, what it does in one line, and how."""
+
+    scope: Scope
+    usage: str
+    about: str
+    answer: Callable[[Asked], Awaitable[str]]
+
+
+def is_command(text: str) -> bool:
+    """Whether a chat text is a command. A bot's name behind it (`/status@my_bot`) is the channel's to take off."""
+    first = text.split(maxsplit=1)[0] if text.startswith("/") else ""
+    return first.removeprefix("/") in COMMANDS
+
+
+async def run(scene: Scene, who: Principal, conversation: str, text: str) -> str:
+    """Run a command and answer its text.
+
+    Raises:
+        BadInput: there is no such command.
+        Denied: `who` lacks its scope.
+    """
+    words = text.split()
+    command = COMMANDS.get(words[0].removeprefix("/")) if words else None
+    if command is None:
+        raise BadInput(
+            f"There is no command '{text[:40]}'.", fix=f"The commands are: {', '.join(map(slash, COMMANDS))}."
+        )
+    who.require(command.scope)
+    return await command.answer(Asked(scene, who, conversation, tuple(words[1:])))
+
+
+def slash(name: str) -> str:
+    return f"/{name}"
+
+
+async def start(asked: Asked) -> str:
+    channel = asked.conversation.partition("/")[0]
+    responder = (await control.conversation_status(asked.scene.store, asked.scene.rules, asked.conversation)).responder
+    answers = {
+        "assistant": "Write to me, and the assistant answers.",
+        "relay": "Write to me, and whoever is connected to this bridge can answer.",
+        "off": "Nobody answers here at the moment, but messages are kept.",
+    }
+    return f"This chat is connected to {channel}. {answers[responder]} /help lists the commands."
+
+
+async def help_text(asked: Asked) -> str:
+    lines = [f"{c.usage} - {c.about}" for c in COMMANDS.values() if c.scope in asked.who.scopes]
+    return "\n".join(lines)
+
+
+async def list_servers(asked: Asked) -> str:
+    listed = await board.tools(asked.scene.store)
+    channels = ", ".join(f"{t.name} ({t.type})" for t in asked.scene.traits.values() if asked.who.sees(t.name))
+    servers = ", ".join(f"{s.name}: {s.state}" for s in listed.servers) or "none"
+    return f"Channels: {channels or 'none'}\nTool servers: {servers}"
+
+
+async def status(asked: Asked) -> str:
+    found = await control.conversation_status(asked.scene.store, asked.scene.rules, asked.conversation)
+    use = found.usage
+    cost = "cost unknown" if use.cost_usd is None else f"${use.cost_usd:.4f}"
+    lines = [
+        f"{asked.conversation}: {found.conversation.messages} messages, answered by {found.responder}",
+        f"Used: {use.input_tokens:,} tokens in, {use.output_tokens:,} out, {use.latency_s:.1f} s, {cost}",
+    ]
+    lines += [f"Waiting: {a.tool} {a.arguments} ({a.id})" for a in found.waiting]
+    return "\n".join(lines)
+
+
+async def clear(asked: Asked) -> str:
+    cleared = await control.clear(asked.scene.store, asked.conversation, asked.who.name)
+    return "The history is cleared; I start afresh." if cleared else "There was nothing to clear."
+
+
+async def stop(asked: Asked) -> str:
+    stopped = await control.stop(asked.scene.store, asked.scene.clock, asked.conversation, asked.who.name)
+    return "Stopped." if stopped else "There was nothing to stop."
+
+
+async def tools(asked: Asked) -> str:
+    listed = await board.tools(asked.scene.store)
+    channel = asked.scene.rules.channels.get(asked.conversation.partition("/")[0])
+    allowed = channel.tool_servers if channel else None
+    lines: list[str] = []
+    for server in listed.servers:
+        if allowed is None or server.name in allowed:
+            state = server.state if not server.error else f"{server.state}: {server.error}"
+            lines.append(f"{server.name} ({state})")
+            lines += [
+                f"  {spec.tool} {mark(spec, asked.scene.rules)}" for spec in listed.tools if spec.server == server.name
+            ]
+    return "\n".join(lines) or "There are no tools here."
+
+
+def mark(spec: ToolSpec, rules: Rules) -> str:
+    """`[approval]` or `[auto]`, as the gate will have it without a grant."""
+    wanted = rules.confirmation if spec.confirmation == "default" else spec.confirmation
+    return "[auto]" if wanted == "never" or (wanted == "by-annotation" and spec.read_only) else "[approval]"
+
+
+async def whoami(asked: Asked) -> str:
+    return f"You are {asked.who.name}, in {asked.conversation}, and may: {', '.join(sorted(asked.who.scopes))}."
+
+
+async def approve(asked: Asked) -> str:
+    approval = await waiting_here(asked)
+    await verdicts.approve(asked.scene.store, approval, asked.who, asked.scene.clock, unedited)
+    return f"Approved: {approval.tool}."
+
+
+async def reject(asked: Asked) -> str:
+    approval = await waiting_here(asked)
+    await verdicts.reject(asked.scene.store, approval, asked.who, " ".join(asked.words[1:]))
+    return f"Rejected: {approval.tool}."
+
+
+async def waiting_here(asked: Asked) -> verdicts.Approval:
+    """The approval that a command names by id; never "the last one" or "the only one"."""
+    if not asked.words:
+        raise BadInput("Say which: the id stands in the question.", fix="For example: /approve ap_0123456789abcdef")
+    found = await verdicts.find(asked.scene.store, asked.words[0])
+    routed = asked.scene.rules.route == asked.conversation
+    if found.conversation != asked.conversation and not routed and asked.who.kind == "person":
+        raise NotFound(f"There is no approval '{found.id}' in this chat.", fix="Decide it where it was asked.")
+    if found.requested_by == asked.who.name:
+        raise Denied("You asked for this call and may not decide it.")
+    return found
+
+
+def unedited(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    """Chat commands edit no arguments, so there is nothing to check."""
+    return ""
+
+
+COMMANDS: dict[str, Command] = {
+    "start": Command("read", "/start", "what this is", start),
+    "help": Command("read", "/help", "this list", help_text),
+    "status": Command("read", "/status", "this chat, its waiting calls and what it has used", status),
+    "list": Command("read", "/list", "channels and tool servers", list_servers),
+    "tools": Command("read", "/tools", "the tools, and which of them ask first", tools),
+    "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
+    "stop": Command("send", "/stop", "end the turn under way", stop),
+    "clear": Command("send", "/clear", "forget this chat's history", clear),
+    "approve": Command("approve", "/approve ID", "let a waiting call run", approve),
+    "reject": Command("approve", "/reject ID [REASON]", "keep a waiting call from running", reject),
+}

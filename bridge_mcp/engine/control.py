@@ -1,0 +1,110 @@
+"""What people do to a conversation beside talking in it: stop a turn, clear the history, let somebody in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bridge_mcp.core.answers import ConversationStatus
+from bridge_mcp.core.decide import Idle, decide, open_calls
+from bridge_mcp.core.entries import Cleared, Judged, Log, Stopped
+from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.policy import Policy, Principal
+from bridge_mcp.core.transcript import since_cleared, usage_totals
+from bridge_mcp.core.views import Conversation, Event
+from bridge_mcp.engine.tails import tail
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules, Store
+
+__all__ = ["clear", "conversation_status", "pair", "stop", "unpair"]
+
+
+async def stop(store: Store, clock: Clock, conversation: str, by: str) -> bool:
+    """End the turn under way: what waits is cancelled, what runs is cut off. False if there was nothing to stop."""
+    while True:
+        log = await tail(store.log, conversation)
+        if not log or isinstance(decide(log, Policy(conversation), clock.now()), Idle):
+            return False
+        head = log[-1].seq + 1
+        cancelled = cancel_waiting(log, by)
+        try:
+            await store.log.intend(conversation, head, *cancelled, Stopped("stopped by request", head, by))
+        except Conflict:
+            continue
+        return True
+
+
+async def clear(store: Store, conversation: str, by: str) -> bool:
+    """Begin a new epoch: the model forgets, people can still read. False if there was nothing to clear."""
+    while True:
+        log = await tail(store.log, conversation)
+        if not log or not since_cleared(log):
+            return False
+        try:
+            head = log[-1].seq + 1
+            await store.log.intend(conversation, head, *cancel_waiting(log, by), Cleared(by), wake=None)
+        except Conflict:
+            continue
+        return True
+
+
+def cancel_waiting(log: Log, by: str) -> list[Judged]:
+    """A verdict for every call that waits for one: whoever comes later is told who was first."""
+    return [Judged(call.id, "cancelled", by) for call, asked in open_calls(log) if asked is not None]
+
+
+async def conversation_status(store: Store, rules: Rules, conversation: str) -> ConversationStatus:
+    """How one conversation is; its usage is that of the whole log."""
+    known = await store.history.conversation(conversation)
+    channel = conversation.partition("/")[0]
+    log = await store.log.load(conversation)
+    waiting = await store.approvals.find(status="waiting", conversation=conversation)
+    configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
+    step = type(decide(log, Policy(conversation), float("inf"))).__name__ if log else "Idle"
+    return ConversationStatus(
+        known or Conversation(conversation, channel),
+        (known.responder if known else None) or configured,
+        "Wait" if waiting else step,
+        waiting,
+        usage_totals(log),
+    )
+
+
+async def pair(
+    store: Store,
+    clock: Clock,
+    traits: Mapping[str, ChannelTraits],
+    who: Principal,
+    code: str,
+    wanted: Pairing,
+) -> Pairing:
+    """Let in whoever was shown `code`, or the subject that `wanted` names."""
+    now = clock.now()
+    if code:
+        asked = next((r for r in await store.access.requests(now) if r.code == code.strip().upper()), None)
+        if asked is None or not who.sees(asked.channel):
+            raise NotFound(
+                f"There is no open code '{code[:40]}'.", fix="Codes expire; have them write to the bot again."
+            )
+        wanted = replace(wanted, channel=asked.channel, subject=asked.subject, name=wanted.name or asked.name)
+    if wanted.channel not in traits or not who.sees(wanted.channel):
+        raise NotFound(f"There is no channel '{wanted.channel}'.", fix="See list_channels.")
+    if not traits[wanted.channel].needs_pairing:
+        raise BadInput(f"{wanted.channel} is open to this machine's user.", fix="It needs no pairing.")
+    if not wanted.subject.lstrip("-").isdigit() or len(wanted.subject) > 20:
+        raise BadInput(
+            f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's numeric id, or a code."
+        )
+    paired = replace(wanted, by=who.name, at=now)
+    await store.access.pair(paired)
+    told = Event("pairing.added", "", now, {"channel": paired.channel, "subject": paired.subject, "role": paired.role})
+    await store.feed.publish(told)
+    return paired
+
+
+async def unpair(store: Store, clock: Clock, channel: str, subject: str, by: str) -> bool:
+    """Whether it had been paired."""
+    if not await store.access.unpair(channel, subject):
+        return False
+    told = Event("pairing.removed", "", clock.now(), {"channel": channel, "subject": subject, "by": by})
+    await store.feed.publish(told)
+    return True

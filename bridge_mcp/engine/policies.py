@@ -1,0 +1,44 @@
+"""Policies: what `decide` may know beside the log, as it is at this moment, for one conversation."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.policy import Grant, Policy
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.engine.addresses import CALLS
+from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Toolbox
+
+__all__ = ["Policies"]
+
+
+class Policies:
+    """Makes snapshots. Tools are looked at as they are now; grants as they are committed now."""
+
+    def __init__(self, rules: Rules, toolbox: Toolbox, grants: Grants, clock: Clock) -> None:
+        self._rules = rules
+        self._toolbox = toolbox
+        self._grants = grants
+        self._clock = clock
+
+    def channel(self, conversation: str) -> ChannelRules:
+        """The rules of the channel a conversation is on. Clients' own calls may use every server."""
+        name = conversation.partition("/")[0]
+        known = self._rules.channels.get(name)
+        return known or ChannelRules(name, responder="off", tool_servers=None if name == CALLS else ())
+
+    def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
+        """The tools that this conversation may use."""
+        allowed = self.channel(conversation).tool_servers
+        return tuple(spec for spec in self._toolbox.tools() if allowed is None or spec.server in allowed)
+
+    async def snapshot(self, conversation: str, *, calls_open: bool) -> Policy:
+        """The policy now. Grants matter only while calls are open, and are looked up only then."""
+        grants: tuple[Grant, ...] = await self._grants.active(self._clock.now()) if calls_open else ()
+        return Policy(
+            conversation=conversation,
+            tools={spec.name: spec for spec in self.tools(conversation)} if calls_open else {},
+            confirmation=self._rules.confirmation,
+            grants=grants,
+            budget=self._rules.budget,
+            expires_s=self._rules.expires_s,
+            route=self._rules.route,
+        )

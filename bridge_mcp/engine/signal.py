@@ -1,0 +1,24 @@
+"""A wake-up call that may be given any number of times before it is heard."""
+
+from __future__ import annotations
+
+import anyio
+
+__all__ = ["Signal"]
+
+
+class Signal:
+    """Set it from anywhere in the loop; one waiter takes it."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it was set since the last wait; False when `timeout_s` ran out first."""
+        with anyio.move_on_after(timeout_s) as scope:
+            await self._event.wait()
+            self._event = anyio.Event()
+        return not scope.cancelled_caught

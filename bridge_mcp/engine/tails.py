@@ -1,0 +1,55 @@
+"""The ends of logs: as much of a conversation as the next step needs, kept in memory while it is worth it.
+
+The cache may be dropped at any line: every look asks the store for what was appended since.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from bridge_mcp.core.decide import reaches_back_to
+from bridge_mcp.core.entries import Log, Logged
+from bridge_mcp.ports import LogStore
+
+__all__ = ["Tails", "tail"]
+
+SHORT = 64
+"""Entries that a single look at a conversation starts with."""
+
+
+async def tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
+    """The last `limit` entries, and as many more as `decide` needs."""
+    entries = await log.load(conversation, limit=limit)
+    while entries and entries[0].seq > reaches_back_to(entries):
+        limit *= 4
+        entries = await log.load(conversation, limit=limit)
+    return entries
+
+
+class Tails:
+    """The tails of the conversations that were driven last."""
+
+    def __init__(self, log: LogStore, *, keep: int = 256) -> None:
+        self._log = log
+        self._keep = keep
+        self._kept: OrderedDict[str, list[Logged]] = OrderedDict()
+
+    async def get(self, conversation: str, limit: int) -> Log:
+        """The tail as it stands in the store now. The list is the cache's own: read it, and ask again later."""
+        kept = self._kept.pop(conversation, None)
+        if kept and len(kept) < limit * 4:
+            kept.extend(await self._log.load(conversation, kept[-1].seq))
+        else:
+            kept = list(await tail(self._log, conversation, limit))
+        if kept:
+            self._kept[conversation] = kept
+            if len(self._kept) > self._keep:
+                self._kept.popitem(last=False)
+        return kept
+
+    def add(self, conversation: str, *entries: Logged) -> None:
+        """Note what was appended just now, if nothing came in between: the next look is cheaper."""
+        kept = self._kept.get(conversation)
+        for logged in entries:
+            if kept and kept[-1].seq + 1 == logged.seq:
+                kept.append(logged)
