@@ -96,11 +96,11 @@ class Agenda(Protocol):
     """Which conversations have something to do. An index over the logs: losing a hint delays, it never loses work."""
 
     async def due(self, now: float, limit: int) -> tuple[str, ...]:
-        """Conversations with something to do at `now`, the longest due first."""
+        """Conversations with something to do at `now`, the longest due first: nobody is passed over for ever."""
         ...
 
-    async def next_due(self) -> float | None:
-        """When the next conversation or message becomes due; epoch seconds, 0 for now, None for never."""
+    async def next_due(self, after: float) -> float | None:
+        """The first time after `after` at which a conversation or a queued message becomes due; None for never."""
         ...
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:

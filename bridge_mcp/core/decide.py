@@ -71,6 +71,7 @@ __all__ = [
     "decide",
     "open_calls",
     "reaches_back_to",
+    "relevant",
     "work_seconds",
 ]
 
@@ -245,6 +246,7 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
 
     `running` holds the ids of the calls in flight in this process; they are waited for, not settled.
     """
+    log = relevant(log)
     view = read(log)
     return step_of_calls(view, policy, now, running) or step_of_model(view, log, policy, now)
 
@@ -405,7 +407,7 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
 
     This is the one definition of "pending".
     """
-    view = read(log)
+    view = read(relevant(log))
     pending = [(call, view.fates[call.id]) for call in view.calls]
     return tuple(
         (call, fate.asked if fate.judged is None and not fate.begun else None)
@@ -414,24 +416,24 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
     )
 
 
-def reaches_back_to(tail: Log) -> int:
-    """The lowest seq that `decide` needs beside this tail: load from there if the tail begins later.
+def reaches_back_to(log: Log) -> int:
+    """The lowest seq that `decide` looks at: a tail that begins at or before it gives the same step as the whole log.
 
-    A tail that begins at or before this seq gives the same step as the whole log.
+    It is 0 while a tail shows no border; then more of the log is needed, if there is more.
     """
-    if not tail:
-        return 0
-    needed = 0
-    for logged in tail:
+    for logged in reversed(log):
         match logged.entry:
-            case Cleared():
-                needed = logged.seq
+            case Cleared() | Requested():
+                return logged.seq
             case Replied(upto=upto, turn=turn, calls=calls):
-                needed = min(turn, upto) if calls else upto
+                return min(turn, upto) if calls else upto
             case Stopped(upto=upto):
-                needed = upto
-            case Requested():
-                needed = logged.seq
+                return upto
             case _:
                 pass
-    return needed
+    return 0
+
+
+def relevant(log: Log) -> Log:
+    """The end of a log that the next step depends on; as long as the turn under way, whatever went before."""
+    return log[max(0, reaches_back_to(log) - log[0].seq) :] if log else log

@@ -1,0 +1,353 @@
+"""One conversation, driven until it has nothing to do: decide, do that one thing, write down what came of it.
+
+Effects (a model call, tool calls) run beside the loop, so that a verdict, a stop or a finished sibling is acted on at
+once. What is in flight is all that a `Drive` knows and the log does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import anyio
+import anyio.abc
+
+from bridge_mcp.core.decide import (
+    Ask,
+    CallModel,
+    Idle,
+    Judge,
+    Run,
+    Settle,
+    Step,
+    Stop,
+    Wait,
+    decide,
+    open_calls,
+    relevant,
+)
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Cleared,
+    Entry,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Logged,
+    Replied,
+    Requested,
+    Started,
+    Stopped,
+    call_id,
+)
+from bridge_mcp.core.errors import BadInput, Conflict, ModelFailed, ToolFailed, ToolUncertain
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
+from bridge_mcp.core.transcript import transcript
+from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.signal import Signal
+from bridge_mcp.engine.tails import Tails
+from bridge_mcp.ports import Clock, Model, ModelReply, ModelRequest, Store, Toolbox
+
+__all__ = ["Drive", "Hands"]
+
+logger = logging.getLogger(__name__)
+
+READY_S = 15.0
+"""How long a turn waits for tool servers that are still connecting."""
+
+CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a drive works with; shared by all of them."""
+
+    store: Store
+    model: Model
+    toolbox: Toolbox
+    policies: Policies
+    tails: Tails
+    clock: Clock
+
+
+class Drive:
+    """Drives one conversation. `signal` is to be set when something may have been appended by others."""
+
+    def __init__(self, conversation: str, hands: Hands) -> None:
+        self.conversation = conversation
+        self.signal = Signal()
+        self._hands = hands
+        self._calls: dict[str, anyio.CancelScope] = {}
+        self._model: tuple[int, anyio.CancelScope] | None = None
+        self._rested: int | None = None
+        self._ready = False
+
+    async def run(self) -> None:
+        """Drive until there is nothing to do before something comes in. What waits is in the store by then."""
+        async with anyio.create_task_group() as effects:
+            while await self._advance(effects):
+                pass
+
+    async def _advance(self, effects: anyio.abc.TaskGroup) -> bool:
+        """One step; False when there is no next one for now."""
+        limit = self._hands.policies.channel(self.conversation).history_limit * 3
+        log = await self._hands.tails.get(self.conversation, limit)
+        if not log:
+            return False
+        self._cut_off_superseded(log)
+        if self._model is not None:
+            await self.signal.wait()
+            return True
+        policy = await self._policy(log)
+        step = decide(log, policy, self._hands.clock.now(), self._calls.keys())
+        if isinstance(step, Idle | Wait):
+            return await self._rest(log, step)
+        try:
+            await self._perform(step, log, policy, effects)
+        except Conflict:
+            logger.debug("%s: somebody else appended first; looking again", self.conversation)
+        return True
+
+    async def _policy(self, log: Log) -> Policy:
+        calls_open = bool(open_calls(log))
+        if calls_open:
+            await self._servers_ready()
+        return await self._hands.policies.snapshot(self.conversation, calls_open=calls_open)
+
+    async def _servers_ready(self) -> None:
+        """Wait for tool servers once per drive: a call must not be refused because its server is still starting."""
+        if self._ready:
+            return
+        allowed = self._hands.policies.channel(self.conversation).tool_servers
+        names = {status.name for status in self._hands.toolbox.status()}
+        await self._hands.toolbox.ready(frozenset(names if allowed is None else names & set(allowed)), READY_S)
+        self._ready = True
+
+    async def _rest(self, log: Log, step: Idle | Wait) -> bool:
+        """Stop driving, or wait for what is in flight."""
+        until = step.until if isinstance(step, Wait) else None
+        if self._calls:
+            await self.signal.wait(None if until is None else max(0.0, until - self._hands.clock.now()))
+            return True
+        head = log[-1].seq + 1
+        if self._rested == head:
+            return False
+        return not await self._hands.store.agenda.rest(self.conversation, head, until)
+
+    async def _perform(self, step: Step, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
+        match step:
+            case Settle():
+                await self._record(Finished(step.call.id, step.outcome, step.content))
+            case Judge():
+                await self._record(Judged(step.call.id, step.verdict, step.by))
+            case Ask():
+                await self._ask(step, log, policy)
+            case Run():
+                await self._run(step, log, policy, effects)
+            case CallModel():
+                await self._call_model(step, log, effects)
+            case Stop():
+                stopped = Stopped(step.reason, step.upto, text=step.text)
+                await self._intend(log, policy, stopped)
+            case Idle() | Wait():
+                pass
+
+    # -- appending --------------------------------------------------------------------------------------------
+
+    async def _record(self, *entries: Entry) -> None:
+        await self._hands.store.log.record(self.conversation, *entries)
+
+    async def _intend(self, log: Log, policy: Policy, *entries: Entry) -> tuple[Logged, ...]:
+        """Append at the end of the log as it was read, and note when there will be something to do next."""
+        expected = log[-1].seq + 1
+        wake = self._wake(log, policy, entries)
+        appended = await self._hands.store.log.intend(self.conversation, expected, *entries, wake=wake)
+        self._hands.tails.add(self.conversation, *appended)
+        if wake != 0.0:
+            self._rested = appended[-1].seq + 1
+        return appended
+
+    def _wake(self, log: Log, policy: Policy, entries: tuple[Entry, ...]) -> float | None:
+        """When there will be something to do once these entries stand in the log."""
+        now = self._hands.clock.now()
+        first = log[-1].seq + 1
+        coming = [Logged(first + n, now, entry) for n, entry in enumerate(entries)]
+        match decide([*relevant(log), *coming], policy, now, self._calls.keys()):
+            case Idle():
+                return None
+            case Wait(until) if not self._calls:
+                return until
+            case _:
+                return 0.0
+
+    # -- calls ------------------------------------------------------------------------------------------------
+
+    async def _ask(self, step: Ask, log: Log, policy: Policy) -> None:
+        now = self._hands.clock.now()
+        expires_at = now + policy.expires_s if policy.expires_s > 0 else 0.0
+        by = requested_by(log)
+        entries: list[Entry] = []
+        for call, reason in step.calls:
+            spec = policy.tools[call.tool]
+            wrong = self._wrong(spec, call.arguments)
+            if wrong:
+                entries.append(Finished(call.id, "error", wrong))
+                continue
+            digest = call_digest(spec, parse_arguments(call.arguments))
+            entries.append(
+                Asked(
+                    call.id,
+                    spec.server,
+                    call.tool,
+                    call.arguments,
+                    digest,
+                    expires_at,
+                    by,
+                    reason,
+                    policy.route,
+                )
+            )
+        await self._intend(log, policy, *entries)
+
+    async def _run(self, step: Run, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
+        entries: list[Entry] = []
+        begun: list[tuple[Call, ToolSpec, str]] = []
+        for call, arguments, because in step.calls:
+            spec = policy.tools.get(call.tool)
+            wrong = self._wrong(spec, arguments) if spec else f"The tool '{call.tool}' is not there any more."
+            if spec is None or wrong:
+                entries.append(Finished(call.id, "error", wrong))
+                continue
+            begun.append((call, spec, arguments))
+            entries.append(
+                Started(
+                    "tool",
+                    call=call.id,
+                    tool=call.tool,
+                    arguments=arguments,
+                    cleared_by=because,
+                    repeatable=spec.repeatable,
+                )
+            )
+        await self._intend(log, policy, *entries)
+        for call, spec, arguments in begun:
+            scope = self._calls[call.id] = anyio.CancelScope()
+            effects.start_soon(self._tool, call, spec, arguments, scope)
+
+    def _wrong(self, spec: ToolSpec, arguments: str) -> str:
+        """What is wrong with a call, as the model is told; "" if nothing is."""
+        try:
+            wrong = self._hands.toolbox.check(spec, parse_arguments(arguments))
+        except BadInput as exc:
+            return str(exc)
+        return f"Not run: these arguments do not fit {spec.name}: {wrong}" if wrong else ""
+
+    async def _tool(self, call: Call, spec: ToolSpec, arguments: str, scope: anyio.CancelScope) -> None:
+        """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
+        finished = Finished(call.id, "stopped", CUT_OFF)
+        try:
+            with scope:
+                finished = await self._outcome(call, spec, arguments)
+            await self._record(finished)
+        finally:
+            del self._calls[call.id]
+            self.signal.set()
+
+    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str) -> Finished:
+        try:
+            result = await self._hands.toolbox.call(spec, parse_arguments(arguments))
+        except ToolUncertain as exc:
+            return Finished(call.id, "unknown", f"{exc} It was not run again; check before you repeat it.")
+        except ToolFailed as exc:
+            return Finished(call.id, "error", str(exc))
+        except Exception:
+            logger.exception("%s: the call %s of %s failed unexpectedly", self.conversation, call.id, spec.name)
+            return Finished(call.id, "unknown", f"{spec.name} failed inside the bridge; its outcome is unknown.")
+        outcome = "error" if result.is_error else "ok"
+        return Finished(call.id, outcome, result.text, result.attachments, result.structured)
+
+    # -- the model --------------------------------------------------------------------------------------------
+
+    async def _call_model(self, step: CallModel, log: Log, effects: anyio.abc.TaskGroup) -> None:
+        appended = await self._intend(log, Policy(self.conversation), Started("model", turn=step.turn))
+        started = appended[-1].seq
+        scope = anyio.CancelScope()
+        self._model = (started, scope)
+        read = [logged for logged in log if logged.seq < started]
+        effects.start_soon(self._reply, step, (*read, *appended), started, scope)
+
+    async def _reply(self, step: CallModel, log: Log, started: int, scope: anyio.CancelScope) -> None:
+        """Make one attempt at a reply and append what came of it, unless the turn was stopped meanwhile."""
+        try:
+            with scope:
+                entry = await self._attempt(step, log, started)
+                wake = self._wake(log, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
+                if isinstance(entry, Replied) and not entry.calls:
+                    wake = None
+                answered = await self._hands.store.log.answer(self.conversation, started, entry, wake=wake)
+                if answered is not None and wake != 0.0 and answered.seq == started + 1:
+                    self._rested = answered.seq + 1
+        finally:
+            self._model = None
+            self.signal.set()
+
+    async def _attempt(self, step: CallModel, log: Log, started: int) -> Replied | Failed:
+        rules = self._hands.policies.channel(self.conversation)
+        try:
+            await self._servers_ready()
+            messages = transcript(log, system=rules.system_prompt, limit=rules.history_limit)
+            tools = self._hands.policies.tools(self.conversation)
+            request = ModelRequest(rules.model, messages, tools, self.conversation)
+            reply = await self._hands.model.reply(request)
+        except ModelFailed as exc:
+            return self._failed(started, step.attempt, exc)
+        except Exception as exc:
+            logger.exception("%s: the model call failed unexpectedly", self.conversation)
+            return self._failed(started, step.attempt, ModelFailed(f"Unexpected: {type(exc).__name__}; see the log."))
+        return replied(reply, started, step.turn)
+
+    def _failed(self, started: int, attempt: int, exc: ModelFailed) -> Failed:
+        retry_at = None
+        if not exc.permanent:
+            pause = exc.retry_after_s if exc.retry_after_s is not None else 2.0 ** (attempt - 1)
+            retry_at = self._hands.clock.now() + pause
+        return Failed("model", started, str(exc), retry_at, exc.for_chat)
+
+    # -- stopping ---------------------------------------------------------------------------------------------
+
+    def _cut_off_superseded(self, log: Log) -> None:
+        """Cancel what is in flight for a turn that was stopped, or for an epoch that was cleared."""
+        if self._model is not None:
+            started, scope = self._model
+            if any(e.seq > started and isinstance(e.entry, Stopped | Cleared) for e in reversed(log)):
+                scope.cancel()
+        if self._calls:
+            wanted = {call.id for call, _ in open_calls(log)}
+            for call, scope in self._calls.items():
+                if call not in wanted:
+                    scope.cancel()
+
+
+def replied(reply: ModelReply, started: int, turn: int) -> Replied:
+    """A model's reply as an entry: its calls get ids that are unique in the conversation."""
+    calls = tuple(
+        Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls)
+    )
+    return Replied(reply.text, calls, started, turn, reply.model, reply.usage)
+
+
+def requested_by(log: Log) -> str:
+    """Who asked for the calls of the last batch: a client, or the assistant (and for whom it works)."""
+    for logged in reversed(relevant(log)):
+        match logged.entry:
+            case Requested(by=by):
+                return by
+            case Heard(to="assistant", sender=sender) if sender.kind == "client":
+                return f"assistant for {sender.id}"
+            case _:
+                pass
+    return "assistant"

@@ -1,0 +1,99 @@
+"""The engine: what exactly one process per state folder does, for as long as it is the one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+import anyio
+
+from bridge_mcp.engine import board
+from bridge_mcp.engine.drive import Hands
+from bridge_mcp.engine.intake import Intake
+from bridge_mcp.engine.outbox import OutboxLane
+from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.runner import Runner
+from bridge_mcp.engine.signal import Signal
+from bridge_mcp.engine.tails import Tails
+from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, Rules, Store, Toolbox
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+"""How often the engine looks at its channels and servers for the board, beside being told of changes."""
+
+RESTART_S = 5.0
+"""The pause before a channel that ended unexpectedly is run again."""
+
+
+class Engine:
+    """Runs the channels, drives the conversations, sends the messages, and tells on the board how it is.
+
+    The caller makes sure that there is one engine; two would do no harm to the logs, but to the platforms.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        channels: Mapping[str, Channel],
+        model: Model,
+        toolbox: Toolbox,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._toolbox = toolbox
+        self._clock = clock
+        self._changed = Signal()
+        policies = Policies(rules, toolbox, store.grants, clock)
+        hands = Hands(store, model, toolbox, policies, Tails(store.log), clock)
+        self._runner = Runner(hands, rules.max_turns)
+        self._outbox = OutboxLane(store, channels, clock)
+        traits = {name: channel.traits for name, channel in channels.items()}
+        self._intake = Intake(store, rules, traits, clock)
+
+    def changed(self) -> None:
+        """Say that a channel or a tool server changed: the board is brought up to date at once."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._tell)
+                for channel in self._channels.values():
+                    tasks.start_soon(self._receive, channel)
+                tasks.start_soon(self._outbox.run)
+                tasks.start_soon(self._runner.run)
+        finally:
+            with anyio.move_on_after(1, shield=True):
+                await board.put_engine(self._store, board.EngineInfo(os.getpid(), 0.0))
+
+    async def _receive(self, channel: Channel) -> None:
+        """Run one channel; one that breaks does not touch the others."""
+        while True:
+            try:
+                await channel.run(self._intake)
+                logger.error("channel %s ended by itself; running it again in %g s", channel.traits.name, RESTART_S)
+            except Exception:
+                logger.exception("channel %s failed; running it again in %g s", channel.traits.name, RESTART_S)
+            self._changed.set()
+            await anyio.sleep(RESTART_S)
+
+    async def _tell(self) -> None:
+        """Keep the board up to date; write only what changed."""
+        told: tuple[object, object] | None = None
+        while True:
+            healths: dict[str, ChannelHealth] = {n: c.health() for n, c in self._channels.items()}
+            listed = (self._toolbox.tools(), self._toolbox.status())
+            if told is None or told[0] != healths:
+                await board.put_channels(self._store, healths)
+            if told is None or told[1] != listed:
+                await board.put_tools(self._store, *listed)
+            told = (healths, listed)
+            await self._changed.wait(LOOK_S)

@@ -1,0 +1,87 @@
+"""Which conversation is driven when: one drive per conversation, many at once, the longest due first."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+
+import anyio
+import anyio.abc
+
+from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.signal import Signal
+
+__all__ = ["Runner"]
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""After a drive failed unexpectedly (a full disk, a broken log), that conversation pauses, twice as long each time."""
+
+
+class Runner:
+    """Drives every conversation that has something to do, at most `max_turns` at once."""
+
+    def __init__(self, hands: Hands, max_turns: int) -> None:
+        self._hands = hands
+        self._max_turns = max_turns
+        self._drives: dict[str, Drive] = {}
+        self._paused: dict[str, tuple[float, float]] = {}
+        """Until when, and how long that pause is."""
+        self._wake = Signal()
+
+    async def run(self) -> None:
+        """Until cancelled. Conversations that a dead engine left in the middle are due, so they come first."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow)
+            while True:
+                now = self._hands.clock.now()
+                await self._start_due(tasks, now)
+                await self._wake.wait(await self._pause(now))
+
+    async def _follow(self) -> None:
+        """Pass on what changed: to the drive that it concerns, and to the search for due conversations."""
+        with closing(self._hands.store.agenda.watch()) as changes:
+            self._wake.set()
+            while True:
+                changed = await changes.wait()
+                for conversation, drive in self._drives.items():
+                    if changed is None or conversation in changed:
+                        drive.signal.set()
+                if changed is None or not changed <= self._drives.keys():
+                    self._wake.set()
+
+    async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:
+        free = self._max_turns - len(self._drives)
+        if free <= 0:
+            return
+        # Conversations under way, or paused, are due as well: look far enough to see past them.
+        ahead = len(self._drives) + len(self._paused)
+        for conversation in await self._hands.store.agenda.due(now, free + ahead):
+            if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > now:
+                continue
+            if len(self._drives) >= self._max_turns:
+                return
+            drive = self._drives[conversation] = Drive(conversation, self._hands)
+            tasks.start_soon(self._drive, drive)
+
+    async def _drive(self, drive: Drive) -> None:
+        try:
+            await drive.run()
+            self._paused.pop(drive.conversation, None)
+        except Exception:
+            last = self._paused.get(drive.conversation, (0.0, FIRST_PAUSE_S / 2))[1]
+            pause = min(last * 2, LONGEST_PAUSE_S)
+            self._paused[drive.conversation] = (self._hands.clock.now() + pause, pause)
+            logger.exception("%s: could not go on; trying again in %g s", drive.conversation, pause)
+        finally:
+            del self._drives[drive.conversation]
+            self._wake.set()
+
+    async def _pause(self, now: float) -> float | None:
+        """How long nothing can become due by itself; None for ever."""
+        ends = [until for until, _ in self._paused.values() if until > now]
+        following = await self._hands.store.agenda.next_due(now)
+        if following is not None:
+            ends.append(following)
+        return max(0.0, min(ends) - self._hands.clock.now()) if ends else None
