@@ -1,0 +1,125 @@
+"""What holds for every log, also for those that no run of ours would write."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge_mcp.core.decide import CallModel, Run, decide, open_calls, reaches_back_to
+from bridge_mcp.core.entries import (
+    Call,
+    Cleared,
+    Entry,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Replied,
+    Started,
+    Stopped,
+    call_id,
+)
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.tools import tool_name, tool_names
+from bridge_mcp.core.transcript import ChatMessage, transcript
+from tests.unit.logs import ANN, TOOLS, asked
+
+POLICY = Policy("local/main", TOOLS)
+NAMES = st.sampled_from([*TOOLS, "no__such"])
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Logged]:
+    """Any order of plausible entries: seqs and times grow, references point backwards (mostly)."""
+    entries: list[Entry] = []
+    for seq in range(draw(st.integers(0, 25))):
+        back = draw(st.integers(0, seq))
+        call = call_id(draw(st.integers(0, seq)), draw(st.integers(0, 1)))
+        entries.append(draw(one_entry(seq, back, call)))
+    return [Logged(n, 1000.0 + n, entry) for n, entry in enumerate(entries)]
+
+
+def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
+    replies = st.lists(NAMES, max_size=2).map(
+        lambda tools: Replied(
+            "text", tuple(Call(call_id(back, n), tool, "{}") for n, tool in enumerate(tools)), back, max(0, back - 1)
+        )
+    )
+    verdicts = st.sampled_from(["approved", "rejected", "expired", "cancelled"])
+    return st.one_of(
+        st.just(Heard("hi", ANN, f"m{seq}")),
+        st.just(Started("model", turn=back)),
+        replies,
+        st.just(asked(call, expires_at=1500.0)),
+        verdicts.map(lambda verdict: Judged(call, verdict, "ann")),
+        st.booleans().map(lambda again: Started("tool", call=call, repeatable=again)),
+        st.just(Finished(call, "ok", "done")),
+        st.just(Failed("model", back, "busy", 1200.0)),
+        st.just(Stopped("enough", back)),
+        st.just(Cleared("ann")),
+        st.just(Posted("note", ANN, f"p{seq}")),
+    )
+
+
+@given(logs(), st.floats(900, 3000))
+def test_deciding_is_total_and_pure(log: list[Logged], now: float) -> None:
+    assert decide(log, POLICY, now) == decide(list(log), POLICY, now)
+
+
+@given(logs(), st.floats(900, 3000), st.integers(0, 25))
+def test_a_tail_that_reaches_back_far_enough_gives_the_same_step(log: list[Logged], now: float, cut: int) -> None:
+    tail = log[cut:]
+    if tail and tail[0].seq <= reaches_back_to(tail):
+        assert decide(tail, POLICY, now) == decide(log, POLICY, now)
+
+
+@given(logs(), st.floats(900, 3000))
+def test_nothing_that_needs_a_verdict_runs_without_one(log: list[Logged], now: float) -> None:
+    step = decide(log, POLICY, now)
+    if isinstance(step, Run):
+        approved = {e.entry.call for e in log if isinstance(e.entry, Judged) and e.entry.verdict == "approved"}
+        again = {e.entry.call for e in log if isinstance(e.entry, Started) and e.entry.repeatable}
+        for call, _, _ in step.calls:
+            assert TOOLS[call.tool].read_only or call.id in approved | again
+
+
+@given(logs(), st.floats(900, 3000))
+def test_the_model_is_called_only_when_no_call_is_open(log: list[Logged], now: float) -> None:
+    if isinstance(decide(log, POLICY, now), CallModel):
+        assert open_calls(log) == ()
+
+
+@given(logs(), st.integers(1, 12))
+def test_every_transcript_is_valid_for_the_chat_format(log: list[Logged], limit: int) -> None:
+    check_chat_format(transcript(log, system="be kind", limit=limit))
+
+
+def check_chat_format(messages: tuple[ChatMessage, ...]) -> None:
+    """A system prompt first and only there; behind each reply with calls exactly its results, in order."""
+    assert messages[0].role == "system"
+    expected: list[Call] = []
+    for message in messages[1:]:
+        if message.role == "tool":
+            assert expected, "a result without a call"
+            assert message.call == expected.pop(0)
+        else:
+            assert not expected, "a call without a result"
+            assert message.role in ("user", "assistant")
+            expected = list(message.calls)
+    assert not expected, "a call without a result"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_tool_names_are_legal_for_every_provider_and_stable(server: str, tool: str) -> None:
+    name = tool_name(server, tool)
+    assert 1 <= len(name) <= 64
+    assert all(c.isascii() and (c.isalnum() or c in "_-") for c in name)
+    assert name == tool_name(server, tool)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=3), st.text(min_size=1, max_size=3)), unique=True, max_size=6))
+def test_tool_names_do_not_collide(tools: list[tuple[str, str]]) -> None:
+    names = tool_names(tools)
+    assert len(set(names.values())) == len(tools)

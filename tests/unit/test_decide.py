@@ -1,0 +1,339 @@
+"""The decision table, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge_mcp.core.decide import (
+    Ask,
+    CallModel,
+    Idle,
+    Judge,
+    Run,
+    Settle,
+    Step,
+    Stop,
+    Wait,
+    decide,
+    open_calls,
+    work_seconds,
+)
+from bridge_mcp.core.entries import (
+    Call,
+    Cleared,
+    Configured,
+    Delivered,
+    Entry,
+    Failed,
+    Judged,
+    Posted,
+    Replied,
+    Requested,
+    Stopped,
+)
+from bridge_mcp.core.policy import Budget, Grant, Policy
+from tests.unit.logs import (
+    ANN,
+    TOOLS,
+    asked,
+    finished,
+    heard,
+    judged,
+    log,
+    model_started,
+    replied,
+    spec_of,
+    tool_started,
+)
+
+POLICY = Policy("local/main", TOOLS, budget=Budget(model_calls=5, tool_rounds=3, work_s=60, attempts=3))
+NOW = 2000.0
+
+
+def step(*entries: Entry, now: float = NOW, policy: Policy = POLICY, running: frozenset[str] = frozenset()) -> Step:
+    return decide(log(*entries), policy, now, running)
+
+
+def gated(*more: Entry) -> tuple[Entry, ...]:
+    """A turn whose model asked for one call that needs a verdict, and what came after."""
+    return (heard(), model_started(), replied("", "files__delete"), *more)
+
+
+# -- messages and the model ---------------------------------------------------------------------------------
+
+
+def test_nothing_said_is_nothing_to_do() -> None:
+    assert step() == Idle()
+
+
+def test_a_message_is_answered() -> None:
+    assert step(heard()) == CallModel(turn=0, attempt=1)
+
+
+def test_a_final_reply_ends_the_turn() -> None:
+    assert step(heard(), model_started(), replied("hello")) == Idle()
+
+
+def test_a_message_that_came_in_while_the_model_worked_is_answered_next() -> None:
+    entries = (heard(), model_started(), heard("and this", "m2"), replied("hello"))
+    assert step(*entries) == CallModel(turn=2, attempt=1)
+
+
+def test_a_message_that_came_in_between_tools_is_read_by_the_same_turn() -> None:
+    entries = (heard(), model_started(), replied("", "files__read"), heard("also", "m2"), finished("1.0"))
+    assert step(*entries) == CallModel(turn=0, attempt=1)
+
+
+@pytest.mark.parametrize("to", ["relay", "off"])
+def test_a_message_for_somebody_else_does_not_concern_the_model(to: str) -> None:
+    entry = heard()
+    assert step(type(entry)(entry.text, entry.sender, entry.key, to=to)) == Idle()  # pyright: ignore[reportArgumentType]
+
+
+def test_an_answer_to_a_question_does_not_concern_the_model() -> None:
+    entry = heard()
+    assert step(Posted("Which?", ANN, "q"), type(entry)("that one", ANN, "m2", answers=0)) == Idle()
+
+
+def test_notes_about_sending_and_settings_change_nothing() -> None:
+    entries = (
+        heard(),
+        model_started(),
+        replied("hello"),
+        Delivered(2),
+        Configured("ann", "off"),
+        Posted("x", ANN, "p"),
+    )
+    assert step(*entries) == Idle()
+
+
+# -- calls --------------------------------------------------------------------------------------------------
+
+
+def test_a_read_only_call_runs_by_itself() -> None:
+    found = step(heard(), model_started(), replied("", "files__read"))
+    assert isinstance(found, Run)
+    assert [(call.id, because) for call, _, because in found.calls] == [("1.0", "read-only")]
+
+
+def test_a_call_that_can_change_things_is_asked_for_before_its_siblings_run() -> None:
+    found = step(heard(), model_started(), replied("", "files__read", "files__delete", "files__delete"))
+    assert isinstance(found, Ask)
+    assert [call.id for call, _ in found.calls] == ["1.1", "1.2"]
+
+
+def test_free_siblings_run_while_one_waits() -> None:
+    found = step(heard(), model_started(), replied("", "files__read", "files__delete"), asked("1.1"))
+    assert isinstance(found, Run)
+    assert [call.id for call, _, _ in found.calls] == ["1.0"]
+
+
+def test_a_call_that_waits_is_waited_for_until_it_expires() -> None:
+    assert step(*gated(asked("1.0", expires_at=3000))) == Wait(3000)
+    assert step(*gated(asked("1.0"))) == Wait(None)
+
+
+def test_expiry_is_a_verdict() -> None:
+    found = step(*gated(asked("1.0", expires_at=1500)))
+    assert isinstance(found, Judge)
+    assert found.verdict == "expired"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"), [("rejected", "denied"), ("expired", "expired"), ("cancelled", "stopped")]
+)
+def test_a_call_that_may_not_run_is_settled_with_the_reason(verdict: str, outcome: str) -> None:
+    found = step(*gated(asked("1.0"), Judged("1.0", verdict, "ann", note="too risky")))  # pyright: ignore[reportArgumentType]
+    assert isinstance(found, Settle)
+    assert found.outcome == outcome
+    assert ("too risky" in found.content) == (verdict == "rejected")
+
+
+def test_the_first_verdict_wins() -> None:
+    assert isinstance(step(*gated(asked("1.0"), judged("1.0", "rejected"), judged("1.0"))), Settle)
+    assert isinstance(step(*gated(asked("1.0"), judged("1.0"), judged("1.0", "rejected"))), Run)
+
+
+def test_one_approval_frees_one_call() -> None:
+    entries = (heard(), model_started(), replied("", "files__delete", "files__delete"), asked("1.0"), asked("1.1"))
+    found = step(*entries, judged("1.0"))
+    assert isinstance(found, Run)
+    assert [call.id for call, _, _ in found.calls] == ["1.0"]
+
+
+def test_the_next_round_passes_the_same_gate() -> None:
+    entries = gated(asked("1.0"), judged("1.0"), tool_started("1.0"), finished("1.0"))
+    assert isinstance(step(*entries, model_started(), replied("", "files__delete", started=7)), Ask)
+
+
+def test_edited_arguments_are_what_runs() -> None:
+    found = step(*gated(asked("1.0"), Judged("1.0", "approved", "ann", arguments='{"path":"b"}')))
+    assert isinstance(found, Run)
+    assert found.calls[0][1] == '{"path":"b"}'
+
+
+def test_an_approval_does_not_hold_for_a_tool_that_changed_since() -> None:
+    approved = Judged("1.0", "approved", "ann", digest=asked("1.0").digest)
+    assert isinstance(step(*gated(asked("1.0"), approved)), Run)
+    changed = Policy("local/main", {"files__delete": spec_of("files__delete", read_only=True)})
+    assert isinstance(step(*gated(asked("1.0"), approved), policy=changed), Run), "annotations are not what is approved"
+    other = spec_of("files__delete")
+    other = type(other)(other.name, other.server, other.tool, other.description, '{"type":"object","x":1}')
+    found = step(*gated(asked("1.0"), approved), policy=Policy("local/main", {"files__delete": other}))
+    assert isinstance(found, Settle)
+    assert found.outcome == "denied"
+
+
+def test_a_grant_frees_calls_of_its_shape_also_those_that_wait() -> None:
+    granted = Policy("local/main", TOOLS, grants=(Grant(3, "files__delete", "local/main"),))
+    assert isinstance(step(*gated(), policy=granted), Run)
+    found = step(*gated(asked("1.0")), policy=granted)
+    assert found == Judge(Call("1.0", "files__delete", "{}", "call_0"), "approved", "grant 3")
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        Grant(1, "files__delete", "local/other"),
+        Grant(1, "files__put"),
+        Grant(1, "files__delete", arguments=(("path", "drafts/*"),)),
+        Grant(1, "files__delete", expires_at=NOW - 1),
+    ],
+)
+def test_a_grant_of_another_shape_frees_nothing(grant: Grant) -> None:
+    assert isinstance(step(*gated(), policy=Policy("local/main", TOOLS, grants=(grant,))), Ask)
+
+
+def test_a_call_of_fate_unknown_is_not_run_again() -> None:
+    found = step(*gated(asked("1.0"), judged("1.0"), tool_started("1.0")))
+    assert isinstance(found, Settle)
+    assert found.outcome == "unknown"
+
+
+def test_a_call_in_flight_here_is_waited_for() -> None:
+    entries = gated(asked("1.0"), judged("1.0"), tool_started("1.0"))
+    assert step(*entries, running=frozenset({"1.0"})) == Wait(None)
+
+
+def test_a_repeatable_call_is_run_again_a_bounded_number_of_times() -> None:
+    entries: tuple[Entry, ...] = (heard(), model_started(), replied("", "files__read"))
+    for _ in range(2):
+        entries = (*entries, tool_started("1.0", repeatable=True))
+        assert isinstance(step(*entries), Run)
+    found = step(*entries, tool_started("1.0", repeatable=True))
+    assert isinstance(found, Settle)
+    assert found.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [("nope", "{}", "no tool 'nope'"), ("files__read", "{", "JSON"), ("files__read", "[1]", "object")],
+)
+def test_a_malformed_call_goes_back_to_the_model(tool: str, arguments: str, told: str) -> None:
+    found = step(heard(), model_started(), Replied("", (Call("1.0", tool, arguments),), 1, 0))
+    assert isinstance(found, Settle)
+    assert found.outcome == "error"
+    assert told in found.content
+
+
+def test_calls_of_a_client_pass_the_same_gate_and_end_without_a_model() -> None:
+    request = Requested((Call("0.0", "files__delete", "{}"),), "host")
+    assert isinstance(step(request), Ask)
+    assert isinstance(step(request, asked("0.0"), judged("0.0")), Run)
+    assert step(request, asked("0.0"), judged("0.0"), tool_started("0.0"), finished("0.0")) == Idle()
+
+
+def test_no_more_calls_run_at_once_than_allowed() -> None:
+    policy = Policy("local/main", TOOLS, max_parallel=2)
+    entries = (heard(), model_started(), replied("", "files__read", "files__read", "files__read"))
+    found = step(*entries, policy=policy)
+    assert isinstance(found, Run)
+    assert len(found.calls) == 2
+    begun = (*entries, tool_started("1.0"), tool_started("1.1"))
+    assert step(*begun, policy=policy, running=frozenset({"1.0", "1.1"})) == Wait(None)
+
+
+# -- failures, budgets, stops -------------------------------------------------------------------------------
+
+
+def test_a_failed_model_call_waits_for_its_retry_time() -> None:
+    failed = Failed("model", 1, "busy", retry_at=NOW + 5)
+    assert step(heard(), model_started(), failed) == Wait(NOW + 5)
+    assert step(heard(), model_started(), failed, now=NOW + 5) == CallModel(turn=0, attempt=2)
+
+
+def test_a_model_that_failed_for_good_ends_the_turn() -> None:
+    failed = Failed("model", 1, "bad key", text="The key is wrong.")
+    found = step(heard(), model_started(), failed)
+    assert found == Stop("bad key", 1, "The key is wrong.")
+
+
+def test_a_model_call_that_kills_the_process_ends_in_a_stop() -> None:
+    found = step(heard(), model_started(), model_started(), model_started())
+    assert isinstance(found, Stop)
+    assert "3 attempts" in found.reason
+
+
+def test_a_message_after_the_last_attempt_opens_a_new_turn_behind_the_stop() -> None:
+    entries = (heard(), model_started(), Failed("model", 1, "bad key"), heard("hello?", "m2"))
+    found = step(*entries)
+    assert isinstance(found, Stop)
+    assert found.upto == 1
+    assert step(*entries, Stopped(found.reason, found.upto)) == CallModel(turn=3, attempt=1)
+
+
+def test_the_budget_of_model_calls_is_counted_from_the_log() -> None:
+    entries: list[Entry] = [heard()]
+    for _ in range(5):
+        entries += [model_started(), replied("", "files__read", started=len(entries))]
+        entries.append(finished(f"{len(entries) - 2}.0"))
+    policy = Policy("local/main", TOOLS, budget=Budget(model_calls=5, tool_rounds=99))
+    found = step(*entries, policy=policy)
+    assert isinstance(found, Stop)
+    assert "5 model calls" in found.reason
+
+
+def test_the_budget_of_tool_rounds_is_counted_from_the_log() -> None:
+    entries: list[Entry] = [heard()]
+    for _ in range(4):
+        entries += [model_started(), replied("", "files__read", started=len(entries))]
+        entries.append(finished(f"{len(entries) - 2}.0"))
+    found = step(*entries)
+    assert isinstance(found, Stop)
+    assert "3 tool rounds" in found.reason
+
+
+def test_a_message_that_came_in_after_the_last_model_call_survives_a_spent_budget() -> None:
+    entries: list[Entry] = [heard()]
+    for _ in range(4):
+        entries += [model_started(), replied("", "files__read", started=len(entries))]
+        entries.append(finished(f"{len(entries) - 2}.0"))
+    entries.append(heard("and now?", "m2"))
+    found = step(*entries)
+    assert isinstance(found, Stop)
+    assert step(*entries, Stopped(found.reason, found.upto)) == CallModel(turn=len(entries) - 1, attempt=1)
+
+
+def test_work_is_counted_once_where_calls_overlap_and_never_while_people_think() -> None:
+    entries = log(
+        heard(),
+        model_started(),
+        replied("", "files__read", "files__read"),
+        tool_started("1.0"),
+        tool_started("1.1"),
+        finished("1.0"),
+        finished("1.1"),
+    )
+    assert work_seconds(entries, 0) == 1 + 3
+
+
+def test_a_stopped_turn_leaves_its_calls_alone() -> None:
+    entries = gated(asked("1.0"), judged("1.0", "cancelled"), Stopped("by request", 5, "ann"))
+    assert step(*entries) == Idle()
+    assert open_calls(log(*entries)) == ()
+
+
+def test_clearing_begins_a_new_epoch() -> None:
+    assert step(*gated(asked("1.0"), judged("1.0", "cancelled"), Cleared("ann"))) == Idle()
+    assert step(*gated(Cleared("ann"), heard("again", "m2"))) == CallModel(turn=4, attempt=1)
+    assert step(*gated(tool_started("1.0"), Cleared("ann"), finished("1.0"))) == Idle()
