@@ -1,0 +1,144 @@
+"""All configured models behind one `Model`: by its name a request finds its adapter, and its fallbacks.
+
+A fallback is the name of another section, with all that this says, or a model. A model at the same provider (or at the
+same `base_url`) uses the section's key and params; one at another provider gets neither, because they are not its own:
+litellm then looks for that provider's usual environment variable. Knows every adapter, and imports one when it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.settings import SCRIPTED, ModelSettings
+from bridge_mcp.ports import Model, ModelReply, ModelRequest
+
+__all__ = ["Adapter", "Models", "make_adapter"]
+
+log = logging.getLogger(__name__)
+
+
+class Adapter(Model, Protocol):
+    """A `Model` with a life of its own."""
+
+    async def warm(self) -> None:
+        """Load now what the first call would have to wait for."""
+        ...
+
+    async def close(self) -> None:
+        """Give its connections back."""
+        ...
+
+
+class Models:
+    """The `Model` of the bridge, by `[models.NAME]`.
+
+    Raises:
+        ConfigError: a script holds what is no rule, or `params` set what the bridge sets itself.
+    """
+
+    def __init__(self, settings: Mapping[str, ModelSettings]) -> None:
+        self._settings = dict(settings)
+        self._adapters: dict[tuple[str, str], Adapter] = {}
+        for section in self._settings.values():
+            if section.model == SCRIPTED:
+                # Its rules are read now, so that a mistake in them is told before anything starts.
+                self._adapter(section)
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """One attempt: the model asked for, then its fallbacks in order. See `ports.Model`."""
+        section = self._settings.get(request.model)
+        if section is None:
+            known = ", ".join(sorted(self._settings)) or "none"
+            raise ModelFailed(
+                f"There is no model '{request.model}': bridge.toml has no [models.{request.model}].",
+                fix=f"Add it, or change 'model' of the channel. The models are: {known}.",
+                permanent=True,
+                for_chat="No model is set up here. The owner of this bot has to look at it.",
+            )
+        failures: list[ModelFailed] = []
+        for candidate in self._candidates(section):
+            if failures:
+                log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
+            try:
+                return await self._adapter(candidate).reply(request)
+            except ModelFailed as exc:
+                failures.append(exc)
+        raise failures[0] if len(failures) == 1 else all_failed(section, failures)
+
+    async def warm(self) -> None:
+        """Load what the configured models need: seconds, off the event loop. A failure shows again in `reply`."""
+        for section in self._settings.values():
+            for candidate in self._candidates(section):
+                try:
+                    await self._adapter(candidate).warm()
+                except ModelFailed as exc:
+                    log.error("%s", exc)
+
+    async def close(self) -> None:
+        """Close every adapter."""
+        adapters, self._adapters = self._adapters, {}
+        for adapter in adapters.values():
+            await adapter.close()
+
+    def _candidates(self, section: ModelSettings) -> Iterator[ModelSettings]:
+        """The section itself and its fallbacks, in the order in which they are tried."""
+        yield section
+        for fallback in section.fallbacks:
+            yield self._settings.get(fallback) or instead(section, fallback)
+
+    def _adapter(self, settings: ModelSettings) -> Adapter:
+        key = (settings.name, settings.model)
+        if key not in self._adapters:
+            self._adapters[key] = make_adapter(settings)
+        return self._adapters[key]
+
+
+def make_adapter(settings: ModelSettings) -> Adapter:
+    """The adapter for a section: `scripted`, an endpoint by its `base_url`, or litellm.
+
+    Raises:
+        ConfigError: see `Models`.
+    """
+    if settings.model == SCRIPTED:
+        from bridge_mcp.models.script import read_script
+        from bridge_mcp.models.scripted import ScriptedModel
+
+        return ScriptedModel(read_script(settings.script_path) if settings.script_path else None)
+    if settings.base_url:
+        from bridge_mcp.models.openai import OpenAIModel
+
+        return OpenAIModel(settings)
+    from bridge_mcp.models.litellm import LitellmModel
+
+    return LitellmModel(settings)
+
+
+def instead(section: ModelSettings, model: str) -> ModelSettings:
+    """The settings of a fallback that is no section."""
+    own, other = provider_of(section.model), provider_of(model)
+    same = other in ("", "openai", own) if section.base_url else other != "" and other == own
+    if same:
+        return replace(section, model=model, fallbacks=())
+    return ModelSettings(section.name, model, timeout_s=section.timeout_s)
+
+
+def provider_of(model: str) -> str:
+    """What stands before the first slash of a model's name."""
+    return model.partition("/")[0] if "/" in model else ""
+
+
+def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> ModelFailed:
+    """One error for a model and all its fallbacks. Trying again helps if it helps with one of them."""
+    told = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
+    waits = [failure.retry_after_s for failure in failures if not failure.permanent]
+    known = [wait for wait in waits if wait is not None]
+    return ModelFailed(
+        f"models.{section.name} and its fallbacks all failed. {told}",
+        permanent=not waits,
+        retry_after_s=min(known) if known and len(known) == len(waits) else None,
+        for_chat=failures[0].for_chat,
+    )

@@ -1,0 +1,45 @@
+"""The model that needs no key and no network, and never claims to think: it answers by rules (see `script`), or echoes.
+
+What it answers follows from the messages of the request alone, so a restart changes nothing. Knows no other adapter.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Usage
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.tools import canonical
+from bridge_mcp.models.script import Script
+from bridge_mcp.models.settings import SCRIPTED
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
+
+__all__ = ["ScriptedModel"]
+
+FREE = Usage(cost_usd=0.0)
+
+
+class ScriptedModel:
+    """A `Model` that follows a script; without one it echoes."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.script = script or Script()
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """At once. The ids of calls follow from the number of messages: stable over restarts, and none repeats.
+
+        Raises:
+            ModelFailed: the rule that matched came to no text and no call.
+        """
+        text, planned = self.script.answer(request.messages)
+        calls = tuple(
+            ModelCall(f"call_{len(request.messages)}_{index}", tool, canonical(arguments))
+            for index, (tool, arguments) in enumerate(planned)
+        )
+        if not text.strip() and not calls:
+            raise ModelFailed("The scripted model's rule came to an empty text.", fix="Give its say some fixed words.")
+        return ModelReply(text, calls, SCRIPTED, FREE)
+
+    async def warm(self) -> None:
+        """Nothing has to be loaded."""
+
+    async def close(self) -> None:
+        """Nothing is held."""

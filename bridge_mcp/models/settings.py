@@ -1,0 +1,36 @@
+"""What one `[models.NAME]` section of the config says, as a value. Knows neither the config file nor any adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["SCRIPTED", "ModelSettings"]
+
+SCRIPTED = "scripted"
+"""The `model` that needs no provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """One configured model."""
+
+    name: str
+    """Of its section: `default` for `[models.default]`."""
+    model: str
+    """Any litellm name (`openai/gpt-5-mini`); with `base_url`, what that endpoint calls it; or `scripted`."""
+    api_key: str = field(default="", repr=False)
+    """Empty: litellm looks for its provider's usual environment variable, and an endpoint by `base_url` gets none."""
+    base_url: str = ""
+    """An endpoint that speaks OpenAI's chat format; `/chat/completions` is added to it."""
+    fallbacks: tuple[str, ...] = ()
+    """Tried in order when this one fails: names of other sections, or models."""
+    timeout_s: float = 120.0
+    """The longest that one call of one model may take."""
+    params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
+    """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
+    script_path: Path | None = None
+    """The rules of a `scripted` model; without them it echoes."""

@@ -1,0 +1,192 @@
+"""The OpenAI chat format: a `ModelRequest` on its way out, a completion on its way in.
+
+What goes out is legal for the strictest provider, whatever the log holds: models name tools in illegal characters,
+repeat ids and give broken arguments, and a history that holds one such call would be refused with every later request.
+Knows the format, no SDK and no provider.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from bridge_mcp.core.entries import Attachment, Call, Usage
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.failures import Trouble, failed
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
+
+__all__ = ["chat_body", "chat_messages", "chat_tools", "checked_params", "read_completion", "reported"]
+
+RESERVED = frozenset({"model", "messages", "tools", "stream", "n", "api_key", "timeout", "num_retries", "max_retries"})
+"""Names that `params` may not set, because the bridge does."""
+
+EMPTY = "(a message without text)"
+
+
+def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
+    """The section's `params`.
+
+    Raises:
+        ConfigError: they set what the bridge sets itself.
+    """
+    for name in settings.params:
+        if name in RESERVED:
+            raise ConfigError(
+                f"[models.{settings.name}] params: '{name}' may not be set here.",
+                fix="The bridge sets it; take it out of params.",
+            )
+    return settings.params
+
+
+def chat_body(model: str, request: ModelRequest, params: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The body of a chat completion request, made anew: whoever gets it may change it."""
+    body: dict[str, JSON] = {**params, "model": model, "messages": cast("JSON", chat_messages(request.messages))}
+    if request.tools:
+        body["tools"] = cast("JSON", chat_tools(request.tools))
+    return body
+
+
+def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, JSON]]:
+    """The messages; each call with an id that is unique in its message, and its result with the same."""
+    ids: dict[str, str] = {}
+    out: list[dict[str, JSON]] = []
+    for message in messages:
+        if message.role == "tool" and message.call is not None:
+            answered = ids.get(message.call.id, message.call.id)
+            out.append({"role": "tool", "tool_call_id": answered, "content": text_of(message)})
+        elif message.calls:
+            ids.update(call_ids(message.calls))
+            calls: list[JSON] = [call_of(call, ids[call.id]) for call in message.calls]
+            out.append({"role": "assistant", "content": text_of(message) or None, "tool_calls": calls})
+        else:
+            out.append({"role": message.role, "content": text_of(message) or EMPTY})
+    return out
+
+
+def text_of(message: ChatMessage) -> str:
+    """A message's text, with a note for each file that came with it."""
+    return "\n".join([*([message.text] if message.text else []), *map(note, message.attachments)])
+
+
+def note(attachment: Attachment) -> str:
+    """What the model is told of a file that it cannot see."""
+    told = [attachment.name, attachment.mime, "" if attachment.size is None else f"{attachment.size} bytes"]
+    return f"[{attachment.kind}, not shown here: {', '.join(t for t in told if t) or 'nothing more is known'}]"
+
+
+def call_ids(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:
+    """For each call of one message the id that goes out: the model's own where it is there and unique."""
+    given = [call.model_id for call in calls]
+    for call in calls:
+        yield (
+            call.id,
+            call.model_id if call.model_id and given.count(call.model_id) == 1 else f"call_{call.id.replace('.', '_')}",
+        )
+
+
+def call_of(call: Call, call_id: str) -> dict[str, JSON]:
+    """One call of an assistant's message."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", call.tool)[:MAX_NAME] or "unnamed"
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments_of(call.arguments)}}
+
+
+def arguments_of(text: str) -> str:
+    """The arguments as the text of a JSON object; what is none is shown to the model inside of one."""
+    try:
+        value: object = json.loads(text) if text.strip() else {}
+    except ValueError:
+        value = None
+    return (text if text.strip() else "{}") if isinstance(value, dict) else json.dumps({"malformed": text})
+
+
+def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
+    """The tools on offer. A schema without properties gets an empty set of them, which OpenAI wants to see."""
+    out: list[dict[str, JSON]] = []
+    for spec in tools:
+        schema = cast("dict[str, JSON]", json.loads(spec.schema))
+        parameters: dict[str, JSON] = {"type": "object", "properties": {}, **schema}
+        function: dict[str, JSON] = {"name": spec.name, "description": spec.description, "parameters": parameters}
+        out.append({"type": "function", "function": function})
+    return out
+
+
+def read_completion(
+    settings: ModelSettings, completion: object, *, latency_s: float, cost_usd: float | None = None
+) -> ModelReply:
+    """The reply that a completion holds.
+
+    Raises:
+        ModelFailed: it is no completion, its provider refused, or it holds neither text nor calls.
+    """
+    body = mapping(completion)
+    if "error" in body and not body.get("choices"):
+        raise failed(settings, reported(body["error"]))
+    choices = sequence(body.get("choices"))
+    if not choices:
+        told = completion if isinstance(completion, str) else json.dumps(completion, default=str)
+        raise failed(settings, Trouble(f"this is no chat completion: {told[:500]}", kind="provider"))
+    choice = mapping(choices[0])
+    message = mapping(choice.get("message"))
+    text = content_text(message.get("content")) or content_text(message.get("refusal"))
+    calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(sequence(message.get("tool_calls"))))
+    finish = str(choice.get("finish_reason") or "")
+    if not text.strip() and not calls:
+        if finish == "content_filter":
+            raise failed(settings, Trouble("the answer was withheld by a content filter", kind="refused"))
+        raise failed(settings, Trouble(f"finish_reason is {finish or 'not given'}", kind="empty"))
+    usage = read_usage(mapping(body.get("usage")), latency_s, cost_usd)
+    return ModelReply(text, calls, str(body.get("model") or settings.model), usage)
+
+
+def reported(error: object) -> Trouble:
+    """An error that came as an answer, with or without a status of its own as its code."""
+    told = mapping(error)
+    code = told.get("code")
+    status = code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
+    codes = tuple(str(value) for value in (code, told.get("type")) if isinstance(value, str))
+    return Trouble(str(told.get("message") or told.get("detail") or error), status, codes)
+
+
+def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
+    """One call as the model gave it; an id where its provider gives none."""
+    function = mapping(call.get("function"))
+    given = function.get("arguments")
+    arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
+    return ModelCall(str(call.get("id") or f"call_{index}"), str(function.get("name") or ""), arguments)
+
+
+def read_usage(usage: Mapping[str, object], latency_s: float, cost_usd: float | None) -> Usage:
+    """The tokens as the provider counted them."""
+    details = mapping(usage.get("prompt_tokens_details"))
+    return Usage(
+        input_tokens=tokens(usage.get("prompt_tokens")),
+        output_tokens=tokens(usage.get("completion_tokens")),
+        cached_tokens=tokens(details.get("cached_tokens")),
+        cost_usd=cost_usd,
+        latency_s=latency_s,
+    )
+
+
+def content_text(content: object) -> str:
+    """A message's content as text: itself, or its text parts in order."""
+    if isinstance(content, str):
+        return content
+    parts = (mapping(part) for part in sequence(content))
+    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> Sequence[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def tokens(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,149 @@
+"""A strict reading of the OpenAI chat format: what a careful provider would refuse in a request.
+
+Knows the format alone; neither the server that uses it nor the bridge.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+__all__ = ["chat_problems"]
+
+NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+def chat_problems(body: Mapping[str, object]) -> tuple[str, ...]:
+    """Everything that is wrong with the body of a chat completion request; empty if nothing is.
+
+    Each call of an assistant's message must be answered by exactly one tool message that stands directly behind it, and
+    each tool message must answer such a call.
+    """
+    messages, tools = body.get("messages"), body.get("tools")
+    found: list[str] = []
+    if not isinstance(body.get("model"), str):
+        found.append("model: a string is required")
+    if not isinstance(messages, list) or not messages:
+        found.append("messages: a list of at least one message is required")
+    else:
+        found.extend(message_problems(cast("list[object]", messages)))
+    if tools is not None:
+        if not isinstance(tools, list) or not tools:
+            found.append("tools: a list of at least one tool is required where it is given")
+        else:
+            found.extend(tool_problems(cast("list[object]", tools)))
+    return tuple(found)
+
+
+def message_problems(messages: Sequence[object]) -> Iterator[str]:
+    """What is wrong with the messages, and with the pairing of calls and results across them."""
+    waiting: list[str] = []
+    for index, raw in enumerate(messages):
+        where = f"messages.{index}"
+        if not isinstance(raw, dict):
+            yield f"{where}: an object is required"
+            continue
+        message = cast("dict[str, object]", raw)
+        role = message.get("role")
+        if role not in ROLES:
+            yield f"{where}.role: one of {', '.join(ROLES)} is required"
+        if role == "tool":
+            answered = message.get("tool_call_id")
+            if not isinstance(answered, str) or answered not in waiting:
+                yield f"{where}: a tool message must answer a call of the assistant's message before it"
+            else:
+                waiting.remove(answered)
+        elif waiting:
+            yield f"{where}: these calls were not answered directly behind them: {', '.join(waiting)}"
+            waiting = []
+        yield from content_problems(where, message)
+        if role == "assistant" and "tool_calls" in message:
+            waiting = call_ids(message["tool_calls"])
+            yield from call_problems(f"{where}.tool_calls", message["tool_calls"])
+        elif "tool_calls" in message:
+            yield f"{where}.tool_calls: only an assistant's message has calls"
+    if waiting:
+        yield f"messages: these calls were never answered: {', '.join(waiting)}"
+
+
+def content_problems(where: str, message: Mapping[str, object]) -> Iterator[str]:
+    """What is wrong with a message's content: only an assistant's message with calls may have none."""
+    content = message.get("content")
+    if content is None:
+        if message.get("role") != "assistant" or not message.get("tool_calls"):
+            yield f"{where}.content: text is required"
+    elif isinstance(content, str):
+        if not content and message.get("role") == "user":
+            yield f"{where}.content: a user's text must not be empty"
+    elif not isinstance(content, list) or not content:
+        yield f"{where}.content: a text or a list of parts is required"
+    else:
+        for part in cast("list[object]", content):
+            if not isinstance(part, dict) or not isinstance(cast("dict[str, object]", part).get("type"), str):
+                yield f"{where}.content: each part is an object with a type"
+
+
+def call_ids(calls: object) -> list[str]:
+    """The ids of an assistant's calls, as far as they can be read."""
+    if not isinstance(calls, list):
+        return []
+    ids = (cast("dict[str, object]", call).get("id") for call in cast("list[object]", calls) if isinstance(call, dict))
+    return [call_id for call_id in ids if isinstance(call_id, str)]
+
+
+def call_problems(where: str, calls: object) -> Iterator[str]:
+    """What is wrong with the calls of one message."""
+    if not isinstance(calls, list) or not calls:
+        yield f"{where}: a list of at least one call is required"
+        return
+    ids = call_ids(cast("object", calls))
+    if len(set(ids)) != len(ids):
+        yield f"{where}: the ids are not unique"
+    for index, raw in enumerate(cast("list[object]", calls)):
+        call = cast("dict[str, object]", raw) if isinstance(raw, dict) else {}
+        function = call.get("function")
+        if not isinstance(call.get("id"), str) or not call.get("id") or call.get("type") != "function":
+            yield f"{where}.{index}: an id and the type 'function' are required"
+        if not isinstance(function, dict):
+            yield f"{where}.{index}.function: an object is required"
+            continue
+        told = cast("dict[str, object]", function)
+        if not NAME.match(str(told.get("name", ""))):
+            yield f"{where}.{index}.function.name: {told.get('name')!r} is not a legal name"
+        if not is_object_text(told.get("arguments")):
+            yield f"{where}.{index}.function.arguments: the text of a JSON object is required"
+
+
+def is_object_text(text: object) -> bool:
+    """Whether this is the JSON text of an object."""
+    if not isinstance(text, str):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def tool_problems(tools: Sequence[object]) -> Iterator[str]:
+    """What is wrong with the tools on offer."""
+    names: list[object] = []
+    for index, raw in enumerate(tools):
+        where = f"tools.{index}"
+        tool = cast("dict[str, object]", raw) if isinstance(raw, dict) else {}
+        function = tool.get("function")
+        if tool.get("type") != "function" or not isinstance(function, dict):
+            yield f"{where}: the type 'function' and a function are required"
+            continue
+        told = cast("dict[str, object]", function)
+        names.append(told.get("name"))
+        if not NAME.match(str(told.get("name", ""))):
+            yield f"{where}.function.name: {told.get('name')!r} is not a legal name"
+        parameters = told.get("parameters")
+        schema = cast("dict[str, object]", parameters) if isinstance(parameters, dict) else {}
+        if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+            yield f"{where}.function.parameters: a schema of type object with properties is required"
+    if len(set(map(str, names))) != len(names):
+        yield "tools: the names are not unique"

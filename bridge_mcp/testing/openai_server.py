@@ -1,0 +1,295 @@
+"""A server on loopback that speaks OpenAI's chat completions, for tests and for trying things out without a key.
+
+Written from OpenAI's public API reference: the shapes of answers and errors, the codes, Bearer keys, `Retry-After`. It
+checks every request as strictly as `chat_format` does, and answers 400 where a careful provider would. What it says is
+scripted; without a script it echoes. Streaming is refused.
+
+In a program, on a thread of its own:
+
+    with OpenAIServer(keys={"sk-test"}) as server:
+        server.answer(calling(("files__list", {})), failing(429, "Slow down.", headers={"retry-after": "2"}))
+        ...                                   # talk to server.url
+        assert server.requests[0].key == "sk-test"
+
+As a process (prints one JSON line with its url, serves until it is ended; `GET /requests` tells what came in):
+
+    python -m bridge_mcp.testing.openai_server --port 0 --key sk-test --model gpt-test --answers answers.json
+
+where the file holds a list of `Answer`s as JSON objects, e.g. `[{"status": 200, "body": {...}}, {"ending": "cut"}]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, cast
+
+import uvicorn
+
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.testing.chat_format import chat_problems
+
+__all__ = ["Answer", "OpenAIServer", "ReceivedRequest", "calling", "cut", "failing", "saying", "silent"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server gives to one request. `body` is sent as JSON, or as it is where it is a text."""
+
+    body: JSON = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    ending: Literal["whole", "cut", "silent"] = "whole"
+    """`cut`: the connection ends in the middle of the body; `silent`: nothing is ever sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """One request as it came in. `headers` have lower-case names; `problems` is what `chat_problems` found."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key it was sent with; empty for none."""
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def saying(
+    text: str | None, *, finish: str = "stop", usage: Mapping[str, JSON] | None = None, **message: JSON
+) -> Answer:
+    """A completion with this text. `message` adds fields to the message, such as `refusal`."""
+    return completion({"role": "assistant", "content": text, **message}, finish, usage)
+
+
+def calling(*calls: tuple[str, Mapping[str, JSON] | str], text: str | None = None) -> Answer:
+    """A completion that asks for these calls at once: pairs of a tool's name and its arguments (or their text)."""
+    asked: list[JSON] = [
+        {
+            "id": f"call_{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(dict(given))},
+        }
+        for index, (name, given) in enumerate(calls)
+    ]
+    return completion({"role": "assistant", "content": text, "tool_calls": asked}, "tool_calls", None)
+
+
+def completion(message: dict[str, JSON], finish: str, usage: Mapping[str, JSON] | None) -> Answer:
+    """A chat completion with one choice."""
+    tokens = usage or {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
+    return Answer(
+        {
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+            "usage": dict(tokens),
+        }
+    )
+
+
+def failing(
+    status: int, message: str, *, code: str | None = None, kind: str = "", headers: Mapping[str, str] | None = None
+) -> Answer:
+    """An error as OpenAI gives it. `kind` is the error's `type`; by default what fits the status."""
+    usual = {401: "invalid_request_error", 429: "rate_limit_error"}.get(
+        status, "server_error" if status >= 500 else "invalid_request_error"
+    )
+    error: dict[str, JSON] = {"message": message, "type": kind or usual, "param": None, "code": code}
+    return Answer({"error": error}, status, headers or {})
+
+
+def cut() -> Answer:
+    """A completion whose connection ends in the middle."""
+    return Answer(saying("this will not arrive whole").body, ending="cut")
+
+
+def silent() -> Answer:
+    """The request is taken, and nothing is said."""
+    return Answer(ending="silent")
+
+
+class OpenAIServer:
+    """The server, on a thread of its own while it is entered.
+
+    Args:
+        keys: the keys it takes; None: any, or none at all.
+        models: the models it knows; None: any.
+        port: 0 for one that is free.
+        respond: what it says when no scripted answer is left; by default it echoes the last user text.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: frozenset[str] | set[str] | None = None,
+        models: frozenset[str] | set[str] | None = None,
+        port: int = 0,
+        respond: Callable[[ReceivedRequest], Answer] | None = None,
+    ) -> None:
+        self.requests: list[ReceivedRequest] = []
+        self.hung_up = 0
+        """How many clients went away while they were kept waiting."""
+        self._keys, self._models, self._respond = keys, models, respond or echo
+        self._answers: deque[Answer] = deque()
+        self._ids = count(1)
+        self._changed = threading.Condition()
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(self, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="openai-server")
+
+    @property
+    def url(self) -> str:
+        """What belongs into `base_url`."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def answer(self, *answers: Answer) -> None:
+        """Script the next answers, in order, behind those already waiting."""
+        with self._changed:
+            self._answers.extend(answers)
+
+    def wait_for(self, what: Callable[[OpenAIServer], bool], timeout_s: float = 10.0) -> bool:
+        """Block until `what` holds; False when time ran out. For an event loop: in a worker thread."""
+        with self._changed:
+            return self._changed.wait_for(lambda: what(self), timeout_s)
+
+    def __enter__(self) -> OpenAIServer:
+        # The socket listens already: a client that comes before the loop runs waits in its backlog.
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def serve(self) -> None:
+        """Serve on this very thread until the process is told to end."""
+        try:
+            self._server.run([self._socket])
+        finally:
+            self._socket.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        raw = await read_body(receive)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        method, path = scope["method"], scope["path"].removeprefix("/v1")
+        if (method, path) == ("POST", "/chat/completions"):
+            await self._give(self._take(path, headers, raw), receive, send)
+        elif (method, path) == ("GET", "/models"):
+            known: list[JSON] = [{"id": name, "object": "model"} for name in sorted(self._models or ())]
+            await self._give(Answer({"object": "list", "data": known}), receive, send)
+        elif (method, path) == ("GET", "/requests"):
+            await self._give(Answer([dict(r.body) | {"authorization": r.key} for r in self.requests]), receive, send)
+        else:
+            await self._give(failing(404, f"Invalid URL ({method} {path})"), receive, send)
+
+    def _take(self, path: str, headers: Mapping[str, str], raw: bytes) -> Answer:
+        """Record a request and choose its answer: what is wrong with it comes first, then the script."""
+        try:
+            parsed: object = json.loads(raw)
+        except ValueError:
+            return failing(400, "We could not parse the JSON body of your request.")
+        body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+        request = ReceivedRequest(path, headers, body, chat_problems(body))
+        with self._changed:
+            self.requests.append(request)
+            self._changed.notify_all()
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
+            return self._answers.popleft() if self._answers else self._respond(request)
+
+    def _refusal(self, request: ReceivedRequest) -> Answer | None:
+        if self._keys is not None and request.key not in self._keys:
+            shown = f"{request.key[:5]}***" if request.key else "none"
+            return failing(401, f"Incorrect API key provided: {shown}.", code="invalid_api_key")
+        if request.problems:
+            return failing(400, f"Invalid request: {'; '.join(request.problems)}")
+        if self._models is not None and request.body["model"] not in self._models:
+            return failing(404, f"The model '{request.body['model']}' does not exist.", code="model_not_found")
+        if request.body.get("stream"):
+            return failing(400, "This server does not stream.", code="unsupported_value")
+        return None
+
+    async def _give(self, answer: Answer, receive: Receive, send: Send) -> None:
+        if answer.ending == "silent":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            with self._changed:
+                self.hung_up += 1
+                self._changed.notify_all()
+            return
+        body = answer.body
+        if isinstance(body, dict) and body.get("object") == "chat.completion":
+            body = {"id": f"chatcmpl-{next(self._ids)}", "model": self.requests[-1].body["model"], **body}
+        content = body if isinstance(body, str) else json.dumps(body)
+        data = content.encode()
+        kind = "text/plain" if isinstance(body, str) else "application/json"
+        head = {"content-type": kind, "content-length": str(len(data)), **answer.headers}
+        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+        if answer.ending == "cut":
+            # Returning with more promised makes uvicorn drop the connection.
+            await send({"type": "http.response.body", "body": data[: len(data) // 2], "more_body": True})
+        else:
+            await send({"type": "http.response.body", "body": data})
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def echo(request: ReceivedRequest) -> Answer:
+    """A completion that repeats the last user text."""
+    texts = [message["content"] for message in request.body["messages"] if message["role"] == "user"]
+    return saying(f"You said: {texts[-1]}" if texts else "Nobody said anything.")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the server as a process."""
+    parser = argparse.ArgumentParser(prog="python -m bridge_mcp.testing.openai_server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--key", action="append", help="a key it takes; may be given again; without it: any")
+    parser.add_argument("--model", action="append", help="a model it knows; may be given again; without it: any")
+    parser.add_argument("--answers", type=Path, help="a JSON file with a list of answers")
+    given = parser.parse_args(arguments)
+    keys = frozenset(cast("list[str]", given.key)) if given.key else None
+    models = frozenset(cast("list[str]", given.model)) if given.model else None
+    server = OpenAIServer(keys=keys, models=models, port=given.port)
+    if given.answers is not None:
+        server.answer(*(Answer(**entry) for entry in json.loads(given.answers.read_text("utf-8"))))
+    sys.stdout.write(json.dumps({"url": server.url}) + "\n")
+    sys.stdout.flush()
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()
