@@ -1,0 +1,50 @@
+"""What the engine needs of the world, as small Protocols. Each docstring is the contract that every adapter passes.
+
+The store is one object with several faces (`Store`), because they share transactions. Capabilities are declared fields;
+nobody probes. All methods are coroutines of one event loop, and none blocks it. Text is `str` without lone surrogates.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.ports.access import Access, Board, Grants, Pairing, PairingRequest
+from bridge_mcp.ports.channels import Channel, ChannelHealth, ChannelTraits, Clock, Inbox, Incoming, Outgoing
+from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
+from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
+from bridge_mcp.ports.reading import Approvals, History, Outbox
+from bridge_mcp.ports.rules import ChannelRules, Rules
+from bridge_mcp.ports.store import Store
+from bridge_mcp.ports.tools import ServerState, ServerStatus, Toolbox
+
+__all__ = [
+    "Access",
+    "Agenda",
+    "Approvals",
+    "Board",
+    "Changes",
+    "Channel",
+    "ChannelHealth",
+    "ChannelRules",
+    "ChannelTraits",
+    "Clock",
+    "EventPage",
+    "Feed",
+    "Grants",
+    "History",
+    "Inbox",
+    "Incoming",
+    "LogStore",
+    "Model",
+    "ModelCall",
+    "ModelReply",
+    "ModelRequest",
+    "Outbox",
+    "Outgoing",
+    "Pairing",
+    "PairingRequest",
+    "Recorded",
+    "Rules",
+    "ServerState",
+    "ServerStatus",
+    "Store",
+    "Toolbox",
+]

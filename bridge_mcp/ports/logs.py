@@ -1,0 +1,150 @@
+"""Ports of the store, first part: the logs, what is due, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge_mcp.core.entries import (
+    Entry,
+    Failed,
+    Logged,
+    Replied,
+)
+from bridge_mcp.core.views import Event, EventType
+
+__all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where a recorded entry stands. `new` is False when its key was there before: then it is the older one's place."""
+
+    seq: int
+    new: bool
+
+
+class LogStore(Protocol):
+    """The conversations' logs. There are three ways to append, and no fourth.
+
+    An append is one transaction: the entries, their keys, and every row computed from them (`core.views`) are there
+    together or not at all, and on disk when the call returns. Seqs have no holes. `at` is the store's clock, never less
+    than the entry before. A conversation exists from its first entry on.
+    """
+
+    async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
+        """The entries with seq > after, in order; with `limit`, only the last so many of them.
+
+        Raises:
+            NewerSchema: an entry was written by a newer bridge_mcp.
+        """
+        ...
+
+    async def intend(
+        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
+    ) -> tuple[Logged, ...]:
+        """Append intents, if the next seq is `expected`.
+
+        `wake` is when the conversation next has something to do (epoch seconds; 0: now; None: not by itself).
+
+        Raises:
+            Conflict: it is not; nothing was written. Load again.
+        """
+        ...
+
+    async def record(self, conversation: str, *entries: Entry) -> tuple[Recorded, ...]:
+        """Append facts and outcomes, each at most once per `entries.key`, whoever wrote in between.
+
+        An entry that `entries.wakes` makes its conversation due at once.
+        """
+        ...
+
+    async def answer(
+        self, conversation: str, started: int, entry: Replied | Failed, wake: float | None = 0.0
+    ) -> Logged | None:
+        """Append the outcome of the model call begun at `started`; None when it came too late and was dropped.
+
+        It is too late when another model call was begun, the turn was stopped or the conversation cleared since. `wake`
+        as for `intend`, but it only holds if nothing that wakes came in since `started`; else it is due now.
+        """
+        ...
+
+
+class Agenda(Protocol):
+    """Which conversations have something to do. An index over the logs: losing a hint delays, it never loses work."""
+
+    async def due(self, now: float, limit: int) -> tuple[str, ...]:
+        """Conversations with something to do at `now`, the longest due first: nobody is passed over for ever."""
+        ...
+
+    async def next_due(self, after: float) -> float | None:
+        """The first time after `after` at which a conversation or a queued message becomes due; None for never."""
+        ...
+
+    async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
+        """Note that there is nothing to do before `until`; False, and nothing noted, if the next seq is another."""
+        ...
+
+    def watch(self) -> Changes:
+        """Be told of commits, of this process at once and of others within tens of milliseconds."""
+        ...
+
+
+class Changes(Protocol):
+    """A subscription to commits, held with `contextlib.closing`. Hints may be spurious; none is lost."""
+
+    async def wait(self, timeout_s: float | None = None) -> frozenset[str] | None:
+        """The conversations changed since the last wait; empty when time ran out; None: anything may have changed."""
+        ...
+
+    def close(self) -> None:
+        """End the subscription. Closing twice is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events after a cursor. `gap` is True when events between the asked cursor and the first one were pruned."""
+
+    events: tuple[Event, ...]
+    cursor: int
+    """Where to go on: everything up to here has been looked at."""
+    gap: bool = False
+    first_available: int = 1
+
+
+class Feed(Protocol):
+    """What happened in the whole bridge, in one order, in the same transaction as what it tells."""
+
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        *,
+        types: Sequence[EventType] = (),
+        conversation: str = "",
+        channels: frozenset[str] = frozenset(),
+    ) -> EventPage:
+        """At most `limit` events after the cursor. `channels` limits to conversations of these; empty is all.
+
+        Raises:
+            BadInput: the cursor lies in the future.
+        """
+        ...
+
+    async def head(self) -> int:
+        """The cursor of the newest event, 0 when there is none yet."""
+        ...
+
+    async def publish(self, *events: Event) -> None:
+        """Add events that tell of no log entry."""
+        ...
+
+    async def acknowledge(self, consumer: str, cursor: int) -> int:
+        """Move a named consumer's cursor forward (never back); the cursor it stands at. -1 only reads it."""
+        ...
+
+    async def prune(self, before_cursor: int) -> int:
+        """Forget events with a cursor below this one; how many went."""
+        ...

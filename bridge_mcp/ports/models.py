@@ -1,0 +1,55 @@
+"""The port of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge_mcp.core.entries import (
+    Usage,
+)
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.transcript import ChatMessage
+
+__all__ = ["Model", "ModelCall", "ModelReply", "ModelRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One question to a model. `model` is the name of a `[models.NAME]` section."""
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    conversation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A tool call as the model gave it."""
+
+    id: str
+    tool: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What a model gave: text, calls, or both."""
+
+    text: str
+    calls: tuple[ModelCall, ...] = ()
+    model: str = ""
+    usage: Usage = Usage()
+
+
+class Model(Protocol):
+    """Answers a request."""
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """One attempt; the engine counts, waits and tries again. Cancelling ends the provider's call too.
+
+        Raises:
+            ModelFailed: no whole reply came; it says whether trying again can help, and what to tell the chat.
+        """
+        ...

@@ -1,0 +1,70 @@
+"""Ports of the store, second part: reading for people, and messages on their way out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bridge_mcp.core.views import Approval, Conversation, Message
+
+__all__ = ["Approvals", "History", "Outbox"]
+
+
+class History(Protocol):
+    """Reading for people and lists. The cost does not grow with what is stored, only with what is asked for."""
+
+    async def conversation(self, conversation: str) -> Conversation | None: ...
+
+    async def conversations(
+        self, *, channels: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
+    ) -> tuple[tuple[Conversation, ...], str]:
+        """The most recent first, and the cursor for the next page ("" at the end). `query` is a part of id or title."""
+        ...
+
+    async def messages(self, conversation: str, *, before: int | None = None, limit: int = 50) -> tuple[Message, ...]:
+        """The last `limit` messages with seq < before, oldest first."""
+        ...
+
+    async def message(self, conversation: str, seq: int) -> Message | None: ...
+
+    async def search(
+        self, query: str, *, conversation: str = "", channels: frozenset[str] = frozenset(), limit: int = 20
+    ) -> tuple[Message, ...]:
+        """Messages that hold every word of the query, the newest first. No query syntax: words are words."""
+        ...
+
+
+class Approvals(Protocol):
+    """Calls that wait, or waited, for a verdict: a view of the logs."""
+
+    async def get(self, approval: str) -> Approval | None: ...
+
+    async def find(
+        self,
+        *,
+        status: str = "",
+        conversation: str = "",
+        channels: frozenset[str] = frozenset(),
+        limit: int = 100,
+    ) -> tuple[Approval, ...]:
+        """The oldest first; an empty filter matches all."""
+        ...
+
+
+class Outbox(Protocol):
+    """Messages on their way out: those whose status is `queued` or `sending`, in order within a conversation."""
+
+    async def due(self, now: float, limit: int, skip: frozenset[str] = frozenset()) -> tuple[Message, ...]:
+        """The first queued message of each conversation (but those in `skip`) whose time has come."""
+        ...
+
+    async def begin(self, conversation: str, seq: int) -> Message | None:
+        """Mark it `sending`, before the effect; None if it is no longer queued."""
+        ...
+
+    async def postpone(self, conversation: str, seq: int, until: float, reason: str) -> None:
+        """Back to `queued`, since it surely did not go out, and not before `until`."""
+        ...
+
+    async def stranded(self) -> tuple[Message, ...]:
+        """Messages left `sending` by a process that died: their fate is unknown. For a new engine, at its start."""
+        ...
