@@ -1,0 +1,20 @@
+"""`Bridge`: the one API of the MCP face, the CLI, the console and programs that embed the bridge.
+
+Every method takes the principal who acts, checks its scope and its limits first, and works the same in every process:
+it reads the store and appends to logs; the engine, here or in another process, does the rest. It knows no protocol and
+no platform. Times are epoch seconds, durations seconds, ids the strings that other methods answered.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.service.administration import Administration
+from bridge_mcp.service.deciding import Deciding
+from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
+from bridge_mcp.service.reading import Reading
+from bridge_mcp.service.sending import Sending
+
+__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "SchemaCheck"]
+
+
+class Bridge(Reading, Sending, Deciding, Administration):
+    """The bridge, as whoever drives it sees it."""

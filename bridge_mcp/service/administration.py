@@ -1,0 +1,74 @@
+"""Letting people in, standing verdicts, chat commands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.policy import Grant, Principal
+from bridge_mcp.engine import commands, control
+from bridge_mcp.ports import (
+    Pairing,
+    PairingRequest,
+)
+from bridge_mcp.service.desk import Desk
+
+__all__ = ["Administration"]
+
+
+class Administration(Desk):
+    """What needs the scope `admin`."""
+
+    async def list_pairings(
+        self, who: Principal, *, channel: str = ""
+    ) -> tuple[tuple[Pairing, ...], tuple[PairingRequest, ...]]:
+        """Who was let in, and who asks to be."""
+        who.require("admin")
+        allowed = self._channels(who, channel)
+        pairings = await self.store.access.pairings(channel)
+        requests = await self.store.access.requests(self._clock.now())
+        return (
+            tuple(p for p in pairings if not allowed or p.channel in allowed),
+            tuple(r for r in requests if not allowed or r.channel in allowed),
+        )
+
+    async def pair_chat(
+        self,
+        who: Principal,
+        *,
+        code: str = "",
+        channel: str = "",
+        chat: str = "",
+        role: Literal["user", "approver"] = "user",
+        name: str = "",
+    ) -> Pairing:
+        """Let a chat or a person in: by the one-time `code` they were shown, or by `channel` and platform id."""
+        who.require("admin")
+        if role not in ("user", "approver"):
+            raise BadInput(f"There is no role '{role}'.", fix="Use user or approver.")
+        return await control.pair(self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name))
+
+    async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
+        """Let a chat or a person in no longer."""
+        who.require("admin")
+        if not who.sees(channel) or not await control.unpair(self.store, self._clock, channel, chat, who.name):
+            raise NotFound(f"{chat} is not paired on {channel}.", fix="See list_pairings.")
+
+    async def list_grants(self, who: Principal) -> tuple[Grant, ...]:
+        """The standing verdicts in force."""
+        who.require("admin")
+        return await self.store.grants.active(self._clock.now())
+
+    async def revoke_grant(self, who: Principal, grant: int) -> None:
+        """End a standing verdict; calls that were running go on."""
+        who.require("admin")
+        if not await self.store.grants.revoke(grant):
+            raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
+
+    async def run_command(self, who: Principal, conversation: str, command: str) -> str:
+        """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""
+        who.require("admin")
+        self._address(who, conversation)
+        return await commands.run(
+            commands.Scene(self.store, self.rules, self.traits, self._clock), who, conversation, command
+        )

@@ -1,0 +1,204 @@
+"""What every group of the service's methods shares: who may name what, how long a call may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Literal, TypeAlias
+from uuid import uuid4
+
+from bridge_mcp.core.answers import (
+    Ticket,
+)
+from bridge_mcp.core.entries import (
+    Requested,
+    Sender,
+    message_id,
+)
+from bridge_mcp.core.errors import BadInput, Denied, NotFound, NotPaired
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.core.views import EVENT_TYPES, Approval, EventType, Message
+from bridge_mcp.engine import tickets, verdicts
+from bridge_mcp.engine.addresses import (
+    CALLS,
+    check_text,
+    parse_conversation,
+)
+from bridge_mcp.engine.intake import Intake
+from bridge_mcp.ports import (
+    ChannelRules,
+    ChannelTraits,
+    Clock,
+    Rules,
+    Store,
+)
+
+__all__ = ["MAX_WAIT_S", "OWNER", "Desk", "SchemaCheck", "bounded", "bounded_wait", "event_types", "keyed", "sender_of"]
+
+SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], str]
+
+MAX_WAIT_S = 50.0
+"""No call waits longer: hosts have been seen to cut calls near 60 seconds."""
+
+OWNER = Principal("owner", "owner", frozenset(SCOPES))
+"""Whoever may start the process: the CLI and programs that embed the bridge act as the owner."""
+
+
+class Desk:
+    """The parts the service works with, and the checks that stand before every method."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        traits: Mapping[str, ChannelTraits],
+        *,
+        clock: Clock,
+        check: SchemaCheck,
+        is_engine: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.store = store
+        self.rules = rules
+        self.traits = traits
+        self.intake = Intake(store, rules, traits, clock)
+        self._clock = clock
+        self._check = check
+        self._is_engine = is_engine
+
+    def _channel_rules(self, channel: str) -> ChannelRules:
+        return self.rules.channels.get(channel) or ChannelRules(channel)
+
+    def _channels(self, who: Principal, channel: str) -> frozenset[str]:
+        """The channels a listing is limited to; empty for none."""
+        if not channel:
+            return who.channels
+        if channel not in self.traits or not who.sees(channel):
+            raise NotFound(f"There is no channel '{channel}'.", fix=f"The channels are: {self._names(who)}.")
+        return frozenset({channel})
+
+    def _names(self, who: Principal) -> str:
+        return ", ".join(name for name in self.traits if who.sees(name)) or "none"
+
+    def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> str:
+        """A conversation's address that `who` may name; an alien channel is as good as none."""
+        channel = parse_conversation(conversation)
+        if calls and channel == CALLS:
+            if who.channels and tickets.caller(conversation) != who.name:
+                raise NotFound(f"There is no '{conversation}' for {who.name}.", fix="Use a ticket of your own.")
+            return conversation
+        if channel not in self.traits or not who.sees(channel):
+            raise NotFound(
+                f"There is no channel '{channel}' (in '{conversation}').",
+                fix=f"The channels are: {self._names(who)}.",
+            )
+        return conversation
+
+    async def _known(self, who: Principal, conversation: str) -> None:
+        """Let pass what exists, or what a local channel lets exist."""
+        self._address(who, conversation)
+        if not await self.store.history.conversation(conversation) and not self._delivered_by_commit(conversation):
+            raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
+
+    async def _open(self, who: Principal, conversation: str) -> None:
+        """Let pass what may be sent to: a local conversation, or a paired chat."""
+        channel, _, chat = self._address(who, conversation).partition("/")
+        if self.traits[channel].needs_pairing:
+            if not await self.store.access.find(channel, chat.partition("/")[0]):
+                raise NotPaired(
+                    f"'{conversation}' is not paired with this bridge.",
+                    fix=f"Have the owner run: bridge-mcp pair add {channel} {chat.partition('/')[0]}",
+                )
+
+    def _delivered_by_commit(self, conversation: str) -> bool:
+        return self.traits[conversation.partition("/")[0]].delivered_by_commit
+
+    async def _cursor(self, who: Principal, after: int | None, consumer: str) -> int:
+        if after is not None and after < 0:
+            raise BadInput(f"A cursor is never {after}.", fix="Use 0 to read from the beginning.")
+        if not consumer:
+            return await self.store.feed.head() if after is None else after
+        check_text(consumer, "consumer", 100)
+        if after is not None:
+            await self.store.feed.read(after, 1)
+        stored = await self.store.feed.acknowledge(f"{who.name}/{consumer}", -1 if after is None else after)
+        return stored if after is None else after
+
+    async def _wait(self, ticket: str, wait_s: float) -> Ticket:
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = self._clock.now() + bounded_wait(wait_s)
+            while True:
+                found = await tickets.look(self.store, ticket, self._clock.now())
+                left = deadline - self._clock.now()
+                if found.state == "done" or left <= 0:
+                    return found
+                await changes.wait(min(left, 1.0))
+
+    async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = self._clock.now() + bounded_wait(wait_s)
+            while True:
+                message = await self.store.history.message(conversation, seq)
+                if message is None:
+                    raise NotFound(f"There is no message '{message_id(conversation, seq)}'.")
+                left = deadline - self._clock.now()
+                if message.status not in ("queued", "sending") or left <= 0:
+                    return message
+                await changes.wait(left)
+
+    async def _approval(self, who: Principal, approval_id: str) -> Approval:
+        approval = await verdicts.find(self.store, approval_id)
+        self._address(who, approval.conversation, calls=True)
+        self._separate(who, approval)
+        return approval
+
+    def _separate(self, who: Principal, approval: Approval) -> None:
+        """Keep the one who asks apart from the one who decides."""
+        own_call = approval.conversation.startswith(f"{CALLS}/") and approval.requested_by == who.name
+        own_turn = self.rules.separate and approval.requested_by == f"assistant for {who.name}"
+        if own_call or own_turn:
+            raise Denied(
+                f"{who.name} asked for this call and may not decide it.",
+                fix="Another client, an approver in a chat, or the owner has to.",
+            )
+
+    async def _same_request(self, conversation: str, asked: Requested) -> None:
+        first = (await self.store.log.load(conversation))[0].entry
+        if first != asked:
+            raise BadInput(
+                "This idempotency_key was used for another call.", fix="Use a new key for each different call."
+            )
+
+
+def bounded(what: str, value: int, most: int) -> int:
+    """A number from 1 to `most`."""
+    if not 1 <= value <= most:
+        raise BadInput(f"{what} is {value}.", fix=f"Use 1 to {most}.")
+    return value
+
+
+def bounded_wait(seconds: float) -> float:
+    """A wait of 0 to 50 seconds."""
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise BadInput(f"A call cannot wait {seconds:g} s.", fix=f"Use 0 to {MAX_WAIT_S:g}, and ask again.")
+    return seconds
+
+
+def event_types(types: Sequence[str]) -> tuple[EventType, ...]:
+    """The types by which a feed is filtered."""
+    unknown = [t for t in types if t not in EVENT_TYPES]
+    if unknown:
+        raise BadInput(f"There is no event type '{unknown[0]}'.", fix=f"The types are: {', '.join(EVENT_TYPES)}.")
+    return tuple(t for t in EVENT_TYPES if t in types)
+
+
+def sender_of(who: Principal) -> Sender:
+    """A principal as the author of a message."""
+    kind: Literal["person", "client", "owner", "bot"] = "owner" if who.kind == "owner" else "client"
+    return Sender(who.name, who.name, kind)
+
+
+def keyed(who: Principal, idempotency_key: str) -> str:
+    """The key of what a principal does: its own key made private to it, or one that is used nowhere else."""
+    check_text(idempotency_key, "idempotency_key", 200)
+    return f"{who.name}:{idempotency_key}" if idempotency_key else uuid4().hex

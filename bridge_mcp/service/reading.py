@@ -1,0 +1,185 @@
+"""Reading: channels, conversations, messages, events, tickets, approvals, tools, status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from bridge_mcp import __version__
+from bridge_mcp.core.answers import (
+    ChannelInfo,
+    ConversationPage,
+    ConversationStatus,
+    MessagePage,
+    Status,
+    Ticket,
+    ToolList,
+)
+from bridge_mcp.core.entries import (
+    Logged,
+)
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.views import Approval, Message
+from bridge_mcp.engine import board, control, tickets
+from bridge_mcp.engine.addresses import (
+    check_text,
+    parse_message,
+)
+from bridge_mcp.ports import (
+    EventPage,
+)
+from bridge_mcp.service.desk import Desk, bounded, bounded_wait, event_types
+
+__all__ = ["Reading"]
+
+
+class Reading(Desk):
+    """What needs the scope `read` (and `read_log`, which needs `admin`)."""
+
+    async def list_channels(self, who: Principal) -> tuple[ChannelInfo, ...]:
+        """The channels `who` may see, in the order of the config."""
+        who.require("read")
+        told = await board.channels(self.store)
+        return tuple(
+            board.channel_info(traits, self._channel_rules(name), told.get(name))
+            for name, traits in self.traits.items()
+            if who.sees(name)
+        )
+
+    async def list_conversations(
+        self, who: Principal, *, channel: str = "", query: str = "", limit: int = 50, cursor: str = ""
+    ) -> ConversationPage:
+        """Conversations, the most recent first. `query` is a part of an id or a title; `limit` is 1 to 200."""
+        who.require("read")
+        found, following = await self.store.history.conversations(
+            channels=self._channels(who, channel), query=query, limit=bounded("limit", limit, 200), cursor=cursor
+        )
+        return ConversationPage(found, following)
+
+    async def read_messages(
+        self, who: Principal, conversation: str, *, before: str = "", limit: int = 50
+    ) -> MessagePage:
+        """The last `limit` (1 to 200) messages before the message `before`, oldest first."""
+        who.require("read")
+        await self._known(who, conversation)
+        bound = None
+        if before:
+            of, bound = parse_message(before)
+            if of != conversation:
+                raise BadInput(f"'{before}' is no message of {conversation}.", fix="Pass an id from read_messages.")
+        limit = bounded("limit", limit, 200)
+        found = await self.store.history.messages(conversation, before=bound, limit=limit)
+        return MessagePage(conversation, found, found[0].id if len(found) == limit else "")
+
+    async def search_messages(
+        self, who: Principal, query: str, *, conversation: str = "", limit: int = 20
+    ) -> tuple[Message, ...]:
+        """Messages that hold every word of `query`, the newest first; `limit` is 1 to 100."""
+        who.require("read")
+        check_text(query, "query", 1_000)
+        if conversation:
+            await self._known(who, conversation)
+        return await self.store.history.search(
+            query, conversation=conversation, channels=who.channels, limit=bounded("limit", limit, 100)
+        )
+
+    async def wait_for_events(
+        self,
+        who: Principal,
+        *,
+        after: int | None = None,
+        consumer: str = "",
+        types: Sequence[str] = (),
+        conversation: str = "",
+        limit: int = 100,
+        timeout_s: float = 0.0,
+    ) -> EventPage:
+        """Events after the cursor `after`, waiting up to `timeout_s` (at most 50) for the first one.
+
+        Without `after`, a named `consumer` goes on where it last acknowledged, and others start at the newest event.
+        With both, `after` acknowledges: the consumer's stored cursor moves there, and never back.
+        """
+        who.require("read")
+        wanted = event_types(types)
+        if conversation:
+            self._address(who, conversation)
+        after = await self._cursor(who, after, consumer)
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = self._clock.now() + bounded_wait(timeout_s)
+            while True:
+                page = await self.store.feed.read(
+                    after,
+                    bounded("limit", limit, 500),
+                    types=wanted,
+                    conversation=conversation,
+                    channels=who.channels,
+                )
+                left = deadline - self._clock.now()
+                if page.events or page.gap or left <= 0:
+                    return page
+                after = page.cursor
+                await changes.wait(left)
+
+    async def wait_for(self, who: Principal, ticket: str, *, timeout_s: float = 0.0) -> Ticket:
+        """How a ticket stands, waiting up to `timeout_s` (at most 50) for it to be done."""
+        who.require("read")
+        parsed = tickets.parse(ticket)
+        self._address(who, parsed.conversation, calls=True)
+        return await self._wait(ticket, timeout_s)
+
+    async def list_approvals(
+        self, who: Principal, *, conversation: str = "", status: str = "waiting", limit: int = 100
+    ) -> tuple[Approval, ...]:
+        """Approvals, the oldest first. `status`: waiting, approved, rejected, expired, cancelled, or any."""
+        who.require("read")
+        allowed = ("waiting", "approved", "rejected", "expired", "cancelled", "any")
+        if status not in allowed:
+            raise BadInput(f"There is no status '{status}'.", fix=f"Use one of: {', '.join(allowed)}.")
+        if conversation:
+            self._address(who, conversation, calls=True)
+        return await self.store.approvals.find(
+            status="" if status == "any" else status,
+            conversation=conversation,
+            channels=who.channels,
+            limit=bounded("limit", limit, 500),
+        )
+
+    async def list_tools(self, who: Principal) -> ToolList:
+        """The nested tools, as the engine last told of them."""
+        who.require("read")
+        return await board.tools(self.store)
+
+    async def get_status(self, who: Principal) -> Status:
+        """How the bridge is, and what is wrong with it."""
+        who.require("read")
+        engine = await board.engine(self.store)
+        listed = await board.tools(self.store)
+        waiting = await self.store.approvals.find(status="waiting", channels=who.channels, limit=500)
+        channels = await self.list_channels(who)
+        return Status(
+            version=__version__,
+            role="engine" if self._is_engine() else "face",
+            engine_pid=engine.pid if engine else None,
+            engine_since=engine.since if engine else 0.0,
+            channels=channels,
+            servers=listed.servers,
+            waiting_approvals=len(waiting),
+            event_cursor=await self.store.feed.head(),
+            warnings=board.warnings(engine, channels, listed.servers),
+        )
+
+    async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
+        """How one conversation is: responder, what it waits for, and what it has cost."""
+        who.require("read")
+        await self._known(who, conversation)
+        return await control.conversation_status(self.store, self.rules, conversation)
+
+    async def read_log(self, who: Principal, conversation: str, *, after: int = -1) -> tuple[Logged, ...]:
+        """The entries of a conversation's log with seq > after: who did what, and when."""
+        who.require("admin")
+        self._address(who, conversation, calls=True)
+        log = await self.store.log.load(conversation, after)
+        if not log and after < 0:
+            raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
+        return log

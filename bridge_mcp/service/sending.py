@@ -1,0 +1,155 @@
+"""Sending: messages, questions, turns, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import uuid4
+
+from bridge_mcp.core.answers import (
+    Sent,
+    Ticket,
+)
+from bridge_mcp.core.entries import (
+    Attachment,
+    Button,
+    Configured,
+    Heard,
+    Posted,
+    Question,
+    Responder,
+    Sender,
+    message_id,
+)
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.engine import tickets
+from bridge_mcp.engine.addresses import (
+    check_text,
+)
+from bridge_mcp.ports import (
+    Incoming,
+)
+from bridge_mcp.service.desk import Desk, keyed, sender_of
+
+__all__ = ["Sending"]
+
+
+class Sending(Desk):
+    """What needs the scope `send`."""
+
+    async def send_message(
+        self,
+        who: Principal,
+        conversation: str,
+        text: str,
+        *,
+        files: Sequence[Attachment] = (),
+        reply_to: str = "",
+        buttons: Sequence[Button] = (),
+        silent: bool = False,
+        idempotency_key: str = "",
+        wait_s: float = 5.0,
+    ) -> Sent:
+        """Send a message to a conversation that is open for sending; the answer says what became of it.
+
+        Waits up to `wait_s` for the platform; after that the status is `queued` and the message goes out by itself.
+        """
+        who.require("send")
+        await self._open(who, conversation)
+        check_text(text, "text")
+        if not text.strip() and not files:
+            raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
+        entry = Posted(
+            text,
+            by=sender_of(who),
+            key=keyed(who, idempotency_key),
+            files=tuple(files),
+            buttons=tuple(buttons),
+            reply_to=reply_to,
+            silent=silent,
+        )
+        (recorded,) = await self.store.log.record(conversation, entry)
+        if self._delivered_by_commit(conversation) and recorded.new:
+            return Sent(message_id(conversation, recorded.seq), "sent")
+        message = await self._settled_message(conversation, recorded.seq, wait_s)
+        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new)
+
+    async def ask_user(
+        self,
+        who: Principal,
+        conversation: str,
+        question: str,
+        *,
+        choices: Sequence[str] = (),
+        expires_s: float = 3600.0,
+        idempotency_key: str = "",
+    ) -> Ticket:
+        """Ask the people of a conversation; the ticket is done when one of them answers, or when it expires.
+
+        `expires_s` 0 is never. An answer is a reply to the question, a press of a choice, or, where only one question
+        is open and it offers no choices, the next message.
+        """
+        who.require("send")
+        await self._open(who, conversation)
+        check_text(question, "question")
+        if len(choices) > 20 or len(set(choices)) != len(choices) or not all(c.strip() for c in choices):
+            raise BadInput("The choices are not usable.", fix="Pass at most 20 different choices, none empty.")
+        for choice in choices:
+            check_text(choice, "choices", 200)
+        entry = Posted(
+            question,
+            by=sender_of(who),
+            key=keyed(who, idempotency_key),
+            buttons=tuple(Button(choice, choice) for choice in choices),
+            question=Question(tuple(choices), self._clock.now() + expires_s if expires_s > 0 else 0.0),
+        )
+        (recorded,) = await self.store.log.record(conversation, entry)
+        return await tickets.look(self.store, tickets.question(conversation, recorded.seq), self._clock.now())
+
+    async def run_turn(
+        self, who: Principal, conversation: str, text: str, *, wait_s: float = 0.0, idempotency_key: str = ""
+    ) -> Ticket:
+        """Have the assistant take a turn in a conversation, as if `text` had been said there by the caller.
+
+        The reply goes to the chat. The ticket is done when the assistant has replied, or the turn was stopped; while
+        it is open it names the approvals it waits for.
+        """
+        who.require("send")
+        await self._open(who, conversation)
+        check_text(text, "text")
+        if not text.strip():
+            raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
+        heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
+        (recorded,) = await self.store.log.record(conversation, heard)
+        return await self._wait(tickets.turn(conversation, recorded.seq), wait_s)
+
+    async def set_responder(
+        self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
+    ) -> Responder:
+        """Say who answers what comes in from now on (`default`: as the channel's config says). Answers who that is."""
+        who.require("send")
+        if responder not in ("assistant", "relay", "off", "default"):
+            raise BadInput(f"There is no responder '{responder}'.", fix="Use assistant, relay, off or default.")
+        await self._open(who, conversation)
+        wanted: Responder | None = None if responder == "default" else responder
+        await self.store.log.record(conversation, Configured(who.name, wanted))
+        return wanted or self._channel_rules(conversation.partition("/")[0]).responder
+
+    async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
+        """Say something in a conversation of a local channel, as the person at the terminal or in the console.
+
+        It passes the same gate as a message from any platform. Answers the id of the message.
+        """
+        who.require("send")
+        channel, _, chat = self._address(who, conversation).partition("/")
+        if not self.traits[channel].delivered_by_commit:
+            raise BadInput(
+                f"{channel} is a {self.traits[channel].type} channel: people speak there themselves.",
+                fix="Use send_message or run_turn, or say it on a local channel.",
+            )
+        check_text(text, "text")
+        sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
+        incoming = Incoming(channel, chat, key or uuid4().hex, sender, text, self._clock.now())
+        seq = await self.intake.hear(incoming)
+        return message_id(conversation, seq)
