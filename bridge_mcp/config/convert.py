@@ -1,0 +1,228 @@
+"""From the file's sections to the values the rooms take, with the checks that need more than one key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from bridge_mcp.config import schema
+from bridge_mcp.config.problems import Problems, nearest
+from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.servers import tool_server
+from bridge_mcp.config.values import ChannelSettings, Client
+from bridge_mcp.core.policy import SCOPES, Budget
+from bridge_mcp.models.settings import SCRIPTED, ModelSettings
+from bridge_mcp.ports import ChannelRules, Rules
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["Reading"]
+
+SHORTEST_TOKEN = 16
+STDIO = "stdio"
+RESERVED = "calls"
+"""No channel may be called so: it is where the calls of MCP clients keep their logs."""
+
+
+class Reading:
+    """One configuration while it is read. Every method notes what it finds wrong, and gives what it can."""
+
+    def __init__(
+        self, file: schema.File, folder: Path, problems: Problems, secrets: Secrets, env: Mapping[str, str]
+    ) -> None:
+        self.file = file
+        self.folder = folder
+        self.problems = problems
+        self.secrets = secrets
+        self.env = env
+        self._models = dict(file.models)
+        if (model := env.get("BRIDGE_MCP_MODEL", "").strip()) and "default" not in self._models:
+            self._models["default"] = schema.ModelSection(model=model)
+        self._channels = self._sections()
+
+    def store_url(self, default: Path) -> str:
+        """Where the store is: `sqlite:///` and an absolute path."""
+        url = self.file.store.url
+        if url is None:
+            return f"sqlite:///{default}"
+        if not url.startswith("sqlite:///"):
+            self.problems.add("store.url", "only SQLite stores are in this version.", 'Write "sqlite:///PATH".')
+            return url
+        return f"sqlite:///{self._path(url.removeprefix('sqlite:///'))}"
+
+    def models(self) -> dict[str, ModelSettings]:
+        return {name: self._model(name, section) for name, section in self._models.items()}
+
+    def channels(self) -> dict[str, ChannelSettings]:
+        return {name: self._channel(name, section) for name, section in self._channels.items()}
+
+    def tool_servers(self) -> tuple[ToolServer, ...]:
+        found = (
+            tool_server(name, section, self.folder, self.problems, self.secrets)
+            for name, section in self.file.tool_servers.items()
+        )
+        return tuple(server for server in found if server)
+
+    def rules(self) -> Rules:
+        asked, engine = self.file.approvals, self.file.engine
+        if asked.route:
+            channel, slash, chat = asked.route.partition("/")
+            if not (slash and chat):
+                self.problems.add("approvals.route", "this is no conversation.", "Write channel/chat_id.")
+            else:
+                self._among("approvals.route", channel, self._channels, "channels")
+        return Rules(
+            channels={name: self._rules(name, section) for name, section in self._channels.items()},
+            confirmation=asked.confirmation,
+            expires_s=asked.expires_s,
+            route=asked.route or "",
+            separate=asked.separate,
+            max_turns=engine.max_turns,
+            budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),
+        )
+
+    def clients(self) -> tuple[Client, ...]:
+        owners: dict[str, str] = {}
+        return tuple(
+            self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO
+        )
+
+    def stdio(self) -> Client:
+        """What a host on stdio may do: everything but admin, or what [clients.stdio] says."""
+        section = self.file.clients.get(STDIO)
+        if section is None:
+            return Client(STDIO, frozenset(SCOPES) - {"admin"})
+        if section.token_env or section.token_file:
+            self.problems.add(f"clients.{STDIO}", "a host on stdio shows no token.", "Remove it.")
+        return self._limits(STDIO, section, "")
+
+    # -- one section each -------------------------------------------------------------------------------------
+
+    def _sections(self) -> dict[str, schema.Channel]:
+        """The channels' sections; without any, the ones that are there by themselves."""
+        if self.file.channels is not None:
+            return dict(self.file.channels)
+        found = {"local": schema.Channel(type="local")}
+        if self.env.get("TELEGRAM_BOT_TOKEN", "").strip():
+            found["telegram"] = schema.Channel(type="telegram", token_env="TELEGRAM_BOT_TOKEN")
+        return found
+
+    def _model(self, name: str, section: schema.ModelSection) -> ModelSettings:
+        key = f"models.{name}"
+        script = section.script
+        if script and section.model != SCRIPTED:
+            self.problems.add(f"{key}.script", "only a scripted model follows a script.", 'Set model = "scripted".')
+            script = None
+        self.problems.add_unless_web(f"{key}.base_url", section.base_url)
+        return ModelSettings(
+            name=name,
+            model=section.model,
+            api_key=self.secrets.read(f"{key}.api_key", section.api_key_env, section.api_key_file),
+            base_url=section.base_url or "",
+            fallbacks=tuple(section.fallbacks),
+            timeout_s=section.timeout_s,
+            params=section.params,
+            script_path=self._existing(f"{key}.script", script),
+        )
+
+    def _channel(self, name: str, section: schema.Channel) -> ChannelSettings:
+        key = f"channels.{name}"
+        if name == RESERVED:
+            self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
+        token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
+        named = section.token_env or section.token_file
+        if section.type == "local":
+            for each in ("token_env", "token_file", "api_base_url"):
+                if getattr(section, each):
+                    self.problems.add(f"{key}.{each}", "a local channel has no such thing.", "Remove it.")
+        elif not named:
+            self.problems.add(
+                key, "a telegram channel needs a token.", 'Add token_env = "TELEGRAM_BOT_TOKEN" and set that variable.'
+            )
+        self.problems.add_unless_web(f"{key}.api_base_url", section.api_base_url)
+        return ChannelSettings(
+            name, section.type, token, section.api_base_url or "", asked_for=self.file.channels is not None
+        )
+
+    def _rules(self, name: str, section: schema.Channel) -> ChannelRules:
+        key = f"channels.{name}"
+        model = section.model or "default"
+        responder = section.responder or ("assistant" if model in self._models else "relay")
+        if section.model or responder == "assistant":
+            self._model_known(key, section, model)
+        for server in section.tool_servers or ():
+            self._among(f"{key}.tool_servers", server, self.file.tool_servers, "tool servers")
+        return ChannelRules(
+            name=name,
+            responder=responder,
+            model=model,
+            system_prompt=self._prompt(key, section),
+            tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
+            history_limit=section.history_limit,
+            late_after_s=section.late_after_s,
+        )
+
+    def _model_known(self, key: str, section: schema.Channel, model: str) -> None:
+        if section.model or self._models:
+            self._among(f"{key}.model", model, self._models, "models")
+        elif section.responder == "assistant":
+            self.problems.add(
+                f"{key}.responder",
+                "an assistant needs a model, and there is none.",
+                "Add [models.default], or set BRIDGE_MCP_MODEL.",
+            )
+
+    def _prompt(self, key: str, section: schema.Channel) -> str:
+        if section.system_prompt is not None and section.system_prompt_file:
+            self.problems.add(f"{key}.system_prompt_file", "system_prompt is there too.", "Keep one of the two.")
+        path = self._existing(f"{key}.system_prompt_file", section.system_prompt_file)
+        if path is None:
+            return section.system_prompt or ""
+        try:
+            return path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            self.problems.add(f"{key}.system_prompt_file", f"{path} cannot be read as UTF-8 text.", "Mend the file.")
+            return ""
+
+    def _client(self, name: str, section: schema.Client, owners: dict[str, str]) -> Client:
+        key = f"clients.{name}"
+        token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
+        if not (section.token_env or section.token_file):
+            self.problems.add(key, "a client needs a token.", "Add token_env or token_file.")
+        elif token and len(token) < SHORTEST_TOKEN:
+            self.problems.add(
+                f"{key}.token",
+                f"the token has fewer than {SHORTEST_TOKEN} characters.",
+                "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            )
+        elif token and token in owners:
+            self.problems.add(f"{key}.token", f"{owners[token]} has the same token.", "Give each client its own.")
+        owners.setdefault(token, name)
+        return self._limits(name, section, token)
+
+    def _limits(self, name: str, section: schema.Client, token: str) -> Client:
+        key = f"clients.{name}"
+        for channel in section.channels:
+            self._among(f"{key}.channels", channel, self._channels, "channels")
+        return Client(name, frozenset(section.scopes), frozenset(section.channels), token)
+
+    # -- what they share --------------------------------------------------------------------------------------
+
+    def _among(
+        self, key: str, name: str, known: Iterable[str], noun: Literal["channels", "models", "tool servers"]
+    ) -> None:
+        """Note a name that points nowhere."""
+        if name not in known:
+            self.problems.add(key, f"there is no '{name}' among the {noun}.", nearest(name, known, noun))
+
+    def _path(self, text: str) -> Path:
+        return (self.folder / Path(text).expanduser()).absolute()
+
+    def _existing(self, key: str, text: str | None) -> Path | None:
+        if text is None:
+            return None
+        path = self._path(text)
+        if not path.is_file():
+            self.problems.add(key, f"there is no file {path}.", "Relative paths start at the configuration's folder.")
+            return None
+        return path

@@ -1,0 +1,79 @@
+"""Reads the configuration: the file (or none), the environment, and what they mean together."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge_mcp.config import schema
+from bridge_mcp.config.convert import Reading
+from bridge_mcp.config.paths import find_config, make_private, state_folder
+from bridge_mcp.config.problems import Problems
+from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.values import STORE_NAME, Config
+from bridge_mcp.core.errors import ConfigError
+
+__all__ = ["load_config"]
+
+
+def load_config(
+    path: str | Path | None = None, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Config:
+    """All settings, checked; makes the state folder. `path` is what `--config` named.
+
+    Without `path` it is BRIDGE_MCP_CONFIG, then bridge.toml in the working folder, then in the user's config folder;
+    none is fine. Relative paths in the file are relative to the file.
+
+    Raises:
+        ConfigError: with everything that is wrong, each with its key and its fix.
+    """
+    env = os.environ if env is None else env
+    cwd = cwd or Path.cwd()
+    source = find_config(path, env, cwd)
+    problems = Problems(source)
+    file = parse(source, problems) if source else schema.File()
+    folder = source.parent if source else cwd
+    reading = Reading(file, folder, problems, Secrets(env, folder, problems), env)
+    state = state_folder(env)
+    config = Config(
+        source=source,
+        state_dir=state,
+        store_url=reading.store_url(state / STORE_NAME),
+        models=reading.models(),
+        tool_servers=reading.tool_servers(),
+        channels=reading.channels(),
+        rules=reading.rules(),
+        clients=reading.clients(),
+        stdio=reading.stdio(),
+        secrets=reading.secrets.known,
+    )
+    problems.check()
+    make_private(state)
+    return config
+
+
+def parse(source: Path, problems: Problems) -> schema.File:
+    """The file in its shape.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or has another shape.
+    """
+    try:
+        body: dict[str, Any] = tomllib.loads(source.read_text("utf-8-sig"))
+    except OSError as exc:
+        raise ConfigError(f"{source} cannot be read: {exc.strerror}.", fix="Mind its permissions.") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{source} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{source} is not valid TOML: {exc}.", fix="Mend that line.") from None
+    try:
+        return schema.File.model_validate(body)
+    except ValidationError as exc:
+        problems.add_shape(exc, schema.File)
+        problems.check()
+        raise AssertionError("unreachable: a validation error is a problem") from exc

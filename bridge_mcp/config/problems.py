@@ -1,0 +1,123 @@
+"""What is wrong with a configuration: collected while it is read, told at once, with the nearest right word.
+
+Never shows a value of the file: it may be a secret that stands where it should not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from bridge_mcp.core.errors import ConfigError
+
+__all__ = ["Problems", "nearest"]
+
+SECRET_WORDS = ("token", "api_key", "key", "secret", "password", "bot_token")
+
+
+class Problems:
+    """The mistakes found so far in one configuration."""
+
+    def __init__(self, source: Path | None) -> None:
+        self.source = source
+        self._found: list[tuple[str, str]] = []
+
+    def add(self, key: str, what: str, fix: str) -> None:
+        """Note one mistake: `key` is the path of the key, `what` is wrong with it, `fix` is the next move."""
+        self._found.append((f"{key}: {what}", fix))
+
+    def add_shape(self, error: ValidationError, file: type[BaseModel]) -> None:
+        """Note all that pydantic found."""
+        for each in error.errors(include_input=False, include_url=False):
+            path = [part for part in each["loc"] if part != "[key]"]
+            key = dotted(path)
+            if each["type"] == "extra_forbidden":
+                self.add(key, "there is no such key.", instead(str(path[-1]), keys_at(file, path[:-1])))
+            elif "[key]" in each["loc"]:
+                self.add(key, "this name cannot be used.", "Use letters, digits, '_' and '-'.")
+            elif each["type"] == "missing":
+                self.add(key, "this key is missing.", f"Add it to [{dotted(path[:-1])}].")
+            else:
+                self.add(key, f"{lower_first(each['msg'])}.", "Change the value.")
+
+    def add_unless_web(self, key: str, url: str | None) -> None:
+        """Note an address that HTTP clients do not take."""
+        try:
+            parts = urlsplit(url or "http://none")
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            fine = False
+        if not fine:
+            self.add(key, "this is no http or https address.", 'Write it like "https://host/path".')
+
+    def check(self) -> None:
+        """Let pass when nothing was found.
+
+        Raises:
+            ConfigError: with everything that was.
+        """
+        if not self._found:
+            return
+        where = str(self.source) if self.source else "The environment"
+        if len(self._found) == 1:
+            what, fix = self._found[0]
+            raise ConfigError(f"{where}: {what}", fix=fix)
+        lines = "".join(f"\n  {what} {fix}" for what, fix in self._found)
+        raise ConfigError(f"{where} has {len(self._found)} problems:{lines}")
+
+
+def nearest(word: str, known: Iterable[str], noun: str) -> str:
+    """A sentence with the nearest known word, or with all of them; `noun` says what they are."""
+    known = list(known)
+    if close := get_close_matches(word, known, 1, 0.6):
+        return f"Did you mean '{close[0]}'?"
+    return f"The {noun} are: {', '.join(known)}." if known else f"There are no {noun} yet."
+
+
+def instead(word: str, known: list[str]) -> str:
+    """What to write instead of an unknown key."""
+    if word in SECRET_WORDS:
+        named = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith("system_prompt")]
+        if named:
+            return f"Secrets do not stand in this file: use {' or '.join(named)}."
+    return nearest(word, known, "keys here")
+
+
+def keys_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    """The keys that the section at `path` may have."""
+    here: Any = model
+    for part in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field else None
+        else:
+            here = next((a for a in get_args(here) if is_model(a)), None)
+        here = unwrap(here)
+    return list(here.model_fields) if is_model(here) else []
+
+
+def unwrap(annotation: Any) -> Any:
+    """`X` of `X | None`; all else as it is."""
+    options = [option for option in get_args(annotation) if option is not type(None)]
+    return options[0] if type(None) in get_args(annotation) and len(options) == 1 else annotation
+
+
+def is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def dotted(path: Iterable[int | str]) -> str:
+    """A path as TOML writes it: parts with other characters are quoted."""
+    return ".".join(
+        part if part.replace("_", "").replace("-", "").isalnum() and part.isascii() else f'"{part}"'
+        for part in map(str, path)
+    )
+
+
+def lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,137 @@
+"""The shape of bridge.toml: every section and key there is, with its type and bounds. Not what they mean."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+__all__ = [
+    "Approvals",
+    "Channel",
+    "Client",
+    "Engine",
+    "File",
+    "ModelSection",
+    "Name",
+    "Section",
+    "Store",
+    "ToolServer",
+    "ToolShape",
+]
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+"""Of channels, models and clients: what fits into an address."""
+ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""Of tool servers: it begins the names of their tools, and providers take no dots there."""
+Confirmation = Literal["required", "never", "by-annotation", "default"]
+ScopeName = Literal["read", "send", "approve", "tools", "admin"]
+
+
+class Section(BaseModel):
+    """A table of the file: no key beside those it lists, and no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Store(Section):
+    """[store]"""
+
+    url: Text | None = None
+
+
+class ModelSection(Section):
+    """[models.NAME]"""
+
+    model: Text
+    api_key_env: Text | None = None
+    api_key_file: Text | None = None
+    base_url: Text | None = None
+    fallbacks: list[Text] = []
+    timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    params: dict[str, Any] = {}
+    script: Text | None = None
+
+
+class Channel(Section):
+    """[channels.NAME]"""
+
+    type: Literal["local", "telegram"]
+    token_env: Text | None = None
+    token_file: Text | None = None
+    api_base_url: Text | None = None
+    responder: Literal["assistant", "relay", "off"] | None = None
+    model: Text | None = None
+    system_prompt: str | None = None
+    system_prompt_file: Text | None = None
+    tool_servers: list[Text] | None = None
+    history_limit: int = Field(default=200, ge=1, le=100_000)
+    late_after_s: float = Field(default=3600.0, ge=0)
+
+
+class ToolShape(Section):
+    """[tool_servers.NAME.tools."PATTERN"]"""
+
+    confirmation: Confirmation | None = None
+    timeout_s: float | None = Field(default=None, gt=0, le=3600)
+
+
+class ToolServer(Section):
+    """[tool_servers.NAME]"""
+
+    command: Text | None = None
+    args: list[str] = []
+    env: dict[str, str] = {}
+    env_pass: list[Text] = []
+    cwd: Text | None = None
+    url: Text | None = None
+    headers: dict[str, str] = {}
+    headers_env: dict[str, Text] = {}
+    token_env: Text | None = None
+    token_file: Text | None = None
+    timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    connect_timeout_s: float = Field(default=20.0, gt=0, le=3600)
+    confirmation: Confirmation = "default"
+    allowed_tools: list[Text] = ["*"]
+    tools: dict[str, ToolShape] = {}
+
+
+class Approvals(Section):
+    """[approvals]"""
+
+    confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
+    expires_s: float = Field(default=600.0, ge=0)
+    route: Text | None = None
+    separate: bool = False
+
+
+class Client(Section):
+    """[clients.NAME]"""
+
+    token_env: Text | None = None
+    token_file: Text | None = None
+    scopes: list[ScopeName] = ["read"]
+    channels: list[Text] = []
+
+
+class Engine(Section):
+    """[engine]: how much is done at once, and what one turn may use."""
+
+    max_turns: int = Field(default=64, ge=1, le=10_000)
+    model_calls: int = Field(default=25, ge=1, le=10_000)
+    tool_rounds: int = Field(default=24, ge=0, le=10_000)
+    work_s: float = Field(default=900.0, gt=0)
+    attempts: int = Field(default=4, ge=1, le=100)
+
+
+class File(Section):
+    """The whole file."""
+
+    store: Store = Store()
+    models: dict[Name, ModelSection] = {}
+    channels: dict[Name, Channel] | None = None
+    tool_servers: dict[ServerName, ToolServer] = {}
+    approvals: Approvals = Approvals()
+    clients: dict[Name, Client] = {}
+    engine: Engine = Engine()

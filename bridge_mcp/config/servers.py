@@ -1,0 +1,74 @@
+"""From a [tool_servers.NAME] section to the value that the tool servers' room takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge_mcp.config import schema
+from bridge_mcp.config.problems import Problems
+from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.toolservers.settings import ToolRule, ToolServer
+
+__all__ = ["tool_server"]
+
+ONLY_STDIO = ("args", "env", "env_pass", "cwd")
+ONLY_HTTP = ("headers", "headers_env", "token_env", "token_file")
+SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS")
+
+
+def tool_server(
+    name: str, section: schema.ToolServer, folder: Path, problems: Problems, secrets: Secrets
+) -> ToolServer | None:
+    """One server's settings; None when they say neither or both of command and url."""
+    key = f"tool_servers.{name}"
+    alien = ONLY_HTTP if section.command else ONLY_STDIO
+    for each in alien:
+        if getattr(section, each) and not (section.command and section.url):
+            kind = "a command's server" if section.command else "a server with a url"
+            problems.add(f"{key}.{each}", f"{kind} has no such thing.", "Remove it.")
+    if bool(section.command) == bool(section.url):
+        what = "both command and url are there." if section.url else "neither command nor url is there."
+        problems.add(key, what, 'Give exactly one: command = "…" or url = "…".')
+        return None
+    problems.add_unless_web(f"{key}.url", section.url)
+    return ToolServer(
+        name=name,
+        command=section.command or "",
+        args=tuple(section.args),
+        env=environment(name, section, secrets),
+        env_pass=tuple(section.env_pass),
+        cwd=str((folder / Path(section.cwd or ".").expanduser()).absolute()) if section.command else "",
+        url=section.url or "",
+        headers=headers(key, section, secrets),
+        timeout_s=section.timeout_s,
+        connect_timeout_s=section.connect_timeout_s,
+        confirmation=section.confirmation,
+        allowed_tools=tuple(section.allowed_tools),
+        tools=rules(section),
+    )
+
+
+def rules(section: schema.ToolServer) -> tuple[ToolRule, ...]:
+    """What holds for single tools: plain names before patterns, for the first match wins; else as in the file."""
+    ordered = sorted(section.tools.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
+    return tuple(ToolRule(pattern, shape.confirmation, shape.timeout_s) for pattern, shape in ordered)
+
+
+def environment(name: str, section: schema.ToolServer, secrets: Secrets) -> dict[str, str]:
+    """The child's variables; values whose names sound secret are kept out of the logs."""
+    for variable, value in section.env.items():
+        if any(hint in variable.upper() for hint in SECRET_HINTS):
+            secrets.remember(f"{name}.{variable}", value)
+    return dict(section.env)
+
+
+def headers(key: str, section: schema.ToolServer, secrets: Secrets) -> dict[str, str]:
+    """The headers of every request: as written, from the environment, and the bearer token."""
+    found = dict(section.headers)
+    for header, variable in section.headers_env.items():
+        found[header] = secrets.variable(f"{key}.headers_env.{header}", variable)
+    if token := secrets.read(f"{key}.token", section.token_env, section.token_file):
+        found["Authorization"] = f"Bearer {token}"
+    for header, value in section.headers.items():
+        secrets.remember(f"{key}.headers.{header}", value)
+    return found

@@ -1,0 +1,77 @@
+"""The settings as frozen values, as `assembly` hands them to the rooms. Secrets are in no `repr`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bridge_mcp.core.policy import Scope
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import Rules
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["ChannelSettings", "Client", "Config"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """How one channel is reached; what is done there is in `Rules.channels`."""
+
+    name: str
+    type: Literal["local", "telegram"]
+    token: str = field(default="", repr=False)
+    api_base_url: str = ""
+    """Empty: the platform's own."""
+    asked_for: bool = True
+    """False when nobody wrote it down: it is there because its token is in the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One MCP client; empty `channels` means every channel. Whoever started the process is `stdio`, without a token."""
+
+    name: str
+    scopes: frozenset[Scope]
+    channels: frozenset[str] = frozenset()
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings."""
+
+    source: Path | None
+    """The file they are from; None when there is none."""
+    state_dir: Path
+    store_url: str
+    channels: Mapping[str, ChannelSettings]
+    rules: Rules
+    models: Mapping[str, ModelSettings]
+    tool_servers: tuple[ToolServer, ...]
+    clients: tuple[Client, ...]
+    """Those over HTTP."""
+    stdio: Client
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Every secret value that is known, by the name that logs show in its place."""
+
+    @property
+    def where(self) -> str:
+        """The file, for people."""
+        return str(self.source) if self.source else "no bridge.toml (the defaults)"
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.store_url.removeprefix("sqlite:///"))
+
+    @property
+    def lock_path(self) -> Path:
+        """The file whose lock the engine holds: one beside each store, so that one store never has two engines."""
+        default = self.state_dir / STORE_NAME
+        path = self.store_path
+        return self.state_dir / "engine.lock" if path == default else path.with_name(f"{path.name}.engine.lock")
+
+
+STORE_NAME = "bridge.db"

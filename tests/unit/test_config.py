@@ -1,0 +1,235 @@
+"""What a configuration means: where it is found, what is there without one, and what the rooms are given."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.config import Config, config_folder, load_config
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.policy import Budget
+
+BOT = "123456:AAHplantedTelegramToken"
+
+
+class Home:
+    """An owner's folders, and the environment that points there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cwd = root / "work"
+        self.cwd.mkdir()
+        self.env = {
+            "HOME": str(root),
+            "XDG_CONFIG_HOME": str(root / "config"),
+            "APPDATA": str(root / "config"),
+            "BRIDGE_MCP_STATE_DIR": str(root / "state"),
+        }
+
+    def write(self, text: str, name: str = "bridge.toml") -> Path:
+        path = self.cwd / name
+        path.write_text(text, "utf-8")
+        return path
+
+    def load(self, path: str | Path | None = None, **env: str) -> Config:
+        return load_config(path, env=self.env | env, cwd=self.cwd)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> None:
+    config = home.load()
+    assert config.source is None
+    assert [(c.name, c.type) for c in config.channels.values()] == [("local", "local")]
+    assert config.rules.channels["local"].responder == "relay"
+    assert config.models == {}
+    assert config.stdio.scopes == {"read", "send", "approve", "tools"}
+    assert config.store_path == home.root / "state" / "bridge.db"
+    assert config.lock_path == home.root / "state" / "engine.lock"
+
+
+def test_the_environment_alone_brings_a_model_and_a_telegram_channel(home: Home) -> None:
+    config = home.load(BRIDGE_MCP_MODEL="openai/gpt-5-mini", TELEGRAM_BOT_TOKEN=BOT)
+    assert list(config.channels) == ["local", "telegram"]
+    assert config.channels["telegram"].token == BOT
+    assert not config.channels["telegram"].asked_for
+    assert {rules.responder for rules in config.rules.channels.values()} == {"assistant"}
+    assert config.models["default"].model == "openai/gpt-5-mini"
+
+
+def test_the_search_order_is_argument_environment_working_folder_user(home: Home) -> None:
+    user = config_folder(home.env)
+    user.mkdir(parents=True)
+    (user / "bridge.toml").write_text("", "utf-8")
+    assert home.load().source == user / "bridge.toml"
+    here = home.write("")
+    assert home.load().source == here
+    named = home.write("", "named.toml")
+    assert home.load(BRIDGE_MCP_CONFIG=str(named)).source == named
+    asked = home.write("", "asked.toml")
+    assert home.load("asked.toml", BRIDGE_MCP_CONFIG=str(named)).source == asked
+
+
+@pytest.mark.parametrize(("argument", "env"), [("nowhere.toml", {}), (None, {"BRIDGE_MCP_CONFIG": "nowhere.toml"})])
+def test_a_named_file_that_is_not_there_is_an_error(home: Home, argument: str | None, env: dict[str, str]) -> None:
+    home.write("")
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        home.load(argument, **env)
+
+
+def test_the_state_folder_is_made_for_its_owner_alone(home: Home) -> None:
+    state = home.load().state_dir
+    assert state == home.root / "state"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_without_a_moved_state_folder_it_is_the_users(home: Home) -> None:
+    del home.env["BRIDGE_MCP_STATE_DIR"]
+    if sys.platform == "linux":
+        assert home.load(XDG_STATE_HOME=str(home.root / "s")).state_dir == home.root / "s" / "bridge-mcp"
+
+
+def test_a_state_folder_that_is_a_file_names_the_way_out(home: Home) -> None:
+    (home.root / "state").write_text("", "utf-8")
+    with pytest.raises(ConfigError, match="BRIDGE_MCP_STATE_DIR"):
+        home.load()
+
+
+def test_everything_said_in_the_file_reaches_the_values(home: Home) -> None:
+    (home.cwd / "family.md").write_text("You help a family.\n", "utf-8")
+    (home.cwd / "key").write_text("sk-planted-key\n", "utf-8")
+    (home.cwd / "rules.toml").write_text("", "utf-8")
+    home.write("""
+[store]
+url = "sqlite:///data/chat.db"
+[models.default]
+model = "openai/gpt-5-mini"
+api_key_file = "key"
+base_url = "http://127.0.0.1:11434/v1"
+fallbacks = ["anthropic/claude-sonnet-5"]
+timeout_s = 30
+params = { temperature = 0.5 }
+[models.script]
+model = "scripted"
+script = "rules.toml"
+[channels.family]
+type = "telegram"
+token_env = "FAMILY"
+api_base_url = "http://127.0.0.1:8081"
+responder = "assistant"
+system_prompt_file = "family.md"
+tool_servers = ["time"]
+history_limit = 50
+late_after_s = 60
+[channels.desk]
+type = "local"
+model = "script"
+system_prompt = "Be brief."
+[tool_servers.time]
+command = "uvx"
+args = ["mcp-server-time"]
+env = { TZ = "UTC", WEATHER_API_KEY = "planted-weather" }
+env_pass = ["LANG"]
+confirmation = "never"
+allowed_tools = ["get_*"]
+timeout_s = 5
+[tool_servers.files]
+url = "http://127.0.0.1:9000/mcp"
+token_env = "FILES_TOKEN"
+headers = { X-Team = "planted-team" }
+[tool_servers.files.tools."delete_*"]
+confirmation = "required"
+timeout_s = 7
+[tool_servers.files.tools.delete_draft]
+confirmation = "never"
+[approvals]
+confirmation = "required"
+expires_s = 0
+route = "family/42"
+separate = true
+[clients.supervisor]
+token_env = "SUPERVISOR_TOKEN"
+scopes = ["read", "approve"]
+channels = ["family"]
+[clients.stdio]
+scopes = ["read"]
+[engine]
+max_turns = 8
+model_calls = 5
+tool_rounds = 4
+work_s = 60
+attempts = 2
+""")
+    config = home.load(FAMILY=BOT, FILES_TOKEN="planted-files", SUPERVISOR_TOKEN="planted-supervisor")
+    assert config.store_path == home.cwd / "data" / "chat.db"
+    assert config.lock_path == home.cwd / "data" / "chat.db.engine.lock"
+    model, script = config.models["default"], config.models["script"]
+    assert (model.api_key, model.base_url, model.timeout_s) == ("sk-planted-key", "http://127.0.0.1:11434/v1", 30)
+    assert (model.fallbacks, model.params) == (("anthropic/claude-sonnet-5",), {"temperature": 0.5})
+    assert script.script_path == home.cwd / "rules.toml"
+    family, desk = config.rules.channels["family"], config.rules.channels["desk"]
+    assert (family.responder, family.model, family.system_prompt) == ("assistant", "default", "You help a family.")
+    assert (family.tool_servers, family.history_limit, family.late_after_s) == (("time",), 50, 60)
+    assert (desk.responder, desk.model, desk.system_prompt, desk.tool_servers) == (
+        "assistant", "script", "Be brief.", None,
+    )  # fmt: skip
+    assert (config.channels["family"].token, config.channels["family"].api_base_url) == (BOT, "http://127.0.0.1:8081")
+    time, files = config.tool_servers
+    assert (time.command, time.args, time.cwd, time.env_pass) == (
+        "uvx", ("mcp-server-time",), str(home.cwd), ("LANG",),
+    )  # fmt: skip
+    assert (time.confirmation_of("get_time"), time.allows("set_time"), time.timeout_of("x")) == ("never", False, 5)
+    assert files.headers == {"X-Team": "planted-team", "Authorization": "Bearer planted-files"}
+    assert files.confirmation_of("delete_all") == "required"
+    assert files.confirmation_of("delete_draft") == "never", "a plain name comes before a pattern"
+    assert files.timeout_of("delete_all") == 7
+    rules = config.rules
+    assert (rules.confirmation, rules.expires_s, rules.route, rules.separate) == ("required", 0, "family/42", True)
+    assert (rules.max_turns, rules.budget) == (8, Budget(5, 4, 60, 2))
+    (supervisor,) = config.clients
+    assert (supervisor.name, supervisor.token) == ("supervisor", "planted-supervisor")
+    assert (supervisor.scopes, supervisor.channels) == ({"read", "approve"}, {"family"})
+    assert config.stdio.scopes == {"read"}
+
+
+def test_secrets_are_known_and_in_no_repr(home: Home) -> None:
+    home.write("""
+[models.default]
+model = "openai/x"
+api_key_env = "MY_KEY"
+[channels.family]
+type = "telegram"
+token_env = "FAMILY"
+[tool_servers.s]
+command = "x"
+env = { API_KEY = "planted-env-key" }
+[tool_servers.t]
+url = "http://127.0.0.1:1/mcp"
+headers_env = { X-Key = "HEADER_KEY" }
+[clients.c]
+token_env = "CLIENT"
+""")
+    env = {
+        "MY_KEY": "planted-model-key",
+        "FAMILY": BOT,
+        "HEADER_KEY": "planted-header",
+        "CLIENT": "planted-client-token",
+        "ANTHROPIC_API_KEY": "planted-provider-key",
+    }
+    config = home.load(**env)
+    for secret in (*env.values(), "planted-env-key"):
+        assert secret in config.secrets.values()
+        assert secret not in repr(config)
+    assert config.secrets["FAMILY"] == BOT
+
+
+def test_a_file_with_a_byte_order_mark_is_read(home: Home) -> None:
+    (home.cwd / "bridge.toml").write_bytes(b'\xef\xbb\xbf[approvals]\nconfirmation = "never"\n')
+    assert home.load().rules.confirmation == "never"

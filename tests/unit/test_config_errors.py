@@ -1,0 +1,108 @@
+"""What is wrong with a configuration is said at once: file, key and fix, and never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.config import load_config
+from bridge_mcp.core.errors import ConfigError
+
+LOCAL = '[channels.desk]\ntype = "local"\n'
+
+
+def wrong(folder: Path, text: str, **env: str) -> str:
+    """What the owner is told of this file."""
+    (folder / "bridge.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(env={"HOME": str(folder), "BRIDGE_MCP_STATE_DIR": str(folder / "state")} | env, cwd=folder)
+    assert str(folder / "bridge.toml") in str(caught.value)
+    assert not (folder / "state").exists(), "nothing is begun"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "fix"),
+    [
+        ("[aprovals]\n", "aprovals", "Did you mean 'approvals'?"),
+        (LOCAL + 'respnder = "relay"\n', "channels.desk.respnder", "Did you mean 'responder'?"),
+        (LOCAL + "zzz = 1\n", "channels.desk.zzz", "The keys here are: type, "),
+        (LOCAL + 'responder = "robot"\n', "channels.desk.responder", "'assistant', 'relay' or 'off'"),
+        ("[channels.desk]\n", "channels.desk.type", "missing"),
+        (LOCAL + 'model = "fsat"\n[models.fast]\nmodel = "x"\n', "channels.desk.model", "Did you mean 'fast'?"),
+        (LOCAL + 'responder = "assistant"\n', "channels.desk.responder", "BRIDGE_MCP_MODEL"),
+        (LOCAL + 'tool_servers = ["file"]\n[tool_servers.files]\ncommand = "x"\n', "tool_servers", "'files'"),
+        (LOCAL + 'system_prompt_file = "no.md"\n', "channels.desk.system_prompt_file", "no.md"),
+        (LOCAL + 'system_prompt = "a"\nsystem_prompt_file = "bridge.toml"\n', "system_prompt_file", "Keep one"),
+        (LOCAL + 'token_env = "HOME"\n', "channels.desk.token_env", "Remove it"),
+        ('[channels.t]\ntype = "telegram"\n', "channels.t", "token_env"),
+        ('[channels.t]\ntype = "telegram"\ntoken_env = "NOT_SET"\n', "channels.t.token_env", "Set NOT_SET"),
+        ('[channels.t]\ntype = "telegram"\ntoken_file = "no"\n', "channels.t.token_file", "cannot be read"),
+        ('[channels.t]\ntype = "telegram"\ntoken_env = "HOME"\napi_base_url = "x"\n', "api_base_url", "https://"),
+        ('[channels.calls]\ntype = "local"\n', "channels.calls", "another name"),
+        ('[channels."a b"]\ntype = "local"\n', 'channels."a b"', "letters"),
+        ('[channels.d]\ntype = "fax"\n', "channels.d.type", "'local' or 'telegram'"),
+        ('[models.default]\nmodel = "x"\nscript = "s"\n', "models.default.script", "scripted"),
+        ('[models.default]\nmodel = "scripted"\nscript = "no.toml"\n', "models.default.script", "no.toml"),
+        ('[models.default]\nmodel = "x"\nbase_url = "host:1"\n', "models.default.base_url", "http"),
+        ("[tool_servers.s]\n", "tool_servers.s", "exactly one"),
+        ('[tool_servers.s]\ncommand = "x"\nurl = "http://h/mcp"\n', "tool_servers.s", "exactly one"),
+        ('[tool_servers.s]\ncommand = "x"\nheaders = { a = "b" }\n', "tool_servers.s.headers", "Remove it"),
+        ('[tool_servers.s]\nurl = "http://h/mcp"\nargs = ["b"]\n', "tool_servers.s.args", "Remove it"),
+        ('[tool_servers.s]\nurl = "h"\n', "tool_servers.s.url", "http"),
+        ('[tool_servers.s]\ncommand = "x"\ntimeout_s = 0\n', "tool_servers.s.timeout_s", "greater than 0"),
+        ('[tool_servers.s]\ncommand = "x"\n[tool_servers.s.tools."d_*"]\nconfirm = "never"\n',
+         'tool_servers.s.tools."d_*".confirm', "'confirmation'"),
+        ('[approvals]\nroute = "desk"\n' + LOCAL, "approvals.route", "channel/chat_id"),
+        ('[approvals]\nroute = "dsk/1"\n' + LOCAL, "approvals.route", "Did you mean 'desk'?"),
+        ("[approvals]\nexpires_s = -1\n", "approvals.expires_s", "greater than or equal to 0"),
+        ("[clients.c]\n", "clients.c", "token_env"),
+        ('[clients.c]\ntoken_env = "SHORT"\n', "clients.c.token", "secrets.token_urlsafe"),
+        ('[clients.c]\ntoken_env = "LONG"\nscopes = ["root"]\n', "clients.c.scopes", "'admin'"),
+        ('[clients.c]\ntoken_env = "LONG"\nchannels = ["dek"]\n' + LOCAL, "clients.c.channels", "Did you mean 'desk'?"),
+        ('[clients.c]\ntoken_env = "LONG"\n[clients.d]\ntoken_env = "LONG"\n', "clients.d.token", "c has the same"),
+        ('[clients.stdio]\ntoken_env = "LONG"\n', "clients.stdio", "Remove it"),
+        ('[store]\nurl = "postgresql://h/db"\n', "store.url", "sqlite:///PATH"),
+        ("[engine]\nmax_turns = 0\n", "engine.max_turns", "greater than or equal to 1"),
+        ("[engine]\nmax_turns = true\n", "engine.max_turns", "integer"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_its_key_and_its_fix(tmp_path: Path, text: str, key: str, fix: str) -> None:
+    told = wrong(tmp_path, text, SHORT="shrt", LONG="a-token-that-is-long")
+    assert f"{key}" in told
+    assert fix in told
+    assert "\n" not in told, "one mistake is one line"
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    told = wrong(
+        tmp_path,
+        '[channels.t]\ntype = "telegram"\ntoken_env = "NOPE"\nmodel = "m"\ntool_servers = ["a", "b"]\n'
+        '[clients.c]\ntoken_env = "ALSO_NOPE"\n',
+    )
+    assert "5 problems" in told
+    for part in ("NOPE", "channels.t.model", "'a'", "'b'", "ALSO_NOPE"):
+        assert part in told
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    told = wrong(tmp_path, '[channels.t]\ntype = "telegram"\ntoken = "123:planted"\n')
+    assert "planted" not in told
+    assert "token_env or token_file" in told
+    told = wrong(tmp_path, '[models.default]\nmodel = "x"\napi_key = "sk-planted"\n')
+    assert "planted" not in told
+    assert "api_key_env or api_key_file" in told
+
+
+@pytest.mark.parametrize("text", ["[channels\n", "a = = 1\n"])
+def test_what_is_no_toml_names_the_line(tmp_path: Path, text: str) -> None:
+    told = wrong(tmp_path, text)
+    assert "not valid TOML" in told
+    assert "line 1" in told
+
+
+def test_what_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}, cwd=tmp_path)
