@@ -1,0 +1,117 @@
+"""Logging for a process: to standard error alone, and without a known secret in any line.
+
+The net is the factory of log records, because libraries bring handlers of their own: whatever handler prints a record,
+its text, its traceback and its stack are clean. A formatter of ours is the second net. Knows nothing of where secrets
+are from.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+__all__ = ["LEVELS", "Redactor", "set_up_logging"]
+
+LEVELS = ("debug", "info", "warning", "error")
+NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3")
+"""Loggers that tell of every request at INFO or DEBUG, with addresses that may hold a token."""
+
+
+class Redactor:
+    """Replaces every known secret in a text by `***name***`."""
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        self._names: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(secrets or {})
+
+    def learn(self, secrets: Mapping[str, str]) -> None:
+        """Know these too: values by the name that stands in their place; also as they look in an address."""
+        for name, value in secrets.items():
+            for form in (value, quote(value, safe=""), repr(value)[1:-1]):
+                if form:
+                    self._names.setdefault(form, name)
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __call__(self, text: str) -> str:
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda found: f"***{self._names[found[0]]}***", text)
+
+
+class CleanFormatter(logging.Formatter):
+    """A formatter whose lines hold no secret."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor(super().format(record))
+
+
+def set_up_logging(level: str, redactor: Redactor) -> None:
+    """Log to standard error from `level` (one of `LEVELS`) on, for the whole process, whatever logged before.
+
+    Uncaught exceptions, also of threads, become log lines, and so do warnings.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(CleanFormatter(redactor))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.setLogRecordFactory(clean_factory(redactor))
+    logging.captureWarnings(True)
+    sys.excepthook = log_uncaught
+    threading.excepthook = log_uncaught_in_thread
+
+
+def clean_factory(redactor: Redactor) -> Callable[..., logging.LogRecord]:
+    """Makes records that are clean whoever prints them."""
+    tracebacks = logging.Formatter()
+
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **kwargs)
+        clean_message(record, redactor)
+        if record.exc_info and record.exc_info[0] is not None:
+            record.exc_text = redactor(tracebacks.formatException(record.exc_info))
+            record.exc_info = None  # formatters print the text; some would print the exception's own words again
+        if record.stack_info:
+            record.stack_info = redactor(record.stack_info)
+        return record
+
+    return make
+
+
+def clean_message(record: logging.LogRecord, redactor: Redactor) -> None:
+    """Put the clean text in place of message and arguments, if they hold a secret or do not fit together."""
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        record.msg, record.args = redactor(f"{record.msg!s} {record.args!r}"), ()
+        return
+    clean = redactor(message)
+    if clean != message:
+        record.msg, record.args = clean, ()
+
+
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python calls when nobody caught an exception."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("bridge_mcp").critical("uncaught exception", exc_info=(kind, error, trace))
+
+
+def log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    """What Python calls when a thread dies of an exception."""
+    if args.exc_value is not None:
+        log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
