@@ -1,0 +1,161 @@
+"""All nested servers as one box of tools: names, allow-lists, confirmation, argument checks. A `Toolbox`.
+
+Knows the servers only through their supervisors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from bridge_mcp.core.errors import ConfigError, ToolFailed
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_names
+from bridge_mcp.ports import Clock, ServerStatus
+from bridge_mcp.toolservers.schemas import Schemas
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.supervisor import Supervisor
+from bridge_mcp.toolservers.warden import Warden
+
+__all__ = ["NestedToolbox"]
+
+
+class WallClock:
+    """The system's clock."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.time()
+
+
+class NestedToolbox:
+    """The tools of these servers, connected in the background from `start` to `close`.
+
+    Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
+    before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[ToolServer],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._warden = Warden()
+        self._schemas = Schemas()
+        self._on_change = on_change
+        clock = clock or WallClock()
+        self._supervisors: dict[str, Supervisor] = {}
+        for server in servers:
+            if server.name in self._supervisors:
+                raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
+            self._supervisors[server.name] = Supervisor(server, self._warden, clock, self._look_again)
+        self._tools: tuple[ToolSpec, ...] = ()
+        self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
+        self._running: list[anyio.Event] = []
+        self._own_tasks: TaskGroup | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Begin to connect, in this task group. Returns at once."""
+        for supervisor in self._supervisors.values():
+            ended = anyio.Event()
+            self._running.append(ended)
+            tasks.start_soon(self._run, supervisor, ended)
+
+    async def _run(self, supervisor: Supervisor, ended: anyio.Event) -> None:
+        """A supervisor's task."""
+        try:
+            await supervisor.run()
+        finally:
+            ended.set()
+
+    async def close(self) -> None:
+        """End all connections and processes, side by side. Takes a few seconds at most; closing twice is fine."""
+        for supervisor in self._supervisors.values():
+            supervisor.stop()
+        with anyio.CancelScope(shield=True):
+            for ended in self._running:
+                await ended.wait()
+            await anyio.to_thread.run_sync(self._warden.close)
+
+    async def __aenter__(self) -> Self:
+        self._own_tasks = anyio.create_task_group()
+        self.start(await self._own_tasks.__aenter__())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        await self.close()
+        assert self._own_tasks is not None
+        return await self._own_tasks.__aexit__(kind, error, trace)
+
+    # -- the port ----------------------------------------------------------------------------------------------
+
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The tools there are now: by server as configured, then by the server's own name for them."""
+        return self._tools
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How each server is, in the order of the config."""
+        return tuple(supervisor.status for supervisor in self._supervisors.values())
+
+    async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
+        """Wait until each of these has been connected or has failed once, or time is up."""
+        with anyio.move_on_after(timeout_s):
+            for name, supervisor in self._supervisors.items():
+                if name in servers:
+                    await supervisor.settled.wait()
+
+    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+        """Run a tool; see `Toolbox`."""
+        supervisor = self._supervisors.get(spec.server)
+        if supervisor is None:
+            raise ToolFailed(f"There is no tool server '{spec.server}'.", fix="Look at the tools there are now.")
+        try:
+            canonical(dict(arguments)).encode()
+        except ValueError as exc:
+            raise ToolFailed(f"The arguments of '{spec.name}' cannot be sent as JSON: {exc}.") from exc
+        return await supervisor.call(spec, arguments)
+
+    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        """What is wrong with these arguments by the tool's schema, "" if nothing is."""
+        return self._schemas.complaint(spec.schema, arguments)
+
+    # -- keeping up ----------------------------------------------------------------------------------------------
+
+    def _look_again(self) -> None:
+        """Take up what has changed, and pass it on if anything has."""
+        self._tools = self._collected()
+        seen = (self._tools, self.status())
+        if seen != self._told:
+            self._told = seen
+            self._on_change()
+
+    def _collected(self) -> tuple[ToolSpec, ...]:
+        """All tools under their names in the bridge."""
+        pairs = [(s.server, tool) for s in self._supervisors.values() for tool in s.tools.values()]
+        names = tool_names((server.name, tool.name) for server, tool in pairs)
+        return tuple(
+            ToolSpec(
+                name=names[server.name, tool.name],
+                server=server.name,
+                tool=tool.name,
+                description=tool.description,
+                schema=tool.schema,
+                read_only=tool.read_only,
+                destructive=tool.destructive,
+                idempotent=tool.idempotent,
+                open_world=tool.open_world,
+                confirmation=server.confirmation_of(tool.name),
+            )
+            for server, tool in pairs
+        )

@@ -1,0 +1,89 @@
+"""What a supervisor needs of one open connection, and the three ways a call over it can fail to bring a result.
+
+Stands between the supervisor and the client library, so that the one can be imported without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from bridge_mcp.core.tools import JSON, ToolResult
+from bridge_mcp.toolservers.child import Child
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["Connect", "Link", "ListedTool", "Lost", "Mode", "Refused", "Unsent"]
+
+Mode: TypeAlias = Literal["auto", "legacy"]
+"""Ask for the newest protocol era first, or begin with the handshake of the older one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTool:
+    """A tool as its server lists it, with MCP's defaults where the server says nothing."""
+
+    name: str
+    description: str
+    schema: str
+    """Canonical JSON."""
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+
+
+class Unsent(Exception):
+    """The request surely did not reach the server as it is now: a new connection may try again."""
+
+
+class Refused(Exception):
+    """The server turned the request down without running anything."""
+
+
+class Lost(Exception):
+    """The request went out, and no usable answer came back."""
+
+
+class Link(Protocol):
+    """One open connection. Calls may come from any task; they run side by side."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether a request could be sent now."""
+        ...
+
+    async def list_tools(self) -> tuple[ListedTool, ...]:
+        """All pages."""
+        ...
+
+    async def call(self, tool: str, arguments: Mapping[str, JSON]) -> ToolResult:
+        """Run a tool. Cancelling tells the server.
+
+        Raises:
+            Unsent, Refused, Lost: see there.
+        """
+        ...
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Keep asking for news of the tool list where that takes a request of its own; returns where it does not."""
+        ...
+
+
+class Connect(Protocol):
+    """Opens connections."""
+
+    def __call__(
+        self,
+        server: ToolServer,
+        child: Child | None,
+        mode: Mode,
+        down: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> AbstractAsyncContextManager[Link]:
+        """Connect to a server: over its child's pipes, or to its url. The caller limits the time it may take.
+
+        `down` is called with the reason when the connection is of no more use, `changed` when the tool list is stale.
+        """
+        ...

@@ -1,0 +1,103 @@
+"""What the owner wants of one nested server. Frozen values; knows nothing of how a server is reached.
+
+Values of `env` and `headers` may be secrets: they are in no `repr`, and `scrub` takes them out of any text that came
+from outside before it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.tools import Confirmation
+
+__all__ = ["ToolRule", "ToolServer"]
+
+SHORTEST_SECRET = 8
+"""Shorter values are words like "true" or "1": taking those out would only garble a message."""
+
+
+class ToolRule(NamedTuple):
+    """What holds for the tools whose own name matches `pattern` (fnmatch). None: what the server says."""
+
+    pattern: str
+    confirmation: Confirmation | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServer:
+    """One nested server: a `command` to start and talk to over stdio, or the `url` of a Streamable HTTP endpoint.
+
+    Raises:
+        ConfigError: it names both or neither, or a timeout is not a positive number of seconds.
+    """
+
+    name: str
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Variables set for the child, by name."""
+    env_pass: tuple[str, ...] = ()
+    """Names of the bridge's own variables that the child may have too; those that are not set are left out."""
+    cwd: str = ""
+    url: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    timeout_s: float = 60.0
+    connect_timeout_s: float = 20.0
+    """For starting, handshake and first listing of the tools together."""
+    confirmation: Confirmation = "default"
+    allowed_tools: tuple[str, ...] = ("*",)
+    """Patterns (fnmatch) over the server's own tool names; empty means none."""
+    tools: tuple[ToolRule, ...] = ()
+    """The first rule whose pattern matches wins, so the most specific one comes first."""
+
+    def __post_init__(self) -> None:
+        where = f"[tool_servers.{self.name}]"
+        if bool(self.command) == bool(self.url):
+            raise ConfigError(
+                f"{where} names {'both a command and a url' if self.url else 'neither a command nor a url'}.",
+                fix="Give it exactly one of the two.",
+            )
+        limits = [self.timeout_s, self.connect_timeout_s, *(r.timeout_s for r in self.tools if r.timeout_s is not None)]
+        if not all(limit > 0 for limit in limits):
+            raise ConfigError(f"{where} has a timeout that is not above 0.", fix="Give timeouts in seconds.")
+
+    def allows(self, tool: str) -> bool:
+        """Whether the allow-list lets this tool through, by the server's own name for it."""
+        return any(fnmatchcase(tool, pattern) for pattern in self.allowed_tools)
+
+    def confirmation_of(self, tool: str) -> Confirmation:
+        """How calls of this tool are confirmed."""
+        rule = self.rule(tool)
+        return self.confirmation if rule is None or rule.confirmation is None else rule.confirmation
+
+    def timeout_of(self, tool: str) -> float:
+        """How many seconds a call of this tool may take."""
+        rule = self.rule(tool)
+        return self.timeout_s if rule is None or rule.timeout_s is None else rule.timeout_s
+
+    def rule(self, tool: str) -> ToolRule | None:
+        """The rule for this tool, if there is one."""
+        return next((rule for rule in self.tools if fnmatchcase(tool, rule.pattern)), None)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages: the command, or the url without what may be secret in it."""
+        if self.command:
+            return self.command
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    def scrub(self, text: str) -> str:
+        """The text without the values of `env`, `headers` and the url's query."""
+        parts = urlsplit(self.url)
+        hidden = [*self.env.values(), *self.headers.values(), parts.query, parts.netloc.rpartition("@")[0]]
+        hidden += [word for value in self.headers.values() for word in value.split()]
+        for secret in sorted({value for value in hidden if len(value) >= SHORTEST_SECRET}, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text

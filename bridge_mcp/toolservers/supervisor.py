@@ -1,0 +1,282 @@
+"""Keeps one nested server connected, and runs calls on it.
+
+One task per server owns its process and its connection from beginning to end: it starts and connects in the background,
+lists the tools, follows changes, notices the end, says why, and tries again with growing pauses. Calls come from other
+tasks and only borrow the connection. No failure of a server leaves its supervisor, so none reaches another server.
+
+The client library is loaded on a thread when the task starts: importing this module does not import it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+import anyio
+import anyio.to_thread
+
+from bridge_mcp.core.errors import ToolFailed, ToolUncertain
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
+from bridge_mcp.ports import Clock, ServerState, ServerStatus
+from bridge_mcp.toolservers.child import Child, running
+from bridge_mcp.toolservers.link import Connect, Link, ListedTool, Lost, Refused, Unsent
+from bridge_mcp.toolservers.reasons import explained
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.warden import Warden
+
+__all__ = ["Supervisor"]
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 30.0
+"""A connection that held this long was a good one: the next pause is a short one again."""
+WHY_S = 1.0
+"""How long a broken call waits to learn what became of its server."""
+
+
+def load() -> Connect:
+    """The way to the client library. Takes the better part of a second the first time."""
+    import_module("jsonschema")  # arguments are checked with it later; here, its import blocks nobody
+    from bridge_mcp.toolservers.wire import connect
+
+    return connect
+
+
+@dataclass(slots=True)
+class Life:
+    """One connection, from the attempt to the end."""
+
+    child: Child | None = None
+    link: Link | None = None
+    """Set while calls can be made."""
+    was_ready: bool = False
+    broken: str = ""
+    stale: bool = False
+
+
+class Supervisor:
+    """One server. `run` is its task; everything else may be used from any task of the same loop."""
+
+    def __init__(self, server: ToolServer, warden: Warden, clock: Clock, on_change: Callable[[], None]) -> None:
+        self.server = server
+        self.tools: Mapping[str, ListedTool] = {}
+        """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
+        self.status = ServerStatus(server.name, "connecting", since=clock.now())
+        self.settled = anyio.Event()
+        """Set once it has been connected, or has failed to be."""
+        self._warden = warden
+        self._clock = clock
+        self._on_change = on_change
+        self._life = Life()
+        self._lives = 0
+        self._failures = 0  # lives that never got ready
+        self._ends = 0  # lives that are over
+        self._waiting = 0  # calls that wait for a connection
+        self._stopping = False
+        self._stage = anyio.CancelScope()  # of the attempt, for `stop`
+        self._nudge = anyio.Event()  # for the task: look again
+        self._news = anyio.Event()  # for callers: look again
+
+    # -- the task ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until asked to stop. The server's process has ended when this returns, cancelled or not."""
+        pause = FIRST_PAUSE_S
+        try:
+            while not self._stopping:
+                began = self._clock.now()
+                await self._live()
+                pause = FIRST_PAUSE_S if self._clock.now() - began >= STEADY_S else pause
+                with anyio.move_on_after(pause):
+                    while not (self._stopping or self._waiting):
+                        await self._nudged()
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+        finally:
+            self._life = Life()
+            self._publish("stopped")
+
+    def stop(self) -> None:
+        """Have the task end; an open connection is closed in order."""
+        self._stopping = True
+        self._stage.cancel()
+        self._nudge.set()
+
+    async def _live(self) -> None:
+        """One connection from beginning to end, and what is to be said of its end."""
+        life = self._life = Life()
+        self._lives += 1
+        failed: Exception | None = None
+        try:
+            await self._begin(life)
+        except Exception as exc:
+            # A server or the client library may come up with anything: it ends this connection, and nothing else.
+            logger.debug("tool server '%s'", self.server.name, exc_info=exc)
+            failed = exc
+        life.link = None
+        self._ends += 1
+        self._failures += not life.was_ready
+        if not self._stopping:
+            reason = explained(self.server, failed, life.child, life.broken, life.was_ready)
+            if reason != self.status.error:
+                logger.warning("tool server '%s': %s", self.server.name, reason)
+            self._publish("degraded", reason)
+
+    async def _begin(self, life: Life) -> None:
+        """Load, start, connect, serve."""
+        connect: Connect | None = None
+        with anyio.CancelScope() as self._stage:
+            connect = await anyio.to_thread.run_sync(load, abandon_on_cancel=True)
+        if connect is None:
+            return
+        async with AsyncExitStack() as opened:
+            if self.server.command and sys.platform != "win32":
+                life.child = await opened.enter_async_context(running(self.server, self._warden))
+            limit_s = 0.0 if self._stopping else self.server.connect_timeout_s
+            with anyio.move_on_after(limit_s) as self._stage:
+                # Some servers of the older era die of the newer one's first question: every second try spares them it.
+                link = await opened.enter_async_context(
+                    connect(
+                        self.server,
+                        life.child,
+                        "legacy" if self._failures % 2 else "auto",
+                        lambda reason: self._down(life, reason),
+                        lambda: self._outdated(life),
+                    )
+                )
+                await self._list(link)
+                life.was_ready = True
+                life.link = None if life.broken else link
+            if life.was_ready:
+                await self._serve(life)
+            elif not self._stopping:
+                raise TimeoutError
+
+    async def _serve(self, life: Life) -> None:
+        """Be connected, and list the tools again when they have changed."""
+        self._publish("ready")
+        async with anyio.create_task_group() as tasks:
+            if life.link is not None:
+                tasks.start_soon(life.link.follow, lambda: self._outdated(life))
+            while life.link is not None and not self._stopping:
+                if life.stale:
+                    life.stale = False
+                    with anyio.fail_after(self.server.connect_timeout_s):
+                        await self._list(life.link)
+                    self._publish("ready")
+                else:
+                    await self._nudged()
+            tasks.cancel_scope.cancel()
+
+    async def _list(self, link: Link) -> None:
+        """Take the tools as they are now. Of two with one name the first counts."""
+        listed = {tool.name: tool for tool in reversed(await link.list_tools()) if self.server.allows(tool.name)}
+        self.tools = {name: listed[name] for name in sorted(listed)}
+
+    async def _nudged(self) -> None:
+        """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
+        self._nudge = anyio.Event()
+        await self._nudge.wait()
+
+    def _down(self, life: Life, reason: str) -> None:
+        """The connection is of no more use."""
+        life.broken = life.broken or reason
+        life.link = None
+        self._nudge.set()
+
+    def _outdated(self, life: Life) -> None:
+        """The tool list has changed."""
+        life.stale = True
+        self._nudge.set()
+
+    def _publish(self, state: ServerState, error: str = "") -> None:
+        """Let everybody know how things are."""
+        since = self.status.since if state == self.status.state else self._clock.now()
+        self.status = replace(
+            self.status, state=state, error=error, since=since, tools=len(self.tools), restarts=max(0, self._lives - 1)
+        )
+        self.settled.set()
+        self._news.set()
+        self._news = anyio.Event()
+        self._on_change()
+
+    # -- for callers -------------------------------------------------------------------------------------------
+
+    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+        """Run a tool as `Toolbox.call` says. A call that surely was not sent is sent once more."""
+        limit_s = self.server.timeout_of(spec.tool)
+        ends_at = anyio.current_time() + limit_s
+        unsent = ""
+        for _ in range(2):
+            life, link = await self._connected(ends_at)
+            self._unchanged(spec)
+            ends = self._ends
+            try:
+                with anyio.fail_after(ends_at - anyio.current_time()):
+                    return await link.call(spec.tool, arguments)
+            except Unsent as exc:
+                unsent = str(exc)
+                self._down(life, unsent)
+            except Refused as exc:
+                raise ToolFailed(self._says(f"turned the call of '{spec.tool}' down: {exc}")) from exc
+            except Lost as exc:
+                why = str(exc) if life.link else await self._reason(ends, str(exc))
+                raise self._undecided(spec, f"broke off while '{spec.tool}' was running", why) from exc
+            except TimeoutError as exc:
+                limit = f"the limit is timeout_s of [tool_servers.{self.server.name}]"
+                raise self._undecided(spec, f"gave '{spec.tool}' no answer within {limit_s:g} s", limit) from exc
+        raise ToolFailed(self._says(f"could not be reached for '{spec.tool}': {unsent}"))
+
+    async def _connected(self, ends_at: float) -> tuple[Life, Link]:
+        """The connection, brought about if need be.
+
+        Raises:
+            ToolFailed: there is none to be had now, or not in time.
+        """
+        failures = self._failures
+        self._waiting += 1
+        self._nudge.set()
+        try:
+            with anyio.CancelScope(deadline=ends_at):
+                while self._life.link is None and not self._stopping and self._failures == failures:
+                    await self._news.wait()
+        finally:
+            self._waiting -= 1
+        if self._life.link is None:
+            raise ToolFailed(self._says(f"is not connected: {self.status.error or 'it is still starting'}"))
+        return self._life, self._life.link
+
+    def _unchanged(self, spec: ToolSpec) -> None:
+        """Let pass what was decided on: this tool, with this schema.
+
+        Raises:
+            ToolFailed: the server has it no longer, or another one by its name.
+        """
+        listed = self.tools.get(spec.tool)
+        if listed is None:
+            raise ToolFailed(self._says(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now.")
+        if listed.schema != spec.schema:
+            raise ToolFailed(self._says(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
+
+    async def _reason(self, ends: int, meanwhile: str) -> str:
+        """What the end of a broken connection brought to light, if it comes soon."""
+        with anyio.move_on_after(WHY_S):
+            while self._ends == ends:
+                await self._news.wait()
+            return self.status.error or meanwhile
+        return meanwhile
+
+    def _undecided(self, spec: ToolSpec, what: str, more: str) -> ToolFailed:
+        """The error for a call whose answer was lost. A read-only tool cannot have changed anything."""
+        if spec.read_only:
+            return ToolFailed(self._says(f"{what}; it only reads, so nothing was changed ({more.rstrip('.')})"))
+        return ToolUncertain(self._says(f"{what}; it may have taken effect ({more.rstrip('.')})"))
+
+    def _says(self, what: str) -> str:
+        """A sentence about this server, without secrets."""
+        return self.server.scrub(f"The tool server '{self.server.name}' {what.rstrip('.')}.")

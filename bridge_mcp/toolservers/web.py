@@ -1,0 +1,118 @@
+"""MCP over Streamable HTTP, as a transport of the FastMCP client.
+
+FastMCP's own transport is not used because a request that fails there takes the whole session with it and tells neither
+whether it had been sent nor the HTTP status, and because it drops answers above 1 MB. Here a request fails by itself,
+with what is known of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from fastmcp.client.transports import ClientTransport
+from fastmcp.client.transports.base import SessionKwargs, TransportOptions
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
+from typing_extensions import Unpack
+
+from bridge_mcp.toolservers.pipes import MAX_MESSAGE, UNSENT, RelaySession
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["BROKE_OFF", "TURNED_DOWN", "WebTransport"]
+
+TURNED_DOWN = -770_002
+"""Our own error code: the HTTP status says that the request was not taken."""
+BROKE_OFF = -770_003
+"""Our own error code: the request went out, and no answer to it came back."""
+
+NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+GOODBYE_S = 2.0
+"""How long the server may take to hear that a session is over."""
+
+
+class WebClient(httpx2.AsyncClient):
+    """An HTTP client that raises nothing for a failed request: its answer is a JSON-RPC error with what is known.
+
+    `down` is called, with the reason, when a new connection is needed.
+    """
+
+    def __init__(self, server: ToolServer, down: Callable[[str], None]) -> None:
+        # Reading has no limit: an answer may take as long as its call may, and the caller watches that.
+        super().__init__(
+            headers=dict(server.headers),
+            timeout=httpx2.Timeout(server.connect_timeout_s, read=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        )
+        self.down = down
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """Send it; see the class for what becomes of failures."""
+        if request.method == "DELETE":
+            request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
+        try:
+            response = await super().send(request, stream=stream, **options)
+            if response.headers.get("content-type", "").startswith("application/json"):
+                await response.aread()  # here, where a connection that breaks meanwhile concerns this request alone
+        except NEVER_LEFT as exc:
+            self.down(f"cannot be reached: {exc or type(exc).__name__}")
+            return error_answer(request, 503, UNSENT, f"the server cannot be reached: {exc or type(exc).__name__}")
+        except httpx2.TransportError as exc:
+            return error_answer(request, 502, BROKE_OFF, f"the connection broke: {exc or type(exc).__name__}")
+        if response.status_code < 400 or request.method != "POST":
+            return response
+        return await self.judged(request, response)
+
+    async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        """A refusal as a JSON-RPC error that tells whether the request can have been acted upon."""
+        said = message_in(await response.aread())
+        asked = message_in(request.content)
+        status = response.status_code
+        is_call = isinstance(asked, JSONRPCRequest) and asked.method == "tools/call"
+        if isinstance(said, JSONRPCError) and (not is_call or status >= 500):
+            return response
+        reason = f"HTTP {status} {response.reason_phrase}"
+        if isinstance(said, JSONRPCError):
+            reason += f": {said.error.message}"
+        if is_call and status in (400, 404) and "mcp-session-id" in request.headers:
+            self.down(f"no longer knows our session ({reason})")
+            return error_answer(request, status, UNSENT, reason)
+        return error_answer(request, status, BROKE_OFF if status >= 500 else TURNED_DOWN, reason)
+
+
+def error_answer(request: httpx2.Request, status: int, code: int, message: str) -> httpx2.Response:
+    """A response made here."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return httpx2.Response(status, json=body, request=request)
+
+
+def message_in(body: bytes) -> object:
+    """The JSON-RPC message in a body, None if there is none."""
+    try:
+        return jsonrpc_message_adapter.validate_python(json.loads(body), by_name=False)
+    except ValueError:
+        return None
+
+
+class WebTransport(ClientTransport):
+    """Speaks MCP with one Streamable HTTP endpoint."""
+
+    def __init__(self, server: ToolServer, down: Callable[[str], None]) -> None:
+        self.server = server
+        self.down = down
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
+    ) -> AsyncGenerator[ClientSession]:
+        """One session."""
+        async with (
+            WebClient(self.server, self.down) as web,
+            streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
+            RelaySession(reads, writes, **session_kwargs) as session,
+        ):
+            yield session
