@@ -33,6 +33,7 @@ from bridge_mcp.core.entries import (
     approval_id,
     message_id,
 )
+from bridge_mcp.core.policy import Grant
 from bridge_mcp.core.tools import JSON
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "MessageStatus",
     "approval_of",
     "event_of",
+    "grant_of",
     "message_of",
 ]
 
@@ -277,5 +279,15 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
                 asked_at=logged.at,
                 expires_at=e.expires_at,
             )
+        case _:
+            return None
+
+
+def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
+    """The standing verdict that a `Judged` on a call of `tool` makes, if it is to be remembered; its id is the store's."""
+    match logged.entry:
+        case Judged(verdict="approved", remember="conversation" | "always" as remember, by=by):
+            where = conversation if remember == "conversation" else ""
+            return Grant(0, tool, where, by=by, created_at=logged.at)
         case _:
             return None

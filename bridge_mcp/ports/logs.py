@@ -31,6 +31,9 @@ class LogStore(Protocol):
     An append is one transaction: the entries, their keys, and every row computed from them (`core.views`) are there
     together or not at all, and on disk when the call returns. Seqs have no holes. `at` is the store's clock, never less
     than the entry before. A conversation exists from its first entry on.
+
+    A `Judged` that remembers (`core.views.grant_of`) makes its grant in the same transaction, and every conversation in
+    which a call of that tool waits for a verdict is due at once.
     """
 
     async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
