@@ -1,0 +1,169 @@
+"""Every crash point x every interleaved event x every verdict: nothing twice, nothing unasked, nothing lost or stuck."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge_mcp.core.entries import Stopped
+from bridge_mcp.ports import Store
+from bridge_mcp.stores.sqlite import open_store
+from tests.crash.world import Clock, Points, World, findings
+
+VERDICTS = ("approve", "reject", "expire")
+
+AT_ONCE = 24
+"""Runs that share the store at the same time: group commit makes them cheap, and they must not disturb each other."""
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_store(tmp_path / "bridge.db", clock=Clock(), delivered_by_commit=frozenset({"local"}))
+    yield opened
+    await opened.close()
+
+
+async def points_of(store: Store, verdict: str) -> list[str]:
+    """The crash points that a run comes by when nothing goes wrong."""
+    world = World(store, f"local/plain-{verdict}", verdict)
+    await world.hear("m1")
+    names: list[str] = []
+    for _ in range(60):
+        points = Points()
+        await world.drive(points).run()
+        names += points.seen
+        if not await store.approvals.find(status="waiting", conversation=world.conversation):
+            break
+        await world.judge()
+    assert findings(world, await store.log.load(world.conversation), crashed=False) == []
+    return names
+
+
+async def run_all(runs: list[Callable[[], Awaitable[list[str]]]]) -> list[str]:
+    """All findings of many runs, some at a time."""
+    found: list[str] = []
+    slots = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(run: Callable[[], Awaitable[list[str]]]) -> None:
+        async with slots:
+            found.extend(await run())
+
+    async with anyio.create_task_group() as tasks:
+        for run in runs:
+            tasks.start_soon(one, run)
+    return found
+
+
+async def one_run(store: Store, name: str, verdict: str, crash: int, event: int, what: str) -> list[str]:
+    """A run with a crash at one point and an event at another (-1: none)."""
+    world = World(store, f"local/{name}-{verdict}-{crash}-{event}", verdict)
+    world.points.crash_at = crash
+
+    async def happen() -> None:
+        match what:
+            case "message":
+                await world.hear("m2", "and also this")
+            case "stop":
+                await world.stop()
+            case "clear":
+                await world.clear()
+            case _:
+                await world.takeover()
+
+    if event >= 0:
+        world.points.at[event] = happen
+    await world.hear("m1")
+    await world.hear("m1")
+    log = await world.run()
+    answered = what in ("message", "takeover") or event < 0
+    crashed = crash >= 0 or what == "takeover"
+    found = findings(world, log, crashed=crashed, expect_reply=answered)
+    return [f"{what} at {event}, crash at {crash}, {verdict}: {each}" for each in found]
+
+
+@pytest.mark.slow
+async def test_a_crash_at_every_point_with_a_message_at_every_point(store: Store) -> None:
+    runs: list[Callable[[], Awaitable[list[str]]]] = []
+    for verdict in VERDICTS:
+        first = Points()
+        probe = World(store, f"local/probe-{verdict}", verdict)
+        await probe.hear("m1")
+        await probe.drive(first).run()
+        count = len(await points_of(store, verdict))
+        for crash in range(-1, count):
+            for event in range(-1, count, 3 if crash % 2 else 1):
+                runs.append(bind(store, "message", verdict, crash, event, "message"))
+    found = await run_all(runs)
+    assert found == [], f"{len(found)} findings in {len(runs)} runs"
+    assert len(runs) > 2000
+    assert await store.agenda.due(float("inf"), 10) == (), "a conversation was left due though it has nothing to do"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["stop", "clear", "takeover"])
+async def test_a_stop_a_clearing_and_a_takeover_at_every_point(store: Store, what: str) -> None:
+    runs: list[Callable[[], Awaitable[list[str]]]] = []
+    for verdict in VERDICTS:
+        count = len(await points_of(store, verdict))
+        for event in range(count):
+            for crash in (-1, event + 1, event + 4):
+                runs.append(bind(store, what, verdict, crash, event, what))
+    found = await run_all(runs)
+    assert found == [], f"{len(found)} findings in {len(runs)} runs"
+
+
+def bind(
+    store: Store, name: str, verdict: str, crash: int, event: int, what: str
+) -> Callable[[], Awaitable[list[str]]]:
+    return lambda: one_run(store, name, verdict, crash, event, what)
+
+
+async def test_after_a_crash_at_any_point_the_agenda_names_the_conversation(store: Store) -> None:
+    """What a crash leaves in the middle must be found by the next engine, from the store alone."""
+    count = len(await points_of(store, "approve"))
+    for crash in range(count):
+        world = World(store, f"local/found-{crash}")
+        world.points.crash_at = crash
+        await world.hear("m1")
+        finished_by_itself = True
+        try:
+            await world.drive(world.points).run()
+        except BaseException:
+            finished_by_itself = False
+        if not finished_by_itself:
+            due = await store.agenda.due(world.clock.now(), 10_000)
+            log = await store.log.load(world.conversation)
+            waiting = await store.approvals.find(status="waiting", conversation=world.conversation)
+            assert world.conversation in due or waiting or not world.unfinished(log)
+
+
+async def test_a_model_call_that_always_kills_the_process_ends_in_a_stop(store: Store) -> None:
+    world = World(store, "local/deadly")
+    await world.hear("m1")
+    for _ in range(10):
+        points = Points()
+        drive = world.drive(points)
+        points.at[0] = lambda: anyio.lowlevel.checkpoint()
+        await crash_in_model(drive, points)
+    log = await store.log.load(world.conversation)
+    assert isinstance(log[-1].entry, Stopped)
+    assert sum(1 for e in log if type(e.entry).__name__ == "Started") == 4
+
+
+async def crash_in_model(drive: object, points: Points) -> None:
+    """Run a drive whose process dies as soon as the model is called."""
+
+    class Killing(Points):
+        async def reach(self, name: str) -> None:
+            if name == "before the model":
+                self.crash_at = len(self.seen)
+            await super().reach(name)
+
+    points.__class__ = Killing
+    try:
+        await drive.run()  # pyright: ignore
+    except BaseExceptionGroup:
+        pass

@@ -1,0 +1,263 @@
+"""A world in which a turn can be interrupted at every touch of the outside.
+
+The engine reaches the outside only through ports, so a crash point is a place before or after a port's method: this
+module wraps the real store and small fakes of model and tools, and calls `Points.reach` at each of those places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge_mcp.core.decide import Idle, Wait, decide
+from bridge_mcp.core.entries import Finished, Heard, Judged, Log, Replied, Sender, Started
+from bridge_mcp.core.errors import AlreadyDecided
+from bridge_mcp.core.policy import Policy, Principal
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
+from bridge_mcp.engine import control, verdicts
+from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.tails import Tails
+from bridge_mcp.ports import (
+    ChannelRules,
+    Grants,
+    ModelCall,
+    ModelReply,
+    ModelRequest,
+    Rules,
+    ServerStatus,
+    Store,
+)
+
+ANN = Sender("7", "Ann")
+SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
+
+
+class Crash(BaseException):
+    """The process is gone. Not an `Exception`: nothing in the engine may catch it and go on."""
+
+
+@dataclass
+class Points:
+    """Counts the places a run comes by, and does something at chosen ones."""
+
+    at: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict[int, Callable[[], Awaitable[None]]])
+    crash_at: int = -1
+    seen: list[str] = field(default_factory=list[str])
+    dead: bool = False
+
+    async def reach(self, name: str) -> None:
+        if self.dead:
+            raise Crash(name)
+        index = len(self.seen)
+        self.seen.append(name)
+        if index in self.at:
+            await self.at[index]()
+        if index == self.crash_at:
+            self.dead = True
+            raise Crash(name)
+
+
+class Guarded:
+    """Any port, with a crash point before and after each of its coroutines."""
+
+    def __init__(self, port: object, name: str, points: Points) -> None:
+        self._port = port
+        self._name = name
+        self._points = points
+
+    def __getattr__(self, method: str) -> Any:
+        inner = getattr(self._port, method)
+
+        async def guarded(*args: object, **kwargs: object) -> object:
+            await self._points.reach(f"before {self._name}.{method}")
+            answer = await inner(*args, **kwargs)
+            await self._points.reach(f"after {self._name}.{method}")
+            return answer
+
+        return guarded
+
+
+class GuardedStore:
+    """A store whose log and agenda are guarded: all that a drive writes to."""
+
+    def __init__(self, store: Store, points: Points) -> None:
+        self.log = Guarded(store.log, "log", points)
+        self.agenda = Guarded(store.agenda, "agenda", points)
+        self.grants: Grants = store.grants
+
+
+class Clock:
+    """A clock of the run's own, so that runs which let approvals expire do not disturb the others."""
+
+    def __init__(self) -> None:
+        self.time = 10_000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+SPECS = (
+    ToolSpec("bank__read", "bank", "read", "Read.", "{}", read_only=True),
+    ToolSpec("bank__pay", "bank", "pay", "Pay.", "{}"),
+)
+
+
+class Bank:
+    """A toolbox that counts its effects."""
+
+    def __init__(self, points: Points, paid: list[str]) -> None:
+        self._points = points
+        self._paid = paid
+
+    def tools(self) -> tuple[ToolSpec, ...]:
+        return SPECS
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        return (ServerStatus("bank", "ready", 2),)
+
+    async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
+        """Always."""
+
+    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+        await self._points.reach(f"before {spec.tool}")
+        if spec.tool == "pay":
+            self._paid.append(str(arguments["id"]))
+        await self._points.reach(f"after {spec.tool}")
+        return ToolResult("ok")
+
+    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        return ""
+
+
+def call(name: str, identity: str) -> ModelCall:
+    return ModelCall(f"m{identity}", f"bank__{name}", f'{{"id":"{identity}"}}')
+
+
+SCRIPT = (
+    ModelReply("Let me see.", (call("read", "a"), call("pay", "b"), call("pay", "c"))),
+    ModelReply("", (call("pay", "d"),)),
+)
+
+
+class Teller:
+    """A model whose reply depends on the request alone: two rounds of calls, then text."""
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        await self._points.reach("before the model")
+        rounds = sum(1 for message in request.messages if message.calls)
+        await self._points.reach("after the model")
+        return SCRIPT[rounds] if rounds < len(SCRIPT) else ModelReply("All done.")
+
+
+@dataclass
+class World:
+    """One conversation, driven to its end whatever happens on the way."""
+
+    store: Store
+    conversation: str
+    verdict: str = "approve"
+    points: Points = field(default_factory=Points)
+    paid: list[str] = field(default_factory=list[str])
+    clock: Clock = field(default_factory=Clock)
+    crashes: int = 0
+
+    async def hear(self, key: str, text: str = "pay my bills") -> None:
+        await self.store.log.record(self.conversation, Heard(text, ANN, key))
+
+    async def stop(self) -> None:
+        await control.stop(self.store, self.clock, self.conversation, "ann")
+
+    async def clear(self) -> None:
+        await control.clear(self.store, self.conversation, "ann")
+
+    def drive(self, points: Points) -> Drive:
+        """A fresh process's drive: nothing of an earlier one is left but the store."""
+        store: Any = GuardedStore(self.store, points)
+        bank = Bank(points, self.paid)
+        channel = self.conversation.partition("/")[0]
+        rules = Rules({channel: ChannelRules(channel, "assistant")}, expires_s=600)
+        policies = Policies(rules, bank, store.grants, self.clock)
+        return Drive(
+            self.conversation,
+            Hands(store, Teller(points), bank, policies, Tails(store.log), self.clock),
+        )
+
+    async def run(self) -> Log:
+        """Drive, crash, start again, judge what waits, until nothing is left to do. The log at the end."""
+        for _ in range(60):
+            try:
+                await self.drive(self.points).run()
+            except BaseExceptionGroup as group:
+                if group.split(Crash)[1] is not None:
+                    raise
+                self.crashes += 1
+                self.points = Points()
+                continue
+            except Crash:
+                self.crashes += 1
+                self.points = Points()
+                continue
+            log = await self.store.log.load(self.conversation)
+            match decide(log, self.policy(), self.clock.now()):
+                case Idle():
+                    return log
+                case Wait():
+                    await self.judge()
+                case _:
+                    pass
+        raise AssertionError(f"{self.conversation} did not come to rest: {self.points.seen[-20:]}")
+
+    async def takeover(self) -> None:
+        """Another process drives the conversation to its end while this one stands still, and will wake up later."""
+        other = World(self.store, self.conversation, self.verdict, paid=self.paid, clock=self.clock)
+        await other.run()
+
+    def policy(self) -> Policy:
+        return Policy(self.conversation, {spec.name: spec for spec in SPECS}, expires_s=600)
+
+    async def judge(self) -> None:
+        """Give the verdict this run is about to everything that waits."""
+        if self.verdict == "expire":
+            self.clock.time += 601
+            return
+        for approval in await self.store.approvals.find(status="waiting", conversation=self.conversation):
+            try:
+                if self.verdict == "approve":
+                    await verdicts.approve(self.store, approval, SUPERVISOR, self.clock, lambda spec, arguments: "")
+                else:
+                    await verdicts.reject(self.store, approval, SUPERVISOR, "no")
+            except AlreadyDecided:
+                pass
+
+
+def findings(world: World, log: Log, *, crashed: bool, expect_reply: bool = True) -> list[str]:
+    """What went wrong in a run; nothing should."""
+    found: list[str] = []
+    entries = [logged.entry for logged in log]
+    if len(world.paid) != len(set(world.paid)):
+        found.append(f"paid twice: {world.paid}")
+    calls = {c.id: c.arguments for e in entries if isinstance(e, Replied) for c in e.calls}
+    approved = {calls[e.call] for e in entries if isinstance(e, Judged) and e.verdict == "approved"}
+    if unasked := [p for p in world.paid if f'{{"id":"{p}"}}' not in approved]:
+        found.append(f"paid without a verdict: {unasked}")
+    finished = [e.call for e in entries if isinstance(e, Finished)]
+    if len(finished) != len(set(finished)):
+        found.append(f"two outcomes for one call: {finished}")
+    judged = [e.call for e in entries if isinstance(e, Judged)]
+    if len(judged) != len(set(judged)):
+        found.append(f"two verdicts for one call: {judged}")
+    if not crashed and any(isinstance(e, Finished) and e.outcome == "unknown" for e in entries):
+        found.append("an outcome was lost without a crash")
+    begun = [e.call for e in entries if isinstance(e, Started) and e.effect == "tool"]
+    again = {e.call for e in entries if isinstance(e, Started) and e.repeatable}
+    if twice := [c for c in begun if begun.count(c) > 1 and c not in again]:
+        found.append(f"begun twice: {twice}")
+    last = max((logged.seq for logged in log if isinstance(logged.entry, Heard)), default=-1)
+    if expect_reply and not any(isinstance(e, Replied) and not e.calls and e.upto > last for e in entries):
+        found.append("a message was never answered")
+    return found

@@ -1,0 +1,112 @@
+"""Draws the state diagram of a conversation by asking `decide`, not by hand: `python -m tests.house.diagram`.
+
+A state is the kind of the next step. From each log reached, everything that can happen is appended (what the executor
+does for that step, and what the outside may do meanwhile), and the step after it is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge_mcp.core.decide import Ask, CallModel, Idle, Judge, Run, Settle, Stop, Wait, decide
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Entry,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Logged,
+    Replied,
+    Sender,
+    Started,
+    Stopped,
+    call_id,
+)
+from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.tools import ToolSpec
+
+TOOLS = {
+    "t__read": ToolSpec("t__read", "t", "read", "", "{}", read_only=True),
+    "t__act": ToolSpec("t__act", "t", "act", "", "{}"),
+}
+POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2))
+
+Move = tuple[str, tuple[Entry, ...], float]
+"""What happens, the entries it appends, and how far the clock moves on."""
+
+
+def moves(log: list[Logged], now: float) -> Iterator[Move]:
+    """Everything that can happen to a conversation in this state."""
+    head = len(log)
+    match decide(log, POLICY, now):
+        case Settle(call, outcome, content):
+            yield f"Finished ({outcome})", (Finished(call.id, outcome, content),), 0
+        case Judge(call, verdict):
+            yield f"Judged ({verdict})", (Judged(call.id, verdict, "bridge"),), 0
+        case Ask(calls):
+            asked = tuple(Asked(c.id, "t", c.tool, c.arguments, "", now + 600) for c, _ in calls)
+            yield "Asked", asked, 0
+        case Run(calls):
+            begun = tuple(Started("tool", call=c.id, repeatable=TOOLS[c.tool].repeatable) for c, _, _ in calls)
+            yield "Started, Finished", (*begun, *(Finished(c.id, "ok", "") for c, _, _ in calls)), 0
+            yield "Started, crash", begun, 0
+        case CallModel(turn):
+            start = Started("model", turn=turn)
+            for name in ("t__read", "t__act"):
+                call = Call(call_id(head, 0), name, "{}")
+                yield "Replied with calls", (start, Replied("", (call,), head, turn)), 0
+            yield "Replied", (start, Replied("text", (), head, turn)), 0
+            meanwhile = Heard("and this", Sender("7"), f"m{head}")
+            yield "Heard, Replied", (start, meanwhile, Replied("text", (), head, turn)), 0
+            yield "Heard, failed for good", (start, meanwhile, Failed("model", head, "bad key")), 0
+            yield "Failed, retry later", (start, Failed("model", head, "busy", now + 5)), 0
+            yield "Failed for good", (start, Failed("model", head, "bad key")), 0
+            yield "Started, crash", (start,), 0
+        case Stop(reason, upto):
+            yield "Stopped", (Stopped(reason, upto),), 0
+        case Wait(until):
+            waiting = [e.entry.call for e in log if isinstance(e.entry, Asked)]
+            closed = {e.entry.call for e in log if isinstance(e.entry, Judged)}
+            for call in (c for c in waiting if c not in closed):
+                yield "Judged (approved)", (Judged(call, "approved", "ann"),), 0
+                yield "Judged (rejected)", (Judged(call, "rejected", "ann"),), 0
+                yield "stop", (Judged(call, "cancelled", "ann"), Stopped("by request", head, "ann")), 0
+            if until is not None:
+                yield "time passes", (), until - now + 1
+        case Idle():
+            yield "Heard", (Heard("hi", Sender("7"), f"m{head}"),), 0
+
+
+def transitions(depth: int = 9) -> set[tuple[str, str, str]]:
+    """Every (step, what happens, next step) that can be reached in so many moves."""
+    found: set[tuple[str, str, str]] = set()
+    frontier: list[tuple[list[Logged], float]] = [([], 0.0)]
+    for _ in range(depth):
+        following: list[tuple[list[Logged], float]] = []
+        for log, now in frontier:
+            before = type(decide(log, POLICY, now)).__name__
+            for label, entries, passed in moves(log, now):
+                longer = [*log, *(Logged(len(log) + n, now, entry) for n, entry in enumerate(entries))]
+                after = type(decide(longer, POLICY, now + passed)).__name__
+                found.add((before, label, after))
+                following.append((longer, now + passed))
+        frontier = following[:4000]
+    return found
+
+
+def mermaid() -> str:
+    """The diagram, as a Mermaid state diagram."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for before, label, after in sorted(transitions()):
+        arrows.setdefault((before, after), []).append(label)
+    lines = ["stateDiagram-v2", "    [*] --> Idle"]
+    lines += [f"    {before} --> {after}: {' / '.join(labels)}" for (before, after), labels in sorted(arrows.items())]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(mermaid() + "\n")

@@ -1,0 +1,139 @@
+"""Which way the arrows point: each room imports only what it may, and each library lives in one room only."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import bridge_mcp
+
+HOME = Path(bridge_mcp.__file__).parent
+
+ROOMS: dict[str, frozenset[str]] = {
+    # room: the rooms it may import beside itself
+    "core": frozenset(),
+    "ports": frozenset({"core"}),
+    "engine": frozenset({"core", "ports"}),
+    "service": frozenset({"core", "ports", "engine", ""}),
+    "stores": frozenset({"core", "ports"}),
+    "channels": frozenset({"core", "ports"}),
+    "models": frozenset({"core", "ports"}),
+    "toolservers": frozenset({"core", "ports"}),
+    "server": frozenset({"core", "ports", "service", ""}),
+    "testing": frozenset({"core", "ports"}),
+    "config": frozenset({"core", "ports", "models", "toolservers"}),
+    "redaction": frozenset(),
+    "demo_files_server": frozenset(),
+}
+EVERYTHING = {"assembly", "cli", "demo", "__main__", "__init__"}
+"""Composition and commands: they may see all."""
+
+LIBRARIES: dict[str, frozenset[str]] = {
+    # library: the rooms it may be imported in
+    "mcp": frozenset({"server", "demo", "demo_files_server", "toolservers"}),
+    "mcp_types": frozenset({"server", "demo", "toolservers"}),
+    "fastmcp": frozenset({"toolservers"}),
+    "litellm": frozenset({"models"}),
+    "openai": frozenset({"models"}),
+    "httpx": frozenset({"models"}),
+    "telegram": frozenset({"channels"}),
+    "aiosql": frozenset({"stores"}),
+    "sqlite3": frozenset({"stores"}),
+    "jsonschema": frozenset({"toolservers"}),
+    "pydantic": frozenset({"server", "config"}),
+    "starlette": frozenset({"server", "testing"}),
+    "uvicorn": frozenset({"server", "testing"}),
+    "cyclopts": frozenset({"cli"}),
+    "rich": frozenset({"cli", "demo"}),
+    "filelock": frozenset({"assembly"}),
+    "uvloop": frozenset({"assembly", "cli"}),
+    "anyio": frozenset(
+        {
+            "engine",
+            "service",
+            "stores",
+            "channels",
+            "models",
+            "toolservers",
+            "server",
+            "testing",
+            "assembly",
+            "cli",
+            "demo",
+        }
+    ),
+}
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(HOME).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Every import of a module, also those inside functions: the top name, and of our own package the room."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            whole = node.module == "bridge_mcp"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if whole else [node.module]
+        for name in names:
+            parts = name.split(".")
+            yield parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def modules() -> Iterator[Path]:
+    yield from sorted(HOME.rglob("*.py"))
+
+
+def test_each_room_imports_only_what_it_may() -> None:
+    known = {room_of(path) for path in modules()}
+    wrong: list[str] = []
+    for path in modules():
+        room = room_of(path)
+        if room in EVERYTHING:
+            continue
+        allowed = ROOMS[room] | {room}
+        for top, inner in imports(path):
+            target = inner if inner in known else ""
+            if top == "bridge_mcp" and target not in allowed:
+                wrong.append(f"{path.relative_to(HOME)} imports {target or 'bridge_mcp'}")
+    assert wrong == []
+
+
+def test_the_core_and_the_ports_know_the_standard_library_alone() -> None:
+    wrong = [
+        f"{path.relative_to(HOME)} imports {top}"
+        for path in modules()
+        if room_of(path) in {"core", "ports"}
+        for top, _ in imports(path)
+        if top != "bridge_mcp" and top not in sys.stdlib_module_names
+    ]
+    assert wrong == []
+
+
+def test_the_core_does_nothing() -> None:
+    """No I/O, clock, randomness or logging in the core."""
+    doing = {"time", "datetime", "random", "secrets", "uuid", "logging", "os", "io", "socket", "pathlib", "asyncio"}
+    wrong = [
+        f"{path.relative_to(HOME)} imports {top}"
+        for path in modules()
+        if room_of(path) == "core"
+        for top, _ in imports(path)
+        if top in doing
+    ]
+    assert wrong == []
+
+
+def test_each_library_lives_in_its_room() -> None:
+    wrong: list[str] = []
+    for path in modules():
+        room = room_of(path)
+        for top, _ in imports(path):
+            if top in LIBRARIES and room not in LIBRARIES[top]:
+                wrong.append(f"{path.relative_to(HOME)} imports {top}")
+            elif top not in LIBRARIES and top != "bridge_mcp" and top not in sys.stdlib_module_names:
+                wrong.append(f"{path.relative_to(HOME)} imports {top}, which has no room")
+    assert wrong == []

@@ -1,0 +1,139 @@
+"""A whole bridge in one process: the real engine, service and SQLite store, with the shipped fakes around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.views import Approval, Event, EventType
+from bridge_mcp.engine.engine import Engine
+from bridge_mcp.ports import Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
+from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox
+
+__all__ = ["ANN", "HOST", "OWNER", "SUPERVISOR", "WallClock", "World", "world"]
+
+ANN = Sender("7", "Ann")
+HOST = Principal("host", "client", frozenset(SCOPES) - {"admin"})
+SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
+WAIT_S = 10.0
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> float:
+        return time.time()
+
+
+@dataclass
+class World:
+    """A running bridge and its surroundings."""
+
+    bridge: Bridge
+    store: Store
+    local: FakeChannel
+    family: FakeChannel
+    model: Model
+    toolbox: FakeToolbox
+    rules: Rules
+    engines: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    async def say(self, text: str, conversation: str = "local/main") -> str:
+        return await self.bridge.say(OWNER, conversation, text)
+
+    async def events(self, wanted: EventType, count: int = 1, conversation: str = "") -> tuple[Event, ...]:
+        """The first `count` events of a type, since the beginning."""
+        found: list[Event] = []
+        cursor = 0
+        with anyio.fail_after(WAIT_S):
+            while len(found) < count:
+                page = await self.bridge.wait_for_events(
+                    OWNER, after=cursor, types=(wanted,), conversation=conversation, timeout_s=5
+                )
+                found += page.events
+                cursor = page.cursor
+        return tuple(found)
+
+    async def approvals(self, count: int = 1) -> tuple[Approval, ...]:
+        """The waiting approvals, once there are so many."""
+        with anyio.fail_after(WAIT_S):
+            while True:
+                found = await self.bridge.list_approvals(OWNER)
+                if len(found) >= count:
+                    return found
+                head = await self.store.feed.head()
+                await self.bridge.wait_for_events(OWNER, after=head, timeout_s=0.05)
+
+    async def texts(self, conversation: str = "local/main") -> list[str]:
+        """What stands in a conversation, in order."""
+        return [m.text for m in (await self.bridge.read_messages(OWNER, conversation)).messages]
+
+    async def settled(self, text: str, conversation: str = "local/main") -> str:
+        """Say something, wait until the turn is over, and give the answer."""
+        message = await self.say(text, conversation)
+        ticket = await self.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=WAIT_S)
+        assert ticket.state == "done", f"the turn is still open, waiting for {ticket.approvals}"
+        return ticket.text
+
+
+def rules_for(**changes: object) -> Rules:
+    channels = {
+        "local": ChannelRules("local", "assistant", system_prompt="Be kind."),
+        "family": ChannelRules("family", "assistant"),
+    }
+    given: dict[str, object] = {"channels": channels, **changes}
+    return Rules(**given)  # pyright: ignore[reportArgumentType]
+
+
+@asynccontextmanager
+async def world(
+    folder: Path,
+    model: Model | None = None,
+    toolbox: FakeToolbox | None = None,
+    *,
+    rules: Rules | None = None,
+    engine: bool = True,
+    clock: Clock | None = None,
+) -> AsyncIterator[World]:
+    """A bridge with a local channel, and `family`, a fake platform whose chats need pairing."""
+    clock = clock or WallClock()
+    model = model or FakeModel()
+    toolbox = toolbox or FakeToolbox()
+    rules = rules or rules_for()
+    local = FakeChannel("local", delivered_by_commit=True, clock=clock)
+    family = FakeChannel("family", needs_pairing=True, clock=clock)
+    channels: dict[str, Channel] = {"local": local, "family": family}
+    store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    traits = {name: channel.traits for name, channel in channels.items()}
+    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: engine)
+    made = World(bridge, store, local, family, model, toolbox, rules)
+    try:
+        async with anyio.create_task_group() as tasks:
+            made.engines = tasks.cancel_scope
+            if engine:
+                tasks.start_soon(Engine(store, rules, channels, model, toolbox, clock).run)
+                await told_tools(made, toolbox)
+            yield made
+            tasks.cancel_scope.cancel()
+    finally:
+        await store.close()
+
+
+async def told_tools(made: World, toolbox: Toolbox) -> None:
+    """Wait until the engine has put its tools on the board."""
+    with anyio.fail_after(WAIT_S):
+        while len((await made.bridge.list_tools(OWNER)).tools) < len(toolbox.tools()):
+            await anyio.lowlevel.checkpoint()
+
+
+def names(calls: Iterable[tuple[str, object]]) -> list[str]:
+    return [name for name, _ in calls]

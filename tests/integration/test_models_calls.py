@@ -1,0 +1,189 @@
+"""What the SDK adapters send and read, looked at on a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.tools import ToolSpec, canonical
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.openai import OpenAIModel
+from bridge_mcp.models.registry import Adapter
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import ModelRequest
+from bridge_mcp.testing.openai_server import Answer, OpenAIServer, calling, failing, saying
+
+HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as running:
+        yield running
+
+
+@pytest.fixture(params=[OpenAIModel, LitellmModel])
+async def model(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Adapter]:
+    made: Adapter = request.param(
+        ModelSettings("default", "openai/gpt-test", "sk-a", server.url, params={"temperature": 0.5, "max_tokens": 99})
+    )
+    yield made
+    await made.close()
+
+
+async def test_params_and_tools_are_sent(model: Adapter, server: OpenAIServer) -> None:
+    schema = canonical({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]})
+    tool = ToolSpec("files__read", "files", "read", "Read a file.", schema)
+    await model.reply(replace(HELLO, tools=(tool,)))
+    body = server.requests[-1].body
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("gpt-test", 0.5, 99)
+    function = {"name": "files__read", "description": "Read a file.", "parameters": json.loads(schema)}
+    assert body["tools"] == [{"type": "function", "function": function}]
+
+
+async def test_files_are_noted(model: Adapter, server: OpenAIServer) -> None:
+    photo = Attachment("ref-1", "image", "image/jpeg", "cat.jpg", 2048)
+    await model.reply(ModelRequest("default", (ChatMessage("user", "Look!", attachments=(photo,)),)))
+    assert server.requests[-1].body["messages"] == [
+        {"role": "user", "content": "Look!\n[image, not shown here: cat.jpg, image/jpeg, 2048 bytes]"}
+    ]
+
+
+async def test_usage_is_counted_as_the_provider_counts(model: Adapter, server: OpenAIServer) -> None:
+    tokens = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
+    server.answer(saying("hi", usage={**tokens, "prompt_tokens_details": {"cached_tokens": 64}}))
+    reply = await model.reply(HELLO)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cached_tokens) == (100, 7, 64)
+    assert reply.usage.latency_s > 0
+    assert reply.usage.cost_usd is None
+
+
+async def test_a_known_price_makes_a_cost(server: OpenAIServer) -> None:
+    model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", server.url))
+    server.answer(saying("hi", usage={"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}))
+    reply = await model.reply(HELLO)
+    await model.close()
+    assert reply.usage.cost_usd is not None
+    assert 0.01 < reply.usage.cost_usd < 10
+
+
+async def test_reads_odd_but_meant_answers(model: Adapter, server: OpenAIServer) -> None:
+    server.answer(saying(None, refusal="I would rather not."), calling(("files__read", "not json"), text="Reading."))
+    assert (await model.reply(HELLO)).text == "I would rather not."
+    reply = await model.reply(HELLO)
+    assert (reply.text, reply.calls[0].arguments) == ("Reading.", "not json")
+
+
+async def test_an_endpoint_without_a_key_gets_none(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-meant-for-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-meant-for-openai")
+    model = OpenAIModel(ModelSettings("default", "llama3", base_url=server.url))
+    await model.reply(HELLO)
+    await model.close()
+    assert "meant-for-openai" not in json.dumps(dict(server.requests[-1].headers))
+
+
+@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+async def test_two_models_send_each_their_own_key(kind: type[OpenAIModel | LitellmModel], server: OpenAIServer) -> None:
+    one = kind(ModelSettings("one", "openai/gpt-test", "sk-one", server.url))
+    two = kind(ModelSettings("two", "openai/gpt-test", "sk-two", server.url))
+    before = len(server.requests)
+    for model in (one, two, two, one):
+        await model.reply(HELLO)
+    await one.close()
+    await two.close()
+    assert [request.key for request in server.requests[before:]] == ["sk-one", "sk-two", "sk-two", "sk-one"]
+
+
+async def test_litellm_logs_under_ours_without_keys(server: OpenAIServer, caplog: pytest.LogCaptureFixture) -> None:
+    model = LitellmModel(ModelSettings("default", "openai/gpt-test", "sk-a", server.url))
+    await model.warm()
+    logging.getLogger("LiteLLM").warning("called with %s", "sk-planted-0123456789")
+    await model.close()
+    (record,) = (record for record in caplog.records if "called with" in record.getMessage())
+    assert record.name == "bridge_mcp.models.litellm"
+    assert "sk-planted" not in record.getMessage()
+
+
+def test_keys_are_not_in_the_repr() -> None:
+    settings = ModelSettings("default", "m", "sk-planted", params={"extra_headers": {"x-key": "planted-too"}})
+    assert "planted" not in repr(settings)
+
+
+QUIET = """
+import asyncio, sys
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.registry import Models
+from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import ModelRequest
+
+assert "litellm" not in sys.modules and "openai" not in sys.modules
+
+async def main():
+    model = LitellmModel(ModelSettings("default", "openai/nobody-knows-the-price", "sk-a", sys.argv[1]))
+    for _ in range(2):
+        try:
+            reply = await model.reply(ModelRequest("default", (ChatMessage("user", "hello"),)))
+            sys.stderr.write(f"reply: {reply.text} {reply.usage.cost_usd}\\n")
+        except ModelFailed as exc:
+            sys.stderr.write(f"failed: {exc}\\n")
+    await model.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_litellm_says_nothing_on_stdout_and_reads_no_env_file(tmp_path: Path, server: OpenAIServer) -> None:
+    (tmp_path / ".env").write_text("LITELLM_LOG=DEBUG\n")
+    server.answer(saying("hi"), failing(500, "Oops."))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", QUIET, server.url],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "reply: hi None" in done.stderr
+    assert "failed: models.default" in done.stderr
+    assert done.stdout == ""
+    assert done.returncode == 0
+    assert "Warning" not in done.stderr
+
+
+def test_the_server_runs_as_a_process(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps([{"status": 503, "body": "busy"}]))
+    command = [sys.executable, "-m", "bridge_mcp.testing.openai_server", "--key", "sk-a", "--answers", str(answers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            assert post(url, "sk-a").status == 503
+            assert post(url, "sk-b").status == 401
+            echoed = post(url, "sk-a")
+            assert isinstance(echoed.body, dict)
+            assert json.loads(json.dumps(echoed.body))["choices"][0]["message"]["content"] == "You said: hi"
+        finally:
+            process.terminate()
+
+
+def post(url: str, key: str) -> Answer:
+    import httpx
+
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    response = httpx.post(f"{url}/chat/completions", json=body, headers={"authorization": f"Bearer {key}"})
+    is_json = response.headers["content-type"] == "application/json"
+    return Answer(response.json() if is_json else response.text, response.status_code)
