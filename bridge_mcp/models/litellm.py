@@ -8,8 +8,10 @@ the engine counts attempts. Knows nothing of other adapters.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import threading
 import time
 import warnings
 from collections.abc import Mapping
@@ -30,14 +32,25 @@ __all__ = ["LitellmModel"]
 log = logging.getLogger(__name__)
 
 LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+HELLO: Mapping[str, JSON] = {
+    "model": "openai/none",
+    "api_key": "none",
+    "messages": [{"role": "user", "content": "Hello."}],
+    "tools": [{"type": "function", "function": {"name": "none", "parameters": {"type": "object", "properties": {}}}}],
+    "mock_response": "Hello.",
+}
+"""A request that litellm answers itself, without any provider."""
 KINDS: Mapping[str, Kind] = {
     "ContextWindowExceededError": "too_long",
     "ContentPolicyViolationError": "refused",
     "AuthenticationError": "bad_key",
     "Timeout": "timeout",
-    "APIConnectionError": "unreachable",
 }
 """What litellm has understood already, by the names of its errors."""
+
+
+LOADING = threading.Lock()
+"""What `load` changes is the whole process's: the warnings' filters, litellm's settings and loggers."""
 
 
 class Completion(Protocol):
@@ -58,6 +71,8 @@ class Litellm(Protocol):
     suppress_debug_info: bool
     modify_params: bool
     in_memory_llm_clients_cache: Cache
+
+    def completion(self, **request: object) -> Completion: ...
 
     async def acompletion(self, **request: object) -> Completion: ...
 
@@ -132,17 +147,19 @@ def load() -> Litellm:
     # Its other mode reads a .env file from any folder above it into the environment of the whole process.
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     try:
-        with warnings.catch_warnings():
+        with LOADING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import litellm
+            library = cast("Litellm", importlib.import_module("litellm"))
+            library.suppress_debug_info = True
+            # Loads here what the first real request would load in the event loop.
+            importlib.import_module("openai.resources.chat")
+            library.completion(**HELLO)
     except ImportError as exc:
         raise ModelFailed(
             f"litellm cannot be imported: {exc}.",
             fix="Install bridge-mcp again, with its dependencies.",
             permanent=True,
         ) from exc
-    library = cast("Litellm", litellm)
-    library.suppress_debug_info = True
     # Some providers want a user's message first, or a list of tools wherever the history holds calls: it adds them.
     library.modify_params = True
     for name in LOGGERS:

@@ -20,7 +20,7 @@ from bridge_mcp.models.wire import chat_body, checked_params, read_completion, r
 from bridge_mcp.ports import ModelReply, ModelRequest
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI, Omit
 
 __all__ = ["OpenAIModel"]
 
@@ -68,13 +68,20 @@ class OpenAIModel:
                 self._client = await anyio.to_thread.run_sync(connect, self.settings, abandon_on_cancel=True)
             return self._client
 
+    def _headers(self, omit: Omit) -> dict[str, str | Omit]:
+        """Keeps what the environment holds for OpenAI itself (a key, an organization) from going elsewhere."""
+        unsent = {} if self.settings.api_key else {"Authorization": omit}
+        return {"OpenAI-Organization": omit, "OpenAI-Project": omit, **unsent}
+
     async def _post(self, client: AsyncOpenAI, body: Mapping[str, object]) -> object:
         """The answer's JSON, or its text where it is none."""
         import httpx
         import openai
 
         try:
-            response = await client.post("/chat/completions", body=body, cast_to=httpx.Response)
+            response = await client.post(
+                "/chat/completions", body=body, cast_to=httpx.Response, options={"headers": self._headers(openai.omit)}
+            )
         except openai.APIStatusError as exc:
             raise failed(self.settings, refusal(exc)) from None
         except openai.APIError as exc:
@@ -86,17 +93,13 @@ class OpenAIModel:
 
 
 def connect(settings: ModelSettings) -> AsyncOpenAI:
-    """A client for this endpoint alone: nothing of the environment that is meant for OpenAI itself goes to it."""
+    """A client for this endpoint alone."""
     import httpx
     import openai
 
-    unsent = {"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
-    if not settings.api_key:
-        unsent["Authorization"] = openai.omit
     return openai.AsyncOpenAI(
         api_key=settings.api_key or "none",
         base_url=settings.base_url,
-        default_headers=unsent,  # pyright: ignore[reportArgumentType]  # documented, but not in the type
         max_retries=0,
         timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
     )

@@ -132,7 +132,7 @@ def read_completion(
         raise failed(settings, Trouble(f"this is no chat completion: {told[:500]}", kind="provider"))
     choice = mapping(choices[0])
     message = mapping(choice.get("message"))
-    text = content_text(message.get("content")) or content_text(message.get("refusal"))
+    text = content_text(message.get("content")) or refusal_text(message)
     calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(sequence(message.get("tool_calls"))))
     finish = str(choice.get("finish_reason") or "")
     if not text.strip() and not calls:
@@ -178,6 +178,12 @@ def content_text(content: object) -> str:
         return content
     parts = (mapping(part) for part in sequence(content))
     return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
+
+
+def refusal_text(message: Mapping[str, object]) -> str:
+    """The words in which a model refused; litellm keeps them among what it knows no place for."""
+    beside = mapping(message.get("provider_specific_fields"))
+    return content_text(message.get("refusal")) or content_text(beside.get("refusal"))
 
 
 def mapping(value: object) -> Mapping[str, object]:

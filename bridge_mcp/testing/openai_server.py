@@ -150,9 +150,11 @@ class OpenAIServer:
         self._answers: deque[Answer] = deque()
         self._ids = count(1)
         self._changed = threading.Condition()
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = listening(port)
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(self, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            self, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False, date_header=False
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="openai-server")
 
@@ -166,10 +168,13 @@ class OpenAIServer:
         with self._changed:
             self._answers.extend(answers)
 
-    def wait_for(self, what: Callable[[OpenAIServer], bool], timeout_s: float = 10.0) -> bool:
-        """Block until `what` holds; False when time ran out. For an event loop: in a worker thread."""
+    def wait_for(self, *, requests: int = 0, hung_up: int = 0, timeout_s: float = 10.0) -> bool:
+        """Block until so many requests came in and so many clients went away; False when time ran out.
+
+        From an event loop: `await anyio.to_thread.run_sync(functools.partial(server.wait_for, requests=1))`.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: what(self), timeout_s)
+            return self._changed.wait_for(lambda: len(self.requests) >= requests and self.hung_up >= hung_up, timeout_s)
 
     def __enter__(self) -> OpenAIServer:
         # The socket listens already: a client that comes before the loop runs waits in its backlog.
@@ -255,6 +260,15 @@ class OpenAIServer:
             await send({"type": "http.response.body", "body": data[: len(data) // 2], "more_body": True})
         else:
             await send({"type": "http.response.body", "body": data})
+
+
+def listening(port: int) -> socket.socket:
+    """A listening socket on loopback. It says that it is TCP, without which asyncio leaves Nagle's delay on."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    made.listen(128)
+    return made
 
 
 async def read_body(receive: Receive) -> bytes:

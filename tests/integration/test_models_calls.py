@@ -120,7 +120,7 @@ def test_keys_are_not_in_the_repr() -> None:
 
 
 QUIET = """
-import asyncio, sys
+import asyncio, os, sys
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.registry import Models
@@ -139,6 +139,7 @@ async def main():
         except ModelFailed as exc:
             sys.stderr.write(f"failed: {exc}\\n")
     await model.close()
+    sys.stderr.write(f"planted: {os.environ.get('PLANTED')}\\n")
 
 asyncio.run(main())
 """
@@ -146,7 +147,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 def test_litellm_says_nothing_on_stdout_and_reads_no_env_file(tmp_path: Path, server: OpenAIServer) -> None:
-    (tmp_path / ".env").write_text("LITELLM_LOG=DEBUG\n")
+    (tmp_path / ".env").write_text("PLANTED=found\n")
     server.answer(saying("hi"), failing(500, "Oops."))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", QUIET, server.url],
@@ -160,6 +161,7 @@ def test_litellm_says_nothing_on_stdout_and_reads_no_env_file(tmp_path: Path, se
     assert "failed: models.default" in done.stderr
     assert done.stdout == ""
     assert done.returncode == 0
+    assert "planted: None" in done.stderr
     assert "Warning" not in done.stderr
 
 

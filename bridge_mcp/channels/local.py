@@ -1,0 +1,40 @@
+"""The channel of the owner's own machine: a terminal or a console that reads and writes the store.
+
+A message committed to the store is a delivered one, so there is nothing to receive from and nothing to send to. Knows
+neither the store nor its readers.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from bridge_mcp.core.errors import SendFailed
+from bridge_mcp.ports import ChannelHealth, ChannelTraits, Inbox, Outgoing
+
+__all__ = ["LocalChannel"]
+
+
+class LocalChannel:
+    """A `Channel` whose conversations are `NAME/ID`, each there from its first message on; none needs pairing."""
+
+    def __init__(self, name: str) -> None:
+        self.traits = ChannelTraits(name, "local", needs_pairing=False, delivered_by_commit=True)
+
+    async def run(self, inbox: Inbox) -> None:
+        """Wait until cancelled: who writes here writes to the store."""
+        await anyio.sleep_forever()
+
+    async def send(self, message: Outgoing) -> tuple[str, ...]:
+        """Never called, because its messages are delivered when they are committed.
+
+        Raises:
+            SendFailed: always, and for good.
+        """
+        raise SendFailed(
+            f"The local channel '{self.traits.name}' does not send: its messages are delivered when they are stored.",
+            fix="Post it to the conversation instead.",
+        )
+
+    def health(self) -> ChannelHealth:
+        """It has no platform that could be away."""
+        return ChannelHealth("ready")

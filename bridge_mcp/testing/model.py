@@ -1,0 +1,81 @@
+"""A model that gives the replies it was given."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from bridge_mcp.core.entries import Usage
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.tools import JSON, canonical
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
+
+__all__ = ["FakeModel", "calls", "says"]
+
+Planned: TypeAlias = ModelReply | ModelFailed
+Replier: TypeAlias = Callable[[ModelRequest], Planned | Awaitable[Planned]]
+
+
+def says(text: str) -> ModelReply:
+    """A reply of words."""
+    return ModelReply(text, model="fake", usage=Usage(cost_usd=0.0))
+
+
+def calls(*asked: tuple[str, Mapping[str, JSON]], text: str = "") -> ModelReply:
+    """A reply that asks for these calls at once: pairs of a tool's name and its arguments."""
+    made = tuple(ModelCall(f"fake_{index}", tool, canonical(dict(given))) for index, (tool, given) in enumerate(asked))
+    return ModelReply(text, made, model="fake", usage=Usage(cost_usd=0.0))
+
+
+class FakeModel:
+    """A `Model` whose replies are planned.
+
+    Args:
+        plan: replies and failures in the order in which they are given; or a function (a coroutine function too) of the
+            request, for as many calls as there are.
+    """
+
+    def __init__(self, plan: Iterable[Planned] | Replier = ()) -> None:
+        self.requests: list[ModelRequest] = []
+        """Every request, the unplanned ones too."""
+        self.unplanned = 0
+        self._replier = plan if callable(plan) else None
+        self._left: deque[Planned] = deque() if callable(plan) else deque(plan)
+
+    def plan(self, *more: Planned) -> None:
+        """Give these behind what is still left."""
+        self._left.extend(more)
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """The next reply.
+
+        Raises:
+            ModelFailed: it was planned.
+            AssertionError: nothing is left; `finish` will tell too, in case somebody catches this.
+        """
+        self.requests.append(request)
+        planned = await self._next(request)
+        if isinstance(planned, ModelFailed):
+            raise planned
+        return planned
+
+    async def _next(self, request: ModelRequest) -> Planned:
+        if self._left:
+            return self._left.popleft()
+        if self._replier is None:
+            self.unplanned += 1
+            last = request.messages[-1].text if request.messages else ""
+            raise AssertionError(f"FakeModel: call {len(self.requests)} was not planned; it was asked: {last!r}")
+        made = self._replier(request)
+        return await made if inspect.isawaitable(made) else made
+
+    def finish(self) -> None:
+        """Hold that every planned reply was given and none was missing.
+
+        Raises:
+            AssertionError: it was not so.
+        """
+        assert not self._left, f"FakeModel: {len(self._left)} planned replies were never asked for"
+        assert not self.unplanned, f"FakeModel: {self.unplanned} calls were not planned"

@@ -1,0 +1,151 @@
+"""A toolbox of async functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+import anyio
+
+from bridge_mcp.core.errors import ToolFailed
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical
+from bridge_mcp.ports import ServerStatus
+
+__all__ = ["FakeToolbox", "Hold"]
+
+ToolFunction: TypeAlias = Callable[[Mapping[str, JSON]], Awaitable[str | ToolResult]]
+ANYTHING = canonical({"type": "object", "properties": {}})
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+@dataclass(slots=True)
+class Hold:
+    """Calls of one tool that wait in the middle of their work. `entered` is set by the first that came in."""
+
+    entered: anyio.Event = field(default_factory=anyio.Event)
+    released: anyio.Event = field(default_factory=anyio.Event)
+
+    def release(self) -> None:
+        """Let them, and those that come later, go on."""
+        self.released.set()
+
+
+class FakeToolbox:
+    """A `Toolbox` whose tools are functions of this process.
+
+        toolbox = FakeToolbox()
+
+        @toolbox.tool("files__list_files", read_only=True)
+        async def list_files(arguments): return "a.txt b.txt"
+
+    A function gives a text or a `ToolResult`; it may raise `ToolFailed` or `ToolUncertain`, as the contract says.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Mapping[str, JSON]]] = []
+        """Every call that was begun: the tool's name and its arguments."""
+        self._tools: dict[str, tuple[ToolSpec, ToolFunction]] = {}
+        self._holds: dict[str, Hold] = {}
+        self._planned: dict[str, list[ToolFailed]] = {}
+
+    def add(self, spec: ToolSpec, function: ToolFunction) -> None:
+        """Have this tool, in place of one of the same name."""
+        self._tools[spec.name] = (spec, function)
+
+    def tool(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        schema: Mapping[str, JSON] | None = None,
+        read_only: bool = False,
+        destructive: bool = True,
+        idempotent: bool = False,
+    ) -> Callable[[ToolFunction], ToolFunction]:
+        """Decorate the function of a tool called `server__tool`."""
+        server, _, tool = name.partition("__")
+        text = canonical(dict(schema)) if schema else ANYTHING
+        spec = ToolSpec(name, server, tool, description, text, read_only, destructive, idempotent)
+
+        def added(function: ToolFunction) -> ToolFunction:
+            self.add(spec, function)
+            return function
+
+        return added
+
+    def hold(self, name: str) -> Hold:
+        """Make calls of this tool wait, from now on, until they are released."""
+        self._holds[name] = Hold()
+        return self._holds[name]
+
+    def fail(self, name: str, error: ToolFailed) -> None:
+        """Make the next call of this tool raise this, behind those planned before; its function is not run."""
+        self._planned.setdefault(name, []).append(error)
+
+    def count(self, name: str) -> int:
+        """How often a call of this tool was begun."""
+        return sum(1 for called, _ in self.calls if called == name)
+
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """See `ports.Toolbox`; in the order in which they were added."""
+        return tuple(spec for spec, _ in self._tools.values())
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """One ready server for each first part of a name."""
+        servers = [spec.server for spec in self.tools()]
+        return tuple(ServerStatus(name, "ready", servers.count(name)) for name in dict.fromkeys(servers))
+
+    async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
+        """At once."""
+
+    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+        """See `ports.Toolbox`.
+
+        Raises:
+            ToolFailed: there is no such tool, or it was planned.
+        """
+        if spec.name not in self._tools:
+            raise ToolFailed(f"There is no tool '{spec.name}'.", fix=f"The tools are: {', '.join(self._tools)}.")
+        self.calls.append((spec.name, arguments))
+        hold = self._holds.get(spec.name)
+        if hold is not None:
+            hold.entered.set()
+            await hold.released.wait()
+        if self._planned.get(spec.name):
+            raise self._planned[spec.name].pop(0)
+        given = await self._tools[spec.name][1](arguments)
+        return ToolResult(given) if isinstance(given, str) else given
+
+    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        """See `ports.Toolbox`; it reads the schema's `required`, `additionalProperties` and types of properties."""
+        schema = cast("dict[str, JSON]", json.loads(spec.schema))
+        properties = cast("dict[str, dict[str, JSON]]", schema.get("properties") or {})
+        for name in cast("list[str]", schema.get("required") or []):
+            if name not in arguments:
+                return f"'{name}' is required."
+        for name, value in arguments.items():
+            if name not in properties:
+                if schema.get("additionalProperties") is False:
+                    return f"'{name}' is unknown; there are: {', '.join(properties) or 'no arguments'}."
+                continue
+            wanted = properties[name].get("type")
+            if isinstance(wanted, str) and not is_a(value, wanted):
+                return f"'{name}' must be of type {wanted}."
+        return ""
+
+
+def is_a(value: JSON, wanted: str) -> bool:
+    """Whether a value is of a JSON schema's type."""
+    if isinstance(value, bool):
+        return wanted == "boolean"
+    return isinstance(value, TYPES.get(wanted, (object,)))

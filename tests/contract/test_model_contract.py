@@ -1,0 +1,214 @@
+"""What every `Model` holds to: the scripted one, OpenAI-compatible endpoints, litellm, and the shipped fake.
+
+Each of them is brought to play the same small part; the provider behind the two SDKs is a real server on loopback that
+refuses whatever a strict reading of the chat format refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.tools import ToolSpec, canonical
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.openai import OpenAIModel
+from bridge_mcp.models.registry import Adapter
+from bridge_mcp.models.script import parse_script
+from bridge_mcp.models.scripted import ScriptedModel
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import Model, ModelReply, ModelRequest
+from bridge_mcp.testing import FakeModel, calls, says
+from bridge_mcp.testing.openai_server import Answer, OpenAIServer, ReceivedRequest, calling, saying
+
+SCRIPT = r"""
+[[rule]]
+when = "^list$"
+call = [{ tool = "files__list", arguments = { path = "." } }]
+
+[[rule]]
+when = "^both$"
+say = "Looking twice."
+call = [{ tool = "files__list", arguments = { path = "a" } }, { tool = "files__read", arguments = { path = "b" } }]
+
+[[rule]]
+when = "^nothing$"
+say = "{text}"
+
+[[rule]]
+when = "^(?P<none>)silence$"
+say = "{none}"
+
+[[rule]]
+on = "result"
+say = "Seen: {text}"
+
+[default]
+say = "You said: {text}"
+"""
+
+TOOLS = tuple(
+    ToolSpec(f"files__{name}", "files", name, f"{name} a file", canonical({"type": "object"}))
+    for name in ("list", "read")
+)
+
+
+def play(text: str, role: str) -> ModelReply:
+    """The part as a function, for the fake."""
+    if role == "tool":
+        return says(f"Seen: {text}")
+    match text:
+        case "list":
+            return calls(("files__list", {"path": "."}))
+        case "both":
+            return calls(("files__list", {"path": "a"}), ("files__read", {"path": "b"}), text="Looking twice.")
+        case _:
+            return says(f"You said: {text}")
+
+
+def answer(request: ReceivedRequest) -> Answer:
+    """The part as a provider plays it."""
+    last = request.body["messages"][-1]
+    if last["role"] == "user" and last["content"] == "silence":
+        return saying("")
+    reply = play(last["content"], last["role"])
+    if reply.calls:
+        return calling(*((call.tool, call.arguments) for call in reply.calls), text=reply.text or None)
+    return saying(reply.text)
+
+
+def fake(request: ModelRequest) -> ModelReply | ModelFailed:
+    last = request.messages[-1]
+    return ModelFailed("silence") if last.text == "silence" else play(last.text, last.role)
+
+
+@dataclass(frozen=True)
+class Rig:
+    model: Model
+    server: OpenAIServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer(keys={"sk-contract"}, respond=answer) as running:
+        yield running
+
+
+@pytest.fixture(params=["scripted", "openai", "litellm", "fake"])
+async def rig(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Rig]:
+    settings = ModelSettings("default", "openai/gpt-test", api_key="sk-contract", base_url=server.url)
+    model: Adapter | None = None
+    match request.param:
+        case "scripted":
+            model = ScriptedModel(parse_script(SCRIPT))
+        case "openai":
+            model = OpenAIModel(settings)
+        case "litellm":
+            model = LitellmModel(settings)
+        case _:
+            yield Rig(FakeModel(fake), server)
+    if model is not None:
+        await model.warm()
+        yield Rig(model, server)
+        await model.close()
+
+
+def asking(*messages: ChatMessage, tools: tuple[ToolSpec, ...] = TOOLS) -> ModelRequest:
+    return ModelRequest("default", (ChatMessage("system", "Be brief."), *messages), tools, "local/main")
+
+
+def user(text: str) -> ChatMessage:
+    return ChatMessage("user", text)
+
+
+def logged(reply: ModelReply) -> tuple[Call, ...]:
+    """A reply's calls as the log holds them."""
+    return tuple(Call(f"3.{index}", call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls))
+
+
+async def test_answers_with_text(rig: Rig) -> None:
+    reply = await rig.model.reply(asking(user("hello")))
+    assert reply.text == "You said: hello"
+    assert reply.calls == ()
+    assert reply.model
+
+
+async def test_answers_without_tools_on_offer(rig: Rig) -> None:
+    reply = await rig.model.reply(asking(user("hello"), tools=()))
+    assert reply.text == "You said: hello"
+
+
+async def test_asks_for_a_call(rig: Rig) -> None:
+    reply = await rig.model.reply(asking(user("list")))
+    (call,) = reply.calls
+    assert call.tool == "files__list"
+    assert json.loads(call.arguments) == {"path": "."}
+    assert call.id
+
+
+async def test_asks_for_several_calls_at_once(rig: Rig) -> None:
+    reply = await rig.model.reply(asking(user("both")))
+    assert reply.text == "Looking twice."
+    assert [(call.tool, json.loads(call.arguments)) for call in reply.calls] == [
+        ("files__list", {"path": "a"}),
+        ("files__read", {"path": "b"}),
+    ]
+    assert len({call.id for call in reply.calls}) == 2
+
+
+async def test_reads_the_results_of_its_calls(rig: Rig) -> None:
+    asked = logged(await rig.model.reply(asking(user("both"))))
+    assistant = ChatMessage("assistant", "Looking twice.", calls=asked)
+    results = [ChatMessage("tool", f"result {index}", call=call) for index, call in enumerate(asked)]
+    reply = await rig.model.reply(asking(user("both"), assistant, *results))
+    assert reply.text.startswith("Seen: result")
+    assert all(not request.problems for request in rig.server.requests)
+
+
+async def test_takes_a_history_in_which_a_model_misbehaved(rig: Rig) -> None:
+    strange = (
+        Call("3.0", "files.list dir", '{"path": ', "same"),
+        Call("3.1", "files__read", "", "same"),
+        Call("3.2", "", "[1]"),
+    )
+    results = [ChatMessage("tool", "no such tool", call=call) for call in strange]
+    reply = await rig.model.reply(
+        asking(
+            user(""), ChatMessage("assistant", "", calls=strange), *results, ChatMessage("assistant", "."), user("hi")
+        )
+    )
+    assert reply.text == "You said: hi"
+    assert all(not request.problems for request in rig.server.requests)
+
+
+async def test_an_empty_reply_is_a_failure_that_may_pass(rig: Rig) -> None:
+    with pytest.raises(ModelFailed) as failure:
+        await rig.model.reply(asking(user("silence")))
+    assert not failure.value.permanent
+    assert failure.value.for_chat
+
+
+async def test_the_same_question_gets_the_same_answer_and_is_left_as_it_was(rig: Rig) -> None:
+    request = asking(user("list"))
+    before = repr(request)
+    first, second = await rig.model.reply(request), await rig.model.reply(request)
+    assert (first.text, first.calls) == (second.text, second.calls)
+    assert repr(request) == before
+
+
+async def test_answers_many_at_once_each_its_own(rig: Rig) -> None:
+    replies: dict[int, str] = {}
+
+    async def ask(number: int) -> None:
+        replies[number] = (await rig.model.reply(asking(user(f"number {number}")))).text
+
+    async with anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(ask, number)
+    assert replies == {number: f"You said: number {number}" for number in range(20)}

@@ -1,0 +1,148 @@
+"""All configured models behind one: dispatch by name, fallbacks in order, and whose key goes where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.core.errors import ConfigError, ModelFailed
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.openai import OpenAIModel
+from bridge_mcp.models.registry import Models, make_adapter
+from bridge_mcp.models.scripted import ScriptedModel
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import ModelRequest
+from bridge_mcp.testing.openai_server import OpenAIServer, failing, saying
+
+Make = Callable[..., Models]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def models() -> AsyncIterator[Make]:
+    async with AsyncExitStack() as stack:
+
+        def make(*sections: ModelSettings) -> Models:
+            made = Models({section.name: section for section in sections})
+            stack.push_async_callback(made.close)
+            return made
+
+        yield make
+
+
+def asking(model: str = "default") -> ModelRequest:
+    return ModelRequest(model, (ChatMessage("user", "hello"),), conversation="local/main")
+
+
+def test_each_section_gets_its_adapter(server: OpenAIServer) -> None:
+    assert isinstance(make_adapter(ModelSettings("a", "scripted")), ScriptedModel)
+    assert isinstance(make_adapter(ModelSettings("a", "llama3", base_url=server.url)), OpenAIModel)
+    assert isinstance(make_adapter(ModelSettings("a", "openai/gpt-5-mini")), LitellmModel)
+
+
+async def test_a_request_finds_its_model_by_name(models: Make, server: OpenAIServer, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[default]\nsay = "by rule"\n', "utf-8")
+    made = models(
+        ModelSettings("echo", "scripted"),
+        ModelSettings("ruled", "scripted", script_path=rules),
+        ModelSettings("remote", "llama3", base_url=server.url),
+    )
+    texts = [(await made.reply(asking(name))).text for name in ("echo", "ruled", "remote")]
+    assert texts == ["(scripted) You said: hello", "by rule", "You said: hello"]
+
+
+async def test_an_unknown_name_names_the_key_to_add(models: Make) -> None:
+    with pytest.raises(ModelFailed, match=r"no \[models\.default\]") as failure:
+        await models(ModelSettings("echo", "scripted")).reply(asking())
+    assert failure.value.permanent
+    assert "echo" in failure.value.fix
+
+
+def test_a_bad_script_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml"):
+        Models({"default": ModelSettings("default", "scripted", script_path=tmp_path / "absent.toml")})
+
+
+async def test_fallbacks_are_tried_in_order_within_one_attempt(models: Make, server: OpenAIServer) -> None:
+    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two", "three")))
+    before = len(server.requests)
+    server.answer(failing(500, "Oops."), failing(401, "No."), saying("from the third"))
+    assert (await made.reply(asking())).text == "from the third"
+    tried = server.requests[before:]
+    assert [request.body["model"] for request in tried] == ["one", "two", "three"]
+    assert {request.key for request in tried} == {"sk-a"}
+
+
+async def test_a_fallback_by_the_name_of_a_section_is_that_section(models: Make, server: OpenAIServer) -> None:
+    made = models(
+        ModelSettings("default", "one", "sk-a", server.url, fallbacks=("spare",)),
+        ModelSettings("spare", "two", "sk-b", server.url, fallbacks=("default",)),
+    )
+    server.answer(failing(500, "Oops."))
+    assert (await made.reply(asking())).model == "two"
+    assert server.requests[-1].key == "sk-b"
+
+
+async def test_no_key_and_no_param_goes_to_another_provider(
+    models: Make, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-its-own")
+    monkeypatch.setenv("OPENROUTER_API_BASE", server.url)
+    made = models(
+        ModelSettings("default", "one", "sk-a", server.url, ("openrouter/acme/two",), params={"user": "planted"})
+    )
+    server.answer(failing(500, "Oops."))
+    assert (await made.reply(asking())).text == "You said: hello"
+    assert server.requests[-1].key == "sk-its-own"
+    assert server.requests[-2].body["user"] == "planted"
+    assert "user" not in server.requests[-1].body
+
+
+async def test_when_all_fail_all_are_told(models: Make, server: OpenAIServer) -> None:
+    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two",)))
+    server.answer(failing(401, "No such key."), failing(429, "Slow down.", headers={"retry-after": "3"}))
+    with pytest.raises(ModelFailed) as failure:
+        await made.reply(asking())
+    assert not failure.value.permanent
+    assert failure.value.retry_after_s == 3.0
+    assert "No such key." in str(failure.value)
+    assert "Slow down." in str(failure.value)
+    server.answer(failing(401, "No such key."), failing(404, "No such model."))
+    with pytest.raises(ModelFailed) as failure:
+        await made.reply(asking())
+    assert failure.value.permanent
+
+
+async def test_warming_loads_and_never_raises(
+    models: Make, server: OpenAIServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = models(
+        ModelSettings("default", "one", base_url=server.url, fallbacks=("two",)), ModelSettings("e", "scripted")
+    )
+    await made.warm()
+    assert (await made.reply(asking())).text == "You said: hello"
+    assert not caplog.records
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    code = (
+        "import sys; from bridge_mcp.models.registry import Models;"
+        "from bridge_mcp.models.settings import ModelSettings;"
+        "import bridge_mcp.models.litellm, bridge_mcp.models.openai, bridge_mcp.testing, bridge_mcp.channels.local;"
+        "Models({'default': ModelSettings('default', 'openai/gpt-5-mini', fallbacks=('anthropic/claude-sonnet-5',))});"
+        "print(sorted({'litellm', 'openai', 'httpx', 'uvicorn', 'telegram', 'fastmcp'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
