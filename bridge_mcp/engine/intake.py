@@ -73,6 +73,7 @@ class Intake:
             incoming.attachments,
             incoming.reply_to,
             late=self._clock.now() - incoming.at > rules.late_after_s,
+            title=incoming.title,
         )
         (recorded,) = await self._store.log.record(conversation, heard)
         if command and recorded.new:
