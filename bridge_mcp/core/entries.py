@@ -134,8 +134,6 @@ class Heard:
     late: bool = False
     """True when it waited on the platform for longer than the owner's limit."""
     title: str = ""
-    """What the platform calls the chat, where it has a name; lists show it."""
-    title: str = ""
     """The chat's own title, where the platform gives one."""
 
 
