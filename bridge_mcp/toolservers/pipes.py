@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -91,7 +91,7 @@ class PipeTransport(ClientTransport):
         to_child, from_session = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.hear, to_session)
-            tasks.start_soon(self.say, from_session, to_session.clone())
+            tasks.start_soon(self.say, from_session, to_session)
             async with RelaySession(from_child, to_child, **session_kwargs) as session:
                 yield session
             tasks.cancel_scope.cancel()
@@ -116,7 +116,7 @@ class PipeTransport(ClientTransport):
         to_session: MemoryObjectSendStream[SessionMessage | Exception],
     ) -> None:
         """Pass on what the session says, and answer what can no longer be passed on."""
-        async with from_session, to_session:
+        async with from_session:
             async for sent in from_session:
                 try:
                     data = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
@@ -126,4 +126,5 @@ class PipeTransport(ClientTransport):
                     if isinstance(sent.message, JSONRPCRequest):
                         error = ErrorData(code=UNSENT, message=f"the server no longer reads its stdin ({exc})")
                         answer = JSONRPCError(jsonrpc="2.0", id=sent.message.id, error=error)
-                        await to_session.send(SessionMessage(answer))
+                        with suppress(anyio.ClosedResourceError):  # its stdout has ended too: all are answered so
+                            await to_session.send(SessionMessage(answer))

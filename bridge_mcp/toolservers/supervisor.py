@@ -225,7 +225,7 @@ class Supervisor:
             except Refused as exc:
                 raise ToolFailed(self._says(f"turned the call of '{spec.tool}' down: {exc}")) from exc
             except Lost as exc:
-                why = str(exc) if life.link else await self._reason(ends, str(exc))
+                why = str(exc) if life.link else await self._reason(ends, life.broken or str(exc))
                 raise self._undecided(spec, f"broke off while '{spec.tool}' was running", why) from exc
             except TimeoutError as exc:
                 limit = f"the limit is timeout_s of [tool_servers.{self.server.name}]"

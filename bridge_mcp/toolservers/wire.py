@@ -105,6 +105,7 @@ class ClientLink:
             try:
                 async with listen(self.client.session, tools_list_changed=True) as notices:
                     pause = RELISTEN_S
+                    changed()  # as it may have, since the tools were listed
                     async for _ in notices:
                         changed()
             except (MCPError, SubscriptionLost) as exc:
@@ -113,7 +114,6 @@ class ClientLink:
                 logger.debug("the stream of change notices broke: %s", exc)
             await anyio.sleep(pause)
             pause = min(pause * 2, RELISTEN_MAX_S)
-            changed()
 
 
 def answered_with_error(exc: MCPError) -> ToolResult:

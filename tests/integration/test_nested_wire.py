@@ -1,0 +1,73 @@
+"""Servers that break the rules of the wire: what they say arrives where it can, and hurts nobody where it cannot."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge_mcp.core.errors import ToolFailed, ToolUncertain
+from tests.servers.launch import module, opened
+
+
+async def test_half_characters_and_bad_bytes_are_replaced() -> None:
+    async with opened(module("wild", "surrogates")) as at:
+        assert await at.text("go") == "a?b\ufffd"
+
+
+async def test_a_number_that_json_does_not_know_becomes_a_word() -> None:
+    async with opened(module("wild", "not_a_number")) as at:
+        assert (await at.box.call(at.spec("go"), {})).structured == '{"n":"NaN"}'
+
+
+async def test_an_error_of_the_server_is_its_answer() -> None:
+    async with opened(module("wild", "server_error")) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.is_error, result.text) == (True, "The server answered with error -32050: the disk is full")
+
+
+async def test_a_refused_request_did_not_run() -> None:
+    async with opened(module("wild", "refusal")) as at:
+        with pytest.raises(ToolFailed, match="turned the call of 'go' down: no such argument") as error:
+            await at.text("go")
+        assert not isinstance(error.value, ToolUncertain)
+
+
+async def test_an_answer_that_is_none_leaves_the_call_uncertain_and_the_server_connected() -> None:
+    async with opened(module("wild", "nonsense")) as at:
+        with pytest.raises(ToolUncertain, match="'go' was running; it may have taken effect"):
+            await at.text("go")
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 0
+
+
+async def test_lines_that_are_no_messages_are_passed_over() -> None:
+    async with opened(module("wild", "chatter")) as at:
+        assert await at.text("go") == "gone"
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 0
+
+
+async def test_a_line_without_an_end_ends_the_connection() -> None:
+    async with opened(module("wild", "endless_line")) as at:
+        with pytest.raises(ToolUncertain, match="more than 33,554,432 bytes"):
+            await at.text("go")
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 1
+
+
+async def test_a_request_that_cannot_reach_the_server_is_sent_to_its_successor() -> None:
+    async with opened(module("wild", "deaf")) as at:
+        assert await at.text("go") == "closing"
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 1
+
+
+async def test_a_server_that_dies_of_the_newer_era_is_asked_in_the_older_one() -> None:
+    async with opened(module("wild", "dies_of_the_new_era")) as at:
+        await at.until(lambda: at.state("wild") == "ready")
+        assert {spec.tool for spec in at.box.tools()} == {"go", "stay"}
+
+
+async def test_results_are_not_held_against_the_output_schema() -> None:
+    async with opened(module("odd", "--names", "go")) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.text, result.structured, result.is_error) == ("go", '{"n":"not a number"}', False)

@@ -1,0 +1,166 @@
+"""A hand-written stdio server that does what the SDK does not let a server do. Standard library only: it starts fast.
+
+`python -m tests.servers.wild WAY`; see `WAYS`. It speaks the handshake of the older era.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+Message: TypeAlias = "dict[str, Any]"
+
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("go", "stay")]
+
+
+def say(message: Message) -> None:
+    """Send a message."""
+    sys.stdout.buffer.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def complain(line: str) -> None:
+    """Say something to people."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def answer(message: Message, go: Callable[[Message], None]) -> None:
+    """Answer as a simple server does; a call of `go` is another matter."""
+    match message:
+        case {"method": "initialize", "id": number}:
+            info = {"name": "wild", "version": "1"}
+            say(
+                {
+                    "id": number,
+                    "result": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info},
+                }
+            )
+        case {"method": "tools/list", "id": number}:
+            say({"id": number, "result": {"tools": TOOLS}})
+        case {"method": "tools/call", "id": number, "params": {"name": "stay"}}:
+            say({"id": number, "result": {"content": [{"type": "text", "text": "stayed"}]}})
+        case {"method": "tools/call"}:
+            go(message)
+        case {"method": method, "id": number}:
+            say({"id": number, "error": {"code": -32601, "message": f"Method not found: {method}"}})
+        case _:
+            pass
+
+
+def surrogates(message: Message) -> None:
+    """Half a character, and bytes that are not UTF-8."""
+    text = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"a\\ud800b\xff"}]}}\n' % message["id"]
+    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.flush()
+
+
+def not_a_number(message: Message) -> None:
+    """A number that JSON does not know."""
+    result: Message = {"content": [], "structuredContent": {"n": float("nan")}}
+    say({"id": message["id"], "result": result})
+
+
+def server_error(message: Message) -> None:
+    """An error of the server's own."""
+    say({"id": message["id"], "error": {"code": -32050, "message": "the disk is full"}})
+
+
+def refusal(message: Message) -> None:
+    """The request is turned down."""
+    say({"id": message["id"], "error": {"code": -32602, "message": "no such argument"}})
+
+
+def nonsense(message: Message) -> None:
+    """An answer that is no result of a tool."""
+    say({"id": message["id"], "result": {"content": "not a list"}})
+
+
+def chatter(message: Message) -> None:
+    """Lines on stdout that are no messages, around the answer."""
+    sys.stdout.write("debug: going\n{}\n[]\nnull\n")
+    sys.stdout.flush()
+    say({"id": message["id"], "result": {"content": [{"type": "text", "text": "gone"}]}})
+
+
+def endless_line(message: Message) -> None:
+    """A line without an end."""
+    while True:
+        sys.stdout.buffer.write(b"x" * 1_000_000)
+
+
+def deaf(message: Message) -> None:
+    """Closes stdin and stays."""
+    say({"id": message["id"], "result": {"content": [{"type": "text", "text": "closing"}]}})
+    os.close(0)
+    time.sleep(60)
+
+
+WAYS = {
+    way.__name__: way
+    for way in (surrogates, not_a_number, server_error, refusal, nonsense, chatter, endless_line, deaf)
+}
+
+
+def exits_at_once() -> None:
+    """Ends before it says anything."""
+    complain("loading")
+    complain("Error: no config file")
+    complain("goodbye")
+    sys.exit(7)
+
+
+def dies_of_the_new_era() -> None:
+    """Ends when it is asked for what it does not know."""
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["method"] not in ("initialize", "notifications/initialized", "tools/list"):
+            sys.exit(f"unknown method {message['method']}")
+        answer(message, refusal)
+
+
+def silent() -> None:
+    """Reads everything, answers nothing."""
+    complain("warming up")
+    for _ in sys.stdin:
+        pass
+
+
+def stubborn() -> None:
+    """Ignores SIGTERM and the end of stdin, and has started a process that does so too."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if os.environ.get("GRANDCHILD") != "1":
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.servers.wild", "stubborn"], env={**os.environ, "GRANDCHILD": "1"}
+        )
+    for line in sys.stdin:
+        answer(json.loads(line), refusal)
+    while True:
+        time.sleep(60)
+
+
+def launcher() -> None:
+    """Starts a process, which outlives it, and ends when stdin does."""
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.DEVNULL)
+    for line in sys.stdin:
+        answer(json.loads(line), refusal)
+
+
+def main() -> None:
+    """Go the way that was asked for."""
+    way = sys.argv[1]
+    if way in WAYS:
+        for line in sys.stdin:
+            answer(json.loads(line), WAYS[way])
+    else:
+        globals()[way]()
+
+
+if __name__ == "__main__":
+    main()

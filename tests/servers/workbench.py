@@ -1,0 +1,204 @@
+"""A nested server with one tool for every way a call can go.
+
+`--http PORT` serves Streamable HTTP on loopback and prints the port (0: any free one); else it speaks stdio.
+`--effects FILE` appends one line per effect, and `--delay S` makes it slow to start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp_types import (
+    AudioContent,
+    BlobResourceContents,
+    CallToolResult,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+    ToolAnnotations,
+)
+from pydantic import BaseModel
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+READ_ONLY = ToolAnnotations(read_only_hint=True)
+
+
+class Point(BaseModel):
+    """A structured answer."""
+
+    x: int
+    y: int
+
+
+def effect(path: str, line: str) -> None:
+    """Leave a trace that outlives this process."""
+    with Path(path).open("a", encoding="utf-8") as effects:
+        effects.write(line + "\n")
+
+
+def workbench(effects: str) -> MCPServer[Any]:
+    """The server."""
+    server: MCPServer[Any] = MCPServer("workbench", log_level="ERROR")
+    add_answers(server)
+    add_ways_to_go(server, effects)
+    return server
+
+
+def add_answers(server: MCPServer[Any]) -> None:
+    """Tools that answer, each in another form."""
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    def echo(text: str, times: int = 1) -> str:
+        """Say it again."""
+        return text * times
+
+    @server.tool(annotations=ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False))
+    def point(x: int, y: int) -> Point:
+        """Text and structured content of the same."""
+        return Point(x=x, y=y)
+
+    @server.tool()
+    def structured_only() -> CallToolResult:
+        """Structured content and nothing else."""
+        return CallToolResult(content=[], structured_content={"b": [1, 2], "a": "é"})
+
+    @server.tool(structured_output=False)
+    def picture() -> list[Any]:
+        """A word and an image."""
+        return ["look:", Image(data=PNG, format="png")]
+
+    @server.tool()
+    def big_picture(size: int) -> CallToolResult:
+        """An image of so many bytes."""
+        data = base64.b64encode(b"\0" * size).decode()
+        return CallToolResult(content=[ImageContent(data=data, mime_type="image/png")])
+
+    @server.tool()
+    def everything() -> CallToolResult:
+        """One block of each other kind."""
+        return CallToolResult(
+            content=[
+                TextContent(text="text"),
+                AudioContent(data=base64.b64encode(b"12345").decode(), mime_type="audio/wav"),
+                ResourceLink(name="notes", uri="file:///notes.txt", mime_type="text/plain", size=7),
+                EmbeddedResource(resource=TextResourceContents(uri="mem:///a", text="held text")),
+                EmbeddedResource(resource=BlobResourceContents(uri="mem:///b", blob="MTIz", mime_type="image/gif")),
+            ]
+        )
+
+    @server.tool()
+    def wrong_by_its_own_schema() -> Point:
+        """Structured content that its output schema does not allow."""
+        return CallToolResult(content=[TextContent(text="it ran")], structured_content={"x": "no"})  # type: ignore[return-value]
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    def environment() -> str:
+        """The names of the environment's variables, one a line."""
+        return "\n".join(sorted(os.environ))
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    def process_id() -> str:
+        """The process that runs this."""
+        return str(os.getpid())
+
+    @server.tool(structured_output=False)
+    def fails() -> str:
+        """An error of the tool."""
+        raise ValueError("the tool is out of order")
+
+
+def add_ways_to_go(server: MCPServer[Any], effects: str) -> None:
+    """Tools that leave traces, hang, crash, and change the list."""
+
+    @server.tool(structured_output=False)
+    def leave_trace(line: str) -> str:
+        """An effect."""
+        effect(effects, line)
+        return "done"
+
+    @server.tool(structured_output=False)
+    def crash() -> str:
+        """An effect, and then the end of the process in mid-call."""
+        effect(effects, "crash")
+        sys.stderr.write("RuntimeError: the workbench caught fire\n")
+        sys.stderr.flush()
+        os._exit(3)
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    def crash_reading() -> str:
+        """The end of the process in a call that only reads."""
+        os._exit(3)
+
+    @server.tool(structured_output=False)
+    async def hang() -> str:
+        """Begins, leaves a trace, never answers; leaves another trace when it is cancelled."""
+        effect(effects, "hang")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            effect(effects, "cancelled")
+        return "never"
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    async def hang_reading() -> str:
+        """Never answers, and only reads."""
+        await anyio.sleep_forever()
+        return "never"
+
+    @server.tool(structured_output=False)
+    async def grow(name: str, ctx: Context[Any, Any]) -> str:
+        """Adds a tool and says so in both eras."""
+        server.add_tool(lambda: "grown", name=name, description="Grown.", structured_output=False)
+        await ctx.notify_tools_changed()
+        await ctx.session.send_tool_list_changed()
+        return "grown"
+
+    @server.tool(structured_output=False)
+    def say_aside(line: str) -> str:
+        """Writes a line that is not of the protocol."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+        return "said"
+
+
+async def serve_http(server: MCPServer[Any], port: int) -> None:
+    """Serve on loopback, and tell the port on stdout."""
+    listener = socket.create_server(("127.0.0.1", port))
+    listener.listen()
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(server.streamable_http_app(), log_level="error", timeout_graceful_shutdown=1)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def main() -> None:
+    """Serve as asked."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--http", type=int)
+    parser.add_argument("--effects", default=os.devnull)
+    parser.add_argument("--delay", type=float, default=0.0)
+    asked = parser.parse_args()
+    time.sleep(asked.delay)
+    server = workbench(asked.effects)
+    if asked.http is None:
+        server.run("stdio")
+    else:
+        anyio.run(serve_http, server, asked.http)
+
+
+if __name__ == "__main__":
+    main()
