@@ -1,0 +1,53 @@
+"""Errors as callers see them: a code, what failed, and the next move. Nothing of the inside gets out.
+
+This is the boundary where any exception ends: those of the error tree are told, any other is logged under a reference.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from uuid import uuid4
+
+from bridge_mcp.core.errors import BridgeError
+
+__all__ = ["Fault", "fault_of"]
+
+logger = logging.getLogger(__name__)
+
+MOST = 4_000
+"""Characters of one message: an error never carries a caller's big value back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a caller is told of an error."""
+
+    code: str
+    message: str
+    fix: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.message} {self.fix}".strip()
+
+    def body(self) -> dict[str, dict[str, str]]:
+        return {"error": {"code": self.code, "message": self.message, "fix": self.fix}}
+
+
+def fault_of(exc: Exception, where: str) -> Fault:
+    """What to tell of an exception that came up in `where`."""
+    if isinstance(exc, BridgeError):
+        message = str(exc).removesuffix(exc.fix).rstrip()
+        return Fault(exc.code, clipped(message), clipped(exc.fix))
+    reference = uuid4().hex[:8]
+    logger.error("internal error %s in %s", reference, where, exc_info=exc)
+    return Fault(
+        "internal",
+        f"Internal error {reference} in {where}.",
+        f"Look for {reference} in the bridge's log; whether the call took effect is not known.",
+    )
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= MOST else f"{text[:MOST]}… ({len(text):,} characters)"

@@ -1,0 +1,166 @@
+"""MCP over Streamable HTTP at `/mcp`, in both eras of the protocol, under uvicorn.
+
+Nothing depends on a session: the sessions that handshake-era clients open hold their subscriptions and no more. Serving
+ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.server.app import STDIO_SCOPES, Face
+from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
+from bridge_mcp.server.stdio import stop_on_signals
+from bridge_mcp.service import Bridge
+
+__all__ = ["serve_http"]
+
+PATH = "/mcp"
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of one request; as much as a line over stdio."""
+
+LEAVE_S = 2
+"""Seconds that open answers have when serving ends."""
+
+
+async def serve_http(
+    bridge: Bridge,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clients: Sequence[Client] = (),
+    *,
+    insecure_loopback: bool = False,
+    allowed_hosts: Sequence[str] = (),
+    allowed_origins: Sequence[str] = (),
+    stateless: bool = False,
+    on_ready: Callable[[int], object] = lambda port: None,
+) -> None:
+    """Serve until somebody says stop.
+
+    Args:
+        bridge: the service.
+        host: the address to listen on.
+        port: the TCP port; 0 for any free one.
+        clients: who may connect, by bearer token.
+        insecure_loopback: let every process of this machine in without a token, with the scopes of stdio.
+        allowed_hosts: names by which clients reach this server, beside `host` and those of this machine.
+        allowed_origins: origins of web pages that may use it.
+        stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
+        on_ready: called once with the port, when connections are answered.
+
+    Raises:
+        ConfigError: nobody could connect, anybody could, or the address is not free.
+    """
+    visitors = admitted(host, clients, insecure_loopback)
+    face = Face(bridge, visitors.principal_of)
+    sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
+    mcp = StreamableHTTPASGIApp(sessions)
+    app = Gate(
+        Starlette(routes=[Route(PATH, endpoint=mcp)], lifespan=lambda _: sessions.run()),
+        visitors,
+        hosts=hosts_of(host, allowed_hosts),
+        origins=frozenset(allowed_origins),
+    )
+    with listening(host, port) as listener:
+        server = Server(configured(app), lambda: on_ready(listener.getsockname()[1]))
+        stopped = asyncio.Event()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        watching = asyncio.create_task(stopped.wait())
+        try:
+            with stop_on_signals(stopped):
+                await asyncio.wait([serving, watching], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            face.push.close()
+            server.should_exit = True
+            await serving
+    if not server.started:
+        raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its hold on signals: it would raise them again after serving, before the store is closed."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            # What start-up made stays: leaving it out of full collections keeps their pauses short.
+            gc.freeze()
+            self._on_started()
+
+
+def configured(app: Gate) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LEAVE_S,
+    )
+
+
+def admitted(host: str, clients: Sequence[Client], insecure_loopback: bool) -> Visitors:
+    """Who may come in.
+
+    Raises:
+        ConfigError: nobody could, or anybody on the network could.
+    """
+    if insecure_loopback and host not in LOOPBACK:
+        raise ConfigError(
+            f"Without tokens, {host} would let in whoever reaches it.",
+            fix="Listen on 127.0.0.1, or give each client a token under [clients] in bridge.toml.",
+        )
+    if not clients and not insecure_loopback:
+        raise ConfigError(
+            "No client has a token, so nobody could connect over HTTP.",
+            fix="Add a [clients.NAME] section with token_env and scopes to bridge.toml.",
+        )
+    return Visitors(clients, Principal("loopback", "client", STDIO_SCOPES) if insecure_loopback else None)
+
+
+def hosts_of(host: str, allowed: Sequence[str]) -> frozenset[str]:
+    """The names by which this server may be addressed; empty for any, where it listens on all addresses."""
+    names = {name_of(f"//{each}") for each in allowed}
+    if host in ("", "0.0.0.0", "::"):
+        return frozenset(names | LOOPBACK) if names else frozenset()
+    return frozenset(names | LOOPBACK | {host.lower()})
+
+
+@contextmanager
+def listening(host: str, port: int) -> Generator[socket.socket]:
+    """A socket that listens there.
+
+    Raises:
+        ConfigError: the address is taken, or not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise ConfigError(
+            f"Cannot listen on {host}:{port}: {exc.strerror or exc}.", fix="Choose another address or port."
+        ) from None
+    with listener:
+        yield listener

@@ -1,0 +1,246 @@
+"""Lines of bytes over a pair of file descriptors, on the event loop where the system can, with flow control both ways.
+
+Knows descriptors and newlines; nothing of JSON or MCP.
+
+Pipes and sockets are driven by the loop itself. Files, terminals and Windows handles are read by a thread, because
+loops cannot wait for them; it is a daemon, since nothing can wake a thread that sits in a read. So is one socket that
+serves both ways, whose input a loop's write pipe would take for the peer's leaving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+import threading
+from collections import deque
+from typing import Protocol, cast
+
+__all__ = ["LineReader", "LineSink", "TooLong", "open_lines"]
+
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one line; what is longer is dropped and reported, and the next line is read."""
+
+AHEAD = 1024 * 1024
+"""How many bytes of whole lines wait in memory before the peer is held back."""
+
+CLOSE_S = 2.0
+"""How long closing waits for a peer that does not read."""
+
+
+class TooLong(Exception):
+    """A line was longer than `MAX_LINE` bytes and has been dropped."""
+
+
+class LineReader(asyncio.Protocol):
+    """Cuts what comes in into lines. One consumer."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque()
+        self._held = 0
+        self._parts: list[bytes] = []
+        self._partial = 0
+        self._skipping = False
+        self._ended = False
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.ReadTransport | None = None
+
+    async def next(self) -> bytes | None:
+        """The next line without its newline; None at the end of input. A rest without newline is no line.
+
+        Raises:
+            TooLong: a line was dropped here.
+        """
+        while not self._lines:
+            if self._ended:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        line = self._lines.popleft()
+        self._held -= len(line)
+        if self._paused and self._held < AHEAD // 2 and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        if not line:
+            raise TooLong
+        return line
+
+    def end(self) -> None:
+        """Stop reading: the consumer gets what is there, and then the end."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport.close()
+        self._wake()
+
+    # -- what the loop calls ----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.ReadTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        first, newline, rest = data.partition(b"\n")
+        if not newline:
+            self._keep(data)
+            return
+        self._keep(first)
+        self._finish()
+        *lines, last = rest.split(b"\n")
+        for line in lines:
+            self._keep(line)
+            self._finish()
+        self._keep(last)
+        self._wake()
+        if self._held > AHEAD and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._wake()
+
+    # -- how it cuts ------------------------------------------------------------------------------------------
+
+    def _keep(self, data: bytes) -> None:
+        if not data or self._skipping:
+            return
+        self._partial += len(data)
+        if self._partial > MAX_LINE:
+            self._skipping = True
+            self._parts.clear()
+        else:
+            self._parts.append(data)
+
+    def _finish(self) -> None:
+        line = b"".join(self._parts).strip()
+        if line or self._skipping:
+            self._lines.append(b"" if self._skipping else line)
+            self._held += len(line)
+        self._parts.clear()
+        self._partial = 0
+        self._skipping = False
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class LineSink(Protocol):
+    """Takes lines for the peer."""
+
+    async def write(self, line: bytes) -> None:
+        """Hand over one line, newline included, and wait while the peer is behind.
+
+        Raises:
+            ConnectionError: the peer is gone.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let what was written go out, for at most two seconds, and close. Closing twice is fine."""
+        ...
+
+
+class PipeSink(asyncio.BaseProtocol):
+    """A sink on the event loop."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._free = asyncio.Event()
+        self._free.set()
+        self._lost = asyncio.Event()
+
+    async def write(self, line: bytes) -> None:
+        if self._transport is None or self._lost.is_set():
+            raise ConnectionError("the peer is gone")
+        self._transport.write(line)
+        if not self._free.is_set():
+            await self._free.wait()
+
+    async def close(self) -> None:
+        if self._transport is None or self._lost.is_set():
+            return
+        self._transport.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._lost.wait()
+        except TimeoutError:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
+        self._free.set()
+
+    def pause_writing(self) -> None:
+        self._free.clear()
+
+    def resume_writing(self) -> None:
+        self._free.set()
+
+
+class FileSink:
+    """A sink for what the loop cannot wait for: each line is written by a thread, one at a time."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._turn = asyncio.Lock()
+
+    async def write(self, line: bytes) -> None:
+        async with self._turn:
+            await asyncio.to_thread(write_all, self._fd, line)
+
+    async def close(self) -> None:
+        """Nothing is held back, so nothing is left to do."""
+
+
+def write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+async def open_lines(read_fd: int, write_fd: int) -> tuple[LineReader, LineSink]:
+    """Read lines from one descriptor and write lines to the other; both stay the caller's to close."""
+    reader, loop = LineReader(), asyncio.get_running_loop()
+    if not waitable(read_fd, write_fd):
+        threading.Thread(target=feed, args=(reader, read_fd, loop), name="bridge-stdin", daemon=True).start()
+        return reader, FileSink(write_fd)
+    sink = PipeSink()
+    await loop.connect_read_pipe(lambda: reader, os.fdopen(os.dup(read_fd), "rb", 0))
+    await loop.connect_write_pipe(lambda: sink, os.fdopen(os.dup(write_fd), "wb", 0))
+    return reader, sink
+
+
+def waitable(read_fd: int, write_fd: int) -> bool:
+    """Whether an event loop can wait for these without harm: a terminal's mode, say, is shared with its shell."""
+    if sys.platform == "win32":
+        return False
+    modes = [os.fstat(fd).st_mode for fd in (read_fd, write_fd)]
+    return all(stat.S_ISFIFO(m) or stat.S_ISSOCK(m) for m in modes) and not os.path.sameopenfile(read_fd, write_fd)
+
+
+def feed(reader: LineReader, fd: int, loop: asyncio.AbstractEventLoop) -> None:
+    """What the reading thread does, until the end of input or of the loop."""
+    while True:
+        try:
+            data = os.read(fd, 65_536)
+        except OSError:
+            data = b""
+        try:
+            if not data:
+                loop.call_soon_threadsafe(reader.eof_received)
+                return
+            loop.call_soon_threadsafe(reader.data_received, data)
+        except RuntimeError:  # the loop has been closed: nobody is left to tell
+            return

@@ -1,0 +1,242 @@
+"""Chats in the shapes that the MCP face gives them: conversations, messages, events, tickets, approvals.
+
+Knows the answers and the shapes; neither who asked nor how an answer travels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import cast
+
+from bridge_mcp.core.answers import (
+    ConversationPage,
+    ConversationStatus,
+    Decision,
+    MessagePage,
+    Sent,
+    Ticket,
+)
+from bridge_mcp.core.entries import (
+    Sender,
+)
+from bridge_mcp.core.tools import (
+    JSON,
+)
+from bridge_mcp.core.views import (
+    Approval,
+    Conversation,
+    Event,
+    Message,
+)
+from bridge_mcp.ports import (
+    EventPage,
+)
+from bridge_mcp.server.shapes import (
+    ApprovalShape,
+    ApprovalsShape,
+    ConversationShape,
+    ConversationsShape,
+    ConversationStatusShape,
+    DecisionShape,
+    EventPageShape,
+    EventShape,
+    MessagePageShape,
+    MessageShape,
+    MessagesShape,
+    SenderShape,
+    SentShape,
+    TicketShape,
+)
+
+__all__ = [
+    "approval",
+    "approvals",
+    "conversation_status",
+    "conversations",
+    "decision",
+    "event_page",
+    "instant",
+    "message_page",
+    "messages",
+    "parsed",
+    "sent",
+    "ticket",
+]
+
+
+def instant(seconds: float | None) -> str | None:
+    """Epoch seconds as text; None for 0, which the bridge uses for never and unknown."""
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parsed(text: str) -> JSON:
+    """What a JSON text says; a text that is no JSON as it is, and nothing as null."""
+    if not text:
+        return None
+    try:
+        return cast("JSON", json.loads(text))
+    except ValueError:
+        return text
+
+
+def conversation(known: Conversation) -> ConversationShape:
+    return {
+        "id": known.id,
+        "channel": known.channel,
+        "title": known.title,
+        "responder": known.responder,
+        "messages": known.messages,
+        "last_at": instant(known.last_at),
+        "last_text": known.last_text,
+    }
+
+
+def sender(who: Sender) -> SenderShape:
+    return {"id": who.id, "name": who.name, "kind": who.kind}
+
+
+def message(known: Message) -> MessageShape:
+    shape: MessageShape = {
+        "id": known.id,
+        "conversation": known.conversation,
+        "at": instant(known.at),
+        "direction": known.direction,
+        "author": sender(known.author),
+        "text": known.text,
+        "status": known.status,
+    }
+    if known.attachments:
+        shape["attachments"] = [
+            {"kind": a.kind, "mime": a.mime, "name": a.name, "size": a.size} for a in known.attachments
+        ]
+    if known.question is not None:
+        question = known.question
+        shape["question"] = {"choices": list(question.choices), "expires_at": instant(question.expires_at)}
+    elif known.buttons:
+        shape["buttons"] = [button.label for button in known.buttons]
+    if known.reply_to:
+        shape["reply_to"] = known.reply_to
+    if known.silent:
+        shape["silent"] = True
+    if known.reason:
+        shape["reason"] = known.reason
+    if known.platform_ids:
+        shape["platform_ids"] = list(known.platform_ids)
+    if known.attempts > 1:
+        shape["attempts"] = known.attempts
+    return shape
+
+
+def approval(known: Approval) -> ApprovalShape:
+    return {
+        "id": known.id,
+        "conversation": known.conversation,
+        "call": known.call,
+        "server": known.server,
+        "tool": known.tool,
+        "arguments": parsed(known.arguments),
+        "digest": known.digest,
+        "reason": known.reason,
+        "requested_by": known.requested_by,
+        "asked_at": instant(known.asked_at),
+        "expires_at": instant(known.expires_at),
+        "status": known.status,
+        "decided_by": known.decided_by,
+        "decided_at": instant(known.decided_at),
+        "note": known.note,
+    }
+
+
+def event(known: Event) -> EventShape:
+    shape: EventShape = {
+        "cursor": known.cursor,
+        "type": known.type,
+        "at": instant(known.at),
+        "body": {name: told(name, value) for name, value in known.body.items()},
+    }
+    if known.conversation:
+        shape["conversation"] = known.conversation
+    return shape
+
+
+def told(name: str, value: JSON) -> JSON:
+    """One field of an event's body, by the rules of this module."""
+    if name.endswith("_at") and isinstance(value, int | float):
+        return instant(value)
+    return parsed(value) if name == "arguments" and isinstance(value, str) else value
+
+
+def conversations(page: ConversationPage) -> ConversationsShape:
+    return {"conversations": [conversation(each) for each in page.conversations], "cursor": page.cursor}
+
+
+def messages(found: Iterable[Message]) -> MessagesShape:
+    return {"messages": [message(each) for each in found]}
+
+
+def message_page(page: MessagePage) -> MessagePageShape:
+    return {
+        "conversation": page.conversation,
+        "messages": [message(each) for each in page.messages],
+        "before": page.before,
+    }
+
+
+def event_page(page: EventPage) -> EventPageShape:
+    return {
+        "events": [event(each) for each in page.events],
+        "cursor": page.cursor,
+        "gap": page.gap,
+        "first_available": page.first_available,
+    }
+
+
+def approvals(found: Iterable[Approval]) -> ApprovalsShape:
+    return {"approvals": [approval(each) for each in found]}
+
+
+def decision(made: Decision) -> DecisionShape:
+    return {"approval": approval(made.approval), "grant": made.grant}
+
+
+def sent(answer: Sent) -> SentShape:
+    return {
+        "message": answer.message,
+        "status": answer.status,
+        "reason": answer.reason,
+        "parts": list(answer.parts),
+        "repeated": answer.repeated,
+    }
+
+
+def ticket(known: Ticket) -> TicketShape:
+    return {
+        "id": known.id,
+        "kind": known.kind,
+        "conversation": known.conversation,
+        "state": known.state,
+        "outcome": known.outcome,
+        "text": known.text,
+        "structured": parsed(known.structured),
+        "message": known.message,
+        "approvals": list(known.approvals),
+    }
+
+
+def conversation_status(known: ConversationStatus) -> ConversationStatusShape:
+    return {
+        "conversation": conversation(known.conversation),
+        "responder": known.responder,
+        "step": known.step,
+        "waiting": [approval(each) for each in known.waiting],
+        "usage": {
+            "input_tokens": known.usage.input_tokens,
+            "output_tokens": known.usage.output_tokens,
+            "cached_tokens": known.usage.cached_tokens,
+            "cost_usd": known.usage.cost_usd,
+        },
+    }

@@ -1,0 +1,297 @@
+"""The shapes of what the MCP face answers: JSON objects, as types that cost nothing at run time.
+
+Times are ISO 8601 in UTC with milliseconds, which models and programs both read; null where there is none. JSON that
+the bridge keeps as text (arguments, schemas, structured results) comes out as what it says. A message and an event
+leave out what is empty, since they come by the hundred; every other shape always has all its fields.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from bridge_mcp.core.tools import JSON
+
+__all__ = [
+    "ApprovalShape",
+    "ApprovalsShape",
+    "AttachmentShape",
+    "ChannelShape",
+    "ChannelsShape",
+    "CommandShape",
+    "ConversationShape",
+    "ConversationStatusShape",
+    "ConversationsShape",
+    "DecisionShape",
+    "EventPageShape",
+    "EventShape",
+    "GrantShape",
+    "GrantsShape",
+    "MessagePageShape",
+    "MessageShape",
+    "MessagesShape",
+    "PairingShape",
+    "PairingsShape",
+    "QuestionShape",
+    "RequestShape",
+    "ResponderShape",
+    "RevokedShape",
+    "SenderShape",
+    "SentShape",
+    "ServerShape",
+    "StatusShape",
+    "TicketShape",
+    "ToolListShape",
+    "ToolShape",
+    "UnpairedShape",
+    "UsageShape",
+]
+
+
+class ChannelShape(TypedDict):
+    name: str
+    type: str
+    responder: str
+    needs_pairing: bool
+    state: str
+    error: str
+    last_ok: str | None
+
+
+class ServerShape(TypedDict):
+    name: str
+    state: str
+    tools: int
+    error: str
+    restarts: int
+
+
+class ConversationShape(TypedDict):
+    id: str
+    channel: str
+    title: str
+    responder: str | None
+    messages: int
+    last_at: str | None
+    last_text: str
+
+
+class SenderShape(TypedDict):
+    id: str
+    name: str
+    kind: str
+
+
+class AttachmentShape(TypedDict):
+    kind: str
+    mime: str
+    name: str
+    size: int | None
+
+
+class QuestionShape(TypedDict):
+    choices: list[str]
+    expires_at: str | None
+
+
+class MessageShape(TypedDict):
+    id: str
+    conversation: str
+    at: str | None
+    direction: str
+    author: SenderShape
+    text: str
+    status: str
+    attachments: NotRequired[list[AttachmentShape]]
+    buttons: NotRequired[list[str]]
+    reply_to: NotRequired[str]
+    silent: NotRequired[bool]
+    question: NotRequired[QuestionShape]
+    reason: NotRequired[str]
+    platform_ids: NotRequired[list[str]]
+    attempts: NotRequired[int]
+
+
+class ApprovalShape(TypedDict):
+    id: str
+    conversation: str
+    call: str
+    server: str
+    tool: str
+    arguments: JSON
+    digest: str
+    reason: str
+    requested_by: str
+    asked_at: str | None
+    expires_at: str | None
+    status: str
+    decided_by: str
+    decided_at: str | None
+    note: str
+
+
+class TicketShape(TypedDict):
+    id: str
+    kind: str
+    conversation: str
+    state: str
+    outcome: str
+    text: str
+    structured: JSON
+    message: str
+    approvals: list[str]
+
+
+class EventShape(TypedDict):
+    cursor: int
+    type: str
+    at: str | None
+    conversation: NotRequired[str]
+    body: dict[str, JSON]
+
+
+class ToolShape(TypedDict):
+    name: str
+    server: str
+    tool: str
+    description: str
+    schema: JSON
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+    confirmation: str
+
+
+class PairingShape(TypedDict):
+    channel: str
+    chat: str
+    role: str
+    name: str
+    by: str
+    at: str | None
+
+
+class RequestShape(TypedDict):
+    code: str
+    channel: str
+    chat: str
+    name: str
+    at: str | None
+    expires_at: str | None
+
+
+class GrantShape(TypedDict):
+    id: int
+    tool: str
+    conversation: str
+    arguments: dict[str, str]
+    expires_at: str | None
+    by: str
+    created_at: str | None
+
+
+class ChannelsShape(TypedDict):
+    channels: list[ChannelShape]
+
+
+class ConversationsShape(TypedDict):
+    conversations: list[ConversationShape]
+    cursor: str
+
+
+class MessagesShape(TypedDict):
+    messages: list[MessageShape]
+
+
+class MessagePageShape(TypedDict):
+    conversation: str
+    messages: list[MessageShape]
+    before: str
+
+
+class EventPageShape(TypedDict):
+    events: list[EventShape]
+    cursor: int
+    gap: bool
+    first_available: int
+
+
+class ApprovalsShape(TypedDict):
+    approvals: list[ApprovalShape]
+
+
+class DecisionShape(TypedDict):
+    approval: ApprovalShape
+    grant: int | None
+
+
+class ToolListShape(TypedDict):
+    tools: list[ToolShape]
+    servers: list[ServerShape]
+
+
+class SentShape(TypedDict):
+    message: str
+    status: str
+    reason: str
+    parts: list[str]
+    repeated: bool
+
+
+class StatusShape(TypedDict):
+    version: str
+    role: str
+    engine_pid: int | None
+    engine_since: str | None
+    channels: list[ChannelShape]
+    servers: list[ServerShape]
+    models: dict[str, JSON]
+    waiting_approvals: int
+    queued_messages: int
+    event_cursor: int
+    warnings: list[str]
+
+
+class UsageShape(TypedDict):
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+
+
+class ConversationStatusShape(TypedDict):
+    conversation: ConversationShape
+    responder: str
+    step: str
+    waiting: list[ApprovalShape]
+    usage: UsageShape
+
+
+class ResponderShape(TypedDict):
+    conversation: str
+    responder: str
+
+
+class CommandShape(TypedDict):
+    conversation: str
+    text: str
+
+
+class UnpairedShape(TypedDict):
+    channel: str
+    chat: str
+    paired: bool
+
+
+class RevokedShape(TypedDict):
+    grant: int
+    revoked: bool
+
+
+class PairingsShape(TypedDict):
+    pairings: list[PairingShape]
+    requests: list[RequestShape]
+
+
+class GrantsShape(TypedDict):
+    grants: list[GrantShape]

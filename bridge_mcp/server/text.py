@@ -1,0 +1,18 @@
+"""JSON text as the face writes it: compact, and fit for every parser."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = ["compact", "mended"]
+
+
+def compact(value: Any) -> str:
+    """A JSON value as text, without spaces, characters unescaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def mended(text: str) -> str:
+    """The text with every lone half of a UTF-16 pair, which JSON parsers refuse, replaced by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

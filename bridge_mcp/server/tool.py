@@ -1,0 +1,116 @@
+"""What a tool of the face is: a function over the service, with its scope, its annotations and its parameters.
+
+Knows no tool by name, and no protocol but the names of its annotations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.params import Param, params_of, schema_of
+
+if TYPE_CHECKING:
+    from bridge_mcp.service import Bridge
+
+__all__ = ["Progress", "Tool", "ToolCall", "tool"]
+
+Answer: TypeAlias = Mapping[str, Any]
+"""A JSON object; its shape is one of `shapes`."""
+
+Progress: TypeAlias = Callable[[float, float], Awaitable[None]]
+"""Tells the caller of a wait: seconds gone, seconds at most."""
+
+T = TypeVar("T")
+
+PROGRESS_S = 5.0
+"""How often a caller who asked for progress is told that a wait goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call: who makes it, and on which bridge. `progress` is there if the caller asked for it."""
+
+    bridge: Bridge
+    who: Principal
+    progress: Progress | None = None
+
+    async def wait(self, answer: Awaitable[T], most_s: float) -> T:
+        """Await an answer that may take up to `most_s` seconds, telling the caller meanwhile."""
+        if self.progress is None or most_s <= 0:
+            return await answer
+        telling = asyncio.create_task(tell(self.progress, most_s))
+        try:
+            return await answer
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+
+
+async def tell(progress: Progress, most_s: float) -> None:
+    begun = time.monotonic()
+    while True:
+        await progress(min(round(time.monotonic() - begun, 3), most_s), most_s)
+        await asyncio.sleep(PROGRESS_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool, as it is listed and called."""
+
+    name: str
+    scope: Scope
+    description: str
+    params: tuple[Param, ...]
+    run: Callable[..., Awaitable[Answer]]
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+
+    def listed(self) -> dict[str, JSON]:
+        """The tool as `tools/list` tells of it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": schema_of(self.params),
+            "annotations": {
+                "readOnlyHint": self.read_only,
+                "destructiveHint": self.destructive,
+                "idempotentHint": self.idempotent,
+                "openWorldHint": self.open_world,
+            },
+        }
+
+
+def tool(
+    scope: Scope,
+    *,
+    read_only: bool = False,
+    destructive: bool = False,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Callable[[Callable[..., Awaitable[Answer]]], Tool]:
+    """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters."""
+
+    def made(function: Callable[..., Awaitable[Answer]]) -> Tool:
+        return Tool(
+            name=function.__name__,
+            scope=scope,
+            description=" ".join((function.__doc__ or "").split()),
+            params=params_of(function),
+            run=function,
+            read_only=read_only,
+            destructive=destructive,
+            idempotent=idempotent or read_only,
+            open_world=open_world,
+        )
+
+    return made

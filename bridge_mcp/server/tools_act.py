@@ -1,0 +1,129 @@
+"""The tools that act in chats, decide and call: scopes `send`, `approve` and `tools`.
+
+The annotations of this module's functions are read at run time, as each tool's parameters.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from bridge_mcp.core.entries import Button
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.server import render, shapes
+from bridge_mcp.server.params import AtMost, Between
+from bridge_mcp.server.tool import Tool, ToolCall, tool
+
+__all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
+
+Text = Annotated[str, AtMost(None)]
+Seconds = Annotated[float, Between(0, 50)]
+Key = Annotated[str, "Any text; a call repeated with it does nothing twice"]
+
+YEAR_S = 366 * 24 * 3600
+
+
+@tool("send", open_world=True)
+async def send_message(
+    call: ToolCall,
+    conversation: str,
+    text: Text,
+    reply_to: Annotated[str, "A message id"] = "",
+    buttons: Annotated[tuple[str, ...], "Choices below the message; pressing one says its text"] = (),
+    silent: bool = False,
+    idempotency_key: Key = "",
+) -> shapes.SentShape:
+    """Send a message to a chat. `status` is sent, queued (goes out by itself), uncertain (may have gone out: ask before
+    you repeat it) or failed."""
+    answer = await call.bridge.send_message(
+        call.who,
+        conversation,
+        text,
+        reply_to=reply_to,
+        buttons=[Button(label, label) for label in buttons],
+        silent=silent,
+        idempotency_key=idempotency_key,
+    )
+    return render.sent(answer)
+
+
+@tool("send", open_world=True)
+async def ask_user(
+    call: ToolCall,
+    conversation: str,
+    question: Text,
+    choices: Annotated[tuple[str, ...], "Buttons to choose from; none: a free answer"] = (),
+    expires_s: Annotated[float, Between(0, YEAR_S), "0: never"] = 3600,
+    idempotency_key: Key = "",
+) -> shapes.TicketShape:
+    """Ask the people of a chat. Answers a ticket at once: pass its id to wait_for until it is done."""
+    answer = await call.bridge.ask_user(
+        call.who, conversation, question, choices=choices, expires_s=expires_s, idempotency_key=idempotency_key
+    )
+    return render.ticket(answer)
+
+
+@tool("send", destructive=True, open_world=True)
+async def run_turn(
+    call: ToolCall,
+    conversation: str,
+    text: Annotated[str, AtMost(None), "What the assistant is asked"],
+    wait_s: Seconds = 20,
+    idempotency_key: Key = "",
+) -> shapes.TicketShape:
+    """Have the assistant take a turn in a chat, tools included; its reply goes to the chat. Answers a ticket: if it is
+    still open, see its approvals, then wait_for."""
+    answer = call.bridge.run_turn(call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key)
+    return render.ticket(await call.wait(answer, wait_s))
+
+
+@tool("send", idempotent=True)
+async def set_responder(
+    call: ToolCall, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
+) -> shapes.ResponderShape:
+    """Say who answers a chat from now on: the assistant, MCP clients (relay), nobody, or as the config says."""
+    now = await call.bridge.set_responder(call.who, conversation, responder)
+    return {"conversation": conversation, "responder": now}
+
+
+@tool("approve", destructive=True, idempotent=True, open_world=True)
+async def approve_call(
+    call: ToolCall,
+    approval_id: str,
+    digest: Annotated[str, "As listed: approve only exactly that"] = "",
+    arguments: Annotated[Mapping[str, JSON] | None, "To run with instead"] = None,
+    remember: Annotated[
+        Literal["once", "conversation", "always"], "Else also grant this tool's later calls, here or everywhere"
+    ] = "once",
+    note: Text = "",
+) -> shapes.DecisionShape:
+    """Let one waiting tool call run. Read its arguments first (list_approvals). The first verdict wins."""
+    made = await call.bridge.approve_call(
+        call.who, approval_id, digest=digest, arguments=arguments, remember=remember, note=note
+    )
+    return render.decision(made)
+
+
+@tool("approve", idempotent=True)
+async def reject_call(
+    call: ToolCall, approval_id: str, reason: Annotated[str, AtMost(None), "Told to the assistant"] = ""
+) -> shapes.DecisionShape:
+    """Keep one waiting tool call from running. The first verdict wins."""
+    return render.decision(await call.bridge.reject_call(call.who, approval_id, reason=reason))
+
+
+@tool("tools", destructive=True, open_world=True)
+async def call_tool(
+    call: ToolCall,
+    tool: Annotated[str, "A name from list_tools"],
+    arguments: Mapping[str, JSON] | None = None,
+    wait_s: Seconds = 20,
+    idempotency_key: Key = "",
+) -> shapes.TicketShape:
+    """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
+    else has to approve the call (you may not) or it runs on."""
+    answer = call.bridge.call_tool(call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key)
+    return render.ticket(await call.wait(answer, wait_s))
+
+
+SEND_TOOLS: tuple[Tool, ...] = (send_message, ask_user, run_turn, set_responder)
+APPROVE_TOOLS: tuple[Tool, ...] = (approve_call, reject_call)
+CALL_TOOLS: tuple[Tool, ...] = (call_tool,)

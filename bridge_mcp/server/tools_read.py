@@ -1,0 +1,129 @@
+"""The tools that look and change nothing: scope `read`.
+
+The annotations of this module's functions are read at run time, as each tool's parameters.
+"""
+
+from typing import Annotated, Literal
+
+from bridge_mcp.server import render, render_bridge, shapes
+from bridge_mcp.server.params import AtMost, Between
+from bridge_mcp.server.tool import Tool, ToolCall, tool
+
+__all__ = ["READ_TOOLS"]
+
+Seconds = Annotated[float, Between(0, 50)]
+
+
+@tool("read", read_only=True)
+async def list_channels(call: ToolCall) -> shapes.ChannelsShape:
+    """The chat accounts this bridge holds, and how each is."""
+    return render_bridge.channels(await call.bridge.list_channels(call.who))
+
+
+@tool("read", read_only=True)
+async def list_conversations(
+    call: ToolCall,
+    channel: str = "",
+    query: Annotated[str, "Part of an id or a title"] = "",
+    limit: Annotated[int, Between(1, 200)] = 50,
+    cursor: str = "",
+) -> shapes.ConversationsShape:
+    """Chats, the most recent first. Pass the answer's cursor for the next page; it is empty at the end."""
+    page = await call.bridge.list_conversations(call.who, channel=channel, query=query, limit=limit, cursor=cursor)
+    return render.conversations(page)
+
+
+@tool("read", read_only=True)
+async def read_messages(
+    call: ToolCall,
+    conversation: str,
+    before: Annotated[str, "A message id: read what is older"] = "",
+    limit: Annotated[int, Between(1, 200)] = 50,
+) -> shapes.MessagePageShape:
+    """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
+    return render.message_page(await call.bridge.read_messages(call.who, conversation, before=before, limit=limit))
+
+
+@tool("read", read_only=True)
+async def search_messages(
+    call: ToolCall,
+    query: Annotated[str, AtMost(None)],
+    conversation: str = "",
+    limit: Annotated[int, Between(1, 100)] = 20,
+) -> shapes.MessagesShape:
+    """Messages that hold every word of the query, the newest first."""
+    found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
+    return render.messages(found)
+
+
+@tool("read", read_only=True)
+async def wait_for_events(
+    call: ToolCall,
+    after: Annotated[int | None, Between(0, 2**53), "Cursor of the last answer; 0 reads from the beginning"] = None,
+    consumer: Annotated[str, "Name under which the bridge keeps your cursor; `after` acknowledges"] = "",
+    types: Annotated[tuple[str, ...], "Such as message.received, approval.requested; all if empty"] = (),
+    conversation: str = "",
+    limit: Annotated[int, Between(1, 500)] = 100,
+    timeout_s: Seconds = 20,
+) -> shapes.EventPageShape:
+    """What happened in the bridge, waiting for the first event if there is none yet. Call it again with the answer's
+    cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now."""
+    answer = call.bridge.wait_for_events(
+        call.who,
+        after=after,
+        consumer=consumer,
+        types=types,
+        conversation=conversation,
+        limit=limit,
+        timeout_s=timeout_s,
+    )
+    return render.event_page(await call.wait(answer, timeout_s))
+
+
+@tool("read", read_only=True)
+async def wait_for(
+    call: ToolCall,
+    ticket: Annotated[str, "Id of a ticket or an approval"],
+    timeout_s: Seconds = 20,
+) -> shapes.TicketShape:
+    """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
+    return render.ticket(await call.wait(call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s), timeout_s))
+
+
+@tool("read", read_only=True)
+async def list_approvals(
+    call: ToolCall,
+    conversation: str = "",
+    status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
+    limit: Annotated[int, Between(1, 500)] = 100,
+) -> shapes.ApprovalsShape:
+    """Tool calls that wait for a verdict, oldest first: whole arguments, digest, who asked, when each expires."""
+    found = await call.bridge.list_approvals(call.who, conversation=conversation, status=status, limit=limit)
+    return render.approvals(found)
+
+
+@tool("read", read_only=True)
+async def list_tools(
+    call: ToolCall, query: Annotated[str, "Part of a name or a description"] = ""
+) -> shapes.ToolListShape:
+    """The nested tools that the assistant and call_tool can use, with their schemas, and how their servers are."""
+    return render_bridge.tool_list(await call.bridge.list_tools(call.who), query)
+
+
+@tool("read", read_only=True)
+async def get_status(call: ToolCall) -> shapes.StatusShape:
+    """How the bridge is: engine, channels, tool servers, what waits, and warnings with their fixes."""
+    return render_bridge.status(await call.bridge.get_status(call.who))
+
+
+READ_TOOLS: tuple[Tool, ...] = (
+    list_channels,
+    list_conversations,
+    read_messages,
+    search_messages,
+    wait_for_events,
+    wait_for,
+    list_approvals,
+    list_tools,
+    get_status,
+)

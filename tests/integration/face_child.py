@@ -1,0 +1,119 @@
+"""A process that serves the MCP face over a real bridge: a real store, a real engine, a planned model, two small tools.
+
+    python -m tests.integration.face_child stdio STATE_DIR [SCOPE,SCOPE…] [uvloop]
+    python -m tests.integration.face_child http STATE_DIR
+
+Over HTTP it prints its port, and knows the clients of `CLIENTS` by their tokens. Channel `local` needs no pairing; on
+`family`, only chat 42 is paired. The assistant deletes what it is asked to delete, and says what it was told otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+from bridge_mcp.core.policy import SCOPES, Principal, Scope
+from bridge_mcp.core.tools import JSON, ToolResult
+from bridge_mcp.engine.engine import Engine
+from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
+from bridge_mcp.server.app import build_server, the_one
+from bridge_mcp.server.auth import Client, hash_token
+from bridge_mcp.server.claim import claim
+from bridge_mcp.server.http import serve_http
+from bridge_mcp.server.stdio import serve_stdio
+from bridge_mcp.service import Bridge
+from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says
+
+ALL = "all-the-scopes-there-are-0123456789"
+READER = "may-read-on-the-local-channel-only"
+CLIENTS = (
+    Client("all", hash_token(ALL), frozenset(SCOPES)),
+    Client("reader", hash_token(READER), frozenset({"read"}), frozenset({"local"})),
+)
+
+
+class WallClock:
+    def now(self) -> float:
+        return time.time()
+
+
+def answer(request: ModelRequest) -> ModelReply:
+    """What the assistant says: `delete NAME` becomes a call, anything else comes back."""
+    last = request.messages[-1]
+    if last.role == "user" and last.text.startswith("delete "):
+        return calls(("files__delete", {"name": last.text.removeprefix("delete ")}))
+    return says(f"{last.role} said: {last.text}")
+
+
+def small_tools() -> FakeToolbox:
+    toolbox = FakeToolbox()
+    name: JSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+    @toolbox.tool("files__delete", schema=name)
+    async def delete(arguments: Mapping[str, JSON]) -> str:  # pyright: ignore[reportUnusedFunction]
+        return f"{arguments['name']} is gone"
+
+    @toolbox.tool("noise__shout", read_only=True)
+    async def shout(arguments: Mapping[str, JSON]) -> ToolResult:  # pyright: ignore[reportUnusedFunction]
+        print("this is not the protocol", flush=True)  # noqa: T201
+        os.write(1, b'{"jsonrpc": "2.0", "id": 1, "result": {}}\n')
+        return ToolResult("shouted", structured='{"loud": true}')
+
+    return toolbox
+
+
+@asynccontextmanager
+async def running(state: Path) -> AsyncGenerator[Bridge]:
+    """A bridge with its engine, for as long as the context lasts."""
+    clock = WallClock()
+    store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    channels = {
+        "local": FakeChannel("local", delivered_by_commit=True, clock=clock),
+        "family": FakeChannel("family", needs_pairing=True, clock=clock),
+    }
+    toolbox = small_tools()
+    rules = Rules({name: ChannelRules(name, responder="assistant") for name in channels})
+    traits = {name: channel.traits for name, channel in channels.items()}
+    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: True)
+    engine = asyncio.create_task(Engine(store, rules, channels, FakeModel(answer), toolbox, clock).run())
+    try:
+        await store.access.pair(Pairing("family", "42", "user", "Ann"))
+        yield bridge
+    finally:
+        engine.cancel()
+        with suppress(asyncio.CancelledError):
+            await engine
+        await store.close()
+
+
+async def over_stdio(state: Path, scopes: frozenset[Scope]) -> None:
+    wire = claim()
+    async with running(state) as bridge:
+        await serve_stdio(build_server(bridge, the_one(Principal("stdio", "client", scopes))), wire)
+
+
+async def over_http(state: Path) -> None:
+    async with running(state) as bridge:
+        await serve_http(bridge, clients=CLIENTS, on_ready=lambda port: print(port, flush=True))  # noqa: T201
+
+
+def main(how: str, state: str, scopes: str = "read,send,approve,tools,admin", loop: str = "asyncio") -> None:
+    granted = frozenset(cast("list[Scope]", scopes.split(",")))
+    serving = over_stdio(Path(state), granted) if how == "stdio" else over_http(Path(state))
+    if loop == "uvloop":
+        import uvloop
+
+        uvloop.run(serving)
+    else:
+        asyncio.run(serving)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
