@@ -14,15 +14,32 @@ __all__ = ["Store"]
 class Store(Protocol):
     """All faces of one store."""
 
-    log: LogStore
-    agenda: Agenda
-    feed: Feed
-    history: History
-    approvals: Approvals
-    outbox: Outbox
-    access: Access
-    grants: Grants
-    board: Board
+    @property
+    def log(self) -> LogStore: ...
+
+    @property
+    def agenda(self) -> Agenda: ...
+
+    @property
+    def feed(self) -> Feed: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def approvals(self) -> Approvals: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def access(self) -> Access: ...
+
+    @property
+    def grants(self) -> Grants: ...
+
+    @property
+    def board(self) -> Board: ...
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the files. Closing twice is fine."""

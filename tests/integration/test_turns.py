@@ -257,11 +257,12 @@ async def test_a_slow_turn_holds_up_no_other_chat(tmp_path: Path) -> None:
 
 
 async def test_stop_cuts_off_the_model(tmp_path: Path) -> None:
-    cut = anyio.Event()
+    working, cut = anyio.Event(), anyio.Event()
 
     async def reply(request: object) -> object:
         if len(model.requests) > 1:
             return says("Yes?")
+        working.set()
         try:
             await anyio.sleep_forever()
         finally:
@@ -270,7 +271,8 @@ async def test_stop_cuts_off_the_model(tmp_path: Path) -> None:
     model = FakeModel(reply)  # pyright: ignore[reportArgumentType]
     async with world(tmp_path, model) as it:
         message = await it.say("think for ever")
-        await it.events("message.received")
+        with anyio.fail_after(5):
+            await working.wait()
         assert await it.bridge.run_command(OWNER, "local/main", "/stop") == "Stopped."
         with anyio.fail_after(5):
             await cut.wait()
