@@ -50,6 +50,8 @@ def load_config(
         rules=reading.rules(),
         clients=reading.clients(),
         stdio=reading.stdio(),
+        allowed_hosts=tuple(file.http.allowed_hosts),
+        allowed_origins=tuple(file.http.allowed_origins),
         secrets=reading.secrets.known,
     )
     problems.check()

@@ -12,6 +12,7 @@ __all__ = [
     "Client",
     "Engine",
     "File",
+    "Http",
     "ModelSection",
     "Name",
     "Section",
@@ -115,6 +116,13 @@ class Client(Section):
     channels: list[Text] = []
 
 
+class Http(Section):
+    """[http]: what `serve --http` lets in beside this machine's own names."""
+
+    allowed_hosts: list[Text] = []
+    allowed_origins: list[Text] = []
+
+
 class Engine(Section):
     """[engine]: how much is done at once, and what one turn may use."""
 
@@ -134,4 +142,5 @@ class File(Section):
     tool_servers: dict[ServerName, ToolServer] = {}
     approvals: Approvals = Approvals()
     clients: dict[Name, Client] = {}
+    http: Http = Http()
     engine: Engine = Engine()

@@ -53,6 +53,10 @@ class Config:
     clients: tuple[Client, ...]
     """Those over HTTP."""
     stdio: Client
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which HTTP clients reach the bridge, beside this machine's own."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may use it over HTTP."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
 

@@ -1,0 +1,81 @@
+"""All commands in one place. Each lives in a module of its own group, which is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from bridge_mcp import __version__
+from bridge_mcp.cli.run import told
+from bridge_mcp.core.errors import BridgeError
+
+__all__ = ["make_app", "run"]
+
+HELP = """\
+An MCP server that is a chat bridge.
+
+Without a command it serves MCP over standard input and output, as hosts start it; `--config`, `--scopes` and
+`--log-level` go with that.
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code."""
+    try:
+        return make_app()(in_order(arguments), result_action="return_value") or 0
+    except BridgeError as exc:
+        return told(exc)
+
+
+def make_app() -> App:
+    """The commands."""
+    app = App(name="bridge-mcp", help=HELP, version=__version__, version_flags=["--version"])
+    cli = "bridge_mcp.cli"
+    app.command(f"{cli}.serving:plain", name="stdio", help="Serve MCP over standard input and output (the default).")
+    app.command(f"{cli}.serving:serve", name="serve", help="Stay up: the engine, and with --http MCP for many clients.")
+    app.command(
+        f"{cli}.demo:demo", name="demo", help="See all of it work in under 20 seconds, without keys or network."
+    )
+    app.command(f"{cli}.chat:chat", name="chat", help="Chat in this terminal, on the local channel.")
+    app.command(f"{cli}.messages:send", name="send", help="Send a message to a conversation.")
+    app.command(f"{cli}.messages:events", name="events", help="Show what happens in the bridge.")
+    app.command(f"{cli}.messages:log", name="log", help="Show the log of a conversation, and verify it.")
+    app.command(f"{cli}.status:status", name="status", help="How the bridge is.")
+    app.command(f"{cli}.check:check", name="check", help="Check everything, and say how to mend what is wrong.")
+    app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
+    app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
+    app.command(approvals_app(f"{cli}.approvals"))
+    app.command(pair_app(f"{cli}.pairing"))
+    return app
+
+
+def approvals_app(module: str) -> App:
+    group = App(name="approvals", help="See and decide the calls that wait for a verdict.")
+    group.command(f"{module}:list_", name="list", help="The calls that wait, whole.")
+    group.command(f"{module}:approve", name="approve", help="Let one call run.")
+    group.command(f"{module}:reject", name="reject", help="Keep one call from running.")
+    group.command(f"{module}:grants", name="grants", help="The standing verdicts that --remember made.")
+    group.command(f"{module}:revoke", name="revoke", help="End a standing verdict.")
+    return group
+
+
+def pair_app(module: str) -> App:
+    group = App(name="pair", help="Let chats and people in.")
+    group.command(f"{module}:add", name="add", help="Let a chat in: pair add CODE, or pair add CHANNEL CHAT.")
+    group.command(f"{module}:list_", name="list", help="Who was let in, and who asks to be.")
+    group.command(f"{module}:remove", name="remove", help="Let a chat in no longer.")
+    return group
+
+
+def in_order(arguments: Sequence[str]) -> list[str]:
+    """Options that stand before the command, put behind it, where the command takes them."""
+    left, options = list(arguments), list[str]()
+    while left and left[0].partition("=")[0] in ("--config", "--log-level"):
+        options.append(left.pop(0))
+        if "=" not in options[-1] and left:
+            options.append(left.pop(0))
+    if not options or not left or left[0].startswith("-"):
+        return list(arguments)
+    words = 2 if left[0] in ("approvals", "pair") else 1
+    return [*left[:words], *options, *left[words:]]

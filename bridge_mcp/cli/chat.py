@@ -1,0 +1,207 @@
+"""The command `chat`: a conversation of a local channel in the terminal, beside a running engine or as the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import math
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import anyio
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.approvals import approval_view
+from bridge_mcp.cli.common import USUAL, Common, with_bridge
+from bridge_mcp.cli.lines import event_words
+from bridge_mcp.cli.output import clock, console, visible
+from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.core.views import Event
+from bridge_mcp.service import MAX_WAIT_S, OWNER
+
+__all__ = ["chat"]
+
+SHOWN = 10
+PROMPT = "› "
+SETTLE_S = 120.0
+"""How long the end of input waits for the answer to what was said before it."""
+
+
+def chat(conversation: str = "", *, common: Common = USUAL) -> int:
+    """Chat in this terminal. /help lists the commands; Ctrl-D ends it.
+
+    Parameters
+    ----------
+    conversation
+        CHANNEL/NAME on a local channel; without it, the main one.
+    """
+
+    async def body(assembly: Assembly) -> None:
+        await Chat(assembly, conversation or main_of(assembly)).run()
+
+    return with_bridge(common, body, engine="now")
+
+
+def main_of(assembly: Assembly) -> str:
+    """The main conversation of the first local channel.
+
+    Raises:
+        BadInput: there is no local channel.
+    """
+    for name, channel in assembly.config.channels.items():
+        if channel.type == "local":
+            return f"{name}/main"
+    raise BadInput("There is no local channel to chat on.", fix='Add one: [channels.local] with type = "local".')
+
+
+class Chat:
+    """One conversation at one terminal."""
+
+    def __init__(self, assembly: Assembly, conversation: str) -> None:
+        self.bridge = assembly.bridge
+        self.conversation = conversation
+        self.routed = assembly.config.rules.route == conversation
+        """Whether approvals of other conversations are to be shown here too."""
+        self.out: Console = console()
+        self.typed = sys.stdin.isatty() and sys.stdout.isatty()
+        self._own: set[str] = set()
+        self._shown = 0
+        self._seen = anyio.Event()
+        self._speaking = anyio.Lock()
+
+    async def run(self) -> None:
+        """Until the input ends."""
+        cursor = self._shown = (await self.bridge.get_status(OWNER)).event_cursor
+        await self.show_past()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.follow, cursor)
+            async for line in lines():
+                await self.say(line)
+            await self.settle()
+            tasks.cancel_scope.cancel()
+
+    async def say(self, line: str) -> None:
+        """Say a line; what it causes is shown as it happens."""
+        if not line.strip():
+            self.prompt()
+            return
+        async with self._speaking:
+            try:
+                said = await self.bridge.say(OWNER, self.conversation, line)
+                self._own.add(said)
+            except BridgeError as exc:
+                self.show(Text(f"error: {exc}", "red"))
+        self.prompt()
+
+    async def settle(self) -> None:
+        """Wait until all is shown, and nothing is left to do here but by people."""
+        with anyio.move_on_after(SETTLE_S):
+            while True:
+                seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
+                step = (await self.bridge.get_conversation(OWNER, self.conversation)).step
+                head = (await self.bridge.get_status(OWNER)).event_cursor
+                if step in ("Idle", "Wait") and self._shown >= head:
+                    return
+                await seen.wait()
+
+    async def follow(self, cursor: int) -> None:
+        """Show what happens, as it happens."""
+        only = "" if self.routed else self.conversation
+        while True:
+            page = await self.bridge.wait_for_events(OWNER, after=cursor, conversation=only, timeout_s=MAX_WAIT_S)
+            for event in page.events:
+                async with self._speaking:
+                    await self.event(event)
+            cursor = self._shown = page.cursor
+            self._seen.set()
+            self._seen = anyio.Event()
+
+    # -- what is shown ----------------------------------------------------------------------------------------
+
+    async def show_past(self) -> None:
+        """The last messages, and what waits."""
+        self.show(Text(f"{self.conversation}: /help lists the commands, Ctrl-D ends the chat", "dim"))
+        page = await self.bridge.read_messages(OWNER, self.conversation, limit=SHOWN)
+        for message in page.messages:
+            self.message(message.author.name or message.author.id, message.text, message.at)
+        await self.approvals()
+        self.prompt()
+
+    async def event(self, event: Event) -> None:
+        """Show one event."""
+        body, here = event.body, event.conversation == self.conversation
+        if event.type == "approval.requested" and (here or self.routed):
+            await self.approvals(str(body["approval"]))
+        elif not here:
+            return
+        elif event.type == "message.received":
+            sender = body["from"]
+            name = str(sender.get("name") or sender.get("id")) if isinstance(sender, dict) else ""
+            if not (self.typed and body["message"] in self._own):
+                self.message(name, str(body["text"]), event.at)
+        elif event.type in ("message.sent", "message.queued", "turn.finished") and "text" in body:
+            self.message(str(body.get("by") or "assistant"), str(body["text"]), event.at)
+        elif event.type == "turn.stopped" and body["text"]:
+            self.message("bridge", str(body["text"]), event.at)
+        elif event.type in ("tool.started", "tool.finished", "approval.decided"):
+            self.show(Text(f"  · {event.type.partition('.')[2]}: {event_words(event)}", "dim"))
+        elif event.type in ("model.failed", "message.failed"):
+            self.show(Text(f"  ! {event_words(event)}", "red"))
+        self.prompt()
+
+    async def approvals(self, only: str = "") -> None:
+        """Show the calls that wait, or the one that just came."""
+        where = "" if self.routed else self.conversation
+        for approval in await self.bridge.list_approvals(OWNER, conversation=where):
+            if only in ("", approval.id):
+                self.show(Padding(approval_view(approval), (0, 0, 0, 2)))
+                self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
+
+    def message(self, name: str, text: str, at: float) -> None:
+        head = Text(f"{clock(at)}  ", "dim")
+        head.append(visible(name), "bold green" if name == OWNER.name else "bold cyan")
+        self.show(head)
+        self.show(Padding(Text(visible(text, lines=True)), (0, 0, 0, 2)))
+
+    def show(self, what: Text | Padding) -> None:
+        if self.typed:
+            self.out.file.write("\r\x1b[K")  # over the prompt
+        self.out.print(what)
+
+    def prompt(self) -> None:
+        if self.typed:
+            self.out.file.write(f"\r\x1b[K{PROMPT}")
+            self.out.file.flush()
+
+
+async def lines() -> AsyncIterator[str]:
+    """Lines of standard input, to its end.
+
+    The thread that reads is a daemon, since nothing can wake it; it reads the descriptor itself, because at exit Python
+    waits for whoever holds the lock of `sys.stdin`.
+    """
+    loop = asyncio.get_running_loop()
+    sender, receiver = anyio.create_memory_object_stream[str](math.inf)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read() -> None:
+        rest = ""
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            while data := os.read(0, 65_536):
+                *whole, rest = (rest + decoder.decode(data)).split("\n")
+                for line in whole:
+                    loop.call_soon_threadsafe(sender.send_nowait, line)
+            if rest:
+                loop.call_soon_threadsafe(sender.send_nowait, rest)
+            loop.call_soon_threadsafe(sender.close)
+
+    threading.Thread(target=read, name="bridge-chat-input", daemon=True).start()
+    with receiver:
+        async for line in receiver:
+            yield line

@@ -1,0 +1,56 @@
+"""What the commands share: the options every command takes, and a bridge to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from bridge_mcp.assembly import Assembly, EngineWish, open_bridge
+from bridge_mcp.cli.run import loop, prepare
+from bridge_mcp.config import Config
+
+__all__ = ["NO_ENGINE", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.")]
+
+NO_ENGINE = "No engine is running: it happens once one does (a host that uses the bridge, bridge-mcp serve, or chat)."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    config: Annotated[str | None, Parameter(help="The configuration file.")] = None
+    log_level: Annotated[LogLevel | None, Parameter(help="What goes to standard error; else BRIDGE_MCP_LOG.")] = None
+
+    def prepare(self, usual: LogLevel = "warning") -> Config:
+        """The settings, with logging on."""
+        return prepare(self.config, self.log_level, usual)
+
+
+USUAL = Common()
+"""No option given."""
+
+
+def with_bridge(
+    common: Common, body: Callable[[Assembly], Awaitable[int | None]], *, engine: EngineWish = "never"
+) -> int:
+    """Run `body` with an open bridge; its exit code, 0 for None."""
+
+    async def run(config: Config) -> int:
+        async with open_bridge(config, engine=engine) as assembly:
+            return await body(assembly) or 0
+
+    return loop(run, common.prepare())
+
+
+async def engine_runs(assembly: Assembly) -> bool:
+    """Whether any process is the engine just now."""
+    from bridge_mcp.service import OWNER
+
+    return (await assembly.bridge.get_status(OWNER)).engine_pid is not None

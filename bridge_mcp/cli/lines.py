@@ -1,0 +1,140 @@
+"""Events and entries as lines for people."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from bridge_mcp.cli.output import clock, visible
+from bridge_mcp.core.entries import (
+    Asked,
+    Cleared,
+    Configured,
+    Delivered,
+    Entry,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Replied,
+    Requested,
+    Sender,
+    Started,
+    Stopped,
+    approval_id,
+)
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.views import Event
+
+__all__ = ["entry_line", "event_line", "event_words"]
+
+COLOURS = {
+    "approval.requested": "yellow",
+    "approval.decided": "yellow",
+    "message.failed": "red",
+    "message.uncertain": "red",
+    "model.failed": "red",
+    "turn.stopped": "red",
+    "tool.started": "dim",
+    "tool.finished": "dim",
+}
+
+
+def event_line(event: Event) -> Text:
+    """One event in one line."""
+    line = Text(f"{clock(event.at)}  {event.cursor:>5}  ", "dim")
+    line.append(f"{event.type:<19} ", COLOURS.get(event.type, "cyan"))
+    line.append(event.conversation or "-", "bold")
+    line.append(f"  {event_words(event)}")
+    return line
+
+
+def event_words(event: Event) -> str:
+    """What an event tells, in words."""
+    body = event.body
+    match event.type:
+        case "message.received":
+            sender = body.get("from")
+            name = sender.get("name") or sender.get("id") if isinstance(sender, dict) else ""
+            return f"{said(name)}: {said(body.get('text'))}"
+        case "message.queued" | "message.sent" if "text" in body:
+            return f"{said(body.get('by'))}: {said(body.get('text'))}"
+        case "turn.finished":
+            return f"assistant: {said(body.get('text'))}"
+        case "approval.requested":
+            return f"{said(body.get('approval'))} {said(body.get('tool'))} {said(body.get('arguments'))}"
+        case "approval.decided":
+            note = said(body.get("note"))
+            return f"{said(body.get('approval'))} {said(body.get('verdict'))} by {said(body.get('by'))}" + (
+                f": {note}" if note else ""
+            )
+        case _:
+            return ", ".join(f"{key}: {said(value)}" for key, value in body.items() if value not in (None, ""))
+
+
+def said(value: JSON) -> str:
+    """A value of a body, on one line, with nothing hidden in it."""
+    return visible(value if isinstance(value, str) else "" if value is None else str(value))
+
+
+def entry_line(conversation: str, logged: Logged) -> Text:
+    """One entry in one line: number, time, kind, and who did what."""
+    line = Text(f"{logged.seq:>5}  {clock(logged.at)}  ", "dim")
+    line.append(f"{type(logged.entry).__name__.lower():<10} ", "cyan")
+    line.append(visible(entry_words(conversation, logged.entry)))
+    return line
+
+
+def entry_words(conversation: str, entry: Entry) -> str:
+    """What an entry tells, in words; whole."""
+    match entry:
+        case Heard() as e:
+            late = " (late)" if e.late else ""
+            return f"{person(e.sender)}: {e.text}{files(len(e.attachments))} → {e.to}{late}"
+        case Posted() as e:
+            return f"{person(e.by)}: {e.text}{files(len(e.files))}" + (" (a question)" if e.question else "")
+        case Requested() as e:
+            return f"{e.by} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
+        case Replied() as e:
+            calls = "".join(f" ⇒ {c.tool} {c.arguments} [{c.id}]" for c in e.calls)
+            return f"{e.model or 'assistant'}: {e.text}{calls} ({e.usage.input_tokens}+{e.usage.output_tokens} tokens)"
+        case Stopped() as e:
+            return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
+        case Cleared() as e:
+            return f"by {e.by}"
+        case Configured() as e:
+            return f"by {e.by}: responder {e.responder or 'as the channel says'}"
+        case Failed() as e:
+            return f"{e.effect} #{e.ref}: {e.reason}" + (f", again at {clock(e.retry_at)}" if e.retry_at else "")
+        case Delivered() as e:
+            return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
+        case _:
+            return call_words(conversation, entry)
+
+
+def call_words(conversation: str, entry: Started | Asked | Judged | Finished) -> str:
+    """What an entry of a call (or of a model call's begin) tells."""
+    match entry:
+        case Started(effect="model") as e:
+            return f"the model, for #{e.turn}"
+        case Started() as e:
+            return f"{e.tool} {e.arguments} [{e.call}], free by {e.cleared_by}"
+        case Asked() as e:
+            ends = f", until {clock(e.expires_at)}" if e.expires_at else ""
+            shown = f"{approval_id(conversation, e.call)} {e.tool} {e.arguments} [{e.call}]"
+            return f"{shown} for {e.requested_by}: {e.reason}{ends} {e.digest}"
+        case Judged() as e:
+            edited = f", edited to {e.arguments}" if e.arguments is not None else ""
+            kept = f", remembered {e.remember}" if e.remember != "once" else ""
+            return f"[{e.call}] {e.verdict} by {e.by}{edited}{kept}" + (f": {e.note}" if e.note else "")
+        case Finished() as e:
+            return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
+
+
+def person(sender: Sender) -> str:
+    return f"{sender.name or sender.id} ({sender.kind})"
+
+
+def files(count: int) -> str:
+    return f" (+{count} file{'s' if count > 1 else ''})" if count else ""

@@ -1,0 +1,161 @@
+"""Commands that send messages and show what happens: send, events, log."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.lines import entry_line, event_line
+from bridge_mcp.cli.output import console, print_json, visible
+from bridge_mcp.service import OWNER
+
+__all__ = ["events", "log", "send"]
+
+PAGE = 200
+LATEST = 20
+WAIT_S = 50.0
+
+
+def send(
+    conversation: str,
+    text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    reply_to: str = "",
+    silent: Annotated[bool, Parameter(negative="")] = False,
+    idempotency_key: str = "",
+    wait_s: float = 5.0,
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Send a message to a conversation.
+
+    Parameters
+    ----------
+    conversation
+        channel/chat, as `bridge-mcp events` and `status` show it.
+    text
+        What to send; `-` reads it from standard input.
+    reply_to
+        The platform's id of the message to reply to.
+    silent
+        Without a sound on the other side.
+    idempotency_key
+        A message with a key that was used before is not sent again.
+    wait_s
+        How long to wait for the platform, in seconds.
+    """
+
+    async def body(assembly: Assembly) -> int:
+        sent = await assembly.bridge.send_message(
+            OWNER, conversation, sys.stdin.read() if text == "-" else text,
+            reply_to=reply_to, silent=silent, idempotency_key=idempotency_key, wait_s=wait_s,
+        )  # fmt: skip
+        if json:
+            print_json(sent)
+        else:
+            again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
+            reason = f": {visible(sent.reason)}" if sent.reason else ""
+            console().print(f"{sent.status}  {sent.message}{reason}{again}")
+            if sent.status == "queued" and not await engine_runs(assembly):
+                console().print(NO_ENGINE)
+        return 0 if sent.status in ("sent", "queued", "sending") else 1
+
+    return with_bridge(common, body)
+
+
+def events(
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    after: int | None = None,
+    type: Annotated[list[str] | None, Parameter(negative="")] = None,
+    conversation: str = "",
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Show what happens in the bridge, one line each.
+
+    Parameters
+    ----------
+    follow
+        Stay, and show what comes.
+    after
+        Begin behind this cursor; 0 is the beginning. Without it: the latest 20.
+    type
+        Only events of this type; may stand several times.
+    conversation
+        Only those of this conversation.
+    """
+
+    async def body(assembly: Assembly) -> None:
+        head = await assembly.store.feed.head()
+        cursor = max(0, head - LATEST) if after is None else after
+        out = console()
+        while True:
+            page = await assembly.bridge.wait_for_events(
+                OWNER, after=cursor, types=type or (), conversation=conversation, limit=PAGE,
+                timeout_s=WAIT_S if follow and cursor >= head else 0,
+            )  # fmt: skip
+            if page.gap and not json:
+                out.print(Text(f"(older events are gone; the first one is {page.first_available})", "yellow"))
+            for event in page.events:
+                if json:
+                    print_json(event, indent=None)
+                else:
+                    out.print(event_line(event))
+            cursor = max(page.cursor, cursor)
+            if not follow and cursor >= head:
+                return
+
+    return with_bridge(common, body)
+
+
+def log(
+    conversation: str,
+    *,
+    after: int = -1,
+    verify: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Show the log of a conversation: who did what, when, who decided what, and what came of it.
+
+    Parameters
+    ----------
+    after
+        Only entries behind this number.
+    verify
+        Also check that the store agrees with the log: numbers without holes, and every row as the log has it.
+    """
+
+    async def body(assembly: Assembly) -> int:
+        entries = await assembly.bridge.read_log(OWNER, conversation, after=after)
+        out = console()
+        for logged in entries:
+            if json:
+                kind = type(logged.entry).__name__
+                print_json({"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}, indent=None)
+            else:
+                out.print(entry_line(conversation, logged))
+        return await verified(assembly, conversation) if verify else 0
+
+    return with_bridge(common, body)
+
+
+async def verified(assembly: Assembly, conversation: str) -> int:
+    """Say whether the store agrees with the log of a conversation; 1 if it does not."""
+    from anyio.to_thread import run_sync
+
+    from bridge_mcp.stores.sqlite import verify
+
+    wrong = await run_sync(verify, assembly.config.store_path, conversation)
+    err = console(stderr=True)
+    for line in wrong:
+        err.print(Text(f"✗ {visible(line)}", "red"))
+    if not wrong:
+        err.print(Text("✓ the log is whole, and all that is computed from it agrees", "green"))
+    return 1 if wrong else 0

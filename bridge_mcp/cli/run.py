@@ -1,0 +1,53 @@
+"""What every command does first and last: settings, logging, an event loop, and errors as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+from bridge_mcp.config import Config, load_config
+from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
+
+__all__ = ["loop", "prepare", "told"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def prepare(path: str | Path | None, level: str | None, usual: str = "info") -> Config:
+    """The settings, with logging on as they want it: --log-level, BRIDGE_MCP_LOG, or `usual`.
+
+    Raises:
+        BridgeError: the settings are off, or there is no such level.
+    """
+    wanted = (level or os.environ.get("BRIDGE_MCP_LOG") or usual).lower()
+    if wanted not in LEVELS:
+        raise BadInput(f"There is no log level '{wanted}'.", fix=f"The levels are: {', '.join(LEVELS)}.")
+    redactor = Redactor()
+    set_up_logging(wanted, redactor)
+    config = load_config(path)
+    redactor.learn(config.secrets)
+    return config
+
+
+def loop(body: Callable[[*Ts], Awaitable[T]], *arguments: *Ts, serving: bool = False) -> T:
+    """Run a coroutine function to its end; what serves for long runs on uvloop, where there is one."""
+    import anyio
+
+    return anyio.run(body, *arguments, backend_options={"use_uvloop": serving and fast_loop()})
+
+
+def fast_loop() -> bool:
+    """Whether uvloop can be used here."""
+    return find_spec("uvloop") is not None
+
+
+def told(error: BridgeError) -> int:
+    """Say on standard error what went wrong, in one line where it is one thing; the exit code."""
+    sys.stderr.write(f"error: {error}\n")
+    return 1

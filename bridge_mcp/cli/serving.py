@@ -1,0 +1,99 @@
+"""Commands that stay up: stdio (what a plain `bridge-mcp` does), and serve."""
+
+from __future__ import annotations
+
+import gc
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from bridge_mcp.cli.common import USUAL, Common
+from bridge_mcp.cli.output import console
+from bridge_mcp.cli.run import loop
+from bridge_mcp.config import Config
+from bridge_mcp.core.errors import BadInput
+
+__all__ = ["plain", "serve"]
+
+
+def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
+    """Serve MCP over standard input and output, as hosts start it.
+
+    Parameters
+    ----------
+    scopes
+        What the host may do, with commas between: read, send, approve, tools, admin. Else all but admin.
+    """
+    from bridge_mcp.cli import stdio
+    from bridge_mcp.cli.start import StdioOptions
+
+    return stdio.serve(StdioOptions(common.config, scopes, common.log_level))
+
+
+def serve(
+    *,
+    http: str | None = None,
+    insecure_loopback: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = USUAL,
+) -> int:
+    """Stay up: the engine, and with --http the MCP face for many clients. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    http
+        HOST:PORT to serve MCP on (at /mcp). Clients show a token of a [clients.NAME] section.
+    insecure_loopback
+        Let every program of this machine in without a token.
+    """
+    address = parse_address(http) if http else None
+    config = common.prepare("info")
+    loop(run, config, address, insecure_loopback, serving=True)
+    return 0
+
+
+async def run(config: Config, address: tuple[str, int] | None, insecure_loopback: bool) -> None:
+    """Be the engine, or stand by for it, and serve HTTP if an address is given."""
+    from bridge_mcp.assembly import open_bridge
+
+    out = console(stderr=True)
+    async with open_bridge(config, engine="now", settled=gc.freeze) as assembly:
+        if address is None:
+            out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
+            await until_stopped()
+            return
+        from bridge_mcp.server.auth import Client, hash_token
+        from bridge_mcp.server.http import serve_http
+
+        clients = [Client(c.name, hash_token(c.token), c.scopes, c.channels) for c in config.clients]
+        host = address[0]
+        await serve_http(
+            assembly.bridge, host, address[1], clients,
+            insecure_loopback=insecure_loopback,
+            allowed_hosts=config.allowed_hosts,
+            allowed_origins=config.allowed_origins,
+            on_ready=lambda port: out.print(Text(f"MCP is served on http://{host}:{port}/mcp. Ctrl-C ends it.")),
+        )  # fmt: skip
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM, SIGINT or SIGHUP."""
+    from asyncio import Event
+
+    from bridge_mcp.server.stdio import stop_on_signals
+
+    stopped = Event()
+    with stop_on_signals(stopped):
+        await stopped.wait()
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT, :PORT or PORT; this machine alone if no host is named.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise BadInput(f"--http: '{text}' is no address.", fix="Write HOST:PORT, for example 127.0.0.1:8765.")
+    return host.strip("[]") or "127.0.0.1", int(port)

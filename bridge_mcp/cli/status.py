@@ -1,0 +1,65 @@
+"""The command `status`: how the bridge is, at a glance."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
+from bridge_mcp.cli.output import ago, clock, console, grid, heading, print_json, state, visible
+from bridge_mcp.core.answers import Status
+from bridge_mcp.service import OWNER
+
+__all__ = ["status"]
+
+
+def status(*, json: Json = False, common: Common = USUAL) -> int:
+    """How the bridge is: engine, channels, tool servers, and what waits."""
+
+    async def body(assembly: Assembly) -> None:
+        found = await assembly.bridge.get_status(OWNER)
+        if json:
+            print_json(found)
+        else:
+            show(console(), assembly, found)
+
+    return with_bridge(common, body)
+
+
+def show(out: Console, assembly: Assembly, found: Status) -> None:
+    """Print a status for people."""
+    config = assembly.config
+    engine = (
+        f"process {found.engine_pid}, since {clock(found.engine_since)}" if found.engine_pid else Text("none", "red")
+    )
+    out.print(Text.assemble((f"bridge-mcp {found.version}", "bold")))
+    out.print(
+        grid(
+            [
+                ("  engine", engine),
+                ("  settings", config.where),
+                ("  store", str(config.store_path)),
+                ("  waiting", f"{found.waiting_approvals} approvals, {found.queued_messages} messages"),
+                ("  events", f"{found.event_cursor}"),
+            ]
+        )
+    )
+    out.print(heading("Channels"))
+    out.print(
+        grid(
+            (f"  {c.name}", c.type, f"answers: {c.responder}", state(c.state), ago(c.last_ok) if c.last_ok else "")
+            for c in found.channels
+        )
+    )
+    if found.servers:
+        out.print(heading("Tool servers"))
+        out.print(
+            grid((f"  {s.name}", state(s.state), f"{s.tools} tools", restarts(s.restarts)) for s in found.servers)
+        )
+    for warning in found.warnings:
+        out.print(Text(f"! {visible(warning)}", "yellow"))
+
+
+def restarts(count: int) -> str:
+    return f"restarted {count} times" if count else ""

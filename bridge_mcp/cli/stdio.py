@@ -1,0 +1,84 @@
+"""`bridge-mcp` alone: MCP over standard input and output, which carry nothing else."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bridge_mcp.cli.run import loop, prepare, told
+from bridge_mcp.cli.start import StdioOptions
+from bridge_mcp.config import Config
+from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.server.claim import Wire, claim
+
+__all__ = ["serve"]
+
+HINT = """\
+bridge-mcp speaks MCP here: a host starts it and talks to it over standard input. Ctrl-D ends it.
+To chat in this terminal: bridge-mcp chat. To see what it does: bridge-mcp demo. All commands: bridge-mcp --help.
+"""
+
+HANDSHAKE_S = 0.5
+"""How long after its first words a host may ask for the tools before the engine starts beside it."""
+
+ANSWERED_S = 0.05
+"""How long an answer takes to be written: the engine's imports must not stand in its way."""
+
+
+def serve(options: StdioOptions) -> int:
+    """Serve until the host leaves."""
+    if sys.stdin.isatty():
+        sys.stderr.write(HINT)
+    wire = claim()
+    try:
+        config = prepare(options.config, options.log_level)
+        loop(run, config, principal(config, options.scopes), wire, serving=True)
+    except BridgeError as exc:
+        return told(exc)
+    return 0
+
+
+async def run(config: Config, who: Principal, wire: Wire) -> None:
+    """One face over stdio; the engine, if it falls to this process, starts when the handshake is over."""
+    from bridge_mcp.assembly import open_bridge
+    from bridge_mcp.server.app import build_server, the_one
+    from bridge_mcp.server.stdio import serve_stdio
+
+    async with open_bridge(config, engine="soon", settled=gc.freeze) as assembly:
+        server = build_server(assembly.bridge, the_one(who))
+        after_handshake(server.middleware, assembly.want_engine)
+        await serve_stdio(server, wire)
+
+
+def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:
+    """Call `then` once the host has its list of tools, or does not ask for it; the host waits for none of it."""
+
+    async def look(context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        handshake = context.method in ("initialize", "notifications/initialized", "server/discover")
+        try:
+            return await call_next(context)
+        finally:
+            get_running_loop().call_later(HANDSHAKE_S if handshake else ANSWERED_S, then)
+            if not handshake and look in middleware:
+                middleware.remove(look)
+
+    middleware.append(look)
+
+
+def principal(config: Config, scopes: str | None) -> Principal:
+    """Whoever started this process: with the scopes of --scopes, or those of the configuration.
+
+    Raises:
+        BadInput: there is no such scope.
+    """
+    client = config.stdio
+    if scopes is None:
+        return Principal(client.name, "client", client.scopes, client.channels)
+    names = [name.strip() for name in scopes.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in SCOPES]:
+        raise BadInput(f"--scopes: there is no scope '{unknown[0]}'.", fix=f"The scopes are: {', '.join(SCOPES)}.")
+    return Principal(client.name, "client", frozenset(s for s in SCOPES if s in names), client.channels)

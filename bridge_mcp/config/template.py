@@ -1,0 +1,88 @@
+"""What `bridge-mcp init` writes: every section there is, with a word about it."""
+
+from __future__ import annotations
+
+__all__ = ["TEMPLATE"]
+
+TEMPLATE = """\
+# bridge.toml: the settings of bridge-mcp. Check them with: bridge-mcp check
+# Everything has a default; what is commented out shows an example. Secrets never stand here: name the environment
+# variable (…_env) or the file (…_file) that holds them. Paths are relative to this file.
+
+# -- who answers -------------------------------------------------------------------------------------------------------
+
+# [models.default]
+# model = "openai/gpt-5-mini"              # any name litellm knows; "scripted" needs no provider
+# api_key_env = "OPENAI_API_KEY"
+# base_url = "http://127.0.0.1:11434/v1"   # an endpoint of your own that speaks OpenAI's format
+# fallbacks = ["anthropic/claude-sonnet-5"]
+# timeout_s = 120
+# params = { temperature = 0.3 }
+
+# -- where people write ------------------------------------------------------------------------------------------------
+
+[channels.local]
+type = "local"                             # chat in a terminal: bridge-mcp chat
+# responder = "assistant"                  # assistant: the model answers; relay: MCP clients do; off: nobody
+# model = "default"
+# system_prompt = "You are a helpful assistant."
+# tool_servers = ["time"]                  # without this line: all of them
+
+# [channels.family]
+# type = "telegram"
+# token_env = "TELEGRAM_BOT_TOKEN"
+# system_prompt_file = "family.md"
+# history_limit = 200                      # messages that the model sees at most
+# late_after_s = 3600                      # older ones are marked as late
+
+# -- tools: nested MCP servers -----------------------------------------------------------------------------------------
+
+# [tool_servers.time]
+# command = "uvx"
+# args = ["mcp-server-time"]
+# env = { TZ = "UTC" }
+# env_pass = ["LANG"]                      # of the bridge's own variables, the child gets only these
+# confirmation = "never"                   # required, never, or default (what [approvals] says)
+# allowed_tools = ["get_*"]
+# timeout_s = 60
+
+# [tool_servers.files]
+# url = "http://127.0.0.1:9000/mcp"
+# token_env = "FILES_TOKEN"
+# [tool_servers.files.tools."delete_*"]
+# confirmation = "required"
+
+# -- what asks first ---------------------------------------------------------------------------------------------------
+
+[approvals]
+confirmation = "by-annotation"             # read-only tools run, others ask; or: required, never
+expires_s = 600                            # 0: never
+# route = "family/42"                      # where prompts go; without this line: to the chat that asked
+# separate = false                         # true: a client may not decide what a turn it started asks for
+
+# -- who may do what over MCP ------------------------------------------------------------------------------------------
+
+# [clients.stdio]                          # whoever starts bridge-mcp as a host
+# scopes = ["read", "send", "approve", "tools"]
+
+# [clients.supervisor]                     # over HTTP: bridge-mcp serve --http 127.0.0.1:8765
+# token_env = "SUPERVISOR_TOKEN"
+# scopes = ["read", "approve"]
+# channels = ["family"]                    # without this line: all of them
+
+# [http]
+# allowed_hosts = ["bridge.example.org"]
+# allowed_origins = ["https://bridge.example.org"]
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+# [engine]
+# max_turns = 64                           # conversations driven at once
+# model_calls = 25                         # in one turn
+# tool_rounds = 24
+# work_s = 900                             # seconds of work in one turn; waiting for people does not count
+# attempts = 4                             # before a call that fails is given up
+
+# [store]
+# url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)
+"""

@@ -1,0 +1,63 @@
+"""What can be told of a model's settings without asking the model: for `bridge-mcp check`."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+from typing import Protocol, cast
+from urllib.parse import urlsplit
+
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.models.litellm import load
+from bridge_mcp.models.registry import make_adapter
+from bridge_mcp.models.settings import SCRIPTED, ModelSettings
+
+__all__ = ["complaint"]
+
+CONNECT_S = 5.0
+
+
+class Resolver(Protocol):
+    """The part of litellm that knows providers and the variables they want."""
+
+    def get_llm_provider(self, model: str) -> object: ...
+
+    def validate_environment(self, model: str) -> dict[str, object]: ...
+
+
+def complaint(settings: ModelSettings) -> str:
+    """What is wrong with a model, with its fix; "" if nothing is. Loads what the model needs, and takes seconds."""
+    try:
+        make_adapter(settings)
+    except BridgeError as exc:
+        return str(exc)
+    if settings.model == SCRIPTED:
+        return ""
+    return unreachable(settings) if settings.base_url else unknown(settings)
+
+
+def unreachable(settings: ModelSettings) -> str:
+    """Whether anything listens at an endpoint; nothing is said to it."""
+    parts = urlsplit(settings.base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), CONNECT_S).close()
+    except OSError as exc:
+        return f"Nothing answers at {parts.hostname}:{port}: {exc.strerror or exc}. Start it, or mend base_url."
+    return ""
+
+
+def unknown(settings: ModelSettings) -> str:
+    """Whether litellm knows the model's provider, and has its key."""
+    load()
+    litellm = cast("Resolver", importlib.import_module("litellm"))
+    try:
+        litellm.get_llm_provider(settings.model)
+    except Exception:
+        # litellm has many errors for this, and none of them says more than the next line.
+        return f"litellm knows no provider for '{settings.model}'. Write it as provider/model, like openai/gpt-5-mini."
+    if settings.api_key:
+        return ""
+    named = litellm.validate_environment(settings.model).get("missing_keys")
+    missing = [str(name) for name in cast("list[object]", named or []) if str(name).endswith(("KEY", "TOKEN"))]
+    return f"{' and '.join(missing)} not set. Set it, or name another variable by api_key_env." if missing else ""
