@@ -111,7 +111,7 @@ class Shape:
 
     cls: type[Any]
     columns: tuple[tuple[str, object, Convert | None], ...]
-    """Name, default (`dataclasses.MISSING` where there is none), and what turns the value into JSON, where it is none."""
+    """Name, default (`dataclasses.MISSING` where there is none), and what turns the value into JSON (None: nothing)."""
     nested: tuple[tuple[str, Convert], ...]
     """Fields whose JSON is not their value, and what turns it back."""
 

@@ -1,0 +1,123 @@
+"""Who was let in, standing verdicts, and what the engine puts up (`Access`, `Grants`, `Board`)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import Pairing, PairingRequest
+from bridge_mcp.stores.sqlite.rows import dump, grant_values
+from bridge_mcp.stores.sqlite.rows import grant as grant_of
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteAccess", "SqliteBoard", "SqliteGrants"]
+
+
+class SqliteAccess:
+    """See `ports.Access`. A request is open until its `expires_at`, by the time of whoever asks."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
+        rows = self._reader.rows("pairings_of", channel=channel) if channel else self._reader.rows("pairings")
+        return tuple([Pairing(*row) for row in rows])
+
+    async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
+        rows = [self._reader.row("pairing", channel=channel, subject=subject) for subject in dict.fromkeys(subjects)]
+        return tuple([Pairing(*row) for row in rows if row is not None])
+
+    async def pair(self, pairing: Pairing) -> None:
+        def work(session: Session) -> None:
+            session.run(
+                "pair",
+                channel=pairing.channel,
+                subject=pairing.subject,
+                role=pairing.role,
+                name=pairing.name,
+                by=pairing.by,
+                at=pairing.at,
+            )
+            session.run("close_requests", channel=pairing.channel, subject=pairing.subject)
+
+        await self._writer.do(work, None)
+
+    async def unpair(self, channel: str, subject: str) -> bool:
+        def work(session: Session) -> bool:
+            return session.run("unpair", channel=channel, subject=subject).rowcount > 0
+
+        return await self._writer.do(work, None)
+
+    async def request(self, request: PairingRequest, at_most: int) -> PairingRequest | None:
+        def work(session: Session) -> PairingRequest | None:
+            session.run("expire_requests", now=request.at)
+            own = session.row("request_of", channel=request.channel, subject=request.subject)
+            if own is not None:
+                return PairingRequest(*own)
+            if session.value("count_requests", channel=request.channel) >= at_most:
+                return None
+            session.run(
+                "open_request",
+                code=request.code,
+                channel=request.channel,
+                subject=request.subject,
+                name=request.name,
+                at=request.at,
+                expires_at=request.expires_at,
+            )
+            return request
+
+        return await self._writer.do(work, None)
+
+    async def requests(self, now: float) -> tuple[PairingRequest, ...]:
+        return tuple([PairingRequest(*row) for row in self._reader.rows("requests", now=now)])
+
+
+class SqliteGrants:
+    """See `ports.Grants`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def add(self, grant: Grant) -> Grant:
+        def work(session: Session) -> int:
+            return session.run("add_grant", **grant_values(grant)).lastrowid or 0
+
+        return replace(grant, id=await self._writer.do(work, None))
+
+    async def active(self, now: float) -> tuple[Grant, ...]:
+        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now)])
+
+    async def revoke(self, grant: int) -> bool:
+        def work(session: Session) -> bool:
+            return session.run("revoke_grant", id=grant).rowcount > 0
+
+        return await self._writer.do(work, None)
+
+
+class SqliteBoard:
+    """See `ports.Board`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def put(self, name: str, body: JSON) -> None:
+        text = dump(body)
+        if text == self._reader.value("notice", name=name):
+            return
+
+        def work(session: Session) -> None:
+            session.run("put_up", name=name, body=text)
+
+        await self._writer.do(work, None)
+
+    async def get(self, name: str) -> JSON:
+        text = self._reader.value("notice", name=name)
+        found: JSON = None if text is None else json.loads(text)
+        return found

@@ -1,0 +1,199 @@
+"""One append: the entries, their keys, and the rows that are computed from them. Runs inside a writer's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge_mcp.core.codec import encode
+from bridge_mcp.core.entries import (
+    Cleared,
+    Configured,
+    Delivered,
+    Entry,
+    Failed,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Replied,
+    Started,
+    Stopped,
+    approval_id,
+    key,
+    wakes,
+)
+from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of
+from bridge_mcp.stores.sqlite import words
+from bridge_mcp.stores.sqlite.rows import dump, grant_values
+from bridge_mcp.stores.sqlite.session import Session
+
+__all__ = ["Append", "Prepared", "prepare"]
+
+SHOWN = 200
+"""Characters of the last message that lists show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An entry with what the log keeps of it."""
+
+    entry: Entry
+    key: str | None
+    body: str
+
+
+def prepare(entry: Entry) -> Prepared:
+    """Done by the caller, so that an entry which cannot be written fails before it reaches the writer."""
+    return Prepared(entry, key(entry), encode(entry))
+
+
+class Append:
+    """Adds entries to one conversation; `close` writes its row back. `now` is the store's time."""
+
+    def __init__(self, session: Session, name: str, now: float, delivered_by_commit: frozenset[str]) -> None:
+        self._session = session
+        self.name = name
+        channel = name.partition("/")[0]
+        self._delivered = channel in delivered_by_commit
+        row = session.row("place", name=name)
+        self._new = row is None
+        self._channel = channel
+        self._now = now
+        self.calling: int | None
+        self._wake_at: float | None
+        self._responder: str | None
+        (
+            self._id,
+            self.head,
+            self._at,
+            self.calling,
+            self.woken,
+            self._wake_at,
+            self._due_since,
+            self._title,
+            self._responder,
+            self._messages,
+            self._last_at,
+            self._last_text,
+        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "")
+        self._due_changed = self._listed_changed = self._granted = False
+
+    def seq_of(self, key: str | None) -> int | None:
+        """Where the entry with this key stands; None if there is none."""
+        found: int | None = self._session.value("keyed", id=self._id, key=key)
+        return found
+
+    def add(self, prepared: Prepared) -> Logged | None:
+        """Add an entry, with all that follows from it; None, and nothing done, where its key is taken."""
+        session, seq = self._session, self.head
+        if self._new:
+            self._id = session.run("found", name=self.name, channel=self._channel, at=self._now).lastrowid
+            self._new = False
+        at = max(self._now, self._at)
+        if not session.run("append", id=self._id, seq=seq, at=at, key=prepared.key, body=prepared.body).rowcount:
+            return None
+        self.head, self._at = seq + 1, at
+        logged = Logged(seq, at, prepared.entry)
+        if wakes(prepared.entry):
+            self.woken = seq
+        self._follow(logged)
+        self._project(logged)
+        return logged
+
+    def due(self, wake: float | None) -> None:
+        """Set when there is something to do next. What is due already keeps its place in the line."""
+        wake = 0.0 if self._granted else None if wake is None else max(0.0, wake)
+        if wake != self._wake_at:
+            self._wake_at = wake
+            self._due_since = self._now
+            self._due_changed = True
+
+    def close(self) -> None:
+        """Write the conversation's row back."""
+        place = {"id": self._id, "head": self.head, "at": self._at, "calling": self.calling, "woken": self.woken}
+        due = {"wake_at": self._wake_at, "due_since": self._due_since}
+        listed = {
+            "title": self._title,
+            "responder": self._responder,
+            "messages": self._messages,
+            "last_at": self._last_at,
+            "last_text": self._last_text,
+        }
+        match self._due_changed, self._listed_changed:
+            case False, False:
+                self._session.run("advance", **place)
+            case True, False:
+                self._session.run("advance_due", **place, **due)
+            case False, True:
+                self._session.run("advance_listed", **place, **listed)
+            case _:
+                self._session.run("advance_both", **place, **due, **listed)
+
+    def _follow(self, logged: Logged) -> None:
+        """What an entry changes in rows that are there already."""
+        match logged.entry:
+            case Started(effect="model"):
+                self.calling = logged.seq
+            case Replied() | Stopped() | Cleared():
+                self.calling = None
+            case Failed(effect="model", ref=ref):
+                self.calling = None if self.calling == ref else self.calling
+            case Failed(effect="deliver", retry_at=None) as e:
+                self._settle(e.ref, "failed", e.reason, ())
+            case Delivered() as e:
+                self._settle(e.message, e.status, "", e.platform_ids)
+            case Judged() as e:
+                self._judge(logged, e)
+            case Heard(answers=int() as asked):
+                self._session.run("answered", id=self._id, seq=asked)
+            case Configured() as e:
+                self._responder = e.responder
+                self._listed_changed = True
+            case _:
+                pass
+
+    def _judge(self, logged: Logged, verdict: Judged) -> None:
+        """Close the approval; a verdict that is remembered makes its grant, which may free what waits elsewhere."""
+        approval = approval_id(self.name, verdict.call)
+        self._session.run("judge_approval", approval=approval, seq=logged.seq, status=verdict.verdict)
+        if verdict.remember == "once":
+            return
+        tool = self._session.value("approved_tool", approval=approval)
+        grant = None if tool is None else grant_of(self.name, logged, tool)
+        if grant is not None:
+            self._session.run("add_grant", **grant_values(grant))
+            self._session.run("wake_waiting", tool=tool, now=self._now)
+            self._granted = True
+
+    def _settle(self, seq: int, status: str, reason: str, platform_ids: tuple[str, ...]) -> None:
+        self._session.run(
+            "settle_message", id=self._id, seq=seq, status=status, reason=reason, platform_ids=dump(platform_ids)
+        )
+
+    def _project(self, logged: Logged) -> None:
+        """The rows that tell of this entry alone."""
+        message = message_of(self.name, logged, delivered=self._delivered)
+        if message is not None:
+            self._add_message(logged, message)
+        approval = approval_of(self.name, logged)
+        if approval is not None:
+            self._session.run("add_approval", approval=approval.id, id=self._id, tool=approval.tool, seq=logged.seq)
+        event = event_of(self.name, logged, delivered=self._delivered)
+        if event is not None:
+            self._session.run("tell", type=event.type, conversation=self.name, seq=logged.seq)
+
+    def _add_message(self, logged: Logged, message: Message) -> None:
+        asks = isinstance(logged.entry, Posted) and logged.entry.question is not None
+        added = self._session.run("add_message", id=self._id, seq=logged.seq, status=message.status, asks=int(asks))
+        self._messages += 1
+        self._last_at, self._last_text = logged.at, message.text[:SHOWN]
+        self._title = title_after(self._title, logged.entry)
+        self._listed_changed = True
+        words.index_now_and_then(self._session, added.lastrowid or 0)
+
+
+def title_after(title: str, entry: Entry) -> str:
+    """What lists call a conversation: what the platform calls the chat, else whoever wrote first."""
+    if not isinstance(entry, Heard):
+        return title
+    return entry.title or title or (entry.sender.name if entry.sender.kind == "person" else "")

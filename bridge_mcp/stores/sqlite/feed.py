@@ -1,0 +1,132 @@
+"""What happened in the whole bridge (`Feed`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.views import Event, EventType
+from bridge_mcp.ports import EventPage
+from bridge_mcp.stores.sqlite.readers import LONG, Readers
+from bridge_mcp.stores.sqlite.rows import dump, event
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteFeed"]
+
+PRUNED_AT_ONCE = 2000
+"""Events that one transaction forgets at most: others write in between."""
+
+
+class SqliteFeed:
+    """See `ports.Feed`."""
+
+    def __init__(self, reader: Session, readers: Readers, writer: Writer) -> None:
+        self._reader = reader
+        self._readers = readers
+        self._writer = writer
+
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        *,
+        types: Sequence[EventType] = (),
+        conversation: str = "",
+        channels: frozenset[str] = frozenset(),
+    ) -> EventPage:
+        head, first = span(self._reader)
+        check(after, head)
+        if after == head:
+            return EventPage((), head, first_available=first)
+
+        def read(session: Session) -> EventPage:
+            return page(session, after, limit, types, conversation, channels)
+
+        looked_at = head - after if types or conversation or channels else min(head - after, limit)
+        return read(self._reader) if looked_at <= LONG else await self._readers.run(read)
+
+    async def head(self) -> int:
+        return span(self._reader)[0]
+
+    async def publish(self, *events: Event) -> None:
+        rows = [
+            {"type": each.type, "conversation": each.conversation, "at": each.at, "body": dump(each.body)}
+            for each in events
+        ]
+
+        def work(session: Session) -> None:
+            for row in rows:
+                session.run("publish", **row)
+
+        if rows:
+            await self._writer.do(work, None)
+
+    async def acknowledge(self, consumer: str, cursor: int) -> int:
+        stands_at: int = self._reader.value("consumer", name=consumer) or 0
+        if cursor <= stands_at:
+            return stands_at
+        check(cursor, span(self._reader)[0])
+
+        def work(session: Session) -> int:
+            session.run("acknowledge", name=consumer, cursor=cursor)
+            moved: int = session.value("consumer", name=consumer)
+            return moved
+
+        return await self._writer.do(work)
+
+    async def prune(self, before_cursor: int) -> int:
+        def work(session: Session) -> int:
+            return session.run("prune", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE).rowcount
+
+        gone = 0
+        while (went := await self._writer.do(work)) > 0:
+            gone += went
+        return gone
+
+
+def span(session: Session) -> tuple[int, int]:
+    """The newest cursor ever given, and the oldest that can be read; one beyond the newest where all were pruned."""
+    head, first = session.row("span") or (0, None)
+    return head, head + 1 if first is None else first
+
+
+def check(cursor: int, head: int) -> None:
+    """Let pass a cursor that was given.
+
+    Raises:
+        BadInput: it lies in the future.
+    """
+    if cursor > head:
+        raise BadInput(
+            f"The cursor {cursor} lies in the future; the newest event has {head}.",
+            fix="Use a cursor as a page of events gave it, or 0 to begin anew.",
+        )
+
+
+def page(
+    session: Session,
+    after: int,
+    limit: int,
+    types: Sequence[EventType],
+    conversation: str,
+    channels: frozenset[str],
+) -> EventPage:
+    """The next events as they are at one moment."""
+    with session.snapshot():
+        head, first = span(session)
+        if types or conversation or channels:
+            rows = session.rows(
+                "events_where",
+                after=after,
+                upto=head,
+                limit=limit,
+                types=dump(types),
+                conversation=conversation,
+                channels=dump(sorted(channels)),
+            )
+        else:
+            rows = session.rows("events", after=after, upto=head, limit=limit)
+    found = tuple([told for told in map(event, rows) if told is not None])
+    cursor = head if len(rows) < limit else rows[-1][0] if rows else after
+    return EventPage(found, cursor, gap=after + 1 < first, first_available=first)

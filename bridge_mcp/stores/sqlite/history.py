@@ -1,0 +1,105 @@
+"""Messages and conversations for people and lists (`History`)."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.views import Conversation, Message
+from bridge_mcp.stores.sqlite import words
+from bridge_mcp.stores.sqlite.readers import LONG, Readers
+from bridge_mcp.stores.sqlite.rows import conversation as conversation_of
+from bridge_mcp.stores.sqlite.rows import message as message_of
+from bridge_mcp.stores.sqlite.session import Row, Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteHistory"]
+
+HIDDEN = "calls"
+"""The channel of MCP clients' own tool calls: no chats."""
+
+END = 2**62
+"""Beyond every seq and id."""
+
+
+class SqliteHistory:
+    """See `ports.History`."""
+
+    def __init__(self, reader: Session, readers: Readers, writer: Writer) -> None:
+        self._reader = reader
+        self._readers = readers
+        self._writer = writer
+
+    async def conversation(self, conversation: str) -> Conversation | None:
+        row = self._reader.row("conversation", name=conversation)
+        return None if row is None else conversation_of(row)
+
+    async def conversations(
+        self, *, channels: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
+    ) -> tuple[tuple[Conversation, ...], str]:
+        before = place(cursor)
+
+        def read(session: Session) -> list[Row]:
+            return latest(session, channels, query.casefold(), limit + 1, before)
+
+        # A query looks at every conversation.
+        rows = await self._readers.run(read) if query or limit > LONG else read(self._reader)
+        following = f"{rows[limit - 1][5]!r}:{rows[limit - 1][9]}" if len(rows) > limit > 0 else ""
+        return tuple([conversation_of(row) for row in rows[:limit]]), following
+
+    async def messages(self, conversation: str, *, before: int | None = None, limit: int = 50) -> tuple[Message, ...]:
+        def read(session: Session) -> tuple[Message, ...]:
+            rows = session.rows("messages", name=conversation, before=END if before is None else before, limit=limit)
+            return tuple([message_of(row) for row in reversed(rows)])
+
+        return read(self._reader) if limit <= LONG else await self._readers.run(read)
+
+    async def message(self, conversation: str, seq: int) -> Message | None:
+        row = self._reader.row("message", name=conversation, seq=seq)
+        return None if row is None else message_of(row)
+
+    async def search(
+        self, query: str, *, conversation: str = "", channels: frozenset[str] = frozenset(), limit: int = 20
+    ) -> tuple[Message, ...]:
+        within: int | None = None
+        if conversation:
+            row = self._reader.row("head", name=conversation)
+            if row is None or (channels and conversation.partition("/")[0] not in channels):
+                return ()
+            within = row[0]
+        asked = words.match(query, within, sorted(channels))
+        if not asked:
+            return ()
+        while words.behind(self._reader):
+            await self._writer.do(words.catch_up)
+
+        def read(session: Session) -> tuple[Message, ...]:
+            return tuple([message_of(row) for row in session.rows("search", match=asked, limit=limit)])
+
+        return await self._readers.run(read)
+
+
+def latest(session: Session, channels: frozenset[str], query: str, limit: int, before: tuple[float, int]) -> list[Row]:
+    """The most recent conversations: each channel's, merged."""
+    last_at, last_id = before
+    with session.snapshot():
+        wanted = channels or {channel for (channel,) in session.rows("channels")}
+        rows: list[Row] = []
+        for channel in wanted - {HIDDEN}:
+            place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
+            rows += session.rows("latest_like", **place, query=query) if query else session.rows("latest", **place)
+    rows.sort(key=lambda row: (row[5], row[9]), reverse=True)
+    return rows[:limit]
+
+
+def place(cursor: str) -> tuple[float, int]:
+    """The place in the list that a cursor names: last_at and id of the last conversation before it.
+
+    Raises:
+        BadInput: it was not given by this store.
+    """
+    if not cursor:
+        return float("inf"), END
+    at, _, number = cursor.partition(":")
+    try:
+        return float(at), min(int(number), END)
+    except ValueError:
+        raise BadInput(f"'{cursor[:80]}' is no cursor.", fix="Use one as a page of conversations gave it.") from None

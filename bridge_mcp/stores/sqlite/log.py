@@ -1,0 +1,113 @@
+"""The conversations' logs (`LogStore`): reading them, and the three ways to append."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, wakes
+from bridge_mcp.core.errors import Conflict
+from bridge_mcp.ports import Clock, Recorded
+from bridge_mcp.stores.sqlite.appends import Append, prepare
+from bridge_mcp.stores.sqlite.readers import LONG, Readers
+from bridge_mcp.stores.sqlite.rows import logged
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Changed, Writer
+
+__all__ = ["SqliteLog"]
+
+
+class SqliteLog:
+    """See `ports.LogStore`."""
+
+    def __init__(
+        self, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered_by_commit: frozenset[str]
+    ) -> None:
+        self._reader = reader
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+        self._delivered = delivered_by_commit
+
+    async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
+        row = self._reader.row("head", name=conversation)
+        if row is None:
+            return ()
+        place, head = row
+        # There are no holes: the last so many entries are those from this seq on.
+        first = max(0, after + 1, 0 if limit is None else head - limit)
+        if first >= head:
+            return ()
+
+        def read(session: Session) -> tuple[Logged, ...]:
+            found = session.rows("load", id=place, first=first, head=head)
+            return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
+
+        return read(self._reader) if head - first <= LONG else await self._readers.run(read)
+
+    async def intend(
+        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
+    ) -> tuple[Logged, ...]:
+        prepared = [prepare(entry) for entry in entries]
+        now = self._clock.now()
+
+        def work(session: Session) -> tuple[Logged, ...]:
+            append = Append(session, conversation, now, self._delivered)
+            if append.head != expected:
+                raise Conflict(
+                    f"{conversation}: the next entry is {append.head}, not {expected}: somebody else appended first.",
+                    fix="Load the log again.",
+                )
+            for each in prepared:
+                if each.key is not None and append.seq_of(each.key) is not None:
+                    raise Conflict(f"{conversation}: '{each.key}' is in the log already.", fix="Load the log again.")
+            added = tuple([entry for entry in map(append.add, prepared) if entry is not None])
+            append.due(wake)
+            append.close()
+            return added
+
+        return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
+
+    async def record(self, conversation: str, *entries: Entry) -> tuple[Recorded, ...]:
+        prepared = [prepare(entry) for entry in entries]
+        now = self._clock.now()
+
+        def work(session: Session) -> tuple[Recorded, ...]:
+            append = Append(session, conversation, now, self._delivered)
+            recorded: list[Recorded] = []
+            for each in prepared:
+                added = append.add(each)
+                if added is None:
+                    recorded.append(Recorded(append.seq_of(each.key) or 0, new=False))
+                    continue
+                recorded.append(Recorded(added.seq, new=True))
+                if wakes(each.entry):
+                    append.due(0.0)
+            if any(each.new for each in recorded):
+                append.close()
+            return tuple(recorded)
+
+        return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
+
+    async def answer(
+        self, conversation: str, started: int, entry: Replied | Failed, wake: float | None = 0.0
+    ) -> Logged | None:
+        prepared = prepare(entry)
+        now = self._clock.now()
+
+        def work(session: Session) -> Logged | None:
+            append = Append(session, conversation, now, self._delivered)
+            if append.calling != started:
+                return None
+            came_in = append.woken > started
+            added = append.add(prepared)
+            if added is not None:
+                append.due(0.0 if came_in else wake)
+                append.close()
+            return added
+
+        return await self._writer.do(work, frozenset((conversation,)))
+
+
+def changed(conversation: str, entries: tuple[Entry, ...]) -> Changed:
+    """What an append changes: its conversation; a verdict that is remembered may wake others."""
+    if any(isinstance(entry, Judged) and entry.remember != "once" for entry in entries):
+        return None
+    return frozenset((conversation,))

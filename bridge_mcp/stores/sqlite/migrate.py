@@ -1,0 +1,120 @@
+"""The schema's history: plain files in order, each applied once, in one transaction, whoever comes first."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.stores.sqlite.session import LOCK_S, store_error
+
+__all__ = ["LEAST_SQLITE", "migrate", "migrations"]
+
+LEAST_SQLITE = (3, 31)
+FOLDER = Path(__file__).with_name("migrations")
+
+
+def migrations(folder: Path = FOLDER) -> tuple[Path, ...]:
+    """The files in order; the number of the last one is the schema's version.
+
+    Raises:
+        StoreError: a number is missing or there twice.
+    """
+    files = sorted(folder.glob("*.sql"))
+    numbers = [int(file.name.partition("_")[0]) for file in files]
+    if numbers != list(range(1, len(files) + 1)):
+        raise StoreError(f"The migrations in {folder} are numbered {numbers}.", fix="Install bridge_mcp again.")
+    return tuple(files)
+
+
+def migrate(path: Path, folder: Path = FOLDER) -> None:
+    """Make the store at `path`, or bring it to the newest version. Several processes may do this at once.
+
+    Raises:
+        NewerSchema: a newer bridge_mcp has been here.
+        StoreError: the file is no store of ours, or cannot be one.
+    """
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        raise StoreError(
+            f"This Python brings SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, LEAST_SQLITE))}.",
+            fix="Use a newer Python, or one installed by uv.",
+        )
+    files = migrations(folder)
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Chats are private: SQLite gives its own files beside this one the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)
+        try:
+            if version(connection, path, len(files)) < len(files):
+                write_ahead(connection, path)
+                apply(connection, path, files)
+        finally:
+            connection.close()
+    except sqlite3.Error as exc:
+        raise store_error(path, exc) from exc
+    except OSError as exc:
+        raise StoreError(f"The store {path} cannot be made: {exc}.", fix="Let this user write to its folder.") from exc
+
+
+def version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+    """The schema version of the file; 0 for an empty one."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > known:
+        raise NewerSchema(
+            f"The store {path} has schema version {found}; this bridge_mcp knows versions up to {known}.",
+            fix="Upgrade it: pip install --upgrade bridge-mcp",
+        )
+    return found
+
+
+def write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch the file to write-ahead logging, for good. While others look at it SQLite refuses at once: try again."""
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+    if mode != "wal":
+        raise StoreError(
+            f"The store {path} cannot be shared by processes: its file system allows no write-ahead log.",
+            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+        )
+
+
+def apply(connection: sqlite3.Connection, path: Path, files: tuple[Path, ...]) -> None:
+    """Apply what is missing, each file in a transaction of its own."""
+    for number, file in enumerate(files, start=1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = version(connection, path, len(files))
+            if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise StoreError(f"{path} is a database of something else.", fix="Set [store] url to another file.")
+            if found < number:
+                for statement in statements(file.read_text(encoding="utf-8")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def statements(text: str) -> Iterator[str]:
+    """The statements of a file: `executescript` would end the transaction that they belong in."""
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

@@ -1,0 +1,95 @@
+"""Rows of the tables as values of the core. What an entry says is read from the log; a row adds how it stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from bridge_mcp.core.codec import decode
+from bridge_mcp.core.entries import Judged, Logged
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of
+from bridge_mcp.stores.sqlite.session import Row
+
+__all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "logged", "message"]
+
+dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def logged(name: str, seq: int, at: float, body: str) -> Logged:
+    """An entry in its place.
+
+    Raises:
+        NewerSchema: it was written by a newer bridge_mcp.
+        StoreError: it cannot be read; the message says which.
+    """
+    try:
+        return Logged(seq, at, decode(body))
+    except StoreError as exc:
+        raise type(exc)(f"{name}, entry {seq}: {exc}") from exc
+
+
+def message(row: Row) -> Message:
+    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts)."""
+    name, seq, at, body, status, reason, platform_ids, attempts = row
+    found = message_of(name, logged(name, seq, at, body), delivered=False)
+    if found is None:
+        raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=f"See: bridge-mcp log {name}")
+    if found.direction == "in":
+        return found
+    return replace(found, status=status, reason=reason, platform_ids=tuple(json.loads(platform_ids)), attempts=attempts)
+
+
+def approval(row: Row) -> Approval:
+    """From the columns (conversation, asked, at, body, judged, at, body); the last three may be NULL."""
+    name, asked, at, body, judged, judged_at, judged_body = row
+    found = approval_of(name, logged(name, asked, at, body))
+    if found is None:
+        raise StoreError(
+            f"{name}, entry {asked} is listed as an approval and is none.", fix=f"See: bridge-mcp log {name}"
+        )
+    if judged is None:
+        return found
+    verdict = logged(name, judged, judged_at, judged_body).entry
+    if not isinstance(verdict, Judged):
+        raise StoreError(
+            f"{name}, entry {judged} is listed as a verdict and is none.", fix=f"See: bridge-mcp log {name}"
+        )
+    return replace(found, status=verdict.verdict, decided_by=verdict.by, decided_at=judged_at, note=verdict.note)
+
+
+def conversation(row: Row) -> Conversation:
+    """From the columns (name, channel, title, responder, messages, last_at, last_text, head, question, …)."""
+    name, channel, title, responder, messages, last_at, last_text, head, question = row[:9]
+    return Conversation(name, channel, title, responder, messages, last_at, last_text, head, question)
+
+
+def event(row: Row) -> Event | None:
+    """From the columns (cursor, type, conversation, seq, at, body); None for an entry that is silent now."""
+    cursor, kind, name, seq, at, body = row
+    if seq is None:
+        own: Any = json.loads(body)
+        return Event(kind, name, at, own, cursor)
+    told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
+    return None if told is None else Event(told.type, name, at, told.body, cursor)
+
+
+def grant(row: Row) -> Grant:
+    """From the columns (id, tool, conversation, arguments, expires_at, by, created_at)."""
+    number, tool, name, arguments, expires_at, by, created_at = row
+    patterns = tuple([(argument, pattern) for argument, pattern in json.loads(arguments)])
+    return Grant(number, tool, name, patterns, expires_at, by, created_at)
+
+
+def grant_values(grant: Grant) -> dict[str, str | float]:
+    """The columns of a new grant; its id is the table's to give."""
+    return {
+        "tool": grant.tool,
+        "conversation": grant.conversation,
+        "arguments": dump(grant.arguments),
+        "expires_at": grant.expires_at,
+        "by": grant.by,
+        "created_at": grant.created_at,
+    }

@@ -1,0 +1,137 @@
+"""A connection with the named statements of `sql/`, and errors of SQLite said in the bridge's own words.
+
+The statements are loaded through aiosql but not called through it: text and connection are all that a call needs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from bridge_mcp.core.errors import BadInput, StoreError
+
+__all__ = ["LOCK_S", "Row", "Session", "Statements", "connect", "store_error"]
+
+Row: TypeAlias = tuple[Any, ...]
+
+LOCK_S = 30.0
+"""How long a writer waits for the other processes' turns; each takes milliseconds."""
+
+CHECKPOINT_PAGES = 4000
+"""Pages (of 4 kB) in the write-ahead log before they are copied into the database. A hot page is copied once per round,
+so more pages mean less copying: four times SQLite's default took a tenth off an append."""
+
+FIXES = {
+    "locked": "Another process has been writing for too long; end it, then try again.",
+    "full": "Free some space on that disk.",
+    "readonly": "Let this user write to that file and its folder.",
+    "unable to open": "Let this user read and write that file and its folder.",
+    "malformed": "Restore a backup, or move the file away to start anew.",
+    "not a database": "Move the file away, or set [store] url to another one.",
+    "closed": "It was in use while the bridge was ending; start it again.",
+}
+
+
+class Statements(dict[str, str]):
+    """The text of each named statement, read when the first one is needed: a start does not wait for a parser."""
+
+    def __missing__(self, name: str) -> str:
+        if self:
+            raise KeyError(name)
+        import aiosql
+
+        folder = Path(__file__).with_name("sql")
+        queries = aiosql.from_path(folder, "sqlite3", encoding="utf-8")  # pyright: ignore[reportUnknownMemberType]
+        self.update({each: getattr(queries, each).sql for each in queries.available_queries})
+        return self[name]
+
+
+class Session:
+    """One connection, used by one thread at a time. Every read is fetched whole, so none is left open."""
+
+    def __init__(self, connection: sqlite3.Connection, statements: Statements, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+        self._statements = statements
+
+    def run(self, statement: str, /, **values: object) -> sqlite3.Cursor:
+        """Run a named statement.
+
+        Raises:
+            BadInput: a value has no place in a database.
+            StoreError: SQLite cannot do it.
+        """
+        try:
+            return self.connection.execute(self._statements[statement], values)
+        except sqlite3.Error as exc:
+            raise store_error(self.path, exc) from exc
+        except (OverflowError, UnicodeEncodeError) as exc:
+            raise BadInput(
+                f"A value cannot be stored: {exc}.", fix="Use text of whole characters, 64-bit numbers."
+            ) from exc
+
+    def rows(self, statement: str, /, **values: object) -> list[Row]:
+        try:
+            return self.run(statement, **values).fetchall()
+        except sqlite3.Error as exc:
+            raise store_error(self.path, exc) from exc
+
+    def row(self, statement: str, /, **values: object) -> Row | None:
+        """The only row; None where there is none."""
+        found = self.rows(statement, **values)
+        return found[0] if found else None
+
+    def value(self, statement: str, /, **values: object) -> Any:
+        """The first column of the only row; None where there is none."""
+        found = self.rows(statement, **values)
+        return found[0][0] if found else None
+
+    def execute(self, sql: str) -> None:
+        """Run a statement that is no query: `BEGIN` and its like."""
+        try:
+            self.connection.execute(sql)
+        except sqlite3.Error as exc:
+            raise store_error(self.path, exc) from exc
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """Several reads of one and the same state."""
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.execute("COMMIT")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def connect(path: Path, statements: Statements, *, reading: bool, wait_s: float = LOCK_S) -> Session:
+    """A connection to a store that is there.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        if reading:
+            connection.execute("PRAGMA query_only = 1")
+            connection.create_function("fold", 1, str.casefold, deterministic=True)
+        else:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    except sqlite3.Error as exc:
+        raise store_error(path, exc) from exc
+    return Session(connection, statements, path)
+
+
+def store_error(path: Path, exc: sqlite3.Error) -> StoreError:
+    """What SQLite said, where, and the next move."""
+    said = str(exc)
+    fix = next((fix for word, fix in FIXES.items() if word in said), "")
+    return StoreError(f"The store {path} failed: {said}.", fix=fix)

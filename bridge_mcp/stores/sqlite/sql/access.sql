@@ -1,0 +1,54 @@
+-- name: pairings()
+SELECT channel, subject, role, name, by, at FROM pairings ORDER BY channel, at, subject;
+
+-- name: pairings_of(channel)
+SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :channel ORDER BY at, subject;
+
+-- name: pairing(channel, subject)^
+SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :channel AND subject = :subject;
+
+-- name: pair(channel, subject, role, name, by, at)!
+INSERT INTO pairings (channel, subject, role, name, by, at) VALUES (:channel, :subject, :role, :name, :by, :at)
+ON CONFLICT (channel, subject) DO UPDATE
+SET role = excluded.role, name = excluded.name, by = excluded.by, at = excluded.at;
+
+-- name: unpair(channel, subject)!
+DELETE FROM pairings WHERE channel = :channel AND subject = :subject;
+
+-- name: close_requests(channel, subject)!
+DELETE FROM pairing_requests WHERE channel = :channel AND subject = :subject;
+
+-- name: expire_requests(now)!
+DELETE FROM pairing_requests WHERE expires_at <= :now;
+
+-- name: request_of(channel, subject)^
+SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
+WHERE channel = :channel AND subject = :subject;
+
+-- name: count_requests(channel)$
+SELECT count(*) FROM pairing_requests WHERE channel = :channel;
+
+-- name: open_request(code, channel, subject, name, at, expires_at)!
+INSERT INTO pairing_requests (code, channel, subject, name, at, expires_at)
+VALUES (:code, :channel, :subject, :name, :at, :expires_at);
+
+-- name: requests(now)
+SELECT code, channel, subject, name, at, expires_at FROM pairing_requests WHERE expires_at > :now ORDER BY at, code;
+
+-- name: add_grant(tool, conversation, arguments, expires_at, by, created_at)!
+INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
+VALUES (:tool, :conversation, :arguments, :expires_at, :by, :created_at);
+
+-- name: grants(now)
+SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
+WHERE expires_at = 0 OR expires_at > :now
+ORDER BY id;
+
+-- name: revoke_grant(id)!
+DELETE FROM grants WHERE id = :id;
+
+-- name: notice(name)$
+SELECT body FROM board WHERE name = :name;
+
+-- name: put_up(name, body)!
+INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;

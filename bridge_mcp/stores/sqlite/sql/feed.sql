@@ -1,0 +1,44 @@
+-- name: span()^
+-- The newest cursor ever given, and the oldest that is still there (NULL: none is).
+SELECT
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
+    (SELECT min(cursor) FROM events);
+
+-- name: events(after, upto, limit)
+SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
+FROM events AS e
+LEFT JOIN conversations AS c ON c.name = e.conversation
+LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq
+WHERE e.cursor > :after AND e.cursor <= :upto
+ORDER BY e.cursor
+LIMIT :limit;
+
+-- name: events_where(after, upto, limit, types, conversation, channels)
+-- `types` and `channels` are JSON lists; '[]' and '' stand for all.
+SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
+FROM events AS e
+LEFT JOIN conversations AS c ON c.name = e.conversation
+LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq
+WHERE e.cursor > :after AND e.cursor <= :upto
+    AND (:types = '[]' OR e.type IN (SELECT value FROM json_each(:types)))
+    AND (:conversation = '' OR e.conversation = :conversation)
+    AND (
+        :channels = '[]'
+        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:channels))
+    )
+ORDER BY e.cursor
+LIMIT :limit;
+
+-- name: publish(type, conversation, at, body)!
+INSERT INTO events (type, conversation, at, body) VALUES (:type, :conversation, :at, :body);
+
+-- name: consumer(name)$
+SELECT cursor FROM consumers WHERE name = :name;
+
+-- name: acknowledge(name, cursor)!
+INSERT INTO consumers (name, cursor) VALUES (:name, :cursor)
+ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor);
+
+-- name: prune(before, limit)!
+DELETE FROM events
+WHERE cursor IN (SELECT cursor FROM events WHERE cursor < :before ORDER BY cursor LIMIT :limit);

@@ -1,0 +1,83 @@
+-- name: conversation(name)^
+SELECT
+    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
+    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
+FROM conversations AS c
+WHERE c.name = :name;
+
+-- name: channels()
+-- Every channel once, by stepping through the index.
+WITH RECURSIVE step (channel) AS (
+    SELECT min(channel) FROM conversations
+    UNION ALL
+    SELECT (SELECT min(c.channel) FROM conversations AS c WHERE c.channel > step.channel)
+    FROM step WHERE step.channel IS NOT NULL
+)
+SELECT channel FROM step WHERE channel IS NOT NULL;
+
+-- name: latest(channel, last_at, id, limit)
+-- One channel's conversations before a place in the list.
+SELECT
+    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
+    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
+FROM conversations AS c
+WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
+ORDER BY c.last_at DESC, c.id DESC
+LIMIT :limit;
+
+-- name: latest_like(channel, last_at, id, limit, query)
+-- As before, for a part of name or title; `fold` is str.casefold.
+SELECT
+    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
+    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
+FROM conversations AS c
+WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
+    AND instr(fold(c.name || char(10) || c.title), :query) > 0
+ORDER BY c.last_at DESC, c.id DESC
+LIMIT :limit;
+
+-- name: messages(name, before, limit)
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+FROM conversations AS c
+JOIN messages AS m ON m.conversation = c.id
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE c.name = :name AND m.seq < :before
+ORDER BY m.seq DESC
+LIMIT :limit;
+
+-- name: message(name, seq)^
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+FROM conversations AS c
+JOIN messages AS m ON m.conversation = c.id
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE c.name = :name AND m.seq = :seq;
+
+-- name: unindexed()^
+-- How far the index of words has come, and how far the messages have.
+SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
+
+-- name: index_words(after, upto)!
+-- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
+INSERT INTO words (rowid, text, place)
+SELECT
+    m.id,
+    CASE WHEN json_valid(l.body) THEN coalesce(json_extract(l.body, '$.text'), '') ELSE '' END,
+    'c' || c.id || ' h' || hex(c.channel)
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE m.id > :after AND m.id <= :upto
+ORDER BY m.id;
+
+-- name: indexed(upto)!
+UPDATE indexed SET upto = :upto;
+
+-- name: search(match, limit)
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+FROM words AS w
+JOIN messages AS m ON m.id = w.rowid
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE w.words MATCH :match
+ORDER BY w.rowid DESC
+LIMIT :limit;

@@ -1,0 +1,80 @@
+-- name: place(name)^
+-- What an append must know of the conversation.
+SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text
+FROM conversations
+WHERE name = :name;
+
+-- name: head(name)^
+SELECT id, head FROM conversations WHERE name = :name;
+
+-- name: load(id, first, head)
+SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
+
+-- name: found(name, channel, at)!
+-- A conversation begins; the appends that follow fill it in.
+INSERT INTO conversations
+    (name, channel, head, at, woken, due_since, title, messages, last_at, last_text)
+VALUES (:name, :channel, 0, 0, -1, 0, '', 0, :at, '');
+
+-- name: append(id, seq, at, key, body)!
+-- Nothing happens where the key is taken.
+INSERT INTO log (conversation, seq, at, key, body)
+VALUES (:id, :seq, :at, :key, :body)
+ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
+
+-- name: keyed(id, key)$
+SELECT seq FROM log WHERE conversation = :id AND key = :key;
+
+-- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
+
+-- name: advance(id, head, at, calling, woken)!
+UPDATE conversations SET head = :head, at = :at, calling = :calling, woken = :woken WHERE id = :id;
+
+-- name: advance_due(id, head, at, calling, woken, wake_at, due_since)!
+UPDATE conversations
+SET head = :head, at = :at, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since
+WHERE id = :id;
+
+-- name: advance_listed(id, head, at, calling, woken, title, responder, messages, last_at, last_text)!
+UPDATE conversations
+SET head = :head, at = :at, calling = :calling, woken = :woken,
+    title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
+WHERE id = :id;
+
+-- name: advance_both(id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text)!
+UPDATE conversations
+SET head = :head, at = :at, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since,
+    title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
+WHERE id = :id;
+
+-- name: add_message(id, seq, status, asks)!
+INSERT INTO messages (conversation, seq, status, asks) VALUES (:id, :seq, :status, :asks);
+
+-- name: answered(id, seq)!
+UPDATE messages SET asks = 0 WHERE conversation = :id AND seq = :seq AND asks = 1;
+
+-- name: settle_message(id, seq, status, reason, platform_ids)!
+-- A message that went out, may have gone out, or never will.
+UPDATE messages
+SET status = :status, due_at = 0, reason = :reason, platform_ids = :platform_ids
+WHERE conversation = :id AND seq = :seq AND status IN ('queued', 'sending');
+
+-- name: add_approval(approval, id, tool, seq)!
+INSERT INTO approvals (id, conversation, tool, asked, status)
+VALUES (:approval, :id, :tool, :seq, 'waiting')
+ON CONFLICT (id) DO NOTHING;
+
+-- name: judge_approval(approval, seq, status)!
+UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval AND judged IS NULL;
+
+-- name: approved_tool(approval)$
+SELECT tool FROM approvals WHERE id = :approval;
+
+-- name: wake_waiting(tool, now)!
+-- A grant may settle what waits for a verdict, wherever it was asked.
+UPDATE conversations SET wake_at = 0, due_since = :now
+WHERE id IN (SELECT conversation FROM approvals WHERE status = 'waiting' AND tool = :tool)
+    AND (wake_at IS NULL OR wake_at > 0);
+
+-- name: tell(type, conversation, seq)!
+INSERT INTO events (type, conversation, seq) VALUES (:type, :conversation, :seq);

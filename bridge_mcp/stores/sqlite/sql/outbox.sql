@@ -1,0 +1,36 @@
+-- name: outbox_due(now, limit)
+-- Of each conversation the first message that is not out yet, where it is queued and its time has come: one that waits,
+-- or is being sent, holds back those behind it. SQLite takes the other columns from the row with the minimum.
+WITH first AS (
+    SELECT id, conversation, min(seq) AS seq, status, due_at
+    FROM messages
+    WHERE status IN ('queued', 'sending')
+    GROUP BY conversation
+)
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+FROM first
+JOIN messages AS m ON m.id = first.id
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE first.status = 'queued' AND first.due_at <= :now
+ORDER BY first.due_at, first.id
+LIMIT :limit;
+
+-- name: begin_sending(name, seq)!
+UPDATE messages
+SET status = 'sending', attempts = attempts + 1
+WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'queued';
+
+-- name: postpone(name, seq, until, reason)!
+UPDATE messages
+SET status = 'queued', due_at = :until, reason = :reason
+WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq
+    AND status IN ('queued', 'sending');
+
+-- name: stranded()
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+WHERE m.status IN ('queued', 'sending') AND m.status = 'sending'
+ORDER BY m.id;

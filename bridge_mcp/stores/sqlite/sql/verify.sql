@@ -1,0 +1,20 @@
+-- name: names()
+SELECT name FROM conversations ORDER BY name;
+
+-- name: entries(id)
+SELECT seq, at, key, body FROM log WHERE conversation = :id ORDER BY seq;
+
+-- name: message_rows(id)
+SELECT seq, status, reason, platform_ids FROM messages WHERE conversation = :id ORDER BY seq;
+
+-- name: asking(id)
+SELECT seq FROM messages WHERE conversation = :id AND asks = 1;
+
+-- name: approval_rows(id)
+SELECT id, tool, asked, judged, status FROM approvals WHERE conversation = :id ORDER BY number;
+
+-- name: event_rows(name)
+-- What the feed tells of log entries; '' for all conversations.
+SELECT conversation, seq, type FROM events
+WHERE seq IS NOT NULL AND (:name = '' OR conversation = :name)
+ORDER BY cursor;

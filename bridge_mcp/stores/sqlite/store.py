@@ -1,0 +1,83 @@
+"""The store as one object: its faces over one writer, one reader on the event loop, and readers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bridge_mcp.ports import Clock
+from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard, SqliteGrants
+from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
+from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
+from bridge_mcp.stores.sqlite.feed import SqliteFeed
+from bridge_mcp.stores.sqlite.history import SqliteHistory
+from bridge_mcp.stores.sqlite.log import SqliteLog
+from bridge_mcp.stores.sqlite.migrate import migrate
+from bridge_mcp.stores.sqlite.outbox import SqliteOutbox
+from bridge_mcp.stores.sqlite.readers import Readers
+from bridge_mcp.stores.sqlite.session import Statements, connect
+from bridge_mcp.stores.sqlite.verify import findings
+from bridge_mcp.stores.sqlite.watch import Hub
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteStore", "open_store"]
+
+READ_WAIT_S = 5.0
+"""Readers wait for nobody, but for whoever repairs the log after a crash: milliseconds."""
+
+
+class SqliteStore:
+    """See `ports.Store`. Belongs to the event loop that uses it first."""
+
+    def __init__(self, path: Path, *, clock: Clock, delivered_by_commit: frozenset[str] = frozenset()) -> None:
+        """Open the store at `path`, and make it first where there is none: some milliseconds, without an event loop.
+
+        On the channels `delivered_by_commit`, a message that is committed counts as sent.
+
+        Raises:
+            NewerSchema: a newer bridge_mcp has been here.
+            StoreError: the file cannot be opened, or is no store.
+        """
+        self.path = path
+        migrate(path)
+        statements = Statements()
+        hub = Hub()
+        readers = Readers(path, statements)
+        reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S)
+        writer = Writer(connect(path, statements, reading=False), hub.notice)
+        hub.watched = writer.watch
+        self._hub, self._reader, self._readers, self._writer = hub, reader, readers, writer
+        self._closed: asyncio.Task[None] | None = None
+        self.log = SqliteLog(reader, readers, writer, clock, delivered_by_commit)
+        self.agenda = SqliteAgenda(reader, writer, hub, clock)
+        self.feed = SqliteFeed(reader, readers, writer)
+        self.history = SqliteHistory(reader, readers, writer)
+        self.approvals = SqliteApprovals(reader, readers)
+        self.outbox = SqliteOutbox(reader, writer)
+        self.access = SqliteAccess(reader, writer)
+        self.grants = SqliteGrants(reader, writer)
+        self.board = SqliteBoard(reader, writer)
+
+    async def verify(self, conversation: str = "") -> tuple[str, ...]:
+        """What is wrong with one conversation, or with all of them, a line each; see `verify.verify`."""
+        return await self._readers.run(lambda session: findings(session, conversation))
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of the files. Closing twice is fine; so is cancelling: it goes on."""
+        if self._closed is None:
+            self._closed = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closed)
+
+    async def _close(self) -> None:
+        self._hub.close()
+        await self._readers.close()
+        self._reader.close()
+        # The last one to go tidies the write-ahead log away, which takes time: hence the thread that ends here.
+        await self._writer.close()
+
+
+async def open_store(
+    path: str | Path, *, clock: Clock, delivered_by_commit: frozenset[str] = frozenset()
+) -> SqliteStore:
+    """Open the store at `path` without holding up the event loop; see `SqliteStore`."""
+    return await asyncio.to_thread(SqliteStore, Path(path), clock=clock, delivered_by_commit=delivered_by_commit)

@@ -1,0 +1,241 @@
+"""Checks a store against its own logs: everything beside a log can be computed from it, so it is, and compared.
+
+The expected rows are folded here from the log in memory, on purpose by other means than `appends` uses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from bridge_mcp.core.entries import (
+    Cleared,
+    Configured,
+    Delivered,
+    Failed,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Replied,
+    Started,
+    Stopped,
+    approval_id,
+    key,
+    wakes,
+)
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.views import approval_of, event_of, message_of
+from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
+from bridge_mcp.stores.sqlite.feed import span
+from bridge_mcp.stores.sqlite.rows import logged
+from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+
+__all__ = ["findings", "verify"]
+
+K = TypeVar("K")
+
+Standing: TypeAlias = tuple[str | None, str, tuple[str, ...]]
+"""How a message stands: status (None: not settled by the log), reason, platform ids."""
+
+Pending: TypeAlias = tuple[str, int, int | None, str]
+"""How an approval stands: tool, where it was asked, where it was judged, status."""
+
+UNSETTLED = ("queued", "sending", "sent")
+"""How a message may stand that no later entry tells of: `sent` where a commit is a delivery."""
+
+
+def verify(path: str | Path, conversation: str = "") -> tuple[str, ...]:
+    """What is wrong with one conversation (default: with all of them), a line each; nothing if nothing is.
+
+    Reads every entry and every event, so it takes long with much: run it in a thread.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+    session = connect(Path(path), Statements(), reading=True)
+    try:
+        return findings(session, conversation)
+    finally:
+        session.close()
+
+
+def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
+    """As `verify`, on a connection."""
+    with session.snapshot():
+        names = [conversation] if conversation else [name for (name,) in session.rows("names")]
+        told: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
+        lines: list[str] = []
+        for name, seq, kind in session.rows("event_rows", name=conversation):
+            if name in told:
+                told[name].append((seq, kind))
+            else:
+                lines.append(f"{name}: the feed tells of it, and there is no such conversation")
+        pruned = span(session)[1] > 1
+        for name in names:
+            lines += findings_in(session, name, told[name], pruned)
+    return tuple(lines)
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the log says that the rows beside it must say."""
+
+    head: int = 0
+    at: float = 0.0
+    calling: int | None = None
+    woken: int = -1
+    title: str = ""
+    responder: str | None = None
+    last_at: float = 0.0
+    last_text: str = ""
+    messages: dict[int, Standing] = field(default_factory=dict[int, Standing])
+    asking: set[int] = field(default_factory=set[int])
+    approvals: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+    """By seq: the type, or both where it depends on whether a commit is a delivery."""
+
+
+def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
+    """What is wrong with one conversation, of which the feed tells this."""
+    row = session.row("place", name=name)
+    if row is None:
+        yield f"{name}: there is no such conversation"
+        return
+    expected = Expected()
+    for seq, at, stored_key, body in session.rows("entries", id=row[0]):
+        try:
+            here = logged(name, seq, at, body)
+        except StoreError as exc:
+            yield str(exc)
+            return
+        yield from check_entry(name, expected, here, stored_key)
+        fold(name, expected, here)
+    yield from check_place(name, expected, row[1:])
+    yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
+    asking = {seq: "open" for (seq,) in session.rows("asking", id=row[0])}
+    yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
+    approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
+    yield from compare(name, "approval", approvals, expected.approvals)
+    yield from check_events(name, expected, told, pruned)
+
+
+def check_entry(name: str, expected: Expected, here: Logged, stored_key: str | None) -> Iterator[str]:
+    """What is wrong with an entry in its place."""
+    if here.seq != expected.head:
+        yield f"{name}, entry {here.seq}: entry {expected.head} is missing before it"
+    if here.at < expected.at:
+        yield f"{name}, entry {here.seq}: it is older than the one before it"
+    if stored_key != key(here.entry):
+        yield f"{name}, entry {here.seq}: its key is {stored_key!r}, and by its body {key(here.entry)!r}"
+
+
+def fold(name: str, expected: Expected, here: Logged) -> None:
+    """Take an entry into what is expected."""
+    if here.seq == 0:
+        expected.last_at = here.at
+    expected.head, expected.at = here.seq + 1, here.at
+    if wakes(here.entry):
+        expected.woken = here.seq
+    message = message_of(name, here, delivered=False)
+    if message is not None:
+        expected.messages[here.seq] = ("received" if message.direction == "in" else None, "", ())
+        expected.title = title_after(expected.title, here.entry)
+        expected.last_at, expected.last_text = here.at, message.text[:SHOWN]
+    approval = approval_of(name, here)
+    if approval is not None:
+        expected.approvals.setdefault(approval.id, (approval.tool, here.seq, None, "waiting"))
+    told = [event_of(name, here, delivered=delivered) for delivered in (False, True)]
+    types = tuple(event.type for event in told if event is not None)
+    if types:
+        expected.events[here.seq] = types
+    follow(name, expected, here)
+
+
+def follow(name: str, expected: Expected, here: Logged) -> None:
+    """What an entry says of those before it."""
+    match here.entry:
+        case Started(effect="model"):
+            expected.calling = here.seq
+        case Replied() | Stopped() | Cleared():
+            expected.calling = None
+        case Failed(effect="model", ref=ref) if ref == expected.calling:
+            expected.calling = None
+        case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
+            settle(expected, ref, ("failed", reason, ()))
+        case Delivered() as e:
+            settle(expected, e.message, (e.status, "", e.platform_ids))
+        case Judged() as e:
+            approval = approval_id(name, e.call)
+            asked = expected.approvals.get(approval)
+            if asked is not None and asked[2] is None:
+                expected.approvals[approval] = (asked[0], asked[1], here.seq, e.verdict)
+        case Posted() as e if e.question is not None:
+            expected.asking.add(here.seq)
+        case Heard(answers=int() as question):
+            expected.asking.discard(question)
+        case Configured() as e:
+            expected.responder = e.responder
+        case _:
+            pass
+
+
+def settle(expected: Expected, seq: int, told: Standing) -> None:
+    if expected.messages.get(seq, ("", "", ()))[0] is None:
+        expected.messages[seq] = told
+
+
+def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
+    """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
+    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text = row
+    for what, stored, by_log in (
+        ("next entry", head, expected.head),
+        ("time", at, expected.at),
+        ("open model call", calling, expected.calling),
+        ("last entry that wakes", woken, expected.woken),
+        ("title", title, expected.title),
+        ("responder", responder, expected.responder),
+        ("number of messages", messages, len(expected.messages)),
+        ("last time", last_at, expected.last_at),
+        ("last text", last_text, expected.last_text),
+    ):
+        if stored != by_log:
+            yield f"{name}: the {what} is {stored!r}, and by the log {by_log!r}"
+
+
+def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Standing]:
+    """The rows as stored; one that the log does not settle may stand in several ways, which all count as None."""
+    found: dict[int, Standing] = {}
+    for seq, status, reason, platform_ids in session.rows("message_rows", id=id):
+        open_by_log = seq in expected.messages and expected.messages[seq][0] is None
+        if open_by_log and status in UNSETTLED:
+            found[seq] = (None, "", ())
+        else:
+            found[seq] = (status, reason, tuple(json.loads(platform_ids)))
+    return found
+
+
+def check_events(name: str, expected: Expected, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
+    """What is wrong with the feed's part of this conversation, as far as it was not pruned."""
+    found = dict(told)
+    if len(told) != len(found):
+        yield f"{name}: the feed tells of {len(told) - len(found)} entries twice"
+    for seq, kind in found.items():
+        if kind not in expected.events.get(seq, ()):
+            by_log = " or ".join(sorted(set(expected.events.get(seq, ())))) or "nothing"
+            yield f"{name}, entry {seq}: the feed tells {kind}, and by the log {by_log}"
+    # Events are pruned from the oldest on: what is missing behind one that is there was never told.
+    first = min(found, default=expected.head)
+    for seq in sorted(expected.events.keys() - found.keys()):
+        if seq > first or not pruned:
+            yield f"{name}, entry {seq}: the feed does not tell of it"
+
+
+def compare(name: str, what: str, stored: Mapping[K, object], by_log: Mapping[K, object]) -> Iterator[str]:
+    """What differs between the rows of one kind and what they should be."""
+    for each in {**by_log, **stored}:
+        if stored.get(each) != by_log.get(each):
+            yield f"{name}, {what} {each}: stored is {stored.get(each)}, and by the log {by_log.get(each)}"

@@ -1,0 +1,99 @@
+"""Who wants to know of commits, and what they have not heard of yet. Knows no database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bridge_mcp.core.errors import StoreError
+
+__all__ = ["Hub", "Subscription"]
+
+
+class Hub:
+    """Passes every hint on to every subscription. All of it happens on the event loop."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+        self.watched: Callable[[bool], None] = lambda watched: None
+        """Called when the first subscription begins (True), and when the last one ends (False)."""
+
+    def subscribe(self) -> Subscription:
+        subscription = Subscription(self._end)
+        self._subscriptions.add(subscription)
+        if len(self._subscriptions) == 1:
+            self.watched(True)
+        return subscription
+
+    def notice(self, changed: frozenset[str] | None) -> None:
+        """Tell all of a change; None: anything may have changed."""
+        for subscription in self._subscriptions:
+            subscription.notice(changed)
+
+    def close(self) -> None:
+        for subscription in tuple(self._subscriptions):
+            subscription.close()
+
+    def _end(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.discard(subscription)
+            if not self._subscriptions:
+                self.watched(False)
+
+
+class Subscription:
+    """One watcher's hints. One task waits at a time."""
+
+    def __init__(self, end: Callable[[Subscription], None]) -> None:
+        self._end = end
+        self._changed: set[str] = set()
+        self._anything = False
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def notice(self, changed: frozenset[str] | None) -> None:
+        if changed is None:
+            self._anything = True
+        else:
+            self._changed |= changed
+        self._wake()
+
+    async def wait(self, timeout_s: float | None = None) -> frozenset[str] | None:
+        """The conversations changed since the last wait; empty when time ran out; None: anything may have changed.
+
+        Raises:
+            StoreError: the subscription is closed.
+        """
+        if not (self._changed or self._anything or self._closed):
+            await self._wait(timeout_s)
+        if self._anything:
+            self._anything = False
+            self._changed.clear()
+            return None
+        if self._changed:
+            changed = frozenset(self._changed)
+            self._changed.clear()
+            return changed
+        if self._closed:
+            raise StoreError("The subscription to changes is closed.", fix="Watch the store again, if it is open.")
+        return frozenset()
+
+    def close(self) -> None:
+        self._closed = True
+        self._end(self)
+        self._wake()
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None if timeout_s is None else loop.call_later(timeout_s, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,229 @@
+"""The one writer: a thread that takes all operations that wait, and commits them together.
+
+A commit costs a disk write however much is in it, so operations that come while one is under way share the next. The
+thread knows no tables; it hands each operation a session inside a transaction, and its outcome to whoever awaits it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
+
+from bridge_mcp.core.errors import BadInput, Conflict, StoreError
+from bridge_mcp.stores.sqlite.session import Session, store_error
+
+__all__ = ["Changed", "Writer"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Changed: TypeAlias = frozenset[str] | None
+"""The conversations that a commit concerns; None where that is unknown."""
+
+POLL_S = 0.02
+"""How often the thread looks for commits of other processes, while somebody watches: about 20 us each time."""
+
+MAX_BATCH = 256
+"""Operations of one commit: more would make the first of them wait."""
+
+
+class Job:
+    """One operation, and who awaits it. It may run more than once, but only its last run is committed."""
+
+    __slots__ = ("changed", "error", "future", "result", "work")
+
+    def __init__(self, work: Callable[[Session], Any], changed: Changed, future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.changed = changed
+        self.future = future
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def resolve(self) -> None:
+        """Tell whoever awaits it, if they still do: a caller that was cancelled has its write none the less."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """Runs operations in order of their coming. The thread starts with the first one, in the event loop's company.
+
+    `notice` is called on the event loop after each commit: of this writer with what it changed, of another process with
+    None, but of those only while `watched`.
+    """
+
+    def __init__(self, session: Session, notice: Callable[[Changed], None]) -> None:
+        self._session = session
+        self._notice = notice
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._closing = False
+        self._watched = False
+        self._looked = 0.0
+        self._version: int = 0
+
+    async def do(self, work: Callable[[Session], T], changed: Changed = frozenset()) -> T:
+        """Run an operation in a transaction, and return once it is committed.
+
+        `work` may raise `Conflict` or `BadInput` before it has written anything; it is run again if a companion in its
+        transaction fails, so it must leave no trace but in the session. Cancelling the caller does not stop it.
+
+        Raises:
+            StoreError: the store is closed, or SQLite cannot do it; nothing was written.
+        """
+        if self._closing:
+            raise StoreError(f"The store {self._session.path} is closed.", fix="Open it again.")
+        loop = self._started()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.put(Job(work, changed, future))
+        return await future
+
+    def watch(self, watched: bool) -> None:
+        """Look for commits of other processes from now on, or no longer."""
+        if watched and not self._watched and not self._closing:
+            self._watched = True
+            self._started()
+            self._queue.put(None)
+        elif not watched:
+            self._watched = False
+
+    async def close(self) -> None:
+        """Finish what was handed over, end the thread, close its connection."""
+        self._closing = True
+        if self._loop is None:
+            self._session.close()
+            self._loop = asyncio.get_running_loop()
+            return
+        if self._ended is not None:
+            self._queue.put(None)
+            # The thread ends in any case; whoever is cancelled here just does not see it.
+            await asyncio.shield(self._ended)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._ended = self._loop.create_future()
+            threading.Thread(target=self._run, name="bridge-mcp-store", daemon=True).start()
+        return self._loop
+
+    # -- on the thread ----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not (self._closing and self._queue.empty()):
+            jobs = self._take()
+            if jobs:
+                self._commit(jobs)
+                if not self._tell(self._resolve, jobs):
+                    break
+            if self._watched and time.monotonic() - self._looked >= POLL_S and not self._look():
+                break
+        try:
+            self._session.close()
+        finally:
+            self._tell(self._end)
+
+    def _take(self) -> list[Job]:
+        """All that wait; an empty list when it is time to look for others' commits, or to end."""
+        try:
+            first = self._queue.get(timeout=POLL_S if self._watched else None)
+        except Empty:
+            return []
+        jobs = [] if first is None else [first]
+        while jobs and len(jobs) < MAX_BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+            if job is not None:
+                jobs.append(job)
+        return jobs
+
+    def _commit(self, jobs: Sequence[Job]) -> None:
+        """Commit these together; if one breaks the transaction, each in its own, so that only that one fails."""
+        try:
+            self._session.execute("BEGIN IMMEDIATE")
+        except StoreError as exc:
+            for job in jobs:
+                job.error = exc
+            return
+        try:
+            for job in jobs:
+                self._perform(job)
+            self._session.execute("COMMIT")
+        except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
+            self._roll_back()
+            if len(jobs) == 1:
+                jobs[0].error = exc
+            else:
+                for job in jobs:
+                    self._commit([job])
+
+    def _perform(self, job: Job) -> None:
+        before = self._session.connection.total_changes
+        job.error = None
+        try:
+            job.result = job.work(self._session)
+        except (Conflict, BadInput) as exc:
+            if self._session.connection.total_changes != before:
+                raise
+            job.error = exc
+
+    def _roll_back(self) -> None:
+        """Give up the transaction, unless SQLite has already done so."""
+        if self._session.connection.in_transaction:
+            try:
+                self._session.connection.execute("ROLLBACK")
+            except sqlite3.Error as exc:
+                logger.error("%s", store_error(self._session.path, exc))
+
+    def _look(self) -> bool:
+        """Notice whether others have committed; False when nobody is there any more to be told."""
+        self._looked = time.monotonic()
+        try:
+            version = self._session.value("version")
+        except StoreError:
+            # Whoever is told will read, and meet the error where it can be reported.
+            version = -1
+        if version == self._version >= 0:
+            return True
+        self._version = version
+        return self._tell(self._notice, None)
+
+    def _tell(self, call: Callable[..., None], *args: object) -> bool:
+        """Have the event loop do something; False when it is closed, and nobody waits any more."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:
+            return False
+        return True
+
+    # -- on the event loop ------------------------------------------------------------------------------------
+
+    def _resolve(self, jobs: Sequence[Job]) -> None:
+        changed: set[str] = set()
+        unknown = False
+        for job in jobs:
+            if job.error is None:
+                unknown = unknown or job.changed is None
+                changed |= job.changed or frozenset()
+        if unknown or changed:
+            self._notice(None if unknown else frozenset(changed))
+        for job in jobs:
+            job.resolve()
+
+    def _end(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
