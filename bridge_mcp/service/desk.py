@@ -7,6 +7,8 @@ from contextlib import closing
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
+import anyio
+
 from bridge_mcp.core.answers import (
     Ticket,
 )
@@ -27,6 +29,7 @@ from bridge_mcp.engine.addresses import (
 )
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.ports import (
+    Changes,
     ChannelRules,
     ChannelTraits,
     Clock,
@@ -132,7 +135,9 @@ class Desk:
                 left = deadline - self._clock.now()
                 if found.state == "done" or left <= 0:
                     return found
-                await changes.wait(min(left, 1.0))
+                # A question may expire, which nothing that is written tells.
+                left = min(left, 1.0) if found.kind == "question" else left
+                await changed_in(changes, found.conversation, left)
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
         with closing(self.store.agenda.watch()) as changes:
@@ -144,7 +149,7 @@ class Desk:
                 left = deadline - self._clock.now()
                 if message.status not in ("queued", "sending") or left <= 0:
                     return message
-                await changes.wait(left)
+                await changed_in(changes, conversation, left)
 
     async def _approval(self, who: Principal, approval_id: str) -> Approval:
         approval = await verdicts.find(self.store, approval_id)
@@ -168,6 +173,15 @@ class Desk:
             raise BadInput(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )
+
+
+async def changed_in(changes: Changes, conversation: str, timeout_s: float) -> None:
+    """Wait until this conversation may have changed, or time is up; what happens elsewhere costs nothing."""
+    with anyio.move_on_after(timeout_s):
+        while True:
+            changed = await changes.wait()
+            if changed is None or conversation in changed:
+                return
 
 
 def bounded(what: str, value: int, most: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +103,7 @@ async def world(
     rules: Rules | None = None,
     engine: bool = True,
     clock: Clock | None = None,
-) -> AsyncIterator[World]:
+) -> AsyncGenerator[World]:
     """A bridge with a local channel, and `family`, a fake platform whose chats need pairing."""
     clock = clock or WallClock()
     model = model or FakeModel()

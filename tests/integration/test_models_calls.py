@@ -89,6 +89,7 @@ async def test_an_endpoint_without_a_key_gets_none(server: OpenAIServer, monkeyp
     model = OpenAIModel(ModelSettings("default", "llama3", base_url=server.url))
     await model.reply(HELLO)
     await model.close()
+    assert server.requests[-1].key == ""
     assert "meant-for-openai" not in json.dumps(dict(server.requests[-1].headers))
 
 

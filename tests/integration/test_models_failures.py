@@ -23,7 +23,8 @@ from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from bridge_mcp.testing.openai_server import Answer, OpenAIServer, cut, failing, saying, silent
 
-SECRET = "sk-planted-0123456789"
+SECRET = "planted.0123456789"
+SHAPED = "sk-planted-0123456789"
 REQUEST = ModelRequest("default", (ChatMessage("user", "hello"),), conversation="local/main")
 
 
@@ -58,6 +59,7 @@ async def failure_of(model: Adapter) -> ModelFailed:
 
 PERMANENT = [
     (failing(401, f"Incorrect API key provided: {SECRET}.", code="invalid_api_key"), "key", "api_key_env"),
+    (failing(401, f"Bad key {SHAPED}"), "key", "api_key_env"),
     (failing(403, "You have no access to this model."), "key", "api_key_env"),
     (failing(402, "Insufficient credits."), "credit", "Top up"),
     (
@@ -71,6 +73,7 @@ PERMANENT = [
         "too long",
         "larger window",
     ),
+    (failing(400, "No.", code="context_length_exceeded"), "too long", "larger window"),
     (failing(413, "Request too large."), "too long", "larger window"),
     (failing(400, "Rejected by the safety system.", code="content_policy_violation"), "refused", "other words"),
     (saying(None, finish="content_filter"), "refused", "other words"),
@@ -123,9 +126,10 @@ def check(failure: ModelFailed, answer: Answer, for_chat: str, fix: str) -> None
     assert for_chat in failure.for_chat
     assert fix in failure.fix
     assert "models.default (openai/gpt-test)" in told
-    assert SECRET not in told + failure.for_chat
+    assert not [secret for secret in (SECRET, SHAPED) if secret in told + failure.for_chat]
     if isinstance(answer.body, dict) and isinstance(answer.body.get("error"), dict):
-        message = json.loads(json.dumps(answer.body))["error"]["message"].replace(SECRET, "[key]")
+        message = json.loads(json.dumps(answer.body))["error"]["message"]
+        message = message.replace(SECRET, "[key]").replace(SHAPED, "[key]")
         assert message.rstrip(".") in told
 
 

@@ -187,7 +187,7 @@ async def test_failures_of_tools_come_back_to_the_model(tmp_path: Path) -> None:
     toolbox = files()
     toolbox.fail("files__list", ToolFailed("The server is down."))
     toolbox.fail("files__list", ToolUncertain("The connection broke."))
-    listing = ("files__list", {})
+    listing: tuple[str, Mapping[str, JSON]] = ("files__list", {})
     model = FakeModel(
         [calls(listing), calls(listing), calls(("no__such", {})), calls(("files__delete", {})), says("I see.")]
     )
