@@ -46,27 +46,9 @@ def transcript(log: Log, *, system: str = "", limit: int = 200) -> tuple[ChatMes
 
     The cut is made at a turn's border, so the last turn is always whole, however long it is.
     """
-    epoch = since_cleared(log)
-    results = {e.entry.call: e.entry for e in epoch if isinstance(e.entry, Finished)}
-    named = len({e.entry.sender.id for e in epoch if isinstance(e.entry, Heard)}) > 1
-    turns: list[list[ChatMessage]] = [[]]
-    for logged in in_reading_order(epoch):
-        entry = logged.entry
-        match entry:
-            case Heard():
-                if turns[-1] and turns[-1][-1].role == "assistant":
-                    turns.append([])
-                turns[-1].append(heard_message(entry, named))
-            case Replied():
-                turns[-1].extend(reply_messages(entry, results))
-            case Posted(text=text, files=files):
-                turns[-1].append(ChatMessage("assistant", text, attachments=files))
-            case Stopped(text=text) if text:
-                turns[-1].append(ChatMessage("assistant", text))
-            case _:
-                pass
+    builder = Builder(since_cleared(log))
     head = [ChatMessage("system", system)] if system else []
-    return (*head, *window(turns, limit))
+    return (*head, *window(builder.turns, limit))
 
 
 def since_cleared(log: Log) -> Log:
@@ -77,42 +59,65 @@ def since_cleared(log: Log) -> Log:
     return log
 
 
-def in_reading_order(log: Log) -> Iterable[Logged]:
-    """The log with every message moved behind the reply that had not read it yet."""
-    unread: list[Logged] = []
-    for logged in log:
-        match logged.entry:
-            case Heard() | Posted():
-                unread.append(logged)
-            case Replied(upto=upto):
-                yield from (waiting for waiting in unread if waiting.seq < upto)
-                unread = [waiting for waiting in unread if waiting.seq >= upto]
-                yield logged
-            case Stopped(upto=upto):
-                yield from (waiting for waiting in unread if waiting.seq < upto)
-                unread = [waiting for waiting in unread if waiting.seq >= upto]
-                yield logged
-            case _:
-                pass
-    yield from unread
+class Builder:
+    """Turns of messages, made in one pass over an epoch. This runs for every model call: it is written to be quick."""
 
+    def __init__(self, epoch: Log) -> None:
+        self.turns: list[list[ChatMessage]] = [[]]
+        self._unread: list[Logged] = []
+        self._open: dict[str, tuple[list[ChatMessage], int]] = {}
+        """Where the result of each call goes once it comes."""
+        self._named = len({e.entry.sender.id for e in epoch if isinstance(e.entry, Heard)}) > 1
+        for logged in epoch:
+            match logged.entry:
+                case Heard() | Posted():
+                    self._unread.append(logged)
+                case Replied() as entry:
+                    self._read(entry.upto)
+                    self._reply(entry)
+                case Finished() as entry:
+                    self._result(entry)
+                case Stopped() as entry:
+                    self._read(entry.upto)
+                    if entry.text:
+                        self.turns[-1].append(ChatMessage("assistant", entry.text))
+                case _:
+                    pass
+        self._read(None)
 
-def heard_message(entry: Heard, named: bool) -> ChatMessage:
-    """A chat user's words; with the name in front where several people write."""
-    text = f"{entry.sender.name or entry.sender.id}: {entry.text}" if named else entry.text
-    return ChatMessage("user", text, attachments=entry.attachments)
+    def _read(self, upto: int | None) -> None:
+        """Put in what had been read by then; later messages come behind the reply that had not read them."""
+        later: list[Logged] = []
+        for logged in self._unread:
+            if upto is not None and logged.seq >= upto:
+                later.append(logged)
+            elif isinstance(logged.entry, Heard):
+                self._heard(logged.entry)
+            elif isinstance(logged.entry, Posted):
+                posted = logged.entry
+                self.turns[-1].append(ChatMessage("assistant", posted.text, attachments=posted.files))
+        self._unread = later
 
+    def _heard(self, entry: Heard) -> None:
+        """A chat user's words; with the name in front where several people write."""
+        text = f"{entry.sender.name or entry.sender.id}: {entry.text}" if self._named else entry.text
+        if self.turns[-1] and self.turns[-1][-1].role == "assistant":
+            self.turns.append([])
+        self.turns[-1].append(ChatMessage("user", text, attachments=entry.attachments))
 
-def reply_messages(entry: Replied, results: dict[str, Finished]) -> Iterable[ChatMessage]:
-    """A reply and, directly behind it, one result for each of its calls."""
-    if entry.text or entry.calls:
-        yield ChatMessage("assistant", entry.text, calls=entry.calls)
-    for call in entry.calls:
-        result = results.get(call.id)
-        if result is None:
-            yield ChatMessage("tool", NOT_RUN, call=call)
-        else:
-            yield ChatMessage("tool", result.content, call=call, attachments=result.attachments)
+    def _reply(self, entry: Replied) -> None:
+        """A reply and, directly behind it, a place for the result of each of its calls."""
+        turn = self.turns[-1]
+        if entry.text or entry.calls:
+            turn.append(ChatMessage("assistant", entry.text, calls=entry.calls))
+        for call in entry.calls:
+            self._open[call.id] = (turn, len(turn))
+            turn.append(ChatMessage("tool", NOT_RUN, call=call))
+
+    def _result(self, entry: Finished) -> None:
+        turn, index = self._open.pop(entry.call, (None, 0))
+        if turn is not None:
+            turn[index] = ChatMessage("tool", entry.content, call=turn[index].call, attachments=entry.attachments)
 
 
 def window(turns: Sequence[Sequence[ChatMessage]], limit: int) -> Iterable[ChatMessage]:
@@ -122,8 +127,7 @@ def window(turns: Sequence[Sequence[ChatMessage]], limit: int) -> Iterable[ChatM
     while first > 0 and len(turns[first - 1]) <= room:
         first -= 1
         room -= len(turns[first])
-    for turn in turns[first:]:
-        yield from turn
+    return [message for turn in turns[first:] for message in turn]
 
 
 def usage_totals(log: Log) -> Usage:

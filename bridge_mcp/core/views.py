@@ -284,7 +284,7 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
 
 
 def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
-    """The standing verdict that a `Judged` on a call of `tool` makes, if it is to be remembered; its id is the store's."""
+    """The standing verdict that a `Judged` on a call of `tool` makes, if it remembers; the id is the store's."""
     match logged.entry:
         case Judged(verdict="approved", remember="conversation" | "always" as remember, by=by):
             where = conversation if remember == "conversation" else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import takewhile
 
 import anyio
 import anyio.abc
@@ -56,6 +57,9 @@ __all__ = ["Drive", "Hands"]
 
 logger = logging.getLogger(__name__)
 
+ENTRIES_PER_MESSAGE = 2
+"""About how many entries a message of the transcript takes: intents and verdicts are entries too."""
+
 READY_S = 15.0
 """How long a turn waits for tool servers that are still connecting."""
 
@@ -94,8 +98,8 @@ class Drive:
 
     async def _advance(self, effects: anyio.abc.TaskGroup) -> bool:
         """One step; False when there is no next one for now."""
-        limit = self._hands.policies.channel(self.conversation).history_limit * 3
-        log = await self._hands.tails.get(self.conversation, limit)
+        entries = self._hands.policies.channel(self.conversation).history_limit * ENTRIES_PER_MESSAGE
+        log = await self._hands.tails.get(self.conversation, entries)
         if not log:
             return False
         self._cut_off_superseded(log)
@@ -277,8 +281,8 @@ class Drive:
         started = appended[-1].seq
         scope = anyio.CancelScope()
         self._model = (started, scope)
-        read = [logged for logged in log if logged.seq < started]
-        effects.start_soon(self._reply, step, (*read, *appended), started, scope)
+        read = log if log[-1].seq >= started else (*log, *appended)
+        effects.start_soon(self._reply, step, tuple(read), started, scope)
 
     async def _reply(self, step: CallModel, log: Log, started: int, scope: anyio.CancelScope) -> None:
         """Make one attempt at a reply and append what came of it, unless the turn was stopped meanwhile."""
@@ -323,7 +327,8 @@ class Drive:
         """Cancel what is in flight for a turn that was stopped, or for an epoch that was cleared."""
         if self._model is not None:
             started, scope = self._model
-            if any(e.seq > started and isinstance(e.entry, Stopped | Cleared) for e in reversed(log)):
+            since = takewhile(lambda logged: logged.seq > started, reversed(log))
+            if any(isinstance(logged.entry, Stopped | Cleared) for logged in since):
                 scope.cancel()
         if self._calls:
             wanted = {call.id for call, _ in open_calls(log)}

@@ -37,8 +37,9 @@ class Tails:
     async def get(self, conversation: str, limit: int) -> Log:
         """The tail as it stands in the store now. The list is the cache's own: read it, and ask again later."""
         kept = self._kept.pop(conversation, None)
-        if kept and len(kept) < limit * 4:
+        if kept:
             kept.extend(await self._log.load(conversation, kept[-1].seq))
+            trim(kept, limit)
         else:
             kept = list(await tail(self._log, conversation, limit))
         if kept:
@@ -53,3 +54,10 @@ class Tails:
         for logged in entries:
             if kept and kept[-1].seq + 1 == logged.seq:
                 kept.append(logged)
+
+
+def trim(kept: list[Logged], limit: int) -> None:
+    """Forget the beginning of a tail that has grown to twice its limit, but nothing that `decide` needs."""
+    if len(kept) > 2 * limit:
+        spare = reaches_back_to(kept) - kept[0].seq
+        del kept[: min(len(kept) - limit, max(0, spare))]
