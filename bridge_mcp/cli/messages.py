@@ -1,4 +1,4 @@
-"""Commands that send messages and show what happens: send, events, log."""
+"""Commands that write messages and show what happens: send, say, events, log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json, visible
 from bridge_mcp.service import OWNER
 
-__all__ = ["events", "log", "send"]
+__all__ = ["events", "log", "say", "send"]
 
 PAGE = 200
 LATEST = 20
@@ -64,6 +64,39 @@ def send(
             if sent.status == "queued" and not await engine_runs(assembly):
                 console().print(NO_ENGINE)
         return 0 if sent.status in ("sent", "queued", "sending") else 1
+
+    return with_bridge(common, body)
+
+
+def say(
+    conversation: str,
+    text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    name: str = "",
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Say something in a conversation of a local channel, as a person would; whoever answers there will.
+
+    Parameters
+    ----------
+    conversation
+        CHANNEL/NAME on a local channel.
+    text
+        What to say; `-` reads it from standard input. A command like /status is one here too.
+    name
+        Who says it, for the others; else the owner.
+    """
+
+    async def body(assembly: Assembly) -> None:
+        said = sys.stdin.read() if text == "-" else text
+        message = await assembly.bridge.say(OWNER, conversation, said, name=name)
+        if json:
+            print_json({"message": message})
+        else:
+            console().print(f"said  {message}")
+            if not await engine_runs(assembly):
+                console().print(NO_ENGINE)
 
     return with_bridge(common, body)
 
