@@ -21,7 +21,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import Approval, Message
-from bridge_mcp.engine import board, control, tickets
+from bridge_mcp.engine import board, control, tickets, verdicts
 from bridge_mcp.engine.addresses import (
     check_text,
     parse_message,
@@ -124,8 +124,9 @@ class Reading(Desk):
     async def wait_for(self, who: Principal, ticket: str, *, timeout_s: float = 0.0) -> Ticket:
         """How a ticket stands, waiting up to `timeout_s` (at most 50) for it to be done."""
         who.require("read")
-        parsed = tickets.parse(ticket)
-        self._address(who, parsed.conversation, calls=True)
+        # An approval's id does not tell its conversation.
+        conversation = tickets.parse(ticket).conversation or (await verdicts.find(self.store, ticket)).conversation
+        self._address(who, conversation, calls=True)
         return await self._wait(ticket, timeout_s)
 
     async def list_approvals(
