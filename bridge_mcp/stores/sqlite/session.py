@@ -5,7 +5,9 @@ The statements are loaded through aiosql but not called through it: text and con
 
 from __future__ import annotations
 
+import random
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 LOCK_S = 30.0
 """How long a writer waits for the other processes' turns; each takes milliseconds."""
+
+RETRY_S = (0.0003, 0.002)
+"""The shortest and the longest pause between two attempts: about what a commit takes."""
 
 CHECKPOINT_PAGES = 4000
 """Pages (of 4 kB) in the write-ahead log before they are copied into the database. A hot page is copied once per round,
@@ -95,6 +100,25 @@ class Session:
             self.connection.execute(sql)
         except sqlite3.Error as exc:
             raise store_error(self.path, exc) from exc
+
+    def begin(self) -> None:
+        """Begin to write, as soon as no other process does.
+
+        Raises:
+            StoreError: the others did not let go for `LOCK_S`.
+        """
+        deadline = time.monotonic() + LOCK_S
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise store_error(self.path, exc) from exc
+            except sqlite3.Error as exc:
+                raise store_error(self.path, exc) from exc
+            # SQLite's own waiting grows to 100 ms, while a commit takes one: five busy processes then wait a second.
+            time.sleep(random.uniform(*RETRY_S))
 
     @contextmanager
     def snapshot(self) -> Generator[None]:

@@ -44,7 +44,7 @@ class SqliteStore:
         hub = Hub()
         readers = Readers(path, statements)
         reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S)
-        writer = Writer(connect(path, statements, reading=False), hub.notice)
+        writer = Writer(connect(path, statements, reading=False, wait_s=0.0), hub.notice)
         hub.watched = writer.watch
         self._hub, self._reader, self._readers, self._writer = hub, reader, readers, writer
         self._closed: asyncio.Task[None] | None = None

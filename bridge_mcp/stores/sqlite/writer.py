@@ -153,7 +153,7 @@ class Writer:
     def _commit(self, jobs: Sequence[Job]) -> None:
         """Commit these together; if one breaks the transaction, each in its own, so that only that one fails."""
         try:
-            self._session.execute("BEGIN IMMEDIATE")
+            self._session.begin()
         except StoreError as exc:
             for job in jobs:
                 job.error = exc
