@@ -19,7 +19,7 @@ from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_na
 from bridge_mcp.ports import Clock, ServerStatus
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.supervisor import Supervisor
+from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
 from bridge_mcp.toolservers.warden import Warden
 
 __all__ = ["NestedToolbox"]
@@ -38,6 +38,7 @@ class NestedToolbox:
 
     Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
     before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
+    `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class NestedToolbox:
         *,
         on_change: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
+        pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._warden = Warden()
         self._schemas = Schemas()
@@ -55,7 +57,8 @@ class NestedToolbox:
         for server in servers:
             if server.name in self._supervisors:
                 raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
-            self._supervisors[server.name] = Supervisor(server, self._warden, clock, self._look_again)
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s)
+            self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
         self._running: list[anyio.Event] = []

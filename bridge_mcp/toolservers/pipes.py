@@ -122,7 +122,6 @@ class PipeTransport(ClientTransport):
                     data = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
                     await self.child.write(data.encode() + b"\n")
                 except PipeBroken as exc:
-                    self.down("closed its stdin")
                     if isinstance(sent.message, JSONRPCRequest):
                         error = ErrorData(code=UNSENT, message=f"the server no longer reads its stdin ({exc})")
                         answer = JSONRPCError(jsonrpc="2.0", id=sent.message.id, error=error)

@@ -28,7 +28,7 @@ from bridge_mcp.toolservers.reasons import explained
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.warden import Warden
 
-__all__ = ["Supervisor"]
+__all__ = ["FIRST_PAUSE_S", "Supervisor"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,14 @@ class Life:
 class Supervisor:
     """One server. `run` is its task; everything else may be used from any task of the same loop."""
 
-    def __init__(self, server: ToolServer, warden: Warden, clock: Clock, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: ToolServer,
+        warden: Warden,
+        clock: Clock,
+        on_change: Callable[[], None],
+        pause_s: float = FIRST_PAUSE_S,
+    ) -> None:
         self.server = server
         self.tools: Mapping[str, ListedTool] = {}
         """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
@@ -73,13 +80,14 @@ class Supervisor:
         self._warden = warden
         self._clock = clock
         self._on_change = on_change
+        self._first_pause_s = pause_s
         self._life = Life()
         self._lives = 0
         self._failures = 0  # lives that never got ready
         self._ends = 0  # lives that are over
         self._waiting = 0  # calls that wait for a connection
         self._stopping = False
-        self._stage = anyio.CancelScope()  # of the attempt, for `stop`
+        self._stage: anyio.CancelScope | None = None  # of the attempt, for `stop`
         self._nudge = anyio.Event()  # for the task: look again
         self._news = anyio.Event()  # for callers: look again
 
@@ -87,12 +95,12 @@ class Supervisor:
 
     async def run(self) -> None:
         """Serve until asked to stop. The server's process has ended when this returns, cancelled or not."""
-        pause = FIRST_PAUSE_S
+        pause = self._first_pause_s
         try:
             while not self._stopping:
                 began = self._clock.now()
                 await self._live()
-                pause = FIRST_PAUSE_S if self._clock.now() - began >= STEADY_S else pause
+                pause = self._first_pause_s if self._clock.now() - began >= STEADY_S else pause
                 with anyio.move_on_after(pause):
                     while not (self._stopping or self._waiting):
                         await self._nudged()
@@ -104,7 +112,8 @@ class Supervisor:
     def stop(self) -> None:
         """Have the task end; an open connection is closed in order."""
         self._stopping = True
-        self._stage.cancel()
+        if self._stage is not None:
+            self._stage.cancel()
         self._nudge.set()
 
     async def _live(self) -> None:

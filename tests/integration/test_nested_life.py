@@ -58,7 +58,7 @@ async def test_a_call_waits_for_a_server_that_is_still_starting() -> None:
         ),
         pytest.param(
             ToolServer("bad", command="/etc/hostname"),
-            r"'/etc/hostname' cannot be started: .*(denied|format error).*\. Correct command in \[tool_servers\.bad\]\.",
+            r"'/etc/hostname' cannot be started: .*(denied|format error).*\. Correct command in .*bad\]\.",
             id="not a program",
         ),
         pytest.param(
@@ -68,7 +68,7 @@ async def test_a_call_waits_for_a_server_that_is_still_starting() -> None:
         ),
         pytest.param(
             module("wild", "silent", server="bad", connect_timeout_s=1),
-            r"did not answer as an MCP server within 1 s; its last words: warming up\. .* its connect_timeout_s",
+            r"did not answer as an MCP server within 1 s; its last words: warming up\. .* connect_timeout_s",
             id="never answers",
         ),
         pytest.param(
@@ -115,14 +115,14 @@ async def test_a_server_that_comes_back_is_ready_again_and_its_tools_never_left(
         assert at.box.status()[0].restarts == 1
 
 
-async def test_a_call_to_a_server_that_stays_away_says_so_after_one_more_try() -> None:
+async def test_a_call_does_not_wait_for_the_next_try_but_brings_it_about() -> None:
     async with opened(module("wild", "chatter")) as first:
         stay = first.spec("stay")
-    async with opened(module("wild", "exits_at_once")) as at:
-        before = at.box.status()[0].restarts
+    async with opened(module("wild", "exits_at_once"), pause_s=3600) as at:
+        assert at.box.status()[0].restarts == 0
         with pytest.raises(ToolFailed, match=r"'wild' is not connected: .* exited with code 7"):
             await at.box.call(stay, {})
-        assert at.box.status()[0].restarts == before + 1
+        assert at.box.status()[0].restarts == 1
 
 
 async def test_nothing_is_left_after_close() -> None:

@@ -95,10 +95,10 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(*servers: ToolServer) -> AsyncGenerator[Opened]:
+async def opened(*servers: ToolServer, **options: Any) -> AsyncGenerator[Opened]:
     """A box over these, once each of them has been connected or has failed."""
     waiting: list[Opened] = []
-    box = NestedToolbox(servers, on_change=lambda: waiting[0].note())
+    box = NestedToolbox(servers, on_change=lambda: waiting[0].note(), **options)
     waiting.append(Opened(box))
     async with box:
         await box.ready(frozenset(server.name for server in servers), PATIENCE_S)
@@ -132,6 +132,10 @@ class WebServer:
             self.process.kill()
             await self.process.aclose()
             self.process = None
+
+    def settings(self, **settings: Any) -> ToolServer:
+        """It as a tool server called "web"."""
+        return ToolServer("web", url=self.url, **settings)
 
 
 @asynccontextmanager

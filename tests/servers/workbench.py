@@ -1,6 +1,7 @@
 """A nested server with one tool for every way a call can go.
 
-`--http PORT` serves Streamable HTTP on loopback and prints the port (0: any free one); else it speaks stdio.
+`--http PORT` serves Streamable HTTP on loopback and prints the port (0: any free one); else it speaks stdio. Over HTTP,
+`--old` knows only the older era, `--token T` wants `Authorization: Bearer T`, `--calls STATUS` answers calls so.
 `--effects FILE` appends one line per effect, and `--delay S` makes it slow to start.
 """
 
@@ -30,6 +31,9 @@ from mcp_types import (
     ToolAnnotations,
 )
 from pydantic import BaseModel
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -111,6 +115,11 @@ def add_answers(server: MCPServer[Any]) -> None:
         return "\n".join(sorted(os.environ))
 
     @server.tool(annotations=READ_ONLY, structured_output=False)
+    def header(name: str, ctx: Context[Any, Any]) -> str:
+        """A header of the request."""
+        return (ctx.headers or {}).get(name, "")
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
     def process_id() -> str:
         """The process that runs this."""
         return str(os.getpid())
@@ -175,13 +184,42 @@ def add_ways_to_go(server: MCPServer[Any], effects: str) -> None:
         return "said"
 
 
-async def serve_http(server: MCPServer[Any], port: int) -> None:
+class Door:
+    """What stands before the server in the way to it: checks of the kind that gateways and older servers make."""
+
+    def __init__(self, app: ASGIApp, *, old: bool, token: str, calls: int) -> None:
+        self.app = app
+        self.old, self.token, self.calls = old, token, calls
+        self.sessions: set[str] = set()
+        self.forgotten: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it. A path that ends in "forget" ends the sessions there are."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        session = headers.get("mcp-session-id")
+        status = 0
+        if scope["type"] == "http" and scope["path"].endswith("/forget"):
+            self.forgotten |= self.sessions
+            status = 204
+        elif session is not None:
+            self.sessions.add(session)
+            status = 404 if session in self.forgotten else 0
+        if self.token and scope["type"] == "http" and headers.get("authorization") != f"Bearer {self.token}":
+            status = 401
+        elif self.old and headers.get("mcp-protocol-version", "").startswith("2026"):
+            status = 400
+        elif self.calls and headers.get("mcp-method") == "tools/call":
+            status = self.calls
+        await (PlainTextResponse("no", status) if status else self.app)(scope, receive, send)
+
+
+async def serve_http(server: MCPServer[Any], asked: argparse.Namespace) -> None:
     """Serve on loopback, and tell the port on stdout."""
-    listener = socket.create_server(("127.0.0.1", port))
-    listener.listen()
+    listener = socket.create_server(("127.0.0.1", asked.http))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    config = uvicorn.Config(server.streamable_http_app(), log_level="error", timeout_graceful_shutdown=1)
+    app = Door(server.streamable_http_app(), old=asked.old, token=asked.token, calls=asked.calls)
+    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
     await uvicorn.Server(config).serve(sockets=[listener])
 
 
@@ -189,6 +227,9 @@ def main() -> None:
     """Serve as asked."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", type=int)
+    parser.add_argument("--old", action="store_true")
+    parser.add_argument("--token", default="")
+    parser.add_argument("--calls", type=int, default=0)
     parser.add_argument("--effects", default=os.devnull)
     parser.add_argument("--delay", type=float, default=0.0)
     asked = parser.parse_args()
@@ -197,7 +238,7 @@ def main() -> None:
     if asked.http is None:
         server.run("stdio")
     else:
-        anyio.run(serve_http, server, asked.http)
+        anyio.run(serve_http, server, asked)
 
 
 if __name__ == "__main__":
