@@ -131,7 +131,6 @@ class LitellmModel:
                 base_url=self.settings.base_url or None,
                 timeout=self.settings.timeout_s,
                 num_retries=0,
-                max_retries=0,
             )
         except openai.OpenAIError as exc:
             raise failed(self.settings, refusal(exc)) from None

@@ -50,11 +50,13 @@ def unreachable(settings: ModelSettings) -> str:
 def unknown(settings: ModelSettings) -> str:
     """Whether litellm knows the model's provider, and has its key."""
     load()
+    import openai
+
     litellm = cast("Resolver", importlib.import_module("litellm"))
     try:
         litellm.get_llm_provider(settings.model)
-    except Exception:
-        # litellm has many errors for this, and none of them says more than the next line.
+    except openai.OpenAIError:
+        # What it says is longer than the next line, and no clearer.
         return f"litellm knows no provider for '{settings.model}'. Write it as provider/model, like openai/gpt-5-mini."
     if settings.api_key:
         return ""

@@ -22,7 +22,10 @@ from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
 
 __all__ = ["chat_body", "chat_messages", "chat_tools", "checked_params", "read_completion", "reported"]
 
-RESERVED = frozenset({"model", "messages", "tools", "stream", "n", "api_key", "timeout", "num_retries", "max_retries"})
+RESERVED = frozenset(
+    {"model", "messages", "tools", "stream", "n", "api_key", "base_url", "timeout", "fallbacks"}
+    | {"num_retries", "max_retries"}
+)
 """Names that `params` may not set, because the bridge does."""
 
 EMPTY = "(a message without text)"

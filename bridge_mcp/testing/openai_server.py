@@ -1,8 +1,7 @@
 """A server on loopback that speaks OpenAI's chat completions, for tests and for trying things out without a key.
 
-Written from OpenAI's public API reference: the shapes of answers and errors, the codes, Bearer keys, `Retry-After`. It
-checks every request as strictly as `chat_format` does, and answers 400 where a careful provider would. What it says is
-scripted; without a script it echoes. Streaming is refused.
+Written from OpenAI's public API reference. It checks every request as strictly as `chat_format` does, and answers 400
+where a careful provider would. What it says is scripted (`answers`); without a script it echoes. Streaming is refused.
 
 In a program, on a thread of its own:
 
@@ -21,39 +20,30 @@ where the file holds a list of `Answer`s as JSON objects, e.g. `[{"status": 200,
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import uvicorn
 
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.testing.answers import Answer, failing, saying
 from bridge_mcp.testing.chat_format import chat_problems
 
-__all__ = ["Answer", "OpenAIServer", "ReceivedRequest", "calling", "cut", "failing", "saying", "silent"]
+__all__ = ["OpenAIServer", "ReceivedRequest"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server gives to one request. `body` is sent as JSON, or as it is where it is a text."""
-
-    body: JSON = None
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    ending: Literal["whole", "cut", "silent"] = "whole"
-    """`cut`: the connection ends in the middle of the body; `silent`: nothing is ever sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,60 +59,6 @@ class ReceivedRequest:
     def key(self) -> str:
         """The key it was sent with; empty for none."""
         return self.headers.get("authorization", "").removeprefix("Bearer ")
-
-
-def saying(
-    text: str | None, *, finish: str = "stop", usage: Mapping[str, JSON] | None = None, **message: JSON
-) -> Answer:
-    """A completion with this text. `message` adds fields to the message, such as `refusal`."""
-    return completion({"role": "assistant", "content": text, **message}, finish, usage)
-
-
-def calling(*calls: tuple[str, Mapping[str, JSON] | str], text: str | None = None) -> Answer:
-    """A completion that asks for these calls at once: pairs of a tool's name and its arguments (or their text)."""
-    asked: list[JSON] = [
-        {
-            "id": f"call_{index}",
-            "type": "function",
-            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(dict(given))},
-        }
-        for index, (name, given) in enumerate(calls)
-    ]
-    return completion({"role": "assistant", "content": text, "tool_calls": asked}, "tool_calls", None)
-
-
-def completion(message: dict[str, JSON], finish: str, usage: Mapping[str, JSON] | None) -> Answer:
-    """A chat completion with one choice."""
-    tokens = usage or {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
-    return Answer(
-        {
-            "object": "chat.completion",
-            "created": 1_700_000_000,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-            "usage": dict(tokens),
-        }
-    )
-
-
-def failing(
-    status: int, message: str, *, code: str | None = None, kind: str = "", headers: Mapping[str, str] | None = None
-) -> Answer:
-    """An error as OpenAI gives it. `kind` is the error's `type`; by default what fits the status."""
-    usual = {401: "invalid_request_error", 429: "rate_limit_error"}.get(
-        status, "server_error" if status >= 500 else "invalid_request_error"
-    )
-    error: dict[str, JSON] = {"message": message, "type": kind or usual, "param": None, "code": code}
-    return Answer({"error": error}, status, headers or {})
-
-
-def cut() -> Answer:
-    """A completion whose connection ends in the middle."""
-    return Answer(saying("this will not arrive whole").body, ending="cut")
-
-
-def silent() -> Answer:
-    """The request is taken, and nothing is said."""
-    return Answer(ending="silent")
 
 
 class OpenAIServer:
@@ -239,9 +175,8 @@ class OpenAIServer:
         return None
 
     async def _give(self, answer: Answer, receive: Receive, send: Send) -> None:
-        if answer.ending == "silent":
-            while (await receive())["type"] != "http.disconnect":
-                pass
+        if answer.ending in ("silent", "trickle"):
+            await keep_waiting(answer.ending == "trickle", receive, send)
             with self._changed:
                 self.hung_up += 1
                 self._changed.notify_all()
@@ -269,6 +204,16 @@ def listening(port: int) -> socket.socket:
     made.bind(("127.0.0.1", port))
     made.listen(128)
     return made
+
+
+async def keep_waiting(trickle: bool, receive: Receive, send: Send) -> None:
+    """Return once the client has gone away; meanwhile send nothing, or a blank now and then."""
+    gone = asyncio.ensure_future(receive())
+    if trickle:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        while not (await asyncio.wait({gone}, timeout=0.02))[0]:
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+    await gone
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -25,7 +25,8 @@ from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Model, ModelReply, ModelRequest
 from bridge_mcp.testing import FakeModel, calls, says
-from bridge_mcp.testing.openai_server import Answer, OpenAIServer, ReceivedRequest, calling, saying
+from bridge_mcp.testing.answers import Answer, calling, saying
+from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
 
 SCRIPT = r"""
 [[rule]]

@@ -20,7 +20,8 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.openai_server import Answer, OpenAIServer, calling, failing, saying
+from bridge_mcp.testing.answers import Answer, calling, failing, saying
+from bridge_mcp.testing.openai_server import OpenAIServer
 
 HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
 

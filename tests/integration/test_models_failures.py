@@ -21,7 +21,8 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.openai_server import Answer, OpenAIServer, cut, failing, saying, silent
+from bridge_mcp.testing.answers import Answer, cut, failing, saying, silent, trickling
+from bridge_mcp.testing.openai_server import OpenAIServer
 
 SECRET = "planted.0123456789"
 SHAPED = "sk-planted-0123456789"
@@ -157,15 +158,17 @@ async def test_one_attempt_is_one_request(model: Adapter, server: OpenAIServer) 
     assert len(server.requests) == before + 1
 
 
+@pytest.mark.parametrize("answer", [silent(), trickling()], ids=name_of)
 @pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
-async def test_a_server_that_says_nothing_times_out_and_is_hung_up_on(
-    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer
+async def test_a_server_that_never_ends_times_out_and_is_hung_up_on(
+    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer, answer: Answer
 ) -> None:
     model = kind(settings(server, timeout_s=0.3))
     await model.warm()
     hung_up = server.hung_up
-    server.answer(silent())
-    failure = await failure_of(model)
+    server.answer(answer)
+    with anyio.fail_after(5):
+        failure = await failure_of(model)
     assert not failure.permanent
     assert "too long to answer" in failure.for_chat
     assert await came(server, hung_up=hung_up + 1)

@@ -1,0 +1,92 @@
+"""The strict reading of the chat format: what it lets pass, and each thing that it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge_mcp.testing.chat_format import chat_problems
+
+USER = {"role": "user", "content": "hi"}
+
+
+def call(call_id: str = "call_1", name: str = "files__read", arguments: str = "{}") -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def assistant(*calls: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": list(calls)}
+
+
+def result(call_id: str = "call_1") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": "done"}
+
+
+def tool(name: str = "files__read", **schema: Any) -> dict[str, Any]:
+    parameters = schema or {"type": "object", "properties": {}}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def test_a_whole_conversation_passes() -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        USER,
+        assistant(call("a"), call("b")),
+        result("b"),
+        result("a"),
+        {"role": "assistant", "content": "Done."},
+        {"role": "user", "content": [{"type": "text", "text": "Thanks."}]},
+        assistant(call("a")),
+        result("a"),
+    ]
+    assert chat_problems({"model": "m", "messages": messages, "tools": [tool()]}) == ()
+
+
+REFUSED: list[tuple[list[Any], str]] = [
+    ([], "at least one message"),
+    (["hi"], "messages.0: an object is required"),
+    ([{"role": "robot", "content": "hi"}], "messages.0.role"),
+    ([{"role": "user", "content": ""}], "must not be empty"),
+    ([{"role": "user", "content": None}], "messages.0.content: text is required"),
+    ([{"role": "user", "content": []}], "a text or a list of parts"),
+    ([{"role": "user", "content": [{"text": "hi"}]}], "each part is an object with a type"),
+    ([{"role": "assistant", "content": None}], "messages.0.content: text is required"),
+    ([{"role": "user", "content": "hi", "tool_calls": [call()]}], "only an assistant's message has calls"),
+    ([USER, assistant(call())], "never answered: call_1"),
+    ([USER, assistant(call()), USER, result()], "not answered directly behind them: call_1"),
+    ([USER, result()], "must answer a call of the assistant's message before it"),
+    ([USER, assistant(call()), result(), result()], "messages.3: a tool message must answer"),
+    ([USER, assistant(call(), call()), result(), result()], "the ids are not unique"),
+    ([USER, {"role": "assistant", "content": "x", "tool_calls": []}], "at least one call"),
+    ([USER, assistant({**call(), "type": "tool"}), result()], "an id and the type 'function'"),
+    ([USER, assistant({"id": "call_1", "type": "function"}), result()], "function: an object is required"),
+    ([USER, assistant(call(name="a b")), result()], "'a b' is not a legal name"),
+    ([USER, assistant(call(arguments="[]")), result()], "the text of a JSON object"),
+    ([USER, assistant(call(arguments="{")), result()], "the text of a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("messages", "told"), REFUSED)
+def test_messages_are_refused(messages: list[Any], told: str) -> None:
+    problems = chat_problems({"model": "m", "messages": messages})
+    assert told in "; ".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ([], "at least one tool"),
+        ([{"type": "function"}], "tools.0: the type 'function' and a function"),
+        ([tool("x" * 65)], "is not a legal name"),
+        ([tool(type="object")], "a schema of type object with properties"),
+        ([tool(type="string", properties={})], "a schema of type object with properties"),
+        ([tool(), tool()], "the names are not unique"),
+    ],
+)
+def test_tools_are_refused(tools: list[Any], told: str) -> None:
+    assert told in "; ".join(chat_problems({"model": "m", "messages": [USER], "tools": tools}))
+
+
+def test_a_model_is_needed() -> None:
+    assert chat_problems({"messages": [USER]}) == ("model: a string is required",)
