@@ -153,6 +153,8 @@ class Drive:
             case Run():
                 await self._run(step, log, policy, effects)
             case CallModel():
+                # Before the intent: a process that dies while servers start has made no attempt yet.
+                await self._servers_ready()
                 await self._call_model(step, log, effects)
             case Stop():
                 stopped = Stopped(step.reason, step.upto, text=step.text)
@@ -302,7 +304,6 @@ class Drive:
     async def _attempt(self, step: CallModel, log: Log, started: int) -> Replied | Failed:
         rules = self._hands.policies.channel(self.conversation)
         try:
-            await self._servers_ready()
             messages = transcript(log, system=rules.system_prompt, limit=rules.history_limit)
             tools = self._hands.policies.tools(self.conversation)
             request = ModelRequest(rules.model, messages, tools, self.conversation)
