@@ -7,7 +7,6 @@ ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
-from bridge_mcp.server.stdio import stop_on_signals
+from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
 __all__ = ["serve_http"]
@@ -104,8 +103,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            # What start-up made stays: leaving it out of full collections keeps their pauses short.
-            gc.freeze()
+            settle()
             self._on_started()
 
 

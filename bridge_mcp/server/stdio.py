@@ -21,7 +21,7 @@ from bridge_mcp.server.claim import Wire, claim
 from bridge_mcp.server.lines import open_lines
 from bridge_mcp.server.wire import MessageReader, MessageWriter, OpenRequests
 
-__all__ = ["serve_stdio", "stop_on_signals"]
+__all__ = ["serve_stdio", "settle", "stop_on_signals"]
 
 PARENT_S = 1.0
 """How often to look whether the parent is still there; a peer that dies mostly shows as the end of input first."""
@@ -41,8 +41,7 @@ async def serve_stdio(server: Server[Any], wire: Wire | None = None) -> None:
         open_requests = OpenRequests()
         writer = MessageWriter(sink, open_requests)
         reader = MessageReader(lines, writer, open_requests)
-        # What start-up made stays: leaving it out of full collections keeps their pauses short.
-        gc.freeze()
+        settle()
         serving = asyncio.create_task(server.run(reader, writer, server.create_initialization_options()))
         watching = [asyncio.create_task(stopped.wait()), asyncio.create_task(orphaned())]
         try:
@@ -54,6 +53,16 @@ async def serve_stdio(server: Server[Any], wire: Wire | None = None) -> None:
             serving.result()
     finally:
         wire.release()
+
+
+def settle() -> None:
+    """Leave what start-up made out of the garbage collector's full passes, which keeps their pauses short.
+
+    A command may have switched the collector off before its imports, which makes them a quarter shorter: from here on
+    it is needed.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +27,7 @@ from bridge_mcp.server.auth import Client, hash_token
 from bridge_mcp.server.claim import claim
 from bridge_mcp.server.http import serve_http
 from bridge_mcp.server.stdio import serve_stdio
-from bridge_mcp.service import Bridge
+from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says
 
@@ -69,6 +69,17 @@ def small_tools() -> FakeToolbox:
     return toolbox
 
 
+async def settled(bridge: Bridge) -> None:
+    """Wait until the engine has told how its channels and tools are, so that nothing moves by itself later."""
+    with closing(bridge.store.agenda.watch()) as changes:
+        async with asyncio.timeout(10):
+            while True:
+                status = await bridge.get_status(OWNER)
+                if status.servers and all(channel.state == "ready" for channel in status.channels):
+                    return
+                await changes.wait(0.05)
+
+
 @asynccontextmanager
 async def running(state: Path) -> AsyncGenerator[Bridge]:
     """A bridge with its engine, for as long as the context lasts."""
@@ -85,6 +96,7 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     engine = asyncio.create_task(Engine(store, rules, channels, FakeModel(answer), toolbox, clock).run())
     try:
         await store.access.pair(Pairing("family", "42", "user", "Ann"))
+        await settled(bridge)
         yield bridge
     finally:
         engine.cancel()

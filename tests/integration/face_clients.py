@@ -1,0 +1,157 @@
+"""The published MCP client, connected to the face in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeAlias, cast
+
+import httpx2
+from mcp import StdioServerParameters
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+
+from bridge_mcp.core.policy import SCOPES
+
+ROOT = Path(__file__).parents[2]
+MODULE = "tests.integration.face_child"
+ERAS = ("legacy", "2026-07-28")
+WAIT_S = 20.0
+
+Stream: TypeAlias = int | IO[bytes]
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", MODULE, *map(str, arguments)]
+
+
+@asynccontextmanager
+async def over_stdio(era: str, state: Path, scopes: Sequence[str] = SCOPES, **options: Any) -> AsyncGenerator[Client]:
+    """A client over real pipes to a child process."""
+    program, *arguments = command("stdio", state, ",".join(scopes))
+    child = StdioServerParameters(command=program, args=arguments, cwd=ROOT, env=dict(os.environ))
+    async with asyncio.timeout(WAIT_S):
+        client = await Client(child, mode=era, **options).__aenter__()
+    try:
+        yield client
+    finally:
+        await client.__aexit__(None, None, None)
+
+
+@contextmanager
+def served_http(state: Path) -> Generator[str]:
+    """A child process that serves HTTP; the address of its MCP endpoint."""
+    child = subprocess.Popen(command("http", state), cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        port = int(cast("IO[bytes]", child.stdout).readline())
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        child.send_signal(signal.SIGTERM)
+        left = child.wait(WAIT_S)
+        cast("IO[bytes]", child.stdout).close()
+        assert left == 0
+
+
+@asynccontextmanager
+async def over_http(era: str, address: str, token: str, **options: Any) -> AsyncGenerator[Client]:
+    """A client over Streamable HTTP with a bearer token."""
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=WAIT_S) as http:
+        transport = streamable_http_client(address, http_client=http)
+        async with Client(transport, mode=era, **options) as client:
+            yield client
+
+
+async def answer(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
+    """What a tool answers; both halves of the result have to say the same."""
+    result = await called(client, tool, arguments)
+    assert not result.is_error, text_of(result)
+    assert json.loads(text_of(result)) == result.structured_content
+    return cast("dict[str, Any]", result.structured_content)
+
+
+async def refusal(client: Client, tool: str, /, **arguments: Any) -> tuple[str, str, str]:
+    """Code, message and fix of a call that has to fail; the text has to say both."""
+    result = await called(client, tool, arguments)
+    assert result.is_error, text_of(result)
+    error = cast("dict[str, dict[str, str]]", result.structured_content)["error"]
+    assert set(error) == {"code", "message", "fix"}
+    assert text_of(result) == f"{error['message']} {error['fix']}".strip()
+    return error["code"], error["message"], error["fix"]
+
+
+async def called(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    async with asyncio.timeout(WAIT_S):
+        return await client.call_tool(tool, arguments)
+
+
+def text_of(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+class RawChild:
+    """A child over plain pipes, line by line, for what no honest client sends."""
+
+    def __init__(
+        self, state: Path, *, loop: str = "asyncio", stdin: Stream = subprocess.PIPE, stdout: Stream = subprocess.PIPE
+    ) -> None:
+        arguments = command("stdio", state, ",".join(SCOPES), loop)
+        self.process = subprocess.Popen(arguments, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, cwd=ROOT)
+        self.next_id = 0
+
+    def send(self, line: bytes) -> None:
+        stdin = cast("IO[bytes]", self.process.stdin)
+        stdin.write(line + b"\n")
+        stdin.flush()
+
+    def receive(self) -> dict[str, Any]:
+        line = cast("IO[bytes]", self.process.stdout).readline()
+        assert line, "the child closed its output"
+        return cast("dict[str, Any]", json.loads(line))
+
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The response to a request; notifications that come before it are passed over."""
+        self.next_id += 1
+        asked = {"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params or {}}
+        self.send(json.dumps(asked).encode())
+        while (response := self.receive()).get("id") != self.next_id:
+            pass
+        return response
+
+    def greet(self) -> None:
+        """The handshake."""
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+        assert self.ask("initialize", hello)["result"]["serverInfo"]["name"] == "bridge-mcp"
+        self.send(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
+
+    def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.ask("tools/call", {"name": tool, "arguments": arguments})["result"])
+
+    def close(self) -> int:
+        """End the input; the exit code."""
+        cast("IO[bytes]", self.process.stdin).close()
+        return self.process.wait(WAIT_S)
+
+
+@contextmanager
+def raw(state: Path, *, loop: str = "asyncio") -> Generator[RawChild]:
+    """A raw child that has shaken hands and is gone at the end, however the test ends."""
+    child = RawChild(state, loop=loop)
+    try:
+        child.greet()
+        yield child
+    finally:
+        child.process.kill()
+        child.process.wait()
+        for pipe in (child.process.stdin, child.process.stdout):
+            if pipe is not None:
+                pipe.close()
