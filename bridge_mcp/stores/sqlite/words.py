@@ -52,7 +52,7 @@ def match(query: str, conversation: int | None, channels: Iterable[str]) -> str:
 
     Words are quoted: nothing in them is syntax. FTS5 reads a string up to its first NUL, so NUL separates words here.
     """
-    asked = query.replace("\\0", " ").split()
+    asked = query.replace("\0", " ").split()
     if not asked:
         return ""
     # Without an AND between them, FTS5 passes over what holds no letter or digit.

@@ -58,10 +58,14 @@ SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
 
 -- name: index_words(after, upto)!
 -- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
+-- SQLite ends a text at its first NUL, so NUL becomes a space.
 INSERT INTO words (rowid, text, place)
 SELECT
     m.id,
-    CASE WHEN json_valid(l.body) THEN coalesce(json_extract(l.body, '$.text'), '') ELSE '' END,
+    CASE
+        WHEN json_valid(l.body) THEN coalesce(json_extract(replace(l.body, '\u0000', '\u0020'), '$.text'), '')
+        ELSE ''
+    END,
     'c' || c.id || ' h' || hex(c.channel)
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation

@@ -1,0 +1,136 @@
+"""`Access`, `Grants` and `Board`: who was let in, standing verdicts, small facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import Pairing, PairingRequest, Store
+from tests.contract.store_kit import Place
+
+ANN = Pairing("family", "7", "user", "Ann", "owner", 1000.0)
+BOB = Pairing("family", "8", "approver", "Bob", "owner", 900.0)
+
+
+def request(code: str, subject: str, at: float = 1000.0, channel: str = "family") -> PairingRequest:
+    return PairingRequest(code, channel, subject, f"name of {subject}", at, at + 100)
+
+
+# -- pairings ------------------------------------------------------------------------------------------------
+
+
+async def test_pairings_are_listed_by_channel_the_oldest_first(store: Store) -> None:
+    work = Pairing("work", "7")
+    for pairing in (ANN, BOB, work):
+        await store.access.pair(pairing)
+    assert await store.access.pairings() == (BOB, ANN, work)
+    assert await store.access.pairings("family") == (BOB, ANN)
+    assert await store.access.pairings("nowhere") == ()
+
+
+async def test_those_of_some_subjects_that_were_let_in(store: Store) -> None:
+    for pairing in (ANN, BOB, Pairing("work", "9")):
+        await store.access.pair(pairing)
+    assert await store.access.find("family", "7") == (ANN,)
+    assert set(await store.access.find("family", "8", "9", "7", "8")) == {ANN, BOB}
+    assert len(await store.access.find("family", "8", "8")) == 1
+    assert await store.access.find("family", "9") == ()
+    assert await store.access.find("family") == ()
+
+
+async def test_pairing_again_changes_the_role(store: Store) -> None:
+    await store.access.pair(ANN)
+    changed = Pairing("family", "7", "approver", "Ann A.", "cli", 2000.0)
+    await store.access.pair(changed)
+    assert await store.access.pairings() == (changed,)
+
+
+async def test_unpairing_says_whether_it_had_been_paired(store: Store) -> None:
+    await store.access.pair(ANN)
+    assert not await store.access.unpair("work", "7")
+    assert await store.access.unpair("family", "7")
+    assert not await store.access.unpair("family", "7")
+    assert await store.access.pairings() == ()
+
+
+# -- requests ------------------------------------------------------------------------------------------------
+
+
+async def test_requests_are_open_until_they_expire_the_oldest_first(store: Store) -> None:
+    newer, older = request("B", "2", at=1010.0), request("A", "1", at=1000.0)
+    assert await store.access.request(newer, 3) == newer
+    assert await store.access.request(older, 3) == older
+    assert await store.access.requests(1020.0) == (older, newer)
+    assert await store.access.requests(1099.9) == (older, newer)
+    assert await store.access.requests(1100.0) == (newer,)
+    assert await store.access.requests(2000.0) == ()
+
+
+async def test_a_subject_gets_its_own_open_request_again(store: Store) -> None:
+    first = request("A", "1")
+    await store.access.request(first, 3)
+    assert await store.access.request(request("B", "1", at=1050.0), 3) == first
+    assert await store.access.request(request("C", "1", at=1050.0), 1) == first, "its own does not count"
+    assert await store.access.requests(1050.0) == (first,)
+    again = request("D", "1", at=1100.0)
+    assert await store.access.request(again, 3) == again, "the first one has expired"
+
+
+async def test_no_more_than_so_many_are_open_on_a_channel(store: Store) -> None:
+    for n in range(2):
+        assert await store.access.request(request(f"A{n}", str(n)), 2) is not None
+    assert await store.access.request(request("B", "9"), 2) is None
+    assert await store.access.request(request("C", "9", channel="work"), 2) is not None
+    assert await store.access.request(request("D", "9", at=1100.0), 2) is not None, "the others have expired"
+    assert await store.access.request(request("E", "10", at=1100.0), 0) is None
+
+
+async def test_being_let_in_closes_the_requests(store: Store) -> None:
+    for channel in ("family", "work"):
+        await store.access.request(request(f"{channel} code", "7", channel=channel), 3)
+    await store.access.request(request("A", "8"), 3)
+    await store.access.pair(ANN)
+    assert [r.code for r in await store.access.requests(1000.0)] == ["A", "work code"]
+
+
+# -- grants --------------------------------------------------------------------------------------------------
+
+
+async def test_grants_hold_until_they_expire_or_are_revoked(store: Store) -> None:
+    forever = await store.grants.add(
+        Grant(0, "files__*", "family/1", (("path", "/tmp/*"), ("n", "1")), 0.0, "ann", 5.0)
+    )
+    brief = await store.grants.add(Grant(0, "mail__send", expires_at=1100.0))
+    assert forever == Grant(forever.id, "files__*", "family/1", (("path", "/tmp/*"), ("n", "1")), 0.0, "ann", 5.0)
+    assert 0 < forever.id != brief.id
+    assert await store.grants.active(1099.0) == (forever, brief)
+    assert await store.grants.active(1100.0) == (forever,)
+    assert await store.grants.revoke(forever.id)
+    assert not await store.grants.revoke(forever.id)
+    assert not await store.grants.revoke(999)
+    assert await store.grants.active(1000.0) == (brief,)
+
+
+async def test_the_id_of_a_grant_is_never_used_again(store: Store) -> None:
+    first = await store.grants.add(Grant(0, "a__b"))
+    await store.grants.revoke(first.id)
+    assert (await store.grants.add(Grant(0, "a__b"))).id != first.id
+
+
+# -- board ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body", [None, True, 0, 1.5, "ü", [], {}, {"pid": 1, "servers": [{"name": "files", "state": None}]}]
+)
+async def test_what_is_put_up_is_what_is_read(place: Place, store: Store, body: JSON) -> None:
+    other = await place.open()
+    await store.board.put("engine", {"pid": 0})
+    await store.board.put("engine", body)
+    await store.board.put("channels", "others are left alone")
+    assert await other.board.get("engine") == body
+
+
+async def test_nothing_is_read_where_nothing_was_put_up(store: Store) -> None:
+    assert await store.board.get("engine") is None
