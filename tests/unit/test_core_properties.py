@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from bridge_mcp.core.entries import (
     Replied,
     Started,
     Stopped,
+    Verdict,
     call_id,
 )
 from bridge_mcp.core.policy import Policy
@@ -47,7 +50,7 @@ def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
             "text", tuple(Call(call_id(back, n), tool, "{}") for n, tool in enumerate(tools)), back, max(0, back - 1)
         )
     )
-    verdicts = st.sampled_from(["approved", "rejected", "expired", "cancelled"])
+    verdicts: st.SearchStrategy[Verdict] = st.sampled_from(get_args(Verdict))
     return st.one_of(
         st.just(Heard("hi", ANN, f"m{seq}")),
         st.just(Started("model", turn=back)),
