@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,13 +19,17 @@ import anyio.to_thread
 
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.config import ChannelSettings, Config
-from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.ports import Channel, Store
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+    from bridge_mcp.engine.engine import Engine
+    from bridge_mcp.models.registry import Models
+    from bridge_mcp.toolservers.box import NestedToolbox
 
 __all__ = ["Assembly", "EngineWish", "WallClock", "open_bridge"]
 
@@ -42,6 +46,9 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 STEADY_S = 60.0
 """An engine that ran this long was a good one: the next pause is the shortest again."""
+
+WARM_S = 60.0
+"""How long tool servers may take until loading counts as done."""
 
 
 class WallClock:
@@ -94,25 +101,26 @@ async def open_bridge(
     from bridge_mcp.stores.sqlite import open_store
 
     channels = make_channels(config.channels)
-    delivered = frozenset(name for name, channel in channels.items() if channel.traits.delivered_by_commit)
+    traits = {name: channel.traits for name, channel in channels.items()}
+    delivered = frozenset(name for name, each in traits.items() if each.delivered_by_commit)
     clock = WallClock()
     place = Place(anyio.Event())
+    models = None if engine == "never" else make_models(config)
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered)
     try:
-        traits = {name: channel.traits for name, channel in channels.items()}
         bridge = Bridge(store, config.rules, traits, clock=clock, check=lazy_check(), is_engine=lambda: place.held)
         assembly = Assembly(config, store, bridge, place)
-        if engine == "never":
+        if models is None:
             yield assembly
             return
         if engine == "now":
             assembly.want_engine()
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stand_by, assembly, channels, clock, settled)
+            tasks.start_soon(Standby(assembly, channels, models, clock, settled).run)
             try:
                 yield assembly
-            except Exception as exc:  # not wrapped into a group: the caller's errors are the caller's
+            except (Exception, SystemExit) as exc:  # not wrapped into a group: the caller's errors are the caller's
                 failure = exc
             tasks.cancel_scope.cancel()
         if failure is not None:
@@ -143,6 +151,17 @@ def make_channels(settings: Mapping[str, ChannelSettings]) -> dict[str, Channel]
     return channels
 
 
+def make_models(config: Config) -> Models:
+    """The models; what they need is loaded when the engine starts.
+
+    Raises:
+        ConfigError: a script or a parameter is off.
+    """
+    from bridge_mcp.models.registry import Models
+
+    return Models(config.models)
+
+
 def lazy_check() -> Callable[[ToolSpec, Mapping[str, JSON]], str]:
     """The check of arguments against a tool's schema; its library is loaded with the first check."""
     from bridge_mcp.toolservers.schemas import Schemas
@@ -154,73 +173,102 @@ def lazy_check() -> Callable[[ToolSpec, Mapping[str, JSON]], str]:
 # -- the engine's place ----------------------------------------------------------------------------------------
 
 
-async def stand_by(
-    assembly: Assembly, channels: Mapping[str, Channel], clock: WallClock, settled: Callable[[], object]
-) -> None:
-    """Try for the engine's place, and be the engine while it is ours; until cancelled. Breaks are logged."""
-    await assembly.place.wanted.wait()
-    lock = await anyio.to_thread.run_sync(make_lock, assembly.config)
-    broken = 0
-    while True:
-        if not taken(lock):
-            await anyio.sleep(TRY_S * random.uniform(0.75, 1.25))
-            continue
-        began = time.monotonic()
-        logger.info("this process is the engine now")
-        try:
-            await be_engine(assembly, channels, clock, settled)
-        except Exception:
-            broken = 0 if time.monotonic() - began > STEADY_S else broken + 1
-            logger.exception("the engine broke; the face goes on")
-        finally:
-            assembly.place.held = False
-            lock.release()
-        # The pause comes after the release: another process may well be luckier.
-        await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S)) - 1])
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """Tries for the engine's place, and is the engine while it is ours."""
+
+    assembly: Assembly
+    channels: Mapping[str, Channel]
+    models: Models
+    clock: WallClock
+    settled: Callable[[], object]
+
+    async def run(self) -> None:
+        """Until cancelled. An engine that breaks is logged, and started again, here or in a luckier process."""
+        await self.assembly.place.wanted.wait()
+        lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config)
+        broken = 0
+        while True:
+            try:
+                held = taken(lock)
+            except StoreError as exc:
+                logger.error("no engine here: %s", exc)
+                await anyio.sleep(PAUSES_S[-1])
+                continue
+            if not held:
+                await anyio.sleep(TRY_S * random.uniform(0.75, 1.25))
+                continue
+            began = time.monotonic()
+            try:
+                await self.be_engine()
+            except Exception:
+                logger.exception("the engine broke; the face goes on")
+            finally:
+                self.assembly.place.held = False
+                lock.release()
+            broken = 0 if time.monotonic() - began > STEADY_S else broken
+            await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
+            broken += 1
+
+    async def be_engine(self) -> None:
+        """Be the engine until cancelled, or broken."""
+        engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
+        config, store = self.assembly.config, self.assembly.store
+        toolbox = toolbox_type(config.tool_servers, on_change=lambda: engine.changed(), clock=self.clock)
+        engine = engine_type(store, config.rules, self.channels, self.models, toolbox, self.clock)
+        async with anyio.create_task_group() as tasks:
+            toolbox.start(tasks)
+            tasks.start_soon(self.warm, toolbox)
+            self.assembly.place.held = True
+            logger.info("this process is the engine now")
+            try:
+                await engine.run()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await toolbox.close()
+                    await self.models.close()
+                tasks.cancel_scope.cancel()
+
+    async def warm(self, toolbox: NestedToolbox) -> None:
+        """Load what the first turn would wait for, and say when it is there."""
+        await self.models.warm()
+        await toolbox.ready(frozenset(server.name for server in self.assembly.config.tool_servers), WARM_S)
+        self.settled()
 
 
-async def be_engine(
-    assembly: Assembly, channels: Mapping[str, Channel], clock: WallClock, settled: Callable[[], object]
-) -> None:
-    """Be the engine until cancelled, or broken."""
+def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
+    """What only an engine needs."""
     from bridge_mcp.engine.engine import Engine
-    from bridge_mcp.models.registry import Models
     from bridge_mcp.toolservers.box import NestedToolbox
 
-    config, store = assembly.config, assembly.store
-    models = Models(config.models)
-    toolbox = NestedToolbox(config.tool_servers, on_change=lambda: engine.changed(), clock=clock)
-    engine = Engine(store, config.rules, channels, models, toolbox, clock)
-
-    async def warm() -> None:
-        await models.warm()
-        settled()
-
-    async with anyio.create_task_group() as tasks:
-        toolbox.start(tasks)
-        tasks.start_soon(warm)
-        assembly.place.held = True
-        try:
-            await engine.run()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await toolbox.close()
-                await models.close()
-            tasks.cancel_scope.cancel()
+    return Engine, NestedToolbox
 
 
 def make_lock(config: Config) -> BaseFileLock:
-    """The lock that the engine holds; the system releases it when the process is gone, however it went."""
+    """The lock that the engine holds; the system releases it when the process is gone, however it went.
+
+    Where the system cannot do that, there is no lock: one that outlives its process would be worse.
+    """
     from filelock import FileLock
 
-    return FileLock(config.lock_path, thread_local=False)
+    return FileLock(config.lock_path, thread_local=False, fallback_to_soft=False)
 
 
 def taken(lock: BaseFileLock) -> bool:
-    """Take the lock if it is free. Never waits."""
+    """Take the lock if it is free. Never waits.
+
+    Raises:
+        StoreError: its folder cannot hold locks.
+    """
     from filelock import Timeout
 
-    with suppress(Timeout):
+    try:
         lock.acquire(timeout=0)
-        return True
-    return False
+    except Timeout:
+        return False
+    except OSError as exc:
+        raise StoreError(
+            f"{lock.lock_file} cannot be locked: {exc.strerror or exc}.",
+            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+        ) from exc
+    return True

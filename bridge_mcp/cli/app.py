@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from bridge_mcp import __version__
 from bridge_mcp.cli.run import told
@@ -30,7 +30,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def make_app() -> App:
     """The commands."""
-    app = App(name="bridge-mcp", help=HELP, version=__version__, version_flags=["--version"])
+    quiet = Parameter(show_default=False, negative="")
+    app = App(name="bridge-mcp", help=HELP, version=__version__, default_parameter=quiet)
     cli = "bridge_mcp.cli"
     app.command(f"{cli}.serving:plain", name="stdio", help="Serve MCP over standard input and output (the default).")
     app.command(f"{cli}.serving:serve", name="serve", help="Stay up: the engine, and with --http MCP for many clients.")

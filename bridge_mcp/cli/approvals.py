@@ -53,6 +53,7 @@ def list_(
 
 def approve(
     approval_id: str,
+    /,
     *,
     digest: str = "",
     arguments: str | None = None,
@@ -85,7 +86,7 @@ def approve(
     return with_bridge(common, body)
 
 
-def reject(approval_id: str, reason: str = "", *, json: Json = False, common: Common = USUAL) -> int:
+def reject(approval_id: str, reason: str = "", /, *, json: Json = False, common: Common = USUAL) -> int:
     """Keep one waiting call from running.
 
     Parameters
@@ -117,7 +118,7 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
     return with_bridge(common, body)
 
 
-def revoke(grant: int, *, common: Common = USUAL) -> int:
+def revoke(grant: int, /, *, common: Common = USUAL) -> int:
     """End a standing verdict."""
 
     async def body(assembly: Assembly) -> None:

@@ -33,7 +33,7 @@ SETTLE_S = 120.0
 """How long the end of input waits for the answer to what was said before it."""
 
 
-def chat(conversation: str = "", *, common: Common = USUAL) -> int:
+def chat(conversation: str = "", /, *, common: Common = USUAL) -> int:
     """Chat in this terminal. /help lists the commands; Ctrl-D ends it.
 
     Parameters
@@ -83,6 +83,8 @@ class Chat:
             tasks.start_soon(self.follow, cursor)
             async for line in lines():
                 await self.say(line)
+                if not self.typed:  # a script says one thing after the other, as a person would
+                    await self.settle()
             await self.settle()
             tasks.cancel_scope.cancel()
 
@@ -126,8 +128,8 @@ class Chat:
 
     async def show_past(self) -> None:
         """The last messages, and what waits."""
-        self.show(Text(f"{self.conversation}: /help lists the commands, Ctrl-D ends the chat", "dim"))
         page = await self.bridge.read_messages(OWNER, self.conversation, limit=SHOWN)
+        self.show(Text(f"{self.conversation}: /help lists the commands, Ctrl-D ends the chat", "dim"))
         for message in page.messages:
             self.message(message.author.name or message.author.id, message.text, message.at)
         await self.approvals()

@@ -15,7 +15,7 @@ from bridge_mcp.config import Config
 __all__ = ["NO_ENGINE", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 
 NO_ENGINE = "No engine is running: it happens once one does (a host that uses the bridge, bridge-mcp serve, or chat)."
 

@@ -24,9 +24,10 @@ WAIT_S = 50.0
 def send(
     conversation: str,
     text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
     *,
     reply_to: str = "",
-    silent: Annotated[bool, Parameter(negative="")] = False,
+    silent: bool = False,
     idempotency_key: str = "",
     wait_s: float = 5.0,
     json: Json = False,
@@ -47,7 +48,7 @@ def send(
     idempotency_key
         A message with a key that was used before is not sent again.
     wait_s
-        How long to wait for the platform, in seconds.
+        How long to wait for the platform, in seconds; without it 5.
     """
 
     async def body(assembly: Assembly) -> int:
@@ -71,6 +72,7 @@ def send(
 def say(
     conversation: str,
     text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
     *,
     name: str = "",
     json: Json = False,
@@ -103,9 +105,9 @@ def say(
 
 def events(
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     after: int | None = None,
-    type: Annotated[list[str] | None, Parameter(negative="")] = None,
+    type: list[str] | None = None,
     conversation: str = "",
     json: Json = False,
     common: Common = USUAL,
@@ -149,9 +151,10 @@ def events(
 
 def log(
     conversation: str,
+    /,
     *,
     after: int = -1,
-    verify: Annotated[bool, Parameter(negative="")] = False,
+    verify: bool = False,
     json: Json = False,
     common: Common = USUAL,
 ) -> int:

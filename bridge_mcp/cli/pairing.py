@@ -15,6 +15,7 @@ __all__ = ["add", "list_", "remove"]
 def add(
     code_or_channel: str,
     chat: str = "",
+    /,
     *,
     role: Literal["user", "approver"] = "user",
     name: str = "",
@@ -48,7 +49,7 @@ def add(
     return with_bridge(common, body)
 
 
-def list_(channel: str = "", *, json: Json = False, common: Common = USUAL) -> int:
+def list_(channel: str = "", /, *, json: Json = False, common: Common = USUAL) -> int:
     """Who was let in, and who asks to be.
 
     Parameters
@@ -75,7 +76,7 @@ def list_(channel: str = "", *, json: Json = False, common: Common = USUAL) -> i
     return with_bridge(common, body)
 
 
-def remove(channel: str, chat: str, *, common: Common = USUAL) -> int:
+def remove(channel: str, chat: str, /, *, common: Common = USUAL) -> int:
     """Let a chat or a person in no longer.
 
     Parameters

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.cli.common import USUAL, Common
@@ -34,7 +32,7 @@ def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
 def serve(
     *,
     http: str | None = None,
-    insecure_loopback: Annotated[bool, Parameter(negative="")] = False,
+    insecure_loopback: bool = False,
     common: Common = USUAL,
 ) -> int:
     """Stay up: the engine, and with --http the MCP face for many clients. Ctrl-C ends it.

@@ -14,7 +14,7 @@ from bridge_mcp.core.errors import BadInput
 __all__ = ["init", "migrate"]
 
 
-def init(path: Path = Path(CONFIG_NAME)) -> int:
+def init(path: Path = Path(CONFIG_NAME), /) -> int:
     """Write a commented bridge.toml; a file that is there is left as it is.
 
     Parameters
@@ -54,13 +54,21 @@ def migrate(*, common: Common = USUAL) -> int:
 
 
 def schema_version(path: Path) -> int | None:
-    """The schema version of the store at `path`; None when there is none yet."""
+    """The schema version of the store at `path`; None when there is none yet.
+
+    Raises:
+        StoreError: the file is no store, or a newer one.
+    """
     if not path.exists() or not path.stat().st_size:
         return None
     import sqlite3
     from contextlib import closing
 
     from bridge_mcp.stores.sqlite.migrate import migrations, version
+    from bridge_mcp.stores.sqlite.session import store_error
 
-    with closing(sqlite3.connect(path)) as connection:
-        return version(connection, path, len(migrations()))
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            return version(connection, path, len(migrations()))
+    except sqlite3.Error as exc:
+        raise store_error(path, exc) from exc

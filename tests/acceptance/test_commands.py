@@ -1,0 +1,227 @@
+"""Every command, as the owner runs it, on a state folder of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from bridge_mcp import __version__
+from bridge_mcp.config.schema import File
+from tests.acceptance.parts import COMMAND, Home
+
+COMMANDS = (
+    "approvals",
+    "chat",
+    "check",
+    "demo",
+    "events",
+    "init",
+    "log",
+    "migrate",
+    "pair",
+    "say",
+    "send",
+    "serve",
+    "status",
+)
+
+
+def test_version_and_help(home: Home) -> None:
+    assert home.run("--version").strip() == __version__
+    told = home.run("--help")
+    for command in COMMANDS:
+        assert re.search(rf"│ {command} ", told), command
+    assert "--remember" in home.run("approvals", "approve", "--help")
+    assert not home.state.exists(), "help begins nothing"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["sned"], "send"),
+        (["send", "desk/main"], "TEXT"),
+        (["events", "--after", "x"], "--after"),
+        (["approvals", "approve", "ap_1", "--remember", "forever"], "--remember"),
+        (["--scopes"], "--scopes"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(home: Home, arguments: list[str], told: str) -> None:
+    assert told in home.run(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["send", "nowhere/main", "hi"], "There is no channel 'nowhere'"),
+        (["send", "desk", "hi"], "Write channel/chat_id"),
+        (["log", "desk/never"], "There is no conversation"),
+        (["approvals", "approve", "ap_0000000000000000"], "ap_0000000000000000"),
+        (["approvals", "revoke", "7"], "There is no grant 7"),
+        (["pair", "add", "NOCODE"], "There is no open code"),
+        (["pair", "remove", "desk", "1"], "1 is not paired"),
+        (["events", "--after", "99"], "cursor"),
+        (["events", "--type", "message.lost"], "message.received"),
+        (["chat", "nowhere/main"], "There is no channel"),
+        (["serve", "--http", "here"], "HOST:PORT"),
+        (["serve", "--http", "127.0.0.1:0"], "[clients.NAME]"),
+        (["--scopes", "read,root"], "there is no scope 'root'"),
+        (["--config", "none.toml"], "bridge-mcp init none.toml"),
+        (["status", "--config", "none.toml"], "bridge-mcp init none.toml"),
+    ],
+)
+def test_an_error_is_one_line_with_its_fix_and_exit_code_1(home: Home, arguments: list[str], told: str) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    (line,) = home.run(*arguments, code=1).splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+
+
+def test_all_of_a_bad_configuration_is_told_at_once(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "lcal"\n[aprovals]\n')
+    for arguments in (["status"], ["check"], []):
+        told = home.run(*arguments, code=1)
+        assert "2 problems" in told
+        assert "channels.desk.type" in told
+        assert "Did you mean 'approvals'?" in told
+    assert not home.state.exists()
+
+
+def test_init_writes_settings_that_check_and_never_writes_over(home: Home) -> None:
+    told = home.run("init")
+    assert "bridge-mcp check" in told
+    text = (home.work / "bridge.toml").read_text("utf-8")
+    assert "✓ settings" in home.run("check")
+    assert "is there already" in home.run("init", code=1)
+    assert (home.work / "bridge.toml").read_text("utf-8") == text
+    home.run("init", "elsewhere/my.toml")
+    assert (home.work / "elsewhere" / "my.toml").exists()
+
+
+def test_every_line_that_init_comments_out_is_a_setting_there_is(home: Home) -> None:
+    home.run("init")
+    lines = (home.work / "bridge.toml").read_text("utf-8").splitlines()
+    shown = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
+    file = File.model_validate(tomllib.loads("\n".join(shown)))
+    assert file.channels is not None
+    assert set(file.channels) == {"local", "family"}
+    assert file.http.allowed_hosts
+    assert file.engine.max_turns == 64
+
+
+def test_send_say_events_log_and_status(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    assert home.run("send", "desk/main", "first").startswith("sent  desk/main#0")
+    again = ("send", "desk/main", "second", "--idempotency-key", "k")
+    assert "that key had been used" not in home.run(*again)
+    assert "that key had been used" in home.run(*again)
+    assert home.json("send", "desk/main", "third")["status"] == "sent"
+    home.run("send", "desk/main", "-", stdin="from a pipe")
+    told = home.run("say", "desk/main", "what a person says", "--name", "Ann")
+    assert told.startswith("said  desk/main#4")
+    assert "No engine is running" in told
+
+    events = home.run("events", "--after", "0").splitlines()
+    assert [line.split()[2] for line in events] == ["message.sent"] * 4 + ["message.received"]
+    assert "Ann: what a person says" in events[-1]
+    told = home.run("events", "--after", "0", "--type", "message.received", "--json")
+    (event,) = [json.loads(line) for line in told.splitlines()]
+    assert (event["conversation"], event["body"]["text"]) == ("desk/main", "what a person says")
+
+    log = home.run("log", "desk/main").splitlines()
+    assert [line.split()[2] for line in log] == ["posted"] * 4 + ["heard"]
+    assert "first" in log[0]
+    assert "from a pipe" in log[3]
+    done = home.done("log", "desk/main", "--verify")
+    assert done.returncode == 0
+    assert "✓ the log is whole" in done.stderr
+    entries = [json.loads(line) for line in home.run("log", "desk/main", "--json", "--after", "2").splitlines()]
+    assert [(e["seq"], e["kind"]) for e in entries] == [(3, "Posted"), (4, "Heard")]
+
+    status = home.json("status")
+    assert (status["version"], status["engine_pid"], status["event_cursor"]) == (__version__, None, 5)
+    told = home.run("status")
+    assert "desk" in told
+    assert "No engine is running" in told
+
+
+def test_verify_finds_what_was_tampered_with(home: Home) -> None:
+    import sqlite3
+
+    home.write('[channels.desk]\ntype = "local"\n')
+    home.run("send", "desk/main", "as it was")
+    connection = sqlite3.connect(home.state / "bridge.db")
+    changed = connection.execute("UPDATE log SET body = replace(body, 'as it was', 'as it never was')").rowcount
+    connection.commit()
+    connection.close()
+    assert changed == 1
+    done = home.done("log", "desk/main", "--verify")
+    assert done.returncode == 1
+    assert "✗ desk/main" in done.stderr
+
+
+def test_pairing_needs_a_channel_that_needs_it(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    assert "Nobody was let in" in home.run("pair", "list")
+    assert home.json("pair", "list") == {"pairings": [], "requests": []}
+    assert "It needs no pairing" in home.run("pair", "add", "desk", "42", code=1)
+
+
+def test_migrate_says_from_where_to_where(home: Home) -> None:
+    assert re.search(r"is new, at schema version \d+\.$", home.run("migrate").strip())
+    assert re.search(r"is at schema version \d+\.$", home.run("migrate").strip())
+
+
+def test_what_could_disguise_itself_is_made_visible(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    home.run("say", "desk/main", "safe\u202egnp.exe\u202c \x1b[31mred", "--name", "An\u200bn\u2066")
+    for arguments in (["events", "--after", "0"], ["log", "desk/main"]):
+        told = home.run(*arguments)
+        assert "safe<U+202E>gnp.exe<U+202C> <U+001B>[31mred" in told
+        assert "An<U+200B>n<U+2066>" in told
+        assert not re.search("[\u202e\u2066\u200b\x1b]", told)
+    raw = home.run("events", "--after", "0", "--json")
+    assert not re.search("[\u202e\u2066\u200b\x1b]", raw)
+    assert json.loads(raw)["body"]["text"] == "safe\u202egnp.exe\u202c \x1b[31mred"
+
+
+def test_check_really_connects_and_each_finding_has_its_fix(home: Home) -> None:
+    home.scripted(
+        '[tool_servers.gone]\ncommand = "no-such-command-here"\n[models.far]\nmodel = "x"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    )
+    told = home.run("check", code=1)
+    assert re.search(r"✓ settings +.*bridge\.toml", told)
+    assert re.search(r"✓ store +.*bridge\.db, schema version \d+ \(new\)", told)
+    assert re.search(r"✓ model default +scripted", told)
+    assert re.search(r"✗ model far +Nothing answers at 127\.0\.0\.1:9", told)
+    assert re.search(r"✓ server files +connected, 3 tools", told)
+    assert re.search(r"✗ server gone +.*no-such-command-here", told)
+    findings = home.json("check", code=1)
+    assert [f["fine"] for f in findings if f["what"] == "server gone"] == [False]
+
+
+def test_check_finds_a_store_that_is_none(home: Home) -> None:
+    home.state.mkdir()
+    (home.state / "bridge.db").write_text("this is no database, and long enough to be sure of it " * 40)
+    told = home.run("check", code=1)
+    assert re.search(r"✗ store +.*bridge\.db", told)
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_disaster(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    home.run("send", "desk/main", "x" * 90_000)
+    shell = f"'{COMMAND}' log desk/main | head -c 10"
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=home.work,
+        env=home.environment(),
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr

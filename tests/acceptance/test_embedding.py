@@ -1,0 +1,97 @@
+"""The bridge inside one's own program, and what becomes of an engine that breaks."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+
+import anyio
+import pytest
+
+from bridge_mcp.assembly import Assembly, open_bridge
+from bridge_mcp.config import load_config
+from bridge_mcp.core.errors import ConfigError, NotFound
+from bridge_mcp.service import OWNER
+from tests.acceptance.parts import WAIT_S, Home
+
+
+@asynccontextmanager
+async def opened(home: Home) -> AsyncGenerator[Assembly]:
+    async with open_bridge(load_config(env=home.environment(), cwd=home.work)) as assembly:
+        yield assembly
+
+
+async def test_a_program_opens_the_bridge_and_has_a_turn(home: Home) -> None:
+    home.scripted()
+    async with opened(home) as assembly:
+        ticket = await assembly.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
+        assert ticket.text == "echo: hello"
+        assert assembly.is_engine
+    assert not assembly.is_engine
+
+
+async def test_what_the_program_raises_comes_out_as_it_is(home: Home) -> None:
+    home.scripted()
+    with pytest.raises(NotFound):
+        async with opened(home) as assembly:
+            await assembly.bridge.send_message(OWNER, "nowhere/main", "hello")
+
+
+async def test_two_in_one_program_share_the_place(home: Home) -> None:
+    home.scripted()
+    async with opened(home) as first:
+        await first.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
+        async with opened(home) as second:
+            ticket = await second.bridge.run_turn(OWNER, "desk/main", "hello again", wait_s=20)
+            assert ticket.text == "echo: hello again"
+            assert (first.is_engine, second.is_engine) == (True, False)
+
+
+class Listener(logging.Handler):
+    """Waits for a line of the log."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.heard = anyio.Event()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._line in record.getMessage():
+            self.heard.set()
+
+
+async def test_an_engine_that_breaks_is_told_of_and_started_again(home: Home) -> None:
+    home.scripted()
+    broke = Listener("the engine broke")
+    logging.getLogger("bridge_mcp.assembly").addHandler(broke)
+    try:
+        async with opened(home) as assembly:
+            await assembly.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
+            with closing(sqlite3.connect(home.state / "bridge.db", isolation_level=None)) as other:
+                other.execute("ALTER TABLE conversations RENAME TO hidden")
+                with anyio.fail_after(WAIT_S):
+                    await broke.heard.wait()
+                other.execute("ALTER TABLE hidden RENAME TO conversations")
+            ticket = await assembly.bridge.run_turn(OWNER, "desk/main", "still there?", wait_s=30)
+            assert ticket.text == "echo: still there?"
+    finally:
+        logging.getLogger("bridge_mcp.assembly").removeHandler(broke)
+
+
+async def test_a_mistake_in_a_script_is_told_before_anything_starts(home: Home) -> None:
+    home.scripted()
+    (home.work / "rules.toml").write_text('[[rule]]\nwhen = "("\n', "utf-8")
+    with pytest.raises(ConfigError, match=r"rules\.toml"):
+        async with opened(home):
+            pass
+    assert not (home.state / "bridge.db").exists()
+
+
+async def test_a_channel_of_a_later_version_is_refused_with_the_way_out(home: Home) -> None:
+    home.write('[channels.family]\ntype = "telegram"\ntoken_env = "FAMILY_TOKEN"\n')
+    config = load_config(env=home.environment(FAMILY_TOKEN="123:planted"), cwd=home.work)
+    with pytest.raises(ConfigError, match=r"channels\.family\.type"):
+        async with open_bridge(config):
+            pass

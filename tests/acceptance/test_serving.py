@@ -1,0 +1,104 @@
+"""`serve`: the bridge that stays up, with and without MCP over HTTP; and `events --follow` beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import IO
+
+import httpx2
+import pytest
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.acceptance.parts import COMMAND, Home
+
+TOKEN = "planted-supervisor-token"
+CLIENTS = """
+[clients.supervisor]
+token_env = "SUPERVISOR_TOKEN"
+scopes = ["read", "approve"]
+[clients.worker]
+token_env = "WORKER_TOKEN"
+scopes = ["read", "send"]
+"""
+
+
+@contextmanager
+def running(home: Home, *arguments: str, **env: str) -> Generator[subprocess.Popen[str]]:
+    """A command that stays up."""
+    with subprocess.Popen(
+        [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        cwd=home.work, env=home.environment(**env),
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(lines: IO[str] | None, pattern: str) -> re.Match[str]:
+    """The first line that matches; the end of the output is a failure."""
+    assert lines is not None
+    seen: list[str] = []
+    for line in lines:
+        seen.append(line)
+        if found := re.search(pattern, line):
+            return found
+    raise AssertionError(f"no {pattern!r} in {seen}")
+
+
+async def test_clients_come_by_token_over_http(home: Home) -> None:
+    home.scripted(CLIENTS)
+    env = {"SUPERVISOR_TOKEN": TOKEN, "WORKER_TOKEN": "planted-worker-token"}
+    with running(home, "serve", "--http", "127.0.0.1:0", "--log-level", "debug", **env) as process:
+        url = until(process.stderr, r"http://127\.0\.0\.1:\d+/mcp")[0]
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+            async with Client(streamable_http_client(url, http_client=http)) as client:
+                tools = {tool.name for tool in (await client.list_tools()).tools}
+                assert "approve_call" in tools
+                assert "send_message" not in tools
+                status = (await client.call_tool("get_status", {})).structured_content
+                assert status is not None
+                assert (status["role"], status["engine_pid"]) == ("engine", process.pid)
+        async with httpx2.AsyncClient() as stranger:
+            assert (await stranger.post(url, json={})).status_code == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+        assert process.stderr is not None
+        assert "planted" not in process.stderr.read()
+
+
+async def test_this_machine_may_come_without_a_token_where_the_owner_says_so(home: Home) -> None:
+    home.scripted()
+    with running(home, "serve", "--http", "127.0.0.1:0", "--insecure-loopback") as process:
+        url = until(process.stderr, r"http://127\.0\.0\.1:\d+/mcp")[0]
+        async with Client(url) as client:
+            said = {"conversation": "desk/main", "text": "hello", "wait_s": 20}
+            ticket = (await client.call_tool("run_turn", said)).structured_content
+            assert ticket is not None
+            assert ticket["text"] == "echo: hello"
+    for told in ("127.0.0.1:99999", "here"):
+        assert "HOST:PORT" in home.run("serve", "--http", told, code=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_alone_is_an_engine_and_events_can_be_followed(home: Home, number: signal.Signals) -> None:
+    home.scripted()
+    with running(home, "serve") as server, running(home, "events", "--follow", "--after", "0", "--json") as following:
+        until(server.stderr, "this process is the engine now")
+        home.run("say", "desk/main", "hello", "--name", "Ann")
+        heard = json.loads(until(following.stdout, "message.received").string)
+        assert heard["body"]["text"] == "hello"
+        finished = json.loads(until(following.stdout, "turn.finished").string)
+        assert finished["body"]["text"] == "echo: hello"
+        assert home.json("status")["engine_pid"] == server.pid
+        server.send_signal(number)
+        assert server.wait(15) == 0
+        following.send_signal(signal.SIGINT)
+        assert following.wait(15) == 130
+    assert home.json("status")["engine_pid"] is None
