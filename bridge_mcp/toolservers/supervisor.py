@@ -256,9 +256,10 @@ class Supervisor:
                     await self._news.wait()
         finally:
             self._waiting -= 1
-        if self._life.link is None:
+        life, link = self._life, self._life.link
+        if link is None or anyio.current_time() >= ends_at:
             raise ToolFailed(self._says(f"is not connected: {self.status.error or 'it is still starting'}"))
-        return self._life, self._life.link
+        return life, link
 
     def _unchanged(self, spec: ToolSpec) -> None:
         """Let pass what was decided on: this tool, with this schema.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import anyio
@@ -13,6 +14,7 @@ import pytest
 from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.warden import Warden
 from tests.servers.launch import PATIENCE_S, ROOT, alive, descendants, eventually, module, opened
 
 
@@ -171,3 +173,31 @@ async def test_nothing_is_left_when_the_bridge_dies(way: tuple[str, ...], number
         parent.send_signal(number)
         await parent.wait()
         await eventually(lambda: not alive(children), within_s=8)
+
+
+def test_a_warden_that_was_killed_is_replaced_and_ends_all_groups() -> None:
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    warden = Warden()
+    with (
+        subprocess.Popen(sleep, start_new_session=True) as one,
+        subprocess.Popen(sleep, start_new_session=True) as two,
+        subprocess.Popen(sleep, start_new_session=True) as forgotten,
+    ):
+        warden.watch(one.pid)
+        assert warden.process is not None
+        warden.process.kill()
+        warden.process.wait()
+        warden.watch(forgotten.pid)
+        warden.watch(two.pid)
+        warden.forget(forgotten.pid)
+        warden.close()  # its pipe ends, as it does when the bridge dies
+        assert (one.wait(PATIENCE_S), two.wait(PATIENCE_S)) == (-signal.SIGTERM, -signal.SIGTERM)
+        assert forgotten.poll() is None
+        forgotten.kill()
+
+
+def test_the_client_library_is_not_imported_with_the_box() -> None:
+    heavy = {"mcp", "fastmcp", "jsonschema", "pydantic"}
+    code = f"import sys, bridge_mcp.toolservers.box; print({heavy} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "set()"
