@@ -6,12 +6,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from bridge_mcp.core.errors import NewerSchema, StoreError
 from bridge_mcp.stores.sqlite.session import LOCK_S, store_error
 
-__all__ = ["LEAST_SQLITE", "migrate", "migrations"]
+__all__ = ["LEAST_SQLITE", "migrate", "migrations", "schema_version"]
 
 LEAST_SQLITE = (3, 31)
 FOLDER = Path(__file__).with_name("migrations")
@@ -59,6 +60,22 @@ def migrate(path: Path, folder: Path = FOLDER) -> None:
         raise store_error(path, exc) from exc
     except OSError as exc:
         raise StoreError(f"The store {path} cannot be made: {exc}.", fix="Let this user write to its folder.") from exc
+
+
+def schema_version(path: Path) -> int | None:
+    """The schema version of the store at `path`, which is left as it is; None when there is none yet.
+
+    Raises:
+        NewerSchema: a newer bridge_mcp has been here.
+        StoreError: the file cannot be opened, or is no database.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_S)) as connection:
+            return version(connection, path, len(migrations()))
+    except sqlite3.Error as exc:
+        raise store_error(path, exc) from exc
 
 
 def version(connection: sqlite3.Connection, path: Path, known: int) -> int:

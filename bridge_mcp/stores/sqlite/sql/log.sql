@@ -54,10 +54,10 @@ INSERT INTO messages (conversation, seq, status, asks) VALUES (:id, :seq, :statu
 UPDATE messages SET asks = 0 WHERE conversation = :id AND seq = :seq AND asks = 1;
 
 -- name: settle_message(id, seq, status, reason, platform_ids)!
--- A message that went out, may have gone out, or never will.
+-- A message that went out, may have gone out, or never will. The log takes only the first outcome.
 UPDATE messages
 SET status = :status, due_at = 0, reason = :reason, platform_ids = :platform_ids
-WHERE conversation = :id AND seq = :seq AND status IN ('queued', 'sending');
+WHERE conversation = :id AND seq = :seq AND status <> 'received';
 
 -- name: add_approval(approval, id, tool, seq)!
 INSERT INTO approvals (id, conversation, tool, asked, status)

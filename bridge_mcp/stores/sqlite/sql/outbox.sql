@@ -32,5 +32,5 @@ SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attemp
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-WHERE m.status IN ('queued', 'sending') AND m.status = 'sending'
+WHERE m.id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
 ORDER BY m.id;

@@ -1,0 +1,122 @@
+CREATE TABLE approvals (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    conversation INTEGER NOT NULL,
+    tool TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    judged INTEGER,
+    status TEXT NOT NULL
+);
+
+CREATE INDEX approvals_by_conversation ON approvals (conversation);
+
+CREATE INDEX approvals_by_status ON approvals (status);
+
+CREATE TABLE board (
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE consumers (
+    name TEXT PRIMARY KEY,
+    cursor INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    channel TEXT NOT NULL,
+    head INTEGER NOT NULL,              -- the seq that the next entry gets
+    at REAL NOT NULL,                   -- of the last entry
+    calling INTEGER,                    -- seq of the model call whose outcome is still wanted
+    woken INTEGER NOT NULL,             -- seq of the last entry that wakes, -1 for none
+    wake_at REAL,                       -- when there is something to do: 0 now, NULL not by itself
+    due_since REAL NOT NULL,            -- since when it is due, where wake_at is 0
+    title TEXT NOT NULL,
+    responder TEXT,
+    messages INTEGER NOT NULL,
+    last_at REAL NOT NULL,              -- of the last message, or of the first entry before there is one
+    last_text TEXT NOT NULL             -- the beginning of the last message
+);
+
+CREATE INDEX conversations_due_later ON conversations (wake_at) WHERE wake_at > 0;
+
+CREATE INDEX conversations_due_now ON conversations (due_since) WHERE wake_at = 0;
+
+CREATE INDEX conversations_listed ON conversations (channel, last_at);
+
+CREATE TABLE events (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    type TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    seq INTEGER,
+    at REAL,
+    body TEXT,
+    CHECK ((seq IS NULL) = (body IS NOT NULL) AND (at IS NULL) = (body IS NULL))
+);
+
+CREATE TABLE grants (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tool TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    by TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+
+CREATE TABLE indexed (upto INTEGER NOT NULL);
+
+CREATE TABLE log (
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at REAL NOT NULL,
+    key TEXT,                           -- at most one entry of a conversation has it
+    body TEXT NOT NULL,                 -- core/codec.py
+    PRIMARY KEY (conversation, seq)
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX log_keys ON log (conversation, key) WHERE key IS NOT NULL;
+
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,             -- in the order of the whole bridge
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    due_at REAL NOT NULL DEFAULT 0,     -- where queued: not to be sent before
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    platform_ids TEXT NOT NULL DEFAULT '[]',
+    asks INTEGER NOT NULL DEFAULT 0,    -- 1 while it is a question that nobody has answered
+    UNIQUE (conversation, seq)
+);
+
+CREATE INDEX messages_asking ON messages (conversation, seq) WHERE asks = 1;
+
+CREATE INDEX messages_pending ON messages (conversation, seq, status, due_at) WHERE status IN ('queued', 'sending');
+
+CREATE TABLE pairing_requests (
+    code TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    name TEXT NOT NULL,
+    at REAL NOT NULL,
+    expires_at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX pairing_requests_by_channel ON pairing_requests (channel, subject);
+
+CREATE TABLE pairings (
+    channel TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    role TEXT NOT NULL,
+    name TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (channel, subject)
+) WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+);
+

@@ -1,0 +1,77 @@
+"""No statement that runs often looks at a whole table: what is asked for decides the cost, not what is stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+
+import pytest
+
+from bridge_mcp.stores.sqlite.migrate import migrate
+from bridge_mcp.stores.sqlite.session import Statements, connect
+
+PENDING = "SCAN messages USING COVERING INDEX messages_pending"
+"""Of messages on their way out there are few, and this index holds no others."""
+
+MAY_SCAN = {
+    # What is small: one row, or few.
+    "outbox_due": {PENDING, "SCAN first"},
+    "stranded": {PENDING},
+    "span": {"SCAN sqlite_sequence"},
+    "unindexed": {"SCAN indexed"},
+    "indexed": {"SCAN indexed"},
+    "grants": {"SCAN grants"},
+    "requests": {"SCAN pairing_requests"},
+    "expire_requests": {"SCAN pairing_requests"},
+    # What is limited: the first rows of an index, and the rows that were found so.
+    "due": {"SCAN conversations USING INDEX conversations_due_now"},
+    "channels": {"SCAN step"},
+    # What asks for everything.
+    "pairings": {"SCAN pairings"},
+    "approvals_all": {"SCAN a"},
+    "names": {"SCAN conversations USING COVERING INDEX sqlite_autoindex_conversations_1"},
+    "event_rows": {"SCAN events"},
+}
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    path = tmp_path_factory.mktemp("plans") / "bridge.db"
+    migrate(path)
+    statements = Statements()
+    session = connect(path, statements, reading=True)
+    assert statements["load"]
+    found = {name: plan(session.connection, sql) for name, sql in statements.items() if not name.endswith("_cursor")}
+    session.close()
+    return found
+
+
+def plan(connection: sqlite3.Connection, sql: str) -> list[str]:
+    if sql.startswith("PRAGMA"):
+        return []
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", defaultdict(lambda: 1))
+    return [detail.replace("SCAN TABLE ", "SCAN ") for _, _, _, detail in rows]
+
+
+def scanned(lines: list[str]) -> set[str]:
+    """Tables looked at from end to end; inner queries and virtual tables know what they look at."""
+    ours = ("CONSTANT", "VIRTUAL TABLE", "(subquery")
+    return {line for line in lines if line.startswith("SCAN") and not any(word in line for word in ours)}
+
+
+def test_no_statement_scans_a_table_unless_it_may(plans: dict[str, list[str]]) -> None:
+    assert {name: found for name, lines in plans.items() if (found := scanned(lines) - MAY_SCAN.get(name, set()))} == {}
+
+
+def test_what_may_scan_is_no_more_than_what_does(plans: dict[str, list[str]]) -> None:
+    assert {name: scanned(plans[name]) for name in MAY_SCAN} == MAY_SCAN
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["load", "place", "head", "keyed", "events", "events_where", "conversation", "latest", "messages", "message"],
+)
+def test_what_is_read_often_is_read_in_order_of_an_index(plans: dict[str, list[str]], name: str) -> None:
+    lines = plans[name]
+    assert lines
+    assert not [line for line in lines if "TEMP B-TREE" in line or line.startswith("SCAN e ")]

@@ -1,0 +1,167 @@
+"""The schema of the SQLite store: how it comes to be, and what is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.stores.sqlite import SqliteStore, migrate
+from tests.contract.store_kit import StoreClock, heard
+
+HOME = Path(migrate.__file__).parent
+NEWEST = len(migrate.migrations())
+
+OPEN = """
+import sys
+from pathlib import Path
+from bridge_mcp.stores.sqlite.migrate import migrate
+print("ready", flush=True)
+sys.stdin.readline()
+migrate(Path(sys.argv[1]))
+"""
+
+
+def schema(path: Path) -> str:
+    """All that was created, in order of its name; FTS5 makes its own tables beside `words`."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'words!_%' ESCAPE '!'"
+            " AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+        ).fetchall()
+    connection.close()
+    return "".join(f"{sql};\n\n" for (sql,) in rows)
+
+
+def version(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return found
+
+
+def test_the_schema_on_paper_is_what_all_migrations_make(tmp_path: Path) -> None:
+    migrate.migrate(tmp_path / "bridge.db")
+    on_paper = (HOME / "schema.sql").read_text(encoding="utf-8")
+    assert on_paper == schema(tmp_path / "bridge.db"), "after a new migration, write what is on the right there"
+    assert version(tmp_path / "bridge.db") == NEWEST
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    migrate.migrate(path)
+    before = schema(path)
+    migrate.migrate(path)
+    assert schema(path) == before
+
+
+def test_processes_that_come_at_once_migrate_once(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "bridge.db"
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(5)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    results = [child.communicate(timeout=60) for child in children]
+    assert [child.returncode for child in children] == [0] * 5, results
+    assert version(path) == NEWEST
+    assert schema(path) == (HOME / "schema.sql").read_text(encoding="utf-8")
+
+
+def test_only_the_owner_may_read_a_new_store(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "bridge.db"
+    migrate.migrate(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def files(folder: Path, *texts: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, text in enumerate(texts, start=1):
+        (folder / f"{number:04}_step.sql").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_only_what_is_missing_is_applied(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    first = "CREATE TABLE a (x); -- a comment; with a semicolon\nINSERT INTO a VALUES (';');"
+    migrate.migrate(path, files(tmp_path / "one", first))
+    second = "CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM a; END;\nCREATE TABLE b (y)\n"
+    migrate.migrate(path, files(tmp_path / "two", first, second))
+    assert version(path) == 2
+    assert "CREATE TABLE b (y)" in schema(path)
+
+
+def test_a_migration_that_fails_leaves_the_version_before(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    with pytest.raises(StoreError, match="nonsense"):
+        migrate.migrate(path, files(tmp_path / "sql", "CREATE TABLE a (x);", "CREATE TABLE b (y);\nnonsense;"))
+    assert version(path) == 1
+    assert schema(path) == "CREATE TABLE a (x);\n\n"
+
+
+def test_a_missing_number_is_told(tmp_path: Path) -> None:
+    folder = files(tmp_path / "sql", "CREATE TABLE a (x);", "CREATE TABLE b (y);")
+    (folder / "0001_step.sql").unlink()
+    with pytest.raises(StoreError, match=r"\[2\]"):
+        migrate.migrate(tmp_path / "bridge.db", folder)
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    migrate.migrate(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {NEWEST + 3}")
+    connection.close()
+    with pytest.raises(NewerSchema) as caught:
+        SqliteStore(path, clock=StoreClock())
+    for part in (str(path), f"version {NEWEST + 3}", f"up to {NEWEST}", "pip install --upgrade bridge-mcp"):
+        assert part in str(caught.value)
+    assert version(path) == NEWEST + 3
+
+
+def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no database at all, but long enough to look like one" * 100)
+    with pytest.raises(StoreError, match=r"notes\.txt") as caught:
+        SqliteStore(text, clock=StoreClock())
+    assert caught.value.fix
+    assert text.read_text().startswith("no database")
+    alien = tmp_path / "alien.db"
+    with sqlite3.connect(alien) as connection:
+        connection.execute("CREATE TABLE photos (x)")
+    connection.close()
+    with pytest.raises(StoreError, match="something else"):
+        SqliteStore(alien, clock=StoreClock())
+    assert "photos" in schema(alien)
+    assert "conversations" not in schema(alien)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"bridge\.db") as caught:
+        SqliteStore(tmp_path / "file" / "bridge.db", clock=StoreClock())
+    assert caught.value.fix
+
+
+async def test_a_store_can_be_opened_without_an_event_loop_and_used_in_one(tmp_path: Path) -> None:
+    opened = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+    await opened.log.record("local/main", heard())
+    assert len(await opened.log.load("local/main")) == 1
+    await opened.close()

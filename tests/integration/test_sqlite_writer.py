@@ -1,0 +1,178 @@
+"""The one writer: commits together what waits, and keeps apart what fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import pytest
+
+from bridge_mcp.core.errors import BadInput, Conflict, StoreError
+from bridge_mcp.stores.sqlite import SqliteStore
+from bridge_mcp.stores.sqlite.migrate import migrate
+from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+from bridge_mcp.stores.sqlite.writer import Changed, Writer
+from tests.contract.store_kit import SOON_S, StoreClock, heard
+
+Work: TypeAlias = Callable[[Session], object]
+
+
+class Desk:
+    """A writer, what it ran, and what it said."""
+
+    def __init__(self, path: Path) -> None:
+        migrate(path)
+        self.path = path
+        self.session = connect(path, Statements(), reading=False, wait_s=0.0)
+        self.ran: list[str] = []
+        self.session.connection.set_trace_callback(self.ran.append)
+        self.noticed: list[Changed] = []
+        self.writer = Writer(self.session, self.noticed.append)
+
+    def read(self) -> dict[str, str]:
+        """What is on the board, as another process reads it."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return dict(connection.execute("SELECT name, body FROM board ORDER BY name"))
+
+    async def outcomes(self, *works: Work) -> list[object]:
+        """What each of several operations gave, handed over at once."""
+        found: list[object] = [None] * len(works)
+
+        async def one(n: int) -> None:
+            try:
+                found[n] = await self.writer.do(works[n], frozenset({f"c/{n}"}))
+            except Exception as exc:
+                found[n] = exc
+
+        with anyio.fail_after(SOON_S):
+            async with anyio.create_task_group() as tasks:
+                for n in range(len(works)):
+                    tasks.start_soon(one, n)
+        return found
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(tmp_path / "bridge.db")
+    yield desk
+    await desk.writer.close()
+
+
+def put(name: object, body: object = "x", then: Exception | None = None) -> Work:
+    """An operation that writes, and then fails if it shall."""
+
+    def work(session: Session) -> object:
+        session.run("put_up", name=name, body=body)
+        if then is not None:
+            raise then
+        return name
+
+    return work
+
+
+def fail(exc: Exception) -> Work:
+    def work(session: Session) -> None:
+        raise exc
+
+    return work
+
+
+async def test_what_waits_is_committed_together(desk: Desk) -> None:
+    await desk.outcomes(put("warm"))
+    desk.ran.clear()
+    assert await desk.outcomes(*(put(f"n{n:02}") for n in range(50))) == [f"n{n:02}" for n in range(50)]
+    commits = desk.ran.count("COMMIT")
+    assert commits < 10
+    assert len(desk.read()) == 51
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        put("b", then=ValueError("a bug")),
+        put("b", then=Conflict("after it had written")),
+        put("b", then=BadInput("after it had written")),
+        fail(ValueError("a bug")),
+        fail(sqlite3.OperationalError("disk I/O error")),
+        put("b", body=None),
+        put(2**80),
+    ],
+    ids=["bug", "conflict", "bad input", "bug before", "SQLite", "constraint", "number"],
+)
+async def test_an_operation_that_breaks_the_transaction_fails_alone(desk: Desk, broken: Work) -> None:
+    first, failed, last = await desk.outcomes(put("a"), broken, put("c"))
+    assert (first, last) == ("a", "c")
+    assert isinstance(failed, Exception)
+    assert desk.read() == {"a": "x", "c": "x"}
+    assert (await desk.outcomes(put("d")))[0] == "d"
+
+
+async def test_a_domain_error_that_wrote_nothing_breaks_nothing(desk: Desk) -> None:
+    await desk.outcomes(put("warm"))
+    desk.ran.clear()
+    first, failed, last = await desk.outcomes(put("a"), fail(Conflict("somebody was first")), put("c"))
+    assert (first, last) == ("a", "c")
+    assert isinstance(failed, Conflict)
+    assert "ROLLBACK" not in desk.ran
+
+
+async def test_errors_of_the_database_are_said_in_the_bridges_words(desk: Desk) -> None:
+    (failed,) = await desk.outcomes(put("b", body=None))
+    assert isinstance(failed, StoreError)
+    assert str(desk.path) in str(failed)
+
+
+async def test_only_what_was_committed_is_noticed(desk: Desk) -> None:
+    await desk.outcomes(put("a"), put("b", then=ValueError("a bug")), fail(Conflict("first")))
+    assert desk.noticed == [frozenset({"c/0"})]
+
+
+async def test_it_waits_for_its_turn_while_another_process_writes(desk: Desk) -> None:
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO board VALUES ('other', 'x')")
+        with anyio.fail_after(SOON_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(desk.outcomes, put("a"))
+                await anyio.wait_all_tasks_blocked()
+                assert desk.read() == {}
+                other.execute("COMMIT")
+    assert desk.read() == {"a": "x", "other": "x"}
+
+
+async def test_others_commits_are_told_apart_from_its_own(tmp_path: Path) -> None:
+    """However many own commits there are, none of them looks like somebody else's; and those of others are noticed."""
+    store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+    other = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+    with closing(store.agenda.watch()) as changes:
+        while await changes.wait(0.2) != frozenset():
+            pass
+        for n in range(30):
+            await store.log.record("local/main", heard(f"text {n}"))
+            assert await changes.wait() == {"local/main"}
+        assert await changes.wait(0.1) == frozenset()
+        await other.log.record("local/other", heard())
+        for n in range(30, 40):
+            await store.log.record("local/main", heard(f"text {n}"))
+        seen: list[Changed] = []
+        with anyio.fail_after(SOON_S):
+            while None not in seen:
+                seen.append(await changes.wait())
+    await store.close()
+    await other.close()
+
+
+async def test_a_cancelled_search_leaves_the_store_in_order(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+    await store.log.record("local/main", *(heard(f"needle {n}") for n in range(200)))
+    for _ in range(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store.history.search, "needle")
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert len(await store.history.search("needle", limit=300)) == 200
+    await store.close()
