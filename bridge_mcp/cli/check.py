@@ -81,8 +81,8 @@ async def look(config: Config) -> AsyncIterator[Finding]:
 
 def store(config: Config) -> Finding:
     """Whether the store opens, and which version it has."""
-    from bridge_mcp.cli.setup import schema_version
     from bridge_mcp.stores.sqlite import SqliteStore
+    from bridge_mcp.stores.sqlite.migrate import schema_version
 
     try:
         before = schema_version(config.store_path)

@@ -39,7 +39,7 @@ def init(path: Path = Path(CONFIG_NAME), /) -> int:
 def migrate(*, common: Common = USUAL) -> int:
     """Bring the store to this version's schema, or make it. Nothing is lost; newer stores are refused."""
     from bridge_mcp.stores.sqlite.migrate import migrate as bring
-    from bridge_mcp.stores.sqlite.migrate import migrations
+    from bridge_mcp.stores.sqlite.migrate import migrations, schema_version
 
     config = common.prepare()
     path = config.store_path
@@ -51,24 +51,3 @@ def migrate(*, common: Common = USUAL) -> int:
     )
     console().print(f"The store {path} {what if before is not None else f'is new, at schema version {after}'}.")
     return 0
-
-
-def schema_version(path: Path) -> int | None:
-    """The schema version of the store at `path`; None when there is none yet.
-
-    Raises:
-        StoreError: the file is no store, or a newer one.
-    """
-    if not path.exists() or not path.stat().st_size:
-        return None
-    import sqlite3
-    from contextlib import closing
-
-    from bridge_mcp.stores.sqlite.migrate import migrations, version
-    from bridge_mcp.stores.sqlite.session import store_error
-
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            return version(connection, path, len(migrations()))
-    except sqlite3.Error as exc:
-        raise store_error(path, exc) from exc

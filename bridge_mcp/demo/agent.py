@@ -14,8 +14,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.demo_stage import Stage
-from bridge_mcp.demo_transcript import Transcript
+from bridge_mcp.demo.stage import Stage
+from bridge_mcp.demo.transcript import Transcript
 
 __all__ = ["JSONObject", "NotShown", "Supervisor", "supervised"]
 

@@ -1,4 +1,4 @@
-"""`bridge-mcp demo`: the main job by real parts, every step checked.
+"""The play: scene by scene, and what is verified in each.
 
 A real bridge as a child process over stdio, the published MCP client as a supervising agent, a real nested MCP server,
 and a chat that another process writes to. Only the model is no real one: it follows a script, so that no key is needed.
@@ -16,9 +16,9 @@ import anyio
 from mcp.client.stdio import get_default_environment
 
 from bridge_mcp.cli.run import loop
-from bridge_mcp.demo_agent import JSONObject, NotShown, Supervisor, supervised
-from bridge_mcp.demo_stage import BACKUP, CONVERSATION, KEPT, OUTDATED, Stage, set_stage
-from bridge_mcp.demo_transcript import Transcript
+from bridge_mcp.demo.agent import JSONObject, NotShown, Supervisor, supervised
+from bridge_mcp.demo.stage import BACKUP, CONVERSATION, KEPT, OUTDATED, Stage, set_stage
+from bridge_mcp.demo.transcript import Transcript
 
 __all__ = ["main"]
 
