@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -20,6 +21,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
+from bridge_mcp.server.bodies import WholeTexts
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -65,7 +67,7 @@ async def serve_http(
     visitors = admitted(host, clients, insecure_loopback)
     face = Face(bridge, visitors.principal_of)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
-    mcp = StreamableHTTPASGIApp(sessions)
+    mcp = RequestBodyLimitMiddleware(WholeTexts(StreamableHTTPASGIApp(sessions)), MAX_BODY)
     app = Gate(
         Starlette(routes=[Route(PATH, endpoint=mcp)], lifespan=lambda _: sessions.run()),
         visitors,

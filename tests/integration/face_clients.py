@@ -23,7 +23,9 @@ from bridge_mcp.core.policy import SCOPES
 
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.integration.face_child"
-ERAS = ("legacy", "2026-07-28")
+MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
+"""How the client is told to come to speak either era: by the handshake, or by finding out what the server serves."""
+ERAS = tuple(MODES)
 WAIT_S = 20.0
 
 Stream: TypeAlias = int | IO[bytes]
@@ -38,12 +40,9 @@ async def over_stdio(era: str, state: Path, scopes: Sequence[str] = SCOPES, **op
     """A client over real pipes to a child process."""
     program, *arguments = command("stdio", state, ",".join(scopes))
     child = StdioServerParameters(command=program, args=arguments, cwd=ROOT, env=dict(os.environ))
-    async with asyncio.timeout(WAIT_S):
-        client = await Client(child, mode=era, **options).__aenter__()
-    try:
+    async with Client(child, mode=MODES[era], **options) as client:
+        assert client.protocol_version == era
         yield client
-    finally:
-        await client.__aexit__(None, None, None)
 
 
 @contextmanager
@@ -65,7 +64,8 @@ async def over_http(era: str, address: str, token: str, **options: Any) -> Async
     """A client over Streamable HTTP with a bearer token."""
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=WAIT_S) as http:
         transport = streamable_http_client(address, http_client=http)
-        async with Client(transport, mode=era, **options) as client:
+        async with Client(transport, mode=MODES[era], **options) as client:
+            assert client.protocol_version == era
             yield client
 
 
@@ -85,6 +85,15 @@ async def refusal(client: Client, tool: str, /, **arguments: Any) -> tuple[str, 
     assert set(error) == {"code", "message", "fix"}
     assert text_of(result) == f"{error['message']} {error['fix']}".strip()
     return error["code"], error["message"], error["fix"]
+
+
+async def deletion(client: Client, conversation: str, name: str) -> dict[str, Any]:
+    """Have the assistant ask for a deletion; the approval that it waits for, and under `turn` the turn's ticket."""
+    turn = await answer(client, "run_turn", conversation=conversation, text=f"delete {name}", wait_s=0)
+    while not turn["approvals"]:
+        turn = await answer(client, "wait_for", ticket=turn["id"], timeout_s=0.1)
+    (approval,) = (await answer(client, "list_approvals", conversation=conversation))["approvals"]
+    return approval | {"turn": turn["id"]}
 
 
 async def called(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mcp.client.client import Client
 
-from tests.integration.face_clients import ERAS, answer, over_stdio, refusal
+from tests.integration.face_clients import ERAS, answer, deletion, over_stdio, refusal
 
 CHAT = "local/main"
 MEGABYTE = "x" * 1_000_000
@@ -20,15 +20,6 @@ MEGABYTE = "x" * 1_000_000
 async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Client]:
     async with over_stdio(request.param, tmp_path) as client:
         yield client
-
-
-async def delete(client: Client, name: str) -> dict[str, Any]:
-    """Have the assistant ask for a deletion; the approval that it waits for."""
-    turn = await answer(client, "run_turn", conversation=CHAT, text=f"delete {name}", wait_s=0)
-    while not turn["approvals"]:
-        turn = await answer(client, "wait_for", ticket=turn["id"], timeout_s=0.1)
-    (approval,) = (await answer(client, "list_approvals", conversation=CHAT))["approvals"]
-    return approval | {"turn": turn["id"]}
 
 
 async def test_relaying(client: Client) -> None:
@@ -82,7 +73,7 @@ async def test_asking_and_answering(client: Client) -> None:
 
 
 async def test_approving_rejecting_and_granting(client: Client) -> None:
-    waiting = await delete(client, "a.txt")
+    waiting = await deletion(client, CHAT, "a.txt")
     assert waiting["arguments"] == {"name": "a.txt"}
     assert waiting["digest"].startswith("sha256:")
     made = await answer(
@@ -105,7 +96,7 @@ async def test_approving_rejecting_and_granting(client: Client) -> None:
     assert await answer(client, "revoke_grant", grant=grant["id"]) == {"grant": grant["id"], "revoked": True}
     assert (await answer(client, "list_grants"))["grants"] == []
 
-    kept = await delete(client, "d.txt")
+    kept = await deletion(client, CHAT, "d.txt")
     decided = await answer(client, "reject_call", approval_id=kept["id"], reason="keep it")
     assert (decided["approval"]["status"], decided["approval"]["note"]) == ("rejected", "keep it")
     assert "keep it" in (await answer(client, "wait_for", ticket=kept["turn"]))["text"]
@@ -156,10 +147,10 @@ async def prepared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Prepared]:
     async with over_stdio(request.param, tmp_path_factory.mktemp("state")) as client:
-        decided = await delete(client, "a.txt")
+        decided = await deletion(client, CHAT, "a.txt")
         await answer(client, "reject_call", approval_id=decided["id"])
         await answer(client, "wait_for", ticket=decided["turn"])
-        waiting = await delete(client, "b.txt")
+        waiting = await deletion(client, CHAT, "b.txt")
         yield Prepared(client, decided["id"], waiting["id"])
 
 

@@ -1,0 +1,127 @@
+"""What a client is shown before it does anything: tools, resources and prompts, by its scopes, and small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextResourceContents
+
+from tests.integration.face_clients import ERAS, RawChild, answer, over_stdio, raw, refusal
+
+TOOLS = {
+    "read": (
+        "list_channels list_conversations read_messages search_messages wait_for_events wait_for list_approvals "
+        "list_tools get_status"
+    ),
+    "send": "send_message ask_user run_turn set_responder",
+    "approve": "approve_call reject_call",
+    "tools": "call_tool",
+    "admin": "list_pairings pair_chat unpair_chat list_grants revoke_grant run_command",
+}
+READ_ONLY = {*TOOLS["read"].split(), "list_pairings", "list_grants"}
+DESTRUCTIVE = {"run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
+IDEMPOTENT = READ_ONLY | {"set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant"}
+OPEN_WORLD = {"send_message", "ask_user", "run_turn", "approve_call", "call_tool"}
+
+
+def names_of(*scopes: str) -> list[str]:
+    return [name for scope in scopes for name in TOOLS[scope].split()]
+
+
+def listed(child: RawChild) -> str:
+    """The whole answer to `tools/list`, as it came."""
+    return json.dumps(child.ask("tools/list")["result"], ensure_ascii=False, separators=(",", ":"))
+
+
+def test_the_list_of_tools_is_small_ordered_and_says_what_each_may_do(tmp_path: Path) -> None:
+    with raw(tmp_path) as child:
+        whole = listed(child)
+    tools = json.loads(whole)["tools"]
+    assert len(whole.encode()) < 20_000
+    assert [tool["name"] for tool in tools] == names_of(*TOOLS)
+    for tool in tools:
+        name, hints = tool["name"], tool["annotations"]
+        assert tool["description"].endswith(".")
+        assert tool["inputSchema"]["type"] == "object"
+        assert hints == {
+            "readOnlyHint": name in READ_ONLY,
+            "destructiveHint": name in DESTRUCTIVE,
+            "idempotentHint": name in IDEMPOTENT,
+            "openWorldHint": name in OPEN_WORLD,
+        }, name
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_sees_what_its_scopes_allow(tmp_path: Path, era: str) -> None:
+    async with over_stdio(era, tmp_path, scopes=["read", "approve"]) as client:
+        shown = (await client.list_tools()).tools
+        assert [tool.name for tool in shown] == names_of("read", "approve")
+        for scope in ("send", "tools", "admin"):
+            for name in names_of(scope):
+                code, message, fix = await refusal(client, name)
+                assert (code, message) == ("denied", f"This needs the scope '{scope}'; stdio has: read, approve.")
+                assert "--scopes" in fix
+        assert [prompt.name for prompt in (await client.list_prompts()).prompts] == ["work_through_approvals"]
+        with pytest.raises(MCPError, match="This needs the scope 'send'"):
+            await client.get_prompt("answer_chat", {"conversation": "local/main"})
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_resources_and_prompts_hold_what_the_tools_answer(tmp_path: Path, era: str) -> None:
+    async with over_stdio(era, tmp_path) as client:
+        assert client.server_info is not None
+        assert (client.server_info.name, bool(client.server_info.version)) == ("bridge-mcp", True)
+        assert "wait_for_events" in (client.instructions or "")
+        await answer(client, "send_message", conversation="local/a_b", text="Grüße 👋")
+        resources = [str(resource.uri) for resource in (await client.list_resources()).resources]
+        assert resources == ["bridge://channels", "bridge://approvals", "bridge://status"]
+        (template,) = (await client.list_resource_templates()).resource_templates
+        assert template.uri_template == "bridge://conversations/{+conversation}"
+        for uri, tool in (("bridge://channels", "list_channels"), ("bridge://approvals", "list_approvals")):
+            assert await held(client, uri) == await answer(client, tool)
+        assert (await held(client, "bridge://status"))["version"]
+        plain = await held(client, "bridge://conversations/local/a_b")
+        assert plain == await held(client, "bridge://conversations/local%2Fa_b")
+        assert (plain["conversation"]["id"], plain["messages"][0]["text"]) == ("local/a_b", "Grüße 👋")
+
+        prompt = await client.get_prompt("answer_chat", {"conversation": "local/a_b", "wishes": "be brief"})
+        text = str(prompt.messages[0].content)
+        assert "be brief" in text
+        assert "Grüße 👋" in text
+        decide = await client.get_prompt("work_through_approvals")
+        assert '{"approvals":[]}' in str(decide.messages[0].content)
+
+
+async def held(client: Client, uri: str) -> dict[str, Any]:
+    """The JSON that a resource holds."""
+    (content,) = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    return cast("dict[str, Any]", json.loads(content.text))
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("bridge://nothing", "The resources are: bridge://channels"),
+        ("bridge://conversations/family/77", "See list_conversations"),
+        ("bridge://conversations/nowhere/1", "The channels are: local, family"),
+        ("file:///etc/passwd", "There is no resource"),
+    ],
+)
+async def test_a_resource_that_is_not_there(tmp_path: Path, uri: str, told: str) -> None:
+    async with over_stdio("2025-11-25", tmp_path) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+        error = caught.value.error
+        assert told in error.message
+        assert error.data["error"]["code"] == "not_found"
+        with pytest.raises(MCPError, match="needs 'conversation'"):
+            await client.get_prompt("answer_chat")
+        with pytest.raises(MCPError, match="The prompts are: answer_chat"):
+            await client.get_prompt("nothing")
