@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge_mcp.models.registry import Models
     from bridge_mcp.toolservers.box import NestedToolbox
 
-__all__ = ["Assembly", "EngineWish", "WallClock", "open_bridge"]
+__all__ = ["Assembly", "EngineWish", "WallClock", "engine_lives", "make_channels", "open_bridge"]
 
 logger = logging.getLogger(__name__)
 
@@ -242,6 +242,19 @@ def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
     from bridge_mcp.toolservers.box import NestedToolbox
 
     return Engine, NestedToolbox
+
+
+def engine_lives(config: Config) -> bool:
+    """Whether a process holds the engine's place just now; the board may still tell of one that was killed.
+
+    Raises:
+        StoreError: its folder cannot hold locks.
+    """
+    lock = make_lock(config)
+    if not taken(lock):
+        return True
+    lock.release()
+    return False
 
 
 def make_lock(config: Config) -> BaseFileLock:

@@ -137,7 +137,7 @@ async def tell(assembly: Assembly, decision: Decision, json: bool) -> None:
     out.print(f"{approval.status}  {approval.id}  {visible(approval.tool)} in {approval.conversation}")
     if decision.grant is not None:
         out.print(f"Later calls like it run by grant {decision.grant}; end it with: approvals revoke {decision.grant}")
-    if not await engine_runs(assembly):
+    if not engine_runs(assembly):
         out.print(NO_ENGINE)
 
 

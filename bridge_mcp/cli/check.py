@@ -70,7 +70,7 @@ def shown(findings: list[Finding], json: bool) -> int:
 
 async def look(config: Config) -> AsyncIterator[Finding]:
     """All findings behind the settings themselves."""
-    yield Finding("secrets", True, f"{len(config.secrets)} known; none of them is shown in logs")
+    yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
     yield await anyio.to_thread.run_sync(store, config)
     yield channels(config)
     async for finding in models(config):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bridge_mcp.assembly import Assembly, EngineWish, open_bridge
+from bridge_mcp.assembly import Assembly, EngineWish, engine_lives, open_bridge
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
 
@@ -49,8 +49,6 @@ def with_bridge(
     return loop(run, common.prepare())
 
 
-async def engine_runs(assembly: Assembly) -> bool:
+def engine_runs(assembly: Assembly) -> bool:
     """Whether any process is the engine just now."""
-    from bridge_mcp.service import OWNER
-
-    return (await assembly.bridge.get_status(OWNER)).engine_pid is not None
+    return engine_lives(assembly.config)

@@ -62,7 +62,7 @@ def send(
             again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
             reason = f": {visible(sent.reason)}" if sent.reason else ""
             console().print(f"{sent.status}  {sent.message}{reason}{again}")
-            if sent.status == "queued" and not await engine_runs(assembly):
+            if sent.status == "queued" and not engine_runs(assembly):
                 console().print(NO_ENGINE)
         return 0 if sent.status in ("sent", "queued", "sending") else 1
 
@@ -97,7 +97,7 @@ def say(
             print_json({"message": message})
         else:
             console().print(f"said  {message}")
-            if not await engine_runs(assembly):
+            if not engine_runs(assembly):
                 console().print(NO_ENGINE)
 
     return with_bridge(common, body)

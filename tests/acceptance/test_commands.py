@@ -203,6 +203,14 @@ def test_check_really_connects_and_each_finding_has_its_fix(home: Home) -> None:
     assert [f["fine"] for f in findings if f["what"] == "server gone"] == [False]
 
 
+def test_the_log_level_is_said_by_option_or_environment(home: Home) -> None:
+    home.scripted()
+    for arguments, env in ((["--log-level", "info"], {}), ([], {"BRIDGE_MCP_LOG": "INFO"})):
+        assert "the engine now" in home.done("chat", *arguments, stdin="x\n", **env).stderr
+    assert home.done("chat", "--log-level", "error", stdin="x\n", BRIDGE_MCP_LOG="debug").stderr == ""
+    assert "The levels are" in home.run("status", code=1, BRIDGE_MCP_LOG="loud")
+
+
 def test_check_finds_a_store_that_is_none(home: Home) -> None:
     home.state.mkdir()
     (home.state / "bridge.db").write_text("this is no database, and long enough to be sure of it " * 40)

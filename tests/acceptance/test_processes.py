@@ -73,6 +73,21 @@ async def test_when_the_engine_is_killed_another_takes_over_within_two_seconds(h
         assert took < TAKEOVER_S, f"{took:.2f} s"
 
 
+async def test_an_engine_that_was_killed_is_known_to_be_gone(home: Home) -> None:
+    home.scripted()
+    async with face(home) as only:
+        await only.list_tools()
+        killed = await only.engine_pid()
+        assert home.json("status")["engine_pid"] == killed
+        os.kill(killed, signal.SIGKILL)
+    status = home.json("status")
+    assert status["engine_pid"] is None
+    assert f"process {killed}, was killed" in status["warnings"][0]
+    assert "No engine is running" in home.run("say", "desk/main", "anybody there?")
+    told = home.run("chat", stdin="hello again\n")
+    assert "echo: " in told
+
+
 async def test_when_the_engine_leaves_in_order_another_takes_over(home: Home) -> None:
     home.scripted()
     async with anyio.create_task_group() as tasks:

@@ -1,0 +1,83 @@
+"""The parts of the command line that need no process to be looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge_mcp.cli.app import in_order
+from bridge_mcp.cli.output import visible
+from bridge_mcp.cli.serving import parse_address
+from bridge_mcp.cli.start import StdioOptions, parse_stdio
+from bridge_mcp.core.errors import BadInput
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], StdioOptions()),
+        (["--config", "a.toml"], StdioOptions("a.toml")),
+        (["--scopes=read", "--log-level", "debug"], StdioOptions(None, "read", "debug")),
+        (["--config"], None),
+        (["--config", "--scopes"], None),
+        (["--config", "a", "--config", "b"], None),
+        (["--help"], None),
+        (["status"], None),
+        (["--config", "a.toml", "status"], None),
+    ],
+)
+def test_plain_serving_is_known_by_its_options_alone(arguments: list[str], options: StdioOptions | None) -> None:
+    assert parse_stdio(arguments) == options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ordered"),
+    [
+        (["status"], ["status"]),
+        (["--config", "a", "status", "--json"], ["status", "--config", "a", "--json"]),
+        (["--log-level=debug", "approvals", "list"], ["approvals", "list", "--log-level=debug"]),
+        (["--config", "a"], ["--config", "a"]),
+        (["--config", "a", "--help"], ["--config", "a", "--help"]),
+        (["send", "a/b", "--config"], ["send", "a/b", "--config"]),
+    ],
+)
+def test_options_may_stand_before_the_command(arguments: list[str], ordered: list[str]) -> None:
+    assert in_order(arguments) == ordered
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Grüße 👨‍👩‍👧 می‌خواهم", "Grüße 👨‍👩‍👧 می‌خواهم"),
+        ("a\u202eb", "a<U+202E>b"),
+        ("a\x1b[2Jb", "a<U+001B>[2Jb"),
+        ("a\u200b\ufeff\u2028b", "a<U+200B><U+FEFF><U+2028>b"),
+        ("a\U000e0041b", "a<U+E0041>b"),
+        ("two\nlines\tand\rmore", "two⏎lines and<U+000D>more"),
+    ],
+)
+def test_what_hides_is_shown(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_lines_may_stay_lines() -> None:
+    assert visible("a\nb\x07", lines=True) == "a\nb<U+0007>"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        (":80", ("127.0.0.1", 80)),
+        ("80", ("127.0.0.1", 80)),
+        ("[::1]:0", ("::1", 0)),
+    ],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", "host:x", "host:65536", "host:-1", "host:²"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(BadInput, match="HOST:PORT"):
+        parse_address(text)
