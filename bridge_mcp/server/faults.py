@@ -29,7 +29,8 @@ class Fault:
 
     @property
     def text(self) -> str:
-        return f"{self.message} {self.fix}".strip()
+        between = "\n" if "\n" in self.message else " "
+        return f"{self.message}{between}{self.fix}".strip()
 
     def body(self) -> dict[str, dict[str, str]]:
         return {"error": {"code": self.code, "message": self.message, "fix": self.fix}}

@@ -95,7 +95,7 @@ def check(tool: str, params: Sequence[Param], given: Mapping[str, object]) -> di
     problems += [f"{printable(name)}: there is no such argument" for name in given if name not in known]
     if problems:
         names = ", ".join(param.name for param in params) or "none"
-        raise BadInput(f"{tool} was not called:\n" + "\n".join(problems[:20]), fix=f"\nIts arguments are: {names}.")
+        raise BadInput(f"{tool} was not called:\n" + "\n".join(problems[:20]), fix=f"Its arguments are: {names}.")
     return values
 
 
@@ -108,7 +108,10 @@ def param_of(parameter: inspect.Parameter) -> Param:
     if get_origin(annotation) is Annotated:
         annotation, *found = get_args(annotation)
         notes = tuple(found)
-    schema, read = kind_of(annotation, notes)
+    try:
+        schema, read = kind_of(annotation, notes)
+    except LookupError:
+        raise TypeError(f"{parameter.name}: no tool takes a {annotation}") from None
     described = " ".join(note for note in notes if isinstance(note, str))
     if described:
         schema["description"] = described
@@ -132,7 +135,9 @@ def kind_of(annotation: Any, notes: tuple[object, ...]) -> tuple[Schema, Callabl
         return number(annotation, notes)
     if get_origin(annotation) is tuple:
         return texts(notes)
-    return {"type": "object"}, read_object
+    if get_origin(annotation) is Mapping:
+        return {"type": "object"}, read_object
+    raise LookupError
 
 
 def text(notes: tuple[object, ...]) -> tuple[Schema, Callable[[object], object]]:
@@ -254,4 +259,4 @@ def shown(value: object) -> str:
 def printable(value: str) -> str:
     """The start of a text, in characters that any log and any JSON parser takes."""
     start = value[:40]
-    return start if start.isprintable() else start.encode("ascii", "backslashreplace").decode()
+    return start if start.isprintable() else start.encode("unicode_escape").decode()

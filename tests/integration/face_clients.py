@@ -83,7 +83,7 @@ async def refusal(client: Client, tool: str, /, **arguments: Any) -> tuple[str, 
     assert result.is_error, text_of(result)
     error = cast("dict[str, dict[str, str]]", result.structured_content)["error"]
     assert set(error) == {"code", "message", "fix"}
-    assert text_of(result) == f"{error['message']} {error['fix']}".strip()
+    assert text_of(result).split() == f"{error['message']} {error['fix']}".split()
     return error["code"], error["message"], error["fix"]
 
 

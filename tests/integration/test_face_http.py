@@ -94,7 +94,7 @@ async def test_without_a_known_token_nobody_comes_in(address: str, authorization
 async def test_another_client_cannot_use_a_session(address: str) -> None:
     opened = await post(address, authorization=f"Bearer {ALL}")
     session = opened.headers["mcp-session-id"]
-    listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
+    listing: dict[str, Any] = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
     stolen = await post(address, listing, authorization=f"Bearer {READER}", **{"mcp-session-id": session})
     assert stolen.status_code == 404
     own = await post(address, listing, authorization=f"Bearer {ALL}", **{"mcp-session-id": session})

@@ -1,0 +1,143 @@
+"""Parameters of tools: what a signature says as a schema, what fits it, and in which words what does not is refused.
+
+Annotations are read at run time here, as in the modules of the tools.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import pytest
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.faults import fault_of
+from bridge_mcp.server.params import AtMost, Between, check, params_of, schema_of
+
+
+async def example(
+    call: None,
+    name: str,
+    text: Annotated[str, AtMost(None), "Whole"] = "",
+    limit: Annotated[int, Between(1, 200)] = 50,
+    wait_s: Annotated[float, Between(0, 50)] = 0.5,
+    after: int | None = None,
+    loud: bool = False,
+    kind: Literal["a", "b"] = "a",
+    choices: tuple[str, ...] = (),
+    arguments: Mapping[str, JSON] | None = None,
+) -> None: ...
+
+
+PARAMS = params_of(example)
+
+
+def test_a_signature_as_a_schema() -> None:
+    assert schema_of(PARAMS) == {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "text": {"type": "string", "description": "Whole"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+            "wait_s": {"type": "number", "minimum": 0, "maximum": 50, "default": 0.5},
+            "after": {"type": "integer"},
+            "loud": {"type": "boolean"},
+            "kind": {"type": "string", "enum": ["a", "b"], "default": "a"},
+            "choices": {"type": "array", "items": {"type": "string"}},
+            "arguments": {"type": "object"},
+        },
+        "required": ["name"],
+    }
+
+
+def test_what_fits_passes_and_what_is_left_out_or_null_takes_its_default() -> None:
+    given: dict[str, object] = {
+        "name": "x",
+        "text": "y" * 500_000,
+        "limit": 7.0,
+        "wait_s": 3,
+        "after": None,
+        "loud": True,
+        "choices": '["tea", "coffee"]',
+        "arguments": '{"path": "/tmp", "depth": [1, 2.5, null]}',
+    }
+    assert check("example", PARAMS, given) == {
+        "name": "x",
+        "text": "y" * 500_000,
+        "limit": 7,
+        "wait_s": 3.0,
+        "after": None,
+        "loud": True,
+        "kind": "a",
+        "choices": ("tea", "coffee"),
+        "arguments": {"path": "/tmp", "depth": [1, 2.5, None]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"name": None}, "name: expected a text, got null"),
+        ({"name": 7}, "name: expected a text, got 7"),
+        ({"name": "x" * 401}, "name: has 401 characters; at most 400 are taken"),
+        ({"name": "\ud83d"}, "name: is not valid Unicode: half of a UTF-16 pair at character 0"),
+        ({"limit": "many"}, "limit: expected a whole number from 1 to 200, got the text 'many'"),
+        ({"limit": 2.5}, "limit: expected a whole number from 1 to 200, got 2.5"),
+        ({"limit": True}, "limit: expected a whole number from 1 to 200, got true"),
+        ({"limit": 10**400}, "limit: expected a whole number from 1 to 200, got a number out of range"),
+        ({"wait_s": float("nan")}, "wait_s: expected a number from 0 to 50, got a number out of range"),
+        ({"wait_s": float("inf")}, "wait_s: expected a number from 0 to 50, got a number out of range"),
+        ({"after": float("-inf")}, "after: expected a whole number, got a number out of range"),
+        ({"loud": "yes"}, "loud: expected true or false, got the text 'yes'"),
+        ({"kind": "c"}, "kind: expected one of a, b; got the text 'c'"),
+        ({"kind": ["a"]}, "kind: expected one of a, b; got a list"),
+        ({"choices": "tea"}, "choices: expected a list of texts, got the text 'tea'"),
+        ({"choices": ["tea", 1]}, "choices: expected a text, got 1"),
+        ({"choices": ["x"] * 101}, "choices: has 101 items; at most 100 are taken"),
+        ({"arguments": []}, "arguments: expected an object, got a list"),
+        ({"arguments": "{broken"}, "arguments: expected an object, got the text '{broken'"),
+        ({"arguments": {"a": {"b": "\udfff"}}}, "arguments: is not valid Unicode: half of a UTF-16 pair"),
+        ({"arguments": {"a": float("nan")}}, "arguments: holds a number that is infinite or not a number"),
+        ({"arguments": {"a": "x" * 1_000_000}}, "arguments: has 1,000,009 characters as JSON"),
+        ({"colour": 1}, "colour: there is no such argument"),
+        ({"\ud83d\n" * 30: 1}, "\\ud83d\\n"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_what_is_expected(given: Mapping[str, object], told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        check("example", PARAMS, {"name": "x", **given})
+    message = str(caught.value)
+    assert told in message
+    assert len(message) < 500
+    assert message.isprintable() or "\n" in message
+    message.encode()
+    assert "Its arguments are: name, text, limit" in caught.value.fix
+
+
+def test_every_problem_has_its_line() -> None:
+    with pytest.raises(BadInput) as caught:
+        check("example", PARAMS, {"limit": 0, "loud": 1, "x": 2})
+    assert fault_of(caught.value, "example").text.splitlines() == [
+        "example was not called:",
+        "name: is missing",
+        "limit: expected a whole number from 1 to 200, got 0",
+        "loud: expected true or false, got 1",
+        "x: there is no such argument",
+        "Its arguments are: name, text, limit, wait_s, after, loud, kind, choices, arguments.",
+    ]
+
+
+def test_a_value_is_never_echoed_whole() -> None:
+    deep: JSON = {}
+    for _ in range(2_000):
+        deep = {"d": deep}
+    for value in ("z" * 1_000_000, ["z" * 1_000_000], deep):
+        with pytest.raises(BadInput) as caught:
+            check("example", PARAMS, {"name": "x", "limit": value, "arguments": value, "choices": value})
+        assert len(str(caught.value)) < 600
+
+
+def test_a_signature_that_cannot_be_read_is_an_error_at_once() -> None:
+    async def unreadable(call: None, names: set[str]) -> None: ...
+
+    with pytest.raises(TypeError, match="names"):
+        params_of(unreadable)
