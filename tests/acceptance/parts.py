@@ -26,6 +26,9 @@ model = "scripted"
 script = "rules.toml"
 [channels.desk]
 type = "local"
+[channels.plain]
+type = "local"
+tool_servers = []
 [tool_servers.files]
 command = {python}
 args = ["-m", "bridge_mcp.demo_files_server", {files}, "--count", {effects}]
@@ -64,7 +67,10 @@ class Home:
         (self.work / "bridge.toml").write_text(text, "utf-8")
 
     def scripted(self, more: str = "") -> None:
-        """A local channel `desk`, an assistant that echoes and deletes what it is asked to, and a files server."""
+        """A local channel `desk`, an assistant that echoes and deletes what it is asked to, and a files server.
+
+        On the channel `plain` the assistant has no tools.
+        """
         (self.work / "files").mkdir()
         (self.work / "rules.toml").write_text(RULES, "utf-8")
         named = {"python": sys.executable, "files": str(self.work / "files"), "effects": str(self.work / "effects")}

@@ -65,7 +65,8 @@ async def test_when_the_engine_is_killed_another_takes_over_within_two_seconds(h
         assert not await second.is_engine()
         began = time.monotonic()
         os.kill(killed, signal.SIGKILL)
-        ticket = await second.call("run_turn", conversation="desk/main", text="anybody there?", wait_s=20)
+        # On a channel without tools: a nested server takes as long to start as it takes.
+        ticket = await second.call("run_turn", conversation="plain/main", text="anybody there?", wait_s=20)
         took = time.monotonic() - began
         assert ticket["text"] == "echo: anybody there?"
         assert await second.is_engine()
