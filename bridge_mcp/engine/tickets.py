@@ -20,7 +20,7 @@ from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
-__all__ = ["call", "call_conversation", "caller", "look", "parse", "question", "turn"]
+__all__ = ["call", "call_conversation", "is_call_of", "look", "parse", "question", "turn"]
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
 
@@ -49,12 +49,16 @@ def call(conversation: str) -> str:
 def call_conversation(client: str, key: str) -> str:
     """The chat part of a client call's conversation: the same client and key give the same one."""
     hashed = hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()[:24]
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', client)[:64]}.{hashed}"
+    return f"{slug(client)}.{hashed}"
 
 
-def caller(conversation: str) -> str:
-    """The client whose call a `calls/…` conversation holds."""
-    return conversation.partition("/")[2].rpartition(".")[0]
+def is_call_of(conversation: str, client: str) -> bool:
+    """Whether a `calls/…` conversation holds a call of this client."""
+    return conversation.partition("/")[2].rpartition(".")[0] == slug(client)
+
+
+def slug(client: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", client)[:64]
 
 
 def parse(ticket: str) -> Parsed:

@@ -87,7 +87,7 @@ class Desk:
         """A conversation's address that `who` may name; an alien channel is as good as none."""
         channel = parse_conversation(conversation)
         if calls and channel == CALLS:
-            if who.channels and tickets.caller(conversation) != who.name:
+            if who.channels and not tickets.is_call_of(conversation, who.name):
                 raise NotFound(f"There is no '{conversation}' for {who.name}.", fix="Use a ticket of your own.")
             return conversation
         if channel not in self.traits or not who.sees(channel):

@@ -29,6 +29,7 @@ from bridge_mcp.engine.addresses import (
 )
 from bridge_mcp.ports import (
     Incoming,
+    Recorded,
 )
 from bridge_mcp.service.desk import Desk, keyed, sender_of
 
@@ -69,7 +70,7 @@ class Sending(Desk):
             reply_to=reply_to,
             silent=silent,
         )
-        (recorded,) = await self.store.log.record(conversation, entry)
+        recorded = await self._write(conversation, entry)
         if self._delivered_by_commit(conversation) and recorded.new:
             return Sent(message_id(conversation, recorded.seq), "sent")
         message = await self._settled_message(conversation, recorded.seq, wait_s)
@@ -104,7 +105,7 @@ class Sending(Desk):
             buttons=tuple(Button(choice, choice) for choice in choices),
             question=Question(tuple(choices), self._clock.now() + expires_s if expires_s > 0 else 0.0),
         )
-        (recorded,) = await self.store.log.record(conversation, entry)
+        recorded = await self._write(conversation, entry)
         return await tickets.look(self.store, tickets.question(conversation, recorded.seq), self._clock.now())
 
     async def run_turn(
@@ -121,7 +122,7 @@ class Sending(Desk):
         if not text.strip():
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
         heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
-        (recorded,) = await self.store.log.record(conversation, heard)
+        recorded = await self._write(conversation, heard)
         return await self._wait(tickets.turn(conversation, recorded.seq), wait_s)
 
     async def set_responder(
@@ -153,3 +154,19 @@ class Sending(Desk):
         incoming = Incoming(channel, chat, key or uuid4().hex, sender, text, self._clock.now())
         seq = await self.intake.hear(incoming)
         return message_id(conversation, seq)
+
+    async def _write(self, conversation: str, entry: Posted | Heard) -> Recorded:
+        """Record a message, or find that it was recorded before under the same key.
+
+        Raises:
+            BadInput: the key belongs to another message.
+        """
+        (recorded,) = await self.store.log.record(conversation, entry)
+        if not recorded.new:
+            before = await self.store.history.message(conversation, recorded.seq)
+            if before is None or before.text != entry.text:
+                raise BadInput(
+                    "This idempotency_key was used for another message here.",
+                    fix="Use a new key for each different message, and the same one only to repeat a call.",
+                )
+        return recorded

@@ -120,6 +120,8 @@ async def test_the_same_key_sends_once(tmp_path: Path) -> None:
         first = await it.bridge.send_message(HOST, conversation, "once", idempotency_key="k1")
         again = await it.bridge.send_message(HOST, conversation, "once", idempotency_key="k1")
         assert (again.message, again.repeated) == (first.message, True)
+        with pytest.raises(BadInput, match="used for another message"):
+            await it.bridge.send_message(HOST, conversation, "something else", idempotency_key="k1")
         assert len(it.family.sent) == 1
         local = [await it.bridge.send_message(HOST, "local/main", "x", idempotency_key="k1") for _ in range(2)]
         assert [sent.repeated for sent in local] == [False, True]
