@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import anyio
 import anyio.to_thread
 from rich.padding import Padding
 from rich.text import Text
@@ -71,7 +70,7 @@ def shown(findings: list[Finding], json: bool) -> int:
 async def look(config: Config) -> AsyncIterator[Finding]:
     """All findings behind the settings themselves."""
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
-    yield await anyio.to_thread.run_sync(store, config)
+    yield await store(config)
     yield channels(config)
     async for finding in models(config):
         yield finding
@@ -79,14 +78,14 @@ async def look(config: Config) -> AsyncIterator[Finding]:
         yield finding
 
 
-def store(config: Config) -> Finding:
+async def store(config: Config) -> Finding:
     """Whether the store opens, and which version it has."""
-    from bridge_mcp.stores.sqlite import SqliteStore
+    from bridge_mcp.stores.sqlite import open_store
     from bridge_mcp.stores.sqlite.migrate import schema_version
 
     try:
         before = schema_version(config.store_path)
-        anyio.run(SqliteStore(config.store_path, clock=WallClock()).close)
+        await (await open_store(config.store_path, clock=WallClock())).close()
         after = schema_version(config.store_path)
     except BridgeError as exc:
         return Finding("store", False, str(exc))

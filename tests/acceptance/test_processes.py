@@ -62,6 +62,7 @@ async def test_when_the_engine_is_killed_another_takes_over_within_two_seconds(h
         await first.list_tools()
         killed = await first.engine_pid()
         await second.list_tools()
+        await second.call("wait_for_events", timeout_s=1)  # long enough to have tried for the place, and to stand by
         assert not await second.is_engine()
         began = time.monotonic()
         os.kill(killed, signal.SIGKILL)
