@@ -83,9 +83,8 @@ class Chat:
             tasks.start_soon(self.follow, cursor)
             async for line in lines():
                 await self.say(line)
-                if not self.typed:  # a script says one thing after the other, as a person would
+                if not self.typed:  # a script says one thing after the other, and wants to see the last answer
                     await self.settle()
-            await self.settle()
             tasks.cancel_scope.cancel()
 
     async def say(self, line: str) -> None:
@@ -106,10 +105,12 @@ class Chat:
         with anyio.move_on_after(SETTLE_S):
             while True:
                 seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
-                step = (await self.bridge.get_conversation(OWNER, self.conversation)).step
-                head = (await self.bridge.get_status(OWNER)).event_cursor
-                if step in ("Idle", "Wait") and self._shown >= head:
-                    return
+                if (await self.bridge.get_conversation(OWNER, self.conversation)).step in ("Idle", "Wait"):
+                    news = await self.bridge.wait_for_events(
+                        OWNER, after=self._shown, conversation=self.conversation, limit=1
+                    )
+                    if not news.events:
+                        return
                 await seen.wait()
 
     async def follow(self, cursor: int) -> None:
