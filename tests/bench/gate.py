@@ -1,0 +1,110 @@
+"""The gate: a nested tool's call through the bridge against the same call by a bare FastMCP client."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.service import Bridge
+from tests.bench.bridges import on_the_loop, running
+from tests.bench.figures import Round, Rounds, of_pairs
+from tests.bench.peers import LOW_LEVEL, environment, fresh_process
+from tests.bench.table import Table, micro, ratio, verdict
+
+__all__ = ["run"]
+
+GOAL = 1.3
+CALLERS = (1, 32)
+WHO = Principal("bench", "client", frozenset(SCOPES))
+SERVER = (*LOW_LEVEL, "1")
+TEXT = "The tide is out."
+
+
+def run(quick: bool) -> list[Table]:
+    """In a process that has done nothing else."""
+    rounds, calls = (3, 64) if quick else (10, 320)
+    found = fresh_process(measured, rounds, calls)
+    rows: list[tuple[str, ...]] = []
+    for callers, (ours, bare, cpu, bare_cpu) in found.items():
+        times = of_pairs(ours.medians, bare.medians)
+        figures = (ours.p50 * 1e6, ours.p99 * 1e6, ours.rate, bare.p50 * 1e6, bare.p99 * 1e6, bare.rate)
+        shown = [f"{figure:,.0f}" for figure in figures]
+        rows.append((f"{callers} at once", *shown, ratio(times), verdict(times, GOAL), micro(cpu), micro(bare_cpu)))
+    return [
+        Table(
+            f"gate: call_tool of a free tool, {rounds} rounds of {calls} calls in turn, against the client alone",
+            ("callers", "p50 us", "p99 us", "calls/s", "bare p50", "p99 us", "calls/s", "ratio", "goal", "CPU", "bare"),
+            tuple(rows),
+            ("the same nested stdio server for both; the bridge writes the request, its start and its end to disk",),
+        )
+    ]
+
+
+Found = dict[int, tuple[Rounds, Rounds, float, float]]
+
+
+def measured(rounds: int, calls: int) -> Found:
+    """For each number of callers: the rounds of both, and the CPU seconds of this process for a call by each."""
+    return on_the_loop(partial(measure, rounds, calls))
+
+
+async def measure(rounds: int, calls: int) -> Found:
+    transport = StdioTransport(SERVER[0], list(SERVER[1:]), env=environment(), keep_alive=False)
+    found: Found = {}
+    async with running(nested()) as bridge, Client(transport) as client:
+        through, bare = partial(by_bridge, bridge), partial(by_client, client)
+        for callers in CALLERS:
+            ours, theirs, used = Rounds(), Rounds(), [0.0, 0.0]
+            for number in range(rounds + 1):
+                for which, (call, into) in enumerate(((through, ours), (bare, theirs))):
+                    before = time.process_time()
+                    each = await timed(call, calls, callers)
+                    if number:
+                        into.rounds.append(each)
+                        used[which] += time.process_time() - before
+            found[callers] = (ours, theirs, used[0] / calls / rounds, used[1] / calls / rounds)
+    return found
+
+
+def nested() -> str:
+    """The section of the nested server."""
+    return f"""
+[tool_servers.bare]
+command = {json.dumps(SERVER[0])}
+args = {json.dumps(SERVER[1:])}
+env = {{ PYTHONPATH = {json.dumps(environment()["PYTHONPATH"])} }}
+"""
+
+
+async def by_bridge(bridge: Bridge) -> None:
+    ticket = await bridge.call_tool(WHO, "bare__echo", {"text": TEXT}, wait_s=30)
+    if ticket.outcome != "ok":
+        raise RuntimeError(f"the call did not run: {ticket}")
+
+
+async def by_client(client: Client[StdioTransport]) -> None:
+    await client.call_tool("echo", {"text": TEXT})
+
+
+async def timed(call: Callable[[], Awaitable[None]], calls: int, callers: int) -> Round:
+    each: list[float] = []
+    left = iter(range(calls))
+
+    async def caller() -> None:
+        for _ in left:
+            since = time.perf_counter()
+            await call()
+            each.append(time.perf_counter() - since)
+
+    begun = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(callers):
+            tasks.start_soon(caller)
+    return Round(each, time.perf_counter() - begun)

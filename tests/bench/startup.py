@@ -1,0 +1,105 @@
+"""Start-up: from spawning a server over stdio to its first answers, and the memory it then holds."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bridge_mcp.core.policy import SCOPES
+from tests.bench.clients import Pipes
+from tests.bench.figures import median, of_pairs
+from tests.bench.peers import BRIDGE, FASTMCP, LOW_LEVEL, bridge_folder, environment, resident, until_engine
+from tests.bench.speech import Call
+from tests.bench.table import Table, amount, milli, ratio, verdict
+
+__all__ = ["run"]
+
+GOAL = 1.25
+SETTLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: seconds to each answer, MB after the second one, and MB once nothing more is loaded."""
+
+    opened: float
+    listed: float
+    memory: float
+    settled: float
+
+
+def run(quick: bool) -> list[Table]:
+    """Start each server in turn, as often as it takes."""
+    rounds = 2 if quick else 15
+    tools = tool_count()
+    # Once before it counts: bytecode is written, and the files are in the system's cache.
+    starts: dict[str, list[Start]] = {name: [] for name in ("bridge", "low", "fast")}
+    for number in range(rounds + 1):
+        for name, found in starts.items():
+            start = started(name, tools, settle=0 < number <= 3)
+            if number:
+                found.append(start)
+    return [table(starts, tools)]
+
+
+def tool_count() -> int:
+    """How many tools a bridge has at all scopes: as many get the others."""
+    with ExitStack() as stack:
+        client = bridge(stack)
+        return len(json.loads(client.ask(Call("tools/list")))["result"]["tools"])
+
+
+def bridge(stack: ExitStack) -> Pipes:
+    settings = stack.enter_context(bridge_folder())
+    return opened(stack, (*BRIDGE, "--scopes", ",".join(SCOPES)), settings)
+
+
+def opened(stack: ExitStack, command: Sequence[str], settings: Mapping[str, str]) -> Pipes:
+    client = Pipes(command, settings, "handshake")
+    stack.callback(client.close)
+    return client
+
+
+def started(name: str, tools: int, *, settle: bool) -> Start:
+    """Start a server, look at it, end it."""
+    with ExitStack() as stack:
+        if name == "bridge":
+            client = bridge(stack)
+        else:
+            client = opened(stack, (*(LOW_LEVEL if name == "low" else FASTMCP), str(tools)), environment())
+        client.ask(Call("tools/list"))
+        listed = time.perf_counter()
+        memory = resident(client.process.pid)
+        settled = 0.0
+        if settle:
+            if name == "bridge":
+                until_engine(client)
+            time.sleep(SETTLE_S)
+            settled = resident(client.process.pid)
+        return Start(client.opened - client.started, listed - client.started, memory, settled)
+
+
+def table(starts: Mapping[str, Sequence[Start]], tools: int) -> Table:
+    ours, low, fast = (starts[name] for name in ("bridge", "low", "fast"))
+
+    def row(what: str, figure: str, unit: str = "") -> tuple[str, ...]:
+        values = [[float(getattr(start, figure)) for start in found] for found in (ours, low, fast)]
+        values = [[value for value in found if value] for found in values]
+        shown = [f"{amount(median(found))} MB" if unit else milli(median(found)) for found in values]
+        times, other = of_pairs(values[0], values[1]), of_pairs(values[2], values[1])
+        return (what, *shown, ratio(other), ratio(times), verdict(times, GOAL))
+
+    return Table(
+        f"startup: spawn over stdio, handshake era, {tools} tools each, {len(ours)} starts in turn, medians",
+        ("", "bridge-mcp", "low-level", "FastMCP", "FastMCP/low", "bridge/low", "goal"),
+        (
+            row("spawn to initialize answered", "opened"),
+            row("spawn to tools/list answered", "listed"),
+            row("resident memory after it", "memory", "MB"),
+            row("resident memory, all loaded", "settled", "MB"),
+        ),
+        ("the bridge starts in an empty state folder, makes its store, and becomes the engine after tools/list",),
+    )

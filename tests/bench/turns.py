@@ -1,0 +1,113 @@
+"""Turns: a message in, the scripted model, the reply out. What one costs, and how many there can be."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from bridge_mcp.service import Bridge
+from tests.bench.bridges import on_the_loop, running, turn
+from tests.bench.figures import median
+from tests.bench.peers import fresh_process
+from tests.bench.table import Table, amount, milli, verdict
+
+__all__ = ["run"]
+
+CPU_GOAL_S = 0.002
+RATE_GOAL = 600.0
+AT_ONCE = 100
+
+COMMITS = 3
+"""Of a turn: the message, the intent to call the model, the reply."""
+
+
+def run(quick: bool) -> list[Table]:
+    """In a process that has done nothing else."""
+    cpu, alone, together, bare_cpu, bare_rate = fresh_process(measured, *((3, 60, 3) if quick else (7, 200, 20)))
+    floor = f"{amount(bare_rate)}/s"
+    return [
+        Table(
+            "turns: message in, scripted model, reply out; engine in process, SQLite on disk; medians",
+            ("", "bridge", f"{COMMITS} bare commits", "goal"),
+            (
+                ("CPU of a turn, fresh conversations", milli(cpu), milli(bare_cpu), verdict(cpu, CPU_GOAL_S, "2 ms")),
+                ("turns/s, 1 conversation", f"{amount(alone)}/s", floor, "-"),
+                (f"turns/s, {AT_ONCE} conversations at once", f"{amount(together)}/s", floor,
+                 verdict(together, RATE_GOAL, amount(RATE_GOAL), at_least=True)),
+            ),
+            (f"the reference is what nobody can save: {COMMITS} transactions of bare sqlite3, synchronous=FULL",),
+        )
+    ]  # fmt: skip
+
+
+def measured(rounds: int, turns: int, each: int) -> tuple[float, float, float, float, float]:
+    """CPU seconds of a turn, turns per second alone and together; CPU seconds and rate of the bare commits."""
+    return on_the_loop(partial(measure, rounds, turns, each))
+
+
+async def measure(rounds: int, turns: int, each: int) -> tuple[float, float, float, float, float]:
+    cpu, alone, together, bare_cpu, bare = ([0.0] * 0 for _ in range(5))
+    with tempfile.TemporaryDirectory(prefix="bridge-mcp-bench-") as folder:
+        commits = bare_commits(Path(folder) / "bare.db")
+        async with running() as bridge:
+            await many(bridge, "warm", 10, 5)
+            for number in range(rounds):
+                seconds, used = await timed(lambda n=number: many(bridge, f"fresh{n}", turns, 1, at_once=1))
+                cpu.append(used / turns)
+                seconds, _ = await timed(lambda n=number: many(bridge, f"alone{n}", 1, turns))
+                alone.append(turns / seconds)
+                seconds, _ = await timed(lambda n=number: many(bridge, f"one{n}", AT_ONCE, each))
+                together.append(AT_ONCE * each / seconds)
+                seconds, used = await timed(lambda: repeated(commits, turns))
+                bare_cpu.append(used / turns)
+                bare.append(turns / seconds)
+    return median(cpu), median(alone), median(together), median(bare_cpu), median(bare)
+
+
+async def timed(work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    """Seconds, and CPU seconds of all threads."""
+    begun, used = time.perf_counter(), time.process_time()
+    await work()
+    return time.perf_counter() - begun, time.process_time() - used
+
+
+async def many(bridge: Bridge, name: str, conversations: int, turns: int, at_once: int = AT_ONCE) -> None:
+    """So many turns in each of so many conversations, some conversations at a time."""
+    numbers = iter(range(conversations))
+
+    async def talk() -> None:
+        for number in numbers:
+            for _ in range(turns):
+                await turn(bridge, f"local/{name}.{number}")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(at_once, conversations)):
+            tasks.start_soon(talk)
+
+
+def bare_commits(path: Path) -> Callable[[], None]:
+    """The commits of one turn on a bare connection, each of two small rows."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, body TEXT)")
+
+    def commits() -> None:
+        for _ in range(COMMITS):
+            connection.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                connection.execute("INSERT INTO log (body) VALUES (?)", ("x" * 200,))
+            connection.execute("COMMIT")
+
+    return commits
+
+
+async def repeated(work: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        work()
