@@ -153,6 +153,8 @@ async def test_the_next_time_minds_queued_messages(store: Store) -> None:
     await store.outbox.postpone("family/1", 0, 1100.0, "slow down")
     assert await store.agenda.next_due(1000.0) == 1100.0
     assert await store.agenda.next_due(1100.0) is None
+    await store.outbox.begin("family/1", 0)
+    assert await store.agenda.next_due(1000.0) is None, "it is on its way"
     await store.log.record("family/1", Delivered(0))
     assert await store.agenda.next_due(1000.0) is None
 
@@ -173,6 +175,21 @@ async def test_resting_is_refused_when_something_was_appended(store: Store) -> N
     for expected in (0, 1, 3):
         assert not await store.agenda.rest(HERE, expected, None)
     assert await due(store) == (HERE,)
+
+
+async def test_resting_is_refused_when_something_comes_at_the_same_moment(store: Store) -> None:
+    rested: list[bool] = []
+
+    async def rest(expected: int) -> None:
+        rested.append(await store.agenda.rest(HERE, expected, None))
+
+    await say(store, HERE, "text 0")
+    for n in range(1, 21):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(say, store, HERE, f"text {n}")
+            tasks.start_soon(rest, n)
+        assert await due(store) == (HERE,)
+    assert rested == [False] * 20
 
 
 async def test_a_conversation_that_is_not_there_can_only_rest_at_its_beginning(store: Store) -> None:

@@ -120,3 +120,23 @@ async def test_a_grant_wakes_all_in_which_a_call_of_that_tool_waits(place: Place
     assert await store.agenda.due(float("inf"), 10) == ()
     await other.log.record("family/1", judged("1.0", remember="always"))
     assert set(await store.agenda.due(0.0, 10)) == {"family/1", "family/2"}
+
+
+async def test_a_grant_wakes_its_own_conversation_though_the_append_says_otherwise(store: Store) -> None:
+    await ask(store, HERE, "1.0", "1.1")
+    await store.log.intend(HERE, 2, judged("1.0", remember="conversation"), wake=None)
+    assert await store.agenda.due(0.0, 10) == (HERE,)
+
+
+async def test_a_grant_leaves_what_is_due_its_place_in_the_line(place: Place, store: Store) -> None:
+    for n, conversation in enumerate(("family/1", "family/2", "family/3")):
+        place.clock.time = 1000.0 + n
+        await ask(store, conversation, "1.0")
+    await say(store, "family/2", "hi")
+    place.clock.time = 1010.0
+    await say(store, "family/4", "hi")
+    place.clock.time = 1020.0
+    await store.log.record("family/1", judged("1.0", remember="always"))
+    due = await store.agenda.due(0.0, 10)
+    assert due[:2] == ("family/2", "family/4")
+    assert set(due[2:]) == {"family/1", "family/3"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from bridge_mcp.core.entries import Delivered, Failed, Stopped, message_id
@@ -167,6 +168,15 @@ async def test_a_consumers_cursor_is_kept_and_never_moves_back(place: Place, sto
     assert await other.feed.acknowledge("host/c", -1) == 2
     assert await other.feed.acknowledge("host/c", 3) == 3
     assert await store.feed.acknowledge("host/c", 2) == 3
+
+
+async def test_of_two_acknowledgements_at_once_the_further_one_holds(store: Store) -> None:
+    await say(store, "local/a", *(f"text {n}" for n in range(40)))
+    for n in range(0, 40, 2):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store.feed.acknowledge, "host/c", n + 2)
+            tasks.start_soon(store.feed.acknowledge, "host/c", n + 1)
+        assert await store.feed.acknowledge("host/c", -1) == n + 2
 
 
 async def test_each_entry_that_tells_something_is_told_once(store: Store) -> None:

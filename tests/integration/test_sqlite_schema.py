@@ -136,6 +136,22 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     assert version(path) == NEWEST + 3
 
 
+def test_the_version_of_a_store_can_be_asked_without_touching_it(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    assert migrate.schema_version(path) is None
+    assert not path.exists()
+    migrate.migrate(path, files(tmp_path / "sql", "CREATE TABLE a (x);"))
+    assert migrate.schema_version(path) == 1
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {NEWEST + 3}")
+    connection.close()
+    with pytest.raises(NewerSchema):
+        migrate.schema_version(path)
+    (tmp_path / "notes.txt").write_text("no database at all, but long enough to look like one" * 100)
+    with pytest.raises(StoreError):
+        migrate.schema_version(tmp_path / "notes.txt")
+
+
 def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no database at all, but long enough to look like one" * 100)

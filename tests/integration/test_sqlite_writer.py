@@ -15,6 +15,7 @@ from bridge_mcp.core.errors import BadInput, Conflict, StoreError
 from bridge_mcp.stores.sqlite import SqliteStore
 from bridge_mcp.stores.sqlite.migrate import migrate
 from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+from bridge_mcp.stores.sqlite.words import STEP
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 from tests.contract.store_kit import SOON_S, StoreClock, heard
 
@@ -164,6 +165,21 @@ async def test_others_commits_are_told_apart_from_its_own(tmp_path: Path) -> Non
                 seen.append(await changes.wait())
     await store.close()
     await other.close()
+
+
+async def test_words_are_taken_in_now_and_then_and_the_rest_by_a_search(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+
+    def taken_in() -> int:
+        with closing(sqlite3.connect(tmp_path / "bridge.db")) as connection:
+            (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
+        return upto
+
+    await store.log.record("local/main", *(heard(f"needle {n}") for n in range(STEP * 2 + 5)))
+    assert taken_in() == STEP * 2
+    assert len(await store.history.search("needle", limit=300)) == STEP * 2 + 5
+    assert taken_in() == STEP * 2 + 5
+    await store.close()
 
 
 async def test_a_cancelled_search_leaves_the_store_in_order(tmp_path: Path) -> None:

