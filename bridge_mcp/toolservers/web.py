@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Unpack
 
 import httpx2
 from fastmcp.client.transports import ClientTransport
@@ -18,7 +18,6 @@ from fastmcp.client.transports.base import SessionKwargs, TransportOptions
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
-from typing_extensions import Unpack
 
 from bridge_mcp.toolservers.pipes import MAX_MESSAGE, UNSENT, RelaySession
 from bridge_mcp.toolservers.settings import ToolServer
@@ -59,10 +58,10 @@ class WebClient(httpx2.AsyncClient):
             if response.headers.get("content-type", "").startswith("application/json"):
                 await response.aread()  # here, where a connection that breaks meanwhile concerns this request alone
         except NEVER_LEFT as exc:
-            self.down(f"cannot be reached: {exc or type(exc).__name__}")
-            return error_answer(request, 503, UNSENT, f"the server cannot be reached: {exc or type(exc).__name__}")
+            self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
+            return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
         except httpx2.TransportError as exc:
-            return error_answer(request, 502, BROKE_OFF, f"the connection broke: {exc or type(exc).__name__}")
+            return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
         if response.status_code < 400 or request.method != "POST":
             return response
         return await self.judged(request, response)

@@ -56,7 +56,7 @@ async def test_a_line_without_an_end_ends_the_connection() -> None:
 
 async def test_a_request_that_cannot_reach_the_server_is_sent_to_its_successor() -> None:
     async with opened(module("wild", "deaf")) as at:
-        assert await at.text("go") == "closing"
+        assert await at.text("go") == "closed"
         assert await at.text("stay") == "stayed"
         assert at.box.status()[0].restarts == 1
 

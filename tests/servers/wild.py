@@ -97,8 +97,8 @@ def endless_line(message: Message) -> None:
 
 def deaf(message: Message) -> None:
     """Closes stdin and stays."""
-    say({"id": message["id"], "result": {"content": [{"type": "text", "text": "closing"}]}})
     os.close(0)
+    say({"id": message["id"], "result": {"content": [{"type": "text", "text": "closed"}]}})
     time.sleep(60)
 
 
