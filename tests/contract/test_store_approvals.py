@@ -123,7 +123,7 @@ async def test_a_grant_wakes_all_in_which_a_call_of_that_tool_waits(place: Place
 
 
 async def test_a_grant_wakes_its_own_conversation_though_the_append_says_otherwise(store: Store) -> None:
-    await ask(store, HERE, "1.0", "1.1")
+    await store.log.intend(HERE, 0, asked("1.0"), asked("1.1"), wake=1600.0)
     await store.log.intend(HERE, 2, judged("1.0", remember="conversation"), wake=None)
     assert await store.agenda.due(0.0, 10) == (HERE,)
 

@@ -167,6 +167,13 @@ async def test_others_commits_are_told_apart_from_its_own(tmp_path: Path) -> Non
     await other.close()
 
 
+def test_a_store_belongs_to_the_event_loop_that_used_it_first(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
+    anyio.run(store.log.record, "local/main", heard())
+    with pytest.raises(StoreError, match="another event loop"):
+        anyio.run(store.log.record, "local/main", heard("and?"))
+
+
 async def test_words_are_taken_in_now_and_then_and_the_rest_by_a_search(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
 

@@ -27,7 +27,8 @@ RETRY_S = (0.0003, 0.002)
 
 CHECKPOINT_PAGES = 4000
 """Pages (of 4 kB) in the write-ahead log before they are copied into the database. A hot page is copied once per round,
-so more pages mean less copying: four times SQLite's default took a tenth off an append."""
+so more pages mean less copying: four times SQLite's default took a tenth off an append. The file shrinks back to four
+times that after a burst."""
 
 FIXES = {
     "locked": "Another process has been writing for too long; end it, then try again.",
@@ -149,6 +150,7 @@ def connect(path: Path, statements: Statements, *, reading: bool, wait_s: float 
         else:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4 * 4096}")
     except sqlite3.Error as exc:
         raise store_error(path, exc) from exc
     return Session(connection, statements, path)

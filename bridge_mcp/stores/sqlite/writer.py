@@ -112,11 +112,16 @@ class Writer:
             await asyncio.shield(self._ended)
 
     def _started(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._ended = self._loop.create_future()
+            self._loop = loop
+            self._ended = loop.create_future()
             threading.Thread(target=self._run, name="bridge-mcp-store", daemon=True).start()
-        return self._loop
+        if self._loop is not loop:
+            raise StoreError(
+                f"The store {self._session.path} belongs to another event loop.", fix="Open it in this one."
+            )
+        return loop
 
     # -- on the thread ----------------------------------------------------------------------------------------
 
