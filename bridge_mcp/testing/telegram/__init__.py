@@ -1,0 +1,59 @@
+"""A Telegram on loopback to test bots with: a Bot API server, people who write to the bot, and what goes wrong.
+
+Written from Telegram's public documentation (https://core.telegram.org/bots/api, version 10.0), strict where Telegram
+is strict, with its error texts. It serves one bot. Any Bot API client can be pointed at it; python-telegram-bot through
+`base_url(server.base_url)` and `base_file_url(server.base_file_url)`.
+
+    TelegramServer    the server; `async with` in the loop at hand, `with` on a thread of its own
+    User, Chat        people and where they write: `await alice.sends(alice.dm, "hello")`
+    Message, Button   what stands in a chat, after all edits: `await alice.presses(message, "Yes")`
+    Fault, Hold       what goes wrong, by method, chat and count: `server.fault(Fault.flood(3), "sendMessage")`
+    Limits, Limiter   Telegram's limits on sending, switched on by `TelegramServer(limits=Limits())`
+
+As a process: `python -m bridge_mcp.testing.telegram --token 1:abc --port 8081`.
+
+What it has not: inline mode, payments, stories, business accounts, sticker sets, polls, chat administration. Methods
+for these are answered as Telegram answers unknown ones.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.testing.telegram.faults import Fault, Hold, Page, Rule
+from bridge_mcp.testing.telegram.limits import Limiter, Limits
+from bridge_mcp.testing.telegram.people import User
+from bridge_mcp.testing.telegram.places import Chat, Pressed
+from bridge_mcp.testing.telegram.refusals import Refusal, bad_request, conflict, forbidden
+from bridge_mcp.testing.telegram.samples import png
+from bridge_mcp.testing.telegram.server import TOKEN, SystemClock, TelegramServer
+from bridge_mcp.testing.telegram.texts import Entity
+from bridge_mcp.testing.telegram.views import Button, Message, SentFile
+from bridge_mcp.testing.telegram.web import Received
+from bridge_mcp.testing.telegram.world import CallbackAnswer, ChatAction, DraftText
+
+__all__ = [
+    "TOKEN",
+    "Button",
+    "CallbackAnswer",
+    "Chat",
+    "ChatAction",
+    "DraftText",
+    "Entity",
+    "Fault",
+    "Hold",
+    "Limiter",
+    "Limits",
+    "Message",
+    "Page",
+    "Pressed",
+    "Received",
+    "Refusal",
+    "Rule",
+    "SentFile",
+    "SystemClock",
+    "TelegramServer",
+    "User",
+    "bad_request",
+    "conflict",
+    "forbidden",
+    "png",
+]
