@@ -43,7 +43,7 @@ Convert: TypeAlias = Callable[[Any], Any]
 
 # Both are made once: `json.dumps` with other than the default options builds an encoder for every call.
 write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
-read_json = json.JSONDecoder().decode
+read_json = json.JSONDecoder().raw_decode
 
 
 def encode(entry: Entry) -> str:
@@ -70,7 +70,10 @@ def decode(text: str) -> Entry:
         StoreError: it is no entry of its version.
     """
     try:
-        body: Body = read_json(text)
+        body: Body
+        body, end = read_json(text)
+        if end != len(text):
+            raise ValueError(f"something follows at {end}")
         version = body.pop("v")
         if version != VERSION:
             body = upcast(body, version)

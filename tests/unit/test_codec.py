@@ -190,6 +190,7 @@ def test_a_newer_version_is_refused_and_says_what_to_do() -> None:
         '{"v":1,"kind":"Heard","text":"hi","key":"m","sender":"ann"}',
         '{"v":1,"kind":"Heard","text":"hi","key":"m","sender":{"id":"7","age":3}}',
         '{"v":1,"kind":"Cleared","by":"ann"',
+        '{"v":1,"kind":"Cleared","by":"ann"} and more',
     ],
 )
 def test_what_is_no_entry_is_refused_with_its_beginning(text: str) -> None:
