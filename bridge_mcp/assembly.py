@@ -108,7 +108,15 @@ async def open_bridge(
     models = None if engine == "never" else make_models(config)
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered)
     try:
-        bridge = Bridge(store, config.rules, traits, clock=clock, check=lazy_check(), is_engine=lambda: place.held)
+        bridge = Bridge(
+            store,
+            config.rules,
+            traits,
+            clock=clock,
+            check=lazy_check(),
+            is_engine=lambda: place.held,
+            engine_lives=lambda: place.held or engine_lives(config),
+        )
         assembly = Assembly(config, store, bridge, place)
         if models is None:
             yield assembly

@@ -57,8 +57,11 @@ async def main() -> int:
             done = anyio.Event()
             tasks.start_soon(supervise, client, done)
             print("chat: Please tidy up the folder.")
-            asked = {"conversation": "local/main", "text": "Please tidy up the folder.", "wait_s": 40}
+            asked = {"conversation": "local/main", "text": "Please tidy up the folder."}
             ticket = answer(await client.call_tool("run_turn", asked))
+            while ticket["state"] == "open":
+                given = {"ticket": ticket["id"], "timeout_s": 20}
+                ticket = answer(await client.call_tool("wait_for", given))
             print(f"assistant: {ticket['text']}")
             done.set()
         left = sorted(path.name for path in box.files.iterdir())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.entries import Responder, Usage
-from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
 
 __all__ = [
@@ -128,7 +127,6 @@ class Status:
     engine_since: float
     channels: tuple[ChannelInfo, ...]
     servers: tuple[ServerInfo, ...]
-    models: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     waiting_approvals: int = 0
     queued_messages: int = 0
     event_cursor: int = 0

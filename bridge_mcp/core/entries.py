@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, get_args
 
 __all__ = [
     "ENTRY_TYPES",
+    "Addressee",
     "Asked",
     "Attachment",
     "Button",
@@ -49,6 +50,8 @@ __all__ = [
 ]
 
 Responder: TypeAlias = Literal["assistant", "relay", "off"]
+Addressee: TypeAlias = Literal["assistant", "relay", "off", "bridge"]
+"""Whom a message is for: a responder, or the bridge itself, which answers commands. The model never sees those."""
 Outcome: TypeAlias = Literal["ok", "error", "denied", "expired", "stopped", "unknown"]
 Verdict: TypeAlias = Literal["approved", "rejected", "expired", "cancelled"]
 
@@ -125,7 +128,7 @@ class Heard:
     sender: Sender
     key: str
     """The platform's own id of the message: the same message heard twice is one entry."""
-    to: Responder = "assistant"
+    to: Addressee = "assistant"
     """Who is to answer, as the conversation stood when it came in: a later change of responder wakes no old message."""
     answers: int | None = None
     """The `Posted` question (its seq) that this answers; then no responder answers it."""

@@ -21,6 +21,7 @@ from bridge_mcp.core.entries import (
     Logged,
     Posted,
     Replied,
+    Sender,
     Stopped,
     Usage,
 )
@@ -70,6 +71,8 @@ class Builder:
         self._named = len({e.entry.sender.id for e in epoch if isinstance(e.entry, Heard)}) > 1
         for logged in epoch:
             match logged.entry:
+                case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
+                    pass  # commands and their answers
                 case Heard() | Posted():
                     self._unread.append(logged)
                 case Replied() as entry:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal
 
-from bridge_mcp.core.entries import Heard, Posted, Question, Responder, Sender
+from bridge_mcp.core.entries import Addressee, Heard, Posted, Question, Sender
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.views import BRIDGE, Conversation, Event
@@ -63,7 +63,7 @@ class Intake:
         known = await self._store.history.conversation(conversation)
         answers = None if command else await self._answered(conversation, known, incoming)
         rules = self._rules.channels.get(incoming.channel) or ChannelRules(incoming.channel)
-        to: Responder = "off" if command else (known.responder if known else None) or rules.responder
+        to: Addressee = "bridge" if command else (known.responder if known else None) or rules.responder
         heard = Heard(
             incoming.text,
             incoming.sender,

@@ -65,6 +65,10 @@ class Outbox(Protocol):
         """Back to `queued`, since it surely did not go out, and not before `until`."""
         ...
 
+    async def pending(self) -> int:
+        """How many messages are queued or being sent."""
+        ...
+
     async def stranded(self) -> tuple[Message, ...]:
         """Messages left `sending` by a process that died: their fate is unknown. For a new engine, at its start."""
         ...

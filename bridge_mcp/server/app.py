@@ -8,6 +8,7 @@ transport; who acts is told by `principal_of`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar
 
 import mcp_types as types
@@ -82,6 +83,9 @@ class Face:
             },
             get_tool_input_schema=self.input_schema,
         )
+        if find_spec("opentelemetry.sdk") is None:
+            # The SDK's one middleware makes spans, which go nowhere without that package, and cost a tenth of a call.
+            server.middleware.clear()
         add = server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self.list_tools)
         add("tools/call", types.CallToolRequestParams, self.call_tool)

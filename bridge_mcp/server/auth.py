@@ -98,22 +98,27 @@ class Gate:
     Args:
         app: what is behind the gate.
         visitors: whose tokens are known.
+        path: where `app` is; there is nothing else.
         hosts: names by which this server may be addressed, without ports; empty for any, which is safe with tokens.
         origins: further origins (`https://name`), beside pages of `hosts` and of this machine.
     """
 
     def __init__(
-        self, app: ASGIApp, visitors: Visitors, *, hosts: frozenset[str], origins: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        visitors: Visitors,
+        *,
+        path: str,
+        hosts: frozenset[str],
+        origins: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
+        self._path = path
         self._visitors = visitors
         self._hosts = hosts
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if self._hosts and name_of(f"//{host}") not in self._hosts:
@@ -124,6 +129,9 @@ class Gate:
         if origin and origin not in self._origins and name_of(origin) not in self._hosts | LOOPBACK:
             fix = "Add it to the allowed origins, if you trust that page."
             await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
+            return
+        if scope["path"] != self._path:
+            await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
             return
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         user = self._visitors.user(authorization)

@@ -1,6 +1,6 @@
-"""Refuses HTTP bodies whose texts hold half of a UTF-16 pair, in words that name the place.
+"""Reads HTTP bodies, and refuses those that are too large or hold half of a UTF-16 pair, in words that name the place.
 
-The SDK's parser refuses them too, but its words name no cause, and its two eras differ. Knows JSON and no method.
+The SDK refuses both too, but its words name no cause, and its two eras differ. Knows JSON and no method.
 """
 
 from __future__ import annotations
@@ -9,35 +9,66 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["WholeTexts"]
+__all__ = ["Bodies"]
 
 
-class WholeTexts:
-    """ASGI middleware for requests whose bodies come in one message, as behind the SDK's limit of body sizes."""
+class Bodies:
+    """ASGI middleware: reads a request's body whole, up to a size, and refuses it where its texts are not.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is behind it; it gets the body in one message.
+        most: bytes of the largest body.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
         self._app = app
+        self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        first = await receive()
-        problem = refusal(first.get("body", b""))
+        body = await self._body(receive)
+        problem = too_large(self._most) if body is None else refusal(body)
         if problem is not None:
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(problem)).encode())]
-            await send({"type": "http.response.start", "status": 400, "headers": headers})
-            await send({"type": "http.response.body", "body": problem})
+            await answer(send, 413 if body is None else 400, problem)
             return
-        given: list[Message] = [first]
+        given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
             return given.pop() if given else await receive()
 
         await self._app(scope, replay, send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The whole body; None if it is too large. Of a client that left, what came."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._most:
+                return None
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+
+async def answer(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def too_large(most: int) -> bytes:
+    return error_body(None, INVALID_REQUEST, f"The request is larger than {most:,} bytes. Send less at once.")
+
+
+def error_body(id_: object, code: int, message: str) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": message}}).encode()
 
 
 def refusal(body: bytes) -> bytes | None:
@@ -52,9 +83,7 @@ def refusal(body: bytes) -> bytes | None:
     if where is None:
         return None
     known = cast("dict[str, object]", message).get("id") if isinstance(message, dict) else None
-    told = f"{where}. Send characters beyond U+FFFF whole. Nothing was changed."
-    error = {"code": INVALID_PARAMS, "message": told}
-    return json.dumps({"jsonrpc": "2.0", "id": known, "error": error}).encode()
+    return error_body(known, INVALID_PARAMS, f"{where}. Send characters beyond U+FFFF whole. Nothing was changed.")
 
 
 def halves(value: object, path: str) -> Iterator[str]:

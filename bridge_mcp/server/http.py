@@ -14,15 +14,12 @@ from contextlib import contextmanager
 
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from mcp.server.transport_security import RequestBodyLimitMiddleware
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
-from bridge_mcp.server.bodies import WholeTexts
+from bridge_mcp.server.bodies import Bodies
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -68,17 +65,17 @@ async def serve_http(
     visitors = admitted(host, clients, insecure_loopback)
     face = Face(bridge, visitors.principal_of)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
-    mcp = RequestBodyLimitMiddleware(WholeTexts(StreamableHTTPASGIApp(sessions)), MAX_BODY)
     app = Gate(
-        Starlette(routes=[Route(PATH, endpoint=mcp)], lifespan=lambda _: sessions.run()),
+        Bodies(StreamableHTTPASGIApp(sessions), MAX_BODY),
         visitors,
+        path=PATH,
         hosts=hosts_of(host, allowed_hosts),
         origins=frozenset(allowed_origins),
     )
     with listening(host, port) as listener:
         server = Server(configured(app), lambda: on_ready(listener.getsockname()[1]))
         stopped = asyncio.Event()
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        serving = asyncio.create_task(serve(server, sessions, listener))
         watching = asyncio.create_task(stopped.wait())
         try:
             with stop_on_signals(stopped):
@@ -90,6 +87,11 @@ async def serve_http(
             await serving
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
+
+
+async def serve(server: uvicorn.Server, sessions: StreamableHTTPSessionManager, listener: socket.socket) -> None:
+    async with sessions.run():
+        await server.serve(sockets=[listener])
 
 
 class Server(uvicorn.Server):
@@ -113,7 +115,7 @@ class Server(uvicorn.Server):
 def configured(app: Gate) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        lifespan="on",
+        lifespan="off",
         ws="none",
         log_config=None,
         access_log=False,

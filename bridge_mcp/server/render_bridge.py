@@ -102,7 +102,6 @@ def status(known: Status) -> StatusShape:
         "engine_since": instant(known.engine_since),
         "channels": [channel(each) for each in known.channels],
         "servers": [server(each) for each in known.servers],
-        "models": dict(known.models),
         "waiting_approvals": known.waiting_approvals,
         "queued_messages": known.queued_messages,
         "event_cursor": known.event_cursor,

@@ -245,7 +245,6 @@ class StatusShape(TypedDict):
     engine_since: str | None
     channels: list[ChannelShape]
     servers: list[ServerShape]
-    models: dict[str, JSON]
     waiting_approvals: int
     queued_messages: int
     event_cursor: int

@@ -8,9 +8,12 @@ from typing import Any
 __all__ = ["compact", "mended"]
 
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def compact(value: Any) -> str:
     """A JSON value as text, without spaces, characters unescaped."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return ENCODER.encode(value)
 
 
 def mended(text: str) -> str:

@@ -100,4 +100,4 @@ class Deciding(Desk):
             await self.store.log.intend(conversation, 0, asked)
         except Conflict:
             await self._same_request(conversation, asked)
-        return await self._wait(tickets.call(conversation), wait_s)
+        return await self._wait(tickets.call(conversation), wait_s, for_people=False)

@@ -60,6 +60,7 @@ class Desk:
         clock: Clock,
         check: SchemaCheck,
         is_engine: Callable[[], bool] = lambda: False,
+        engine_lives: Callable[[], bool] = lambda: True,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -68,6 +69,7 @@ class Desk:
         self._clock = clock
         self._check = check
         self._is_engine = is_engine
+        self._engine_lives = engine_lives
 
     def _channel_rules(self, channel: str) -> ChannelRules:
         return self.rules.channels.get(channel) or ChannelRules(channel)
@@ -127,13 +129,14 @@ class Desk:
         stored = await self.store.feed.acknowledge(f"{who.name}/{consumer}", -1 if after is None else after)
         return stored if after is None else after
 
-    async def _wait(self, ticket: str, wait_s: float) -> Ticket:
+    async def _wait(self, ticket: str, wait_s: float, *, for_people: bool = True) -> Ticket:
+        """How a ticket stands once it is done, or time is up; or, not `for_people`, once it waits for a verdict."""
         with closing(self.store.agenda.watch()) as changes:
             deadline = self._clock.now() + bounded_wait(wait_s)
             while True:
                 found = await tickets.look(self.store, ticket, self._clock.now())
                 left = deadline - self._clock.now()
-                if found.state == "done" or left <= 0:
+                if found.state == "done" or left <= 0 or (found.approvals and not for_people):
                     return found
                 # A question may expire, which nothing that is written tells.
                 left = min(left, 1.0) if found.kind == "question" else left

@@ -154,7 +154,7 @@ class Reading(Desk):
     async def get_status(self, who: Principal) -> Status:
         """How the bridge is, and what is wrong with it."""
         who.require("read")
-        engine = await board.engine(self.store)
+        engine = await board.engine(self.store) if self._engine_lives() else None
         listed = await board.tools(self.store)
         waiting = await self.store.approvals.find(status="waiting", channels=who.channels, limit=500)
         channels = await self.list_channels(who)
@@ -166,6 +166,7 @@ class Reading(Desk):
             channels=channels,
             servers=listed.servers,
             waiting_approvals=len(waiting),
+            queued_messages=await self.store.outbox.pending(),
             event_cursor=await self.store.feed.head(),
             warnings=board.warnings(engine, channels, listed.servers),
         )

@@ -114,7 +114,8 @@ class Sending(Desk):
         """Have the assistant take a turn in a conversation, as if `text` had been said there by the caller.
 
         The reply goes to the chat. The ticket is done when the assistant has replied, or the turn was stopped; while
-        it is open it names the approvals it waits for.
+        it is open it names the approvals it waits for. Waits up to `wait_s`, but not for verdicts: the caller may have
+        to give them.
         """
         who.require("send")
         await self._open(who, conversation)
@@ -123,7 +124,7 @@ class Sending(Desk):
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
         heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
         recorded = await self._write(conversation, heard)
-        return await self._wait(tickets.turn(conversation, recorded.seq), wait_s)
+        return await self._wait(tickets.turn(conversation, recorded.seq), wait_s, for_people=False)
 
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]

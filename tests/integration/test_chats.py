@@ -160,6 +160,7 @@ async def test_what_a_dead_engine_was_sending_is_uncertain(tmp_path: Path) -> No
     async with world(tmp_path, rules=RELAY, engine=False) as it:
         sent = await it.bridge.send_message(HOST, conversation, "hello", wait_s=0)
         assert sent.status == "queued"
+        assert (await it.bridge.get_status(HOST)).queued_messages == 1
         (queued,) = await it.store.outbox.due(WallClock().now(), 10)
         assert await it.store.outbox.begin(queued.conversation, queued.seq) is not None
     async with world(tmp_path, rules=RELAY) as it:

@@ -310,7 +310,6 @@ async def test_clearing_forgets_the_history_but_not_the_system_prompt_nor_leaves
         assert await it.settled("hi") == "Who are you?"
         assert [(m.role, m.text) for m in model.requests[-1].messages] == [
             ("system", "Be kind."),
-            ("assistant", "The history is cleared; I start afresh."),
             ("user", "hi"),
         ]
         assert (await it.texts())[0] == "delete a.txt", "people can still read it"
@@ -321,6 +320,23 @@ async def test_words_that_look_like_commands_reach_the_model(tmp_path: Path) -> 
     async with world(tmp_path, model) as it:
         for text in ("approve vacation", "/unknown thing", "reject"):
             assert await it.settled(text) == "ok"
+
+
+async def test_commands_and_their_answers_never_reach_the_model(tmp_path: Path) -> None:
+    model = FakeModel([says("Hello.")])
+    async with world(tmp_path, model) as it:
+        await it.say("/whoami")
+        await it.settled("hi")
+    assert [m.text for m in model.requests[0].messages] == ["Be kind.", "hi"]
+
+
+async def test_a_turn_that_waits_for_a_verdict_is_answered_at_once(tmp_path: Path) -> None:
+    """Whoever started it may be the one who has to decide."""
+    async with world(tmp_path, FakeModel([calls(DELETE)]), files()) as it:
+        with anyio.fail_after(10):
+            ticket = await it.bridge.run_turn(HOST, "local/main", "delete a.txt", wait_s=50)
+        assert ticket.state == "open"
+        assert ticket.approvals == tuple(approval.id for approval in await it.approvals())
 
 
 # -- restarts -----------------------------------------------------------------------------------------------

@@ -36,5 +36,8 @@ class SqliteOutbox:
 
         await self._writer.do(work, frozenset((conversation,)))
 
+    async def pending(self) -> int:
+        return int(self._reader.value("pending"))
+
     async def stranded(self) -> tuple[Message, ...]:
         return tuple([message_of(row) for row in self._reader.rows("stranded")])

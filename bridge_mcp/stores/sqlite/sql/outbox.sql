@@ -27,6 +27,9 @@ SET status = 'queued', due_at = :until, reason = :reason
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq
     AND status IN ('queued', 'sending');
 
+-- name: pending()$
+SELECT count(*) FROM messages WHERE status IN ('queued', 'sending');
+
 -- name: stranded()
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
 FROM messages AS m
