@@ -130,7 +130,7 @@ class Gate:
             fix = "Add it to the allowed origins, if you trust that page."
             await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
             return
-        if scope["path"] != self._path:
+        if scope["path"].rstrip("/") != self._path:
             await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
             return
         authorization = headers.get(b"authorization", b"").decode("latin-1")

@@ -149,6 +149,15 @@ async def test_a_stranger_never_gets_a_body_read(address: str) -> None:
 async def test_too_large_a_body_is_refused(address: str) -> None:
     response = await post(address, {"pad": "x" * (17 * 1024 * 1024)}, authorization=f"Bearer {ALL}")
     assert response.status_code == 413
+    assert "larger than 16,777,216 bytes" in response.json()["error"]["message"]
+
+
+async def test_there_is_one_path(address: str) -> None:
+    for path in ("/", "/.well-known/oauth-protected-resource"):
+        response = await post(address.removesuffix("/mcp") + path, authorization=f"Bearer {ALL}")
+        assert response.status_code == 404
+        assert "MCP is at /mcp" in response.json()["error_description"]
+    assert (await post(address + "/", authorization=f"Bearer {ALL}")).status_code == 200
 
 
 @pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
