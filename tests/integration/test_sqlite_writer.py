@@ -127,6 +127,13 @@ async def test_errors_of_the_database_are_said_in_the_bridges_words(desk: Desk) 
     assert str(desk.path) in str(failed)
 
 
+async def test_a_commit_is_on_disk_when_it_returns(desk: Desk) -> None:
+    """What SQLite promises with these two settings; cutting the power is beyond a test."""
+    (mode,) = desk.session.connection.execute("PRAGMA journal_mode").fetchone()
+    (level,) = desk.session.connection.execute("PRAGMA synchronous").fetchone()
+    assert (mode, level) == ("wal", 2)
+
+
 async def test_only_what_was_committed_is_noticed(desk: Desk) -> None:
     await desk.outcomes(put("a"), put("b", then=ValueError("a bug")), fail(Conflict("first")))
     assert desk.noticed == [frozenset({"c/0"})]
