@@ -120,7 +120,7 @@ class Push:
         async with self._starting:
             if self._pump is None:
                 self._cursor = await self._bridge.store.feed.head()
-                self._pump = asyncio.create_task(self._run())
+                self._pump = asyncio.create_task(self._run(), name="push")
             self._wanted.update(uris)
             self._stop_if_idle()
 

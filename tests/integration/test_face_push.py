@@ -17,7 +17,9 @@ from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp_types import ResourceUpdatedNotification
 
-from tests.integration.face_child import ALL, READER
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.server.app import build_server, the_one
+from tests.integration.face_child import ALL, READER, running
 from tests.integration.face_clients import WAIT_S, answer, deletion, over_http, over_stdio, served_http
 
 pytestmark = pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed as of 2026-07-28")
@@ -122,3 +124,22 @@ async def test_reading_needs_its_scope(tmp_path: Path) -> None:
             with pytest.raises(MCPError, match="This needs the scope 'read'; stdio has: send") as caught:
                 await doing
             assert caught.value.error.data["error"]["code"] == "denied"
+
+
+async def test_nothing_follows_the_feed_while_nobody_listens(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge:
+        server = build_server(bridge, the_one(Principal("test", "client", frozenset(SCOPES))))
+        async with Client(server, mode="legacy") as leaves, Client(server, mode="auto") as listens:
+            assert not pumping()
+            await leaves.subscribe_resource(CHAT_URI)
+            assert pumping()
+            async with listens.listen(resource_subscriptions=[CHAT_URI]):
+                await leaves.unsubscribe_resource(CHAT_URI)
+                assert pumping()
+            await leaves.subscribe_resource("bridge://status")
+            assert pumping()
+        assert not pumping()
+
+
+def pumping() -> bool:
+    return any(task.get_name() == "push" and not task.cancelling() for task in asyncio.all_tasks())
