@@ -94,6 +94,18 @@ async def test_what_has_its_outcome_is_not_postponed(store: Store) -> None:
     assert (message.status, message.reason) == ("sent", "")
 
 
+async def test_what_is_on_its_way_out_is_counted(store: Store) -> None:
+    assert await store.outbox.pending() == 0
+    await post(store, "local/main", "delivered by commit")
+    await post(store, HERE, "one", "two", "three")
+    await store.log.record(HERE, heard("hi"))
+    assert await store.outbox.pending() == 3
+    await store.outbox.begin(HERE, 0)
+    assert await store.outbox.pending() == 3
+    await store.log.record(HERE, Delivered(0), Failed("deliver", 1, "gone"))
+    assert await store.outbox.pending() == 1
+
+
 async def test_what_is_not_there_can_be_neither_begun_nor_postponed(store: Store) -> None:
     await store.log.record(HERE, heard("hi"))
     for conversation, seq in ((HERE, 0), (HERE, 5), ("family/nobody", 0)):

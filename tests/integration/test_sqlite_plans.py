@@ -16,6 +16,7 @@ PENDING = "SCAN messages USING COVERING INDEX messages_pending"
 MAY_SCAN = {
     # What is small: one row, or few.
     "outbox_due": {PENDING, "SCAN first"},
+    "pending": {PENDING},
     "stranded": {PENDING},
     "span": {"SCAN sqlite_sequence"},
     "unindexed": {"SCAN indexed"},
