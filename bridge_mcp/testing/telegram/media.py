@@ -16,7 +16,7 @@ from bridge_mcp.testing.telegram.state import Content
 from bridge_mcp.testing.telegram.texts import Object
 from bridge_mcp.testing.telegram.world import World
 
-__all__ = ["get_file", "media_fields", "send_album", "send_file", "send_location"]
+__all__ = ["WITHOUT_CAPTION", "get_file", "media_fields", "send_album", "send_file", "send_location"]
 
 WITHOUT_CAPTION = frozenset({"sticker", "video_note"})
 SAID = ("duration", "performer", "title", "width", "height", "emoji", "length")

@@ -11,7 +11,7 @@ from typing import Any
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.testing.telegram import incoming, membership
 from bridge_mcp.testing.telegram.call import Upload
-from bridge_mcp.testing.telegram.media import media_fields
+from bridge_mcp.testing.telegram.media import WITHOUT_CAPTION, media_fields
 from bridge_mcp.testing.telegram.places import Chat, Pressed
 from bridge_mcp.testing.telegram.samples import SAMPLES
 from bridge_mcp.testing.telegram.state import Content, MessageState, UserState
@@ -217,6 +217,8 @@ class User:
     ) -> tuple[Object, Content]:
         if kind not in SAMPLES:
             raise BadInput(f"There is no kind of file {kind!r}.", fix=f"Use one of: {', '.join(SAMPLES)}.")
+        if caption and kind in WITHOUT_CAPTION:
+            raise BadInput(f"A {kind} has no caption.")
         sample = SAMPLES[kind]
         upload = Upload(
             sample[0] if name is None else name,

@@ -21,7 +21,7 @@ from bridge_mcp.testing.telegram.listener import Listener, Receive, Scope, Send
 from bridge_mcp.testing.telegram.methods import METHODS, SENDING
 from bridge_mcp.testing.telegram.polling import delete_webhook, get_updates, set_webhook, webhook_info
 from bridge_mcp.testing.telegram.reading import read_call, read_json
-from bridge_mcp.testing.telegram.refusals import Refusal, bad_request, flood, not_found
+from bridge_mcp.testing.telegram.refusals import Refusal, flood, not_found
 from bridge_mcp.testing.telegram.texts import Object
 from bridge_mcp.testing.telegram.world import World
 
@@ -139,7 +139,7 @@ class Web:
         """Carry out a request: its result, and what is said beside it. Raises `Refusal`."""
         world = self.world
         if world.logged_out:
-            raise bad_request("Logged out")
+            raise Refusal(400, "Logged out")
         if call.method == "getupdates":
             return await self.poll(call, receive), ""
         with world.changes.lock:

@@ -1,0 +1,391 @@
+"""Sending and editing: https://core.telegram.org/bots/api#sendmessage and #updating-messages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeChat,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    MessageEntity,
+    ReplyKeyboardMarkup,
+    ReplyParameters,
+)
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden
+
+from bridge_mcp.testing import ManualClock
+from bridge_mcp.testing.telegram import Chat, TelegramServer, User
+from tests.fakes.telegram_bots import bot_on, raw, received, refused
+
+pytestmark = pytest.mark.anyio
+
+NOT_MODIFIED = (
+    "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a "
+    "current content and reply markup of the message"
+)
+TOO_OLD = "Bad Request: query is too old and response timeout expired or query ID is invalid"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def server(clock: ManualClock) -> AsyncGenerator[TelegramServer]:
+    async with TelegramServer(clock=clock) as made:
+        yield made
+
+
+@pytest.fixture
+async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
+    async with bot_on(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def alice(server: TelegramServer) -> User:
+    made = server.user("Alice", username="alice")
+    await made.sends(made.dm, "/start")
+    return made
+
+
+def keyboard(*data: str) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup([[InlineKeyboardButton(one, callback_data=one) for one in data]])
+
+
+async def test_a_message_stands_in_the_chat_as_it_was_sent(bot: Bot, alice: User) -> None:
+    sent = await bot.send_message(
+        alice.id, "<b>Hi</b> @alice", ParseMode.HTML, disable_notification=True, protect_content=True
+    )
+    (seen,) = alice.dm.bot_messages
+    assert (seen.text, seen.silent, seen.protected, seen.kind) == ("Hi @alice", True, True, "text")
+    assert seen.entity_texts("bold") == ["Hi"]
+    assert seen.entity_texts("mention") == ["@alice"]
+    assert sent.message_id == seen.message_id
+    assert sent.date.timestamp() == seen.date
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"), [("a" * 4096, True), ("a" * 4097, False), ("😀" * 2048, True), ("😀" * 2049, False)]
+)
+async def test_a_text_has_4096_utf16_units_at_most(
+    server: TelegramServer, bot: Bot, alice: User, text: str, fits: bool
+) -> None:
+    if fits:
+        await bot.send_message(alice.id, text)
+        assert alice.dm.bot_messages[0].text == text
+        return
+    with refused(server, "Bad Request: message is too long"):
+        await bot.send_message(alice.id, text)
+    assert alice.dm.bot_messages == []
+
+
+async def test_the_limit_counts_after_parsing(bot: Bot, alice: User) -> None:
+    await bot.send_message(alice.id, f"<b>{'a' * 4096}</b>", ParseMode.HTML)
+    assert len(alice.dm.bot_messages[0].text) == 4096
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({"text": ""}, "Bad Request: message text is empty"),
+        ({"text": "  \n"}, "Bad Request: text must be non-empty"),
+        ({"text": "x", "parse_mode": "RTF"}, "Bad Request: unsupported parse_mode"),
+        ({"text": "x" * 40_000}, "Bad Request: text is too long"),
+        ({"text": "x", "chat_id": ""}, "Bad Request: chat_id is empty"),
+        ({"text": "x", "chat_id": 4711}, "Bad Request: chat not found"),
+        ({"text": "x", "chat_id": "@nobody"}, "Bad Request: chat not found"),
+        ({"text": "x", "reply_parameters": "{"}, "Bad Request: can't parse reply parameters JSON object"),
+        ({"text": "x", "reply_markup": "{"}, "Bad Request: can't parse reply keyboard markup JSON object"),
+        ({"text": "x", "reply_markup": "[]"}, "Bad Request: object expected as reply markup"),
+    ],
+)
+async def test_what_is_refused(server: TelegramServer, bot: Bot, alice: User, args: dict[str, Any], text: str) -> None:
+    with refused(server, text):
+        await raw(bot, "sendMessage", **({"chat_id": alice.id} | args))
+
+
+async def test_a_person_who_never_wrote_is_no_chat(server: TelegramServer, bot: Bot) -> None:
+    """Bots cannot start a conversation: https://core.telegram.org/bots/features."""
+    bob = server.user("Bob")
+    with refused(server, "Bad Request: chat not found"):
+        await bot.send_message(bob.id, "hello")
+
+
+@pytest.mark.parametrize(
+    ("entity", "text"),
+    [
+        ((1, 1), "Bad Request: entity begins in a middle of a UTF-16 symbol at byte offset 4"),
+        (
+            (0, 1),
+            "Bad Request: entity beginning at UTF-16 offset 0 ends in a middle of a UTF-16 symbol at byte offset 4",
+        ),
+        ((0, 9), "Bad Request: entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 9"),
+        ((7, 1), "Bad Request: entity begins after the end of the text at UTF-16 offset 7"),
+    ],
+)
+async def test_entities_lie_inside_the_text(
+    server: TelegramServer, bot: Bot, alice: User, entity: tuple[int, int], text: str
+) -> None:
+    with refused(server, text):
+        await bot.send_message(alice.id, "😀ab", entities=[MessageEntity("bold", *entity)])
+
+
+async def test_entities_move_with_what_is_trimmed(bot: Bot, alice: User) -> None:
+    entities = [MessageEntity("italic", 2, 4), MessageEntity("code", 7, 5)]
+    await bot.send_message(alice.id, "  ab😀 code  \n", entities=entities)
+    (seen,) = alice.dm.bot_messages
+    assert seen.text == "ab😀 code"
+    assert (seen.entity_texts("italic"), seen.entity_texts("code")) == (["ab😀"], ["code"])
+
+
+async def test_a_reply_names_a_message_that_is_there(server: TelegramServer, bot: Bot, alice: User) -> None:
+    asked = await alice.sends(alice.dm, "two words")
+    await bot.send_message(alice.id, "a", reply_parameters=ReplyParameters(asked.message_id, quote="words"))
+    await raw(bot, "sendMessage", chat_id=alice.id, text="b", reply_to_message_id=asked.message_id)
+    first, second = alice.dm.bot_messages
+    assert (first.reply_to, first.quote) == (asked.message_id, "words")
+    assert second.reply_to == asked.message_id
+    await alice.dm.deletes(asked)
+    with refused(server, "Bad Request: message to be replied not found"):
+        await bot.send_message(alice.id, "c", reply_parameters=ReplyParameters(asked.message_id))
+    may = ReplyParameters(asked.message_id, allow_sending_without_reply=True)
+    await bot.send_message(alice.id, "d", reply_parameters=may)
+    assert alice.dm.bot_messages[-1].reply_to is None
+    with refused(server, "Bad Request: QUOTE_TEXT_INVALID"):
+        kept = alice.dm.bot_messages[0].message_id
+        await bot.send_message(alice.id, "e", reply_parameters=ReplyParameters(kept, quote="elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("button", "text"),
+    [
+        ({"text": "x", "callback_data": "é" * 33}, "Bad Request: BUTTON_DATA_INVALID"),
+        (
+            {"text": "x", "callback_data": ""},
+            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
+        ),
+        ({"callback_data": "x"}, "Bad Request: can't parse inline keyboard button: Can't find field \"text\""),
+        ("x", "Bad Request: can't parse inline keyboard button: InlineKeyboardButton must be an Object"),
+    ],
+)
+async def test_a_button_carries_1_to_64_bytes(
+    server: TelegramServer, bot: Bot, alice: User, button: object, text: str
+) -> None:
+    """https://core.telegram.org/bots/api#inlinekeyboardbutton."""
+    with refused(server, text):
+        await raw(bot, "sendMessage", chat_id=alice.id, text="x", reply_markup={"inline_keyboard": [[button]]})
+    await bot.send_message(alice.id, "x", reply_markup=keyboard("é" * 32))
+    assert alice.dm.bot_messages[0].buttons[0][0].data == "é" * 32
+
+
+async def test_other_keyboards_are_no_part_of_the_message(bot: Bot, alice: User) -> None:
+    sent = await bot.send_message(alice.id, "x", reply_markup=ReplyKeyboardMarkup([["a", "b"]]))
+    assert sent.reply_markup is None
+    assert (alice.dm.bot_messages[0].keyboard or {})["keyboard"][0][0]["text"] == "a"
+
+
+async def test_a_press_is_answered_once_and_in_time(
+    server: TelegramServer, bot: Bot, alice: User, clock: ManualClock
+) -> None:
+    await bot.send_message(alice.id, "Well?", reply_markup=keyboard("yes", "no"))
+    (asked,) = alice.dm.bot_messages
+    press = await alice.presses(asked, "yes")
+    query = (await received(bot, 2))[-1].callback_query
+    assert query
+    assert (query.data, query.from_user.id, query.id) == ("yes", alice.id, press.id)
+    assert query.message
+    assert query.message.message_id == asked.message_id
+    await bot.answer_callback_query(query.id, "Fine", show_alert=True)
+    answer = await press.answered()
+    assert (answer.text, answer.alert) == ("Fine", True)
+    with refused(server, TOO_OLD):
+        await bot.answer_callback_query(query.id)
+    late = await alice.presses(asked, "no")
+    clock.advance(16)
+    with refused(server, TOO_OLD):
+        await bot.answer_callback_query(late.id)
+    assert late.answer is None
+
+
+async def test_a_press_on_a_message_that_is_gone_comes_with_a_stub(bot: Bot, alice: User) -> None:
+    """https://core.telegram.org/bots/api#inaccessiblemessage; a changed program can also send any data."""
+    await bot.send_message(alice.id, "Well?", reply_markup=keyboard("yes"))
+    (asked,) = alice.dm.bot_messages
+    await bot.delete_message(alice.id, asked.message_id)
+    await alice.sends_press(asked, "forged")
+    query = (await received(bot, 2))[-1].callback_query
+    assert query
+    assert query.data == "forged"
+    assert query.message
+    assert not query.message.is_accessible
+
+
+async def test_an_edit_changes_what_is_seen_and_takes_the_keyboard_away(bot: Bot, alice: User) -> None:
+    sent = await bot.send_message(alice.id, "one", reply_markup=keyboard("x"))
+    edited = await bot.edit_message_text("*two*", alice.id, sent.message_id, parse_mode=ParseMode.MARKDOWN_V2)
+    assert edited is not True
+    assert edited.edit_date
+    (seen,) = alice.dm.bot_messages
+    assert (seen.text, seen.buttons, seen.edits, seen.entity_texts("bold")) == ("two", (), 1, ["two"])
+    await bot.edit_message_reply_markup(alice.id, sent.message_id, reply_markup=keyboard("y"))
+    assert alice.dm.bot_messages[0].labels == ["y"]
+
+
+async def test_an_edit_that_changes_nothing_is_refused(server: TelegramServer, bot: Bot, alice: User) -> None:
+    sent = await bot.send_message(alice.id, "one", reply_markup=keyboard("x"))
+    with refused(server, NOT_MODIFIED):
+        await bot.edit_message_text(
+            "<i></i>one", alice.id, sent.message_id, parse_mode="HTML", reply_markup=keyboard("x")
+        )
+    with refused(server, NOT_MODIFIED):
+        await bot.edit_message_reply_markup(alice.id, sent.message_id, reply_markup=keyboard("x"))
+    assert alice.dm.bot_messages[0].edits == 0
+
+
+async def test_only_own_messages_that_are_there_can_be_edited(server: TelegramServer, bot: Bot, alice: User) -> None:
+    theirs = await alice.sends(alice.dm, "mine")
+    with refused(server, "Bad Request: message can't be edited"):
+        await bot.edit_message_text("yours", alice.id, theirs.message_id)
+    with refused(server, "Bad Request: message to edit not found"):
+        await bot.edit_message_text("x", alice.id, 4711)
+    sent = await bot.send_message(alice.id, "one")
+    with refused(server, "Bad Request: message is too long"):
+        await bot.edit_message_text("a" * 4097, alice.id, sent.message_id)
+    with refused(server, "Bad Request: there is no caption in the message to edit"):
+        await bot.edit_message_caption(alice.id, sent.message_id, caption="x")
+    await bot.delete_message(alice.id, sent.message_id)
+    with refused(server, "Bad Request: message to edit not found"):
+        await bot.edit_message_text("two", alice.id, sent.message_id)
+    with refused(server, "Bad Request: message to delete not found"):
+        await bot.delete_message(alice.id, sent.message_id)
+
+
+async def test_messages_can_be_deleted_for_two_days(
+    server: TelegramServer, bot: Bot, alice: User, clock: ManualClock
+) -> None:
+    """https://core.telegram.org/bots/api#deletemessage."""
+    sent = await bot.send_message(alice.id, "one")
+    clock.advance(172_801)
+    with refused(server, "Bad Request: message can't be deleted for everyone"):
+        await bot.delete_message(alice.id, sent.message_id)
+
+
+async def test_who_blocked_the_bot_gets_nothing(server: TelegramServer, bot: Bot, alice: User) -> None:
+    await alice.blocks()
+    changed = (await received(bot, 2))[-1].my_chat_member
+    assert changed
+    assert (changed.old_chat_member.status, changed.new_chat_member.status) == ("member", "kicked")
+    with refused(server, "Forbidden: bot was blocked by the user", Forbidden):
+        await bot.send_message(alice.id, "hello")
+    with refused(server, "Bad Request: message is too long"):
+        await bot.send_message(alice.id, "a" * 5000)
+    await alice.unblocks()
+    await bot.send_message(alice.id, "hello")
+    await alice.deletes_account()
+    with refused(server, "Forbidden: user is deactivated", Forbidden):
+        await bot.send_message(alice.id, "hello")
+
+
+async def test_a_reaction_is_one_of_telegram_s(server: TelegramServer, bot: Bot, alice: User) -> None:
+    """https://core.telegram.org/bots/api#setmessagereaction."""
+    message = await alice.sends(alice.dm, "done")
+    await bot.set_message_reaction(alice.id, message.message_id, "👍")
+    assert alice.dm.message(message.message_id).reactions == ("👍",)
+    with refused(server, "Bad Request: REACTION_INVALID"):
+        await bot.set_message_reaction(alice.id, message.message_id, "🥦")
+    with refused(server, "Bad Request: REACTIONS_TOO_MANY"):
+        await bot.set_message_reaction(alice.id, message.message_id, ["👍", "❤"])
+    with refused(server, "Bad Request: message to react not found"):
+        await bot.set_message_reaction(alice.id, 4711, "👍")
+    await bot.set_message_reaction(alice.id, message.message_id)
+    assert alice.dm.message(message.message_id).reactions == ()
+
+
+async def test_commands_are_kept_by_scope_and_language(server: TelegramServer, bot: Bot, alice: User) -> None:
+    """https://core.telegram.org/bots/api#setmycommands."""
+    await bot.set_my_commands([("start", "Begin"), ("stop", "End")])
+    await bot.set_my_commands([BotCommand("hilfe", "Hilfe")], BotCommandScopeChat(alice.id), "de")
+    assert server.commands() == [("start", "Begin"), ("stop", "End")]
+    assert server.commands({"type": "chat", "chat_id": alice.id}, "de") == [("hilfe", "Hilfe")]
+    assert await bot.get_my_commands() == (BotCommand("start", "Begin"), BotCommand("stop", "End"))
+    await bot.delete_my_commands()
+    assert server.commands() == []
+    for commands, text in (
+        ([("Start", "x")], "BOT_COMMAND_INVALID"),
+        ([("x" * 33, "x")], "command length must not exceed 32"),
+        ([("x", " ")], "command description must be non-empty"),
+        ([(f"x{number}", "x") for number in range(101)], "BOT_COMMANDS_TOO_MUCH"),
+    ):
+        with refused(server, f"Bad Request: {text}"):
+            await bot.set_my_commands(commands)
+
+
+async def test_a_draft_is_shown_in_private_chats_only_and_does_not_stay(
+    server: TelegramServer, bot: Bot, alice: User
+) -> None:
+    """https://core.telegram.org/bots/api#sendmessagedraft."""
+    await bot.send_message_draft(alice.id, 7, "Thin")
+    await bot.send_message_draft(alice.id, 7, "Thinking")
+    assert [(one.draft, one.text) for one in server.drafts] == [(7, "Thin"), (7, "Thinking")]
+    assert alice.dm.bot_messages == []
+    group = server.group("Family", [alice])
+    with refused(server, "Bad Request: TEXTDRAFT_PEER_INVALID"):
+        await bot.send_message_draft(group.id, 7, "x")
+
+
+async def test_actions_are_seen_where_they_were_shown(server: TelegramServer, bot: Bot, alice: User) -> None:
+    await bot.send_chat_action(alice.id, "typing")
+    assert [(one.chat, one.action) for one in server.actions] == [(alice.id, "typing")]
+    with refused(server, "Bad Request: wrong parameter action in request"):
+        await raw(bot, "sendChatAction", chat_id=alice.id, action="dancing")
+
+
+async def test_a_forward_names_its_author(bot: Bot, alice: User, server: TelegramServer) -> None:
+    bob = server.user("Bob")
+    await bob.sends(bob.dm, "/start")
+    message = await alice.sends(alice.dm, "news")
+    sent = await bot.forward_message(bob.id, alice.id, message.message_id)
+    assert sent.forward_origin
+    assert sent.forward_origin.to_dict()["sender_user"]["id"] == alice.id
+    secret = await bot.send_message(alice.id, "secret", protect_content=True)
+    with pytest.raises(BadRequest, match="protected content"):
+        await bot.forward_message(bob.id, alice.id, secret.message_id)
+
+
+async def forum(server: TelegramServer, alice: User) -> tuple[Chat, int]:
+    chat = server.supergroup("Team", [alice], forum=True)
+    return chat, await chat.topic("Deploys", alice)
+
+
+async def test_a_topic_gets_what_is_meant_for_it(server: TelegramServer, bot: Bot, alice: User) -> None:
+    """A topic that is unknown, deleted or closed takes nothing, and the general topic has no number."""
+    chat, topic = await forum(server, alice)
+    await bot.send_message(chat.id, "in the topic", message_thread_id=topic)
+    await bot.send_message(chat.id, "in general")
+    first, second = chat.bot_messages
+    assert (first.thread, first.reply_to, second.thread) == (topic, None, None)
+    for thread in (4711, 1):
+        with refused(server, "Bad Request: message thread not found"):
+            await bot.send_message(chat.id, "x", message_thread_id=thread if thread != topic else 4712)
+    await chat.closes_topic(topic)
+    with refused(server, "Bad Request: TOPIC_CLOSED"):
+        await bot.send_message(chat.id, "x", message_thread_id=topic)
+    await chat.deletes_topic(topic)
+    with refused(server, "Bad Request: message thread not found"):
+        await bot.send_message(chat.id, "x", message_thread_id=topic)
+
+
+async def test_a_reply_in_a_topic_stands_in_the_topic(server: TelegramServer, bot: Bot, alice: User) -> None:
+    chat, topic = await forum(server, alice)
+    asked = await alice.sends(chat, "hello", thread=topic)
+    await bot.send_message(chat.id, "hi", reply_parameters=ReplyParameters(asked.message_id))
+    (reply,) = chat.bot_messages
+    assert (reply.thread, reply.reply_to) == (topic, asked.message_id)
