@@ -51,7 +51,8 @@ To approve: list_approvals, read the whole arguments, then approve_call with the
 What takes long answers a ticket: pass its id to wait_for until `state` is `done`.\
 """
 
-HOUR_MS = 3_600_000
+KEPT_MS = 300_000
+"""How long a client may keep what only a new version of the bridge changes."""
 
 
 class Face:
@@ -67,7 +68,7 @@ class Face:
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
     def _server(self) -> Server[Any]:
-        kept = CacheHint(ttl_ms=HOUR_MS)
+        kept = CacheHint(ttl_ms=KEPT_MS)
         server: Server[Any] = Server(
             "bridge-mcp",
             version=__version__,

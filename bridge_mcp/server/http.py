@@ -74,24 +74,30 @@ async def serve_http(
     )
     with listening(host, port) as listener:
         server = Server(configured(app), lambda: on_ready(listener.getsockname()[1]))
-        stopped = asyncio.Event()
-        serving = asyncio.create_task(serve(server, sessions, listener))
-        watching = asyncio.create_task(stopped.wait())
+        serving: asyncio.Task[None] | None = None
         try:
-            with stop_on_signals(stopped):
-                await asyncio.wait([serving, watching], return_when=asyncio.FIRST_COMPLETED)
+            async with sessions.run():
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                await ended(serving)
+                face.push.close()
         finally:
-            watching.cancel()
-            face.push.close()
+            # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
             server.should_exit = True
-            await serving
+            if serving is not None:
+                await serving
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
 
 
-async def serve(server: uvicorn.Server, sessions: StreamableHTTPSessionManager, listener: socket.socket) -> None:
-    async with sessions.run():
-        await server.serve(sockets=[listener])
+async def ended(serving: asyncio.Task[None]) -> None:
+    """Wait until somebody says stop, or serving ended by itself."""
+    stopped = asyncio.Event()
+    watching = asyncio.create_task(stopped.wait())
+    try:
+        with stop_on_signals(stopped):
+            await asyncio.wait([serving, watching], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watching.cancel()
 
 
 class Server(uvicorn.Server):

@@ -46,17 +46,25 @@ async def over_stdio(era: str, state: Path, scopes: Sequence[str] = SCOPES, **op
 
 
 @contextmanager
-def served_http(state: Path) -> Generator[str]:
-    """A child process that serves HTTP; the address of its MCP endpoint."""
+def child_serving(state: Path) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+    """A child process that serves HTTP, and the address of its MCP endpoint."""
     child = subprocess.Popen(command("http", state), cwd=ROOT, stdout=subprocess.PIPE)
     try:
         port = int(cast("IO[bytes]", child.stdout).readline())
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield child, f"http://127.0.0.1:{port}/mcp"
     finally:
-        child.send_signal(signal.SIGTERM)
-        left = child.wait(WAIT_S)
+        child.kill()
+        child.wait()
         cast("IO[bytes]", child.stdout).close()
-        assert left == 0
+
+
+@contextmanager
+def served_http(state: Path) -> Generator[str]:
+    """The address of a child process's MCP endpoint; the child has to end in order."""
+    with child_serving(state) as (child, address):
+        yield address
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(WAIT_S) == 0
 
 
 @asynccontextmanager

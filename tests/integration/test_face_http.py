@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -16,7 +18,16 @@ from bridge_mcp.server.auth import hash_token
 from bridge_mcp.server.http import serve_http
 from bridge_mcp.service import Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
-from tests.integration.face_clients import ERAS, answer, deletion, over_http, refusal, served_http
+from tests.integration.face_clients import (
+    ERAS,
+    WAIT_S,
+    answer,
+    child_serving,
+    deletion,
+    over_http,
+    refusal,
+    served_http,
+)
 
 CHAT = "local/main"
 HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -195,3 +206,16 @@ async def refused(bridge: Bridge, told: str, **options: Any) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
         await serve_http(bridge, **options)
     assert caught.value.fix
+
+
+async def test_serving_ends_in_order_while_clients_wait_and_listen(tmp_path: Path) -> None:
+    """Its end is told to a listener; a waiting call and an open stream of notices do not hold it up."""
+    with child_serving(tmp_path) as (child, address):
+        async with over_http("2025-11-25", address, ALL) as waits, over_http("2026-07-28", address, ALL) as listens:
+            waiting = asyncio.create_task(waits.call_tool("wait_for_events", {"timeout_s": 50}))
+            async with listens.listen(resource_subscriptions=["bridge://status"]) as events:
+                child.send_signal(signal.SIGTERM)
+                async with asyncio.timeout(WAIT_S):
+                    assert [event async for event in events] == []
+            assert await asyncio.to_thread(child.wait, WAIT_S) == 0
+            waiting.cancel()
