@@ -11,6 +11,7 @@ from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.values import ChannelSettings, Client
+from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import SCOPES, Budget
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
@@ -20,8 +21,6 @@ __all__ = ["Reading"]
 
 SHORTEST_TOKEN = 16
 STDIO = "stdio"
-RESERVED = "calls"
-"""No channel may be called so: it is where the calls of MCP clients keep their logs."""
 
 
 class Reading:
@@ -127,7 +126,7 @@ class Reading:
 
     def _channel(self, name: str, section: schema.Channel) -> ChannelSettings:
         key = f"channels.{name}"
-        if name == RESERVED:
+        if name == CALLS:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
         token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
         named = section.token_env or section.token_file

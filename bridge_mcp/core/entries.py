@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 __all__ = [
+    "CALLS",
     "ENTRY_TYPES",
     "Addressee",
     "Asked",
@@ -48,6 +49,9 @@ __all__ = [
     "message_id",
     "wakes",
 ]
+
+CALLS = "calls"
+"""The channel name under which the calls of MCP clients keep their logs; no configured channel may have it."""
 
 Responder: TypeAlias = Literal["assistant", "relay", "off"]
 Addressee: TypeAlias = Literal["assistant", "relay", "off", "bridge"]

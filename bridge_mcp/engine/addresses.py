@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
+from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
 
 __all__ = ["CALLS", "MAX_TEXT", "check_text", "join", "parse_conversation", "parse_message"]
-
-CALLS = "calls"
-"""The channel name under which the calls of MCP clients keep their logs; no configured channel may have it."""
 
 MAX_TEXT = 100_000
 """Characters of one message; what is longer belongs into a file."""

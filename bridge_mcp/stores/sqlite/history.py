@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.views import Conversation, Message
 from bridge_mcp.stores.sqlite import words
@@ -13,8 +14,6 @@ from bridge_mcp.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteHistory"]
 
-HIDDEN = "calls"
-"""The channel of MCP clients' own tool calls: no chats."""
 
 END = 2**62
 """Beyond every seq and id."""
@@ -83,7 +82,7 @@ def latest(session: Session, channels: frozenset[str], query: str, limit: int, b
     with session.snapshot():
         wanted = channels or {channel for (channel,) in session.rows("channels")}
         rows: list[Row] = []
-        for channel in wanted - {HIDDEN}:
+        for channel in wanted - {CALLS}:
             place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
             rows += session.rows("latest_like", **place, query=query) if query else session.rows("latest", **place)
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)
