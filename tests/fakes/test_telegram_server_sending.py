@@ -12,6 +12,7 @@ from telegram import (
     BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    Message,
     MessageEntity,
     ReplyKeyboardMarkup,
     ReplyParameters,
@@ -231,7 +232,7 @@ async def test_a_press_on_a_message_that_is_gone_comes_with_a_stub(bot: Bot, ali
 async def test_an_edit_changes_what_is_seen_and_takes_the_keyboard_away(bot: Bot, alice: User) -> None:
     sent = await bot.send_message(alice.id, "one", reply_markup=keyboard("x"))
     edited = await bot.edit_message_text("*two*", alice.id, sent.message_id, parse_mode=ParseMode.MARKDOWN_V2)
-    assert edited is not True
+    assert isinstance(edited, Message)
     assert edited.edit_date
     (seen,) = alice.dm.bot_messages
     assert (seen.text, seen.buttons, seen.edits, seen.entity_texts("bold")) == ("two", (), 1, ["two"])

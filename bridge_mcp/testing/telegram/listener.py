@@ -26,6 +26,18 @@ KEEP_ALIVE_S = 3600
 """Longer than any test: a connection ends when a test says so."""
 
 
+class Connection(H11Protocol):
+    """One connection of a client; `gone` once it is over and the other side can see it."""
+
+    def __init__(self, config: Config, state: ServerState) -> None:
+        super().__init__(config, state, {})
+        self.gone = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.gone.set()
+
+
 class Listener:
     """Serves an ASGI application on loopback. Everything but `port` belongs to the loop it was opened in."""
 
@@ -47,11 +59,10 @@ class Listener:
         """Begin to take connections; also after `shut`."""
         if self._socket.fileno() < 0:
             self._socket = bound(self.port)
-        self._config.load()
+        if not self._config.loaded:
+            self._config.load()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: H11Protocol(config=self._config, server_state=self._state, app_state={}), sock=self._socket
-        )
+        self._server = await loop.create_server(lambda: Connection(self._config, self._state), sock=self._socket)
 
     async def shut(self) -> None:
         """Take no more connections: the next ones are refused. Those that are open break."""
@@ -59,7 +70,7 @@ class Listener:
             self._server.close()
             self._server = None
         self._socket.close()
-        self.drop_all()
+        await self.drop_all()
 
     async def close(self) -> None:
         """End everything, and wait for it."""
@@ -69,15 +80,20 @@ class Listener:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def drop_all(self) -> None:
-        """Break every open connection."""
-        for connection in list(self._state.connections):
+    def connections(self) -> list[Connection]:
+        """Those that are open now."""
+        return [one for one in self._state.connections if isinstance(one, Connection)]
+
+    async def drop_all(self) -> None:
+        """Break every open connection. When this returns, the other side can see it."""
+        for connection in self.connections():
             connection.transport.abort()
+            await connection.gone.wait()
 
     async def end(self, scope: Scope, receive: Receive, *, flush: bool) -> None:
         """Break the connection of one request; with `flush`, after what was written to it went out."""
-        for connection in list(self._state.connections):
-            if isinstance(connection, H11Protocol) and connection.client == tuple(scope["client"]):
+        for connection in self.connections():
+            if connection.client == tuple(scope["client"]):
                 if flush:
                     connection.transport.close()
                 else:

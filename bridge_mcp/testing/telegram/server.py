@@ -282,8 +282,4 @@ class TelegramServer:
 
     async def drop_connections(self) -> None:
         """Break every open connection once."""
-
-        async def drop() -> None:
-            self._listener.drop_all()
-
-        await self._there(drop())
+        await self._there(self._listener.drop_all())
