@@ -11,6 +11,7 @@ nobody gets two.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import anyio
 from mcp.client import Client
@@ -48,18 +49,26 @@ async def speak(box: Sandbox) -> None:
         await anyio.run_process(command, env=box.environment)
 
 
+async def all_messages(client: Client, count: int) -> list[dict[str, Any]]:
+    """What stands in the chat, once it is so many messages."""
+    cursor = 0
+    while True:
+        messages = answer(await client.call_tool("read_messages", {"conversation": "local/main"}))["messages"]
+        if len(messages) >= count:
+            return messages
+        cursor = answer(await client.call_tool("wait_for_events", {"after": cursor, "timeout_s": 5}))["cursor"]
+
+
 async def main() -> int:
+    messages: list[dict[str, Any]] = []
     with sandbox(responder="relay") as box:
         async with box.connect() as client, anyio.create_task_group() as tasks:
             # A consumer that is not known yet begins with what comes in from now on.
             answer(await client.call_tool("wait_for_events", {"consumer": "relay", "after": 0, "timeout_s": 0}))
             tasks.start_soon(relay, client)
             await speak(box)
-            messages = []
             with anyio.fail_after(20):
-                while len(messages) < 2 * len(QUESTIONS):
-                    read = {"conversation": "local/main"}
-                    messages = answer(await client.call_tool("read_messages", read))["messages"]
+                messages = await all_messages(client, 2 * len(QUESTIONS))
             tasks.cancel_scope.cancel()
         for message in messages:
             print(f"{message['author']['name']}: {message['text']}")

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(responder: str = "assistant") -> Iterator[Sandbox]:
+def sandbox(responder: str = "assistant") -> Generator[Sandbox]:
     """Make the folder; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="bridge-mcp-example-") as name:
         folder = Path(name)

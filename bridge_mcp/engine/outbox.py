@@ -42,6 +42,8 @@ class OutboxLane:
         """Until cancelled. What a dead engine was sending has an unknown fate, and is said to have."""
         for message in await self._store.outbox.stranded():
             await self._store.log.record(message.conversation, Delivered(message.seq, "uncertain"))
+        if all(channel.traits.delivered_by_commit for channel in self._channels.values()):
+            await anyio.sleep_forever()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
             while True:
