@@ -18,7 +18,13 @@ class Signal:
 
     async def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it was set since the last wait; False when `timeout_s` ran out first."""
-        with anyio.move_on_after(timeout_s) as scope:
-            await self._event.wait()
+        if not self._event.is_set():
+            if timeout_s is None:
+                await self._event.wait()
+            else:
+                with anyio.move_on_after(timeout_s):
+                    await self._event.wait()
+        heard = self._event.is_set()
+        if heard:
             self._event = anyio.Event()
-        return not scope.cancelled_caught
+        return heard
