@@ -238,3 +238,7 @@ async def test_without_limits_there_are_none(server: TelegramServer, bot: Bot, a
     for _ in range(40):
         await bot.send_message(alice.id, "x")
     assert len(texts(alice)) == 40
+    server.limit(Limits(chat_burst=1))
+    await bot.send_message(alice.id, "x")
+    with pytest.raises(RetryAfter):
+        await bot.send_message(alice.id, "x")

@@ -132,6 +132,7 @@ async def test_members_are_told_of_only_when_asked_for(
 ) -> None:
     group = server.supergroup("Team", [alice], bot="administrator")
     await bot.get_updates(allowed_updates=["chat_member"])
+    await bob.joins(server.supergroup("Where it is a plain member", [alice]))
     await bob.joins(group)
     (update,) = await received(bot)
     assert update.chat_member

@@ -104,6 +104,10 @@ async def test_the_limit_counts_after_parsing(bot: Bot, alice: User) -> None:
         ({"text": "x", "chat_id": 4711}, "Bad Request: chat not found"),
         ({"text": "x", "chat_id": "@nobody"}, "Bad Request: chat not found"),
         ({"text": "x", "reply_parameters": "{"}, "Bad Request: can't parse reply parameters JSON object"),
+        (
+            {"text": "x", "reply_parameters": {"message_id": "y"}},
+            'Bad Request: field "message_id" must be a valid Number',
+        ),
         ({"text": "x", "reply_markup": "{"}, "Bad Request: can't parse reply keyboard markup JSON object"),
         ({"text": "x", "reply_markup": "[]"}, "Bad Request: object expected as reply markup"),
     ],
@@ -116,8 +120,9 @@ async def test_what_is_refused(server: TelegramServer, bot: Bot, alice: User, ar
 async def test_a_person_who_never_wrote_is_no_chat(server: TelegramServer, bot: Bot) -> None:
     """Bots cannot start a conversation: https://core.telegram.org/bots/features."""
     bob = server.user("Bob")
-    with refused(server, "Bad Request: chat not found"):
-        await bot.send_message(bob.id, "hello")
+    for chat in (bob.id, bob.dm.id):
+        with refused(server, "Bad Request: chat not found"):
+            await bot.send_message(chat, "hello")
 
 
 @pytest.mark.parametrize(

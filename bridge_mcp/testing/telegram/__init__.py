@@ -12,8 +12,9 @@ is strict, with its error texts. It serves one bot. Any Bot API client can be po
 
 As a process: `python -m bridge_mcp.testing.telegram --token 1:abc --port 8081`.
 
-What it has not: inline mode, payments, stories, business accounts, sticker sets, polls, chat administration. Methods
-for these are answered as Telegram answers unknown ones.
+What it has not: inline mode, payments, stories, business accounts, sticker sets, polls, chat administration; methods
+for these are answered as Telegram answers unknown ones. Not as Telegram does it, because it is not documented: a 409 is
+never held back, polling without a pause is not slowed down, and a webhook gets one update at a time.
 """
 
 from __future__ import annotations

@@ -104,6 +104,8 @@ def reply_fields(call: Call) -> Object:
     fields = cast("dict[str, Any]", read)
     if fields and "message_id" not in fields:
         raise bad_request('can\'t find field "message_id"')
+    if fields and not isinstance(fields["message_id"], int):
+        raise bad_request('field "message_id" must be a valid Number')
     return fields
 
 
@@ -112,7 +114,7 @@ def replied(world: World, chat: ChatState, fields: Object) -> Object:
     if not fields:
         return {}
     other = str(fields.get("chat_id") or "")
-    message = chat.messages.get(int(fields["message_id"]))
+    message = chat.messages.get(fields["message_id"])
     if message is None or message.deleted or (other and world.find_chat(other) is not chat):
         if fields.get("allow_sending_without_reply"):
             return {}

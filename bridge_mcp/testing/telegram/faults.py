@@ -85,9 +85,9 @@ class Fault:
         return cls.refused(forbidden("bot was blocked by the user"))
 
     @classmethod
-    def kicked(cls) -> Fault:
-        """403: the bot was thrown out."""
-        return cls.refused(forbidden("bot was kicked from the group chat"))
+    def kicked(cls, kind: str = "group") -> Fault:
+        """403: the bot was thrown out of a group, a supergroup or a channel."""
+        return cls.refused(forbidden(f"bot was kicked from the {kind} chat"))
 
     @classmethod
     def deactivated(cls) -> Fault:

@@ -81,7 +81,8 @@ def entity(value: object) -> Entity | None:
     if kind not in PLAIN:
         raise unreadable("Unsupported type specified")
     user = given.get("user")
-    if kind == "text_mention" and not isinstance(user, dict):
+    person = cast("dict[str, Any]", user).get("id") if isinstance(user, dict) else None
+    if kind == "text_mention" and not isinstance(person, int):
         raise unreadable('Can\'t find field "user"')
     return Entity(
         str(kind),
@@ -89,7 +90,7 @@ def entity(value: object) -> Entity | None:
         given["length"],
         url=str(given.get("url") or ""),
         language=str(given.get("language") or ""),
-        user_id=int(cast("dict[str, Any]", user)["id"]) if isinstance(user, dict) else 0,
+        user_id=person if isinstance(person, int) else 0,
         custom_emoji_id=str(given.get("custom_emoji_id") or ""),
     )
 

@@ -48,7 +48,7 @@ def text_fields(world: World, rich: Rich, caption: bool = False) -> Object:
         return {}
     found: Object = {"caption" if caption else "text": rich.text}
     if rich.entities:
-        people = world.people()
+        people = world.people() if any(entity.user_id for entity in rich.entities) else {}
         found["caption_entities" if caption else "entities"] = [entity.wire(people) for entity in rich.entities]
     return found
 

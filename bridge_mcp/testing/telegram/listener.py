@@ -50,6 +50,8 @@ class Listener:
             lifespan="off",
             log_config=None,
             access_log=False,
+            # With them a header could change the address by which a connection is found.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
         )
         self._state = ServerState()

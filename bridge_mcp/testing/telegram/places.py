@@ -23,6 +23,12 @@ class Chat:
     def __init__(self, world: World, state: ChatState) -> None:
         self._world, self.state = world, state
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Chat) and self.state is other.state
+
+    def __hash__(self) -> int:
+        return hash(self.state.id)
+
     @property
     def id(self) -> int:
         return self.state.id
@@ -54,7 +60,11 @@ class Chat:
 
     async def bot_says(self, count: int = 1, timeout_s: float = 5.0) -> list[Message]:
         """Wait until the bot has at least this many messages standing in the chat; all of them."""
-        if not await self._world.changes.until(lambda: len(self.bot_messages) >= count, timeout_s):
+
+        def enough() -> bool:
+            return sum(one.by_bot and not one.deleted for one in self.state.messages.values()) >= count
+
+        if not await self._world.changes.until(enough, timeout_s):
             raise BridgeError(
                 f"The bot wrote {len(self.bot_messages)} of {count} messages in chat {self.id} within {timeout_s} s.",
                 fix=f"It wrote: {[one.text for one in self.bot_messages]!r}.",

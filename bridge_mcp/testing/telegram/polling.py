@@ -45,7 +45,7 @@ async def get_updates(world: World, call: Call, gone: Callable[[], bool]) -> lis
         with world.changes.lock:
             if poll.ended:
                 raise conflict(poll.ended)
-            return [] if gone() else world.queue.take(from_now, limit)
+            return world.queue.take(from_now, limit)
     finally:
         with world.changes.lock:
             if world.poll is poll:

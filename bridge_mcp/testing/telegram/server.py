@@ -92,7 +92,8 @@ class TelegramServer:
         )
         self.world.on_webhook = self.world.changes.tell
         self._faults = Faults()
-        self._web = Web(token, self.world, self._faults, Limiter(self.clock, limits) if limits else None)
+        self._web = Web(token, self.world, self._faults)
+        self.limit(limits)
         self._listener = self._web.listener = Listener(self._web, port)
         self._delivery = Delivery(self.world, webhook_retry_s, self._web.obey)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -270,6 +271,11 @@ class TelegramServer:
         """Script a fault; see `Faults.add`. The method `file` is the download of files."""
         with self.world.changes.lock:
             return self._faults.add(fault, method, chat=chat.id if chat else None, times=times, skip=skip)
+
+    def limit(self, limits: Limits | None) -> None:
+        """Switch the limits on sending on, or off; what was sent before does not count."""
+        with self.world.changes.lock:
+            self._web.limiter = Limiter(self.clock, limits) if limits else None
 
     @contextlib.asynccontextmanager
     async def refusing(self) -> AsyncGenerator[None]:

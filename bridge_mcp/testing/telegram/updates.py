@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import islice
 from random import Random
 from typing import cast
 
@@ -76,7 +77,7 @@ class UpdateQueue:
         elif offset <= self._next + FAR:
             while self._waiting and self._waiting[0][1]["update_id"] < offset:
                 self._waiting.popleft()
-        return [update for _, update in list(self._waiting)[:limit]]
+        return [update for _, update in islice(self._waiting, limit)]
 
     def confirm(self, update_id: int) -> None:
         """This one was delivered."""
