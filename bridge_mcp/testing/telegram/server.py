@@ -179,10 +179,14 @@ class TelegramServer:
 
     # People and chats.
 
-    def user(self, first_name: str, *, username: str = "", last_name: str = "", language: str = "en") -> User:
-        """A new person."""
+    def user(
+        self, first_name: str, *, username: str = "", last_name: str = "", language: str = "en", bot: bool = False
+    ) -> User:
+        """A new person; with `bot` another bot, of which this one hears nothing: bots do not see each other."""
         with self.world.changes.lock:
-            return User(self.world, self.world.new_user(first_name, last_name, username, language))
+            made = self.world.new_user(first_name, last_name, username, language)
+            made.is_bot = bot
+            return User(self.world, made)
 
     def group(self, title: str, members: Sequence[User] = (), *, bot: Bot = "member") -> Chat:
         """A basic group. The first member is its creator."""

@@ -140,6 +140,8 @@ class World:
         chat_id = -number if kind == "group" else FIRST_CHANNEL - 2_000_000_000 - number
         chat = ChatState(chat_id, kind, title, username, is_forum=is_forum)
         self.chats[chat_id] = chat
+        # The first message of a supergroup says that it was made; its id, 1, also stands for the general topic.
+        self.message_ids[chat_id] = 1
         return chat
 
     def new_message_id(self, chat: ChatState) -> int:
