@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.server.tools import TOOLS
 from tests.bench.clients import Client, Pipes, Posts
 from tests.bench.figures import Rounds, median, of_pairs
 from tests.bench.peers import BRIDGE, LOW_LEVEL, TOKEN, bridge_folder, cpu_time, environment, served_http, until_engine
 from tests.bench.speech import ERAS, Call, Era
-from tests.bench.startup import tool_count
 from tests.bench.table import Table, micro, ratio, verdict
 
 __all__ = ["run"]
@@ -53,11 +53,11 @@ Rows: TypeAlias = tuple[tuple[str, ...], ...]
 def run(quick: bool) -> list[Table]:
     """Both tools over every transport in every era, by one caller and by 32."""
     rounds, calls = (3, 96) if quick else (10, 320)
-    tools = tool_count()
+    tools = len(TOOLS)
     found: dict[tuple[str, int, Era], Measured] = {}
     for transport, pairs in (("stdio", over_stdio), ("http", over_http)):
-        for era in ERAS:
-            with pairs(era, tools) as (ours, theirs):
+        with closing(pairs(tools)) as each:
+            for era, ours, theirs in each:
                 for callers in CALLERS:
                     found[transport, callers, era] = measured(ours, theirs, rounds, calls, callers)
     title = f"{rounds} rounds of {calls} calls each in turn"
@@ -72,43 +72,42 @@ def run(quick: bool) -> list[Table]:
             for callers in CALLERS
         ),
         Table(
-            "roundtrip: CPU time of the server per call, which other load on the machine touches least",
+            "roundtrip, CPU: what a call costs the server, which other load on the machine touches least",
             ("transport, era, callers", "list_channels", "send_message", "echo", "ratio", "goal", "ratio", "goal"),
             tuple(
-                costs(f"{transport} {YEARS[era]} {callers:2}", each)
-                for (transport, callers, era), each in found.items()
+                costs(f"{transport} {YEARS[era]} {callers}", each) for (transport, callers, era), each in found.items()
             ),
             NOTES,
         ),
     ]
 
 
-@contextmanager
-def over_stdio(era: Era, tools: int) -> Generator[tuple[Peer, Peer]]:
-    """A bridge and an echo server as children."""
-    with ExitStack() as stack:
-        settings = stack.enter_context(bridge_folder())
-        ours = Pipes((*BRIDGE, "--scopes", ",".join(SCOPES)), settings, era)
-        stack.callback(ours.close)
-        theirs = Pipes((*LOW_LEVEL, str(tools)), environment(), era)
-        stack.callback(theirs.close)
-        ours.ask(Call("tools/list"))
-        until_engine(ours)
-        yield Peer(ours, ours.process.pid), Peer(theirs, theirs.process.pid)
+def over_stdio(tools: int) -> Generator[tuple[Era, Peer, Peer]]:
+    """A bridge and an echo server as children, in each era: a pipe has one from its first message on."""
+    for era in ERAS:
+        with ExitStack() as stack:
+            settings = stack.enter_context(bridge_folder())
+            ours = Pipes((*BRIDGE, "--scopes", ",".join(SCOPES)), settings, era)
+            stack.callback(ours.close)
+            theirs = Pipes((*LOW_LEVEL, str(tools)), environment(), era)
+            stack.callback(theirs.close)
+            ours.ask(Call("tools/list"))
+            until_engine(ours)
+            yield era, Peer(ours, ours.process.pid), Peer(theirs, theirs.process.pid)
 
 
-@contextmanager
-def over_http(era: Era, tools: int) -> Generator[tuple[Peer, Peer]]:
-    """A bridge and an echo server on loopback; the bridge wants a token."""
+def over_http(tools: int) -> Generator[tuple[Era, Peer, Peer]]:
+    """A bridge and an echo server on loopback, with clients of each era; the bridge wants a token."""
     with ExitStack() as stack:
         settings = stack.enter_context(bridge_folder())
         port, child = stack.enter_context(served_http((*BRIDGE, "serve", "--http", "127.0.0.1:{port}"), settings))
         bare, bare_child = stack.enter_context(served_http((*LOW_LEVEL, str(tools), "{port}"), environment()))
-        ours, theirs = Posts(port, era, TOKEN), Posts(bare, era)
-        stack.callback(ours.close)
-        stack.callback(theirs.close)
-        until_engine(ours)
-        yield Peer(ours, child), Peer(theirs, bare_child)
+        for era in ERAS:
+            ours, theirs = Posts(port, era, TOKEN), Posts(bare, era)
+            stack.callback(ours.close)
+            stack.callback(theirs.close)
+            until_engine(ours)
+            yield era, Peer(ours, child), Peer(theirs, bare_child)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.server.tools import TOOLS
 from tests.bench.clients import Pipes
 from tests.bench.figures import median, of_pairs
-from tests.bench.peers import BRIDGE, FASTMCP, LOW_LEVEL, bridge_folder, environment, resident, until_engine
+from tests.bench.peers import BRIDGE, FASTMCP, LOW_LEVEL, bridge_folder, cpu_time, environment, resident, until_engine
 from tests.bench.speech import Call
 from tests.bench.table import Table, amount, milli, ratio, verdict
 
@@ -23,10 +23,11 @@ SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start: seconds to each answer, MB after the second one, and MB once nothing more is loaded."""
+    """One start: seconds to each answer, CPU seconds to the second one, MB after it, and MB once all is loaded."""
 
     opened: float
     listed: float
+    cpu: float
     memory: float
     settled: float
 
@@ -34,7 +35,7 @@ class Start:
 def run(quick: bool) -> list[Table]:
     """Start each server in turn, as often as it takes."""
     rounds = 2 if quick else 15
-    tools = tool_count()
+    tools = len(TOOLS)
     # Once before it counts: bytecode is written, and the files are in the system's cache.
     starts: dict[str, list[Start]] = {name: [] for name in ("bridge", "low", "fast")}
     for number in range(rounds + 1):
@@ -43,13 +44,6 @@ def run(quick: bool) -> list[Table]:
             if number:
                 found.append(start)
     return [table(starts, tools)]
-
-
-def tool_count() -> int:
-    """How many tools a bridge has at all scopes: as many get the others."""
-    with ExitStack() as stack:
-        client = bridge(stack)
-        return len(json.loads(client.ask(Call("tools/list")))["result"]["tools"])
 
 
 def bridge(stack: ExitStack) -> Pipes:
@@ -72,6 +66,7 @@ def started(name: str, tools: int, *, settle: bool) -> Start:
             client = opened(stack, (*(LOW_LEVEL if name == "low" else FASTMCP), str(tools)), environment())
         client.ask(Call("tools/list"))
         listed = time.perf_counter()
+        cpu = cpu_time(client.process.pid)
         memory = resident(client.process.pid)
         settled = 0.0
         if settle:
@@ -79,7 +74,7 @@ def started(name: str, tools: int, *, settle: bool) -> Start:
                 until_engine(client)
             time.sleep(SETTLE_S)
             settled = resident(client.process.pid)
-        return Start(client.opened - client.started, listed - client.started, memory, settled)
+        return Start(client.opened - client.started, listed - client.started, cpu, memory, settled)
 
 
 def table(starts: Mapping[str, Sequence[Start]], tools: int) -> Table:
@@ -98,6 +93,7 @@ def table(starts: Mapping[str, Sequence[Start]], tools: int) -> Table:
         (
             row("spawn to initialize answered", "opened"),
             row("spawn to tools/list answered", "listed"),
+            row("CPU time until then", "cpu"),
             row("resident memory after it", "memory", "MB"),
             row("resident memory, all loaded", "settled", "MB"),
         ),

@@ -10,7 +10,8 @@ __all__ = ["WIDTH", "Table", "amount", "micro", "milli", "ratio", "verdict"]
 WIDTH = 110
 """Columns of the terminal that every line has to fit."""
 
-GAP = "  "
+GAPS = ("  ", " ")
+"""What stands between two columns; the second one where the figures of a bad day need the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,19 @@ class Table:
     def lines(self) -> Iterator[str]:
         """The table as it is printed, no line longer than `WIDTH`."""
         widths = [max(len(row[n]) for row in (self.columns, *self.rows)) for n in range(len(self.columns))]
-        if sum(widths) + len(GAP) * (len(widths) - 1) > WIDTH:
-            raise ValueError(f"the table '{self.title}' is wider than {WIDTH} columns")
+        gap = next((gap for gap in GAPS if sum(widths) + len(gap) * (len(widths) - 1) <= WIDTH), GAPS[-1])
         yield self.title
-        yield row_of(self.columns, widths)
-        yield "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+        yield line_of(self.columns, widths, gap)
+        yield "-" * (sum(widths) + len(gap) * (len(widths) - 1))
         for row in self.rows:
-            yield row_of(row, widths)
+            yield line_of(row, widths, gap)
         yield from (f"({note})" for note in self.notes)
 
 
-def row_of(cells: Sequence[str], widths: Sequence[int]) -> str:
+def line_of(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     first, *others = cells
     figures = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return GAP.join([first.ljust(widths[0]), *figures]).rstrip()
+    return gap.join([first.ljust(widths[0]), *figures]).rstrip()
 
 
 def milli(seconds: float) -> str:
