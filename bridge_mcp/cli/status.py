@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rich.console import Console
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, clock, console, grid, heading, print_json, state, visible
 from bridge_mcp.core.answers import Status
 from bridge_mcp.service import OWNER
@@ -21,9 +19,6 @@ def status(*, json: Json = False, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> None:
         found = await assembly.bridge.get_status(OWNER)
-        if found.engine_pid is not None and not engine_runs(assembly):
-            killed = f"The engine, process {found.engine_pid}, was killed. {NO_ENGINE}"
-            found = replace(found, engine_pid=None, engine_since=0.0, warnings=(killed, *found.warnings))
         if json:
             print_json(found)
         else:

@@ -89,9 +89,17 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
     )
 
 
-def warnings(info: EngineInfo | None, listed: Sequence[ChannelInfo], servers: Sequence[ServerInfo]) -> tuple[str, ...]:
-    """What an owner should look at, each with its next move where there is one."""
-    found = [] if info else ["No engine is running: messages wait. Start one with: bridge-mcp serve"]
+def warnings(
+    told: EngineInfo | None, lives: bool, listed: Sequence[ChannelInfo], servers: Sequence[ServerInfo]
+) -> tuple[str, ...]:
+    """What an owner should look at, each with its next move where there is one.
+
+    `told` is the engine that last said it was one, `lives` whether there is one now.
+    """
+    found: list[str] = []
+    if told is None or not lives:
+        killed = f"The engine, process {told.pid}, was killed. " if told else ""
+        found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
     return tuple(found)

@@ -154,7 +154,8 @@ class Reading(Desk):
     async def get_status(self, who: Principal) -> Status:
         """How the bridge is, and what is wrong with it."""
         who.require("read")
-        engine = await board.engine(self.store) if self._engine_lives() else None
+        told, lives = await board.engine(self.store), self._engine_lives()
+        engine = told if lives else None
         listed = await board.tools(self.store)
         waiting = await self.store.approvals.find(status="waiting", channels=who.channels, limit=500)
         channels = await self.list_channels(who)
@@ -168,7 +169,7 @@ class Reading(Desk):
             waiting_approvals=len(waiting),
             queued_messages=await self.store.outbox.pending(),
             event_cursor=await self.store.feed.head(),
-            warnings=board.warnings(engine, channels, listed.servers),
+            warnings=board.warnings(told, lives, channels, listed.servers),
         )
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
