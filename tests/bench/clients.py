@@ -175,6 +175,8 @@ class Posts:
             each.close()
 
     def _connections(self, count: int) -> list[socket.socket]:
+        """So many open connections; those that the server has closed in a long pause are opened again."""
+        self._sockets = [each for each in self._sockets if is_open(each)]
         while len(self._sockets) < count:
             each = socket.create_connection(("127.0.0.1", self._port), ANSWER_S)
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -212,6 +214,20 @@ class Posts:
 def body_length(request: bytes) -> int:
     """The length of a request's body without its id."""
     return len(request.partition(b"\r\n\r\n")[2] % 0) - 1
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether a connection on which nothing is under way can still be used; one that cannot is closed."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        connection.settimeout(ANSWER_S)
+        return True
+    except OSError:
+        pass  # reset by the peer: closed as well
+    connection.close()
+    return False
 
 
 def received(connection: socket.socket) -> bytes:

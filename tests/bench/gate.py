@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 
 import anyio
@@ -59,6 +60,7 @@ async def measure(rounds: int, calls: int) -> Found:
     transport = StdioTransport(SERVER[0], list(SERVER[1:]), env=environment(), keep_alive=False)
     found: Found = {}
     async with running(nested()) as bridge, Client(transport) as client:
+        await listed(bridge)
         through, bare = partial(by_bridge, bridge), partial(by_client, client)
         for callers in CALLERS:
             ours, theirs, used = Rounds(), Rounds(), [0.0, 0.0]
@@ -81,6 +83,13 @@ command = {json.dumps(SERVER[0])}
 args = {json.dumps(SERVER[1:])}
 env = {{ PYTHONPATH = {json.dumps(environment()["PYTHONPATH"])} }}
 """
+
+
+async def listed(bridge: Bridge) -> None:
+    """Wait until the engine has told of the tool."""
+    with closing(bridge.store.agenda.watch()) as changes, anyio.fail_after(30):
+        while not (await bridge.list_tools(WHO)).tools:
+            await changes.wait(1)
 
 
 async def by_bridge(bridge: Bridge) -> None:
