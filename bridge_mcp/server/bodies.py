@@ -1,34 +1,18 @@
 """Reads HTTP bodies, and refuses those that are too large or hold half of a UTF-16 pair, in words that name the place.
 
-The SDK refuses both too, but its words name no cause, and its two eras differ. What is not refused is looked at once
-more: most requests are answered by one document, and need no stream of events. Knows JSON, and no method but the first.
+The SDK refuses both too, but its words name no cause, and its two eras differ. Knows JSON and no method.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import cast
 
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Bodies", "Single"]
-
-SINGLE: ContextVar[bool] = ContextVar("single", default=False)
-"""Whether the request that is being served is answered by one document."""
-
-
-class Single:
-    """True while a request is served that is answered by one JSON document.
-
-    Stands for the SDK's setting of that name, which it looks at whenever it answers. A stream of events costs half of a
-    quick call, and is only needed for the progress of a slow one, which its caller has to ask for.
-    """
-
-    def __bool__(self) -> bool:
-        return SINGLE.get()
+__all__ = ["Bodies"]
 
 
 class Bodies:
@@ -48,14 +32,10 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         body = await self._body(receive)
-        if body is None:
-            await answer(send, 413, too_large(self._most))
-            return
-        problem = refusal(body)
+        problem = too_large(self._most) if body is None else refusal(body)
         if problem is not None:
-            await answer(send, 400, problem)
+            await answer(send, 413 if body is None else 400, problem)
             return
-        SINGLE.set(is_single(body))
         given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -75,14 +55,6 @@ class Bodies:
                 return None
             more = message.get("more_body", False)
         return b"".join(parts)
-
-
-def is_single(body: bytes) -> bool:
-    """Whether nothing but an answer can come of a request.
-
-    The first request of a session is left alone: what serves the session afterwards sees what was set for it.
-    """
-    return b'"progressToken"' not in body and b'"initialize"' not in body
 
 
 async def answer(send: Send, status: int, body: bytes) -> None:

@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -20,7 +19,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
-from bridge_mcp.server.bodies import Bodies, Single
+from bridge_mcp.server.bodies import Bodies
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -30,9 +29,6 @@ PATH = "/mcp"
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of one request; as much as a line over stdio."""
-
-KEPT_S = 75
-"""Seconds that an idle connection is kept: longer than clients keep theirs, or a request could meet its end."""
 
 LEAVE_S = 2
 """Seconds that open answers have when serving ends."""
@@ -68,9 +64,7 @@ async def serve_http(
     """
     visitors = admitted(host, clients, insecure_loopback)
     face = Face(bridge, visitors.principal_of)
-    sessions = StreamableHTTPSessionManager(
-        face.server, json_response=cast("bool", Single()), stateless=stateless, max_request_body_size=MAX_BODY
-    )
+    sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
         Bodies(StreamableHTTPASGIApp(sessions), MAX_BODY),
         visitors,
@@ -132,8 +126,6 @@ def configured(app: Gate) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEPT_S,
         timeout_graceful_shutdown=LEAVE_S,
     )
 
