@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import anyio
 
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.drive import Hands
 from bridge_mcp.engine.intake import Intake
@@ -16,11 +18,14 @@ from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, Rules, Store, Toolbox
+from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, Rules, ServerStatus, Store, Toolbox
 
 __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
+
+Told: TypeAlias = tuple[dict[str, ChannelHealth], tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]]]
+"""What stands on the board: how the channels are, and the tools and their servers."""
 
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
@@ -62,10 +67,12 @@ class Engine:
 
     async def run(self) -> None:
         """Until cancelled."""
+        # Whoever sees that there is an engine finds its channels and servers on the board too.
+        told = await self._tell(None)
         await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._tell)
+                tasks.start_soon(self._keep_telling, told)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
                 tasks.start_soon(self._outbox.run)
@@ -85,15 +92,18 @@ class Engine:
             self._changed.set()
             await anyio.sleep(RESTART_S)
 
-    async def _tell(self) -> None:
-        """Keep the board up to date; write only what changed."""
-        told: tuple[object, object] | None = None
+    async def _keep_telling(self, told: Told) -> None:
+        """Keep the board up to date."""
         while True:
-            healths: dict[str, ChannelHealth] = {n: c.health() for n, c in self._channels.items()}
-            listed = (self._toolbox.tools(), self._toolbox.status())
-            if told is None or told[0] != healths:
-                await board.put_channels(self._store, healths)
-            if told is None or told[1] != listed:
-                await board.put_tools(self._store, *listed)
-            told = (healths, listed)
             await self._changed.wait(LOOK_S)
+            told = await self._tell(told)
+
+    async def _tell(self, told: Told | None) -> Told:
+        """Put up how channels and tool servers are; write only what changed since `told`."""
+        healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
+        listed = (self._toolbox.tools(), self._toolbox.status())
+        if told is None or told[0] != healths:
+            await board.put_channels(self._store, healths)
+        if told is None or told[1] != listed:
+            await board.put_tools(self._store, *listed)
+        return healths, listed
