@@ -30,7 +30,7 @@ TEXT = "The tide is out."
 
 def run(quick: bool) -> list[Table]:
     """In a process that has done nothing else."""
-    rounds, calls = (3, 64) if quick else (10, 320)
+    rounds, calls = (2, 64) if quick else (10, 320)
     found = fresh_process(measured, rounds, calls)
     rows: list[tuple[str, ...]] = []
     for callers, (ours, bare, cpu, bare_cpu) in found.items():

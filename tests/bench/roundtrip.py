@@ -52,7 +52,7 @@ Rows: TypeAlias = tuple[tuple[str, ...], ...]
 
 def run(quick: bool) -> list[Table]:
     """Both tools over every transport in every era, by one caller and by 32."""
-    rounds, calls = (3, 96) if quick else (10, 320)
+    rounds, calls = (2, 64) if quick else (10, 320)
     tools = len(TOOLS)
     found: dict[tuple[str, int, Era], Measured] = {}
     for transport, pairs in (("stdio", over_stdio), ("http", over_http)):
