@@ -13,9 +13,13 @@ from bridge_mcp.config import load_config
 from bridge_mcp.service import OWNER, Bridge
 from tests.bench.peers import bridge_folder
 
-__all__ = ["on_the_loop", "running", "turn"]
+__all__ = ["SAID", "WAIT_S", "on_the_loop", "running", "turn"]
 
 T = TypeVar("T")
+
+SAID = "The tide is out. When will it be back?"
+WAIT_S = 30.0
+"""How long a turn may take before the run fails."""
 
 
 @asynccontextmanager
@@ -30,8 +34,8 @@ async def running(more: str = "") -> AsyncGenerator[Bridge]:
 
 async def turn(bridge: Bridge, conversation: str) -> None:
     """Say something and wait for the reply."""
-    message = await bridge.say(OWNER, conversation, "The tide is out. When will it be back?")
-    ticket = await bridge.wait_for(OWNER, f"turn:{message}", timeout_s=30)
+    message = await bridge.say(OWNER, conversation, SAID)
+    ticket = await bridge.wait_for(OWNER, f"turn:{message}", timeout_s=WAIT_S)
     if ticket.outcome != "replied":
         raise RuntimeError(f"no reply in {conversation}: {ticket}")
 

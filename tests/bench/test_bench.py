@@ -31,6 +31,7 @@ ROWS = {
     },
     "turns": {
         "CPU of a turn, fresh conversations": 2,
+        "the same, waited for by its ticket": 2,
         "turns/s, 1 conversation": 2,
         "turns/s, 100 conversations at once": 2,
     },
