@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 from typing import Literal
 
 from rich.console import Group
@@ -11,10 +10,11 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
-from bridge_mcp.cli.output import ago, console, grid, print_json, visible
+from bridge_mcp.cli.output import ago, console, grid, print_json
 from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.tools import parse_arguments
 from bridge_mcp.core.views import Approval
+from bridge_mcp.core.visible import pretty, visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["approval_view", "approve", "grants", "list_", "reject", "revoke"]
@@ -154,11 +154,3 @@ def approval_view(approval: Approval) -> Group:
     what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}", "default")
     shown = visible(pretty(approval.arguments), lines=True)
     return Group(head, *(Padding(each, (0, 0, 0, 2)) for each in (what, Text(shown), Text(approval.digest, "dim"))))
-
-
-def pretty(arguments: str) -> str:
-    """Arguments on several lines where they are JSON, as they are where not."""
-    try:
-        return json_text.dumps(json_text.loads(arguments), indent=2, ensure_ascii=False)
-    except ValueError:
-        return arguments

@@ -20,9 +20,10 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.approvals import approval_view
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
-from bridge_mcp.cli.output import clock, console, visible
+from bridge_mcp.cli.output import clock, console
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.views import Event
+from bridge_mcp.core.visible import visible
 from bridge_mcp.service import MAX_WAIT_S, OWNER
 
 __all__ = ["chat"]

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from bridge_mcp.assembly import WallClock, make_channels
 from bridge_mcp.cli.common import USUAL, Common, Json
-from bridge_mcp.cli.output import console, print_json, visible
+from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.visible import visible
 
 __all__ = ["check"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from bridge_mcp.cli.output import clock, visible
+from bridge_mcp.cli.output import clock
 from bridge_mcp.core.entries import (
     Asked,
     Cleared,
@@ -26,6 +26,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import Event
+from bridge_mcp.core.visible import visible
 
 __all__ = ["entry_line", "event_line", "event_words"]
 

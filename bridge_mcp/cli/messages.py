@@ -11,7 +11,8 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
-from bridge_mcp.cli.output import console, print_json, visible
+from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["events", "log", "say", "send"]

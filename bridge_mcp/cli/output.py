@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -14,10 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ago", "clock", "console", "dumped", "grid", "heading", "print_json", "state", "visible"]
+from bridge_mcp.core.visible import escaped
 
-JOINERS = "\u200c\u200d"
-"""Invisible, but words and emoji need them."""
+__all__ = ["ago", "clock", "console", "dumped", "grid", "heading", "print_json", "state"]
 
 STATES = {"ready": "green", "starting": "yellow", "connecting": "yellow", "degraded": "red", "stopped": "red"}
 
@@ -26,31 +24,6 @@ def console(*, stderr: bool = False) -> Console:
     """Where to print. Pipes get plain text and whole lines."""
     file = sys.stderr if stderr else sys.stdout
     return Console(file=file, highlight=False, soft_wrap=not file.isatty(), emoji=False, markup=False)
-
-
-def visible(text: str, *, lines: bool = False) -> str:
-    """The text with every character that hides or turns others shown as `<U+202E>`; with `lines`, newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(shown(char, lines) for char in text)
-
-
-def hides(char: str) -> bool:
-    """Whether a character cannot be seen, or changes how others are seen."""
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS
-
-
-def escaped(char: str) -> str:
-    """A character as JSON may have it."""
-    return json.dumps(char)[1:-1] if char != "\n" and hides(char) else char
-
-
-def shown(char: str, lines: bool) -> str:
-    if char == "\n":
-        return "\n" if lines else "⏎"
-    if char == "\t":
-        return " "
-    return f"<U+{ord(char):04X}>" if hides(char) else char
 
 
 def clock(at: float) -> str:
@@ -105,5 +78,5 @@ def dumped(value: Any) -> Any:
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print as JSON; characters that hide or turn others are escaped, which changes no value."""
     text = json.dumps(dumped(value), indent=indent, ensure_ascii=False)
-    sys.stdout.write((text if text.isprintable() else "".join(map(escaped, text))) + "\n")
+    sys.stdout.write(escaped(text) + "\n")
     sys.stdout.flush()

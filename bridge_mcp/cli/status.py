@@ -7,8 +7,9 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
-from bridge_mcp.cli.output import ago, clock, console, grid, heading, print_json, state, visible
+from bridge_mcp.cli.output import ago, clock, console, grid, heading, print_json, state
 from bridge_mcp.core.answers import Status
+from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["status"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bridge_mcp.cli.output import console, visible
+from bridge_mcp.cli.output import console
+from bridge_mcp.core.visible import visible
 
 __all__ = ["Transcript"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bridge_mcp.cli.app import in_order
-from bridge_mcp.cli.output import visible
 from bridge_mcp.cli.serving import parse_address
 from bridge_mcp.cli.start import StdioOptions, parse_stdio
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.visible import visible
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""Texts of others, shown so that nothing in them can hide or disguise what stands beside it.
+
+Names, arguments and reasons come from models, tools, chats and agents. Wherever people decide by what they see, prompts
+in chats included, a character that cannot be seen, or that changes how others are seen, is shown as `<U+202E>`.
+Look-alikes (a Cyrillic а) cannot be told from honest letters: a verdict is bound to the digest, not to the looks.
+
+Knows no terminal and no platform.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+__all__ = ["escaped", "hidden", "pretty", "visible"]
+
+JOINERS = "\u200c\u200d"
+"""Invisible, but words of some scripts and many emoji need them between their characters."""
+
+BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Letters and marks by their category, and yet nothing to be seen."""
+
+HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories: controls, formats (bidi and zero-width), halves of pairs, private and unassigned ones, separators."""
+
+MOST_MARKS = 4
+"""Combining marks in a row; more of them are drawn over the lines around."""
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """The text with every character that hides or turns others shown as `<U+202E>`; with `lines`, newlines stay.
+
+    Without `lines` a newline is `⏎`, so that a text cannot grow a line of its own; a tab is a space. Nothing is cut.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join([shown(text, place, lines) for place in range(len(text))])
+
+
+def hidden(text: str) -> frozenset[str]:
+    """The characters of a text that `visible` would not show as they are, newlines and tabs included."""
+    if text.isascii() and text.isprintable():
+        return frozenset()
+    return frozenset(char for place, char in enumerate(text) if hides(text, place))
+
+
+def escaped(text: str) -> str:
+    """JSON text with the characters that hide written as JSON escapes, which changes no value; newlines stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        [
+            json.dumps(char)[1:-1] if char != "\n" and hides(text, place) else char
+            for place, char in enumerate(text)
+        ]
+    )  # fmt: skip
+
+
+def pretty(arguments: str) -> str:
+    """A call's arguments on several lines where they are JSON, as they are where not; whole in any case."""
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def shown(text: str, place: int, lines: bool) -> str:
+    char = text[place]
+    if char == "\n":
+        return "\n" if lines else "⏎"
+    if char == "\t":
+        return " "
+    return f"<U+{ord(char):04X}>" if hides(text, place) else char
+
+
+def hides(text: str, place: int) -> bool:
+    """Whether the character at this place cannot be seen there, or changes how others are seen."""
+    char = text[place]
+    if " " <= char <= "~":
+        return False
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if char in JOINERS:
+        return not (joins(before) and joins(after))
+    if "\ufe00" <= char <= "\ufe0f":
+        # Says how the symbol before it is drawn; elsewhere, or in a row, it can only carry something.
+        return not (before in tuple("#*0123456789") or (joins(before) and unicodedata.category(before) != "Mn"))
+    if char in BLANKS or "\U000e0100" <= char <= "\U000e01ef" or unicodedata.category(char) in HIDING:
+        return True
+    return unicodedata.combining(char) > 0 and piled(text, place)
+
+
+def joins(char: str) -> bool:
+    """Whether a joiner may stand beside this character: one beyond ASCII that can be seen."""
+    return bool(char) and not char.isascii() and unicodedata.category(char) not in HIDING and char not in BLANKS
+
+
+def piled(text: str, place: int) -> bool:
+    """Whether a combining mark stands on a pile of others."""
+    pile = text[max(0, place - MOST_MARKS) : place]
+    return len(pile) == MOST_MARKS and all(unicodedata.combining(mark) for mark in pile)
