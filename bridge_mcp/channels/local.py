@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import anyio
 
-from bridge_mcp.core.errors import SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Inbox, Outgoing
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed, SendFailed
+from bridge_mcp.ports import ChannelHealth, ChannelTraits, Errand, Inbox, Part
 
 __all__ = ["LocalChannel"]
 
@@ -24,7 +25,11 @@ class LocalChannel:
         """Wait until cancelled: who writes here writes to the store."""
         await anyio.sleep_forever()
 
-    async def send(self, message: Outgoing) -> tuple[str, ...]:
+    def parts(self, errand: Errand) -> tuple[Part, ...]:
+        """See `ports.Channel`; nothing is ever cut here."""
+        return (Part(errand.chat, errand),)
+
+    async def send(self, part: Part) -> tuple[str, ...]:
         """Never called, because its messages are delivered when they are committed.
 
         Raises:
@@ -34,6 +39,17 @@ class LocalChannel:
             f"The local channel '{self.traits.name}' does not send: its messages are delivered when they are stored.",
             fix="Post it to the conversation instead.",
         )
+
+    async def show(self, chat: str, draft: int, text: str) -> None:
+        """Nothing: whoever reads here sees that a turn is under way."""
+
+    async def fetch(self, attachment: Attachment, most: int) -> bytes:
+        """Never called with a file of its own, because nobody can attach one here.
+
+        Raises:
+            FetchFailed: always.
+        """
+        raise FetchFailed(f"The local channel '{self.traits.name}' has no files.", fix="Read the file itself.")
 
     def health(self) -> ChannelHealth:
         """It has no platform that could be away."""

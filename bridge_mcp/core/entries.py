@@ -87,6 +87,8 @@ class Button:
 
     label: str
     value: str
+    token: str = ""
+    """What stands for it on the platform: drawn for this one message, so that nobody can press what was not shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ BridgeError
 ├── ModelFailed         a model call gave no reply
 ├── ToolFailed          a nested tool call gave no result
 │   └── ToolUncertain   nobody can say whether the call took effect
-└── SendFailed          a message did not go out
-    └── SendUncertain   nobody can say whether it went out
+├── SendFailed          a message did not go out
+│   └── SendUncertain   nobody can say whether it went out
+└── FetchFailed         a file could not be had
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "Denied",
+    "FetchFailed",
     "ModelFailed",
     "NewerSchema",
     "NotFound",
@@ -143,8 +145,8 @@ class ToolUncertain(ToolFailed):
 class SendFailed(BridgeError):
     """The message did not go out.
 
-    `retry_after_s` is set when the platform asked to wait that long, or when the request surely did not arrive:
-    then sending again is safe. None means that sending again cannot help.
+    `retry_after_s` is set when sending again is safe: the platform's own wait, which is kept exactly, or 0 when the
+    request surely did not arrive, and may soon. None means that sending again cannot help.
     """
 
     code = "send_failed"
@@ -158,3 +160,9 @@ class SendUncertain(SendFailed):
     """The connection broke while the message was on its way: nobody can say whether it went out."""
 
     code = "send_uncertain"
+
+
+class FetchFailed(BridgeError):
+    """The file could not be had."""
+
+    code = "fetch_failed"

@@ -15,7 +15,17 @@ from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.views import BRIDGE, Conversation, Event
 from bridge_mcp.engine import commands
 from bridge_mcp.engine.addresses import join, parse_message
-from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Incoming, Pairing, PairingRequest, Rules, Store
+from bridge_mcp.ports import (
+    Arrival,
+    ChannelRules,
+    ChannelTraits,
+    Clock,
+    Incoming,
+    Pairing,
+    PairingRequest,
+    Rules,
+    Store,
+)
 
 __all__ = ["MAX_REQUESTS", "Intake"]
 
@@ -38,13 +48,21 @@ class Intake:
         self._traits = traits
         self._clock = clock
 
-    async def put(self, incoming: Incoming) -> str:
+    async def put(self, arrival: Arrival) -> str:
         """Take a message in. Answers what a stranger is to be told, "" if nothing: strangers have no conversation."""
+        if not isinstance(arrival, Incoming):
+            return ""
+        incoming = arrival
         pairings = await self._pairings(incoming)
         if pairings is None:
             return await self._request_pairing(incoming)
         await self._hear(incoming, principal_of(incoming, pairings))
         return ""
+
+    async def offset(self, channel: str) -> int | None:
+        """See `ports.Inbox`."""
+        found = await self._store.board.get(f"offset:{channel}")
+        return found if isinstance(found, int) else None
 
     async def hear(self, incoming: Incoming) -> int:
         """Take in what this machine's own user says on a channel that needs no pairing; the seq of the message."""

@@ -84,7 +84,9 @@ class OutboxLane:
     async def _send(self, channel: Channel, message: Message) -> None:
         conversation, seq = message.conversation, message.seq
         try:
-            sent = await channel.send(outgoing(message))
+            sent: list[str] = []
+            for part in channel.parts(outgoing(message)):
+                sent += await channel.send(part)
         except SendUncertain as exc:
             logger.warning("%s: %s", message.id, exc)
             await self._store.log.record(conversation, Delivered(seq, "uncertain"))
@@ -98,7 +100,7 @@ class OutboxLane:
             logger.exception("%s: the channel failed unexpectedly", message.id)
             await self._store.log.record(conversation, Delivered(seq, "uncertain"))
         else:
-            await self._store.log.record(conversation, Delivered(seq, "sent", sent))
+            await self._store.log.record(conversation, Delivered(seq, "sent", tuple(sent)))
 
 
 def outgoing(message: Message) -> Outgoing:
@@ -106,9 +108,8 @@ def outgoing(message: Message) -> Outgoing:
     return Outgoing(
         message.conversation.partition("/")[2],
         message.text,
-        message.attachments,
-        message.buttons,
-        message.reply_to,
-        message.silent,
-        message.question,
+        buttons=message.buttons,
+        reply_to=message.reply_to,
+        silent=message.silent,
+        question=message.question,
     )

@@ -7,7 +7,24 @@ nobody probes. All methods are coroutines of one event loop, and none blocks it.
 from __future__ import annotations
 
 from bridge_mcp.ports.access import Access, Board, Grants, Pairing, PairingRequest
-from bridge_mcp.ports.channels import Channel, ChannelHealth, ChannelTraits, Clock, Inbox, Incoming, Outgoing
+from bridge_mcp.ports.channels import (
+    Arrival,
+    Channel,
+    ChannelHealth,
+    ChannelTraits,
+    Clock,
+    Edit,
+    Errand,
+    Ignored,
+    Inbox,
+    Incoming,
+    Moved,
+    Outgoing,
+    Part,
+    Reaction,
+    Tap,
+    Upload,
+)
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
 from bridge_mcp.ports.reading import Approvals, History, Outbox
@@ -19,6 +36,7 @@ __all__ = [
     "Access",
     "Agenda",
     "Approvals",
+    "Arrival",
     "Board",
     "Changes",
     "Channel",
@@ -26,10 +44,13 @@ __all__ = [
     "ChannelRules",
     "ChannelTraits",
     "Clock",
+    "Edit",
+    "Errand",
     "EventPage",
     "Feed",
     "Grants",
     "History",
+    "Ignored",
     "Inbox",
     "Incoming",
     "LogStore",
@@ -37,14 +58,19 @@ __all__ = [
     "ModelCall",
     "ModelReply",
     "ModelRequest",
+    "Moved",
     "Outbox",
     "Outgoing",
     "Pairing",
     "PairingRequest",
+    "Part",
+    "Reaction",
     "Recorded",
     "Rules",
     "ServerState",
     "ServerStatus",
     "Store",
+    "Tap",
     "Toolbox",
+    "Upload",
 ]

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
 
-from bridge_mcp.core.entries import (
-    Attachment,
-    Button,
-    Question,
-    Sender,
-)
+from bridge_mcp.core.entries import Attachment, Button, Question, Sender
 
-__all__ = ["Channel", "ChannelHealth", "ChannelTraits", "Clock", "Inbox", "Incoming", "Outgoing"]
+__all__ = [
+    "Arrival",
+    "Channel",
+    "ChannelHealth",
+    "ChannelTraits",
+    "Clock",
+    "Edit",
+    "Errand",
+    "Ignored",
+    "Inbox",
+    "Incoming",
+    "Moved",
+    "Outgoing",
+    "Part",
+    "Reaction",
+    "Tap",
+    "Upload",
+]
 
 
 class Clock(Protocol):
@@ -30,6 +43,13 @@ class ChannelTraits:
     needs_pairing: bool = True
     delivered_by_commit: bool = False
     """Its readers read the store: a committed message is a delivered one, and `send` is never called."""
+    prompts: bool = False
+    """Whether approvals are asked in its chats by messages with buttons. Where not, its readers look at the store."""
+    shows: bool = False
+    """Whether `show` does anything: a platform that knows "is typing", or drafts."""
+
+
+# -- coming in -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +59,94 @@ class Incoming:
     channel: str
     chat: str
     key: str
+    """The platform's id of the message, unique in its chat."""
     sender: Sender
     text: str
     at: float
     title: str = ""
     attachments: tuple[Attachment, ...] = ()
     reply_to: str = ""
+    """The message it replies to: the platform's id, or (on a local channel) ours."""
+    quote: str = ""
+    """The part of that message which it quotes, or its beginning where it is none of ours."""
+    forwarded_from: str = ""
+    """Who wrote it first, for people, where it was forwarded."""
+    group: bool = False
+    """Whether several people may write there."""
+    addressed: bool = True
+    """Whether it is meant for the bot. False for what people say to each other in a group."""
+    edit: str = ""
+    """Not empty: this is a new version of the message `key`; a stamp by which the same version is known again."""
+    offset: int | None = None
+    """Where the platform's stream stands once this is stored: kept in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """Somebody pressed a button below a message of ours."""
+
+    channel: str
+    chat: str
+    message: str
+    """The platform's id of the message."""
+    sender: Sender
+    token: str
+    """What the button carried: `Button.token`."""
+    at: float
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A chat has another id from now on (Telegram: a group became a supergroup). Its conversations stay the same."""
+
+    channel: str
+    chat: str
+    to: str
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something came in that concerns nobody; only the place in the stream is kept."""
+
+    channel: str
+    offset: int
+
+
+Arrival: TypeAlias = Incoming | Tap | Moved | Ignored
+
+
+class Inbox(Protocol):
+    """Where a channel puts what came in, one after the other."""
+
+    async def put(self, arrival: Arrival) -> str:
+        """Returns once it is stored, or refused by the gate: only then may the channel acknowledge it.
+
+        Answers what the sender is to be told outside of any log ("" for nothing): a stranger their pairing code, who
+        pressed a button what came of it. Putting the same thing again is harmless.
+        """
+        ...
+
+    async def offset(self, channel: str) -> int | None:
+        """The highest `offset` that was stored for a channel; None at first."""
+        ...
+
+
+# -- going out -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way out. Exactly one of `path`, `data` and `ref` says where its bytes are."""
+
+    kind: Literal["image", "audio", "video", "file"]
+    name: str
+    mime: str = ""
+    path: Path | None = None
+    data: bytes | None = None
+    ref: str = ""
+    """The platform's own name for a file it already has (Telegram: a `file_id`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +155,46 @@ class Outgoing:
 
     chat: str
     text: str
-    attachments: tuple[Attachment, ...] = ()
+    """Markdown, as models write it."""
+    uploads: tuple[Upload, ...] = ()
     buttons: tuple[Button, ...] = ()
+    """Shown below the last part, so that everything has been seen before one can be pressed."""
     reply_to: str = ""
+    """The platform's id of the message it replies to."""
     silent: bool = False
     question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A message that was sent gets another text; its buttons are replaced by these."""
+
+    chat: str
+    messages: tuple[str, ...]
+    """The platform's ids of its parts, in order. The text goes into the first ones, as far as it reaches."""
+    text: str
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji below a message; an empty one takes ours away."""
+
+    chat: str
+    message: str
+    emoji: str
+
+
+Errand: TypeAlias = Outgoing | Edit | Reaction
+"""Something to do on the platform, as one or more parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one request to the platform does. Only its channel knows what `body` is."""
+
+    chat: str
+    body: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +203,16 @@ class ChannelHealth:
 
     state: Literal["starting", "ready", "degraded", "stopped"]
     error: str = ""
+    """What is wrong, and the next move."""
     last_ok: float = 0.0
-
-
-class Inbox(Protocol):
-    """Where a channel puts what came in."""
-
-    async def put(self, incoming: Incoming) -> str:
-        """Returns once it is stored, or refused by the gate: only then may the channel acknowledge it.
-
-        Answers what a refused sender is to be told ("" for nothing); that has no place in any conversation's log.
-        """
-        ...
+    account: str = ""
+    """The account's name on the platform (`@my_bot`), once it is known."""
+    hints: tuple[str, ...] = ()
+    """What the owner should know, though it works."""
 
 
 class Channel(Protocol):
-    """One account on one platform."""
+    """One account on one platform. Only the engine runs it, sends and shows; any process may fetch."""
 
     traits: ChannelTraits
 
@@ -89,12 +220,34 @@ class Channel(Protocol):
         """Receive until cancelled. Reconnects by itself; raises only when it can never work (a wrong token)."""
         ...
 
-    async def send(self, message: Outgoing) -> tuple[str, ...]:
-        """Send it, in parts where the platform wants that; the platform's id of each part.
+    def parts(self, errand: Errand) -> tuple[Part, ...]:
+        """An errand cut into requests, in order; the same errand gives as many each time. No I/O, never empty."""
+        ...
+
+    async def send(self, part: Part) -> tuple[str, ...]:
+        """Do one request; the platform's ids of the messages it made or changed.
+
+        A channel keeps its platform's pace: it waits a moment where that is enough, and else fails with the time.
 
         Raises:
-            SendFailed: it surely did not go out; `retry_after_s` says when trying again is safe, None: never.
+            SendFailed: it surely did not go out. `retry_after_s` says when trying again is safe (0: soon; the caller
+                waits longer each time), None: never.
             SendUncertain: it may have gone out.
+        """
+        ...
+
+    async def show(self, chat: str, draft: int, text: str) -> None:
+        """Show that a reply is being made: "is typing", and where the platform can, its text so far ("" at first).
+
+        `draft` is the same for all of one reply, and never 0. Best effort: what fails is dropped.
+        """
+        ...
+
+    async def fetch(self, attachment: Attachment, most: int) -> bytes:
+        """The bytes of a file that came with a message, at most so many.
+
+        Raises:
+            FetchFailed: it is too large, or gone, or the platform did not give it; says which.
         """
         ...
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 import anyio
 
 from bridge_mcp.core.entries import Attachment, Sender
-from bridge_mcp.core.errors import SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Inbox, Incoming, Outgoing
+from bridge_mcp.core.errors import FetchFailed, SendFailed
+from bridge_mcp.ports import (
+    Arrival,
+    ChannelHealth,
+    ChannelTraits,
+    Clock,
+    Edit,
+    Errand,
+    Inbox,
+    Incoming,
+    Outgoing,
+    Part,
+    Reaction,
+    Tap,
+)
 from bridge_mcp.testing.clock import ManualClock
 
 __all__ = ["FakeChannel"]
@@ -26,6 +40,8 @@ class FakeChannel:
         name: as in `[channels.NAME]`.
         needs_pairing: see `ChannelTraits`.
         delivered_by_commit: see `ChannelTraits`.
+        prompts: see `ChannelTraits`.
+        part_size: characters at which it cuts a text into parts; 0: never.
         clock: tells the time of what it hears, and of its last good exchange.
     """
 
@@ -35,13 +51,22 @@ class FakeChannel:
         *,
         needs_pairing: bool = False,
         delivered_by_commit: bool = False,
+        prompts: bool = False,
+        part_size: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        self.traits = ChannelTraits(name, "fake", needs_pairing, delivered_by_commit)
+        self.traits = ChannelTraits(name, "fake", needs_pairing, delivered_by_commit, prompts, shows=True)
         self.sent: list[Outgoing] = []
-        """What reached the platform, in order."""
-        self.attempts: list[Outgoing] = []
-        """Every message that `send` was given."""
+        """The messages (or parts of them) that reached the platform, in order."""
+        self.edited: list[Edit] = []
+        self.reacted: list[Reaction] = []
+        self.shown: list[tuple[str, int, str]] = []
+        """What `show` was given."""
+        self.attempts: list[Errand] = []
+        """Every part that `send` was given."""
+        self.files: dict[str, bytes] = {}
+        """What `fetch` finds, by `Attachment.ref`."""
+        self._part_size = part_size
         self._clock = clock or ManualClock()
         self._failures: deque[tuple[SendFailed, bool]] = deque()
         self._ids, self._keys = count(1), count(1)
@@ -67,6 +92,10 @@ class FakeChannel:
         attachments: Sequence[Attachment] = (),
         reply_to: str = "",
         at: float | None = None,
+        group: bool = False,
+        addressed: bool = True,
+        edit: str = "",
+        offset: int | None = None,
     ) -> str:
         """Hear a message. Waits for `run` to have begun, and returns once the inbox has taken the message.
 
@@ -83,11 +112,24 @@ class FakeChannel:
             title=title,
             attachments=tuple(attachments),
             reply_to=reply_to,
+            group=group,
+            addressed=addressed,
+            edit=edit,
+            offset=offset,
         )
+        return await self.arrives(incoming)
+
+    async def press(self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None) -> str:
+        """Press a button below a message (the platform's id of it); what the presser is told."""
+        at = self._clock.now()
+        return await self.arrives(Tap(self.traits.name, chat, message, sender or Sender("1", "Ann"), token, at))
+
+    async def arrives(self, arrival: Arrival) -> str:
+        """Put anything into the inbox, once `run` has begun."""
         with anyio.fail_after(WAIT_S):
             while self._inbox is None:
                 await self._changed.wait()
-        return await self._inbox.put(incoming)
+        return await self._inbox.put(arrival)
 
     async def wait_for_sent(self, number: int) -> tuple[Outgoing, ...]:
         """Everything that was sent, once it is at least so many messages.
@@ -111,21 +153,66 @@ class FakeChannel:
             self._inbox = None
             self._state = ChannelHealth("stopped", last_ok=self._state.last_ok)
 
-    async def send(self, message: Outgoing) -> tuple[str, ...]:
+    def parts(self, errand: Errand) -> tuple[Part, ...]:
+        """See `ports.Channel`. Messages are cut every `part_size` characters; the rest goes with the last part."""
+        if not isinstance(errand, Outgoing) or not self._part_size:
+            return (Part(errand.chat, errand),)
+        size = self._part_size
+        texts = [errand.text[start : start + size] for start in range(0, len(errand.text), size)] or [""]
+        plain = [Outgoing(errand.chat, text, reply_to=errand.reply_to, silent=errand.silent) for text in texts[:-1]]
+        return tuple(Part(errand.chat, each) for each in (*plain, replace(errand, text=texts[-1])))
+
+    async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`.
 
         Raises:
             SendFailed: it was planned.
             SendUncertain: it was planned.
         """
-        self.attempts.append(message)
+        match part.body:
+            case Outgoing() | Edit() | Reaction() as errand:
+                pass
+            case _:
+                raise TypeError(f"{part.body!r} was not made by this channel")
+        self.attempts.append(errand)
         error, arrived = self._failures.popleft() if self._failures else (None, True)
         if arrived:
-            self.sent.append(message)
+            self._arrive(errand)
         self._wake()
         if error is not None:
             raise error
-        return (str(next(self._ids)),)
+        match errand:
+            case Outgoing():
+                return (str(next(self._ids)),)
+            case Edit(messages=messages):
+                return messages
+            case Reaction(message=message):
+                return (message,)
+
+    def _arrive(self, errand: Errand) -> None:
+        match errand:
+            case Outgoing():
+                self.sent.append(errand)
+            case Edit():
+                self.edited.append(errand)
+            case Reaction():
+                self.reacted.append(errand)
+
+    async def show(self, chat: str, draft: int, text: str) -> None:
+        """See `ports.Channel`."""
+        self.shown.append((chat, draft, text))
+        self._wake()
+
+    async def fetch(self, attachment: Attachment, most: int) -> bytes:
+        """See `ports.Channel`.
+
+        Raises:
+            FetchFailed: there is no such file, or it has more than `most` bytes.
+        """
+        found = self.files.get(attachment.ref)
+        if found is None or len(found) > most:
+            raise FetchFailed(f"'{attachment.ref}' is not there, or larger than {most} bytes.")
+        return found
 
     def health(self) -> ChannelHealth:
         return self._state

@@ -10,8 +10,14 @@ import pytest
 
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.core.errors import SendFailed
-from bridge_mcp.ports import Channel, Incoming, Outgoing
+from bridge_mcp.ports import Arrival, Channel, Incoming, Outgoing
 from bridge_mcp.testing import FakeChannel
+
+
+async def send(channel: Channel, text: str) -> tuple[str, ...]:
+    """Everything a short message takes."""
+    (part,) = channel.parts(Outgoing("1", text))
+    return await channel.send(part)
 
 
 class Box:
@@ -20,9 +26,13 @@ class Box:
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
 
-    async def put(self, incoming: Incoming) -> str:
-        self.heard.append(incoming)
-        return "Who are you?" if incoming.sender.id == "stranger" else ""
+    async def put(self, arrival: Arrival) -> str:
+        assert isinstance(arrival, Incoming)
+        self.heard.append(arrival)
+        return "Who are you?" if arrival.sender.id == "stranger" else ""
+
+    async def offset(self, channel: str) -> int | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -90,12 +100,12 @@ async def test_what_it_hears_is_in_the_inbox(rig: Rig) -> None:
 async def test_sends_unless_a_commit_delivers(rig: Rig) -> None:
     if rig.channel.traits.delivered_by_commit:
         with pytest.raises(SendFailed) as failure:
-            await rig.channel.send(Outgoing("1", "hi"))
+            await send(rig.channel, "hi")
         assert failure.value.retry_after_s is None
         assert failure.value.fix
     else:
-        first = await rig.channel.send(Outgoing("1", "hi"))
-        second = await rig.channel.send(Outgoing("1", "hi"))
+        first = await send(rig.channel, "hi")
+        second = await send(rig.channel, "hi")
         assert first
         assert second
         assert not set(first) & set(second)

@@ -11,7 +11,7 @@ from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.errors import ModelFailed, SendFailed, SendUncertain, ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.ports import Channel, Clock, Incoming, Model, ModelReply, ModelRequest, Outgoing, Toolbox
+from bridge_mcp.ports import Arrival, Channel, Clock, Incoming, Model, ModelReply, ModelRequest, Outgoing, Toolbox
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock, calls, says
 
 HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
@@ -140,15 +140,25 @@ def test_the_toolbox_checks_arguments(toolbox: FakeToolbox, arguments: dict[str,
     assert toolbox.check(toolbox.tools()[0], arguments) == told
 
 
+async def send(channel: Channel, text: str) -> tuple[str, ...]:
+    """Everything a short message takes."""
+    (part,) = channel.parts(Outgoing("1", text))
+    return await channel.send(part)
+
+
 class Box:
     """An `Inbox` that refuses strangers."""
 
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
 
-    async def put(self, incoming: Incoming) -> str:
-        self.heard.append(incoming)
-        return "Who are you?" if incoming.sender.id == "stranger" else ""
+    async def put(self, arrival: Arrival) -> str:
+        assert isinstance(arrival, Incoming)
+        self.heard.append(arrival)
+        return "Who are you?" if arrival.sender.id == "stranger" else ""
+
+    async def offset(self, channel: str) -> int | None:
+        return None
 
 
 async def test_the_channel_hears_what_it_is_told_once_it_runs() -> None:
@@ -178,11 +188,11 @@ async def test_the_channel_remembers_what_it_sent_and_fails_as_planned() -> None
     channel.fail(SendFailed("flood", retry_after_s=3.0))
     channel.fail(SendUncertain("cut"), arrived=True)
     with pytest.raises(SendFailed, match="flood"):
-        await channel.send(Outgoing("1", "a"))
+        await send(channel, "a")
     with pytest.raises(SendUncertain):
-        await channel.send(Outgoing("1", "b"))
-    assert await channel.send(Outgoing("1", "c")) == ("1",)
-    assert [message.text for message in channel.attempts] == ["a", "b", "c"]
+        await send(channel, "b")
+    assert await send(channel, "c") == ("1",)
+    assert [errand.text for errand in channel.attempts if isinstance(errand, Outgoing)] == ["a", "b", "c"]
     assert [message.text for message in await channel.wait_for_sent(2)] == ["b", "c"]
 
 
@@ -192,6 +202,6 @@ async def test_waiting_for_what_is_sent_later() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(channel.wait_for_sent, 2)
             await anyio.wait_all_tasks_blocked()
-            group.start_soon(channel.send, Outgoing("1", "a"))
-            group.start_soon(channel.send, Outgoing("1", "b"))
+            group.start_soon(send, channel, "a")
+            group.start_soon(send, channel, "b")
     assert len(channel.sent) == 2
