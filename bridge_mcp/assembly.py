@@ -21,7 +21,7 @@ from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.ports import Channel, Store
+from bridge_mcp.ports import Channel, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ class Standby:
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         config, store = self.assembly.config, self.assembly.store
         toolbox = toolbox_type(config.tool_servers, on_change=lambda: engine.changed(), clock=self.clock)
-        engine = engine_type(store, config.rules, self.channels, self.models, toolbox, self.clock)
+        tools = with_builtins(toolbox, config, store)
+        engine = engine_type(store, config.rules, self.channels, self.models, tools, self.clock)
         async with anyio.create_task_group() as tasks:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)
@@ -250,6 +251,14 @@ def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
     from bridge_mcp.toolservers.box import NestedToolbox
 
     return Engine, NestedToolbox
+
+
+def with_builtins(nested: Toolbox, config: Config, store: Store) -> Toolbox:
+    """The nested tools and the bridge's own as one box."""
+    from bridge_mcp.toolservers.builtin import WithBuiltins
+    from bridge_mcp.toolservers.reading_on import read_result
+
+    return WithBuiltins(nested, [read_result(store.log, config.rules.result_chars)])
 
 
 def engine_lives(config: Config) -> bool:

@@ -13,6 +13,7 @@ from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import SCOPES, Budget
+from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.toolservers.settings import ToolServer
@@ -150,7 +151,7 @@ class Reading:
         if section.model or responder == "assistant":
             self._model_known(key, section, model)
         for server in section.tool_servers or ():
-            self._among(f"{key}.tool_servers", server, self.file.tool_servers, "tool servers")
+            self._among(f"{key}.tool_servers", server, {*self.file.tool_servers, BRIDGE}, "tool servers")
         return ChannelRules(
             name=name,
             responder=responder,

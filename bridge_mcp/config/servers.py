@@ -7,6 +7,7 @@ from pathlib import Path
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.toolservers.settings import ToolRule, ToolServer
 
 __all__ = ["tool_server"]
@@ -21,6 +22,8 @@ def tool_server(
 ) -> ToolServer | None:
     """One server's settings; None when they say neither or both of command and url."""
     key = f"tool_servers.{name}"
+    if name == BRIDGE:
+        problems.add(key, "this name is taken by the bridge's own tools.", "Use another name.")
     alien = ONLY_HTTP if section.command else ONLY_STDIO
     for each in alien:
         if getattr(section, each) and not (section.command and section.url):

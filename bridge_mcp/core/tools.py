@@ -16,7 +16,9 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput
 
 __all__ = [
+    "BRIDGE",
     "JSON",
+    "READ_RESULT",
     "Confirmation",
     "ToolResult",
     "ToolSpec",
@@ -29,6 +31,12 @@ __all__ = [
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Confirmation: TypeAlias = Literal["required", "never", "by-annotation", "default"]
+
+BRIDGE = "bridge"
+"""The server name of the bridge's own tools; no nested server may have it."""
+
+READ_RESULT = "bridge__read_result"
+"""The tool by which a model reads on in a result that was too long to be shown whole."""
 
 MAX_NAME = 64
 """The longest tool name that OpenAI, Anthropic and Gemini all take."""

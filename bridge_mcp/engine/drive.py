@@ -51,7 +51,7 @@ from bridge_mcp.core.transcript import transcript
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import Clock, Model, ModelReply, ModelRequest, Store, Toolbox
+from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, ModelRequest, Store, Toolbox
 
 __all__ = ["Drive", "Hands"]
 
@@ -240,9 +240,10 @@ class Drive:
                 )
             )
         await self._intend(log, policy, *entries)
+        caller = requested_by(log)
         for call, spec, arguments in begun:
             scope = self._calls[call.id] = anyio.CancelScope()
-            effects.start_soon(self._tool, call, spec, arguments, scope)
+            effects.start_soon(self._tool, call, spec, arguments, caller, scope)
 
     def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """What is wrong with a call, as the model is told; "" if nothing is."""
@@ -252,20 +253,21 @@ class Drive:
             return str(exc)
         return f"Not run: these arguments do not fit {spec.name}: {wrong}" if wrong else ""
 
-    async def _tool(self, call: Call, spec: ToolSpec, arguments: str, scope: anyio.CancelScope) -> None:
+    async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
         finished = Finished(call.id, "stopped", CUT_OFF)
         try:
             with scope:
-                finished = await self._outcome(call, spec, arguments)
+                finished = await self._outcome(call, spec, arguments, caller)
             await self._record(finished)
         finally:
             del self._calls[call.id]
             self.signal.set()
 
-    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str) -> Finished:
+    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished:
+        context = CallContext(self.conversation, call.id, caller)
         try:
-            result = await self._hands.toolbox.call(spec, parse_arguments(arguments))
+            result = await self._hands.toolbox.call(spec, parse_arguments(arguments), context=context)
         except ToolUncertain as exc:
             return Finished(call.id, "unknown", f"{exc} It was not run again; check before you repeat it.")
         except ToolFailed as exc:

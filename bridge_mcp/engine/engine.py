@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import anyio
 
-from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.drive import Hands
 from bridge_mcp.engine.intake import Intake
@@ -101,7 +101,9 @@ class Engine:
     async def _tell(self, told: Told | None) -> Told:
         """Put up how channels and tool servers are; write only what changed since `told`."""
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
-        listed = (self._toolbox.tools(), self._toolbox.status())
+        # Reading on in results is the models' own business: clients get results whole.
+        shown = tuple(spec for spec in self._toolbox.tools() if spec.name != READ_RESULT)
+        listed = (shown, self._toolbox.status())
         if told is None or told[0] != healths:
             await board.put_channels(self._store, healths)
         if told is None or told[1] != listed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge_mcp.core.policy import Grant, Policy
-from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Toolbox
 
@@ -26,9 +26,14 @@ class Policies:
         return known or ChannelRules(name, responder="off", tool_servers=None if name == CALLS else ())
 
     def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
-        """The tools that this conversation may use."""
+        """The tools that this conversation may use. Reading on in results goes with whatever gives results.
+
+        A client's own calls are answered whole, so it has no use for that.
+        """
         allowed = self.channel(conversation).tool_servers
-        return tuple(spec for spec in self._toolbox.tools() if allowed is None or spec.server in allowed)
+        own = [spec for spec in self._toolbox.tools() if spec.name == READ_RESULT]
+        found = [s for s in self._toolbox.tools() if (allowed is None or s.server in allowed) and s not in own]
+        return (*found, *own) if found and not conversation.startswith(f"{CALLS}/") else tuple(found)
 
     async def snapshot(self, conversation: str, *, calls_open: bool) -> Policy:
         """The policy now. Grants matter only while calls are open, and are looked up only then."""

@@ -30,7 +30,7 @@ from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
 from bridge_mcp.ports.reading import Approvals, History, Outbox
 from bridge_mcp.ports.rules import ChannelRules, Rules
 from bridge_mcp.ports.store import Store
-from bridge_mcp.ports.tools import ServerState, ServerStatus, Toolbox
+from bridge_mcp.ports.tools import CallContext, ServerState, ServerStatus, Toolbox
 
 __all__ = [
     "Access",
@@ -38,6 +38,7 @@ __all__ = [
     "Approvals",
     "Arrival",
     "Board",
+    "CallContext",
     "Changes",
     "Channel",
     "ChannelHealth",

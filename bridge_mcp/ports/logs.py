@@ -44,6 +44,10 @@ class LogStore(Protocol):
         """
         ...
 
+    async def find(self, conversation: str, key: str) -> Logged | None:
+        """The entry that stands under this key (`entries.key`), however long ago; None if there is none."""
+        ...
+
     async def intend(
         self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
     ) -> tuple[Logged, ...]:

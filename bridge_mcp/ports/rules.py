@@ -38,3 +38,9 @@ class Rules:
     max_turns: int = 64
     """How many conversations are driven at once."""
     budget: Budget = Budget()
+    max_result_chars: int = 20_000
+    """How many characters of a tool's result a model is shown at once; the rest it can ask for."""
+
+    def result_chars(self, conversation: str) -> int:
+        """How many characters of a tool's result the model of a conversation is shown at once."""
+        return self.max_result_chars

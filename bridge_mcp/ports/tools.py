@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 
-__all__ = ["ServerState", "ServerStatus", "Toolbox"]
+__all__ = ["CallContext", "ServerState", "ServerStatus", "Toolbox"]
 
 ServerState: TypeAlias = Literal["connecting", "ready", "degraded", "stopped"]
 
@@ -25,6 +25,17 @@ class ServerStatus:
     restarts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """For whom a call runs. The bridge's own tools work by it; nested servers are told nothing of it."""
+
+    conversation: str = ""
+    call: str = ""
+    """The call's id in that conversation's log; "" outside of one."""
+    caller: str = ""
+    """Who asked for it: `assistant`, `assistant for CLIENT`, or the client's name."""
+
+
 class Toolbox(Protocol):
     """The tools of all nested servers."""
 
@@ -38,7 +49,9 @@ class Toolbox(Protocol):
         """Wait until each of these has been connected or has failed once, or time is up."""
         ...
 
-    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+    ) -> ToolResult:
         """Run a tool. An error the tool itself reports is a result with `is_error`.
 
         Raises:

@@ -11,7 +11,7 @@ import anyio
 
 from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical
-from bridge_mcp.ports import ServerStatus
+from bridge_mcp.ports import CallContext, ServerStatus
 
 __all__ = ["FakeToolbox", "Hold"]
 
@@ -54,6 +54,8 @@ class FakeToolbox:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Mapping[str, JSON]]] = []
         """Every call that was begun: the tool's name and its arguments."""
+        self.contexts: list[CallContext] = []
+        """For whom each of them ran."""
         self._tools: dict[str, tuple[ToolSpec, ToolFunction]] = {}
         self._holds: dict[str, Hold] = {}
         self._planned: dict[str, list[ToolFailed]] = {}
@@ -108,7 +110,9 @@ class FakeToolbox:
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """At once."""
 
-    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+    ) -> ToolResult:
         """See `ports.Toolbox`.
 
         Raises:
@@ -117,6 +121,7 @@ class FakeToolbox:
         if spec.name not in self._tools:
             raise ToolFailed(f"There is no tool '{spec.name}'.", fix=f"The tools are: {', '.join(self._tools)}.")
         self.calls.append((spec.name, arguments))
+        self.contexts.append(context or CallContext())
         hold = self._holds.get(spec.name)
         if hold is not None:
             hold.entered.set()

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.errors import ConfigError, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_names
-from bridge_mcp.ports import Clock, ServerStatus
+from bridge_mcp.ports import CallContext, Clock, ServerStatus
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
@@ -118,7 +118,9 @@ class NestedToolbox:
                 if name in servers:
                     await supervisor.settled.wait()
 
-    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+    ) -> ToolResult:
         """Run a tool; see `Toolbox`."""
         supervisor = self._supervisors.get(spec.server)
         if supervisor is None:

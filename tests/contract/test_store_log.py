@@ -54,6 +54,16 @@ async def test_a_log_is_read_in_order_from_after_a_seq_or_from_the_end(store: St
     assert await seqs(limit=99) == list(range(10))
 
 
+async def test_an_entry_is_found_by_its_key_in_its_own_conversation_alone(store: Store) -> None:
+    await say(store, HERE, *(f"text {n}" for n in range(3)))
+    await store.log.record(HERE, Finished("4.0", "ok", "done"))
+    found = await store.log.find(HERE, "tool:4.0")
+    assert found is not None
+    assert (found.seq, found.entry) == (3, Finished("4.0", "ok", "done"))
+    assert await store.log.find(HERE, "tool:4.1") is None
+    assert await store.log.find("local/other", "tool:4.0") is None
+
+
 async def test_a_conversation_without_entries_is_empty(store: Store) -> None:
     assert await store.log.load("local/nobody") == ()
     assert await store.history.conversation("local/nobody") is None

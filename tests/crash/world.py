@@ -20,6 +20,7 @@ from bridge_mcp.engine.drive import Drive, Hands
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import (
+    CallContext,
     ChannelRules,
     Grants,
     ModelCall,
@@ -120,7 +121,9 @@ class Bank:
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """Always."""
 
-    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+    ) -> ToolResult:
         await self._points.reach(f"before {spec.tool}")
         if spec.tool == "pay":
             self._paid.append(str(arguments["id"]))

@@ -42,6 +42,10 @@ class SqliteLog:
 
         return read(self._reader) if head - first <= LONG else await self._readers.run(read)
 
+    async def find(self, conversation: str, key: str) -> Logged | None:
+        row = self._reader.row("under_key", name=conversation, key=key)
+        return None if row is None else logged(conversation, *row)
+
     async def intend(
         self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
     ) -> tuple[Logged, ...]:

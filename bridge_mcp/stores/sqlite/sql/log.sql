@@ -25,6 +25,12 @@ ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
 -- name: keyed(id, key)$
 SELECT seq FROM log WHERE conversation = :id AND key = :key;
 
+-- name: under_key(name, key)^
+SELECT l.seq, l.at, l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id
+WHERE c.name = :name AND l.key = :key;
+
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
 -- name: advance(id, head, at, calling, woken)!

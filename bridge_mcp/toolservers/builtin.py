@@ -1,0 +1,109 @@
+"""The bridge's own tools, beside those of nested servers in one box. A `Toolbox`.
+
+They are called as any tool is: through the gate, with a `Started` before and a `Finished` after. What they need of the
+bridge they are given as ports; which conversation a call belongs to stands in its `CallContext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError, ToolFailed
+from bridge_mcp.core.tools import BRIDGE, JSON, ToolResult, ToolSpec, canonical, tool_name
+from bridge_mcp.ports import CallContext, ServerStatus, Toolbox
+from bridge_mcp.toolservers.schemas import Schemas
+
+__all__ = ["Builtin", "ToolFunction", "WithBuiltins", "builtin"]
+
+ToolFunction: TypeAlias = Callable[[Mapping[str, JSON], CallContext], Awaitable[ToolResult]]
+"""Runs a call. A `BridgeError` it raises is told to the model as an error of the tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """One tool of the bridge."""
+
+    spec: ToolSpec
+    run: ToolFunction
+
+
+def builtin(
+    tool: str,
+    description: str,
+    schema: Mapping[str, JSON],
+    run: ToolFunction,
+    *,
+    read_only: bool = False,
+    destructive: bool = True,
+    idempotent: bool = False,
+    free: bool = False,
+) -> Builtin:
+    """A tool called `bridge__TOOL`. `free`: it never asks, whatever the owner's defaults are."""
+    spec = ToolSpec(
+        name=tool_name(BRIDGE, tool),
+        server=BRIDGE,
+        tool=tool,
+        description=description,
+        schema=canonical(dict(schema)),
+        read_only=read_only,
+        destructive=destructive and not read_only,
+        idempotent=idempotent or read_only,
+        open_world=False,
+        confirmation="never" if free else "default",
+    )
+    return Builtin(spec, run)
+
+
+class WithBuiltins:
+    """The tools of a nested box, and behind them the bridge's own.
+
+    Raises:
+        ConfigError: two built-ins have one name.
+    """
+
+    def __init__(self, nested: Toolbox, builtins: Iterable[Builtin]) -> None:
+        self._nested = nested
+        self._schemas = Schemas()
+        self._own: dict[str, Builtin] = {}
+        for each in builtins:
+            if each.spec.name in self._own:
+                raise ConfigError(f"Two built-in tools are called '{each.spec.name}'.")
+            self._own[each.spec.name] = each
+        self._specs = tuple(each.spec for each in self._own.values())
+
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The nested ones, then the bridge's own, which never change."""
+        return (*self._nested.tools(), *self._specs)
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How the nested servers are; the bridge's own tools have no server that could fail."""
+        return self._nested.status()
+
+    async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
+        """Wait for nested servers; see `Toolbox`."""
+        await self._nested.ready(servers, timeout_s)
+
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+    ) -> ToolResult:
+        """Run a tool; see `Toolbox`. What a built-in one cannot do comes back as its error."""
+        own = self._own.get(spec.name) if spec.server == BRIDGE else None
+        if own is None:
+            return await self._nested.call(spec, arguments, context=context)
+        if own.spec.schema != spec.schema:
+            raise ToolFailed(f"'{spec.name}' takes other arguments now.", fix="Look at the tools there are now.")
+        wrong = self.check(spec, arguments)
+        try:
+            if wrong:
+                raise BadInput(f"These arguments do not fit {spec.name}: {wrong}")
+            return await own.run(arguments, context or CallContext())
+        except BridgeError as exc:
+            return ToolResult(str(exc), is_error=True)
+
+    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        """What is wrong with these arguments by the tool's schema, "" if nothing is."""
+        if spec.name in self._own and spec.server == BRIDGE:
+            return self._schemas.complaint(spec.schema, arguments)
+        return self._nested.check(spec, arguments)

@@ -1,0 +1,63 @@
+"""`bridge__read_result`: how a model reads on in a tool's result that was too long to be shown whole.
+
+The log keeps every result whole; what is capped is only the model's view of it. So the answer comes from the log, and
+running it again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bridge_mcp.core.entries import Cleared, Finished
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.tools import JSON, READ_RESULT, ToolResult
+from bridge_mcp.ports import CallContext, LogStore
+from bridge_mcp.toolservers.builtin import Builtin, builtin
+
+__all__ = ["read_result"]
+
+SCHEMA: Mapping[str, JSON] = {
+    "type": "object",
+    "properties": {
+        "handle": {"type": "string", "description": "As the note at the end of the shortened result names it."},
+        "offset": {"type": "integer", "minimum": 0, "description": "The first character to read; 0 is the beginning."},
+    },
+    "required": ["handle", "offset"],
+    "additionalProperties": False,
+}
+
+
+def read_result(log: LogStore, chars: Callable[[str], int]) -> Builtin:
+    """The tool. `chars` says how many characters of a result a conversation's model is shown at once."""
+
+    async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        handle, offset = str(arguments["handle"]), int(str(arguments["offset"]))
+        content = await whole(log, context.conversation, handle)
+        if offset >= len(content):
+            raise BadInput(f"The result {handle} has {len(content):,} characters; {offset:,} is behind its end.")
+        end = min(len(content), offset + max(1, chars(context.conversation)))
+        more = f"go on with offset {end}" if end < len(content) else "that is its end"
+        return ToolResult(f"{content[offset:end]}\n[characters {offset} to {end} of {len(content)}; {more}]")
+
+    return builtin(
+        READ_RESULT.partition("__")[2],
+        "Read on in a tool result that was shortened: the note at its end names the handle and the offset.",
+        SCHEMA,
+        run,
+        read_only=True,
+        free=True,  # it shows no more than the call that was let run has found
+    )
+
+
+async def whole(log: LogStore, conversation: str, handle: str) -> str:
+    """The text of a result of this conversation, as the tool gave it.
+
+    Raises:
+        NotFound: there is none, or the history was cleared since.
+    """
+    found = await log.find(conversation, f"tool:{handle}")
+    if found is not None and isinstance(found.entry, Finished):
+        since = await log.load(conversation, found.seq)
+        if not any(isinstance(logged.entry, Cleared) for logged in since):
+            return found.entry.content
+    raise NotFound(f"There is no result '{handle[:40]}' here.", fix="Use a handle as a shortened result names it.")
