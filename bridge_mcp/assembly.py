@@ -21,7 +21,8 @@ from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.ports import Channel, Store, Toolbox
+from bridge_mcp.engine.pins import BoardPins
+from bridge_mcp.ports import Channel, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Assembly:
 
     config: Config
     store: Store
+    files: Files
     bridge: Bridge
     place: Place
 
@@ -98,6 +100,7 @@ async def open_bridge(
         ConfigError: the settings ask for what there is not.
         StoreError: the store cannot be opened.
     """
+    from bridge_mcp.stores.files import FileFolder
     from bridge_mcp.stores.sqlite import open_store
 
     channels = make_channels(config.channels)
@@ -117,7 +120,8 @@ async def open_bridge(
             is_engine=lambda: place.held,
             engine_lives=lambda: place.held or engine_lives(config),
         )
-        assembly = Assembly(config, store, bridge, place)
+        files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
+        assembly = Assembly(config, store, files, bridge, place)
         if models is None:
             yield assembly
             return
@@ -222,7 +226,9 @@ class Standby:
         """Be the engine until cancelled, or broken."""
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         config, store = self.assembly.config, self.assembly.store
-        toolbox = toolbox_type(config.tool_servers, on_change=lambda: engine.changed(), clock=self.clock)
+        toolbox = toolbox_type(
+            config.tool_servers, on_change=lambda: engine.changed(), clock=self.clock, pins=BoardPins(store.board)
+        )
         tools = with_builtins(toolbox, config, store)
         engine = engine_type(store, config.rules, self.channels, self.models, tools, self.clock)
         async with anyio.create_task_group() as tasks:

@@ -52,6 +52,8 @@ def load_config(
         stdio=reading.stdio(),
         allowed_hosts=tuple(file.http.allowed_hosts),
         allowed_origins=tuple(file.http.allowed_origins),
+        max_file=int(file.store.max_file_mb * 1_000_000),
+        max_files=int(file.store.max_files_mb * 1_000_000),
         secrets=reading.secrets.known,
     )
     problems.check()

@@ -40,6 +40,8 @@ class Store(Section):
     """[store]"""
 
     url: Text | None = None
+    max_file_mb: float = Field(default=20.0, gt=0, le=1000)
+    max_files_mb: float = Field(default=1000.0, gt=0)
 
 
 class ModelSection(Section):
@@ -95,6 +97,7 @@ class ToolServer(Section):
     connect_timeout_s: float = Field(default=20.0, gt=0, le=3600)
     confirmation: Confirmation = "default"
     allowed_tools: list[Text] = ["*"]
+    pinned: bool = True
     tools: dict[str, ToolShape] = {}
 
 

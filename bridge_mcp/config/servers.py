@@ -47,6 +47,7 @@ def tool_server(
         connect_timeout_s=section.connect_timeout_s,
         confirmation=section.confirmation,
         allowed_tools=tuple(section.allowed_tools),
+        pinned=section.pinned,
         tools=rules(section),
     )
 

@@ -45,6 +45,7 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # confirmation = "never"                   # required, never, or default (what [approvals] says)
 # allowed_tools = ["get_*"]
 # timeout_s = 60
+# pinned = true                            # a tool that changed since it was first seen asks, whatever else holds
 
 # [tool_servers.files]
 # url = "http://127.0.0.1:9000/mcp"
@@ -85,4 +86,6 @@ expires_s = 600                            # 0: never
 
 # [store]
 # url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)
+# max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,
+# max_files_mb = 1000                      # and all together; beyond that the oldest are removed
 """

@@ -57,6 +57,9 @@ class Config:
     """Names by which HTTP clients reach the bridge, beside this machine's own."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages that may use it over HTTP."""
+    max_file: int = 20_000_000
+    """Bytes of one kept file, and of all of them together."""
+    max_files: int = 1_000_000_000
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
 
@@ -69,6 +72,12 @@ class Config:
     def store_path(self) -> Path:
         """The SQLite file."""
         return Path(self.store_url.removeprefix("sqlite:///"))
+
+    @property
+    def files_path(self) -> Path:
+        """The folder of kept files: one beside each store."""
+        default = self.store_path == self.state_dir / STORE_NAME
+        return self.state_dir / "files" if default else self.store_path.with_name(f"{self.store_path.name}.files")
 
     @property
     def lock_path(self) -> Path:

@@ -282,12 +282,11 @@ def step_of_call(
         return Settle(call, "unknown", UNKNOWN)
     if fate.judged is not None:
         return step_of_verdict(call, fate.judged, policy)
-    if fate.begun:
-        return Run(((call, call.arguments, "repeatable"),))
-    match policy.gate(call, now):
+    match policy.gate(call, now):  # also of what was begun before: the tool may be another one by now
         case Refuse(because):
             return Settle(call, "error", because)
         case Free(because):
+            because = "repeatable" if fate.begun else because
             return Judge(call, "approved", because) if fate.asked else Run(((call, call.arguments, because),))
         case NeedsVerdict(because):
             if fate.asked is None:
@@ -409,11 +408,7 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
     """
     view = read(relevant(log))
     pending = [(call, view.fates[call.id]) for call in view.calls]
-    return tuple(
-        (call, fate.asked if fate.judged is None and not fate.begun else None)
-        for call, fate in pending
-        if not fate.finished
-    )
+    return tuple((call, fate.asked if fate.judged is None else None) for call, fate in pending if not fate.finished)
 
 
 def reaches_back_to(log: Log) -> int:

@@ -132,6 +132,8 @@ class Policy:
             arguments = parse_arguments(call.arguments)
         except BadInput as exc:
             return Refuse(str(exc))
+        if spec.changed:
+            return Ask(f"{spec.tool} is no longer what it was: {spec.changed}")
         wanted = self.confirmation if spec.confirmation == "default" else spec.confirmation
         if wanted == "never":
             return Free("policy")

@@ -60,6 +60,8 @@ class ToolSpec:
     open_world: bool = True
     confirmation: Confirmation = "default"
     """From the owner's config; `default` means what `[approvals] confirmation` says."""
+    changed: str = ""
+    """How it differs from what was first seen of it, or last approved; while it says something, every call asks."""
 
     @property
     def repeatable(self) -> bool:
@@ -98,11 +100,11 @@ def parse_arguments(text: str) -> dict[str, JSON]:
 
 
 def call_digest(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-    """What an approval is bound to: server, tool, schema and canonical arguments.
+    """What an approval is bound to: server, tool, what the tool says it does and takes, and canonical arguments.
 
-    `sha256:` and 64 hex digits. Any change of any of the four gives another digest.
+    `sha256:` and 64 hex digits. Any change of any of them gives another digest.
     """
-    parts = canonical([spec.server, spec.tool, spec.schema, dict(arguments)])
+    parts = canonical([spec.server, spec.tool, spec.schema, spec.description, dict(arguments)])
     return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -242,6 +242,8 @@ class Drive:
         await self._intend(log, policy, *entries)
         caller = requested_by(log)
         for call, spec, arguments in begun:
+            if spec.changed and told_of(spec.changed, call, log):
+                await self._hands.toolbox.accept(spec)
             scope = self._calls[call.id] = anyio.CancelScope()
             effects.start_soon(self._tool, call, spec, arguments, caller, scope)
 
@@ -346,6 +348,15 @@ def replied(reply: ModelReply, started: int, turn: int) -> Replied:
         Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls)
     )
     return Replied(reply.text, calls, started, turn, reply.model, reply.usage)
+
+
+def told_of(change: str, call: Call, log: Log) -> bool:
+    """Whether whoever approved a call was told of this change of its tool.
+
+    What the tool says and takes is bound by the approval's digest, but a hint may have changed since it was asked.
+    """
+    asked = [e.entry for e in relevant(log) if isinstance(e.entry, Asked) and e.entry.call == call.id]
+    return any(change in entry.reason for entry in asked)
 
 
 def requested_by(log: Log) -> str:

@@ -25,14 +25,16 @@ from bridge_mcp.ports.channels import (
     Tap,
     Upload,
 )
+from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
 from bridge_mcp.ports.reading import Approvals, History, Outbox
 from bridge_mcp.ports.rules import ChannelRules, Rules
 from bridge_mcp.ports.store import Store
-from bridge_mcp.ports.tools import CallContext, ServerState, ServerStatus, Toolbox
+from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress
 
 __all__ = [
+    "KEPT",
     "Access",
     "Agenda",
     "Approvals",
@@ -49,6 +51,7 @@ __all__ = [
     "Errand",
     "EventPage",
     "Feed",
+    "Files",
     "Grants",
     "History",
     "Ignored",
@@ -65,6 +68,7 @@ __all__ = [
     "Pairing",
     "PairingRequest",
     "Part",
+    "Pins",
     "Reaction",
     "Recorded",
     "Rules",
@@ -72,6 +76,7 @@ __all__ = [
     "ServerStatus",
     "Store",
     "Tap",
+    "ToolProgress",
     "Toolbox",
     "Upload",
 ]

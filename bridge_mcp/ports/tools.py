@@ -1,16 +1,19 @@
-"""The port of the nested tool servers."""
+"""The port of the nested tool servers, and what they need of the store: the definitions that were seen before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 
-__all__ = ["CallContext", "ServerState", "ServerStatus", "Toolbox"]
+__all__ = ["CallContext", "Pins", "ServerState", "ServerStatus", "ToolProgress", "Toolbox"]
 
 ServerState: TypeAlias = Literal["connecting", "ready", "degraded", "stopped"]
+
+ToolProgress: TypeAlias = Callable[[float, float | None, str], None]
+"""Hears how far a running call is: progress so far, the total if it is known, and words ("" for none). Never blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,20 @@ class ServerStatus:
     error: str = ""
     since: float = 0.0
     restarts: int = 0
+    instructions: str = ""
+    """How the server says its tools are best used. Written by a stranger: for a prompt only if the owner wants it."""
+
+
+class Pins(Protocol):
+    """What was seen of each server's tools before: for each tool, what its definition was when it was trusted."""
+
+    async def load(self, server: str) -> Mapping[str, JSON]:
+        """What was kept for this server; empty when nothing was."""
+        ...
+
+    async def keep(self, server: str, pinned: Mapping[str, JSON]) -> None:
+        """Keep this for the server, in place of what was kept before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +67,23 @@ class Toolbox(Protocol):
         ...
 
     async def call(
-        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
     ) -> ToolResult:
-        """Run a tool. An error the tool itself reports is a result with `is_error`.
+        """Run a tool. An error the tool itself reports is a result with `is_error`. Cancelling tells the server.
 
         Raises:
             ToolFailed: the call surely did not run.
             ToolUncertain: it may have run.
         """
+        ...
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """A call of a tool that has changed was approved: from now on it is known as it is here."""
         ...
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
 import anyio
 
 from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical
-from bridge_mcp.ports import CallContext, ServerStatus
+from bridge_mcp.ports import CallContext, ServerStatus, ToolProgress
 
 __all__ = ["FakeToolbox", "Hold"]
 
@@ -56,9 +56,12 @@ class FakeToolbox:
         """Every call that was begun: the tool's name and its arguments."""
         self.contexts: list[CallContext] = []
         """For whom each of them ran."""
+        self.accepted: list[str] = []
+        """The name of every changed tool that was accepted."""
         self._tools: dict[str, tuple[ToolSpec, ToolFunction]] = {}
         self._holds: dict[str, Hold] = {}
         self._planned: dict[str, list[ToolFailed]] = {}
+        self._progress: dict[str, list[tuple[float, float | None, str]]] = {}
 
     def add(self, spec: ToolSpec, function: ToolFunction) -> None:
         """Have this tool, in place of one of the same name."""
@@ -94,6 +97,15 @@ class FakeToolbox:
         """Make the next call of this tool raise this, behind those planned before; its function is not run."""
         self._planned.setdefault(name, []).append(error)
 
+    def change(self, name: str, how: str) -> None:
+        """Have a tool be another one than was seen first: its calls ask, until one was approved."""
+        spec, function = self._tools[name]
+        self.add(replace(spec, changed=how), function)
+
+    def report(self, name: str, progress: float, total: float | None = None, words: str = "") -> None:
+        """Make every call of this tool tell of its progress, after what it told before."""
+        self._progress.setdefault(name, []).append((progress, total, words))
+
     def count(self, name: str) -> int:
         """How often a call of this tool was begun."""
         return sum(1 for called, _ in self.calls if called == name)
@@ -111,7 +123,12 @@ class FakeToolbox:
         """At once."""
 
     async def call(
-        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
     ) -> ToolResult:
         """See `ports.Toolbox`.
 
@@ -128,8 +145,17 @@ class FakeToolbox:
             await hold.released.wait()
         if self._planned.get(spec.name):
             raise self._planned[spec.name].pop(0)
+        for told in self._progress.get(spec.name, ()):
+            if progress is not None:
+                progress(*told)
         given = await self._tools[spec.name][1](arguments)
         return ToolResult(given) if isinstance(given, str) else given
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """See `ports.Toolbox`; the tool has not changed any more."""
+        kept, function = self._tools[spec.name]
+        self.accepted.append(spec.name)
+        self.add(replace(kept, changed=""), function)
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """See `ports.Toolbox`; it reads the schema's `required`, `additionalProperties` and types of properties."""

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.errors import ConfigError, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_names
-from bridge_mcp.ports import CallContext, Clock, ServerStatus
+from bridge_mcp.ports import CallContext, Clock, Pins, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
@@ -38,6 +38,7 @@ class NestedToolbox:
 
     Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
     before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
+    `pins` is where definitions of tools are kept that were seen before; without it, no change of them is noticed.
     `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
     """
 
@@ -48,6 +49,7 @@ class NestedToolbox:
         on_change: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
         pause_s: float = FIRST_PAUSE_S,
+        pins: Pins | None = None,
     ) -> None:
         self._warden = Warden()
         self._schemas = Schemas()
@@ -57,7 +59,7 @@ class NestedToolbox:
         for server in servers:
             if server.name in self._supervisors:
                 raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
-            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s)
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins)
             self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
@@ -119,7 +121,12 @@ class NestedToolbox:
                     await supervisor.settled.wait()
 
     async def call(
-        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
     ) -> ToolResult:
         """Run a tool; see `Toolbox`."""
         supervisor = self._supervisors.get(spec.server)
@@ -129,7 +136,14 @@ class NestedToolbox:
             canonical(dict(arguments)).encode()
         except ValueError as exc:
             raise ToolFailed(f"The arguments of '{spec.name}' cannot be sent as JSON: {exc}.") from exc
-        return await supervisor.call(spec, arguments)
+        return await supervisor.call(spec, arguments, progress)
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """Know a tool as it is in `spec`; see `Toolbox`."""
+        supervisor = self._supervisors.get(spec.server)
+        if supervisor is not None:
+            await supervisor.pinning.accept(spec.tool, spec)
+            self._look_again()
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """What is wrong with these arguments by the tool's schema, "" if nothing is."""
@@ -147,12 +161,12 @@ class NestedToolbox:
 
     def _collected(self) -> tuple[ToolSpec, ...]:
         """All tools under their names in the bridge."""
-        pairs = [(s.server, tool) for s in self._supervisors.values() for tool in s.tools.values()]
-        names = tool_names((server.name, tool.name) for server, tool in pairs)
+        pairs = [(s, tool) for s in self._supervisors.values() for tool in s.tools.values()]
+        names = tool_names((at.server.name, tool.name) for at, tool in pairs)
         return tuple(
             ToolSpec(
-                name=names[server.name, tool.name],
-                server=server.name,
+                name=names[at.server.name, tool.name],
+                server=at.server.name,
                 tool=tool.name,
                 description=tool.description,
                 schema=tool.schema,
@@ -160,7 +174,8 @@ class NestedToolbox:
                 destructive=tool.destructive,
                 idempotent=tool.idempotent,
                 open_world=tool.open_world,
-                confirmation=server.confirmation_of(tool.name),
+                confirmation=at.server.confirmation_of(tool.name),
+                changed=at.pinning.change_of(tool.name),
             )
-            for server, tool in pairs
+            for at, tool in pairs
         )

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError, ToolFailed
 from bridge_mcp.core.tools import BRIDGE, JSON, ToolResult, ToolSpec, canonical, tool_name
-from bridge_mcp.ports import CallContext, ServerStatus, Toolbox
+from bridge_mcp.ports import CallContext, ServerStatus, Toolbox, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 
 __all__ = ["Builtin", "ToolFunction", "WithBuiltins", "builtin"]
@@ -86,12 +86,17 @@ class WithBuiltins:
         await self._nested.ready(servers, timeout_s)
 
     async def call(
-        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
     ) -> ToolResult:
         """Run a tool; see `Toolbox`. What a built-in one cannot do comes back as its error."""
         own = self._own.get(spec.name) if spec.server == BRIDGE else None
         if own is None:
-            return await self._nested.call(spec, arguments, context=context)
+            return await self._nested.call(spec, arguments, context=context, progress=progress)
         if own.spec.schema != spec.schema:
             raise ToolFailed(f"'{spec.name}' takes other arguments now.", fix="Look at the tools there are now.")
         wrong = self.check(spec, arguments)
@@ -101,6 +106,11 @@ class WithBuiltins:
             return await own.run(arguments, context or CallContext())
         except BridgeError as exc:
             return ToolResult(str(exc), is_error=True)
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """See `Toolbox`; the bridge's own tools change with the bridge alone."""
+        if spec.server != BRIDGE:
+            await self._nested.accept(spec)
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """What is wrong with these arguments by the tool's schema, "" if nothing is."""

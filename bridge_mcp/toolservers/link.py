@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult
+from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child
 from bridge_mcp.toolservers.settings import ToolServer
 
@@ -58,8 +59,8 @@ class Link(Protocol):
         """All pages."""
         ...
 
-    async def call(self, tool: str, arguments: Mapping[str, JSON]) -> ToolResult:
-        """Run a tool. Cancelling tells the server.
+    async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
+        """Run a tool. Cancelling tells the server. With `progress`, it is asked to tell how far it is.
 
         Raises:
             Unsent, Refused, Lost: see there.

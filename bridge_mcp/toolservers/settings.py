@@ -53,6 +53,8 @@ class ToolServer:
     confirmation: Confirmation = "default"
     allowed_tools: tuple[str, ...] = ("*",)
     """Patterns (fnmatch) over the server's own tool names; empty means none."""
+    pinned: bool = True
+    """A tool whose definition changed after it was first seen asks, whatever else holds, until a call is approved."""
     tools: tuple[ToolRule, ...] = ()
     """The first rule whose pattern matches wins, so the most specific one comes first."""
 

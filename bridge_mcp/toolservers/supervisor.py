@@ -21,9 +21,10 @@ import anyio.to_thread
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
-from bridge_mcp.ports import Clock, ServerState, ServerStatus
+from bridge_mcp.ports import Clock, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.child import Child, running
 from bridge_mcp.toolservers.link import Connect, Link, ListedTool, Lost, Refused, Unsent
+from bridge_mcp.toolservers.pinning import Pinning
 from bridge_mcp.toolservers.reasons import explained
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.warden import Warden
@@ -70,8 +71,10 @@ class Supervisor:
         clock: Clock,
         on_change: Callable[[], None],
         pause_s: float = FIRST_PAUSE_S,
+        pins: Pins | None = None,
     ) -> None:
         self.server = server
+        self.pinning = Pinning(server, pins)
         self.tools: Mapping[str, ListedTool] = {}
         """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
@@ -185,6 +188,7 @@ class Supervisor:
     async def _list(self, link: Link) -> None:
         """Take the tools as they are now. Of two with one name the first counts."""
         listed = {tool.name: tool for tool in reversed(await link.list_tools()) if self.server.allows(tool.name)}
+        await self.pinning.look(listed.values())
         self.tools = {name: listed[name] for name in sorted(listed)}
 
     async def _nudged(self) -> None:
@@ -216,7 +220,9 @@ class Supervisor:
 
     # -- for callers -------------------------------------------------------------------------------------------
 
-    async def call(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(
+        self, spec: ToolSpec, arguments: Mapping[str, JSON], progress: ToolProgress | None = None
+    ) -> ToolResult:
         """Run a tool as `Toolbox.call` says. A call that surely was not sent is sent once more."""
         limit_s = self.server.timeout_of(spec.tool)
         ends_at = anyio.current_time() + limit_s
@@ -227,7 +233,7 @@ class Supervisor:
             ends = self._ends
             try:
                 with anyio.fail_after(ends_at - anyio.current_time()):
-                    return await link.call(spec.tool, arguments)
+                    return await link.call(spec.tool, arguments, progress)
             except Unsent as exc:
                 unsent = str(exc)
                 self._down(life, unsent)

@@ -15,6 +15,7 @@ from typing import Any, cast
 import anyio
 import httpx2
 from fastmcp import Client
+from fastmcp.client.client import ProgressHandler
 from fastmcp.client.messages import MessageHandler
 from fastmcp.client.transports import ClientTransport, StdioTransport
 from mcp import MCPError
@@ -35,6 +36,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge_mcp import __version__
 from bridge_mcp.core.tools import JSON, ToolResult
+from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child, child_environment
 from bridge_mcp.toolservers.link import ListedTool, Lost, Mode, Refused, Unsent
 from bridge_mcp.toolservers.pipes import UNSENT, PipeTransport
@@ -83,12 +85,14 @@ class ClientLink:
         """All pages."""
         return tuple(listed(tool) for tool in await self.client.list_tools())
 
-    async def call(self, tool: str, arguments: Mapping[str, JSON]) -> ToolResult:
+    async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
         """Run a tool; see `Link`."""
         if not self.alive:
             raise Unsent("the connection is closed")
         try:
-            return tool_result(await self.client.call_tool_mcp(tool, cast("dict[str, Any]", dict(arguments))))
+            given = cast("dict[str, Any]", dict(arguments))
+            answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
+            return tool_result(answer)
         except MCPError as exc:
             return answered_with_error(exc)
         except BREAKS as exc:
@@ -114,6 +118,16 @@ class ClientLink:
                 logger.debug("the stream of change notices broke: %s", exc)
             await anyio.sleep(pause)
             pause = min(pause * 2, RELISTEN_MAX_S)
+
+
+def heard_by(listener: ToolProgress | None) -> ProgressHandler:
+    """What the client calls with each word of progress; without a listener it swallows them (the client would log)."""
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        if listener is not None:
+            listener(progress, total, message or "")
+
+    return hear
 
 
 def answered_with_error(exc: MCPError) -> ToolResult:

@@ -29,6 +29,7 @@ from bridge_mcp.ports import (
     Rules,
     ServerStatus,
     Store,
+    ToolProgress,
 )
 
 ANN = Sender("7", "Ann")
@@ -122,13 +123,21 @@ class Bank:
         """Always."""
 
     async def call(
-        self, spec: ToolSpec, arguments: Mapping[str, JSON], *, context: CallContext | None = None
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
     ) -> ToolResult:
         await self._points.reach(f"before {spec.tool}")
         if spec.tool == "pay":
             self._paid.append(str(arguments["id"]))
         await self._points.reach(f"after {spec.tool}")
         return ToolResult("ok")
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """Nothing here ever changes."""
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         return ""

@@ -122,6 +122,25 @@ async def test_edited_arguments_run_and_are_logged_as_such(tmp_path: Path) -> No
     assert toolbox.calls == [("files__delete", {"path": "b.txt"})]
 
 
+async def test_a_changed_tool_asks_until_one_call_of_it_was_approved(tmp_path: Path) -> None:
+    look: tuple[str, dict[str, JSON]] = ("files__list", {})
+    model = FakeModel([calls(look), says("One."), calls(look, look), calls(look), says("Two.")])
+    toolbox = files()
+    async with world(tmp_path, model, toolbox) as it:
+        await it.settled("look")
+        toolbox.change("files__list", "its description is another one")
+        message = await it.say("look again")
+        first, second = await it.approvals(2)
+        assert first.reason == "list is no longer what it was: its description is another one"
+        assert toolbox.count("files__list") == 1
+        await it.bridge.reject_call(SUPERVISOR, second.id, reason="no")
+        assert toolbox.accepted == []
+        await it.bridge.approve_call(SUPERVISOR, first.id, digest=first.digest)
+        assert (await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=10)).text == "Two."
+    assert toolbox.accepted == ["files__list"]
+    assert toolbox.count("files__list") == 3
+
+
 async def test_the_first_verdict_wins_and_the_late_one_is_told_who_decided(tmp_path: Path) -> None:
     model = FakeModel([calls(DELETE), says("Done.")])
     async with world(tmp_path, model, files()) as it:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Message: TypeAlias = "dict[str, Any]"
@@ -150,6 +151,20 @@ def launcher() -> None:
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.DEVNULL)
     for line in sys.stdin:
         answer(json.loads(line), refusal)
+
+
+def shifting() -> None:
+    """Lists what stands in the file named in SHIFTING as JSON, now; a call of `go` says that it has changed."""
+    path = Path(os.environ["SHIFTING"])
+    for line in sys.stdin:
+        match json.loads(line):
+            case {"method": "tools/list", "id": number}:
+                say({"id": number, "result": {"tools": json.loads(path.read_text("utf-8"))}})
+            case {"method": "tools/call", "id": number, "params": {"name": "go"}}:
+                say({"method": "notifications/tools/list_changed"})
+                say({"id": number, "result": {"content": [{"type": "text", "text": "gone"}]}})
+            case message:
+                answer(message, refusal)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge_mcp.core.decide import (
@@ -32,6 +34,7 @@ from bridge_mcp.core.entries import (
     Stopped,
 )
 from bridge_mcp.core.policy import Budget, Grant, Policy
+from bridge_mcp.core.tools import Confirmation, call_digest
 from tests.unit.logs import (
     ANN,
     TOOLS,
@@ -337,3 +340,35 @@ def test_clearing_begins_a_new_epoch() -> None:
     assert step(*gated(asked("1.0"), judged("1.0", "cancelled"), Cleared("ann"))) == Idle()
     assert step(*gated(Cleared("ann"), heard("again", "m2"))) == CallModel(turn=4, attempt=1)
     assert step(*gated(tool_started("1.0"), Cleared("ann"), finished("1.0"))) == Idle()
+
+
+@pytest.mark.parametrize("confirmation", ["never", "by-annotation", "required"])
+def test_a_tool_that_changed_asks_whatever_else_would_let_it_run(confirmation: Confirmation) -> None:
+    changed = replace(TOOLS["files__read"], changed="its description is another one", confirmation=confirmation)
+    policy = replace(POLICY, tools={**TOOLS, "files__read": changed}, grants=(Grant(1, "*"),))
+    asking = (heard(), model_started(), replied("", "files__read"))
+    found = step(*asking, policy=policy)
+    assert isinstance(found, Ask)
+    assert found.calls[0][1] == "read is no longer what it was: its description is another one"
+    # also when it was begun before it changed, and was cut off
+    begun = (*asking, tool_started("1.0", repeatable=True))
+    assert isinstance(step(*begun), Run)
+    assert isinstance(step(*begun, policy=policy), Ask)
+    waiting = (*begun, asked("1.0", "files__read"))
+    assert step(*waiting, policy=policy) == Wait(None)
+    assert [call.id for call, asked_for in open_calls(log(*waiting)) if asked_for] == ["1.0"]
+    assert isinstance(step(*waiting, judged("1.0"), policy=policy), Run)
+    # once it is trusted again, what was asked meanwhile is closed by rule
+    assert isinstance(step(*waiting), Judge)
+
+
+def test_an_approval_is_bound_to_what_the_tool_says_and_takes() -> None:
+    read = TOOLS["files__read"]
+    others = (
+        replace(read, description="Another."),
+        replace(read, schema="{}"),
+        replace(read, server="other"),
+        replace(read, tool="other"),
+    )
+    assert len({call_digest(spec, {}) for spec in (read, *others)}) == 5
+    assert call_digest(replace(read, changed="somehow", confirmation="required"), {}) == call_digest(read, {})

@@ -1,0 +1,137 @@
+"""Files kept by the hash of what they hold, in one folder of bounded size. Knows nothing of who wants them.
+
+`folder/ab/abcdef…`: the name is the SHA-256 of the bytes, so the same bytes are kept once, and no name comes from
+outside. When the folder grows beyond its limit, the files that were not used for the longest are removed: a reference
+in an old log entry then says so when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import anyio.to_thread
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput, NotFound, StoreError
+from bridge_mcp.ports import KEPT
+
+__all__ = ["MAX_FILE", "MAX_FOLDER", "FileFolder", "kind_of"]
+
+MAX_FILE = 20_000_000
+MAX_FOLDER = 1_000_000_000
+"""Bytes."""
+ROOM = 0.9
+"""How full the folder is after files were removed: else every file would remove another."""
+
+REF = re.compile(rf"{KEPT}([0-9a-f]{{64}})")
+
+
+class FileFolder:
+    """See `ports.Files`. Any number of processes may use one folder; it is made with the first file."""
+
+    def __init__(self, folder: Path, *, max_file: int = MAX_FILE, max_folder: int = MAX_FOLDER) -> None:
+        self.folder = folder
+        self.max_file = max_file
+        self.max_folder = max_folder
+        self._size: int | None = None  # as last counted, and what was added since
+        self._lock = threading.Lock()
+
+    async def put(self, data: bytes, *, mime: str = "", name: str = "") -> Attachment:
+        """See `ports.Files`."""
+        if len(data) > self.max_file:
+            raise BadInput(
+                f"A file of {len(data):,} bytes is too large to keep: the limit is {self.max_file:,}.",
+                fix="Raise max_file_mb in [store], or use a smaller file.",
+            )
+        digest = await anyio.to_thread.run_sync(self._keep, data)
+        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, name, len(data))
+
+    async def read(self, ref: str) -> bytes:
+        """See `ports.Files`."""
+        found = REF.fullmatch(ref)
+        if found is None:
+            raise NotFound(f"'{ref[:100]}' is no file of the bridge.", fix="Pass a reference as a message shows it.")
+        try:
+            return await anyio.to_thread.run_sync(self._read, self._path(found[1]))
+        except FileNotFoundError:
+            raise NotFound(
+                "This file was removed to make room for newer ones.", fix="Raise max_files_mb in [store] to keep more."
+            ) from None
+        except OSError as exc:
+            raise StoreError(f"{exc.filename} cannot be read: {exc.strerror}.") from exc
+
+    # -- on a thread ------------------------------------------------------------------------------------------
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        data = path.read_bytes()
+        with suppress(OSError):
+            os.utime(path)  # it is in use: the last to be removed
+        return data
+
+    def _keep(self, data: bytes) -> str:
+        """Write the bytes, unless they are there."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._path(digest)
+        try:
+            with suppress(FileNotFoundError):
+                os.utime(path)
+                return digest
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = path.with_name(f".{digest}.{os.getpid()}.{threading.get_ident()}")
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())  # the log entry that names it is on disk when it is told of, too
+            beside.replace(path)
+            self._make_room(len(data))
+        except OSError as exc:
+            raise StoreError(
+                f"A file cannot be kept in {self.folder}: {exc.strerror or exc}.",
+                fix="Free some space there, and let this user write to it.",
+            ) from exc
+        return digest
+
+    def _make_room(self, added: int) -> None:
+        """Remove what was not used for the longest, when there is too much."""
+        with self._lock:
+            if self._size is not None and self._size + added <= self.max_folder:
+                self._size += added
+                return
+            found = sorted(self._files())
+            self._size = sum(size for _, size, _ in found)
+            if self._size <= self.max_folder:
+                return
+            for _, size, path in found:
+                if self._size <= self.max_folder * ROOM:
+                    break
+                with suppress(FileNotFoundError):  # another process was first
+                    path.unlink()
+                self._size -= size
+
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """When each was last used, its size, its place."""
+        found: list[tuple[float, int, Path]] = []
+        for path in self.folder.glob("??/*"):
+            with suppress(FileNotFoundError):
+                told = path.stat()
+                found.append((told.st_mtime, told.st_size, path))
+        return found
+
+
+def kind_of(mime: str) -> Literal["image", "audio", "video", "file"]:
+    """What an attachment of this MIME type is."""
+    match mime.partition("/")[0]:
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "file"

@@ -1,0 +1,142 @@
+"""Which definitions of a server's tools are trusted: as they were first seen, or as they last were approved.
+
+A server may change what a tool says and takes after people have got used to approving it. So the first sight of a tool
+is kept, and whatever differs from it is told, in words for whoever decides. Of the hints only those count that now
+sound safer: they are what lets a call run unasked.
+
+A server at another place (other command, arguments or url) is another server: its owner chose it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Protocol, cast
+
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import Pins
+from bridge_mcp.toolservers.link import ListedTool
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["Defined", "Pinning"]
+
+MAX_KEPT = 4000
+"""Definitions kept of one server; a list that is never twice the same does not fill the store."""
+
+
+class Defined(Protocol):
+    """What a tool says of itself: of a listed tool and of a `ToolSpec` the same."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def read_only(self) -> bool: ...
+    @property
+    def destructive(self) -> bool: ...
+    @property
+    def idempotent(self) -> bool: ...
+    @property
+    def open_world(self) -> bool: ...
+
+
+class Pinning:
+    """The trusted definitions of one server's tools. Without `pins`, or where the owner does not want it: all are."""
+
+    def __init__(self, server: ToolServer, pins: Pins | None) -> None:
+        self._server = server
+        self._pins = pins if server.pinned else None
+        self._known: dict[str, JSON] | None = None
+        self._changes: dict[str, str] = {}
+
+    def change_of(self, tool: str) -> str:
+        """How a tool, as it was listed last, differs from what is trusted; "" if it does not."""
+        return self._changes.get(tool, "")
+
+    async def look(self, listed: Iterable[ListedTool]) -> None:
+        """Compare what is listed now with what is trusted; what was never seen is trusted from now on.
+
+        Raises:
+            StoreError: what was seen before cannot be read or kept.
+        """
+        if self._pins is None:
+            return
+        tools = list(listed)
+        known = await self._loaded(self._pins)
+        self._changes = {
+            tool.name: how
+            for tool in tools
+            if (how := difference(cast("Mapping[str, JSON]", known.get(tool.name) or pinned(tool)), tool))
+        }
+        fresh = [tool for tool in tools if tool.name not in known]
+        if fresh:
+            known = {**known, **{tool.name: pinned(tool) for tool in fresh}}
+            await self._keep(self._pins, known, {tool.name for tool in tools})
+
+    async def accept(self, name: str, tool: Defined) -> None:
+        """Trust a tool as it is here.
+
+        Raises:
+            StoreError: this cannot be kept, so it is not trusted.
+        """
+        if self._pins is None:
+            return
+        known = await self._loaded(self._pins)
+        await self._keep(self._pins, {**known, name: pinned(tool)}, {name})
+        self._changes.pop(name, None)
+
+    async def _loaded(self, pins: Pins) -> dict[str, JSON]:
+        if self._known is None:
+            kept = await pins.load(self._server.name)
+            tools = kept.get("tools")
+            same = kept.get("place") == place(self._server)
+            self._known = dict(tools) if same and isinstance(tools, dict) else {}
+        return self._known
+
+    async def _keep(self, pins: Pins, known: dict[str, JSON], wanted: set[str]) -> None:
+        """Keep these, and forget the oldest of those not wanted where there are too many."""
+        for name in [name for name in known if name not in wanted][: max(0, len(known) - MAX_KEPT)]:
+            del known[name]
+        await pins.keep(self._server.name, {"place": place(self._server), "tools": known})
+        self._known = known
+
+
+def pinned(tool: Defined) -> JSON:
+    """What is kept of a definition."""
+    return {
+        "description": short_hash(tool.description),
+        "schema": short_hash(tool.schema),
+        "read_only": tool.read_only,
+        "destructive": tool.destructive,
+        "idempotent": tool.idempotent,
+        "open_world": tool.open_world,
+    }
+
+
+def difference(before: Mapping[str, JSON], tool: Defined) -> str:
+    """What is another thing than before, for people; "" if nothing is, or it only sounds riskier now."""
+    found: list[str] = []
+    if before.get("description") != short_hash(tool.description):
+        found.append("its description is another one")
+    if before.get("schema") != short_hash(tool.schema):
+        found.append("it takes other arguments")
+    if tool.read_only and not before.get("read_only"):
+        found.append("it now says that it only reads")
+    elif not tool.destructive and before.get("destructive"):
+        found.append("it now says that it destroys nothing")
+    if tool.idempotent and not before.get("idempotent"):
+        found.append("it now says that repeating it does no harm")
+    if not tool.open_world and before.get("open_world"):
+        found.append("it now says that it stays within its own world")
+    return ", ".join(found)
+
+
+def place(server: ToolServer) -> str:
+    """What tells one server from another one of the same name."""
+    return short_hash("\0".join((server.command, *server.args, server.url)))
+
+
+def short_hash(text: str) -> str:
+    """128 bits: nobody makes a second text with the same."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
