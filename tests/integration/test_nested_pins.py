@@ -42,7 +42,9 @@ class Shifting:
         self.tools(STAY, GO)
 
     def tools(self, *tools: Mapping[str, Any]) -> None:
-        self.path.write_text(json.dumps(tools), encoding="utf-8")
+        beside = self.path.with_suffix(".new")
+        beside.write_text(json.dumps(tools), encoding="utf-8")
+        beside.replace(self.path)  # the server may be reading it just now
 
     def server(self, **settings: Any) -> ToolServer:
         return module("wild", "shifting", env={"SHIFTING": str(self.path)}, **settings)
