@@ -10,6 +10,7 @@ from bridge_mcp.core.entries import (
     Cleared,
     Configured,
     Delivered,
+    Edited,
     Entry,
     Failed,
     Finished,
@@ -17,8 +18,10 @@ from bridge_mcp.core.entries import (
     Judged,
     Logged,
     Posted,
+    Reacted,
     Replied,
     Requested,
+    Revised,
     Sender,
     Started,
     Stopped,
@@ -90,11 +93,8 @@ def entry_line(conversation: str, logged: Logged) -> Text:
 def entry_words(conversation: str, entry: Entry) -> str:
     """What an entry tells, in words; whole."""
     match entry:
-        case Heard() as e:
-            late = " (late)" if e.late else ""
-            return f"{person(e.sender)}: {e.text}{files(len(e.attachments))} → {e.to}{late}"
-        case Posted() as e:
-            return f"{person(e.by)}: {e.text}{files(len(e.files))}" + (" (a question)" if e.question else "")
+        case Heard() | Edited() | Posted() | Revised() | Reacted() | Delivered():
+            return message_words(entry)
         case Requested() as e:
             return f"{e.by} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
         case Replied() as e:
@@ -108,10 +108,26 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"by {e.by}: responder {e.responder or 'as the channel says'}"
         case Failed() as e:
             return f"{e.effect} #{e.ref}: {e.reason}" + (f", again at {clock(e.retry_at)}" if e.retry_at else "")
-        case Delivered() as e:
-            return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
         case _:
             return call_words(conversation, entry)
+
+
+def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered) -> str:
+    """What an entry of a message, or of something done to one, tells."""
+    match entry:
+        case Heard() as e:
+            late = " (late)" if e.late else ""
+            return f"{person(e.sender)}: {e.text}{files(len(e.attachments))} → {e.to}{late}"
+        case Edited() as e:
+            return f"#{e.message} now says: {e.text}"
+        case Posted() as e:
+            return f"{person(e.by)}: {e.text}{files(len(e.files))}" + (" (a question)" if e.question else "")
+        case Revised() as e:
+            return f"#{e.message} by {person(e.by)}: {e.text}"
+        case Reacted() as e:
+            return f"#{e.message} by {person(e.by)}: {e.emoji or 'no reaction any more'}"
+        case Delivered() as e:
+            return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
 
 
 def call_words(conversation: str, entry: Started | Asked | Judged | Finished) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "Cleared",
     "Configured",
     "Delivered",
+    "Edited",
     "Entry",
     "Failed",
     "Finished",
@@ -35,9 +36,11 @@ __all__ = [
     "Outcome",
     "Posted",
     "Question",
+    "Reacted",
     "Replied",
     "Requested",
     "Responder",
+    "Revised",
     "Sender",
     "Started",
     "Stopped",
@@ -144,6 +147,21 @@ class Heard:
     """True when it waited on the platform for longer than the owner's limit."""
     title: str = ""
     """The chat's own title, where the platform gives one."""
+    quote: str = ""
+    """What it quotes of the message it replies to."""
+    forwarded_from: str = ""
+    """Who wrote it first, where it was forwarded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """Whoever wrote a message changed its text. It wakes nobody: what was answered stays answered."""
+
+    message: int
+    """The seq of the `Heard`."""
+    text: str
+    key: str
+    """The platform's id of the message, and a stamp of this version of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +176,28 @@ class Posted:
     reply_to: str = ""
     silent: bool = False
     question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A message of ours is to get another text, and these buttons in the place of those it has."""
+
+    message: int
+    """The seq of the entry whose text it was."""
+    text: str
+    by: Sender
+    key: str
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """A message is to get our reaction; an empty emoji takes it away."""
+
+    message: int
+    emoji: str
+    by: Sender
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +328,7 @@ class Delivered:
     """The seq of the entry whose text it was."""
     status: Literal["sent", "uncertain"] = "sent"
     platform_ids: tuple[str, ...] = ()
-    """One per part, in order."""
+    """Of what it became on the platform, in order; an empty one for each part whose fate is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +346,10 @@ class Failed:
 
 Entry: TypeAlias = (
     Heard
+    | Edited
     | Posted
+    | Revised
+    | Reacted
     | Requested
     | Judged
     | Stopped
@@ -345,6 +388,12 @@ def key(entry: Entry) -> str | None:
             return f"heard:{entry.key}"
         case Posted():
             return f"posted:{entry.key}"
+        case Edited():
+            return f"edited:{entry.key}"
+        case Revised():
+            return f"revised:{entry.key}"
+        case Reacted():
+            return f"reacted:{entry.key}"
         case Judged():
             return f"judged:{entry.call}"
         case Finished():
@@ -364,7 +413,7 @@ def wakes(entry: Entry) -> bool:
     match entry:
         case Heard():
             return entry.to == "assistant" and entry.answers is None
-        case Posted() | Configured() | Delivered():
+        case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered():
             return False
         case Failed():
             return entry.effect == "model"

@@ -17,6 +17,8 @@ from bridge_mcp.core.entries import (
     Cleared,
     Configured,
     Delivered,
+    Edited,
+    Entry,
     Failed,
     Finished,
     Heard,
@@ -24,8 +26,10 @@ from bridge_mcp.core.entries import (
     Logged,
     Posted,
     Question,
+    Reacted,
     Replied,
     Responder,
+    Revised,
     Sender,
     Started,
     Stopped,
@@ -48,6 +52,8 @@ __all__ = [
     "event_of",
     "grant_of",
     "message_of",
+    "text_after",
+    "tokens_of",
 ]
 
 MessageStatus: TypeAlias = Literal["received", "queued", "sending", "sent", "uncertain", "failed"]
@@ -57,6 +63,8 @@ EventType: TypeAlias = Literal[
     "message.sent",
     "message.uncertain",
     "message.failed",
+    "message.edited",
+    "message.reacted",
     "approval.requested",
     "approval.decided",
     "tool.started",
@@ -78,7 +86,7 @@ BRIDGE = Sender("bridge", "bridge", "bot")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation, in or out."""
+    """One message of a conversation, in or out; or, by its `kind`, something on its way to a message that went out."""
 
     conversation: str
     seq: int
@@ -96,6 +104,16 @@ class Message:
     """Why it failed, or is still queued."""
     platform_ids: tuple[str, ...] = ()
     attempts: int = 0
+    kind: Literal["message", "edit", "reaction"] = "message"
+    """An edit's `text` is the new text, a reaction's the emoji. Lists hold messages only."""
+    target: int | None = None
+    """The seq of the message that an edit or a reaction is for."""
+    parts: int = 0
+    """How many parts of it went out already."""
+    edited: bool = False
+    """Whether `text` is a later version of it."""
+    quote: str = ""
+    forwarded_from: str = ""
 
     @property
     def id(self) -> str:
@@ -164,7 +182,17 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
     match logged.entry:
         case Heard() as e:
             return Message(
-                conversation, seq, at, "in", e.sender, e.text, "received", e.attachments, reply_to=e.reply_to
+                conversation,
+                seq,
+                at,
+                "in",
+                e.sender,
+                e.text,
+                "received",
+                e.attachments,
+                reply_to=e.reply_to,
+                quote=e.quote,
+                forwarded_from=e.forwarded_from,
             )
         case Posted() as e:
             return Message(
@@ -181,12 +209,29 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 e.silent,
                 e.question,
             )
+        case Revised() as e:
+            return Message(
+                conversation, seq, at, "out", e.by, e.text, status, buttons=e.buttons, kind="edit", target=e.message
+            )
+        case Reacted() as e:
+            return Message(conversation, seq, at, "out", e.by, e.emoji, status, kind="reaction", target=e.message)
         case Replied(text=text) if text:
             return Message(conversation, seq, at, "out", ASSISTANT, text, status)
         case Stopped(text=text) if text:
             return Message(conversation, seq, at, "out", BRIDGE, text, status)
         case _:
             return None
+
+
+def text_after(entry: Entry) -> str | None:
+    """The text that the message named by an `Edited` or `Revised` has from then on; None for other entries."""
+    return entry.text if isinstance(entry, Edited | Revised) else None
+
+
+def tokens_of(entry: Entry) -> tuple[str, ...]:
+    """What stands on the platform for the buttons that an entry shows."""
+    shown = entry.buttons if isinstance(entry, Posted | Revised) else ()
+    return tuple(button.token for button in shown if button.token)
 
 
 def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
@@ -204,9 +249,13 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
                 "message": here,
                 "from": {"id": e.sender.id, "name": e.sender.name, "kind": e.sender.kind},
                 "text": e.text,
-                "attachments": len(e.attachments),
+                "attachments": [
+                    {"kind": a.kind, "mime": a.mime, "name": a.name, "size": a.size} for a in e.attachments
+                ],
                 "to": e.to,
                 "answers": None if e.answers is None else message_id(conversation, e.answers),
+                "reply_to": e.reply_to or None,
+                "late": e.late,
             }
         case Posted() as e:
             return sent, {"message": here, "by": e.by.name or e.by.id, "text": e.text}
@@ -218,11 +267,19 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
             }
         case Replied() as e if e.text:
             return sent, {"message": here, "by": "assistant", "text": e.text}
+        case Edited() as e:
+            return "message.edited", {"message": message_id(conversation, e.message), "text": e.text}
+        case Revised() as e:
+            told = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
+            return "message.edited", {**told, "buttons": len(e.buttons)}
+        case Reacted() as e:
+            told = {"message": message_id(conversation, e.message), "emoji": e.emoji, "by": e.by.name or e.by.id}
+            return "message.reacted", {**told}
         case Stopped() as e:
             return "turn.stopped", {"reason": e.reason, "by": e.by, "text": e.text}
         case Delivered() as e:
-            told: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
-            return told, {"message": message_id(conversation, e.message)}
+            became: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
+            return became, {"message": message_id(conversation, e.message)}
         case Failed(effect="deliver") as e:
             return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
         case Failed() as e:

@@ -28,7 +28,7 @@ from bridge_mcp.ports.channels import (
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
-from bridge_mcp.ports.reading import Approvals, History, Outbox
+from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, Rules
 from bridge_mcp.ports.store import Store
 from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress
@@ -78,5 +78,6 @@ __all__ = [
     "Tap",
     "ToolProgress",
     "Toolbox",
+    "Traces",
     "Upload",
 ]

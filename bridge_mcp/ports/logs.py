@@ -12,6 +12,7 @@ from bridge_mcp.core.entries import (
     Logged,
     Replied,
 )
+from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import Event, EventType
 
 __all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
@@ -60,10 +61,13 @@ class LogStore(Protocol):
         """
         ...
 
-    async def record(self, conversation: str, *entries: Entry) -> tuple[Recorded, ...]:
+    async def record(
+        self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
+    ) -> tuple[Recorded, ...]:
         """Append facts and outcomes, each at most once per `entries.key`, whoever wrote in between.
 
-        An entry that `entries.wakes` makes its conversation due at once.
+        An entry that `entries.wakes` makes its conversation due at once. `note` is put on the `Board` in the same
+        transaction, by its name, also where nothing was new.
         """
         ...
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bridge_mcp.core.views import Approval, Conversation, Message
 
-__all__ = ["Approvals", "History", "Outbox"]
+__all__ = ["Approvals", "History", "Outbox", "Traces"]
 
 
 class History(Protocol):
@@ -62,7 +62,11 @@ class Outbox(Protocol):
         ...
 
     async def postpone(self, conversation: str, seq: int, until: float, reason: str) -> None:
-        """Back to `queued`, since it surely did not go out, and not before `until`."""
+        """Back to `queued`, since it surely did not go out (or not all of it), and not before `until`."""
+        ...
+
+    async def progress(self, conversation: str, seq: int, parts: int, platform_ids: tuple[str, ...]) -> None:
+        """Note how many parts of a message went out so far, and what the platform calls them."""
         ...
 
     async def pending(self) -> int:
@@ -71,4 +75,16 @@ class Outbox(Protocol):
 
     async def stranded(self) -> tuple[Message, ...]:
         """Messages left `sending` by a process that died: their fate is unknown. For a new engine, at its start."""
+        ...
+
+
+class Traces(Protocol):
+    """Finds messages by what stands on the platform."""
+
+    async def message(self, conversation: str, platform_id: str) -> int | None:
+        """The seq of the message that the platform calls so: one of ours, or one that came in."""
+        ...
+
+    async def button(self, token: str) -> tuple[str, int] | None:
+        """Conversation and seq of the entry that shows the button with this token."""
         ...

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bridge_mcp.ports.access import Access, Board, Grants
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
-from bridge_mcp.ports.reading import Approvals, History, Outbox
+from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 
 __all__ = ["Store"]
 
@@ -31,6 +31,9 @@ class Store(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
+
+    @property
+    def traces(self) -> Traces: ...
 
     @property
     def access(self) -> Access: ...

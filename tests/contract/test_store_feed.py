@@ -40,9 +40,11 @@ async def test_events_are_in_one_order_and_whole(store: Store) -> None:
             "message": "local/a#0",
             "from": {"id": "7", "name": "Ann", "kind": "person"},
             "text": "how are you?",
-            "attachments": 0,
+            "attachments": [],
             "to": "assistant",
             "answers": None,
+            "reply_to": None,
+            "late": False,
         },
         1,
     )

@@ -21,6 +21,7 @@ from bridge_mcp.core.entries import (
     Cleared,
     Configured,
     Delivered,
+    Edited,
     Entry,
     Failed,
     Finished,
@@ -28,8 +29,10 @@ from bridge_mcp.core.entries import (
     Judged,
     Posted,
     Question,
+    Reacted,
     Replied,
     Requested,
+    Revised,
     Sender,
     Started,
     Stopped,
@@ -91,6 +94,19 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '"files":[{"ref":"f1","kind":"image","mime":"image/png","name":"a.png","size":12}],'
         '"buttons":[{"label":"A","value":"a"}],"reply_to":"9","silent":true,'
         '"question":{"choices":["a","b"],"expires_at":5.5}}',
+    ),
+    (
+        Edited(3, "hello", "42:9"),
+        '{"v":1,"kind":"Edited","message":3,"text":"hello","key":"42:9"}',
+    ),
+    (
+        Revised(3, "done", ANN, "k", (Button("A", "a", "t"),)),
+        '{"v":1,"kind":"Revised","message":3,"text":"done","by":{"id":"7","name":"Ann"},"key":"k",'
+        '"buttons":[{"label":"A","value":"a","token":"t"}]}',
+    ),
+    (
+        Reacted(3, "👍", ANN, "k"),
+        '{"v":1,"kind":"Reacted","message":3,"emoji":"👍","by":{"id":"7","name":"Ann"},"key":"k"}',
     ),
     (
         Requested((CALL,), "host"),

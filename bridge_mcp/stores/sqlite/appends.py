@@ -9,6 +9,7 @@ from bridge_mcp.core.entries import (
     Cleared,
     Configured,
     Delivered,
+    Edited,
     Entry,
     Failed,
     Heard,
@@ -16,13 +17,14 @@ from bridge_mcp.core.entries import (
     Logged,
     Posted,
     Replied,
+    Revised,
     Started,
     Stopped,
     approval_id,
     key,
     wakes,
 )
-from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of
+from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.rows import dump, grant_values
 from bridge_mcp.stores.sqlite.session import Session
@@ -139,13 +141,15 @@ class Append:
             case Failed(effect="model", ref=ref):
                 self.calling = None if self.calling == ref else self.calling
             case Failed(effect="deliver", retry_at=None) as e:
-                self._settle(e.ref, "failed", e.reason, ())
+                self._settle(e.ref, "failed", e.reason, None)
             case Delivered() as e:
                 self._settle(e.message, e.status, "", e.platform_ids)
             case Judged() as e:
                 self._judge(logged, e)
             case Heard(answers=int() as asked):
                 self._session.run("answered", id=self._id, seq=asked)
+            case Edited(message=message) | Revised(message=message):
+                self._session.run("edited", id=self._id, seq=message, by=logged.seq)
             case Configured() as e:
                 self._responder = e.responder
                 self._listed_changed = True
@@ -165,10 +169,15 @@ class Append:
             self._session.run("wake_waiting", tool=tool, now=self._now)
             self._granted = True
 
-    def _settle(self, seq: int, status: str, reason: str, platform_ids: tuple[str, ...]) -> None:
-        self._session.run(
-            "settle_message", id=self._id, seq=seq, status=status, reason=reason, platform_ids=dump(platform_ids)
+    def _settle(self, seq: int, status: str, reason: str, platform_ids: tuple[str, ...] | None) -> None:
+        """Note how a message ended; None for its platform ids: those of the parts that went out stay."""
+        ids = None if platform_ids is None else dump(platform_ids)
+        settled = self._session.run(
+            "settle_message", id=self._id, seq=seq, status=status, reason=reason, platform_ids=ids
         )
+        if settled.rowcount:
+            for platform_id in filter(None, platform_ids or ()):
+                self._session.run("add_platform_id", id=self._id, platform_id=platform_id, seq=seq)
 
     def _project(self, logged: Logged) -> None:
         """The rows that tell of this entry alone."""
@@ -184,12 +193,17 @@ class Append:
 
     def _add_message(self, logged: Logged, message: Message) -> None:
         asks = isinstance(logged.entry, Posted) and logged.entry.question is not None
-        added = self._session.run("add_message", id=self._id, seq=logged.seq, status=message.status, asks=int(asks))
+        place = {"id": self._id, "seq": logged.seq}
+        added = self._session.run("add_message", **place, status=message.status, asks=int(asks), kind=message.kind)
+        for token in tokens_of(logged.entry):
+            self._session.run("add_button", **place, token=token)
+        words.index_now_and_then(self._session, added.lastrowid or 0)
+        if message.kind != "message":
+            return
         self._messages += 1
         self._last_at, self._last_text = logged.at, message.text[:SHOWN]
         self._title = title_after(self._title, logged.entry)
         self._listed_changed = True
-        words.index_now_and_then(self._session, added.lastrowid or 0)
 
 
 def title_after(title: str, entry: Entry) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, wakes
 from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Clock, Recorded
 from bridge_mcp.stores.sqlite.appends import Append, prepare
 from bridge_mcp.stores.sqlite.readers import LONG, Readers
-from bridge_mcp.stores.sqlite.rows import logged
+from bridge_mcp.stores.sqlite.rows import dump, logged
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 
@@ -69,7 +70,9 @@ class SqliteLog:
 
         return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
 
-    async def record(self, conversation: str, *entries: Entry) -> tuple[Recorded, ...]:
+    async def record(
+        self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
+    ) -> tuple[Recorded, ...]:
         prepared = [prepare(entry) for entry in entries]
         now = self._clock.now()
 
@@ -86,6 +89,8 @@ class SqliteLog:
                     append.due(0.0)
             if any(each.new for each in recorded):
                 append.close()
+            if note is not None:
+                session.run("put_up", name=note[0], body=dump(note[1]))
             return tuple(recorded)
 
         return await self._writer.do(work, changed(conversation, entries)) if prepared else ()

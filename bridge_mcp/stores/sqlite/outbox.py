@@ -1,13 +1,14 @@
-"""Messages on their way out (`Outbox`)."""
+"""Messages on their way out (`Outbox`), and what the platform calls those that went (`Traces`)."""
 
 from __future__ import annotations
 
 from bridge_mcp.core.views import Message
+from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.rows import message as message_of
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.stores.sqlite.writer import Writer
 
-__all__ = ["SqliteOutbox"]
+__all__ = ["SqliteOutbox", "SqliteTraces"]
 
 
 class SqliteOutbox:
@@ -36,8 +37,31 @@ class SqliteOutbox:
 
         await self._writer.do(work, frozenset((conversation,)))
 
+    async def progress(self, conversation: str, seq: int, parts: int, platform_ids: tuple[str, ...]) -> None:
+        def work(session: Session) -> None:
+            session.run("progress", name=conversation, seq=seq, parts=parts, platform_ids=dump(platform_ids))
+
+        await self._writer.do(work, frozenset((conversation,)))
+
     async def pending(self) -> int:
         return int(self._reader.value("pending"))
 
     async def stranded(self) -> tuple[Message, ...]:
         return tuple([message_of(row) for row in self._reader.rows("stranded")])
+
+
+class SqliteTraces:
+    """See `ports.Traces`."""
+
+    def __init__(self, reader: Session) -> None:
+        self._reader = reader
+
+    async def message(self, conversation: str, platform_id: str) -> int | None:
+        found: int | None = self._reader.value("message_of_platform_id", name=conversation, id=platform_id)
+        if found is None:
+            found = self._reader.value("heard_as", name=conversation, key=f"heard:{platform_id}")
+        return found
+
+    async def button(self, token: str) -> tuple[str, int] | None:
+        row = self._reader.row("button", token=token)
+        return None if row is None else (row[0], row[1])

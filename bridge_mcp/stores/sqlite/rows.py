@@ -10,7 +10,7 @@ from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.policy import Grant
-from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of
+from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
 
 __all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "logged", "message"]
@@ -32,14 +32,17 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
 
 
 def message(row: Row) -> Message:
-    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts)."""
-    name, seq, at, body, status, reason, platform_ids, attempts = row
+    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, later body)."""
+    name, seq, at, body, status, reason, platform_ids, attempts, parts, later = row
     found = message_of(name, logged(name, seq, at, body), delivered=False)
     if found is None:
         raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=f"See: bridge-mcp log {name}")
+    if later is not None:
+        found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
     if found.direction == "in":
         return found
-    return replace(found, status=status, reason=reason, platform_ids=tuple(json.loads(platform_ids)), attempts=attempts)
+    ids = tuple(json.loads(platform_ids))
+    return replace(found, status=status, reason=reason, platform_ids=ids, attempts=attempts, parts=parts)
 
 
 def approval(row: Row) -> Approval:

@@ -17,6 +17,14 @@ CREATE TABLE board (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE buttons (
+    token TEXT PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX buttons_by_conversation ON buttons (conversation);
+
 CREATE TABLE consumers (
     name TEXT PRIMARY KEY,
     cursor INTEGER NOT NULL
@@ -88,6 +96,9 @@ CREATE TABLE messages (
     reason TEXT NOT NULL DEFAULT '',
     platform_ids TEXT NOT NULL DEFAULT '[]',
     asks INTEGER NOT NULL DEFAULT 0,    -- 1 while it is a question that nobody has answered
+    kind TEXT NOT NULL DEFAULT 'message',   -- or edit, reaction: on their way, and in no list
+    parts INTEGER NOT NULL DEFAULT 0,   -- how many of its parts went out
+    edited INTEGER,                     -- seq of the entry with its latest text
     UNIQUE (conversation, seq)
 );
 
@@ -114,6 +125,13 @@ CREATE TABLE pairings (
     by TEXT NOT NULL,
     at REAL NOT NULL,
     PRIMARY KEY (channel, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE platform_ids (
+    conversation INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
 
 CREATE VIRTUAL TABLE words USING fts5 (

@@ -13,7 +13,7 @@ from bridge_mcp.stores.sqlite.feed import SqliteFeed
 from bridge_mcp.stores.sqlite.history import SqliteHistory
 from bridge_mcp.stores.sqlite.log import SqliteLog
 from bridge_mcp.stores.sqlite.migrate import migrate
-from bridge_mcp.stores.sqlite.outbox import SqliteOutbox
+from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.session import Statements, connect
 from bridge_mcp.stores.sqlite.verify import findings
@@ -54,6 +54,7 @@ class SqliteStore:
         self.history = SqliteHistory(reader, readers, writer)
         self.approvals = SqliteApprovals(reader, readers)
         self.outbox = SqliteOutbox(reader, writer)
+        self.traces = SqliteTraces(reader)
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
         self.board = SqliteBoard(reader, writer)

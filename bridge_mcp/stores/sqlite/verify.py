@@ -15,12 +15,14 @@ from bridge_mcp.core.entries import (
     Cleared,
     Configured,
     Delivered,
+    Edited,
     Failed,
     Heard,
     Judged,
     Logged,
     Posted,
     Replied,
+    Revised,
     Started,
     Stopped,
     approval_id,
@@ -28,7 +30,7 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.core.views import approval_of, event_of, message_of
+from bridge_mcp.core.views import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
 from bridge_mcp.stores.sqlite.feed import span
 from bridge_mcp.stores.sqlite.rows import logged
@@ -40,6 +42,9 @@ K = TypeVar("K")
 
 Standing: TypeAlias = tuple[str | None, str, tuple[str, ...]]
 """How a message stands: status (None: not settled by the log), reason, platform ids."""
+
+Kind: TypeAlias = tuple[str, int | None]
+"""What a message's row is for, and the entry with its latest text."""
 
 Pending: TypeAlias = tuple[str, int, int | None, str]
 """How an approval stands: tool, where it was asked, where it was judged, status."""
@@ -92,7 +97,11 @@ class Expected:
     responder: str | None = None
     last_at: float = 0.0
     last_text: str = ""
+    count: int = 0
     messages: dict[int, Standing] = field(default_factory=dict[int, Standing])
+    kinds: dict[int, Kind] = field(default_factory=dict[int, Kind])
+    buttons: dict[str, int] = field(default_factory=dict[str, int])
+    platform_ids: dict[str, int] = field(default_factory=dict[str, int])
     asking: set[int] = field(default_factory=set[int])
     approvals: dict[str, Pending] = field(default_factory=dict[str, Pending])
     events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
@@ -116,6 +125,11 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
         fold(name, expected, here)
     yield from check_place(name, expected, row[1:])
     yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
+    kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}
+    yield from compare(name, "kind of message", kinds, expected.kinds)
+    yield from compare(name, "button", dict(session.rows("button_rows", id=row[0])), expected.buttons)
+    called = dict(session.rows("platform_id_rows", id=row[0]))
+    yield from compare(name, "platform id", called, expected.platform_ids)
     asking = {seq: "open" for (seq,) in session.rows("asking", id=row[0])}
     yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
     approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
@@ -143,6 +157,11 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     message = message_of(name, here, delivered=False)
     if message is not None:
         expected.messages[here.seq] = ("received" if message.direction == "in" else None, "", ())
+        expected.kinds[here.seq] = (message.kind, None)
+        for token in tokens_of(here.entry):
+            expected.buttons.setdefault(token, here.seq)
+    if message is not None and message.kind == "message":
+        expected.count += 1
         expected.title = title_after(expected.title, here.entry)
         expected.last_at, expected.last_text = here.at, message.text[:SHOWN]
     approval = approval_of(name, here)
@@ -173,6 +192,8 @@ def follow(name: str, expected: Expected, here: Logged) -> None:
             asked = expected.approvals.get(approval)
             if asked is not None and asked[2] is None:
                 expected.approvals[approval] = (asked[0], asked[1], here.seq, e.verdict)
+        case Edited(message=seq) | Revised(message=seq) if seq in expected.kinds:
+            expected.kinds[seq] = (expected.kinds[seq][0], here.seq)
         case Posted() as e if e.question is not None:
             expected.asking.add(here.seq)
         case Heard(answers=int() as question):
@@ -186,6 +207,8 @@ def follow(name: str, expected: Expected, here: Logged) -> None:
 def settle(expected: Expected, seq: int, told: Standing) -> None:
     if expected.messages.get(seq, ("", "", ()))[0] is None:
         expected.messages[seq] = told
+        for platform_id in filter(None, told[2]):
+            expected.platform_ids.setdefault(platform_id, seq)
 
 
 def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
@@ -198,7 +221,7 @@ def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Itera
         ("last entry that wakes", woken, expected.woken),
         ("title", title, expected.title),
         ("responder", responder, expected.responder),
-        ("number of messages", messages, len(expected.messages)),
+        ("number of messages", messages, expected.count),
         ("last time", last_at, expected.last_at),
         ("last text", last_text, expected.last_text),
     ):
@@ -213,6 +236,8 @@ def found_messages(session: Session, id: int, expected: Expected) -> dict[int, S
         open_by_log = seq in expected.messages and expected.messages[seq][0] is None
         if open_by_log and status in UNSETTLED:
             found[seq] = (None, "", ())
+        elif status == "failed":
+            found[seq] = (status, reason, ())  # what went out before it failed is not in the log
         else:
             found[seq] = (status, reason, tuple(json.loads(platform_ids)))
     return found

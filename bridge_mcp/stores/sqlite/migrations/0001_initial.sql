@@ -43,10 +43,27 @@ CREATE TABLE messages (
     reason TEXT NOT NULL DEFAULT '',
     platform_ids TEXT NOT NULL DEFAULT '[]',
     asks INTEGER NOT NULL DEFAULT 0,    -- 1 while it is a question that nobody has answered
+    kind TEXT NOT NULL DEFAULT 'message',   -- or edit, reaction: on their way, and in no list
+    parts INTEGER NOT NULL DEFAULT 0,   -- how many of its parts went out
+    edited INTEGER,                     -- seq of the entry with its latest text
     UNIQUE (conversation, seq)
 );
 CREATE INDEX messages_pending ON messages (conversation, seq, status, due_at) WHERE status IN ('queued', 'sending');
 CREATE INDEX messages_asking ON messages (conversation, seq) WHERE asks = 1;
+
+-- What a platform calls the messages we sent, and the buttons below them.
+CREATE TABLE platform_ids (
+    conversation INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+CREATE TABLE buttons (
+    token TEXT PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX buttons_by_conversation ON buttons (conversation);
 
 -- The words of messages, by message id. `place` holds a word for the conversation and one for the channel, so that a
 -- search within them need not look at what was said elsewhere. The texts themselves are in the log.

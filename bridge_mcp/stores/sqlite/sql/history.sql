@@ -37,19 +37,21 @@ ORDER BY c.last_at DESC, c.id DESC
 LIMIT :limit;
 
 -- name: messages(name, before, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-WHERE c.name = :name AND m.seq < :before
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+WHERE c.name = :name AND m.seq < :before AND m.kind = 'message'
 ORDER BY m.seq DESC
 LIMIT :limit;
 
 -- name: message(name, seq)^
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE c.name = :name AND m.seq = :seq;
 
 -- name: unindexed()^
@@ -63,13 +65,14 @@ INSERT INTO words (rowid, text, place)
 SELECT
     m.id,
     CASE
-        WHEN json_valid(l.body) THEN coalesce(json_extract(replace(l.body, '\u0000', '\u0020'), '$.text'), '')
+        WHEN m.kind = 'message' AND json_valid(l.body) THEN coalesce(json_extract(replace(l.body, '\u0000', '\u0020'), '$.text'), '')
         ELSE ''
     END,
     'c' || c.id || ' h' || hex(c.channel)
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id > :after AND m.id <= :upto
 ORDER BY m.id;
 
@@ -77,11 +80,12 @@ ORDER BY m.id;
 UPDATE indexed SET upto = :upto;
 
 -- name: search(match, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM words AS w
 JOIN messages AS m ON m.id = w.rowid
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE w.words MATCH :match
 ORDER BY w.rowid DESC
 LIMIT :limit;

@@ -53,8 +53,22 @@ SET head = :head, at = :at, calling = :calling, woken = :woken, wake_at = :wake_
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: add_message(id, seq, status, asks)!
-INSERT INTO messages (conversation, seq, status, asks) VALUES (:id, :seq, :status, :asks);
+-- name: add_message(id, seq, status, asks, kind)!
+INSERT INTO messages (conversation, seq, status, asks, kind) VALUES (:id, :seq, :status, :asks, :kind);
+
+-- name: edited(id, seq, by)!
+-- A message has another text from the entry `by` on.
+UPDATE messages SET edited = :by WHERE conversation = :id AND seq = :seq;
+
+-- name: add_button(token, id, seq)!
+INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CONFLICT (token) DO NOTHING;
+
+-- name: add_platform_id(id, platform_id, seq)!
+-- The first message that the platform called so.
+INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
+
+-- name: message_kind(id, seq)$
+SELECT kind FROM messages WHERE conversation = :id AND seq = :seq;
 
 -- name: answered(id, seq)!
 UPDATE messages SET asks = 0 WHERE conversation = :id AND seq = :seq AND asks = 1;
@@ -62,7 +76,7 @@ UPDATE messages SET asks = 0 WHERE conversation = :id AND seq = :seq AND asks = 
 -- name: settle_message(id, seq, status, reason, platform_ids)!
 -- A message that went out, may have gone out, or never will. The log takes only the first outcome.
 UPDATE messages
-SET status = :status, due_at = 0, reason = :reason, platform_ids = :platform_ids
+SET status = :status, due_at = 0, reason = :reason, platform_ids = coalesce(:platform_ids, platform_ids)
 WHERE conversation = :id AND seq = :seq AND status <> 'received';
 
 -- name: add_approval(approval, id, tool, seq)!

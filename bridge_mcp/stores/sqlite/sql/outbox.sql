@@ -7,11 +7,12 @@ WITH first AS (
     WHERE status IN ('queued', 'sending')
     GROUP BY conversation
 )
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM first
 JOIN messages AS m ON m.id = first.id
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE first.status = 'queued' AND first.due_at <= :now
 ORDER BY first.due_at, first.id
 LIMIT :limit;
@@ -27,13 +28,30 @@ SET status = 'queued', due_at = :until, reason = :reason
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq
     AND status IN ('queued', 'sending');
 
+-- name: progress(name, seq, parts, platform_ids)!
+UPDATE messages
+SET parts = :parts, platform_ids = :platform_ids
+WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'sending';
+
 -- name: pending()$
 SELECT count(*) FROM messages WHERE status IN ('queued', 'sending');
 
 -- name: stranded()
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
 ORDER BY m.id;
+
+-- name: message_of_platform_id(name, id)$
+SELECT p.seq FROM platform_ids AS p JOIN conversations AS c ON c.id = p.conversation
+WHERE c.name = :name AND p.id = :id;
+
+-- name: heard_as(name, key)$
+SELECT l.seq FROM log AS l JOIN conversations AS c ON c.id = l.conversation
+WHERE c.name = :name AND l.key = :key;
+
+-- name: button(token)^
+SELECT c.name, b.seq FROM buttons AS b JOIN conversations AS c ON c.id = b.conversation WHERE b.token = :token;

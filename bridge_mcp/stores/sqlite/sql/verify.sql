@@ -7,6 +7,15 @@ SELECT seq, at, key, body FROM log WHERE conversation = :id ORDER BY seq;
 -- name: message_rows(id)
 SELECT seq, status, reason, platform_ids FROM messages WHERE conversation = :id ORDER BY seq;
 
+-- name: message_kinds(id)
+SELECT seq, kind, edited FROM messages WHERE conversation = :id ORDER BY seq;
+
+-- name: button_rows(id)
+SELECT token, seq FROM buttons WHERE conversation = :id ORDER BY token;
+
+-- name: platform_id_rows(id)
+SELECT id, seq FROM platform_ids WHERE conversation = :id ORDER BY id;
+
 -- name: asking(id)
 SELECT seq FROM messages WHERE conversation = :id AND asks = 1;
 
