@@ -121,6 +121,8 @@ class Reading:
             base_url=section.base_url or "",
             fallbacks=tuple(section.fallbacks),
             timeout_s=section.timeout_s,
+            first_token_s=section.first_token_s,
+            stream=section.stream,
             params=section.params,
             script_path=self._existing(f"{key}.script", script),
         )

@@ -52,7 +52,9 @@ class ModelSection(Section):
     api_key_file: Text | None = None
     base_url: Text | None = None
     fallbacks: list[Text] = []
-    timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    timeout_s: float = Field(default=300.0, gt=0, le=3600)
+    first_token_s: float = Field(default=60.0, gt=0, le=3600)
+    stream: bool | None = None
     params: dict[str, Any] = {}
     script: Text | None = None
 

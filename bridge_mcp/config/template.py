@@ -16,7 +16,8 @@ TEMPLATE = """\
 # api_key_env = "OPENAI_API_KEY"
 # base_url = "http://127.0.0.1:11434/v1"   # an endpoint of your own that speaks OpenAI's format
 # fallbacks = ["anthropic/claude-sonnet-5"]
-# timeout_s = 120
+# timeout_s = 300                          # for a whole answer
+# first_token_s = 60                       # for its first word, and between two, where it is streamed
 # params = { temperature = 0.3 }
 
 # -- where people write ------------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ once. What is in flight is all that a `Drive` knows and the log does not.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 import anyio
@@ -51,7 +53,7 @@ from bridge_mcp.core.transcript import transcript
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, ModelRequest, Store, Toolbox
+from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, ModelRequest, OnText, Store, Toolbox
 
 __all__ = ["Drive", "Hands"]
 
@@ -66,6 +68,10 @@ READY_S = 15.0
 CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
 
 
+def nobody_looks(conversation: str, started: int, text: str) -> None:
+    """Where no channel can show a text that is still growing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a drive works with; shared by all of them."""
@@ -76,6 +82,10 @@ class Hands:
     policies: Policies
     tails: Tails
     clock: Clock
+    show_text: Callable[[str, int, str], None] = nobody_looks
+    """Is told conversation, the seq of the model call, and its text so far ("": what was shown is void). Cheap."""
+    shows: Callable[[str], bool] = lambda conversation: True
+    """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
 
 
 class Drive:
@@ -307,17 +317,27 @@ class Drive:
 
     async def _attempt(self, step: CallModel, log: Log, started: int) -> Replied | Failed:
         rules = self._hands.policies.channel(self.conversation)
+        on_text = self._on_text(started)
         try:
             messages = transcript(log, system=rules.system_prompt, limit=rules.history_limit)
             tools = self._hands.policies.tools(self.conversation)
             request = ModelRequest(rules.model, messages, tools, self.conversation)
-            reply = await self._hands.model.reply(request)
+            reply = await self._hands.model.reply(request, on_text)
         except ModelFailed as exc:
+            if on_text is not None:
+                on_text("")
             return self._failed(started, step.attempt, exc)
         except Exception as exc:
             logger.exception("%s: the model call failed unexpectedly", self.conversation)
             return self._failed(started, step.attempt, ModelFailed(f"Unexpected: {type(exc).__name__}; see the log."))
         return replied(reply, started, step.turn)
+
+    def _on_text(self, started: int) -> OnText | None:
+        """Where the reply's text goes while it grows; None where nobody could see it."""
+        hands = self._hands
+        if hands.show_text is nobody_looks or not hands.shows(self.conversation):
+            return None
+        return partial(hands.show_text, self.conversation, started)
 
     def _failed(self, started: int, attempt: int, exc: ModelFailed) -> Failed:
         retry_at = None

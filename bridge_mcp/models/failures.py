@@ -29,6 +29,7 @@ Kind: TypeAlias = Literal[
     "unreachable",
     "broken",
     "timeout",
+    "silent",
     "provider",
     "empty",
 ]
@@ -102,6 +103,11 @@ MEANINGS: Mapping[Kind, Meaning] = {
         "no answer came in time",
         f"The model took too long to answer. {LATER}",
         "Raise timeout_s of [models.{name}] if the model is just slow.",
+    ),
+    "silent": Meaning(
+        "the provider took the request and then said nothing",
+        f"The model does not answer just now. {LATER}",
+        "Raise first_token_s of [models.{name}] if the model thinks for so long, or name fallbacks.",
     ),
     "provider": Meaning(
         "the provider failed",

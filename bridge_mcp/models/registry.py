@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
-from bridge_mcp.ports import Model, ModelReply, ModelRequest
+from bridge_mcp.ports import Model, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "Models", "make_adapter"]
 
@@ -48,7 +48,7 @@ class Models:
                 # Its rules are read now, so that a mistake in them is told before anything starts.
                 self._adapter(section)
 
-    async def reply(self, request: ModelRequest) -> ModelReply:
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """One attempt: the model asked for, then its fallbacks in order. See `ports.Model`."""
         section = self._settings.get(request.model)
         if section is None:
@@ -62,9 +62,11 @@ class Models:
         failures: list[ModelFailed] = []
         for candidate in self._candidates(section):
             if failures:
+                if on_text is not None:
+                    on_text("")
                 log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
             try:
-                return await self._adapter(candidate).reply(request)
+                return await self._adapter(candidate).reply(request, on_text)
             except ModelFailed as exc:
                 failures.append(exc)
         raise failures[0] if len(failures) == 1 else all_failed(section, failures)
@@ -123,7 +125,7 @@ def instead(section: ModelSettings, model: str) -> ModelSettings:
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own
     if same:
         return replace(section, model=model, fallbacks=())
-    return ModelSettings(section.name, model, timeout_s=section.timeout_s)
+    return ModelSettings(section.name, model, timeout_s=section.timeout_s, first_token_s=section.first_token_s)
 
 
 def provider_of(model: str) -> str:

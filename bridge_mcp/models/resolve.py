@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.models.litellm import load
+from bridge_mcp.models.loading import load
 from bridge_mcp.models.registry import make_adapter
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 

@@ -10,7 +10,7 @@ from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import canonical
 from bridge_mcp.models.script import Script
 from bridge_mcp.models.settings import SCRIPTED
-from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText
 
 __all__ = ["ScriptedModel"]
 
@@ -23,8 +23,8 @@ class ScriptedModel:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
 
-    async def reply(self, request: ModelRequest) -> ModelReply:
-        """At once. The ids of calls follow from the number of messages: stable over restarts, and none repeats.
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """At once, so without a foretaste. The ids of calls follow from the number of messages: stable over restarts.
 
         Raises:
             ModelFailed: the rule that matched came to no text and no call.

@@ -28,8 +28,12 @@ class ModelSettings:
     """An endpoint that speaks OpenAI's chat format; `/chat/completions` is added to it."""
     fallbacks: tuple[str, ...] = ()
     """Tried in order when this one fails: names of other sections, or models."""
-    timeout_s: float = 120.0
+    timeout_s: float = 300.0
     """The longest that one call of one model may take."""
+    first_token_s: float = 60.0
+    """The longest silence before the first token, and between two: only where the answer is streamed."""
+    stream: bool | None = None
+    """Whether answers are streamed; None: always from an endpoint, and through litellm when somebody is shown them."""
     params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None

@@ -23,8 +23,8 @@ from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
 __all__ = ["chat_body", "chat_messages", "chat_tools", "checked_params", "read_completion", "reported"]
 
 RESERVED = frozenset(
-    {"model", "messages", "tools", "stream", "n", "api_key", "base_url", "timeout", "fallbacks"}
-    | {"num_retries", "max_retries"}
+    {"model", "messages", "tools", "stream", "stream_options", "n", "api_key", "base_url", "timeout", "fallbacks"}
+    | {"num_retries", "max_retries", "stream_timeout"}
 )
 """Names that `params` may not set, because the bridge does."""
 

@@ -27,7 +27,7 @@ from bridge_mcp.ports.channels import (
 )
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
-from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest
+from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, Rules
 from bridge_mcp.ports.store import Store
@@ -63,6 +63,7 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "Moved",
+    "OnText",
     "Outbox",
     "Outgoing",
     "Pairing",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bridge_mcp.core.entries import (
     Usage,
@@ -11,7 +12,13 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 
-__all__ = ["Model", "ModelCall", "ModelReply", "ModelRequest"]
+__all__ = ["Model", "ModelCall", "ModelReply", "ModelRequest", "OnText"]
+
+OnText: TypeAlias = Callable[[str], None]
+"""Is told the whole text of a reply so far, whenever it has grown; "" when what was told came to nothing.
+
+It is called in the middle of reading the provider's answer: it must be cheap, and must not raise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,11 @@ class ModelReply:
 class Model(Protocol):
     """Answers a request."""
 
-    async def reply(self, request: ModelRequest) -> ModelReply:
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """One attempt; the engine counts, waits and tries again. Cancelling ends the provider's call too.
+
+        `on_text` is there when somebody can be shown a text that is still growing; then it is called as the text comes,
+        if it comes in parts. What it is told is a foretaste: only the reply counts, and its text may be another.
 
         Raises:
             ModelFailed: no whole reply came; it says whether trying again can help, and what to tell the chat.

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["Answer", "calling", "cut", "failing", "saying", "silent", "trickling"]
+__all__ = ["Answer", "calling", "cut", "failing", "saying", "silent", "streaming", "trickling"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server gives to one request. `body` is sent as JSON, or as it is where it is a text."""
+    """What the server gives to one request. `body` is sent as JSON, or as it is where it is a text.
+
+    A completion goes out in chunks where a stream was asked for.
+    """
 
     body: JSON = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     ending: Literal["whole", "cut", "silent", "trickle"] = "whole"
     """`cut`: the connection breaks in the middle of the body; `silent`: nothing is sent; `trickle`: it never ends."""
+    chunks: Sequence[JSON] = ()
+    """Instead of a body: the events of a stream, one by one; a text among them is sent as it is."""
 
 
 def saying(
@@ -54,6 +59,21 @@ def completion(message: dict[str, JSON], finish: str, usage: Mapping[str, JSON] 
             "usage": dict(tokens),
         }
     )
+
+
+def streaming(*deltas: Mapping[str, JSON] | str, finish: str | None = "stop") -> Answer:
+    """A stream of these deltas of a message, each in a chunk of its own; a text among them is sent as it is.
+
+    With a `finish` it ends as a stream should; with None it ends without a word.
+    """
+    head: dict[str, JSON] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000}
+    head["model"] = "gpt-test"
+
+    def chunk(delta: Mapping[str, JSON], reason: str | None) -> JSON:
+        return {**head, "choices": [{"index": 0, "delta": dict(delta), "finish_reason": reason}]}
+
+    chunks = [delta if isinstance(delta, str) else chunk(delta, None) for delta in deltas]
+    return Answer(chunks=[*chunks, chunk({}, finish), "data: [DONE]\n\n"] if finish else chunks)
 
 
 def failing(

@@ -30,6 +30,8 @@ def chat_problems(body: Mapping[str, object]) -> tuple[str, ...]:
         found.append("messages: a list of at least one message is required")
     else:
         found.extend(message_problems(cast("list[object]", messages)))
+    if body.get("stream_options") is not None and not body.get("stream"):
+        found.append("stream_options: only allowed where stream is true")
     if tools is not None:
         if not isinstance(tools, list) or not tools:
             found.append("tools: a list of at least one tool is required where it is given")

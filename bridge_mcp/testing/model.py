@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText
 
 __all__ = ["FakeModel", "calls", "says"]
 
@@ -48,8 +48,8 @@ class FakeModel:
         """Give these behind what is still left."""
         self._left.extend(more)
 
-    async def reply(self, request: ModelRequest) -> ModelReply:
-        """The next reply.
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """The next reply. Its text comes word by word, where somebody is shown it.
 
         Raises:
             ModelFailed: it was planned.
@@ -59,6 +59,10 @@ class FakeModel:
         planned = await self._next(request)
         if isinstance(planned, ModelFailed):
             raise planned
+        if on_text is not None:
+            words = planned.text.split(" ")
+            for count in range(1, len(words) + 1):
+                on_text(" ".join(words[:count]))
         return planned
 
     async def _next(self, request: ModelRequest) -> Planned:

@@ -1,7 +1,7 @@
 """A server on loopback that speaks OpenAI's chat completions, for tests and for trying things out without a key.
 
 Written from OpenAI's public API reference. It checks every request as strictly as `chat_format` does, and answers 400
-where a careful provider would. What it says is scripted (`answers`); without a script it echoes. Streaming is refused.
+where a careful provider would. What it says is scripted (`answers`); without a script it echoes. It streams on request.
 
 In a program, on a thread of its own:
 
@@ -38,6 +38,7 @@ import uvicorn
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.testing.answers import Answer, failing, saying
 from bridge_mcp.testing.chat_format import chat_problems
+from bridge_mcp.testing.streams import DONE, cut_into_chunks, event
 
 __all__ = ["OpenAIServer", "ReceivedRequest"]
 
@@ -136,24 +137,29 @@ class OpenAIServer:
         raw = await read_body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         method, path = scope["method"], scope["path"].removeprefix("/v1")
+        body: Mapping[str, Any] = {}
         if (method, path) == ("POST", "/chat/completions"):
-            await self._give(self._take(path, headers, raw), receive, send)
+            answer, body = self._take(path, headers, raw)
         elif (method, path) == ("GET", "/models"):
             known: list[JSON] = [{"id": name, "object": "model"} for name in sorted(self._models or ())]
-            await self._give(Answer({"object": "list", "data": known}), receive, send)
+            answer = Answer({"object": "list", "data": known})
         elif (method, path) == ("GET", "/requests"):
-            await self._give(Answer([dict(r.body) | {"authorization": r.key} for r in self.requests]), receive, send)
+            answer = Answer([dict(r.body) | {"authorization": r.key} for r in self.requests])
         else:
-            await self._give(failing(404, f"Invalid URL ({method} {path})"), receive, send)
+            answer = failing(404, f"Invalid URL ({method} {path})")
+        await self._give(answer, receive, send, body)
 
-    def _take(self, path: str, headers: Mapping[str, str], raw: bytes) -> Answer:
-        """Record a request and choose its answer: what is wrong with it comes first, then the script."""
+    def _take(self, path: str, headers: Mapping[str, str], raw: bytes) -> tuple[Answer, Mapping[str, Any]]:
+        """Record a request; choose its answer, and give it with the request's body."""
         try:
             parsed: object = json.loads(raw)
         except ValueError:
-            return failing(400, "We could not parse the JSON body of your request.")
+            return failing(400, "We could not parse the JSON body of your request."), {}
         body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-        request = ReceivedRequest(path, headers, body, chat_problems(body))
+        return self._choose(ReceivedRequest(path, headers, body, chat_problems(body))), body
+
+    def _choose(self, request: ReceivedRequest) -> Answer:
+        """What is wrong with a request comes first, then the script."""
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
@@ -170,31 +176,52 @@ class OpenAIServer:
             return failing(400, f"Invalid request: {'; '.join(request.problems)}")
         if self._models is not None and request.body["model"] not in self._models:
             return failing(404, f"The model '{request.body['model']}' does not exist.", code="model_not_found")
-        if request.body.get("stream"):
-            return failing(400, "This server does not stream.", code="unsupported_value")
         return None
 
-    async def _give(self, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _give(self, answer: Answer, receive: Receive, send: Send, request: Mapping[str, Any]) -> None:
+        streams = answer.status == 200 and bool(request.get("stream"))
         if answer.ending in ("silent", "trickle"):
-            await keep_waiting(answer.ending == "trickle", receive, send)
+            await keep_waiting(answer.ending == "trickle", streams, receive, send)
             with self._changed:
                 self.hung_up += 1
                 self._changed.notify_all()
             return
         body = answer.body
         if isinstance(body, dict) and body.get("object") == "chat.completion":
-            body = {"id": f"chatcmpl-{next(self._ids)}", "model": self.requests[-1].body["model"], **body}
+            body = {"id": f"chatcmpl-{next(self._ids)}", "model": request["model"], **body}
+            if streams:
+                usage = bool(cast("dict[str, Any]", request.get("stream_options") or {}).get("include_usage"))
+                await give_stream(answer, [*cut_into_chunks(body, usage=usage), DONE.decode()], send)
+                return
+        if answer.chunks:
+            await give_stream(answer, answer.chunks, send)
+            return
         content = body if isinstance(body, str) else json.dumps(body)
         data = content.encode()
         kind = "text/plain" if isinstance(body, str) else "application/json"
-        head = {"content-type": kind, "content-length": str(len(data)), **answer.headers}
-        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+        await begin(answer, {"content-type": kind, "content-length": str(len(data))}, send)
         if answer.ending == "cut":
             # Returning with more promised makes uvicorn drop the connection.
             await send({"type": "http.response.body", "body": data[: len(data) // 2], "more_body": True})
         else:
             await send({"type": "http.response.body", "body": data})
+
+
+async def begin(answer: Answer, headers: Mapping[str, str], send: Send) -> None:
+    """The status and the headers of a response."""
+    head = {**headers, **answer.headers}
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+
+
+async def give_stream(answer: Answer, chunks: Sequence[JSON], send: Send) -> None:
+    """Server-sent events, one write each; a cut one stops after half of them."""
+    await begin(answer, {"content-type": "text/event-stream; charset=utf-8"}, send)
+    cut = answer.ending == "cut"
+    for chunk in chunks[: len(chunks) // 2] if cut else chunks:
+        await send({"type": "http.response.body", "body": event(chunk), "more_body": True})
+    if not cut:
+        await send({"type": "http.response.body", "body": b""})
 
 
 def listening(port: int) -> socket.socket:
@@ -206,13 +233,14 @@ def listening(port: int) -> socket.socket:
     return made
 
 
-async def keep_waiting(trickle: bool, receive: Receive, send: Send) -> None:
-    """Return once the client has gone away; meanwhile send nothing, or a blank now and then."""
+async def keep_waiting(trickle: bool, streams: bool, receive: Receive, send: Send) -> None:
+    """Return once the client has gone away; meanwhile send nothing, or what says nothing now and then."""
     gone = asyncio.ensure_future(receive())
     if trickle:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        kind, nothing = ("text/event-stream", b": still there\n\n") if streams else ("application/json", b" ")
+        await begin(Answer(), {"content-type": kind}, send)
         while not (await asyncio.wait({gone}, timeout=0.02))[0]:
-            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await send({"type": "http.response.body", "body": nothing, "more_body": True})
     await gone
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -23,7 +24,7 @@ from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.script import parse_script
 from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.ports import Model, ModelReply, ModelRequest
+from bridge_mcp.ports import Model, ModelReply, ModelRequest, OnText
 from bridge_mcp.testing import FakeModel, calls, says
 from bridge_mcp.testing.answers import Answer, calling, saying
 from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
@@ -89,10 +90,15 @@ def fake(request: ModelRequest) -> ModelReply | ModelFailed:
     return ModelFailed("silence") if last.text == "silence" else play(last.text, last.role)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rig:
     model: Model
     server: OpenAIServer
+    on_text: OnText | None = None
+    """Set where the same part is played with somebody looking on."""
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        return await self.model.reply(request, self.on_text)
 
 
 @pytest.fixture(scope="module")
@@ -101,23 +107,29 @@ def server() -> Iterator[OpenAIServer]:
         yield running
 
 
-@pytest.fixture(params=["scripted", "openai", "litellm", "fake"])
+@pytest.fixture(params=["scripted", "openai", "openai whole", "litellm", "litellm streams", "fake", "fake streams"])
 async def rig(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Rig]:
     settings = ModelSettings("default", "openai/gpt-test", api_key="sk-contract", base_url=server.url)
     model: Adapter | None = None
-    match request.param:
+    name, _, how = request.param.partition(" ")
+    on_text = print_nothing if how == "streams" else None
+    match name:
         case "scripted":
             model = ScriptedModel(parse_script(SCRIPT))
         case "openai":
-            model = OpenAIModel(settings)
+            model = OpenAIModel(replace(settings, stream=False) if how == "whole" else settings)
         case "litellm":
             model = LitellmModel(settings)
         case _:
-            yield Rig(FakeModel(fake), server)
+            yield Rig(FakeModel(fake), server, on_text)
     if model is not None:
         await model.warm()
-        yield Rig(model, server)
+        yield Rig(model, server, on_text)
         await model.close()
+
+
+def print_nothing(text: str) -> None:
+    """Somebody who looks on."""
 
 
 def asking(*messages: ChatMessage, tools: tuple[ToolSpec, ...] = TOOLS) -> ModelRequest:
@@ -134,19 +146,19 @@ def logged(reply: ModelReply) -> tuple[Call, ...]:
 
 
 async def test_answers_with_text(rig: Rig) -> None:
-    reply = await rig.model.reply(asking(user("hello")))
+    reply = await rig.reply(asking(user("hello")))
     assert reply.text == "You said: hello"
     assert reply.calls == ()
     assert reply.model
 
 
 async def test_answers_without_tools_on_offer(rig: Rig) -> None:
-    reply = await rig.model.reply(asking(user("hello"), tools=()))
+    reply = await rig.reply(asking(user("hello"), tools=()))
     assert reply.text == "You said: hello"
 
 
 async def test_asks_for_a_call(rig: Rig) -> None:
-    reply = await rig.model.reply(asking(user("list")))
+    reply = await rig.reply(asking(user("list")))
     (call,) = reply.calls
     assert call.tool == "files__list"
     assert json.loads(call.arguments) == {"path": "."}
@@ -154,7 +166,7 @@ async def test_asks_for_a_call(rig: Rig) -> None:
 
 
 async def test_asks_for_several_calls_at_once(rig: Rig) -> None:
-    reply = await rig.model.reply(asking(user("both")))
+    reply = await rig.reply(asking(user("both")))
     assert reply.text == "Looking twice."
     assert [(call.tool, json.loads(call.arguments)) for call in reply.calls] == [
         ("files__list", {"path": "a"}),
@@ -164,10 +176,10 @@ async def test_asks_for_several_calls_at_once(rig: Rig) -> None:
 
 
 async def test_reads_the_results_of_its_calls(rig: Rig) -> None:
-    asked = logged(await rig.model.reply(asking(user("both"))))
+    asked = logged(await rig.reply(asking(user("both"))))
     assistant = ChatMessage("assistant", "Looking twice.", calls=asked)
     results = [ChatMessage("tool", f"result {index}", call=call) for index, call in enumerate(asked)]
-    reply = await rig.model.reply(asking(user("both"), assistant, *results))
+    reply = await rig.reply(asking(user("both"), assistant, *results))
     assert reply.text.startswith("Seen: result")
     assert all(not request.problems for request in rig.server.requests)
 
@@ -179,7 +191,7 @@ async def test_takes_a_history_in_which_a_model_misbehaved(rig: Rig) -> None:
         Call("3.2", "", "[1]"),
     )
     results = [ChatMessage("tool", "no such tool", call=call) for call in strange]
-    reply = await rig.model.reply(
+    reply = await rig.reply(
         asking(
             user(""), ChatMessage("assistant", "", calls=strange), *results, ChatMessage("assistant", "."), user("hi")
         )
@@ -190,7 +202,7 @@ async def test_takes_a_history_in_which_a_model_misbehaved(rig: Rig) -> None:
 
 async def test_an_empty_reply_is_a_failure_that_may_pass(rig: Rig) -> None:
     with pytest.raises(ModelFailed) as failure:
-        await rig.model.reply(asking(user("silence")))
+        await rig.reply(asking(user("silence")))
     assert not failure.value.permanent
     assert failure.value.for_chat
 
@@ -198,16 +210,27 @@ async def test_an_empty_reply_is_a_failure_that_may_pass(rig: Rig) -> None:
 async def test_the_same_question_gets_the_same_answer_and_is_left_as_it_was(rig: Rig) -> None:
     request = asking(user("list"))
     before = repr(request)
-    first, second = await rig.model.reply(request), await rig.model.reply(request)
+    first, second = await rig.reply(request), await rig.reply(request)
     assert (first.text, first.calls) == (second.text, second.calls)
     assert repr(request) == before
+
+
+async def test_whoever_looks_on_sees_the_text_grow(rig: Rig) -> None:
+    seen: list[str] = []
+    reply = await rig.model.reply(asking(user("hello, and a few words more")), seen.append)
+    assert reply.text == "You said: hello, and a few words more"
+    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
+    assert len(set(seen)) == len(seen)
+    if seen:  # one that answers at once, or was told not to stream, has no foretaste to give
+        assert len(seen) > 1
+        assert seen[-1] == reply.text
 
 
 async def test_answers_many_at_once_each_its_own(rig: Rig) -> None:
     replies: dict[int, str] = {}
 
     async def ask(number: int) -> None:
-        replies[number] = (await rig.model.reply(asking(user(f"number {number}")))).text
+        replies[number] = (await rig.reply(asking(user(f"number {number}")))).text
 
     async with anyio.create_task_group() as group:
         for number in range(20):

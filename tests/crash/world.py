@@ -26,6 +26,7 @@ from bridge_mcp.ports import (
     ModelCall,
     ModelReply,
     ModelRequest,
+    OnText,
     Rules,
     ServerStatus,
     Store,
@@ -159,7 +160,7 @@ class Teller:
     def __init__(self, points: Points) -> None:
         self._points = points
 
-    async def reply(self, request: ModelRequest) -> ModelReply:
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         await self._points.reach("before the model")
         rounds = sum(1 for message in request.messages if message.calls)
         await self._points.reach("after the model")

@@ -1,0 +1,59 @@
+"""A chat completion cut into the chunks of a stream, as OpenAI's public API reference shows them. Knows no server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import cast
+
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["DONE", "cut_into_chunks", "event"]
+
+DONE = b"data: [DONE]\n\n"
+PIECE = 12
+"""Characters of a delta: short enough that most texts and arguments come in several."""
+
+
+def event(chunk: JSON) -> bytes:
+    """A chunk as it is sent; a text as it is."""
+    return chunk.encode() if isinstance(chunk, str) else b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def cut_into_chunks(completion: Mapping[str, JSON], *, usage: bool) -> Iterator[JSON]:
+    """The chunks of one completion; `usage` adds the one that tells it, whose choices are empty."""
+    choice = cast("dict[str, JSON]", cast("list[JSON]", completion["choices"])[0])
+    message = cast("dict[str, JSON]", choice["message"])
+    head: dict[str, JSON] = {name: completion[name] for name in ("id", "created", "model")}
+    head |= {"object": "chat.completion.chunk"}
+
+    def chunk(delta: dict[str, JSON], finish: JSON = None) -> JSON:
+        return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    yield chunk({"role": "assistant", "content": None if message["content"] is None else ""})
+    for name in ("content", "refusal"):
+        for piece in pieces(str(message.get(name) or "")):
+            yield chunk({name: piece})
+    for delta in call_deltas(cast("list[dict[str, JSON]]", message.get("tool_calls") or [])):
+        yield chunk({"tool_calls": [delta]})
+    yield chunk({}, choice["finish_reason"])
+    if usage:
+        yield {**head, "choices": [], "usage": completion["usage"]}
+
+
+def call_deltas(calls: list[dict[str, JSON]]) -> Iterator[JSON]:
+    """The deltas of calls: first each one's id and name, then their arguments by turns."""
+    arguments: list[list[JSON]] = []
+    for index, call in enumerate(calls):
+        function = cast("dict[str, JSON]", call["function"])
+        arguments.append(
+            [{"index": index, "function": {"arguments": piece}} for piece in pieces(str(function["arguments"]))]
+        )
+        yield {"index": index, "id": call["id"], "type": "function", "function": {**function, "arguments": ""}}
+    for row in zip_longest(*arguments):
+        yield from (delta for delta in row if delta is not None)
+
+
+def pieces(text: str) -> Iterator[str]:
+    return (text[at : at + PIECE] for at in range(0, len(text), PIECE))

@@ -1,0 +1,43 @@
+"""A reply's text while it grows: the drive hands it to whoever can show it, and asks for it only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge_mcp.core.entries import Heard
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.tails import Tails
+from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeModel, FakeToolbox, says
+from tests.integration.setup import ANN, WallClock, rules_for
+
+
+async def test_a_growing_text_goes_to_whoever_shows_it(tmp_path: Path) -> None:
+    shown: list[tuple[str, int, str]] = []
+
+    def show(conversation: str, started: int, text: str) -> None:
+        shown.append((conversation, started, text))
+
+    clock, toolbox = WallClock(), FakeToolbox()
+    model = FakeModel([ModelFailed("broke off", retry_after_s=0.0), says("two words"), says("not seen")])
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    hands = Hands(
+        store,
+        model,
+        toolbox,
+        Policies(rules_for(), toolbox, store.grants, clock),
+        Tails(store.log),
+        clock,
+        show_text=show,
+        shows=lambda conversation: conversation == "local/seen",
+    )
+    try:
+        for conversation in ("local/seen", "local/unseen"):
+            await store.log.record(conversation, Heard("hi", ANN, "m1"))
+            await Drive(conversation, hands).run()
+    finally:
+        await store.close()
+    model.finish()
+    assert shown == [("local/seen", 1, ""), ("local/seen", 3, "two"), ("local/seen", 3, "two words")]
