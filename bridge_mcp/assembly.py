@@ -18,11 +18,13 @@ import anyio
 import anyio.to_thread
 
 from bridge_mcp.channels.local import LocalChannel
+from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
-from bridge_mcp.core.errors import ConfigError, StoreError
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.pins import BoardPins
-from bridge_mcp.ports import Channel, Files, Store, Toolbox
+from bridge_mcp.ports import Channel, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -103,10 +105,10 @@ async def open_bridge(
     from bridge_mcp.stores.files import FileFolder
     from bridge_mcp.stores.sqlite import open_store
 
-    channels = make_channels(config.channels)
+    clock = WallClock()
+    channels = make_channels(config.channels, clock)
     traits = {name: channel.traits for name, channel in channels.items()}
     delivered = frozenset(name for name, each in traits.items() if each.delivered_by_commit)
-    clock = WallClock()
     place = Place(anyio.Event())
     models = None if engine == "never" else make_models(config)
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered)
@@ -142,25 +144,16 @@ async def open_bridge(
             await store.close()
 
 
-def make_channels(settings: Mapping[str, ChannelSettings]) -> dict[str, Channel]:
-    """The channels, by name.
+def make_channels(settings: Mapping[str, ChannelSettings], clock: Clock) -> dict[str, Channel]:
+    """The channels, by name. What their platforms need is loaded when they are first used."""
+    return {name: make_channel(each, clock) for name, each in settings.items()}
 
-    Raises:
-        ConfigError: a channel was asked for that this version cannot reach.
-    """
-    channels: dict[str, Channel] = {}
-    for name, each in settings.items():
-        match each.type:
-            case "local":
-                channels[name] = LocalChannel(name)
-            case "telegram" if each.asked_for:
-                raise ConfigError(
-                    f"channels.{name}.type: Telegram is not in this version of bridge_mcp.",
-                    fix="Remove the channel, or use a later version.",
-                )
-            case "telegram":
-                logger.warning("TELEGRAM_BOT_TOKEN is set, but Telegram is not in this version: left out")
-    return channels
+
+def make_channel(settings: ChannelSettings, clock: Clock) -> Channel:
+    if settings.telegram is None:
+        return LocalChannel(settings.name)
+    commands = tuple((name, command.about) for name, command in COMMANDS.items())
+    return TelegramChannel(settings.telegram, clock, commands)
 
 
 def make_models(config: Config) -> Models:

@@ -10,6 +10,7 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
+from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import SCOPES, Budget
@@ -39,6 +40,7 @@ class Reading:
         if (model := env.get("BRIDGE_MCP_MODEL", "").strip()) and "default" not in self._models:
             self._models["default"] = schema.ModelSection(model=model)
         self._channels = self._sections()
+        self._bots: dict[str, str] = {}
 
     def store_url(self, default: Path) -> str:
         """Where the store is: `sqlite:///` and an absolute path."""
@@ -131,20 +133,11 @@ class Reading:
         key = f"channels.{name}"
         if name == CALLS:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
-        token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
-        named = section.token_env or section.token_file
-        if section.type == "local":
-            for each in ("token_env", "token_file", "api_base_url"):
-                if getattr(section, each):
-                    self.problems.add(f"{key}.{each}", "a local channel has no such thing.", "Remove it.")
-        elif not named:
-            self.problems.add(
-                key, "a telegram channel needs a token.", 'Add token_env = "TELEGRAM_BOT_TOKEN" and set that variable.'
-            )
-        self.problems.add_unless_web(f"{key}.api_base_url", section.api_base_url)
-        return ChannelSettings(
-            name, section.type, token, section.api_base_url or "", asked_for=self.file.channels is not None
-        )
+        if section.type == "telegram":
+            found = telegram(name, section, self.problems, self.secrets, self._bots)
+            return ChannelSettings(name, "telegram", found)
+        not_local(name, section, self.problems)
+        return ChannelSettings(name, "local")
 
     def _rules(self, name: str, section: schema.Channel) -> ChannelRules:
         key = f"channels.{name}"
@@ -162,6 +155,8 @@ class Reading:
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
             history_limit=section.history_limit,
             late_after_s=section.late_after_s,
+            groups=section.groups,
+            chats={chat: each.groups for chat, each in section.chats.items()},
         )
 
     def _model_known(self, key: str, section: schema.Channel, model: str) -> None:

@@ -82,7 +82,8 @@ def nearest(word: str, known: Iterable[str], noun: str) -> str:
 def instead(word: str, known: list[str]) -> str:
     """What to write instead of an unknown key."""
     if word in SECRET_WORDS:
-        named = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith("system_prompt")]
+        others = ("system_prompt", "webhook")
+        named = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith(others)]
         if named:
             return f"Secrets do not stand in this file: use {' or '.join(named)}."
     return nearest(word, known, "keys here")

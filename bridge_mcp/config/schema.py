@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from bridge_mcp.ports import GroupMode
+
 __all__ = [
     "Approvals",
     "Channel",
+    "Chat",
     "Client",
     "Engine",
     "File",
@@ -59,6 +62,12 @@ class ModelSection(Section):
     script: Text | None = None
 
 
+class Chat(Section):
+    """[channels.NAME.chats."ID"]"""
+
+    groups: GroupMode
+
+
 class Channel(Section):
     """[channels.NAME]"""
 
@@ -66,6 +75,13 @@ class Channel(Section):
     token_env: Text | None = None
     token_file: Text | None = None
     api_base_url: Text | None = None
+    poll_timeout_s: int = Field(default=30, ge=1, le=50)
+    webhook_url: Text | None = None
+    webhook_listen: Text | None = None
+    webhook_secret_env: Text | None = None
+    webhook_secret_file: Text | None = None
+    groups: GroupMode = "mention"
+    chats: dict[Text, Chat] = {}
     responder: Literal["assistant", "relay", "off"] | None = None
     model: Text | None = None
     system_prompt: str | None = None

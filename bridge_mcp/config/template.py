@@ -32,9 +32,16 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # [channels.family]
 # type = "telegram"
 # token_env = "TELEGRAM_BOT_TOKEN"
+# groups = "mention"                       # in groups, answer what is meant for the bot; always: all; observe: nothing
+# webhook_url = "https://bot.example.org/telegram"   # without this line: long polls, which need no open port
+# webhook_listen = "127.0.0.1:8443"
+# webhook_secret_env = "WEBHOOK_SECRET"    # without this line: one is drawn at each start
+# api_base_url = "http://127.0.0.1:8081"   # a Bot API server of your own
 # system_prompt_file = "family.md"
 # history_limit = 200                      # messages that the model sees at most
 # late_after_s = 3600                      # older ones are marked as late
+# [channels.family.chats."-1001234567890"] # one group, or one topic of it ("-1001234567890/7")
+# groups = "always"
 
 # -- tools: nested MCP servers -----------------------------------------------------------------------------------------
 

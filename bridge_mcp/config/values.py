@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bridge_mcp.channels.telegram.settings import TelegramSettings
 from bridge_mcp.core.policy import Scope
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Rules
@@ -21,11 +22,8 @@ class ChannelSettings:
 
     name: str
     type: Literal["local", "telegram"]
-    token: str = field(default="", repr=False)
-    api_base_url: str = ""
-    """Empty: the platform's own."""
-    asked_for: bool = True
-    """False when nobody wrote it down: it is there because its token is in the environment."""
+    telegram: TelegramSettings | None = None
+    """For a channel of that type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Model, ModelCall, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
-from bridge_mcp.ports.rules import ChannelRules, Rules
+from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
 from bridge_mcp.ports.store import Store
 from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress
 
@@ -53,6 +53,7 @@ __all__ = [
     "Feed",
     "Files",
     "Grants",
+    "GroupMode",
     "History",
     "Ignored",
     "Inbox",

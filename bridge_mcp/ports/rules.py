@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from bridge_mcp.core.policy import Budget
 
-__all__ = ["ChannelRules", "Rules"]
+__all__ = ["ChannelRules", "GroupMode", "Rules"]
+
+GroupMode: TypeAlias = Literal["mention", "always", "observe"]
+"""In a group: answer what is meant for the bot; answer all; or listen, and answer nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,13 @@ class ChannelRules:
     """None: all of them."""
     history_limit: int = 200
     late_after_s: float = 3600.0
+    groups: GroupMode = "mention"
+    chats: Mapping[str, GroupMode] = field(default_factory=dict[str, GroupMode])
+    """What holds instead in single groups or topics, by `chat_id` or `chat_id/thread_id`."""
+
+    def group_mode(self, chat: str) -> GroupMode:
+        """What holds in a group, or in a topic of it."""
+        return self.chats.get(chat) or self.chats.get(chat.partition("/")[0]) or self.groups
 
 
 @dataclass(frozen=True, slots=True)

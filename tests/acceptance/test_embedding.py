@@ -87,11 +87,3 @@ async def test_a_mistake_in_a_script_is_told_before_anything_starts(home: Home) 
         async with opened(home):
             pass
     assert not (home.state / "bridge.db").exists()
-
-
-async def test_a_channel_of_a_later_version_is_refused_with_the_way_out(home: Home) -> None:
-    home.write('[channels.family]\ntype = "telegram"\ntoken_env = "FAMILY_TOKEN"\n')
-    config = load_config(env=home.environment(FAMILY_TOKEN="123:planted"), cwd=home.work)
-    with pytest.raises(ConfigError, match=r"channels\.family\.type"):
-        async with open_bridge(config):
-            pass

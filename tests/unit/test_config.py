@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
 from bridge_mcp.config import Config, config_folder, load_config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Budget
 
 BOT = "123456:AAHplantedTelegramToken"
+HOOK = "planted-webhook-secret"
 
 
 class Home:
@@ -57,8 +59,7 @@ def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> No
 def test_the_environment_alone_brings_a_model_and_a_telegram_channel(home: Home) -> None:
     config = home.load(BRIDGE_MCP_MODEL="openai/gpt-5-mini", TELEGRAM_BOT_TOKEN=BOT)
     assert list(config.channels) == ["local", "telegram"]
-    assert config.channels["telegram"].token == BOT
-    assert not config.channels["telegram"].asked_for
+    assert config.channels["telegram"].telegram == TelegramSettings("telegram", BOT)
     assert {rules.responder for rules in config.rules.channels.values()} == {"assistant"}
     assert config.models["default"].model == "openai/gpt-5-mini"
 
@@ -123,11 +124,19 @@ script = "rules.toml"
 type = "telegram"
 token_env = "FAMILY"
 api_base_url = "http://127.0.0.1:8081"
+poll_timeout_s = 20
+webhook_url = "https://bot.example/in"
+webhook_listen = "127.0.0.1:8443"
+webhook_secret_env = "HOOK"
 responder = "assistant"
 system_prompt_file = "family.md"
 tool_servers = ["time"]
 history_limit = 50
 late_after_s = 60
+[channels.family.chats."-100200"]
+groups = "always"
+[channels.family.chats."-100200/7"]
+groups = "observe"
 [channels.desk]
 type = "local"
 model = "script"
@@ -167,7 +176,7 @@ tool_rounds = 4
 work_s = 60
 attempts = 2
 """)
-    config = home.load(FAMILY=BOT, FILES_TOKEN="planted-files", SUPERVISOR_TOKEN="planted-supervisor")
+    config = home.load(FAMILY=BOT, HOOK=HOOK, FILES_TOKEN="planted-files", SUPERVISOR_TOKEN="planted-supervisor")
     assert config.store_path == home.cwd / "data" / "chat.db"
     assert config.lock_path == home.cwd / "data" / "chat.db.engine.lock"
     model, script = config.models["default"], config.models["script"]
@@ -180,7 +189,13 @@ attempts = 2
     assert (desk.responder, desk.model, desk.system_prompt, desk.tool_servers) == (
         "assistant", "script", "Be brief.", None,
     )  # fmt: skip
-    assert (config.channels["family"].token, config.channels["family"].api_base_url) == (BOT, "http://127.0.0.1:8081")
+    assert config.channels["family"].telegram == TelegramSettings(
+        "family", BOT, "http://127.0.0.1:8081", 20, Webhook("https://bot.example/in", "127.0.0.1", 8443, HOOK), True
+    )
+    assert (family.groups, family.group_mode("-5")) == ("mention", "mention")
+    assert (family.group_mode("-100200"), family.group_mode("-100200/7"), family.group_mode("-100200/9")) == (
+        "always", "observe", "always",
+    )  # fmt: skip
     time, files = config.tool_servers
     assert (time.command, time.args, time.cwd, time.env_pass) == (
         "uvx", ("mcp-server-time",), str(home.cwd), ("LANG",),

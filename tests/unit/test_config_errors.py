@@ -9,6 +9,7 @@ import pytest
 from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import ConfigError
 
+BOT = '[channels.t]\ntype = "telegram"\ntoken_env = "BOT"\n'
 LOCAL = '[channels.desk]\ntype = "local"\n'
 
 
@@ -39,7 +40,21 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         ('[channels.t]\ntype = "telegram"\n', "channels.t", "token_env"),
         ('[channels.t]\ntype = "telegram"\ntoken_env = "NOT_SET"\n', "channels.t.token_env", "Set NOT_SET"),
         ('[channels.t]\ntype = "telegram"\ntoken_file = "no"\n', "channels.t.token_file", "cannot be read"),
-        ('[channels.t]\ntype = "telegram"\ntoken_env = "HOME"\napi_base_url = "x"\n', "api_base_url", "https://"),
+        (BOT + 'api_base_url = "x"\n', "channels.t.api_base_url", "https://"),
+        ('[channels.t]\ntype = "telegram"\ntoken_env = "LONG"\n', "channels.t.token", "@BotFather"),
+        (BOT + BOT.replace(".t", ".u"), "channels.u.token: t has the same", "bot of its own"),
+        (BOT + 'webhook_url = "https://h/x"\n', "channels.t.webhook_url", "Give both"),
+        (BOT + 'webhook_listen = "h:1"\n', "channels.t.webhook_listen", "Give both"),
+        (BOT + 'webhook_url = "https://h/x"\nwebhook_listen = "here"\n', "webhook_listen", "127.0.0.1:8443"),
+        (BOT + 'webhook_url = "h"\nwebhook_listen = "h:1"\n', "webhook_url", "https://"),
+        (BOT + 'webhook_url = "https://h/x"\nwebhook_listen = "h:1"\nwebhook_secret_env = "SHORT"\n',
+         "channels.t.webhook_secret", "secrets.token_urlsafe"),
+        (BOT + 'webhook_secret_env = "LONG"\n', "channels.t.webhook_secret_env", "webhook_url and webhook_listen"),
+        (BOT + 'poll_timeout_s = 60\n', "channels.t.poll_timeout_s", "less than or equal to 50"),
+        (BOT + 'groups = "all"\n', "channels.t.groups", "'mention', 'always' or 'observe'"),
+        (BOT + '[channels.t.chats."-5"]\ngroups = "all"\n', "channels.t.chats.-5.groups", "'observe'"),
+        (BOT + '[channels.t.chats.family]\ngroups = "always"\n', 'channels.t.chats."family"', "number"),
+        (LOCAL + 'groups = "always"\n', "channels.desk.groups", "Remove it"),
         ('[channels.calls]\ntype = "local"\n', "channels.calls", "another name"),
         ('[channels."a b"]\ntype = "local"\n', 'channels."a b"', "letters"),
         ('[channels.d]\ntype = "fax"\n', "channels.d.type", "'local' or 'telegram'"),
@@ -69,7 +84,7 @@ def wrong(folder: Path, text: str, **env: str) -> str:
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_key_and_its_fix(tmp_path: Path, text: str, key: str, fix: str) -> None:
-    told = wrong(tmp_path, text, SHORT="shrt", LONG="a-token-that-is-long")
+    told = wrong(tmp_path, text, SHORT="shrt", LONG="a-token-that-is-long", BOT="1:planted")
     assert f"{key}" in told
     assert fix in told
     assert "\n" not in told, "one mistake is one line"

@@ -15,6 +15,7 @@ README = Path(__file__).parents[2] / "README.md"
 SECTIONS: dict[str, type[BaseModel]] = {
     "[models.NAME]": schema.ModelSection,
     "[channels.NAME]": schema.Channel,
+    '[channels.NAME.chats."ID"]': schema.Chat,
     "[tool_servers.NAME]": schema.ToolServer,
     '[tool_servers.NAME.tools."PATTERN"]': schema.ToolShape,
     "[approvals]": schema.Approvals,

@@ -1,0 +1,86 @@
+"""The Telegram channel as the engine sees it: receiving and sending, put together when they are first needed.
+
+Importing this is cheap: python-telegram-bot is loaded when the channel runs, sends, or fetches a file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from bridge_mcp.channels.telegram.pulse import Pulse
+from bridge_mcp.channels.telegram.settings import TelegramSettings
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed
+from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Errand, Inbox, Part
+
+if TYPE_CHECKING:
+    from bridge_mcp.channels.telegram.line import Line
+    from bridge_mcp.channels.telegram.sender import Sender
+
+__all__ = ["TelegramChannel"]
+
+
+class TelegramChannel:
+    """A `Channel` for one bot.
+
+    Args:
+        settings: how it is reached.
+        clock: tells the time of what has none from Telegram, and of its last good exchange.
+        commands: name and description of each command that the bridge answers; Telegram shows them to people.
+    """
+
+    def __init__(self, settings: TelegramSettings, clock: Clock, commands: Sequence[tuple[str, str]] = ()) -> None:
+        self.traits = ChannelTraits(settings.name, "telegram", prompts=True, shows=True)
+        self._settings = settings
+        self._clock = clock
+        self._commands = tuple(commands)
+        self._pulse = Pulse(clock)
+        self._loading = threading.Lock()
+        self._line: Line | None = None
+        self._sender: Sender | None = None
+
+    async def run(self, inbox: Inbox) -> None:
+        """See `ports.Channel`."""
+        self._pulse.begin()
+        line, _ = await anyio.to_thread.run_sync(self._load)
+        async with line.open():
+            await anyio.sleep_forever()
+
+    def parts(self, errand: Errand) -> tuple[Part, ...]:
+        """See `ports.Channel`."""
+        return self._load()[1].parts(errand)
+
+    async def send(self, part: Part) -> tuple[str, ...]:
+        """See `ports.Channel`."""
+        line, sender = self._load()
+        async with line.open():
+            return await sender.send(part)
+
+    async def show(self, chat: str, draft: int, text: str) -> None:
+        """See `ports.Channel`."""
+        line, sender = self._load()
+        async with line.open():
+            await sender.show(chat, draft, text)
+
+    async def fetch(self, attachment: Attachment, most: int) -> bytes:
+        """See `ports.Channel`."""
+        raise FetchFailed("Files of Telegram cannot be fetched yet.", fix="Use a later version.")
+
+    def health(self) -> ChannelHealth:
+        """See `ports.Channel`."""
+        return self._pulse.health
+
+    def _load(self) -> tuple[Line, Sender]:
+        """The parts that need the library, loaded once; slow the first time."""
+        with self._loading:
+            if self._line is None or self._sender is None:
+                from bridge_mcp.channels.telegram.line import Line
+                from bridge_mcp.channels.telegram.sender import Sender
+
+                self._line = Line(self._settings)
+                self._sender = Sender(self._line.bot, self._clock, self.traits.name)
+            return self._line, self._sender

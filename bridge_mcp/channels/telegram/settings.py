@@ -1,0 +1,48 @@
+"""How one bot is reached. Read by the config room; knows nothing of python-telegram-bot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["TELEGRAM", "TelegramSettings", "Webhook"]
+
+TELEGRAM = "https://api.telegram.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where Telegram posts updates, and where we take them."""
+
+    url: str
+    """What Telegram is told; something in front of us may speak HTTPS for it."""
+    host: str
+    port: int
+    secret: str = field(default="", repr=False)
+    """What Telegram shows with every update; empty: one is drawn at each start."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """One bot."""
+
+    name: str
+    """As in `[channels.NAME]`."""
+    token: str = field(repr=False)
+    api_base_url: str = ""
+    """A Bot API server of one's own; empty: Telegram's."""
+    poll_timeout_s: int = 30
+    """How long Telegram may hold a poll when there is nothing; at most 50."""
+    webhook: Webhook | None = None
+    """None: long polls."""
+    hears_all: bool = False
+    """Whether in some group it is to hear also what is not meant for it; Telegram's privacy mode hides that."""
+
+    @property
+    def base_url(self) -> str:
+        """The server, without a slash at its end."""
+        return (self.api_base_url or TELEGRAM).rstrip("/")
+
+    @property
+    def own_server(self) -> bool:
+        """Whether it is not Telegram's own: then files may be larger, and may lie on this machine."""
+        return self.base_url != TELEGRAM
