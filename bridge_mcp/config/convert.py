@@ -121,6 +121,7 @@ class Reading:
             model=section.model,
             api_key=self.secrets.read(f"{key}.api_key", section.api_key_env, section.api_key_file),
             base_url=section.base_url or "",
+            via=section.via,
             fallbacks=tuple(section.fallbacks),
             timeout_s=section.timeout_s,
             first_token_s=section.first_token_s,

@@ -54,6 +54,7 @@ class ModelSection(Section):
     api_key_env: Text | None = None
     api_key_file: Text | None = None
     base_url: Text | None = None
+    via: Literal["auto", "openai", "litellm"] = "auto"
     fallbacks: list[Text] = []
     timeout_s: float = Field(default=300.0, gt=0, le=3600)
     first_token_s: float = Field(default=60.0, gt=0, le=3600)

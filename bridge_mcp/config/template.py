@@ -15,6 +15,7 @@ TEMPLATE = """\
 # model = "openai/gpt-5-mini"              # any name litellm knows; "scripted" needs no provider
 # api_key_env = "OPENAI_API_KEY"
 # base_url = "http://127.0.0.1:11434/v1"   # an endpoint of your own that speaks OpenAI's format
+# via = "litellm"                          # for an endpoint of another format: openai or litellm, if not by base_url
 # fallbacks = ["anthropic/claude-sonnet-5"]
 # timeout_s = 300                          # for a whole answer
 # first_token_s = 60                       # for its first word, and between two, where it is streamed

@@ -11,15 +11,17 @@ from typing import Any, TypeVar, cast
 
 from bridge_mcp.core.answers import ChannelInfo, ServerInfo, ToolList
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ServerStatus, Store
+from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHealth, ServerStatus, Store
 
 __all__ = [
     "EngineInfo",
     "channel_info",
     "channels",
     "engine",
+    "models",
     "put_channels",
     "put_engine",
+    "put_models",
     "put_tools",
     "tools",
     "warnings",
@@ -56,6 +58,14 @@ async def channels(store: Store) -> dict[str, ChannelHealth]:
     return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
 
 
+async def put_models(store: Store, healths: Sequence[ModelHealth]) -> None:
+    await store.board.put("models", [cast("JSON", asdict(health)) for health in healths])
+
+
+async def models(store: Store) -> tuple[ModelHealth, ...]:
+    return tuple(read_all(ModelHealth, await store.board.get("models")))
+
+
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
     body: JSON = {
         "tools": [cast("JSON", asdict(spec)) for spec in specs],
@@ -90,7 +100,11 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
 
 
 def warnings(
-    told: EngineInfo | None, lives: bool, listed: Sequence[ChannelInfo], servers: Sequence[ServerInfo]
+    told: EngineInfo | None,
+    lives: bool,
+    listed: Sequence[ChannelInfo],
+    servers: Sequence[ServerInfo],
+    healths: Sequence[ModelHealth] = (),
 ) -> tuple[str, ...]:
     """What an owner should look at, each with its next move where there is one.
 
@@ -102,6 +116,11 @@ def warnings(
         found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
+    found += [
+        f"Model {m.name} does not answer{f'; {m.instead} answers in its place' if m.instead else ''}: {m.error}"
+        for m in healths
+        if m.error
+    ]
     return tuple(found)
 
 

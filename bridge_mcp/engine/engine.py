@@ -18,14 +18,16 @@ from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, Rules, ServerStatus, Store, Toolbox
+from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, ModelHealth, Rules, ServerStatus, Store, Toolbox
 
 __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
 
-Told: TypeAlias = tuple[dict[str, ChannelHealth], tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]]]
-"""What stands on the board: how the channels are, and the tools and their servers."""
+Told: TypeAlias = tuple[
+    dict[str, ChannelHealth], tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]], tuple[ModelHealth, ...]
+]
+"""What stands on the board: how the channels are, the tools and their servers, how the models are."""
 
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
@@ -51,6 +53,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._channels = channels
+        self._model = model
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
@@ -99,13 +102,16 @@ class Engine:
             told = await self._tell(told)
 
     async def _tell(self, told: Told | None) -> Told:
-        """Put up how channels and tool servers are; write only what changed since `told`."""
+        """Put up how channels, tool servers and models are; write only what changed since `told`."""
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
         # Reading on in results is the models' own business: clients get results whole.
         shown = tuple(spec for spec in self._toolbox.tools() if spec.name != READ_RESULT)
         listed = (shown, self._toolbox.status())
+        models = self._model.health()
         if told is None or told[0] != healths:
             await board.put_channels(self._store, healths)
         if told is None or told[1] != listed:
             await board.put_tools(self._store, *listed)
-        return healths, listed
+        if told is None or told[2] != models:
+            await board.put_models(self._store, models)
+        return healths, listed, models

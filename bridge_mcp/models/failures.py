@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.settings import ModelSettings
 
-__all__ = ["Kind", "Trouble", "failed", "redact", "retry_after", "trouble_of"]
+__all__ = ["OF_THE_REQUEST", "Kind", "Trouble", "failed", "redact", "retry_after", "trouble_of"]
 
 Kind: TypeAlias = Literal[
     "bad_key",
@@ -167,6 +167,12 @@ CONNECTION: Mapping[Kind, frozenset[str]] = {
 }
 """By the names of errors, because the SDKs wrap those of several HTTP libraries, which share their names."""
 
+LONGEST_WAIT_S = 900.0
+"""A provider that asks to wait for longer (until a day's quota is new) is not waited for: the chat is told at once."""
+
+OF_THE_REQUEST: frozenset[str] = frozenset({"too_long", "refused"})
+"""Kinds of failure that say nothing of how the model is."""
+
 MAX_TOLD = 2000
 """How much of a provider's message is kept: some answer with whole web pages."""
 KEY_SHAPES = re.compile(
@@ -202,12 +208,14 @@ def failed(settings: ModelSettings, trouble: Trouble) -> ModelFailed:
     message = f"models.{settings.name} ({settings.model}): {meaning.what}"
     message += f" ({detail})" if detail else ""
     message += f": {told}" if told else ""
+    wait = None if meaning.permanent else retry_after(trouble.headers)
     return ModelFailed(
         message if message.endswith((".", "!", "?")) else f"{message}.",
         fix=meaning.fix.format(name=settings.name),
-        permanent=meaning.permanent,
-        retry_after_s=None if meaning.permanent else retry_after(trouble.headers),
+        permanent=meaning.permanent or (wait is not None and wait > LONGEST_WAIT_S),
+        retry_after_s=wait,
         for_chat=meaning.for_chat,
+        kind=kind,
     )
 
 

@@ -7,6 +7,7 @@ that who does not see it. Knows nothing of other adapters.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import cast
@@ -20,7 +21,7 @@ from bridge_mcp.models.loading import Chunks, Completion, Litellm, load
 from bridge_mcp.models.patience import Patience
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import chat_body, checked_params, read_completion, reported
+from bridge_mcp.models.wire import chat_body, checked_params, mapping, read_completion, reported
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 __all__ = ["LitellmModel"]
@@ -136,6 +137,15 @@ def priced(library: Litellm, model: str, completion: Mapping[str, JSON]) -> floa
         return None
 
 
+def embedded(text: str) -> object:
+    """The error in a provider's answer, where litellm put all of that into its message; else None."""
+    try:
+        body, _ = json.JSONDecoder().raw_decode(text, max(0, text.find("{")))
+    except ValueError:
+        return None
+    return mapping(body).get("error")
+
+
 def refusal(error: Exception) -> Trouble:
     """What an error of litellm's says. Its headers hold the provider's `Retry-After`."""
     inner = vars(error).get("original_exception")
@@ -150,7 +160,7 @@ def refusal(error: Exception) -> Trouble:
     return Trouble(
         str(error),
         status if isinstance(status, int) else None,
-        reported(known.get("body")).codes,
+        reported(known.get("body")).codes or reported(embedded(str(error))).codes,
         dict(headers),
         KINDS.get(type(error).__name__),
     )

@@ -49,7 +49,7 @@ UNABLE = frozenset({400, 404, 405, 422, 501})
 
 
 class OpenAIModel:
-    """A `Model` behind an OpenAI-compatible `base_url`.
+    """A `Model` behind an OpenAI-compatible `base_url`, or at OpenAI itself.
 
     Raises:
         ConfigError: `params` sets what the bridge sets itself.
@@ -91,6 +91,8 @@ class OpenAIModel:
 
     def _headers(self, omit: Omit) -> dict[str, str | Omit]:
         """Keeps what the environment holds for OpenAI itself (a key, an organization) from going elsewhere."""
+        if not self.settings.base_url:
+            return {}
         unsent = {} if self.settings.api_key else {"Authorization": omit}
         return {"OpenAI-Organization": omit, "OpenAI-Project": omit, **unsent}
 
@@ -192,12 +194,17 @@ def connect(settings: ModelSettings) -> AsyncOpenAI:
     import httpx
     import openai
 
-    return openai.AsyncOpenAI(
-        api_key=settings.api_key or "none",
-        base_url=settings.base_url,
-        max_retries=0,
-        timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
-    )
+    # Without a base_url this is OpenAI itself, whose key the SDK also finds in the environment.
+    nowhere = "none" if settings.base_url else None
+    try:
+        return openai.AsyncOpenAI(
+            api_key=settings.api_key or nowhere,
+            base_url=settings.base_url or None,
+            max_retries=0,
+            timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
+        )
+    except openai.OpenAIError as exc:
+        raise failed(settings, Trouble(str(exc), kind="bad_key")) from None
 
 
 def refusal(error: APIStatusError) -> Trouble:

@@ -8,21 +8,27 @@ litellm then looks for that provider's usual environment variable. Knows every a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.record import Record
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
-from bridge_mcp.ports import Model, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import ModelHealth, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "Models", "make_adapter"]
 
 log = logging.getLogger(__name__)
 
 
-class Adapter(Model, Protocol):
-    """A `Model` with a life of its own."""
+class Adapter(Protocol):
+    """One model, with a life of its own."""
+
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """See `ports.Model`."""
+        ...
 
     async def warm(self) -> None:
         """Load now what the first call would have to wait for."""
@@ -34,13 +40,14 @@ class Adapter(Model, Protocol):
 
 
 class Models:
-    """The `Model` of the bridge, by `[models.NAME]`.
+    """The `Model` of the bridge, by `[models.NAME]`; `now` tells the time in epoch seconds.
 
     Raises:
         ConfigError: a script holds what is no rule, or `params` set what the bridge sets itself.
     """
 
-    def __init__(self, settings: Mapping[str, ModelSettings]) -> None:
+    def __init__(self, settings: Mapping[str, ModelSettings], now: Callable[[], float] = time.time) -> None:
+        self._record = Record(now)
         self._settings = dict(settings)
         self._adapters: dict[tuple[str, str], Adapter] = {}
         for section in self._settings.values():
@@ -66,10 +73,18 @@ class Models:
                     on_text("")
                 log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
             try:
-                return await self._adapter(candidate).reply(request, on_text)
+                reply = await self._adapter(candidate).reply(request, on_text)
             except ModelFailed as exc:
+                self._record.failed(candidate, exc)
                 failures.append(exc)
+            else:
+                self._record.answered(candidate, section)
+                return reply
         raise failures[0] if len(failures) == 1 else all_failed(section, failures)
+
+    def health(self) -> tuple[ModelHealth, ...]:
+        """How the models were when they were last asked."""
+        return self._record.health()
 
     async def warm(self) -> None:
         """Load what the configured models need: seconds, off the event loop. A failure shows again in `reply`."""
@@ -78,6 +93,7 @@ class Models:
                 try:
                     await self._adapter(candidate).warm()
                 except ModelFailed as exc:
+                    self._record.failed(candidate, exc)
                     log.error("%s", exc)
 
     async def close(self) -> None:
@@ -100,7 +116,7 @@ class Models:
 
 
 def make_adapter(settings: ModelSettings) -> Adapter:
-    """The adapter for a section: `scripted`, an endpoint by its `base_url`, or litellm.
+    """The adapter for a section: `scripted`, or by `via`; without that an endpoint by its `base_url`, or litellm.
 
     Raises:
         ConfigError: see `Models`.
@@ -110,7 +126,7 @@ def make_adapter(settings: ModelSettings) -> Adapter:
         from bridge_mcp.models.scripted import ScriptedModel
 
         return ScriptedModel(read_script(settings.script_path) if settings.script_path else None)
-    if settings.base_url:
+    if settings.via == "openai" or (settings.via == "auto" and settings.base_url):
         from bridge_mcp.models.openai import OpenAIModel
 
         return OpenAIModel(settings)
@@ -125,7 +141,9 @@ def instead(section: ModelSettings, model: str) -> ModelSettings:
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own
     if same:
         return replace(section, model=model, fallbacks=())
-    return ModelSettings(section.name, model, timeout_s=section.timeout_s, first_token_s=section.first_token_s)
+    return ModelSettings(
+        section.name, model, timeout_s=section.timeout_s, first_token_s=section.first_token_s, stream=section.stream
+    )
 
 
 def provider_of(model: str) -> str:
@@ -143,4 +161,5 @@ def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> Model
         permanent=not waits,
         retry_after_s=min(known) if known and len(known) == len(waits) else None,
         for_chat=failures[0].for_chat,
+        kind=failures[0].kind,
     )

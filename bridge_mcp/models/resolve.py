@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.models.loading import load
+from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import make_adapter
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 
@@ -28,12 +30,22 @@ class Resolver(Protocol):
 def complaint(settings: ModelSettings) -> str:
     """What is wrong with a model, with its fix; "" if nothing is. Loads what the model needs, and takes seconds."""
     try:
-        make_adapter(settings)
+        adapter = make_adapter(settings)
     except BridgeError as exc:
         return str(exc)
     if settings.model == SCRIPTED:
         return ""
-    return unreachable(settings) if settings.base_url else unknown(settings)
+    reached = unreachable(settings) if settings.base_url else ""
+    if isinstance(adapter, OpenAIModel):
+        return reached or keyless(settings)
+    return reached or unknown(settings)
+
+
+def keyless(settings: ModelSettings) -> str:
+    """Whether OpenAI itself would be asked without a key."""
+    if settings.base_url or settings.api_key or os.environ.get("OPENAI_API_KEY"):
+        return ""
+    return "OPENAI_API_KEY not set. Set it, or name another variable by api_key_env."
 
 
 def unreachable(settings: ModelSettings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bridge_mcp.core.tools import JSON
 
@@ -25,9 +26,11 @@ class ModelSettings:
     api_key: str = field(default="", repr=False)
     """Empty: litellm looks for its provider's usual environment variable, and an endpoint by `base_url` gets none."""
     base_url: str = ""
-    """An endpoint that speaks OpenAI's chat format; `/chat/completions` is added to it."""
+    """An endpoint that speaks OpenAI's chat format; `/chat/completions` is added to it. Via litellm: its provider's."""
     fallbacks: tuple[str, ...] = ()
     """Tried in order when this one fails: names of other sections, or models."""
+    via: Literal["auto", "openai", "litellm"] = "auto"
+    """Which library asks; auto: the openai SDK where there is a `base_url`, litellm else."""
     timeout_s: float = 300.0
     """The longest that one call of one model may take."""
     first_token_s: float = 60.0

@@ -12,7 +12,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 
-__all__ = ["Model", "ModelCall", "ModelReply", "ModelRequest", "OnText"]
+__all__ = ["Model", "ModelCall", "ModelHealth", "ModelReply", "ModelRequest", "OnText"]
 
 OnText: TypeAlias = Callable[[str], None]
 """Is told the whole text of a reply so far, whenever it has grown; "" when what was told came to nothing.
@@ -50,6 +50,22 @@ class ModelReply:
     usage: Usage = Usage()
 
 
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """How one model of a `[models.NAME]` section is. `error` is the whole truth of its last failure, with its fix."""
+
+    name: str
+    model: str
+    error: str = ""
+    """Empty while it is well, or was not asked yet."""
+    kind: str = ""
+    """What kind of failure it is, as a stable word: `bad_key`, `rate_limit`, …"""
+    since: float = 0.0
+    """The epoch second of the first failure since it last answered."""
+    instead: str = ""
+    """The fallback that answers in its place, if one does."""
+
+
 class Model(Protocol):
     """Answers a request."""
 
@@ -62,4 +78,8 @@ class Model(Protocol):
         Raises:
             ModelFailed: no whole reply came; it says whether trying again can help, and what to tell the chat.
         """
+        ...
+
+    def health(self) -> tuple[ModelHealth, ...]:
+        """How the models were when they were last asked, in a stable order."""
         ...

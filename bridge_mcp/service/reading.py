@@ -169,7 +169,7 @@ class Reading(Desk):
             waiting_approvals=len(waiting),
             queued_messages=await self.store.outbox.pending(),
             event_cursor=await self.store.feed.head(),
-            warnings=board.warnings(told, lives, channels, listed.servers),
+            warnings=board.warnings(told, lives, channels, listed.servers, await board.models(self.store)),
         )
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:

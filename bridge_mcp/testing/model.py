@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 
 __all__ = ["FakeModel", "calls", "says"]
 
@@ -41,6 +41,8 @@ class FakeModel:
         self.requests: list[ModelRequest] = []
         """Every request, the unplanned ones too."""
         self.unplanned = 0
+        self.healths: tuple[ModelHealth, ...] = ()
+        """What `health` tells."""
         self._replier = plan if callable(plan) else None
         self._left: deque[Planned] = deque() if callable(plan) else deque(plan)
 
@@ -64,6 +66,10 @@ class FakeModel:
             for count in range(1, len(words) + 1):
                 on_text(" ".join(words[:count]))
         return planned
+
+    def health(self) -> tuple[ModelHealth, ...]:
+        """What `healths` was set to."""
+        return self.healths
 
     async def _next(self, request: ModelRequest) -> Planned:
         if self._left:

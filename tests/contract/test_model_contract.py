@@ -24,7 +24,7 @@ from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.script import parse_script
 from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.ports import Model, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 from bridge_mcp.testing import FakeModel, calls, says
 from bridge_mcp.testing.answers import Answer, calling, saying
 from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
@@ -92,7 +92,7 @@ def fake(request: ModelRequest) -> ModelReply | ModelFailed:
 
 @dataclass
 class Rig:
-    model: Model
+    model: Adapter | FakeModel
     server: OpenAIServer
     on_text: OnText | None = None
     """Set where the same part is played with somebody looking on."""

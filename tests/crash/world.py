@@ -24,6 +24,7 @@ from bridge_mcp.ports import (
     ChannelRules,
     Grants,
     ModelCall,
+    ModelHealth,
     ModelReply,
     ModelRequest,
     OnText,
@@ -159,6 +160,9 @@ class Teller:
 
     def __init__(self, points: Points) -> None:
         self._points = points
+
+    def health(self) -> tuple[ModelHealth, ...]:
+        return ()
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         await self._points.reach("before the model")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bridge_mcp.core.entries import Attachment
@@ -19,7 +21,7 @@ from bridge_mcp.models.litellm import LitellmModel
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.ports import ModelRequest
+from bridge_mcp.ports import ModelRequest, OnText
 from bridge_mcp.testing.answers import Answer, calling, failing, saying
 from bridge_mcp.testing.openai_server import OpenAIServer
 
@@ -99,11 +101,20 @@ async def test_two_models_send_each_their_own_key(kind: type[OpenAIModel | Litel
     one = kind(ModelSettings("one", "openai/gpt-test", "sk-one", server.url))
     two = kind(ModelSettings("two", "openai/gpt-test", "sk-two", server.url))
     before = len(server.requests)
-    for model in (one, two, two, one):
-        await model.reply(HELLO)
+    seen: list[str] = []
+
+    async def ask(model: Adapter, name: str, on_text: OnText | None) -> None:
+        await model.reply(ModelRequest("default", (ChatMessage("user", name),)), on_text)
+
+    async with anyio.create_task_group() as group:
+        for number in range(12):
+            model, name = ((one, "one"), (two, "two"))[number % 2]
+            group.start_soon(ask, model, name, seen.append if number % 3 else None)
     await one.close()
     await two.close()
-    assert [request.key for request in server.requests[before:]] == ["sk-one", "sk-two", "sk-two", "sk-one"]
+    sent = [(request.key, request.body["messages"][0]["content"]) for request in server.requests[before:]]
+    assert sorted(sent) == [("sk-one", "one")] * 6 + [("sk-two", "two")] * 6
+    assert "sk-one" not in repr(os.environ)
 
 
 async def test_litellm_logs_under_ours_without_keys(server: OpenAIServer, caplog: pytest.LogCaptureFixture) -> None:

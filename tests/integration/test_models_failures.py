@@ -151,6 +151,13 @@ async def test_a_provider_that_asks_to_wait_is_heard(
     assert (await failure_of(model)).retry_after_s == wait_s
 
 
+async def test_a_provider_that_asks_to_wait_for_hours_is_not_waited_for(model: Adapter, server: OpenAIServer) -> None:
+    server.answer(failing(429, "The day's quota is used up.", headers={"retry-after": "30000"}))
+    failure = await failure_of(model)
+    assert failure.permanent
+    assert failure.kind == "rate_limit"
+
+
 async def test_one_attempt_is_one_request(model: Adapter, server: OpenAIServer) -> None:
     before = len(server.requests)
     server.answer(failing(500, "Oops."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Models, make_adapter
 from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.ports import ModelRequest
+from bridge_mcp.ports import ModelHealth, ModelRequest
 from bridge_mcp.testing.answers import failing, saying
 from bridge_mcp.testing.openai_server import OpenAIServer
 
@@ -34,8 +35,8 @@ def server() -> Iterator[OpenAIServer]:
 async def models() -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
-        def make(*sections: ModelSettings) -> Models:
-            made = Models({section.name: section for section in sections})
+        def make(*sections: ModelSettings, now: Callable[[], float] = time.time) -> Models:
+            made = Models({section.name: section for section in sections}, now)
             stack.push_async_callback(made.close)
             return made
 
@@ -50,6 +51,58 @@ def test_each_section_gets_its_adapter(server: OpenAIServer) -> None:
     assert isinstance(make_adapter(ModelSettings("a", "scripted")), ScriptedModel)
     assert isinstance(make_adapter(ModelSettings("a", "llama3", base_url=server.url)), OpenAIModel)
     assert isinstance(make_adapter(ModelSettings("a", "openai/gpt-5-mini")), LitellmModel)
+
+
+def test_the_way_can_be_forced(server: OpenAIServer) -> None:
+    assert isinstance(
+        make_adapter(ModelSettings("a", "openai/gpt-test", base_url=server.url, via="litellm")), LitellmModel
+    )
+    assert isinstance(make_adapter(ModelSettings("a", "gpt-5-mini", via="openai")), OpenAIModel)
+
+
+async def test_openai_itself_is_asked_with_the_key_of_the_environment(
+    models: Make, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    made = models(ModelSettings("default", "openai/gpt-5-mini", via="openai"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ModelFailed, match="did not accept the API key") as failure:
+        await made.reply(asking())
+    assert failure.value.permanent
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    assert (await made.reply(asking())).text == "You said: hello"
+    assert (server.requests[-1].key, server.requests[-1].body["model"]) == ("sk-of-the-environment", "gpt-5-mini")
+
+
+# -- how they are ----------------------------------------------------------------------------------------------
+
+
+async def test_health_tells_who_fails_since_when_and_who_answers_instead(models: Make, server: OpenAIServer) -> None:
+    times = iter([100.0, 200.0, 300.0])
+    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two",)), now=lambda: next(times))
+    assert made.health() == ()
+    server.answer(failing(401, "No such key."))
+    assert (await made.reply(asking())).model == "two"
+    server.answer(failing(402, "No money."))
+    await made.reply(asking())
+    first, second = made.health()
+    assert (first.name, first.model, first.kind, first.since, first.instead) == (
+        ("default", "one", "no_credit", 100.0, "two")
+    )
+    assert "No money." in first.error
+    assert "Top up" in first.error
+    assert second == ModelHealth("default", "two")
+    await made.reply(asking())
+    assert made.health()[0] == ModelHealth("default", "one")
+
+
+async def test_what_is_wrong_with_a_request_is_no_matter_of_the_model(models: Make, server: OpenAIServer) -> None:
+    made = models(ModelSettings("default", "one", "sk-a", server.url))
+    server.answer(failing(400, "Too long.", code="context_length_exceeded"))
+    with pytest.raises(ModelFailed) as failure:
+        await made.reply(asking())
+    assert failure.value.kind == "too_long"
+    assert made.health() == ()
 
 
 async def test_a_request_finds_its_model_by_name(models: Make, server: OpenAIServer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -83,7 +84,8 @@ BROKEN: dict[str, tuple[Answer, str]] = {
         ),
         "trouble",
     ),
-    "garbage": (streaming({"content": "half a"}, "data: {half\n\n", finish=None), "trouble"),
+    # One of the two looks at what it cannot read, the other passes it over and misses the end.
+    "garbage": (streaming({"content": "half a"}, "data: {half\n\n", finish=None), "trouble|broke off"),
 }
 
 
@@ -97,7 +99,7 @@ async def test_a_stream_that_breaks_half_way_is_one_failed_attempt(
     with pytest.raises(ModelFailed) as failure:
         await model.reply(REQUEST, look_on)
     assert not failure.value.permanent
-    assert told in failure.value.for_chat
+    assert re.search(told, failure.value.for_chat)
     assert len(server.requests) == before + 1
 
 

@@ -1,0 +1,62 @@
+"""A model that fails is seen by whoever asks how the bridge is, with the whole truth; the chat gets a short word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge_mcp.core.entries import Failed
+from bridge_mcp.models.registry import Models
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.ports import ModelHealth
+from bridge_mcp.testing import FakeModel, says
+from bridge_mcp.testing.answers import failing
+from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.integration.setup import OWNER, world
+
+
+async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Path) -> None:
+    with OpenAIServer(keys={"sk-right-and-secret"}) as server:
+        models = Models({"default": ModelSettings("default", "gpt-test", "sk-wrong-and-secret", server.url)})
+        async with world(tmp_path, models) as it:
+            told = await it.settled("hi")
+            log = await it.store.log.load("local/main")
+            await models.close()
+    assert told == "The model did not accept its key. The owner of this bot has to look at it."
+    (failure,) = [each.entry for each in log if isinstance(each.entry, Failed)]
+    assert "HTTP 401" in failure.reason
+    assert "Incorrect API key" in failure.reason
+    assert "api_key_env (or api_key_file) of [models.default]" in failure.reason
+    assert "wrong-and-secret" not in failure.reason
+    (health,) = models.health()
+    assert (health.name, health.error, health.kind) == ("default", failure.reason, "bad_key")
+
+
+async def test_the_status_warns_of_models_that_fail(tmp_path: Path) -> None:
+    model = FakeModel([says("Hello.")])
+    model.healths = (
+        ModelHealth("default", "one", "models.default (one): no credit. Top up.", "no_credit", 1.0, "two"),
+        ModelHealth("default", "two"),
+        ModelHealth("other", "three", "models.other (three): unreachable.", "unreachable", 2.0),
+    )
+    async with world(tmp_path, model) as it:
+        await it.settled("hi")  # the engine is at work, so its board is up
+        warnings = (await it.bridge.get_status(OWNER)).warnings
+    assert warnings == (
+        "Model default does not answer; two answers in its place: models.default (one): no credit. Top up.",
+        "Model other does not answer: models.other (three): unreachable.",
+    )
+
+
+async def test_a_rate_limit_is_waited_out_as_long_as_the_provider_asks(tmp_path: Path) -> None:
+    with OpenAIServer() as server:
+        models = Models({"default": ModelSettings("default", "gpt-test", base_url=server.url)})
+        server.answer(failing(429, "Slow down.", headers={"retry-after-ms": "250"}))
+        async with world(tmp_path, models) as it:
+            assert await it.settled("hi") == "You said: hi"
+            log = await it.store.log.load("local/main")
+            await models.close()
+    ((index, failure),) = [(n, each) for n, each in enumerate(log) if isinstance(each.entry, Failed)]
+    assert isinstance(failure.entry, Failed)
+    assert failure.entry.retry_at is not None
+    assert 0.2 < failure.entry.retry_at - failure.at <= 0.26
+    assert log[index + 1].at >= failure.entry.retry_at - 0.001
