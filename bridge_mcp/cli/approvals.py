@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Group
@@ -9,13 +10,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, print_json
 from bridge_mcp.core.answers import Decision
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import pretty, visible
-from bridge_mcp.service import OWNER
+from bridge_mcp.service import Yes, decided
 
 __all__ = ["approval_view", "approve", "grants", "list_", "reject", "revoke"]
 
@@ -52,51 +54,66 @@ def list_(
 
 
 def approve(
-    approval_id: str,
-    /,
-    *,
+    *approval_ids: str,
     digest: str = "",
     arguments: str | None = None,
     remember: Literal["once", "conversation", "always"] = "once",
+    remember_argument: tuple[str, ...] = (),
+    remember_s: float = 0.0,
     note: str = "",
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
-    """Let one waiting call run.
+    """Let waiting calls run: those of all the ids given, or none.
 
     Parameters
     ----------
+    approval_ids
+        As `approvals list` shows them.
     digest
         Only if this is the digest of what waits.
     arguments
         Run it with these arguments instead: one JSON object.
     remember
         Also let later calls of this tool run, in this conversation or always, until revoked.
+    remember_argument
+        Only later calls with such an argument: NAME=PATTERN, where `*` is any text (path=notes/*). May be repeated.
+    remember_s
+        For how many seconds; 0 is until revoked.
     note
         Goes into the log.
     """
 
     async def body(assembly: Assembly) -> None:
         edited = None if arguments is None else parse_arguments(arguments)
-        decision = await assembly.bridge.approve_call(
-            OWNER, approval_id, digest=digest, arguments=edited, remember=remember, note=note
-        )
-        await tell(assembly, decision, json)
+        yes = Yes(digest, edited, remember, patterns(remember_argument), remember_s, note)
+        await tell(assembly, await assembly.bridge.approve_calls(OWNER, approval_ids, yes), json)
 
     return with_bridge(common, body)
 
 
-def reject(approval_id: str, reason: str = "", /, *, json: Json = False, common: Common = USUAL) -> int:
-    """Keep one waiting call from running.
+def reject(
+    approval_id: str,
+    reason: str = "",
+    /,
+    *,
+    also: tuple[str, ...] = (),
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Keep waiting calls from running.
 
     Parameters
     ----------
     reason
         What the model is told.
+    also
+        Another call to reject with it. May be repeated.
     """
 
     async def body(assembly: Assembly) -> None:
-        await tell(assembly, await assembly.bridge.reject_call(OWNER, approval_id, reason=reason), json)
+        rejected = await assembly.bridge.reject_calls(OWNER, (approval_id, *also), reason=reason)
+        await tell(assembly, rejected, json)
 
     return with_bridge(common, body)
 
@@ -110,7 +127,14 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
             print_json(found)
             return
         rows = [
-            (str(g.id), visible(g.tool), g.conversation or "everywhere", f"by {visible(g.by)} {ago(g.created_at)}")
+            (
+                str(g.id),
+                visible(g.tool),
+                visible(", ".join(f"{name}={pattern}" for name, pattern in g.arguments)) or "any arguments",
+                g.conversation or "everywhere",
+                f"by {visible(g.by)} {ago(g.created_at)}",
+                f"ends {ago(g.expires_at)}" if g.expires_at else "no end",
+            )
             for g in found
         ]
         console().print(grid(rows) if rows else "There are no standing verdicts.")
@@ -128,15 +152,34 @@ def revoke(grant: int, /, *, common: Common = USUAL) -> int:
     return with_bridge(common, body)
 
 
-async def tell(assembly: Assembly, decision: Decision, json: bool) -> None:
-    """What a verdict did."""
+def patterns(given: Sequence[str]) -> dict[str, str]:
+    """Patterns by argument, from NAME=PATTERN.
+
+    Raises:
+        BadInput: one has another form.
+    """
+    pairs = [each.partition("=") for each in given]
+    found = {name: pattern for name, _, pattern in pairs}
+    if any("=" not in each for each in given) or "" in found:
+        raise BadInput("--remember-argument takes NAME=PATTERN.", fix="For example: --remember-argument 'path=notes/*'")
+    return found
+
+
+async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) -> None:
+    """What verdicts did."""
+    if len(decisions) == 1:
+        decided(decisions[0])
     if json:
-        print_json(decision)
+        print_json(decisions if len(decisions) > 1 else decisions[0])
         return
-    out, approval = console(), decision.approval
-    out.print(f"{approval.status}  {approval.id}  {visible(approval.tool)} in {approval.conversation}")
-    if decision.grant is not None:
-        out.print(f"Later calls like it run by grant {decision.grant}; end it with: approvals revoke {decision.grant}")
+    out = console()
+    for decision in decisions:
+        approval = decision.approval
+        status = decision.error or f"{approval.status}{votes(approval)}  {approval.id}"
+        out.print(f"{visible(status)}  {visible(approval.tool)} in {approval.conversation}")
+        if decision.grant is not None:
+            told = f"Later calls like it run by grant {decision.grant}; end it with: approvals revoke {decision.grant}"
+            out.print(told)
     if not engine_runs(assembly):
         out.print(NO_ENGINE)
 
@@ -147,10 +190,19 @@ def approval_view(approval: Approval) -> Group:
     if approval.status == "waiting":
         head.append(f"  expires {ago(approval.expires_at)}" if approval.expires_at else "  does not expire", "default")
     else:
-        head.append(f"  {approval.status} by {visible(approval.decided_by)} {ago(approval.decided_at)}", "default")
+        how = f" ({approval.decided_via})" if approval.decided_via else ""
+        head.append(f"  {approval.status} by {visible(approval.decided_by)}{how} {ago(approval.decided_at)}", "default")
         head.append(f": {visible(approval.note)}" if approval.note else "", "default")
     what = Text(visible(approval.tool), "bold")
     what.append(f"  in {approval.conversation}, asked by {visible(approval.requested_by)}", "default")
-    what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}", "default")
+    what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
     shown = visible(pretty(approval.arguments), lines=True)
     return Group(head, *(Padding(each, (0, 0, 0, 2)) for each in (what, Text(shown), Text(approval.digest, "dim"))))
+
+
+def votes(approval: Approval) -> str:
+    """How many of the approvers that it takes said yes, where it takes several."""
+    if approval.quorum < 2:
+        return ""
+    names = f": {visible(', '.join(approval.votes))}" if approval.votes else ""
+    return f" ({len(approval.votes)} of {approval.quorum} approvers{names})"

@@ -67,7 +67,7 @@ class Chat:
     def __init__(self, assembly: Assembly, conversation: str) -> None:
         self.bridge = assembly.bridge
         self.conversation = conversation
-        self.routed = assembly.config.rules.route == conversation
+        self.routed = conversation in assembly.config.rules.places
         """Whether approvals of other conversations are to be shown here too."""
         self.out: Console = console()
         self.typed = sys.stdin.isatty() and sys.stdout.isatty()
@@ -163,7 +163,7 @@ class Chat:
         """Show the calls that wait, or the one that just came."""
         where = "" if self.routed else self.conversation
         for approval in await self.bridge.list_approvals(OWNER, conversation=where):
-            if only in ("", approval.id):
+            if only in ("", approval.id) and (not self.routed or self.conversation in approval.places):
                 self.show(Padding(approval_view(approval), (0, 0, 0, 2)))
                 self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
 

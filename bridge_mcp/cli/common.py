@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from bridge_mcp import service
 from bridge_mcp.assembly import Assembly, EngineWish, engine_lives, open_bridge
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
 
-__all__ = ["NO_ENGINE", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
+__all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
@@ -32,6 +33,9 @@ class Common:
         """The settings, with logging on."""
         return prepare(self.config, self.log_level, usual)
 
+
+OWNER = replace(service.OWNER, via="cli")
+"""Whoever may start commands here."""
 
 USUAL = Common()
 """No option given."""

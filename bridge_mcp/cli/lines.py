@@ -19,12 +19,14 @@ from bridge_mcp.core.entries import (
     Logged,
     Posted,
     Reacted,
+    Reminded,
     Replied,
     Requested,
     Revised,
     Sender,
     Started,
     Stopped,
+    Voted,
     approval_id,
 )
 from bridge_mcp.core.tools import JSON
@@ -70,7 +72,8 @@ def event_words(event: Event) -> str:
             return f"{said(body.get('approval'))} {said(body.get('tool'))} {said(body.get('arguments'))}"
         case "approval.decided":
             note = said(body.get("note"))
-            return f"{said(body.get('approval'))} {said(body.get('verdict'))} by {said(body.get('by'))}" + (
+            how = through(said(body.get("via")))
+            return f"{said(body.get('approval'))} {said(body.get('verdict'))} by {said(body.get('by'))}{how}" + (
                 f": {note}" if note else ""
             )
         case _:
@@ -130,7 +133,7 @@ def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered
             return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
 
 
-def call_words(conversation: str, entry: Started | Asked | Judged | Finished) -> str:
+def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Reminded | Finished) -> str:
     """What an entry of a call (or of a model call's begin) tells."""
     match entry:
         case Started(effect="model") as e:
@@ -140,13 +143,34 @@ def call_words(conversation: str, entry: Started | Asked | Judged | Finished) ->
         case Asked() as e:
             ends = f", until {clock(e.expires_at)}" if e.expires_at else ""
             shown = f"{approval_id(conversation, e.call)} {e.tool} {e.arguments} [{e.call}]"
-            return f"{shown} for {e.requested_by}: {e.reason}{ends} {e.digest}"
+            where = f", put to {e.route}" if e.route else ""
+            several = f", by {e.quorum} approvers" if e.quorum > 1 else ""
+            return f"{shown} for {e.requested_by}: {e.reason}{ends}{where}{several} {e.digest}"
+        case Voted() as e:
+            return f"[{e.call}] yes by {e.by}{through(e.via)} {e.digest}" + (f": {e.note}" if e.note else "")
+        case Reminded() as e:
+            return f"[{e.call}] {e.why} {e.number}" + (f" in {e.to}" if e.to else "")
         case Judged() as e:
             edited = f", edited to {e.arguments}" if e.arguments is not None else ""
-            kept = f", remembered {e.remember}" if e.remember != "once" else ""
-            return f"[{e.call}] {e.verdict} by {e.by}{edited}{kept}" + (f": {e.note}" if e.note else "")
+            how = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{kept(e)}"
+            return f"{how} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
         case Finished() as e:
             return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
+
+
+def through(via: str) -> str:
+    """By which path a verdict came."""
+    return f" ({via})" if via else ""
+
+
+def kept(judged: Judged) -> str:
+    """What a verdict lets through later, if anything."""
+    if judged.remember == "once":
+        return ""
+    patterns = ", ".join(f"{name}={pattern}" for name, pattern in judged.remember_arguments)
+    until = f" for {judged.remember_s:g} s" if judged.remember_s else ""
+    where = f" in {judged.limit}" if judged.limit else ""
+    return f", remembered {judged.remember}{where}{until}" + (f" where {patterns}" if patterns else "")
 
 
 def person(sender: Sender) -> str:

@@ -13,7 +13,7 @@ from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.policy import SCOPES, Budget
+from bridge_mcp.core.policy import AGENTS, SCOPES, Budget, ToolRule
 from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
@@ -67,17 +67,17 @@ class Reading:
 
     def rules(self) -> Rules:
         asked, engine = self.file.approvals, self.file.engine
-        if asked.route:
-            channel, slash, chat = asked.route.partition("/")
-            if not (slash and chat):
-                self.problems.add("approvals.route", "this is no conversation.", "Write channel/chat_id.")
-            else:
-                self._among("approvals.route", channel, self._channels, "channels")
+        self._places("approvals", asked)
         return Rules(
             channels={name: self._rules(name, section) for name, section in self._channels.items()},
             confirmation=asked.confirmation,
             expires_s=asked.expires_s,
             route=asked.route or "",
+            remind_s=asked.remind_s,
+            escalate_s=asked.escalate_s,
+            escalate_to=asked.escalate_to or "",
+            quorum=asked.quorum,
+            tools=self._call_rules("approvals", asked.tools),
             separate=asked.separate,
             max_turns=engine.max_turns,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),
@@ -154,11 +154,32 @@ class Reading:
             model=model,
             system_prompt=self._prompt(key, section),
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
+            tools=self._call_rules(key, section.tools),
             history_limit=section.history_limit,
             late_after_s=section.late_after_s,
             groups=section.groups,
             chats={chat: each.groups for chat, each in section.chats.items()},
         )
+
+    def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
+        """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""
+        for pattern, section in sections.items():
+            self._places(f'{key}.tools."{pattern}"', section)
+        ordered = sorted(sections.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
+        return tuple(ToolRule(pattern, **section.model_dump()) for pattern, section in ordered)
+
+    def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
+        """Note where prompts would go and there is nothing."""
+        for name, place in (("route", section.route), ("escalate_to", section.escalate_to)):
+            if not place or (name == "route" and place == AGENTS):
+                continue
+            channel, slash, chat = place.partition("/")
+            if not (slash and chat):
+                self.problems.add(f"{key}.{name}", "this is no conversation.", "Write channel/chat_id.")
+            else:
+                self._among(f"{key}.{name}", channel, self._channels, "channels")
+        if section.escalate_s and not (section.escalate_to or self.file.approvals.escalate_to):
+            self.problems.add(f"{key}.escalate_s", "nobody is there to escalate to.", "Add escalate_to.")
 
     def _model_known(self, key: str, section: schema.Channel, model: str) -> None:
         if section.model or self._models:

@@ -10,6 +10,7 @@ from bridge_mcp.ports import GroupMode
 
 __all__ = [
     "Approvals",
+    "CallRule",
     "Channel",
     "Chat",
     "Client",
@@ -69,6 +70,18 @@ class Chat(Section):
     groups: GroupMode
 
 
+class CallRule(Section):
+    """[approvals.tools."PATTERN"] and [channels.NAME.tools."PATTERN"]"""
+
+    confirmation: Confirmation | None = None
+    expires_s: float | None = Field(default=None, ge=0)
+    route: Text | None = None
+    remind_s: float | None = Field(default=None, ge=0)
+    escalate_s: float | None = Field(default=None, ge=0)
+    escalate_to: Text | None = None
+    quorum: int | None = Field(default=None, ge=1, le=100)
+
+
 class Channel(Section):
     """[channels.NAME]"""
 
@@ -88,6 +101,7 @@ class Channel(Section):
     system_prompt: str | None = None
     system_prompt_file: Text | None = None
     tool_servers: list[Text] | None = None
+    tools: dict[str, CallRule] = {}
     history_limit: int = Field(default=200, ge=1, le=100_000)
     late_after_s: float = Field(default=3600.0, ge=0)
 
@@ -126,6 +140,11 @@ class Approvals(Section):
     confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
     expires_s: float = Field(default=600.0, ge=0)
     route: Text | None = None
+    remind_s: float = Field(default=0.0, ge=0)
+    escalate_s: float = Field(default=0.0, ge=0)
+    escalate_to: Text | None = None
+    quorum: int = Field(default=1, ge=1, le=100)
+    tools: dict[str, CallRule] = {}
     separate: bool = False
 
 

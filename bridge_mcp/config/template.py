@@ -67,8 +67,15 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 [approvals]
 confirmation = "by-annotation"             # read-only tools run, others ask; or: required, never
 expires_s = 600                            # 0: never
-# route = "family/42"                      # where prompts go; without this line: to the chat that asked
-# separate = false                         # true: a client may not decide what a turn it started asks for
+# route = "family/42"                      # where prompts go; without it: the chat that asked; "agents": no chat
+# remind_s = 120                           # say it again while nobody decides
+# escalate_s = 300                         # then ask in escalate_to as well
+# escalate_to = "family/7"
+# quorum = 1                               # how many different approvers it takes
+# separate = false                         # true: whoever started a turn may not decide what it asks for
+# [approvals.tools."files__delete_*"]      # all of the above for single tools; also [channels.family.tools."…"]
+# confirmation = "required"
+# quorum = 2
 
 # -- who may do what over MCP ------------------------------------------------------------------------------------------
 

@@ -95,6 +95,8 @@ class Decision:
     approval: Approval
     grant: int | None = None
     """The id of the standing grant that `remember` made."""
+    error: str = ""
+    """Of several decided together: why this one was not."""
 
 
 @dataclass(frozen=True, slots=True)

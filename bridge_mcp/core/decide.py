@@ -13,6 +13,7 @@ The first match wins:
     an asked call ran out of time, or a grant covers it Judge
     a call needs a verdict and was never asked          Ask      (all such calls at once: people think while tools run)
     a call is free to run                               Run      (all such calls at once)
+    a call has waited long enough to be told of again   Remind
     a call is running or waits for a verdict            Wait
     the model failed and a retry is due later           Wait
     the model failed for good, or the budget is spent   Stop
@@ -47,11 +48,13 @@ from bridge_mcp.core.entries import (
     Log,
     Logged,
     Outcome,
+    Reminded,
     Replied,
     Requested,
     Started,
     Stopped,
     Verdict,
+    Voted,
 )
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import Ask as NeedsVerdict
@@ -63,6 +66,7 @@ __all__ = [
     "CallModel",
     "Idle",
     "Judge",
+    "Remind",
     "Run",
     "Settle",
     "Step",
@@ -87,7 +91,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Close an asked call by rule: it expired, or a grant given meanwhile covers it."""
+    """Close an asked call by rule: it expired, or a grant given meanwhile covers it. The verdict's path is `rule`."""
 
     call: Call
     verdict: Verdict
@@ -99,6 +103,15 @@ class Ask:
     """Ask for verdicts on these calls, each with the reason why."""
 
     calls: tuple[tuple[Call, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Tell people again that this call waits, or tell the next ones; `reminded` is what to record once that is done."""
+
+    call: Call
+    asked: Asked
+    reminded: Reminded
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,7 @@ class Idle:
     """Nothing to do until something comes in."""
 
 
-Step: TypeAlias = Settle | Judge | Ask | Run | CallModel | Stop | Wait | Idle
+Step: TypeAlias = Settle | Judge | Ask | Run | Remind | CallModel | Stop | Wait | Idle
 
 GAVE_UP = "I could not finish this. Please try again, or ask for less at once."
 UNKNOWN = (
@@ -156,6 +169,12 @@ class Fate:
     repeatable: bool = False
     asked: Asked | None = None
     judged: Judged | None = None
+    voters: set[str] = field(default_factory=set[str])
+    """Who said yes to what was asked, before there was a verdict."""
+    told_at: float = 0.0
+    """When people were last told that it waits."""
+    reminders: int = 0
+    escalated: bool = False
 
 
 @dataclass(slots=True)
@@ -211,8 +230,8 @@ def read(log: Log) -> View:
             case Failed(effect="model", ref=ref) as entry:
                 if view.model_starts and view.model_starts[-1].seq == ref:
                     view.failed = entry
-            case Started() | Asked() | Judged() | Finished() as entry:
-                note(view.fates.get(entry.call), entry)
+            case Started() | Asked() | Judged() | Voted() | Reminded() | Finished() as entry:
+                note(view.fates.get(entry.call), entry, logged.at)
             case _:
                 pass
     return view
@@ -225,7 +244,7 @@ def settle_reading(view: View, upto: int) -> None:
     view.failed = None
 
 
-def note(fate: Fate | None, entry: Started | Asked | Judged | Finished) -> None:
+def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
     """Write one entry into its call's fate; entries of an older batch's calls concern nobody any more."""
     if fate is None:
         return
@@ -234,9 +253,16 @@ def note(fate: Fate | None, entry: Started | Asked | Judged | Finished) -> None:
             fate.begun += 1
             fate.repeatable = entry.repeatable
         case Asked():
-            fate.asked = entry
+            fate.asked, fate.told_at = entry, at
         case Judged():
             fate.judged = fate.judged or entry
+        case Voted(by=by, digest=digest):
+            if fate.asked is not None and fate.judged is None and digest == fate.asked.digest:
+                fate.voters.add(by)
+        case Reminded():
+            fate.told_at = at
+            fate.reminders += entry.why == "reminder"
+            fate.escalated = fate.escalated or entry.why == "escalation"
         case Finished():
             fate.finished = True
 
@@ -264,6 +290,9 @@ def step_of_calls(view: View, policy: Policy, now: float, running: Set[str]) -> 
     free_slots = max(0, policy.max_parallel - len(running))
     if run[:free_slots]:
         return Run(run[:free_slots])
+    reminders = [step for step in steps if isinstance(step, Remind)]
+    if reminders:
+        return reminders[0]
     waits = [step for step in steps if isinstance(step, Wait)]
     if waits or run:
         return Wait(min((wait.until for wait in waits if wait.until is not None), default=None))
@@ -272,7 +301,7 @@ def step_of_calls(view: View, policy: Policy, now: float, running: Set[str]) -> 
 
 def step_of_call(
     call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]
-) -> Settle | Judge | Ask | Run | Wait | None:
+) -> Settle | Judge | Ask | Run | Remind | Wait | None:
     """What one call asks for; None when it has its outcome."""
     if fate.finished:
         return None
@@ -281,23 +310,40 @@ def step_of_call(
     if fate.begun and (not fate.repeatable or fate.begun >= policy.budget.attempts):
         return Settle(call, "unknown", UNKNOWN)
     if fate.judged is not None:
-        return step_of_verdict(call, fate.judged, policy)
+        return step_of_verdict(call, fate, fate.judged, policy)
     match policy.gate(call, now):  # also of what was begun before: the tool may be another one by now
         case Refuse(because):
             return Settle(call, "error", because)
         case Free(because):
             because = "repeatable" if fate.begun else because
-            return Judge(call, "approved", because) if fate.asked else Run(((call, call.arguments, because),))
-        case NeedsVerdict(because):
             if fate.asked is None:
-                return Ask(((call, because),))
-            if fate.asked.expires_at and now >= fate.asked.expires_at:
-                return Judge(call, "expired", "bridge")
-            return Wait(fate.asked.expires_at or None)
+                return Run(((call, call.arguments, because),))
+            # What was asked of several stays theirs to decide, whatever was granted or configured since.
+            several = fate.asked.quorum > 1
+            return step_of_waiting(call, fate, fate.asked, now) if several else Judge(call, "approved", because)
+        case NeedsVerdict(because):
+            return Ask(((call, because),)) if fate.asked is None else step_of_waiting(call, fate, fate.asked, now)
 
 
-def step_of_verdict(call: Call, judged: Judged, policy: Policy) -> Settle | Run:
+def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge | Remind | Wait:
+    """What a call asks for that waits for people: an end, a reminder, or patience until the next of those."""
+    if asked.expires_at and now >= asked.expires_at:
+        return Judge(call, "expired", "bridge")
+    escalate_at = asked.escalate_at if asked.escalate_to and not fate.escalated else 0.0
+    if escalate_at and now >= escalate_at:
+        return Remind(call, asked, Reminded(call.id, 1, "escalation", asked.escalate_to))
+    remind_at = fate.told_at + asked.remind_s if asked.remind_s > 0 else 0.0
+    if remind_at and now >= remind_at:
+        to = asked.escalate_to if fate.escalated else asked.route
+        return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to))
+    ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
+    return Wait(min(ahead, default=None))
+
+
+def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy) -> Settle | Run:
     """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
+    if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
+        return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
     match judged.verdict:
         case "approved":
             arguments = call.arguments if judged.arguments is None else judged.arguments

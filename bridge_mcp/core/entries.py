@@ -37,6 +37,7 @@ __all__ = [
     "Posted",
     "Question",
     "Reacted",
+    "Reminded",
     "Replied",
     "Requested",
     "Responder",
@@ -46,6 +47,7 @@ __all__ = [
     "Stopped",
     "Usage",
     "Verdict",
+    "Voted",
     "approval_id",
     "call_id",
     "key",
@@ -222,6 +224,37 @@ class Judged:
     """Edited arguments as JSON text, when the approver changed them."""
     note: str = ""
     remember: Literal["once", "conversation", "always"] = "once"
+    remember_arguments: tuple[tuple[str, str], ...] = ()
+    """Patterns (`core/grants.py`) by which the grant is limited, as name and pattern."""
+    remember_s: float = 0.0
+    """How long the grant holds, in seconds; 0 for ever."""
+    limit: str = ""
+    """Where a grant for `always` holds at most, because whoever gave it is limited; empty for everywhere."""
+    via: str = ""
+    """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """One of the approvers that an asked call needs said yes. Each of them counts once."""
+
+    call: str
+    by: str
+    digest: str
+    note: str = ""
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """A call still waits, and somebody was told (again)."""
+
+    call: str
+    number: int
+    """Counts from 1 for each why."""
+    why: Literal["reminder", "escalation"]
+    to: str = ""
+    """The conversation that was told; empty where only the feed tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +321,14 @@ class Asked:
     reason: str = ""
     """Why it is asked, for people: `files asks for everything`, `not read-only`."""
     route: str = ""
-    """The conversation the prompt goes to; empty for the one that asked."""
+    """The conversation the prompt goes to; empty for the one that asked, `agents` for none."""
+    quorum: int = 1
+    """How many different approvers it takes, as the policy was when it was asked."""
+    remind_s: float = 0.0
+    """How often the prompt is repeated while nobody decides, in seconds; 0 for never."""
+    escalate_at: float = 0.0
+    """When `escalate_to` is asked too, in epoch seconds; 0 for never."""
+    escalate_to: str = ""
 
 
 # -- outcomes ------------------------------------------------------------------------------------------------
@@ -352,6 +392,8 @@ Entry: TypeAlias = (
     | Reacted
     | Requested
     | Judged
+    | Voted
+    | Reminded
     | Stopped
     | Cleared
     | Configured
@@ -384,18 +426,14 @@ def key(entry: Entry) -> str | None:
     This is what makes recording twice harmless: the second outcome, verdict or delivery of the same thing is dropped.
     """
     match entry:
-        case Heard():
-            return f"heard:{entry.key}"
-        case Posted():
-            return f"posted:{entry.key}"
-        case Edited():
-            return f"edited:{entry.key}"
-        case Revised():
-            return f"revised:{entry.key}"
-        case Reacted():
-            return f"reacted:{entry.key}"
+        case Heard() | Posted() | Edited() | Revised() | Reacted():
+            return f"{type(entry).__name__.lower()}:{entry.key}"
         case Judged():
             return f"judged:{entry.call}"
+        case Voted():
+            return f"voted:{entry.call}:{entry.by}"
+        case Reminded():
+            return f"{entry.why}:{entry.call}:{entry.number}"
         case Finished():
             return f"tool:{entry.call}"
         case Delivered():
@@ -413,7 +451,7 @@ def wakes(entry: Entry) -> bool:
     match entry:
         case Heard():
             return entry.to == "assistant" and entry.answers is None
-        case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered():
+        case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
             return False
         case Failed():
             return entry.effect == "model"

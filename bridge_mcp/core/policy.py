@@ -1,4 +1,4 @@
-"""Who may do what: which call asks, what a grant covers, a turn's budget, principals and their scopes.
+"""Who may do what: which call asks and how, a turn's budget, principals and their scopes.
 
 A `Policy` is a snapshot: `decide` reads it and nothing else, so the same log and the same policy give the same step.
 """
@@ -6,28 +6,55 @@ A `Policy` is a snapshot: `decide` reads it and nothing else, so the same log an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, Denied
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import Confirmation, ToolSpec, parse_arguments
 
-__all__ = ["SCOPES", "Ask", "Budget", "Free", "Gate", "Grant", "Policy", "Principal", "Refuse", "Scope"]
+__all__ = [
+    "AGENTS",
+    "SCOPES",
+    "Ask",
+    "Asking",
+    "Budget",
+    "Free",
+    "Gate",
+    "Policy",
+    "Principal",
+    "Refuse",
+    "Scope",
+    "ToolRule",
+    "Via",
+]
 
 Scope: TypeAlias = Literal["read", "send", "approve", "tools", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
+AGENTS = "agents"
+"""As a route: no chat is asked, only whoever decides over MCP or on the command line."""
+
+Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "cli", "api", "rule"]
+"""By which path a verdict came; `rule` is the bridge's own: it expired, or a grant or the policy frees it now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever acts. `channels` limits it to conversations of these channels; empty means every channel."""
+    """Whoever acts.
+
+    `channels` and `conversations` limit it to those (a chat includes its topics); both empty means everywhere.
+    """
 
     name: str
     kind: Literal["client", "owner", "person", "bridge"] = "client"
     scopes: frozenset[Scope] = frozenset()
     channels: frozenset[str] = frozenset()
+    conversations: frozenset[str] = frozenset()
+    via: Via = ""
 
     def require(self, scope: Scope) -> None:
         """Let a holder of `scope` pass.
@@ -42,34 +69,22 @@ class Principal:
                 fix="The owner can add it under [clients] in bridge.toml, or with --scopes on stdio.",
             )
 
+    @property
+    def within(self) -> frozenset[str]:
+        """The places it is limited to: channels, and single conversations; empty means everywhere."""
+        return self.channels | self.conversations
+
     def sees(self, conversation: str) -> bool:
-        """Whether this conversation (or channel) lies within its limits."""
-        return not self.channels or conversation.partition("/")[0] in self.channels
+        """Whether this conversation lies within its limits."""
+        channel, _, chat = conversation.partition("/")
+        if not self.within or channel in self.channels:
+            return True
+        return bool(chat) and not self.conversations.isdisjoint((conversation, f"{channel}/{chat.partition('/')[0]}"))
 
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A standing verdict for calls of one shape. An empty field matches all; `expires_at` 0 is never."""
-
-    id: int
-    tool: str
-    """A pattern over tool names (fnmatch)."""
-    conversation: str = ""
-    arguments: tuple[tuple[str, str], ...] = ()
-    """Patterns over top-level arguments, as text: every named one must be there and match."""
-    expires_at: float = 0.0
-    by: str = ""
-    created_at: float = 0.0
-
-    def covers(self, tool: str, arguments: Mapping[str, object], conversation: str, now: float) -> bool:
-        """Whether a call is of this shape, here and now."""
-        if self.conversation and self.conversation != conversation:
-            return False
-        if self.expires_at and now >= self.expires_at:
-            return False
-        return fnmatchcase(tool, self.tool) and all(
-            name in arguments and fnmatchcase(str(arguments[name]), pattern) for name, pattern in self.arguments
-        )
+    def sees_channel(self, channel: str) -> bool:
+        """Whether any conversation of this channel may lie within its limits."""
+        places = self.within
+        return not places or any(place.partition("/")[0] == channel for place in places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,39 @@ Gate: TypeAlias = Free | Ask | Refuse
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """How a call is asked about, as it stands when it is asked. Seconds; 0 is never."""
+
+    expires_s: float = 600.0
+    route: str = ""
+    """The conversation its prompt goes to: empty for the one that asked, `agents` for none."""
+    remind_s: float = 0.0
+    """How long nobody may decide before the prompt is repeated, again and again."""
+    escalate_s: float = 0.0
+    """How long nobody may decide before `escalate_to` is asked too."""
+    escalate_to: str = ""
+    quorum: int = 1
+    """How many different approvers it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRule:
+    """What the owner says of calls of the tools that match a pattern (fnmatch over `server__tool`); None: nothing."""
+
+    pattern: str
+    confirmation: Confirmation | None = None
+    expires_s: float | None = None
+    route: str | None = None
+    remind_s: float | None = None
+    escalate_s: float | None = None
+    escalate_to: str | None = None
+    quorum: int | None = None
+
+
+ASKING: tuple[str, ...] = tuple(each.name for each in fields(Asking))
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All that `decide` may know beside the log, for one conversation."""
 
@@ -116,9 +164,9 @@ class Policy:
     confirmation: Confirmation = "by-annotation"
     grants: tuple[Grant, ...] = ()
     budget: Budget = Budget()
-    expires_s: float = 600.0
-    """How long an approval waits; 0 is for ever."""
-    route: str = ""
+    defaults: Asking = Asking()
+    rules: tuple[ToolRule, ...] = ()
+    """The first that says something of a matter holds: the channel's before those for all, names before patterns."""
     max_parallel: int = 16
     """How many calls of one reply may run at once."""
 
@@ -134,14 +182,32 @@ class Policy:
             return Refuse(str(exc))
         if spec.changed:
             return Ask(f"{spec.tool} is no longer what it was: {spec.changed}")
-        wanted = self.confirmation if spec.confirmation == "default" else spec.confirmation
+        wanted = self.wanted(spec)
         if wanted == "never":
             return Free("policy")
         if wanted != "required" and spec.read_only:
             return Free("read-only")
-        for grant in self.grants:
+        quorum = self.asking(call.tool).quorum
+        for grant in self.grants if quorum == 1 else ():  # what takes several is nobody's to wave through
             if grant.covers(call.tool, arguments, self.conversation, now):
                 return Free(f"grant {grant.id}")
+        several = f"; it takes {quorum} approvers" if quorum > 1 else ""
         if wanted == "required":
-            return Ask(f"every call of {call.tool} is confirmed here")
-        return Ask(f"{spec.tool} can change things" if spec.destructive else f"{spec.tool} is not read-only")
+            return Ask(f"every call of {call.tool} is confirmed here{several}")
+        return Ask(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
+
+    def wanted(self, spec: ToolSpec) -> Confirmation:
+        """What the owner wants of a tool: by a rule, by its server, or in general; never `default`."""
+        for rule in self.rules:
+            if rule.confirmation not in (None, "default") and fnmatchcase(spec.name, rule.pattern):
+                return rule.confirmation
+        return self.confirmation if spec.confirmation == "default" else spec.confirmation
+
+    def asking(self, tool: str) -> Asking:
+        """How a call of this tool is asked about."""
+        found: dict[str, Any] = {}
+        for rule in self.rules:
+            if fnmatchcase(tool, rule.pattern):
+                said = {name: getattr(rule, name) for name in ASKING if getattr(rule, name) is not None}
+                found = said | found
+        return replace(self.defaults, **found) if found else self.defaults

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from bridge_mcp.core.entries import (
+    CALLS,
     Asked,
     Attachment,
     Button,
@@ -27,6 +28,7 @@ from bridge_mcp.core.entries import (
     Posted,
     Question,
     Reacted,
+    Reminded,
     Replied,
     Responder,
     Revised,
@@ -34,10 +36,12 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Verdict,
+    Voted,
     approval_id,
     message_id,
 )
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.core.tools import JSON
 
 __all__ = [
@@ -66,6 +70,8 @@ EventType: TypeAlias = Literal[
     "message.edited",
     "message.reacted",
     "approval.requested",
+    "approval.reminded",
+    "approval.voted",
     "approval.decided",
     "tool.started",
     "tool.finished",
@@ -77,6 +83,9 @@ EventType: TypeAlias = Literal[
     "pairing.requested",
     "pairing.added",
     "pairing.removed",
+    "grant.revoked",
+    "client.added",
+    "client.revoked",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
@@ -141,6 +150,27 @@ class Approval:
     decided_by: str = ""
     decided_at: float = 0.0
     note: str = ""
+    decided_via: str = ""
+    """By which path: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
+    edited: str = ""
+    """The arguments it was approved with, as JSON text, where the approver changed them."""
+    quorum: int = 1
+    votes: tuple[str, ...] = ()
+    """Where several approvers are needed: those who said yes, in order."""
+    route: str = ""
+    """Where its prompt went: empty for the chat that asked, `agents` for none."""
+    escalate_to: str = ""
+
+    @property
+    def batch(self) -> str:
+        """What the calls of one reply have in common."""
+        return message_id(self.conversation, int(self.call.partition(".")[0] or 0))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The conversations whose approvers may decide it by chat."""
+        first = () if self.route == AGENTS else (self.route or self.conversation,)
+        return (*first, self.escalate_to) if self.escalate_to else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,13 +329,27 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
                 "reason": e.reason,
                 "requested_by": e.requested_by,
                 "expires_at": e.expires_at or None,
+                "route": e.route,
+                "quorum": e.quorum,
+            }
+        case Voted() as e:
+            return "approval.voted", {"approval": approval_id(conversation, e.call), "by": e.by, "via": e.via}
+        case Reminded() as e:
+            return "approval.reminded", {
+                "approval": approval_id(conversation, e.call),
+                "why": e.why,
+                "number": e.number,
+                "to": e.to,
             }
         case Judged() as e:
             return "approval.decided", {
                 "approval": approval_id(conversation, e.call),
                 "verdict": e.verdict,
                 "by": e.by,
+                "via": e.via,
                 "note": e.note,
+                "edited": e.arguments,
+                "remember": e.remember,
             }
         case Started(effect="tool") as e:
             return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
@@ -335,6 +379,9 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
                 requested_by=e.requested_by,
                 asked_at=logged.at,
                 expires_at=e.expires_at,
+                quorum=e.quorum,
+                route=e.route,
+                escalate_to=e.escalate_to,
             )
         case _:
             return None
@@ -343,8 +390,16 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
 def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
     """The standing verdict that a `Judged` on a call of `tool` makes, if it remembers; the id is the store's."""
     match logged.entry:
-        case Judged(verdict="approved", remember="conversation" | "always" as remember, by=by):
-            where = conversation if remember == "conversation" else ""
-            return Grant(0, tool, where, by=by, created_at=logged.at)
+        case Judged(verdict="approved", remember="conversation" | "always") as e:
+            until = logged.at + e.remember_s if e.remember_s else 0.0
+            return Grant(0, tool, granted_in(conversation, e), e.remember_arguments, until, e.by, logged.at)
         case _:
             return None
+
+
+def granted_in(conversation: str, judged: Judged) -> str:
+    """Where a remembered verdict holds; of a client's own calls, all of that client's."""
+    if judged.remember == "always":
+        return judged.limit
+    channel, _, chat = conversation.partition("/")
+    return f"{channel}/{chat.rpartition('.')[0]}" if channel == CALLS else conversation

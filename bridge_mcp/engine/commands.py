@@ -5,14 +5,19 @@ Only a text whose first word is one of these, slash included, is a command; "app
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
-from bridge_mcp.core.errors import BadInput, Denied, NotFound
-from bridge_mcp.core.policy import Principal, Scope
-from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.engine import board, control, verdicts
-from bridge_mcp.ports import ChannelTraits, Clock, Rules, Store
+from bridge_mcp.core.answers import Decision
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.policy import Free, Policy, Principal, Scope
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.views import Approval
+from bridge_mcp.core.visible import visible
+from bridge_mcp.engine import board, control, tickets, verdicts
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
 __all__ = ["COMMANDS", "Command", "Scene", "is_command", "run"]
 
@@ -92,7 +97,7 @@ async def help_text(asked: Asked) -> str:
 
 async def list_servers(asked: Asked) -> str:
     listed = await board.tools(asked.scene.store)
-    channels = ", ".join(f"{t.name} ({t.type})" for t in asked.scene.traits.values() if asked.who.sees(t.name))
+    channels = ", ".join(f"{t.name} ({t.type})" for t in asked.scene.traits.values() if asked.who.sees_channel(t.name))
     servers = ", ".join(f"{s.name}: {s.state}" for s in listed.servers) or "none"
     return f"Channels: {channels or 'none'}\nTool servers: {servers}"
 
@@ -105,7 +110,7 @@ async def status(asked: Asked) -> str:
         f"{asked.conversation}: {found.conversation.messages} messages, answered by {found.responder}",
         f"Used: {use.input_tokens:,} tokens in, {use.output_tokens:,} out, {use.latency_s:.1f} s, {cost}",
     ]
-    lines += [f"Waiting: {a.tool} {a.arguments} ({a.id})" for a in found.waiting]
+    lines += [f"Waiting: {visible(a.tool)} {visible(a.arguments)} ({a.id})" for a in found.waiting]
     return "\n".join(lines)
 
 
@@ -129,15 +134,18 @@ async def tools(asked: Asked) -> str:
             state = server.state if not server.error else f"{server.state}: {server.error}"
             lines.append(f"{server.name} ({state})")
             lines += [
-                f"  {spec.tool} {mark(spec, asked.scene.rules)}" for spec in listed.tools if spec.server == server.name
+                f"  {spec.tool} {mark(spec, asked.scene.rules, channel)}"
+                for spec in listed.tools
+                if spec.server == server.name
             ]
     return "\n".join(lines) or "There are no tools here."
 
 
-def mark(spec: ToolSpec, rules: Rules) -> str:
+def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
     """`[approval]` or `[auto]`, as the gate will have it without a grant."""
-    wanted = rules.confirmation if spec.confirmation == "default" else spec.confirmation
-    return "[auto]" if wanted == "never" or (wanted == "by-annotation" and spec.read_only) else "[approval]"
+    own = channel.tools if channel else ()
+    policy = Policy(tools={spec.name: spec}, confirmation=rules.confirmation, rules=(*own, *rules.tools))
+    return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
 
 
 async def whoami(asked: Asked) -> str:
@@ -145,33 +153,43 @@ async def whoami(asked: Asked) -> str:
 
 
 async def approve(asked: Asked) -> str:
-    approval = await waiting_here(asked)
-    await verdicts.approve(asked.scene.store, approval, asked.who, asked.scene.clock, unedited)
-    return f"Approved: {approval.tool}."
+    found, _ = await waiting_here(asked)
+    return told(await desk(asked).approve(asked.who, found, verdicts.Yes()))
 
 
 async def reject(asked: Asked) -> str:
-    approval = await waiting_here(asked)
-    await verdicts.reject(asked.scene.store, approval, asked.who, " ".join(asked.words[1:]))
-    return f"Rejected: {approval.tool}."
+    found, reason = await waiting_here(asked)
+    return told(await desk(asked).reject(asked.who, found, reason))
 
 
-async def waiting_here(asked: Asked) -> verdicts.Approval:
-    """The approval that a command names by id; never "the last one" or "the only one"."""
-    if not asked.words:
+def desk(asked: Asked) -> verdicts.Desk:
+    """Where commands decide. They edit no arguments, so there is nothing to check."""
+    return verdicts.Desk(asked.scene.store, asked.scene.clock, lambda spec, arguments: "", asked.scene.rules.separate)
+
+
+async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:
+    """The approvals that a command names by id, never "the last one" or "the only one"; and the words behind them."""
+    ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
+    if not ids:
         raise BadInput("Say which: the id stands in the question.", fix="For example: /approve ap_0123456789abcdef")
-    found = await verdicts.find(asked.scene.store, asked.words[0])
-    routed = asked.scene.rules.route == asked.conversation
-    if found.conversation != asked.conversation and not routed and asked.who.kind == "person":
-        raise NotFound(f"There is no approval '{found.id}' in this chat.", fix="Decide it where it was asked.")
-    if found.requested_by == asked.who.name:
-        raise Denied("You asked for this call and may not decide it.")
-    return found
+    found = [await verdicts.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    for approval in found:
+        here = asked.conversation in approval.places
+        if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
+            raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
+    return found, " ".join(asked.words[len(ids) :])
 
 
-def unedited(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-    """Chat commands edit no arguments, so there is nothing to check."""
-    return ""
+def told(decisions: Sequence[Decision]) -> str:
+    """What verdicts did, a line each."""
+    return "\n".join(each.error or f"{outcome(each.approval)}: {visible(each.approval.tool)}." for each in decisions)
+
+
+def outcome(approval: Approval) -> str:
+    """How a call stands after a verdict on it."""
+    if approval.status == "waiting":
+        return f"Noted, {len(approval.votes)} of {approval.quorum} approvers"
+    return approval.status.capitalize()
 
 
 COMMANDS: dict[str, Command] = {
@@ -183,6 +201,6 @@ COMMANDS: dict[str, Command] = {
     "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
     "stop": Command("send", "/stop", "end the turn under way", stop),
     "clear": Command("send", "/clear", "forget this chat's history", clear),
-    "approve": Command("approve", "/approve ID", "let a waiting call run", approve),
-    "reject": Command("approve", "/reject ID [REASON]", "keep a waiting call from running", reject),
+    "approve": Command("approve", "/approve ID…", "let waiting calls run", approve),
+    "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", reject),
 }

@@ -81,12 +81,12 @@ async def pair(
     now = clock.now()
     if code:
         asked = next((r for r in await store.access.requests(now) if r.code == code.strip().upper()), None)
-        if asked is None or not who.sees(asked.channel):
+        if asked is None or not who.sees(f"{asked.channel}/{asked.subject}"):
             raise NotFound(
                 f"There is no open code '{code[:40]}'.", fix="Codes expire; have them write to the bot again."
             )
         wanted = replace(wanted, channel=asked.channel, subject=asked.subject, name=wanted.name or asked.name)
-    if wanted.channel not in traits or not who.sees(wanted.channel):
+    if wanted.channel not in traits or not who.sees(f"{wanted.channel}/{wanted.subject}"):
         raise NotFound(f"There is no channel '{wanted.channel}'.", fix="See list_channels.")
     if not traits[wanted.channel].needs_pairing:
         raise BadInput(f"{wanted.channel} is open to this machine's user.", fix="It needs no pairing.")

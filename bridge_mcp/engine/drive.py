@@ -20,6 +20,7 @@ from bridge_mcp.core.decide import (
     CallModel,
     Idle,
     Judge,
+    Remind,
     Run,
     Settle,
     Step,
@@ -47,9 +48,10 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.errors import BadInput, Conflict, ModelFailed, ToolFailed, ToolUncertain
-from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.policy import Asking, Policy
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 from bridge_mcp.core.transcript import transcript
+from bridge_mcp.engine import reminders
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
@@ -157,11 +159,13 @@ class Drive:
             case Settle():
                 await self._record(Finished(step.call.id, step.outcome, step.content))
             case Judge():
-                await self._record(Judged(step.call.id, step.verdict, step.by))
+                await self._record(Judged(step.call.id, step.verdict, step.by, via="rule"))
             case Ask():
                 await self._ask(step, log, policy)
             case Run():
                 await self._run(step, log, policy, effects)
+            case Remind():
+                await reminders.tell(self._hands.store, self.conversation, step)
             case CallModel():
                 # Before the intent: a process that dies while servers start has made no attempt yet.
                 await self._servers_ready()
@@ -204,8 +208,7 @@ class Drive:
 
     async def _ask(self, step: Ask, log: Log, policy: Policy) -> None:
         now = self._hands.clock.now()
-        expires_at = now + policy.expires_s if policy.expires_s > 0 else 0.0
-        by = requested_by(log)
+        by = requested_by(self.conversation, log)
         entries: list[Entry] = []
         for call, reason in step.calls:
             spec = policy.tools[call.tool]
@@ -213,20 +216,7 @@ class Drive:
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            digest = call_digest(spec, parse_arguments(call.arguments))
-            entries.append(
-                Asked(
-                    call.id,
-                    spec.server,
-                    call.tool,
-                    call.arguments,
-                    digest,
-                    expires_at,
-                    by,
-                    reason,
-                    policy.route,
-                )
-            )
+            entries.append(asked_of(call, spec, policy.asking(call.tool), now, by, reason))
         await self._intend(log, policy, *entries)
 
     async def _run(self, step: Run, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
@@ -250,7 +240,7 @@ class Drive:
                 )
             )
         await self._intend(log, policy, *entries)
-        caller = requested_by(log)
+        caller = requested_by(self.conversation, log)
         for call, spec, arguments in begun:
             if spec.changed and told_of(spec.changed, call, log):
                 await self._hands.toolbox.accept(spec)
@@ -379,14 +369,43 @@ def told_of(change: str, call: Call, log: Log) -> bool:
     return any(change in entry.reason for entry in asked)
 
 
-def requested_by(log: Log) -> str:
-    """Who asked for the calls of the last batch: a client, or the assistant (and for whom it works)."""
-    for logged in reversed(relevant(log)):
+def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reason: str) -> Asked:
+    """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
+    escalates = how.escalate_s > 0 and bool(how.escalate_to)
+    return Asked(
+        call.id,
+        spec.server,
+        call.tool,
+        call.arguments,
+        call_digest(spec, parse_arguments(call.arguments)),
+        now + how.expires_s if how.expires_s > 0 else 0.0,
+        by,
+        reason,
+        how.route,
+        how.quorum,
+        how.remind_s,
+        now + how.escalate_s if escalates else 0.0,
+        how.escalate_to if escalates else "",
+    )
+
+
+def requested_by(conversation: str, log: Log) -> str:
+    """Who asked for the calls of the last batch: a client, or the assistant, and for whom it works.
+
+    Those are the clients and the people whose messages are in the turn; the owner's own are the bridge's.
+    """
+    people: dict[str, None] = {}
+    log = relevant(log)
+    read = max((e.entry.upto for e in log if isinstance(e.entry, Replied)), default=0)
+    for logged in log:
         match logged.entry:
             case Requested(by=by):
                 return by
-            case Heard(to="assistant", sender=sender) if sender.kind == "client":
-                return f"assistant for {sender.id}"
+            case Heard(to="assistant", sender=sender) if logged.seq < read:
+                if sender.kind == "client":
+                    people[sender.id] = None
+                elif sender.kind == "person":
+                    people[f"{conversation.partition('/')[0]}:{sender.id}"] = None
             case _:
                 pass
-    return "assistant"
+    return f"assistant for {', '.join(people)}" if people else "assistant"

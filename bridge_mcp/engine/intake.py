@@ -148,11 +148,11 @@ def principal_of(incoming: Incoming, pairings: tuple[Pairing, ...]) -> Principal
         return local_principal(incoming.sender, channel)
     own = [p for p in pairings if p.subject == incoming.sender.id and incoming.sender.kind == "person"]
     scopes = APPROVER if any(p.role == "approver" for p in own) else USER
-    return Principal(f"{channel}:{incoming.sender.id}", "person", scopes, frozenset({channel}))
+    return Principal(f"{channel}:{incoming.sender.id}", "person", scopes, frozenset({channel}), via="chat text")
 
 
 def local_principal(sender: Sender, channel: str) -> Principal:
     """Whoever speaks on a local channel acts with the rights of who they are: the owner, or an MCP client."""
     kind: Literal["client", "owner"] = "owner" if sender.kind == "owner" else "client"
     scopes = frozenset(SCOPES) if kind == "owner" else USER
-    return Principal(sender.id, kind, scopes, frozenset() if kind == "owner" else frozenset({channel}))
+    return Principal(sender.id, kind, scopes, frozenset() if kind == "owner" else frozenset({channel}), via="chat text")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge_mcp.core.policy import Grant, Policy
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Toolbox
@@ -44,6 +45,6 @@ class Policies:
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,
-            expires_s=self._rules.expires_s,
-            route=self._rules.route,
+            defaults=self._rules.asking,
+            rules=(*self.channel(conversation).tools, *self._rules.tools),
         )

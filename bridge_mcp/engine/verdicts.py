@@ -1,21 +1,185 @@
-"""Verdicts on waiting calls. A verdict is an entry in the very log that the turn waits on: nobody else need be told."""
+"""Verdicts on waiting calls. A verdict is an entry in the very log that the turn waits on: nobody else need be told.
+
+Every path to one goes through here: buttons and commands of chats, MCP, the command line. What is the same for all of
+them is checked here: the scope, that nobody decides what they asked for themselves, that the first verdict holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge_mcp.core.answers import Decision
-from bridge_mcp.core.entries import Judged
-from bridge_mcp.core.errors import AlreadyDecided, BadInput, NotFound
+from bridge_mcp.core.decide import open_calls
+from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.grants import matches
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
+from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.engine import board
+from bridge_mcp.engine.tails import tail
 from bridge_mcp.engine.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Store
 
-__all__ = ["approve", "find", "reject"]
+__all__ = ["Desk", "Yes", "find", "may_decide"]
+
+Check = Callable[[ToolSpec, Mapping[str, JSON]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """How an approval is meant. What is left out widens nothing: `once` is this one call."""
+
+    digest: str = ""
+    arguments: Mapping[str, JSON] | None = None
+    remember: Literal["once", "conversation", "always"] = "once"
+    remember_arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Patterns (`core/grants.py`) over the arguments of later calls."""
+    remember_s: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where verdicts are given. `separate`: whoever started a turn may not decide what it asks for."""
+
+    store: Store
+    clock: Clock
+    check: Check
+    separate: bool
+
+    async def approve(self, who: Principal, approvals: Sequence[Approval], yes: Yes) -> tuple[Decision, ...]:
+        """Let waiting calls run: one as it is or with edited arguments, or several as they are.
+
+        All are looked at before any is decided. Of several, one that somebody else decides at the same moment is
+        answered with an `error`.
+
+        Raises:
+            AlreadyDecided: one has its verdict, or ran out of time; the message says who decided.
+            BadInput: the digest does not match, the edited arguments break the schema, or what is to be remembered
+                would not cover the call itself.
+            Denied: `who` may not decide.
+        """
+        verdicts: list[tuple[Approval, Judged]] = []
+        for approval in approvals:
+            may_decide(approval, who, separate=self.separate)
+            undecided(approval)
+            if self._late(approval):
+                await self._judge([(approval, Judged(approval.call, "expired", "bridge", via="rule"))])
+                undecided(await find(self.store, approval.id))
+            verdicts.append((approval, await self._meant(approval, who, yes)))
+        several = [each for each in verdicts if each[0].quorum > 1]
+        decided = await self._judge([each for each in verdicts if each[0].quorum == 1])
+        for approval, verdict in several:
+            decided[approval.id] = await self._vote(approval, verdict)
+        return tuple(decided[approval.id] for approval in approvals)
+
+    async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
+        """Keep waiting calls from running; one approver is enough for that."""
+        for approval in approvals:
+            may_decide(approval, who, separate=self.separate)
+            undecided(approval)
+        made = [(each, Judged(each.call, "rejected", who.name, note=reason, via=who.via)) for each in approvals]
+        decided = await self._judge(made)
+        return tuple(decided[approval.id] for approval in approvals)
+
+    def _late(self, approval: Approval) -> bool:
+        return bool(approval.expires_at) and self.clock.now() >= approval.expires_at
+
+    async def _meant(self, approval: Approval, who: Principal, yes: Yes) -> Judged:
+        """The verdict that an approval is, with all that it binds."""
+        if yes.digest and yes.digest != approval.digest:
+            raise BadInput(
+                f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
+                fix="Look at it again with list_approvals, and pass the digest shown there.",
+            )
+        if approval.quorum > 1 and (yes.arguments is not None or yes.remember != "once"):
+            raise BadInput(
+                f"{approval.id} takes {approval.quorum} approvers, so it is decided as it is, and once.",
+                fix="Approve it without `arguments` and `remember`, or reject it with what should be changed.",
+            )
+        edited, digest, arguments = None, approval.digest, approval.arguments
+        if yes.arguments is not None:
+            spec = await spec_of(self.store, approval)
+            wrong = self.check(spec, yes.arguments)
+            if wrong:
+                raise BadInput(
+                    f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
+                )
+            edited, digest = canonical(dict(yes.arguments)), call_digest(spec, yes.arguments)
+            arguments = edited
+        remembered(yes, arguments)
+        return Judged(
+            approval.call,
+            "approved",
+            who.name,
+            digest,
+            edited,
+            yes.note,
+            yes.remember,
+            tuple(sorted(yes.remember_arguments.items())),
+            yes.remember_s,
+            limit_of(who, approval) if yes.remember == "always" else "",
+            who.via,
+        )
+
+    async def _judge(self, verdicts: Sequence[tuple[Approval, Judged]]) -> dict[str, Decision]:
+        """Write verdicts, those of one conversation together. Whoever was faster, also by a moment, has decided."""
+        decided: dict[str, Decision] = {}
+        for conversation in dict.fromkeys(approval.conversation for approval, _ in verdicts):
+            here = [each for each in verdicts if each[0].conversation == conversation]
+            recorded = await self.store.log.record(conversation, *(verdict for _, verdict in here))
+            for (approval, verdict), (place) in zip(here, recorded, strict=True):
+                now = await find(self.store, approval.id)
+                granted = await self._granted(now, verdict) if place.new else None
+                decided[approval.id] = Decision(now, granted, "" if place.new else said(now))
+        return decided
+
+    async def _granted(self, decided: Approval, verdict: Judged) -> int | None:
+        """The grant that a verdict made."""
+        if verdict.remember == "once":
+            return None
+        found = [
+            grant.id
+            for grant in await self.store.grants.active(0.0)
+            if (grant.tool, grant.by, grant.created_at) == (decided.tool, verdict.by, decided.decided_at)
+        ]
+        return max(found, default=None)
+
+    async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
+        """Count one approver of several; with the last one the verdict is written, in the same transaction."""
+        vote = Voted(approval.call, verdict.by, verdict.digest, verdict.note, verdict.via)
+        while True:
+            log = await tail(self.store.log, approval.conversation)
+            if not waits(log, approval.call):
+                now = await find(self.store, approval.id)
+                return Decision(now, error=said(now))
+            votes = voters(log, vote)
+            if vote.by in votes:
+                return Decision(await find(self.store, approval.id))
+            everybody = [*votes, vote.by]
+            entries: list[Voted | Judged] = [vote]
+            if len(everybody) >= approval.quorum:
+                entries.append(Judged(vote.call, "approved", ", ".join(everybody), vote.digest, via=vote.via))
+            try:
+                await self.store.log.intend(approval.conversation, log[-1].seq + 1, *entries)
+            except Conflict:
+                continue
+            return Decision(await find(self.store, approval.id))
+
+
+def waits(log: Log, call: str) -> bool:
+    """Whether a call still waits for its verdict."""
+    pending: tuple[tuple[Call, Asked | None], ...] = open_calls(log)
+    return any(each.id == call and asked is not None for each, asked in pending)
+
+
+def voters(log: Log, vote: Voted) -> list[str]:
+    """Who said yes to the same as this vote, in order."""
+    votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
+    return list(dict.fromkeys(each.by for each in votes if each.digest == vote.digest))
 
 
 async def find(store: Store, approval_id: str) -> Approval:
@@ -30,57 +194,49 @@ async def find(store: Store, approval_id: str) -> Approval:
     return found
 
 
-async def approve(
-    store: Store,
-    approval: Approval,
-    who: Principal,
-    clock: Clock,
-    check: Callable[[ToolSpec, Mapping[str, JSON]], str],
-    *,
-    digest: str = "",
-    arguments: Mapping[str, JSON] | None = None,
-    remember: Literal["once", "conversation", "always"] = "once",
-    note: str = "",
-) -> Decision:
-    """Let a waiting call run, as it is or with edited arguments. See `Bridge.approve_call`."""
-    undecided(approval)
-    if approval.expires_at and clock.now() >= approval.expires_at:
-        return await judge(store, approval, Judged(approval.call, "expired", "bridge"), who)
-    if digest and digest != approval.digest:
-        raise BadInput(
-            f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
-            fix="Look at it again with list_approvals, and pass the digest shown there.",
+def may_decide(approval: Approval, who: Principal, *, separate: bool) -> None:
+    """Keep the one who asks apart from the one who decides.
+
+    Whoever asked for a call itself may not decide it; of a turn that is the assistant, unless `separate` says that
+    those in whose name it works count too.
+
+    Raises:
+        Denied: `who` lacks the scope, or asked for this call.
+    """
+    who.require("approve")
+    asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
+    if separate:
+        asked += approval.requested_by.removeprefix("assistant for ").split(", ")
+    if who.name in asked:
+        raise Denied(
+            f"{who.name} asked for this call and may not decide it.",
+            fix="Another client, an approver in a chat, or the owner has to.",
         )
-    edited = None
-    approved = approval.digest
-    if arguments is not None:
-        spec = await spec_of(store, approval)
-        wrong = check(spec, arguments)
-        if wrong:
-            raise BadInput(f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet.")
-        edited, approved = canonical(dict(arguments)), call_digest(spec, arguments)
-    verdict = Judged(approval.call, "approved", who.name, approved, edited, note, remember)
-    return await judge(store, approval, verdict, who)
 
 
-async def reject(store: Store, approval: Approval, who: Principal, reason: str = "") -> Decision:
-    """Keep a waiting call from running. See `Bridge.reject_call`."""
-    undecided(approval)
-    return await judge(store, approval, Judged(approval.call, "rejected", who.name, note=reason), who)
+def limit_of(who: Principal, approval: Approval) -> str:
+    """Where a grant for `always` holds at most: nobody can give away more than they may touch."""
+    if not who.within:
+        return ""
+    channel = approval.conversation.partition("/")[0]
+    return channel if channel in who.channels else approval.conversation
 
 
-async def judge(store: Store, approval: Approval, verdict: Judged, who: Principal) -> Decision:
-    """Write the verdict, if it is the first. It is refused when somebody was faster, also by a moment."""
-    (recorded,) = await store.log.record(approval.conversation, verdict)
-    now = await find(store, approval.id)
-    if not recorded.new or verdict.verdict == "expired":
-        undecided(now)
-    granted = [
-        g.id
-        for g in (await store.grants.active(now.decided_at) if verdict.remember != "once" else ())
-        if g.tool == now.tool and g.by == who.name
-    ]
-    return Decision(now, max(granted, default=None))
+def remembered(yes: Yes, arguments: str) -> None:
+    """Let pass what can be remembered of this call.
+
+    Raises:
+        BadInput: `once` with a pattern or a time, or a pattern that the call itself does not match.
+    """
+    if yes.remember == "once" and (yes.remember_arguments or yes.remember_s):
+        raise BadInput("`once` remembers nothing.", fix="Use conversation or always, with patterns and times.")
+    given = parse_arguments(arguments)
+    for name, pattern in yes.remember_arguments.items():
+        if name not in given or not matches(given[name], pattern):
+            raise BadInput(
+                f"The pattern for '{name[:80]}' does not cover this very call.",
+                fix="Nothing was decided yet. `*` stands for any text; what is no text has to be there as JSON.",
+            )
 
 
 def undecided(approval: Approval) -> None:
@@ -89,14 +245,15 @@ def undecided(approval: Approval) -> None:
     Raises:
         AlreadyDecided: it does not; says who decided, and how.
     """
-    if approval.status == "waiting":
-        return
+    if approval.status != "waiting":
+        raise AlreadyDecided(said(approval), fix="See list_approvals for what still waits.")
+
+
+def said(approval: Approval) -> str:
+    """Who decided first, and how."""
     by = f" by {approval.decided_by}" if approval.decided_by else ""
     note = f" ({approval.note})" if approval.note else ""
-    raise AlreadyDecided(
-        f"{approval.id} was {approval.status}{by}{note} before; the first verdict holds.",
-        fix="See list_approvals for what still waits.",
-    )
+    return f"{approval.id} was {approval.status}{by}{note} before; the first verdict holds."
 
 
 async def spec_of(store: Store, approval: Approval) -> ToolSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import JSON
 
 __all__ = ["Access", "Board", "Grants", "Pairing", "PairingRequest"]

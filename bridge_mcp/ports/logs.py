@@ -135,9 +135,9 @@ class Feed(Protocol):
         *,
         types: Sequence[EventType] = (),
         conversation: str = "",
-        channels: frozenset[str] = frozenset(),
+        within: frozenset[str] = frozenset(),
     ) -> EventPage:
-        """At most `limit` events after the cursor. `channels` limits to conversations of these; empty is all.
+        """At most `limit` events after the cursor. `within` limits to these channels and chats; empty is all.
 
         Raises:
             BadInput: the cursor lies in the future.

@@ -10,12 +10,15 @@ __all__ = ["Approvals", "History", "Outbox", "Traces"]
 
 
 class History(Protocol):
-    """Reading for people and lists. The cost does not grow with what is stored, only with what is asked for."""
+    """Reading for people and lists. The cost does not grow with what is stored, only with what is asked for.
+
+    `within` limits to places: channels, and single chats with their topics (those have a slash); empty is everywhere.
+    """
 
     async def conversation(self, conversation: str) -> Conversation | None: ...
 
     async def conversations(
-        self, *, channels: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
+        self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:
         """The most recent first, and the cursor for the next page ("" at the end). `query` is a part of id or title."""
         ...
@@ -27,7 +30,7 @@ class History(Protocol):
     async def message(self, conversation: str, seq: int) -> Message | None: ...
 
     async def search(
-        self, query: str, *, conversation: str = "", channels: frozenset[str] = frozenset(), limit: int = 20
+        self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20
     ) -> tuple[Message, ...]:
         """Messages that hold every word of the query, the newest first. No query syntax: words are words."""
         ...
@@ -43,10 +46,10 @@ class Approvals(Protocol):
         *,
         status: str = "",
         conversation: str = "",
-        channels: frozenset[str] = frozenset(),
+        within: frozenset[str] = frozenset(),
         limit: int = 100,
     ) -> tuple[Approval, ...]:
-        """The oldest first; an empty filter matches all."""
+        """The oldest first; an empty filter matches all. `within` as in `History`."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.policy import Budget
+from bridge_mcp.core.policy import Asking, Budget, ToolRule
 
 __all__ = ["ChannelRules", "GroupMode", "Rules"]
 
@@ -24,6 +24,8 @@ class ChannelRules:
     system_prompt: str = ""
     tool_servers: tuple[str, ...] | None = None
     """None: all of them."""
+    tools: tuple[ToolRule, ...] = ()
+    """What holds for calls in conversations of this channel, before what holds for all."""
     history_limit: int = 200
     late_after_s: float = 3600.0
     groups: GroupMode = "mention"
@@ -43,8 +45,14 @@ class Rules:
     confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
     expires_s: float = 600.0
     route: str = ""
+    remind_s: float = 0.0
+    escalate_s: float = 0.0
+    escalate_to: str = ""
+    quorum: int = 1
+    tools: tuple[ToolRule, ...] = ()
+    """What holds for calls of single tools, wherever they are asked for."""
     separate: bool = False
-    """A client may not decide what a turn it started asks for."""
+    """Whoever started a turn may not decide what it asks for."""
     max_turns: int = 64
     """How many conversations are driven at once."""
     budget: Budget = Budget()
@@ -54,3 +62,14 @@ class Rules:
     def result_chars(self, conversation: str) -> int:
         """How many characters of a tool's result the model of a conversation is shown at once."""
         return self.max_result_chars
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The conversations to which calls of others may be put, by route or escalation."""
+        every = [self.asking, *self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]
+        return frozenset(place for each in every for place in (each.route, each.escalate_to) if place and "/" in place)
+
+    @property
+    def asking(self) -> Asking:
+        """How a call is asked about that no rule speaks of."""
+        return Asking(self.expires_s, self.route, self.remind_s, self.escalate_s, self.escalate_to, self.quorum)

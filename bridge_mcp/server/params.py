@@ -136,6 +136,8 @@ def kind_of(annotation: Any, notes: tuple[object, ...]) -> tuple[Schema, Callabl
     if get_origin(annotation) is tuple:
         return texts(notes)
     if get_origin(annotation) is Mapping:
+        if get_args(annotation)[1] is str:
+            return {"type": "object", "additionalProperties": {"type": "string"}}, read_texts
         return {"type": "object"}, read_object
     raise LookupError
 
@@ -217,6 +219,15 @@ def read_object(value: object) -> dict[str, JSON]:
     if size > MAX_OBJECT:
         raise Wrong(f"has {size:,} characters as JSON; at most {MAX_OBJECT:,} are taken")
     return cast("dict[str, JSON]", found)
+
+
+def read_texts(value: object) -> dict[str, JSON]:
+    """An object of texts, such as patterns by the name of what they are for."""
+    found = read_object(value)
+    for name, each in found.items():
+        if not isinstance(each, str):
+            raise Wrong(f"expected a text for '{printable(name)}', got {shown(each)}")
+    return found
 
 
 def unwrapped(value: object) -> object:

@@ -6,7 +6,7 @@ Knows the answers and the shapes; neither who asked nor how an answer travels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -39,6 +39,7 @@ from bridge_mcp.server.shapes import (
     ConversationShape,
     ConversationsShape,
     ConversationStatusShape,
+    DecidedShape,
     DecisionShape,
     EventPageShape,
     EventShape,
@@ -140,6 +141,7 @@ def approval(known: Approval) -> ApprovalShape:
         "tool": known.tool,
         "arguments": parsed(known.arguments),
         "digest": known.digest,
+        "batch": known.batch,
         "reason": known.reason,
         "requested_by": known.requested_by,
         "asked_at": instant(known.asked_at),
@@ -147,7 +149,12 @@ def approval(known: Approval) -> ApprovalShape:
         "status": known.status,
         "decided_by": known.decided_by,
         "decided_at": instant(known.decided_at),
+        "decided_via": known.decided_via,
+        "edited": parsed(known.edited),
         "note": known.note,
+        "quorum": known.quorum,
+        "votes": list(known.votes),
+        "places": list(known.places),
     }
 
 
@@ -167,7 +174,7 @@ def told(name: str, value: JSON) -> JSON:
     """One field of an event's body, by the rules of this module."""
     if name.endswith("_at") and isinstance(value, int | float):
         return instant(value)
-    return parsed(value) if name == "arguments" and isinstance(value, str) else value
+    return parsed(value) if name in ("arguments", "edited") and isinstance(value, str) else value
 
 
 def conversations(page: ConversationPage) -> ConversationsShape:
@@ -199,8 +206,20 @@ def approvals(found: Iterable[Approval]) -> ApprovalsShape:
     return {"approvals": [approval(each) for each in found]}
 
 
-def decision(made: Decision) -> DecisionShape:
-    return {"approval": approval(made.approval), "grant": made.grant}
+def decision(made: Sequence[Decision]) -> DecisionShape:
+    """The first of these, and behind it the others that were decided together with it."""
+    first, *others = [decided(each) for each in made]
+    shape: DecisionShape = {**first}
+    if others:
+        shape["also"] = others
+    return shape
+
+
+def decided(made: Decision) -> DecidedShape:
+    shape: DecidedShape = {"approval": approval(made.approval), "grant": made.grant}
+    if made.error:
+        shape["error"] = made.error
+    return shape
 
 
 def sent(answer: Sent) -> SentShape:

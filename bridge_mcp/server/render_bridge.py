@@ -13,9 +13,7 @@ from bridge_mcp.core.answers import (
     Status,
     ToolList,
 )
-from bridge_mcp.core.policy import (
-    Grant,
-)
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import (
     ToolSpec,
 )

@@ -119,6 +119,7 @@ class ApprovalShape(TypedDict):
     tool: str
     arguments: JSON
     digest: str
+    batch: str
     reason: str
     requested_by: str
     asked_at: str | None
@@ -126,7 +127,12 @@ class ApprovalShape(TypedDict):
     status: str
     decided_by: str
     decided_at: str | None
+    decided_via: str
+    edited: JSON
     note: str
+    quorum: int
+    votes: list[str]
+    places: list[str]
 
 
 class TicketShape(TypedDict):
@@ -220,9 +226,14 @@ class ApprovalsShape(TypedDict):
     approvals: list[ApprovalShape]
 
 
-class DecisionShape(TypedDict):
+class DecidedShape(TypedDict):
     approval: ApprovalShape
     grant: int | None
+    error: NotRequired[str]
+
+
+class DecisionShape(DecidedShape):
+    also: NotRequired[list[DecidedShape]]
 
 
 class ToolListShape(TypedDict):

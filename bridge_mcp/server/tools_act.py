@@ -3,20 +3,24 @@
 The annotations of this module's functions are read at run time, as each tool's parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
+from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.entries import Button
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render, shapes
 from bridge_mcp.server.params import AtMost, Between
 from bridge_mcp.server.tool import Tool, ToolCall, tool
+from bridge_mcp.service import Yes, decided
 
 __all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
 
 Text = Annotated[str, AtMost(None)]
 Seconds = Annotated[float, Between(0, 50)]
 Key = Annotated[str, "Any text; a call repeated with it does nothing twice"]
+
+Also = Annotated[tuple[str, ...], "Further approvals, decided the same way"]
 
 YEAR_S = 366 * 24 * 3600
 
@@ -93,21 +97,28 @@ async def approve_call(
     remember: Annotated[
         Literal["once", "conversation", "always"], "Else also grant this tool's later calls, here or everywhere"
     ] = "once",
+    remember_arguments: Annotated[
+        Mapping[str, str] | None, "Grant only calls whose arguments match: name to pattern, `*` is any text"
+    ] = None,
+    remember_s: Annotated[float, Between(0, YEAR_S), "How long the grant holds; 0: until revoked"] = 0,
     note: Text = "",
+    also: Also = (),
 ) -> shapes.DecisionShape:
-    """Let one waiting tool call run. Read its arguments first (list_approvals). The first verdict wins."""
-    made = await call.bridge.approve_call(
-        call.who, approval_id, digest=digest, arguments=arguments, remember=remember, note=note
-    )
-    return render.decision(made)
+    """Let waiting tool calls run. Read their arguments first (list_approvals). The first verdict wins; a call with a
+    `quorum` waits for that many approvers."""
+    yes = Yes(digest, arguments, remember, remember_arguments or {}, remember_s, note)
+    return render.decision(whole(await call.bridge.approve_calls(call.who, (approval_id, *also), yes)))
 
 
 @tool("approve", idempotent=True)
 async def reject_call(
-    call: ToolCall, approval_id: str, reason: Annotated[str, AtMost(None), "Told to the assistant"] = ""
+    call: ToolCall,
+    approval_id: str,
+    reason: Annotated[str, AtMost(None), "Told to the assistant"] = "",
+    also: Also = (),
 ) -> shapes.DecisionShape:
-    """Keep one waiting tool call from running. The first verdict wins."""
-    return render.decision(await call.bridge.reject_call(call.who, approval_id, reason=reason))
+    """Keep waiting tool calls from running. The first verdict wins."""
+    return render.decision(whole(await call.bridge.reject_calls(call.who, (approval_id, *also), reason=reason)))
 
 
 @tool("tools", destructive=True, open_world=True)
@@ -122,6 +133,13 @@ async def call_tool(
     else has to approve the call (you may not) or it runs on."""
     answer = call.bridge.call_tool(call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key)
     return render.ticket(await call.wait(answer, wait_s))
+
+
+def whole(decisions: Sequence[Decision]) -> Sequence[Decision]:
+    """Let pass what was decided; a single call that somebody else decided by a moment is an error."""
+    if len(decisions) == 1:
+        decided(decisions[0])
+    return decisions
 
 
 SEND_TOOLS: tuple[Tool, ...] = (send_message, ask_user, run_turn, set_responder)

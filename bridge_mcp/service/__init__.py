@@ -8,12 +8,12 @@ no platform. Times are epoch seconds, durations seconds, ids the strings that ot
 from __future__ import annotations
 
 from bridge_mcp.service.administration import Administration
-from bridge_mcp.service.deciding import Deciding
+from bridge_mcp.service.deciding import Deciding, Yes, decided
 from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.reading import Reading
 from bridge_mcp.service.sending import Sending
 
-__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "SchemaCheck"]
+__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "SchemaCheck", "Yes", "decided"]
 
 
 class Bridge(Reading, Sending, Deciding, Administration):

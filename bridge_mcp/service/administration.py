@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from bridge_mcp.core.errors import BadInput, NotFound
-from bridge_mcp.core.policy import Grant, Principal
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Principal
 from bridge_mcp.engine import commands, control
 from bridge_mcp.ports import (
     Pairing,
@@ -24,12 +25,12 @@ class Administration(Desk):
     ) -> tuple[tuple[Pairing, ...], tuple[PairingRequest, ...]]:
         """Who was let in, and who asks to be."""
         who.require("admin")
-        allowed = self._channels(who, channel)
+        self._within(who, channel)
         pairings = await self.store.access.pairings(channel)
         requests = await self.store.access.requests(self._clock.now())
         return (
-            tuple(p for p in pairings if not allowed or p.channel in allowed),
-            tuple(r for r in requests if not allowed or r.channel in allowed),
+            tuple(p for p in pairings if who.sees(f"{p.channel}/{p.subject}")),
+            tuple(r for r in requests if who.sees(f"{r.channel}/{r.subject}") and channel in ("", r.channel)),
         )
 
     async def pair_chat(
@@ -51,7 +52,9 @@ class Administration(Desk):
     async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
         """Let a chat or a person in no longer."""
         who.require("admin")
-        if not who.sees(channel) or not await control.unpair(self.store, self._clock, channel, chat, who.name):
+        if not who.sees(f"{channel}/{chat}") or not await control.unpair(
+            self.store, self._clock, channel, chat, who.name
+        ):
             raise NotFound(f"{chat} is not paired on {channel}.", fix="See list_pairings.")
 
     async def list_grants(self, who: Principal) -> tuple[Grant, ...]:

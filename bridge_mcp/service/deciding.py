@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import uuid4
 
@@ -15,17 +15,25 @@ from bridge_mcp.core.entries import (
     Requested,
     call_id,
 )
-from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.engine import board, tickets, verdicts
+from bridge_mcp.core.views import Approval
+from bridge_mcp.engine import board, tickets
 from bridge_mcp.engine.addresses import (
     CALLS,
     check_text,
 )
+from bridge_mcp.engine.verdicts import Yes
 from bridge_mcp.service.desk import Desk
 
-__all__ = ["Deciding"]
+__all__ = ["Deciding", "Yes", "decided"]
+
+MOST_AT_ONCE = 100
+"""Calls decided together."""
+
+LONGEST_S = 366 * 24 * 3600.0
+"""How long a grant with an end may hold."""
 
 
 class Deciding(Desk):
@@ -39,27 +47,25 @@ class Deciding(Desk):
         digest: str = "",
         arguments: Mapping[str, JSON] | None = None,
         remember: Literal["once", "conversation", "always"] = "once",
+        remember_arguments: Mapping[str, str] | None = None,
+        remember_s: float = 0.0,
         note: str = "",
     ) -> Decision:
         """Let one waiting call run; with `arguments`, as edited.
 
         With `digest`, only if it is the digest of what waits. `remember` also grants later calls of this tool, in this
-        conversation or always, until the grant is revoked. The first verdict wins.
+        conversation or always, for `remember_s` seconds or (0) until the grant is revoked; `remember_arguments` limits
+        it to calls whose arguments match these patterns (`core/grants.py`), which this very call has to match. The
+        first verdict wins. A call that takes several approvers goes on waiting until there are so many.
 
         Raises:
             AlreadyDecided: somebody was first; the message says who, and how.
             BadInput: the digest does not match, or the edited arguments break the tool's schema.
             Denied: whoever asked for a call may not approve it.
         """
-        who.require("approve")
-        check_text(note, "note", 2_000)
-        if remember not in ("once", "conversation", "always"):
-            raise BadInput(f"'{remember}' cannot be remembered.", fix="Use once, conversation or always.")
-        approval = await self._approval(who, approval_id)
-        return await verdicts.approve(
-            self.store, approval, who, self._clock, self._check, digest=digest, arguments=arguments,
-            remember=remember, note=note,
-        )  # fmt: skip
+        yes = Yes(digest, arguments, remember, remember_arguments or {}, remember_s, note)
+        (decision,) = await self.approve_calls(who, (approval_id,), yes)
+        return decided(decision)
 
     async def reject_call(self, who: Principal, approval_id: str, *, reason: str = "") -> Decision:
         """Keep one waiting call from running; the model is told the reason.
@@ -67,10 +73,41 @@ class Deciding(Desk):
         Raises:
             AlreadyDecided: somebody was first; the message says who, and how.
         """
+        (decision,) = await self.reject_calls(who, (approval_id,), reason=reason)
+        return decided(decision)
+
+    async def approve_calls(self, who: Principal, approval_ids: Sequence[str], yes: Yes) -> tuple[Decision, ...]:
+        """Let several waiting calls run, or none if one of them cannot be decided by `who`, or not any more.
+
+        One that somebody else decides at the same moment is answered with an `error`. Else as `approve_call`.
+        """
+        who.require("approve")
+        check_text(yes.note, "note", 2_000)
+        if yes.remember not in ("once", "conversation", "always"):
+            raise BadInput(f"'{yes.remember}' cannot be remembered.", fix="Use once, conversation or always.")
+        for name, pattern in yes.remember_arguments.items():
+            check_text(name, "remember_arguments", 200)
+            check_text(pattern, "remember_arguments", 2_000)
+        if not 0 <= yes.remember_s <= LONGEST_S:
+            raise BadInput(
+                f"Nothing is remembered for {yes.remember_s:g} s.", fix=f"Use 0 (for ever) to {LONGEST_S:g}."
+            )
+        if len(approval_ids) > 1 and (yes.digest or yes.arguments is not None):
+            raise BadInput("A digest, or edited arguments, belong to one call.", fix="Decide that call by itself.")
+        return await self.verdicts.approve(who, await self._approvals(who, approval_ids), yes)
+
+    async def reject_calls(
+        self, who: Principal, approval_ids: Sequence[str], *, reason: str = ""
+    ) -> tuple[Decision, ...]:
+        """Keep several waiting calls from running; see `approve_calls`."""
         who.require("approve")
         check_text(reason, "reason", 2_000)
-        approval = await self._approval(who, approval_id)
-        return await verdicts.reject(self.store, approval, who, reason)
+        return await self.verdicts.reject(who, await self._approvals(who, approval_ids), reason)
+
+    async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
+        if not 0 < len(approval_ids) <= MOST_AT_ONCE:
+            raise BadInput(f"{len(approval_ids)} calls cannot be decided at once.", fix=f"Name 1 to {MOST_AT_ONCE}.")
+        return [await self._approval(who, each) for each in dict.fromkeys(approval_ids)]
 
     async def call_tool(
         self,
@@ -101,3 +138,14 @@ class Deciding(Desk):
         except Conflict:
             await self._same_request(conversation, asked)
         return await self._wait(tickets.call(conversation), wait_s, for_people=False)
+
+
+def decided(decision: Decision) -> Decision:
+    """Let pass what this verdict decided.
+
+    Raises:
+        AlreadyDecided: somebody was faster by a moment.
+    """
+    if decision.error:
+        raise AlreadyDecided(decision.error, fix="See list_approvals for what still waits.")
+    return decision

@@ -17,7 +17,7 @@ from bridge_mcp.core.entries import (
     Sender,
     message_id,
 )
-from bridge_mcp.core.errors import BadInput, Denied, NotFound, NotPaired
+from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.core.views import EVENT_TYPES, Approval, EventType, Message
@@ -44,7 +44,7 @@ SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], str]
 MAX_WAIT_S = 50.0
 """No call waits longer: hosts have been seen to cut calls near 60 seconds."""
 
-OWNER = Principal("owner", "owner", frozenset(SCOPES))
+OWNER = Principal("owner", "owner", frozenset(SCOPES), via="api")
 """Whoever may start the process: the CLI and programs that embed the bridge act as the owner."""
 
 
@@ -66,6 +66,7 @@ class Desk:
         self.rules = rules
         self.traits = traits
         self.intake = Intake(store, rules, traits, clock)
+        self.verdicts = verdicts.Desk(store, clock, check, rules.separate)
         self._clock = clock
         self._check = check
         self._is_engine = is_engine
@@ -74,29 +75,32 @@ class Desk:
     def _channel_rules(self, channel: str) -> ChannelRules:
         return self.rules.channels.get(channel) or ChannelRules(channel)
 
-    def _channels(self, who: Principal, channel: str) -> frozenset[str]:
-        """The channels a listing is limited to; empty for none."""
+    def _within(self, who: Principal, channel: str) -> frozenset[str]:
+        """The places a listing is limited to; empty for none."""
         if not channel:
-            return who.channels
-        if channel not in self.traits or not who.sees(channel):
+            return who.within
+        if channel not in self.traits or not who.sees_channel(channel):
             raise NotFound(f"There is no channel '{channel}'.", fix=f"The channels are: {self._names(who)}.")
-        return frozenset({channel})
+        own = frozenset(place for place in who.conversations if place.partition("/")[0] == channel)
+        return own if own and channel not in who.channels else frozenset({channel})
 
     def _names(self, who: Principal) -> str:
-        return ", ".join(name for name in self.traits if who.sees(name)) or "none"
+        return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
 
     def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> str:
         """A conversation's address that `who` may name; an alien channel is as good as none."""
         channel = parse_conversation(conversation)
         if calls and channel == CALLS:
-            if who.channels and not tickets.is_call_of(conversation, who.name):
+            if who.within and not tickets.is_call_of(conversation, who.name):
                 raise NotFound(f"There is no '{conversation}' for {who.name}.", fix="Use a ticket of your own.")
             return conversation
-        if channel not in self.traits or not who.sees(channel):
+        if channel not in self.traits or not who.sees_channel(channel):
             raise NotFound(
                 f"There is no channel '{channel}' (in '{conversation}').",
                 fix=f"The channels are: {self._names(who)}.",
             )
+        if not who.sees(conversation):
+            raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return conversation
 
     async def _known(self, who: Principal, conversation: str) -> None:
@@ -155,20 +159,10 @@ class Desk:
                 await changed_in(changes, conversation, left)
 
     async def _approval(self, who: Principal, approval_id: str) -> Approval:
+        """An approval that `who` may name."""
         approval = await verdicts.find(self.store, approval_id)
         self._address(who, approval.conversation, calls=True)
-        self._separate(who, approval)
         return approval
-
-    def _separate(self, who: Principal, approval: Approval) -> None:
-        """Keep the one who asks apart from the one who decides."""
-        own_call = approval.conversation.startswith(f"{CALLS}/") and approval.requested_by == who.name
-        own_turn = self.rules.separate and approval.requested_by == f"assistant for {who.name}"
-        if own_call or own_turn:
-            raise Denied(
-                f"{who.name} asked for this call and may not decide it.",
-                fix="Another client, an approver in a chat, or the owner has to.",
-            )
 
     async def _same_request(self, conversation: str, asked: Requested) -> None:
         first = (await self.store.log.load(conversation))[0].entry

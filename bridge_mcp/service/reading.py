@@ -44,7 +44,7 @@ class Reading(Desk):
         return tuple(
             board.channel_info(traits, self._channel_rules(name), told.get(name))
             for name, traits in self.traits.items()
-            if who.sees(name)
+            if who.sees_channel(name)
         )
 
     async def list_conversations(
@@ -53,7 +53,7 @@ class Reading(Desk):
         """Conversations, the most recent first. `query` is a part of an id or a title; `limit` is 1 to 200."""
         who.require("read")
         found, following = await self.store.history.conversations(
-            channels=self._channels(who, channel), query=query, limit=bounded("limit", limit, 200), cursor=cursor
+            within=self._within(who, channel), query=query, limit=bounded("limit", limit, 200), cursor=cursor
         )
         return ConversationPage(found, following)
 
@@ -81,7 +81,7 @@ class Reading(Desk):
         if conversation:
             await self._known(who, conversation)
         return await self.store.history.search(
-            query, conversation=conversation, channels=who.channels, limit=bounded("limit", limit, 100)
+            query, conversation=conversation, within=who.within, limit=bounded("limit", limit, 100)
         )
 
     async def wait_for_events(
@@ -113,7 +113,7 @@ class Reading(Desk):
                     bounded("limit", limit, 500),
                     types=wanted,
                     conversation=conversation,
-                    channels=who.channels,
+                    within=who.within,
                 )
                 left = deadline - self._clock.now()
                 if page.events or page.gap or left <= 0:
@@ -142,7 +142,7 @@ class Reading(Desk):
         return await self.store.approvals.find(
             status="" if status == "any" else status,
             conversation=conversation,
-            channels=who.channels,
+            within=who.within,
             limit=bounded("limit", limit, 500),
         )
 
@@ -157,7 +157,7 @@ class Reading(Desk):
         told, lives = await board.engine(self.store), self._engine_lives()
         engine = told if lives else None
         listed = await board.tools(self.store)
-        waiting = await self.store.approvals.find(status="waiting", channels=who.channels, limit=500)
+        waiting = await self.store.approvals.find(status="waiting", within=who.within, limit=500)
         channels = await self.list_channels(who)
         return Status(
             version=__version__,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest, Store
 from tests.contract.store_kit import Place

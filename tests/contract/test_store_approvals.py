@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from bridge_mcp.core.entries import Verdict, approval_id
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.views import Approval
 from bridge_mcp.ports import Store
 from tests.contract.store_kit import Place, asked, judged, say
@@ -69,9 +69,9 @@ async def test_they_are_found_by_status_conversation_and_channel_oldest_first(st
     assert await calls(store, status="approved") == []
     assert await calls(store, conversation="family/1") == everything[:2]
     assert await calls(store, conversation="family/1", status="waiting") == ["family/1 1.0"]
-    assert await calls(store, conversation="family/1", channels=frozenset({"local"})) == []
-    assert await calls(store, channels=family) == [everything[0], everything[1], everything[3]]
-    assert await calls(store, channels=family, status="waiting", limit=1) == ["family/1 1.0"]
+    assert await calls(store, conversation="family/1", within=frozenset({"local"})) == []
+    assert await calls(store, within=family) == [everything[0], everything[1], everything[3]]
+    assert await calls(store, within=family, status="waiting", limit=1) == ["family/1 1.0"]
     assert await calls(store, conversation="nowhere/1") == []
 
 

@@ -85,10 +85,10 @@ async def test_events_are_found_by_type_conversation_and_channel(store: Store) -
     await store.log.record("family/1", posted("e"))
     await say(store, "familybusiness/1", "f")
     assert await texts(store, types=("message.received",), conversation="family/1") == ["b", "c"]
-    assert await texts(store, channels=FAMILY) == ["b", "c", "d", "e"]
-    assert await texts(store, channels=FAMILY, types=("message.queued",)) == ["e"]
-    assert await texts(store, conversation="family/1", channels=frozenset({"local"})) == []
-    assert await texts(store, after=2, limit=2, channels=FAMILY) == ["c", "d"]
+    assert await texts(store, within=FAMILY) == ["b", "c", "d", "e"]
+    assert await texts(store, within=FAMILY, types=("message.queued",)) == ["e"]
+    assert await texts(store, conversation="family/1", within=frozenset({"local"})) == []
+    assert await texts(store, after=2, limit=2, within=FAMILY) == ["c", "d"]
 
 
 async def test_a_page_of_few_events_says_how_far_it_looked(store: Store) -> None:
@@ -120,7 +120,7 @@ async def test_what_tells_of_no_entry_stands_between_the_others(store: Store) ->
     assert [each.cursor for each in told] == [1, 2, 3, 4]
     assert told[1] == Event(event.type, "", 1234.5, event.body, 2)
     assert await store.feed.read(1, 10, types=("pairing.requested",)) == EventPage((told[1], told[2]), 4)
-    assert (await store.feed.read(1, 10, channels=frozenset({"local"}))).events == (told[3],)
+    assert (await store.feed.read(1, 10, within=frozenset({"local"}))).events == (told[3],)
 
 
 async def test_pruning_forgets_the_oldest_and_a_reader_is_told_of_the_gap(store: Store) -> None:

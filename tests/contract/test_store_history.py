@@ -124,9 +124,9 @@ async def test_the_most_recent_come_first_over_pages(place: Place, store: Store,
 
 async def test_conversations_of_some_channels(place: Place, store: Store) -> None:
     await some(place, store)
-    assert await listed(store, channels=frozenset({"family"}), limit=1) == ["family/2", "family/1"]
-    assert set(await listed(store, channels=frozenset({"family", "work"}))) == {"family/1", "family/2", "work/x"}
-    assert await listed(store, channels=frozenset({"nowhere"})) == []
+    assert await listed(store, within=frozenset({"family"}), limit=1) == ["family/2", "family/1"]
+    assert set(await listed(store, within=frozenset({"family", "work"}))) == {"family/1", "family/2", "work/x"}
+    assert await listed(store, within=frozenset({"nowhere"})) == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_conversations_of_some_channels(place: Place, store: Store) -> Non
 async def test_a_query_is_a_part_of_id_or_title(place: Place, store: Store, query: str, found: list[str]) -> None:
     await some(place, store)
     assert await listed(store, query=query, limit=1) == found
-    assert await listed(store, query=query, channels=frozenset({"work"})) == [f for f in found if f == "work/x"]
+    assert await listed(store, query=query, within=frozenset({"work"})) == [f for f in found if f == "work/x"]
 
 
 async def test_the_calls_of_clients_are_no_chats(store: Store) -> None:
@@ -152,7 +152,7 @@ async def test_the_calls_of_clients_are_no_chats(store: Store) -> None:
     await say(store, "local/main", "hi")
     assert await listed(store) == ["local/main"]
     assert await listed(store, query="host") == []
-    assert await listed(store, channels=frozenset({"calls"})) == []
+    assert await listed(store, within=frozenset({"calls"})) == []
     assert (await known(store, "calls/host.1")).head == 1
 
 
@@ -265,9 +265,9 @@ async def test_search_within_a_conversation_or_channels(store: Store) -> None:
     for conversation in ("local/a", "local/b", "family/1", "familybusiness/1"):
         await say(store, conversation, f"apples in {conversation}")
     assert await found(store, "apples", conversation="local/b") == ["apples in local/b"]
-    assert await found(store, "apples", channels=frozenset({"local"})) == ["apples in local/b", "apples in local/a"]
-    assert await found(store, "apples", channels=frozenset({"family"})) == ["apples in family/1"]
-    both = {"conversation": "local/a", "channels": frozenset({"family"})}
+    assert await found(store, "apples", within=frozenset({"local"})) == ["apples in local/b", "apples in local/a"]
+    assert await found(store, "apples", within=frozenset({"family"})) == ["apples in family/1"]
+    both = {"conversation": "local/a", "within": frozenset({"family"})}
     assert await found(store, "apples", **both) == []
     assert await found(store, "apples", conversation="local/nobody") == []
     assert await found(store, "c1") == [], "places are no words"

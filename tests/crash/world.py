@@ -13,7 +13,7 @@ from typing import Any
 from bridge_mcp.core.decide import Idle, Wait, decide
 from bridge_mcp.core.entries import Finished, Heard, Judged, Log, Replied, Sender, Started
 from bridge_mcp.core.errors import AlreadyDecided
-from bridge_mcp.core.policy import Policy, Principal
+from bridge_mcp.core.policy import Asking, Policy, Principal
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.engine import control, verdicts
 from bridge_mcp.engine.drive import Drive, Hands
@@ -235,19 +235,20 @@ class World:
         await other.run()
 
     def policy(self) -> Policy:
-        return Policy(self.conversation, {spec.name: spec for spec in SPECS}, expires_s=600)
+        return Policy(self.conversation, {spec.name: spec for spec in SPECS}, defaults=Asking(600))
 
     async def judge(self) -> None:
         """Give the verdict this run is about to everything that waits."""
         if self.verdict == "expire":
             self.clock.time += 601
             return
+        desk = verdicts.Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
         for approval in await self.store.approvals.find(status="waiting", conversation=self.conversation):
             try:
                 if self.verdict == "approve":
-                    await verdicts.approve(self.store, approval, SUPERVISOR, self.clock, lambda spec, arguments: "")
+                    await desk.approve(SUPERVISOR, (approval,), verdicts.Yes())
                 else:
-                    await verdicts.reject(self.store, approval, SUPERVISOR, "no")
+                    await desk.reject(SUPERVISOR, (approval,), "no")
             except AlreadyDecided:
                 pass
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge_mcp.core.decide import Ask, CallModel, Idle, Judge, Run, Settle, Stop, Wait, decide
+from bridge_mcp.core.decide import Ask, CallModel, Idle, Judge, Remind, Run, Settle, Stop, Wait, decide
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -41,12 +41,12 @@ def moves(log: list[Logged], now: float) -> Iterator[Move]:
     """Everything that can happen to a conversation in this state."""
     head = len(log)
     match decide(log, POLICY, now):
-        case Settle(call, outcome, content):
-            yield f"Finished ({outcome})", (Finished(call.id, outcome, content),), 0
-        case Judge(call, verdict):
-            yield f"Judged ({verdict})", (Judged(call.id, verdict, "bridge"),), 0
+        case Settle() | Judge() | Remind() as step:
+            yield noted(step)
         case Ask(calls):
-            asked = tuple(Asked(c.id, "t", c.tool, c.arguments, "", now + 600) for c, _ in calls)
+            asked = tuple(
+                Asked(c.id, "t", c.tool, c.arguments, "", now + 600, remind_s=400.0 * (head < 4)) for c, _ in calls
+            )
             yield "Asked", asked, 0
         case Run(calls):
             begun = tuple(Started("tool", call=c.id, repeatable=TOOLS[c.tool].repeatable) for c, _, _ in calls)
@@ -77,6 +77,17 @@ def moves(log: list[Logged], now: float) -> Iterator[Move]:
                 yield "time passes", (), until - now + 1
         case Idle():
             yield "Heard", (Heard("hi", Sender("7"), f"m{head}"),), 0
+
+
+def noted(step: Settle | Judge | Remind) -> Move:
+    """A step that does nothing but write down."""
+    match step:
+        case Settle(call, outcome, content):
+            return f"Finished ({outcome})", (Finished(call.id, outcome, content),), 0
+        case Judge(call, verdict):
+            return f"Judged ({verdict})", (Judged(call.id, verdict, "bridge"),), 0
+        case Remind(reminded=reminded):
+            return "Reminded", (reminded,), 0
 
 
 def transitions(depth: int = 9) -> set[tuple[str, str, str]]:

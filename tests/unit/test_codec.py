@@ -30,6 +30,7 @@ from bridge_mcp.core.entries import (
     Posted,
     Question,
     Reacted,
+    Reminded,
     Replied,
     Requested,
     Revised,
@@ -37,6 +38,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Usage,
+    Voted,
 )
 from bridge_mcp.core.errors import BadInput, NewerSchema, StoreError
 
@@ -118,6 +120,28 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Judged","call":"4.0","verdict":"approved","by":"ann","digest":"sha256:00","arguments":"{}",'
         '"note":"fine","remember":"always"}',
     ),
+    (
+        Judged(
+            "4.0",
+            "approved",
+            "ann",
+            remember="always",
+            remember_arguments=(("path", "safe/*"),),
+            remember_s=60.0,
+            limit="family",
+            via="mcp",
+        ),
+        '{"v":1,"kind":"Judged","call":"4.0","verdict":"approved","by":"ann","remember":"always",'
+        '"remember_arguments":[["path","safe/*"]],"remember_s":60.0,"limit":"family","via":"mcp"}',
+    ),
+    (
+        Voted("4.0", "family:7", "sha256:00", "fine", "chat button"),
+        '{"v":1,"kind":"Voted","call":"4.0","by":"family:7","digest":"sha256:00","note":"fine","via":"chat button"}',
+    ),
+    (
+        Reminded("4.0", 2, "reminder", "family/42"),
+        '{"v":1,"kind":"Reminded","call":"4.0","number":2,"why":"reminder","to":"family/42"}',
+    ),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (Cleared("ann"), '{"v":1,"kind":"Cleared","by":"ann"}'),
     (Configured("ann", "off"), '{"v":1,"kind":"Configured","by":"ann","responder":"off"}'),
@@ -131,6 +155,11 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         Asked("4.0", "t", "t__x", "{}", "sha256:00", 60.0, "host", "why", "family/1"),
         '{"v":1,"kind":"Asked","call":"4.0","server":"t","tool":"t__x","arguments":"{}","digest":"sha256:00",'
         '"expires_at":60.0,"requested_by":"host","reason":"why","route":"family/1"}',
+    ),
+    (
+        Asked("4.0", "t", "t__x", "{}", "sha256:00", quorum=2, remind_s=60.0, escalate_at=9.0, escalate_to="family/2"),
+        '{"v":1,"kind":"Asked","call":"4.0","server":"t","tool":"t__x","arguments":"{}","digest":"sha256:00",'
+        '"quorum":2,"remind_s":60.0,"escalate_at":9.0,"escalate_to":"family/2"}',
     ),
     (
         Replied("ok", (CALL,), 4, 3, "m", Usage(1, 2, 3, 0.5, 1.25)),

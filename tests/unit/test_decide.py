@@ -33,7 +33,8 @@ from bridge_mcp.core.entries import (
     Requested,
     Stopped,
 )
-from bridge_mcp.core.policy import Budget, Grant, Policy
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Budget, Policy
 from bridge_mcp.core.tools import Confirmation, call_digest
 from tests.unit.logs import (
     ANN,

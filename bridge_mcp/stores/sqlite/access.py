@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest
 from bridge_mcp.stores.sqlite.rows import dump, grant_values

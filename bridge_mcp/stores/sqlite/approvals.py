@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bridge_mcp.core.codec import decode
+from bridge_mcp.core.entries import Voted
 from bridge_mcp.core.views import Approval
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.rows import approval as approval_of
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.rows import dump, inside
+from bridge_mcp.stores.sqlite.session import Row, Session
 
 __all__ = ["SqliteApprovals"]
 
@@ -20,29 +24,41 @@ class SqliteApprovals:
 
     async def get(self, approval: str) -> Approval | None:
         row = self._reader.row("approval", id=approval)
-        return None if row is None else approval_of(row)
+        return None if row is None else whole(self._reader, row)
 
     async def find(
         self,
         *,
         status: str = "",
         conversation: str = "",
-        channels: frozenset[str] = frozenset(),
+        within: frozenset[str] = frozenset(),
         limit: int = 100,
     ) -> tuple[Approval, ...]:
         if conversation:
-            if channels and conversation.partition("/")[0] not in channels:
+            if not inside(conversation, within):
                 return ()
             rows = self._reader.rows("approvals_in", name=conversation, status=status, limit=limit)
-            return tuple([approval_of(row) for row in rows])
+            return tuple([whole(self._reader, row) for row in rows])
 
         def read(session: Session) -> tuple[Approval, ...]:
-            within = dump(sorted(channels))
+            places = dump(sorted(within))
             if status:
-                rows = session.rows("approvals_with", status=status, channels=within, limit=limit)
+                rows = session.rows("approvals_with", status=status, within=places, limit=limit)
             else:
-                rows = session.rows("approvals_all", channels=within, limit=limit)
-            return tuple([approval_of(row) for row in rows])
+                rows = session.rows("approvals_all", within=places, limit=limit)
+            return tuple([whole(session, row) for row in rows])
 
         # Few wait; those that are decided grow without end, and a filter may look at all of them.
         return read(self._reader) if status == "waiting" else await self._readers.run(read)
+
+
+def whole(session: Session, row: Row) -> Approval:
+    """An approval with the votes on it, where it takes several."""
+    found = approval_of(row)
+    if found.quorum < 2:
+        return found
+    first = f"voted:{found.call}:"
+    votes = [
+        decode(body) for (body,) in session.rows("votes", name=found.conversation, first=first, last=f"{first[:-1]};")
+    ]
+    return replace(found, votes=tuple([vote.by for vote in votes if isinstance(vote, Voted)]))

@@ -33,7 +33,7 @@ class SqliteFeed:
         *,
         types: Sequence[EventType] = (),
         conversation: str = "",
-        channels: frozenset[str] = frozenset(),
+        within: frozenset[str] = frozenset(),
     ) -> EventPage:
         head, first = span(self._reader)
         check(after, head)
@@ -41,9 +41,9 @@ class SqliteFeed:
             return EventPage((), head, first_available=first)
 
         def read(session: Session) -> EventPage:
-            return page(session, after, limit, types, conversation, channels)
+            return page(session, after, limit, types, conversation, within)
 
-        looked_at = head - after if types or conversation or channels else min(head - after, limit)
+        looked_at = head - after if types or conversation or within else min(head - after, limit)
         return read(self._reader) if looked_at <= LONG else await self._readers.run(read)
 
     async def head(self) -> int:
@@ -110,12 +110,12 @@ def page(
     limit: int,
     types: Sequence[EventType],
     conversation: str,
-    channels: frozenset[str],
+    within: frozenset[str],
 ) -> EventPage:
     """The next events as they are at one moment."""
     with session.snapshot():
         head, first = span(session)
-        if types or conversation or channels:
+        if types or conversation or within:
             rows = session.rows(
                 "events_where",
                 after=after,
@@ -123,7 +123,7 @@ def page(
                 limit=limit,
                 types=dump(types),
                 conversation=conversation,
-                channels=dump(sorted(channels)),
+                within=dump(sorted(within)),
             )
         else:
             rows = session.rows("events", after=after, upto=head, limit=limit)

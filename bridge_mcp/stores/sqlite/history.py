@@ -8,6 +8,7 @@ from bridge_mcp.core.views import Conversation, Message
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.readers import LONG, Readers
 from bridge_mcp.stores.sqlite.rows import conversation as conversation_of
+from bridge_mcp.stores.sqlite.rows import inside
 from bridge_mcp.stores.sqlite.rows import message as message_of
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -32,12 +33,12 @@ class SqliteHistory:
         return None if row is None else conversation_of(row)
 
     async def conversations(
-        self, *, channels: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
+        self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:
         before = place(cursor)
 
         def read(session: Session) -> list[Row]:
-            return latest(session, channels, query.casefold(), limit + 1, before)
+            return latest(session, within, query.casefold(), limit + 1, before)
 
         # A query looks at every conversation.
         rows = await self._readers.run(read) if query or limit > LONG else read(self._reader)
@@ -56,16 +57,13 @@ class SqliteHistory:
         return None if row is None else message_of(row)
 
     async def search(
-        self, query: str, *, conversation: str = "", channels: frozenset[str] = frozenset(), limit: int = 20
+        self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20
     ) -> tuple[Message, ...]:
-        within: int | None = None
-        if conversation:
-            row = self._reader.row("head", name=conversation)
-            if row is None or (channels and conversation.partition("/")[0] not in channels):
-                return ()
-            within = row[0]
-        asked = words.match(query, within, sorted(channels))
-        if not asked:
+        if conversation and not inside(conversation, within):
+            return ()
+        places = self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
+        asked = words.match(query, places)
+        if not asked or places == ():
             return ()
         while words.behind(self._reader):
             await self._writer.do(words.catch_up)
@@ -75,18 +73,42 @@ class SqliteHistory:
 
         return await self._readers.run(read)
 
+    def _places(self, within: frozenset[str], *, topics: bool) -> tuple[str, ...] | None:
+        """The words by which the index knows these places; None for everywhere, nothing where they do not exist."""
+        if not within:
+            return None
+        found: list[str] = []
+        for place in sorted(within):
+            if "/" not in place:
+                found.append(words.channel_word(place))
+                continue
+            below, beyond = (f"{place}/", f"{place}0") if topics else ("", "")
+            rows = self._reader.rows("of_chat", name=place, below=below, beyond=beyond)
+            found += [words.conversation_word(row[9]) for row in rows]
+        return tuple(found)
 
-def latest(session: Session, channels: frozenset[str], query: str, limit: int, before: tuple[float, int]) -> list[Row]:
-    """The most recent conversations: each channel's, merged."""
+
+def latest(session: Session, within: frozenset[str], query: str, limit: int, before: tuple[float, int]) -> list[Row]:
+    """The most recent conversations: each channel's, and those of single chats, merged."""
     last_at, last_id = before
+    chats = frozenset(place for place in within if "/" in place)
     with session.snapshot():
-        wanted = channels or {channel for (channel,) in session.rows("channels")}
+        wanted = within - chats if within else {channel for (channel,) in session.rows("channels")}
         rows: list[Row] = []
         for channel in wanted - {CALLS}:
             place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
             rows += session.rows("latest_like", **place, query=query) if query else session.rows("latest", **place)
+        for chat in chats:
+            if chat.partition("/")[0] not in wanted | {CALLS}:
+                found = session.rows("of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
+                rows += [row for row in found if (row[5], row[9]) < before and named(row, query)]
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)
     return rows[:limit]
+
+
+def named(row: Row, query: str) -> bool:
+    """Whether a conversation's name or title holds the query, as `latest_like` looks for it."""
+    return query in f"{row[0]}\n{row[2]}".casefold()
 
 
 def place(cursor: str) -> tuple[float, int]:

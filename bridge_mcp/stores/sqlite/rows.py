@@ -9,11 +9,11 @@ from typing import Any
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.core.policy import Grant
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
 
-__all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "logged", "message"]
+__all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "inside", "logged", "message"]
 
 dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -60,7 +60,15 @@ def approval(row: Row) -> Approval:
         raise StoreError(
             f"{name}, entry {judged} is listed as a verdict and is none.", fix=f"See: bridge-mcp log {name}"
         )
-    return replace(found, status=verdict.verdict, decided_by=verdict.by, decided_at=judged_at, note=verdict.note)
+    return replace(
+        found,
+        status=verdict.verdict,
+        decided_by=verdict.by,
+        decided_at=judged_at,
+        note=verdict.note,
+        decided_via=verdict.via,
+        edited=verdict.arguments or "",
+    )
 
 
 def conversation(row: Row) -> Conversation:
@@ -96,3 +104,9 @@ def grant_values(grant: Grant) -> dict[str, str | float]:
         "by": grant.by,
         "created_at": grant.created_at,
     }
+
+
+def inside(conversation: str, within: frozenset[str]) -> bool:
+    """Whether a conversation lies in one of these channels or chats; with none named, all do."""
+    channel, _, chat = conversation.partition("/")
+    return not within or not within.isdisjoint((channel, conversation, f"{channel}/{chat.partition('/')[0]}"))

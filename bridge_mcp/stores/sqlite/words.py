@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from bridge_mcp.stores.sqlite.session import Session
 
-__all__ = ["behind", "catch_up", "index_now_and_then", "match"]
+__all__ = ["behind", "catch_up", "channel_word", "conversation_word", "index_now_and_then", "match"]
 
 STEP = 64
 MOST = 2000
@@ -47,8 +47,8 @@ def channel_word(channel: str) -> str:
     return f"h{channel.encode().hex()}"
 
 
-def match(query: str, conversation: int | None, channels: Iterable[str]) -> str:
-    """An FTS5 expression that finds every word of the query, or "" for an empty query.
+def match(query: str, places: Iterable[str] | None) -> str:
+    """An FTS5 expression that finds every word of the query in these places, or "" for an empty query.
 
     Words are quoted: nothing in them is syntax. FTS5 reads a string up to its first NUL, so NUL separates words here.
     """
@@ -57,5 +57,4 @@ def match(query: str, conversation: int | None, channels: Iterable[str]) -> str:
         return ""
     # Without an AND between them, FTS5 passes over what holds no letter or digit.
     found = "text : (" + " ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(asked)) + ")"
-    places = [conversation_word(conversation)] if conversation is not None else [channel_word(c) for c in channels]
-    return f"{found} AND place : ({' OR '.join(places)})" if places else found
+    return found if places is None else f"{found} AND place : ({' OR '.join(places)})"

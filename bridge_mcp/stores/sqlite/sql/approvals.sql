@@ -16,23 +16,44 @@ WHERE c.name = :name AND (:status = '' OR +a.status = :status)
 ORDER BY a.number
 LIMIT :limit;
 
--- name: approvals_with(status, channels, limit)
+-- name: approvals_with(status, within, limit)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
 WHERE a.status = :status
-    AND (:channels = '[]' OR c.channel IN (SELECT value FROM json_each(:channels)))
+    AND (
+        :within = '[]'
+        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR c.name IN (SELECT value FROM json_each(:within))
+    )
 ORDER BY a.number
 LIMIT :limit;
 
--- name: approvals_all(channels, limit)
+-- name: approvals_all(within, limit)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
-WHERE :channels = '[]' OR c.channel IN (SELECT value FROM json_each(:channels))
+WHERE 1
+    AND (
+        :within = '[]'
+        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR c.name IN (SELECT value FROM json_each(:within))
+    )
 ORDER BY a.number
 LIMIT :limit;
+
+-- name: votes(name, first, last)
+-- The entries whose keys lie between these: who of several approvers said yes to one call, in order.
+SELECT l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id
+WHERE c.name = :name AND l.key > :first AND l.key < :last
+ORDER BY l.seq;

@@ -13,8 +13,8 @@ WHERE e.cursor > :after AND e.cursor <= :upto
 ORDER BY e.cursor
 LIMIT :limit;
 
--- name: events_where(after, upto, limit, types, conversation, channels)
--- `types` and `channels` are JSON lists; '[]' and '' stand for all.
+-- name: events_where(after, upto, limit, types, conversation, within)
+-- `types` and `within` are JSON lists; '[]' and '' stand for all. Of `a/b/c`, channel and chat are `a` and `a/b`.
 SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
 FROM events AS e
 LEFT JOIN conversations AS c ON c.name = e.conversation
@@ -23,8 +23,11 @@ WHERE e.cursor > :after AND e.cursor <= :upto
     AND (:types = '[]' OR e.type IN (SELECT value FROM json_each(:types)))
     AND (:conversation = '' OR e.conversation = :conversation)
     AND (
-        :channels = '[]'
-        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:channels))
+        :within = '[]'
+        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') + instr(substr(e.conversation, instr(e.conversation || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR e.conversation IN (SELECT value FROM json_each(:within))
     )
 ORDER BY e.cursor
 LIMIT :limit;

@@ -36,6 +36,15 @@ WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
 ORDER BY c.last_at DESC, c.id DESC
 LIMIT :limit;
 
+-- name: of_chat(name, below, beyond)
+-- One chat's conversations: its own, and those of its topics, whose names lie between `name/` and `name0`.
+SELECT
+    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
+    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
+FROM conversations AS c
+WHERE c.name = :name OR (c.name > :below AND c.name < :beyond)
+ORDER BY c.last_at DESC, c.id DESC;
+
 -- name: messages(name, before, limit)
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
 FROM conversations AS c

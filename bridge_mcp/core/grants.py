@@ -1,0 +1,112 @@
+"""Standing verdicts, and the patterns by which they are limited to calls with certain arguments.
+
+A pattern is a text in which `*` stands for any run of characters, `[*]` for a star, and everything else for itself.
+What it is held against, and when it surely does not match:
+
+- a string argument as it is; the whole of it, never a part;
+- a number, a truth value or null by its canonical JSON text (`5`, `true`), whole and without wildcards;
+- a list or an object by its canonical JSON text, whole and without wildcards: nested things are never half looked at;
+- `*` alone matches whatever is there; an argument that is missing matches nothing;
+- a text (also a nested one) with a `..` segment, plain or percent-encoded, is matched only by a pattern with one;
+- a text with control or invisible characters is matched only by a pattern with the same ones.
+
+`*` crosses `/`, for a grant names a folder with all that is in it. What a tool makes of a text is the tool's affair: a
+pattern over a shell command (`git *`) lets through whatever a shell reads into the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.tools import JSON, canonical
+from bridge_mcp.core.visible import hidden
+
+__all__ = ["Grant", "matches"]
+
+DECODINGS = 3
+"""How often a text may have been percent-encoded over itself before its `..` is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A standing verdict for calls of one tool."""
+
+    id: int
+    tool: str
+    """The name as the model knows it, whole."""
+    conversation: str = ""
+    """Where it holds: a conversation, a channel (a name without a slash), the calls of one client (`calls/NAME`), or
+    everywhere (empty)."""
+    arguments: tuple[tuple[str, str], ...] = ()
+    """Patterns over top-level arguments: every named one must be there and match. Arguments not named are free."""
+    expires_at: float = 0.0
+    """Epoch seconds; 0 is never."""
+    by: str = ""
+    created_at: float = 0.0
+
+    def covers(self, tool: str, arguments: Mapping[str, JSON], conversation: str, now: float) -> bool:
+        """Whether a call is of this shape, here and now."""
+        if tool != self.tool or (self.expires_at and now >= self.expires_at):
+            return False
+        return self.holds_in(conversation) and all(
+            name in arguments and matches(arguments[name], pattern) for name, pattern in self.arguments
+        )
+
+    def holds_in(self, conversation: str) -> bool:
+        """Whether this is one of the conversations it was given for."""
+        if self.conversation in ("", conversation):
+            return True
+        channel, _, chat = conversation.partition("/")
+        client = f"{CALLS}/{chat.rpartition('.')[0]}"
+        return self.conversation == channel or (channel == CALLS and self.conversation == client)
+
+
+def matches(value: JSON, pattern: str) -> bool:
+    """Whether an argument is what a pattern describes; see the module."""
+    for text in texts_in(value):
+        if (climbs(text) and not climbs(pattern)) or not hidden_in(text) <= hidden_in(pattern):
+            return False
+    if isinstance(value, str):
+        return compiled(pattern).fullmatch(value) is not None
+    return pattern == "*" or canonical(value) == pattern
+
+
+def texts_in(value: JSON) -> Iterator[str]:
+    """Every text in a value, names included."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from texts_in(each)
+        case dict():
+            for name, each in value.items():
+                yield name
+                yield from texts_in(each)
+        case _:
+            return
+
+
+def climbs(text: str) -> bool:
+    """Whether a path in this text may lead out of its folder."""
+    for _ in range(DECODINGS):
+        if ".." in re.split(r"[/\\]", text):
+            return True
+        text = unquote(text, errors="replace")
+    return ".." in re.split(r"[/\\]", text)
+
+
+def hidden_in(text: str) -> frozenset[str]:
+    """The characters that cannot be seen in a text, line ends included."""
+    return hidden(text) | (frozenset("\n\t") & frozenset(text))
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\[\*\]|\*)", pattern)
+    return re.compile("".join(".*" if p == "*" else r"\*" if p == "[*]" else re.escape(p) for p in parts), re.DOTALL)
