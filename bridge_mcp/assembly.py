@@ -220,7 +220,11 @@ class Standby:
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         config, store = self.assembly.config, self.assembly.store
         toolbox = toolbox_type(
-            config.tool_servers, on_change=lambda: engine.changed(), clock=self.clock, pins=BoardPins(store.board)
+            config.tool_servers,
+            on_change=lambda: engine.changed(),
+            clock=self.clock,
+            pins=BoardPins(store.board),
+            files=self.assembly.files,
         )
         tools = with_builtins(toolbox, config, store)
         engine = engine_type(store, config.rules, self.channels, self.models, tools, self.clock)

@@ -130,6 +130,8 @@ class ToolServer(Section):
     connect_timeout_s: float = Field(default=20.0, gt=0, le=3600)
     confirmation: Confirmation = "default"
     allowed_tools: list[Text] = ["*"]
+    allowed_resources: list[Text] = []
+    allowed_prompts: list[Text] = []
     pinned: bool = True
     tools: dict[str, ToolShape] = {}
 

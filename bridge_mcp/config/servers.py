@@ -47,6 +47,8 @@ def tool_server(
         connect_timeout_s=section.connect_timeout_s,
         confirmation=section.confirmation,
         allowed_tools=tuple(section.allowed_tools),
+        allowed_resources=tuple(section.allowed_resources),
+        allowed_prompts=tuple(section.allowed_prompts),
         pinned=section.pinned,
         tools=rules(section),
     )

@@ -54,6 +54,8 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # confirmation = "never"                   # required, never, or default (what [approvals] says)
 # allowed_tools = ["get_*"]
 # timeout_s = 60
+# allowed_resources = ["docs://*"]         # none without this line; the assistant reads them with time__read_resource
+# allowed_prompts = ["*"]                  # none without this line; time__get_prompt
 # pinned = true                            # a tool that changed since it was first seen asks, whatever else holds
 
 # [tool_servers.files]

@@ -358,6 +358,8 @@ class Finished:
     attachments: tuple[Attachment, ...] = ()
     structured: str = ""
     """The tool's structured result as JSON text, where it gave one; MCP callers get both."""
+    truncated: bool = False
+    """The result was too long for the log; where there was room it is whole among the attachments."""
 
 
 @dataclass(frozen=True, slots=True)

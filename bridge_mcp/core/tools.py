@@ -77,6 +77,8 @@ class ToolResult:
     is_error: bool = False
     structured: str = ""
     attachments: tuple[Attachment, ...] = ()
+    truncated: bool = False
+    """Something was too long to be kept here; where there was room it is whole among the attachments."""
 
 
 def canonical(value: JSON) -> str:

@@ -278,7 +278,7 @@ class Drive:
             logger.exception("%s: the call %s of %s failed unexpectedly", self.conversation, call.id, spec.name)
             return Finished(call.id, "unknown", f"{spec.name} failed inside the bridge; its outcome is unknown.")
         outcome = "error" if result.is_error else "ok"
-        return Finished(call.id, outcome, result.text, result.attachments, result.structured)
+        return Finished(call.id, outcome, result.text, result.attachments, result.structured, result.truncated)
 
     # -- the model --------------------------------------------------------------------------------------------
 

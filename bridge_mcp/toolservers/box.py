@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.errors import ConfigError, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_names
-from bridge_mcp.ports import CallContext, Clock, Pins, ServerStatus, ToolProgress
+from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
@@ -39,6 +39,7 @@ class NestedToolbox:
     Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
     before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
     `pins` is where definitions of tools are kept that were seen before; without it, no change of them is noticed.
+    `files` is where the bytes of results are kept; without it, they are left out and named.
     `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
     """
 
@@ -50,6 +51,7 @@ class NestedToolbox:
         clock: Clock | None = None,
         pause_s: float = FIRST_PAUSE_S,
         pins: Pins | None = None,
+        files: Files | None = None,
     ) -> None:
         self._warden = Warden()
         self._schemas = Schemas()
@@ -59,7 +61,7 @@ class NestedToolbox:
         for server in servers:
             if server.name in self._supervisors:
                 raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
-            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins)
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files)
             self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())

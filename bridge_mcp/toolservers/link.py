@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult
-from bridge_mcp.ports import ToolProgress
+from bridge_mcp.ports import Files, ToolProgress
 from bridge_mcp.toolservers.child import Child
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Connect", "Link", "ListedTool", "Lost", "Mode", "Refused", "Unsent"]
+__all__ = ["Connect", "Hooks", "Link", "ListedTool", "Lost", "Mode", "Offered", "Refused", "Unsent"]
 
 Mode: TypeAlias = Literal["auto", "legacy"]
 """Ask for the newest protocol era first, or begin with the handshake of the older one."""
@@ -33,6 +33,17 @@ class ListedTool:
     destructive: bool
     idempotent: bool
     open_world: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a server has. `complaint` says what was left out of it, and why."""
+
+    tools: tuple[ListedTool, ...]
+    resources: bool = False
+    """Whether it has resources that may be read."""
+    prompts: bool = False
+    complaint: str = ""
 
 
 class Unsent(Exception):
@@ -55,8 +66,13 @@ class Link(Protocol):
         """Whether a request could be sent now."""
         ...
 
-    async def list_tools(self) -> tuple[ListedTool, ...]:
-        """All pages."""
+    @property
+    def instructions(self) -> str:
+        """How the server says it is best used."""
+        ...
+
+    async def offered(self) -> Offered:
+        """What the server has now, as far as its owner allows it."""
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
@@ -67,24 +83,36 @@ class Link(Protocol):
         """
         ...
 
+    async def read_resource(self, uri: str) -> ToolResult:
+        """A resource; or, with an empty `uri`, which there are. Raises as `call`."""
+        ...
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
+        """A prompt; or, with an empty name, which there are. Raises as `call`."""
+        ...
+
     async def follow(self, changed: Callable[[], None]) -> None:
         """Keep asking for news of the tool list where that takes a request of its own; returns where it does not."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a connection tells of itself, and what it may use."""
+
+    down: Callable[[str], None]
+    """It is of no more use, for this reason."""
+    changed: Callable[[], None]
+    """What the server offers is stale."""
+    files: Files | None = None
+    """Where the bytes of results are kept."""
 
 
 class Connect(Protocol):
     """Opens connections."""
 
     def __call__(
-        self,
-        server: ToolServer,
-        child: Child | None,
-        mode: Mode,
-        down: Callable[[str], None],
-        changed: Callable[[], None],
+        self, server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks
     ) -> AbstractAsyncContextManager[Link]:
-        """Connect to a server: over its child's pipes, or to its url. The caller limits the time it may take.
-
-        `down` is called with the reason when the connection is of no more use, `changed` when the tool list is stale.
-        """
+        """Connect to a server: over its child's pipes, or to its url. The caller limits the time it may take."""
         ...

@@ -1,32 +1,70 @@
 """MCP over a child's raw pipes, as a transport of the FastMCP client. Knows the child, not why it was started.
 
 A request that has not reached the child whole is answered here, with `UNSENT`: the caller then knows that it did not
-run. Lines that are no messages are kept for the error text, and never end the connection.
+run. Lines that are no messages are kept for the error text, and never end the connection. An answer that is larger than
+may be is dropped while it is read, and its request gets an error in its place.
+
+Tool calls take a way of their own (`request`): they are written and answered here, beside the session, which takes five
+times as long for one. What the session puts around its own requests is put around these too, as it was seen to do it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Unpack
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Unpack, cast
 
 import anyio
+import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastmcp.client.transports import ClientTransport
 from fastmcp.client.transports.base import SessionKwargs, TransportOptions
 from mcp import ClientSession
 from mcp.shared.message import SessionMessage
-from mcp_types import CallToolResult, ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCRequest, jsonrpc_message_adapter
+from mcp_types import (
+    CONNECTION_CLOSED,
+    CallToolResult,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 
+from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child, PipeBroken
+from bridge_mcp.toolservers.lines import MAX_MESSAGE, Lines, TooLong
 
-__all__ = ["MAX_MESSAGE", "UNSENT", "Lines", "PipeTransport", "RelaySession", "parse"]
+__all__ = ["TOO_LARGE", "UNSENT", "Answered", "PipeTransport", "RelaySession", "parse"]
 
 UNSENT = -770_001
 """Our own error code, outside of every reserved range: the request surely did not reach the server."""
-MAX_MESSAGE = 32 * 1024 * 1024
-"""Bytes of one message: room for images and files, and an end to a server that never ends its line."""
+TOO_LARGE = -770_004
+"""Our own error code: the answer came, and was too large to be kept."""
+LONG = 256 * 1024
+"""Bytes of a message that is taken apart on a thread: the event loop has others to serve."""
+CANCEL_S = 1.0
+"""How long telling a server that a call is cancelled may take."""
+
+FIRST = 1 << 30
+"""The id of our first own request: numbers, as every server takes them, and none that the session comes to."""
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Perhaps half a surrogate pair."""
+ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
+"""What of a request's `_meta` belongs to that request alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a request of ours: a result, or an error's code and message."""
+
+    result: Mapping[str, Any] | None
+    code: int = 0
+    message: str = ""
 
 
 class RelaySession(ClientSession):
@@ -37,24 +75,6 @@ class RelaySession(ClientSession):
 
     async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
         """Take it as it is."""
-
-
-class Lines:
-    """Cuts a stream of bytes into lines."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now, without their ends."""
-        *whole, rest = data.split(b"\n")
-        if whole:
-            whole[0] = b"".join((*self.parts, whole[0]))
-            self.parts, self.size = [], 0
-        self.parts.append(rest)
-        self.size += len(rest)
-        return whole
 
 
 def parse(line: bytes) -> JSONRPCMessage | None:
@@ -68,11 +88,48 @@ def parse(line: bytes) -> JSONRPCMessage | None:
     except ValueError:
         pass  # the second reading below is the answer to it
     try:
-        value: object = json.loads(line.decode("utf-8", "replace"))
-        mended = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-        return jsonrpc_message_adapter.validate_json(mended, by_name=False)
+        return jsonrpc_message_adapter.validate_json(json.dumps(mended(line)).encode(), by_name=False)
     except ValueError:
         return None
+
+
+def load(line: bytes) -> dict[str, Any]:
+    """The JSON object in a line, mended as `parse` does; empty if there is none."""
+    try:
+        value: object = mended(line) if HALF.search(line) else json.loads(line)
+    except ValueError:
+        try:
+            value = mended(line)
+        except ValueError:
+            return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def mended(line: bytes) -> object:
+    """The JSON value of a line, with a replacement for what is no character.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    value: object = json.loads(line.decode("utf-8", "replace"))
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+class Pending:
+    """One of our own requests, waiting for its answer."""
+
+    __slots__ = ("answer", "done", "progress")
+
+    def __init__(self, progress: ToolProgress | None) -> None:
+        self.progress = progress
+        self.done = anyio.Event()
+        self.answer: Answered | None = None
+
+    def settle(self, answer: Answered) -> None:
+        """Have the answer; the first one counts."""
+        if self.answer is None:
+            self.answer = answer
+            self.done.set()
 
 
 class PipeTransport(ClientTransport):
@@ -81,6 +138,11 @@ class PipeTransport(ClientTransport):
     def __init__(self, child: Child, down: Callable[[str], None]) -> None:
         self.child = child
         self.down = down
+        self._numbers = count(FIRST)
+        self._pending: dict[object, Pending] = {}
+        self._meta: Mapping[str, Any] = {}
+        self._writing = anyio.Lock(fast_acquire=True)
+        self._closed = False
 
     @asynccontextmanager
     async def connect_session(
@@ -92,23 +154,118 @@ class PipeTransport(ClientTransport):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.hear, to_session)
             tasks.start_soon(self.say, from_session, to_session)
-            async with RelaySession(from_child, to_child, **session_kwargs) as session:
-                yield session
+            try:
+                async with RelaySession(from_child, to_child, **session_kwargs) as session:
+                    yield session
+            finally:
+                self._end("the connection was closed")
             tasks.cancel_scope.cancel()
+
+    # -- our own requests -------------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: Mapping[str, Any], progress: ToolProgress | None) -> Answered:
+        """Send a request and wait for its answer. Cancelling tells the server."""
+        if self._closed:
+            return Answered(None, CONNECTION_CLOSED, "the connection is closed")
+        number = next(self._numbers)
+        meta = {**self._meta, "progressToken": number} if progress is not None else self._meta
+        body = {**params, "_meta": meta} if meta else params
+        line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": body}).encode() + b"\n"
+        pending = self._pending[number] = Pending(progress)
+        begun = written = False
+        try:
+            async with self._writing:
+                begun = True
+                await self.child.write(line)
+                written = True
+            await pending.done.wait()
+            assert pending.answer is not None
+            return pending.answer
+        except PipeBroken as exc:
+            return Answered(None, UNSENT, f"the server no longer reads its stdin ({exc})")
+        except anyio.get_cancelled_exc_class():
+            if written:
+                await self._cancel(number)
+            elif begun:
+                self.down("stopped reading in the middle of a message")
+            raise
+        finally:
+            del self._pending[number]
+
+    async def _cancel(self, number: int) -> None:
+        """Tell the server that nobody waits for an answer any more."""
+        params = {"requestId": number, "reason": "the call was cancelled"}
+        line = json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).encode() + b"\n"
+        with anyio.move_on_after(CANCEL_S, shield=True), suppress(PipeBroken):
+            async with self._writing:
+                await self.child.write(line)
+
+    def _end(self, reason: str) -> None:
+        """No answer will come any more."""
+        self._closed = True
+        for pending in self._pending.values():
+            pending.settle(Answered(None, CONNECTION_CLOSED, reason))
+
+    def _taken(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message was an answer to a request of ours, or tells of its progress."""
+        if message.get("method") == "notifications/progress":
+            return self._progressed(message.get("params"))
+        pending = self._pending.get(number_of(message.get("id"))) if "method" not in message else None
+        if pending is None:
+            return False
+        pending.settle(answered(message))
+        return True
+
+    def _progressed(self, params: object) -> bool:
+        """Pass on a word of progress, if it is of a request of ours."""
+        told = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
+        pending = self._pending.get(number_of(told.get("progressToken")))
+        if pending is None:
+            return False
+        done, total = told.get("progress"), told.get("total")
+        if pending.progress is not None and isinstance(done, int | float):
+            pending.progress(done, total if isinstance(total, int | float) else None, str(told.get("message") or ""))
+        return True
+
+    # -- the pipes --------------------------------------------------------------------------------------------
 
     async def hear(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Pass on what the child says, until it says no more."""
         lines = Lines()
         async with to_session:
-            while lines.size <= MAX_MESSAGE and (data := await self.child.read()):
+            while not lines.endless and (data := await self.child.read()):
                 for line in lines.feed(data):
-                    message = parse(line)
-                    if message is None:
-                        self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
-                    else:
-                        await to_session.send(SessionMessage(message))
-            too_long = lines.size > MAX_MESSAGE
-            self.down(f"sent a line of more than {MAX_MESSAGE:,} bytes" if too_long else "closed its stdout")
+                    await self._heard(line, to_session)
+            why = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.endless else "closed its stdout"
+            self._end(why)
+            self.down(why)
+
+    async def _heard(
+        self, line: bytes | TooLong, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+    ) -> None:
+        """Pass on one line."""
+        if isinstance(line, TooLong):
+            return await self._dropped(line, to_session)
+        if self._pending:
+            ours = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
+            if self._taken(ours):
+                return None
+        message = parse(line) if len(line) < LONG else await anyio.to_thread.run_sync(parse, line)
+        if message is None:
+            return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+        await to_session.send(SessionMessage(message))
+
+    async def _dropped(self, line: TooLong, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        """Answer a request in place of a message that was too long, as far as its ends tell which one it was."""
+        what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
+        self.child.said(f"on stdout: {what}")
+        number = line.answers()
+        pending = self._pending.get(number_of(number))
+        if pending is not None:
+            pending.settle(Answered(None, TOO_LARGE, f"it gave {what}"))
+        elif isinstance(number, int):
+            error = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=TOO_LARGE, message=f"it gave {what}"))
+            await to_session.send(SessionMessage(error))
 
     async def say(
         self,
@@ -118,12 +275,40 @@ class PipeTransport(ClientTransport):
         """Pass on what the session says, and answer what can no longer be passed on."""
         async with from_session:
             async for sent in from_session:
+                message = sent.message
+                if isinstance(message, JSONRPCRequest):
+                    self._meta = envelope(message.params)
                 try:
-                    data = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    await self.child.write(data.encode() + b"\n")
+                    data = message.model_dump_json(by_alias=True, exclude_unset=True)
+                    async with self._writing:
+                        await self.child.write(data.encode() + b"\n")
                 except PipeBroken as exc:
-                    if isinstance(sent.message, JSONRPCRequest):
+                    if isinstance(message, JSONRPCRequest):
                         error = ErrorData(code=UNSENT, message=f"the server no longer reads its stdin ({exc})")
-                        answer = JSONRPCError(jsonrpc="2.0", id=sent.message.id, error=error)
+                        answer = JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
                         with suppress(anyio.ClosedResourceError):  # its stdout has ended too: all are answered so
                             await to_session.send(SessionMessage(answer))
+
+
+def number_of(given: object) -> int | None:
+    """An id as we gave it; some servers give it back as text."""
+    if isinstance(given, str) and given.isdecimal() and len(given) < 20:
+        return int(given)
+    return given if isinstance(given, int) else None
+
+
+def envelope(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What the newer era wants to see with every request, as it stands in one of the session's own."""
+    meta = cast("Mapping[str, Any]", (params or {}).get("_meta") or {})
+    return {name: value for name, value in meta.items() if not ENVELOPE.match(name)}
+
+
+def answered(message: Mapping[str, Any]) -> Answered:
+    """The answer that a response is."""
+    error = message.get("error")
+    if isinstance(error, dict):
+        told = cast("dict[str, Any]", error)
+        code = told.get("code")
+        return Answered(None, code if isinstance(code, int) else 0, str(told.get("message") or "no reason given"))
+    result = message.get("result")
+    return Answered(cast("dict[str, Any]", result) if isinstance(result, dict) else {})

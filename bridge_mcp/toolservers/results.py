@@ -1,6 +1,9 @@
 """A nested server's answer as a `ToolResult`: everything it said is in the text, in full or named as left out.
 
-Imports the protocol's types, so it is loaded together with the client library. Knows no connection.
+Text is what the model reads; bytes (images, audio, embedded files) are kept as files and named by reference, so that a
+log stays small and a model that sees gets the image itself. What is too long for a log is cut there, and kept whole
+as a file where there is room. Imports the protocol's types, so it is loaded together with the client library. Knows no
+connection.
 """
 
 from __future__ import annotations
@@ -9,10 +12,13 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Sequence
 from typing import cast
 
+import anyio.to_thread
 from mcp_types import (
     AudioContent,
+    BlobResourceContents,
     CallToolResult,
     ContentBlock,
     EmbeddedResource,
@@ -23,69 +29,118 @@ from mcp_types import (
 )
 
 from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
+from bridge_mcp.ports import Files
 
-__all__ = ["MAX_REFS", "MAX_TEXT", "json_text", "tool_result"]
+__all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "tool_result"]
 
 MAX_TEXT = 200_000
-"""Characters of a result's text, and of its structured part."""
-MAX_REFS = 1_000_000
-"""Characters that the images of one result may take in a conversation's log, as data URLs, all together."""
+"""Characters of a result's text in a log, and of its structured part."""
+MAX_FILES = 16
+"""Files that one result may bring."""
+MAX_BLOCKS = 10_000
+"""Parts of a result that are looked at."""
+LONG = 256 * 1024
+"""Characters of base64 that are decoded on a thread."""
 
 
-def tool_result(answer: CallToolResult) -> ToolResult:
-    """The answer as text for the model, JSON text where the tool gave any, and the images that are small enough."""
-    parts: list[str] = []
-    images: list[Attachment] = []
-    for block in answer.content:
-        if isinstance(block, ImageContent):
-            note, image = kept_image(block, MAX_REFS - sum(len(kept.ref) for kept in images))
-            parts.append(note)
-            images.extend([image] if image else [])
-        else:
-            parts.append(in_words(block))
+async def tool_result(answer: CallToolResult, files: Files | None = None) -> ToolResult:
+    """The answer as text for the model, JSON text where the tool gave any, and the files it brought."""
     structured = "" if answer.structured_content is None else json_text(cast("JSON", answer.structured_content))
-    if structured and not any(isinstance(block, TextContent) and block.text for block in answer.content):
+    return await result_of(answer.content, files, structured=structured, is_error=answer.is_error)
+
+
+async def result_of(
+    content: Sequence[ContentBlock], files: Files | None, *, structured: str = "", is_error: bool = False
+) -> ToolResult:
+    """These blocks as a result. Without `files`, bytes are named and left out."""
+    keeping = Keeping(files)
+    parts = [await keeping.told(block) for block in content[:MAX_BLOCKS]]
+    if len(content) > MAX_BLOCKS:
+        parts.append(f"[{len(content) - MAX_BLOCKS:,} more parts, left out]")
+    if structured and not any(isinstance(block, TextContent) and block.text for block in content):
         parts.insert(0, structured)
-    elif len(structured) > MAX_TEXT:
-        parts.append(f"[structured result, {len(structured):,} characters: too long to keep, left out]")
+    text = "\n".join(part for part in parts if part)
+    long_text, long_structure = len(text) > MAX_TEXT, len(structured) > MAX_TEXT
+    if long_structure:
+        note = f"[structured result, {len(structured):,} characters: too long to keep here"
+        note += await keeping.whole(structured, "application/json", "result.json")
+        text = f"{note}]" if text == structured else f"{text}\n{note}]"
+        long_text = len(text) > MAX_TEXT
+    if long_text:
+        text = capped(text, await keeping.whole(text, "text/plain", "result.txt"))
     return ToolResult(
-        text=capped("\n".join(part for part in parts if part)),
-        is_error=answer.is_error,
-        structured=structured if len(structured) <= MAX_TEXT else "",
-        attachments=tuple(images),
+        text=text,
+        is_error=is_error,
+        structured="" if long_structure else structured,
+        attachments=tuple(keeping.kept),
+        truncated=long_text or long_structure,
     )
 
 
-def in_words(block: ContentBlock) -> str:
-    """What a block says, or what it is."""
-    match block:
-        case TextContent(text=text):
-            return text
-        case ImageContent() | AudioContent():
-            return f"[{block.type} {mime(block.mime_type)}, {decoded_size(block.data):,} bytes]"
-        case ResourceLink():
-            about = f": {block.description}" if block.description else ""
-            size = f", {block.size:,} bytes" if block.size is not None else ""
-            return f"[resource link {block.title or block.name}, {block.uri}{kind(block.mime_type)}{size}{about}]"
-        case EmbeddedResource(resource=held):
-            about = f"[resource {held.uri}{kind(held.mime_type)}"
-            if isinstance(held, TextResourceContents):
-                return f"{about}]\n{held.text}"
-            return f"{about}, {decoded_size(held.blob):,} bytes]"
+class Keeping:
+    """The files of one result, kept one by one."""
+
+    def __init__(self, files: Files | None) -> None:
+        self.kept: list[Attachment] = []
+        self._files = files
+
+    async def told(self, block: ContentBlock) -> str:
+        """What a block says, or what it is; bytes are kept."""
+        match block:
+            case TextContent(text=text):
+                return text
+            case ImageContent() | AudioContent():
+                return await self.bytes(f"{block.type} {mime(block.mime_type)}", block.data, block.mime_type)
+            case ResourceLink():
+                about = f": {block.description}" if block.description else ""
+                size = f", {block.size:,} bytes" if block.size is not None else ""
+                return f"[resource link {block.title or block.name}, {block.uri}{kind(block.mime_type)}{size}{about}]"
+            case EmbeddedResource(resource=held):
+                return await self.resource(held)
+
+    async def resource(self, held: TextResourceContents | BlobResourceContents) -> str:
+        """What a resource holds."""
+        about = f"resource {held.uri}{kind(held.mime_type)}"
+        if isinstance(held, TextResourceContents):
+            return f"[{about}]\n{held.text}"
+        return await self.bytes(about, held.blob, held.mime_type or "", name_in(str(held.uri)))
+
+    async def bytes(self, what: str, data: str, given: str, name: str = "") -> str:
+        """Keep bytes that came as base64; the words for them."""
+        said = f"[{what}, {decoded_size(data):,} bytes"
+        try:
+            decoded = await anyio.to_thread.run_sync(decode, data) if len(data) > LONG else decode(data)
+        except (binascii.Error, ValueError):
+            return f"{said}: not valid base64, left out]"
+        return f"{said}{await self.keep(decoded, mime(given), name)}]"
+
+    async def whole(self, text: str, given: str, name: str) -> str:
+        """Keep a text that is too long for the log; how that went, in words."""
+        return await self.keep(text.encode("utf-8", "replace"), given, name) or f", whole in the file {name}"
+
+    async def keep(self, data: bytes, given: str, name: str) -> str:
+        """Keep a file; why it was left out, "" if it was not."""
+        if self._files is None:
+            return ": left out"
+        if len(self.kept) >= MAX_FILES:
+            return ": one file too many, left out"
+        try:
+            kept = await self._files.put(data, mime=given, name=name)
+        except BridgeError as exc:
+            return f": left out. {exc}"
+        self.kept.append(kept)
+        return ""
 
 
-def kept_image(image: ImageContent, room: int) -> tuple[str, Attachment | None]:
-    """The words for an image, and the image itself if it is one and fits into `room` characters."""
-    said = in_words(image)
-    ref = f"data:{mime(image.mime_type)};base64,{image.data}"
-    if len(ref) > room:
-        return f"{said[:-1]}: too large to keep, left out]", None
-    try:
-        size = len(base64.b64decode(image.data, validate=True))
-    except (binascii.Error, ValueError):
-        return f"{said[:-1]}: not valid base64, left out]", None
-    return said, Attachment(ref, kind="image", mime=mime(image.mime_type), size=size)
+def decode(data: str) -> bytes:
+    """The bytes of base64 text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return base64.b64decode(data, validate=True)
 
 
 def mime(given: str) -> str:
@@ -96,6 +151,11 @@ def mime(given: str) -> str:
 def kind(given: str | None) -> str:
     """The MIME type as part of an enumeration."""
     return f", {mime(given)}" if given else ""
+
+
+def name_in(uri: str) -> str:
+    """The last part of an address, as a file's name."""
+    return re.sub(r"[^\w.-]", "_", uri.rstrip("/").rpartition("/")[2])[-100:]
 
 
 def decoded_size(data: str) -> int:
@@ -111,10 +171,8 @@ def json_text(value: JSON) -> str:
         return canonical(cast("JSON", json.loads(json.dumps(value), parse_constant=str)))
 
 
-def capped(text: str) -> str:
-    """The text, or its beginning and how much was cut."""
-    if len(text) <= MAX_TEXT:
-        return text
-    note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out]"
+def capped(text: str, where: str) -> str:
+    """The beginning of a text, how much was cut, and where it is whole."""
+    note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out{where}]"
     kept = MAX_TEXT - len(note) - len(str(MAX_TEXT))
     return text[:kept] + note.format(len(text) - kept)

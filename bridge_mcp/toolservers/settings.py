@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import Confirmation
@@ -53,6 +53,10 @@ class ToolServer:
     confirmation: Confirmation = "default"
     allowed_tools: tuple[str, ...] = ("*",)
     """Patterns (fnmatch) over the server's own tool names; empty means none."""
+    allowed_resources: tuple[str, ...] = ()
+    """Patterns over addresses of resources that may be read; empty means none."""
+    allowed_prompts: tuple[str, ...] = ()
+    """Patterns over names of prompts that may be used; empty means none."""
     pinned: bool = True
     """A tool whose definition changed after it was first seen asks, whatever else holds, until a call is approved."""
     tools: tuple[ToolRule, ...] = ()
@@ -72,6 +76,15 @@ class ToolServer:
     def allows(self, tool: str) -> bool:
         """Whether the allow-list lets this tool through, by the server's own name for it."""
         return any(fnmatchcase(tool, pattern) for pattern in self.allowed_tools)
+
+    def allows_resource(self, uri: str) -> bool:
+        """Whether a resource may be read. An address that climbs out of what a pattern names is nobody's."""
+        climbs = ".." in unquote(unquote(uri)).replace("\\", "/").split("/")
+        return not climbs and any(fnmatchcase(uri, pattern) for pattern in self.allowed_resources)
+
+    def allows_prompt(self, name: str) -> bool:
+        """Whether a prompt may be used."""
+        return any(fnmatchcase(name, pattern) for pattern in self.allowed_prompts)
 
     def confirmation_of(self, tool: str) -> Confirmation:
         """How calls of this tool are confirmed."""

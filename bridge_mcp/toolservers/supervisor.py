@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 
 import anyio
@@ -21,9 +21,10 @@ import anyio.to_thread
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
-from bridge_mcp.ports import Clock, Pins, ServerState, ServerStatus, ToolProgress
+from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.child import Child, running
-from bridge_mcp.toolservers.link import Connect, Link, ListedTool, Lost, Refused, Unsent
+from bridge_mcp.toolservers.generated import READ_RESOURCE, generated
+from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Refused, Unsent
 from bridge_mcp.toolservers.pinning import Pinning
 from bridge_mcp.toolservers.reasons import explained
 from bridge_mcp.toolservers.settings import ToolServer
@@ -72,15 +73,21 @@ class Supervisor:
         on_change: Callable[[], None],
         pause_s: float = FIRST_PAUSE_S,
         pins: Pins | None = None,
+        files: Files | None = None,
     ) -> None:
         self.server = server
         self.pinning = Pinning(server, pins)
         self.tools: Mapping[str, ListedTool] = {}
         """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
+        self.generated: frozenset[str] = frozenset()
+        """Those of them that stand for the server's resources and prompts."""
+        self.instructions = ""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
         self.settled = anyio.Event()
         """Set once it has been connected, or has failed to be."""
         self._warden = warden
+        self._files = files
+        self._complaint = ""  # about what the server offers, while it is connected
         self._clock = clock
         self._on_change = on_change
         self._first_pause_s = pause_s
@@ -157,8 +164,7 @@ class Supervisor:
                         self.server,
                         life.child,
                         "legacy" if self._failures % 2 else "auto",
-                        lambda reason: self._down(life, reason),
-                        lambda: self._outdated(life),
+                        Hooks(lambda reason: self._down(life, reason), lambda: self._outdated(life), self._files),
                     )
                 )
                 await self._list(link)
@@ -186,10 +192,15 @@ class Supervisor:
             tasks.cancel_scope.cancel()
 
     async def _list(self, link: Link) -> None:
-        """Take the tools as they are now. Of two with one name the first counts."""
-        listed = {tool.name: tool for tool in reversed(await link.list_tools()) if self.server.allows(tool.name)}
+        """Take what the server offers now."""
+        offered = await link.offered()
+        listed = {tool.name: tool for tool in offered.tools if self.server.allows(tool.name)}
+        made = generated(offered, listed.keys())
         await self.pinning.look(listed.values())
-        self.tools = {name: listed[name] for name in sorted(listed)}
+        self.generated = frozenset(tool.name for tool in made)
+        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
+        self._complaint = offered.complaint
+        self.instructions = link.instructions
 
     async def _nudged(self) -> None:
         """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
@@ -210,8 +221,14 @@ class Supervisor:
     def _publish(self, state: ServerState, error: str = "") -> None:
         """Let everybody know how things are."""
         since = self.status.since if state == self.status.state else self._clock.now()
-        self.status = replace(
-            self.status, state=state, error=error, since=since, tools=len(self.tools), restarts=max(0, self._lives - 1)
+        self.status = ServerStatus(
+            self.server.name,
+            state,
+            len(self.tools),
+            error or (self.server.scrub(self._complaint) if state == "ready" else ""),
+            since,
+            max(0, self._lives - 1),
+            self.instructions,
         )
         self.settled.set()
         self._news.set()
@@ -233,7 +250,7 @@ class Supervisor:
             ends = self._ends
             try:
                 with anyio.fail_after(ends_at - anyio.current_time()):
-                    return await link.call(spec.tool, arguments, progress)
+                    return await self._called(link, spec.tool, arguments, progress)
             except Unsent as exc:
                 unsent = str(exc)
                 self._down(life, unsent)
@@ -246,6 +263,18 @@ class Supervisor:
                 limit = f"the limit is timeout_s of [tool_servers.{self.server.name}]"
                 raise self._undecided(spec, f"gave '{spec.tool}' no answer within {limit_s:g} s", limit) from exc
         raise ToolFailed(self._says(f"could not be reached for '{spec.tool}': {unsent}"))
+
+    async def _called(
+        self, link: Link, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
+    ) -> ToolResult:
+        """One try."""
+        if tool not in self.generated:
+            return await link.call(tool, arguments, progress)
+        if tool == READ_RESOURCE:
+            return await link.read_resource(str(arguments.get("uri") or ""))
+        given = arguments.get("arguments")
+        texts = {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+        return await link.get_prompt(str(arguments.get("name") or ""), texts)
 
     async def _connected(self, ends_at: float) -> tuple[Life, Link]:
         """The connection, brought about if need be.

@@ -19,7 +19,8 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
 
-from bridge_mcp.toolservers.pipes import MAX_MESSAGE, UNSENT, RelaySession
+from bridge_mcp.toolservers.lines import MAX_MESSAGE
+from bridge_mcp.toolservers.pipes import UNSENT, RelaySession
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["BROKE_OFF", "TURNED_DOWN", "WebTransport"]

@@ -26,21 +26,25 @@ from mcp_types import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    CallToolResult,
     Implementation,
     LoggingMessageNotificationParams,
-    Tool,
-    ToolAnnotations,
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
     ToolListChangedNotification,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from bridge_mcp import __version__
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
+from bridge_mcp.toolservers import beside
 from bridge_mcp.toolservers.child import Child, child_environment
-from bridge_mcp.toolservers.link import ListedTool, Lost, Mode, Refused, Unsent
-from bridge_mcp.toolservers.pipes import UNSENT, PipeTransport
-from bridge_mcp.toolservers.results import json_text, tool_result
+from bridge_mcp.toolservers.link import Hooks, Lost, Mode, Offered, Refused, Unsent
+from bridge_mcp.toolservers.listing import Listing
+from bridge_mcp.toolservers.pipes import TOO_LARGE, UNSENT, PipeTransport
+from bridge_mcp.toolservers.results import tool_result
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.web import BROKE_OFF, TURNED_DOWN, WebTransport
 
@@ -52,11 +56,14 @@ CLOSE_S = 3.0
 """How long saying goodbye may take."""
 RELISTEN_S = 1.0
 RELISTEN_MAX_S = 30.0
+MAX_INSTRUCTIONS = 8_000
+"""Characters."""
 
 NOT_TAKEN = frozenset({TURNED_DOWN, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS})
 NO_ANSWER = frozenset({BROKE_OFF, CONNECTION_CLOSED, PARSE_ERROR})
 BREAKS = (RuntimeError, ValueError, OSError, httpx2.HTTPError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What the client raises when its session dies under a call, or when an answer is not what MCP says it must be."""
+WANTS_INPUT = "it asks for input from a user, which nested servers cannot have here"
 
 
 class News(MessageHandler):
@@ -69,32 +76,109 @@ class News(MessageHandler):
         """The tool list is stale."""
         self.changed()
 
+    async def on_resource_list_changed(self, message: ResourceListChangedNotification) -> None:
+        """Nothing is kept of it: resources are listed when somebody asks."""
+
+    async def on_prompt_list_changed(self, message: PromptListChangedNotification) -> None:
+        """Nothing is kept of it either."""
+
 
 class ClientLink:
-    """One open connection of the FastMCP client; a `Link`."""
+    """One open connection of the FastMCP client; a `Link`. Over pipes, calls go beside the client (see `pipes`)."""
 
-    def __init__(self, client: Client[ClientTransport]) -> None:
+    def __init__(self, server: ToolServer, client: Client[ClientTransport], hooks: Hooks) -> None:
         self.client = client
+        self._server = server
+        self._files = hooks.files
+        transport = client.transport
+        self._pipe = transport if isinstance(transport, PipeTransport) else None
 
     @property
     def alive(self) -> bool:
         """Whether a request could be sent now."""
         return self.client.is_connected()
 
-    async def list_tools(self) -> tuple[ListedTool, ...]:
-        """All pages."""
-        return tuple(listed(tool) for tool in await self.client.list_tools())
+    @property
+    def instructions(self) -> str:
+        """How the server says it is best used."""
+        return (self.client.instructions or "")[:MAX_INSTRUCTIONS]
+
+    async def offered(self) -> Offered:
+        """All pages of tools, and what else there is."""
+        has = self.client.server_capabilities
+        listing = Listing()
+        cursor: str | None = None
+        while not listing.full:
+            cursor = await self._page(listing, cursor)
+            if not cursor:
+                break
+        return Offered(
+            tuple(listing.tools),
+            resources=bool(has and has.resources and self._server.allowed_resources),
+            prompts=bool(has and has.prompts and self._server.allowed_prompts),
+            complaint=listing.complaint,
+        )
+
+    async def _page(self, listing: Listing, cursor: str | None) -> str | None:
+        """Take one page of tools; the cursor of the next. Over pipes, tool by tool: a bad one spoils no other."""
+        if self._pipe is None:
+            answer = await self.client.list_tools_mcp(cursor=cursor, cache_mode="bypass")
+            listing.page(answer.tools)
+            return answer.next_cursor
+        told = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
+        if told.result is None:
+            raise MCPError(told.code, told.message)
+        tools = told.result.get("tools")
+        if not isinstance(tools, list):
+            raise ValueError("its list of tools is no list")
+        listing.page(cast("list[object]", tools))
+        following = told.result.get("nextCursor")
+        return following if isinstance(following, str) else None
 
     async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
         """Run a tool; see `Link`."""
         if not self.alive:
             raise Unsent("the connection is closed")
+        given = cast("dict[str, Any]", dict(arguments))
+        if self._pipe is not None:
+            return await self._call_beside(self._pipe, tool, given, progress)
         try:
-            given = cast("dict[str, Any]", dict(arguments))
             answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
-            return tool_result(answer)
+            return await tool_result(answer, self._files)
         except MCPError as exc:
-            return answered_with_error(exc)
+            return answered_with_error(exc.code, exc.message)
+        except BREAKS as exc:
+            raise Lost(f"{type(exc).__name__}: {exc}") from exc
+
+    async def _call_beside(
+        self, pipe: PipeTransport, tool: str, arguments: dict[str, Any], progress: ToolProgress | None
+    ) -> ToolResult:
+        told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress)
+        if told.result is None:
+            return answered_with_error(told.code, told.message)
+        if told.result.get("resultType") == "input_required":
+            raise Refused(WANTS_INPUT)
+        try:
+            answer = CallToolResult.model_validate(told.result, by_name=False)
+        except ValidationError as exc:
+            raise Lost(f"its answer is no result of a tool: {exc.error_count()} mistakes") from exc
+        return await tool_result(answer, self._files)
+
+    async def read_resource(self, uri: str) -> ToolResult:
+        """A resource, or which there are; see `Link`."""
+        return await self._looked(lambda: beside.read_resource(self.client, self._server, self._files, uri))
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
+        """A prompt, or which there are; see `Link`."""
+        return await self._looked(lambda: beside.get_prompt(self.client, self._server, self._files, name, arguments))
+
+    async def _looked(self, look: beside.Look) -> ToolResult:
+        if not self.alive:
+            raise Unsent("the connection is closed")
+        try:
+            return await look()
+        except MCPError as exc:
+            return answered_with_error(exc.code, exc.message)
         except BREAKS as exc:
             raise Lost(f"{type(exc).__name__}: {exc}") from exc
 
@@ -130,70 +214,55 @@ def heard_by(listener: ToolProgress | None) -> ProgressHandler:
     return hear
 
 
-def answered_with_error(exc: MCPError) -> ToolResult:
+def answered_with_error(code: int, message: str) -> ToolResult:
     """What an error in place of a result means. An error that the server itself gives for a call is its answer.
 
     Raises:
         Unsent, Refused, Lost: see there.
     """
-    if exc.code == UNSENT:
-        raise Unsent(exc.message) from exc
-    if exc.code in NOT_TAKEN:
-        raise Refused(exc.message) from exc
-    if exc.code in NO_ANSWER:
-        raise Lost(exc.message) from exc
-    return ToolResult(f"The server answered with error {exc.code}: {exc.message}", is_error=True)
-
-
-def listed(tool: Tool) -> ListedTool:
-    """A tool as a value. What the server leaves open takes MCP's defaults; a read-only tool destroys nothing."""
-    hints = tool.annotations or ToolAnnotations()
-    read_only = bool(hints.read_only_hint)
-    return ListedTool(
-        name=tool.name,
-        description=tool.description or tool.title or hints.title or "",
-        schema=json_text(cast("JSON", tool.input_schema)),
-        read_only=read_only,
-        destructive=not read_only and hints.destructive_hint is not False,
-        idempotent=bool(hints.idempotent_hint),
-        open_world=hints.open_world_hint is not False,
-    )
+    if code == UNSENT:
+        raise Unsent(message)
+    if code in NOT_TAKEN:
+        raise Refused(message)
+    if code in NO_ANSWER:
+        raise Lost(message)
+    if code == TOO_LARGE:
+        return ToolResult(f"It ran, but {message}. Ask for less at once.", is_error=True, truncated=True)
+    return ToolResult(f"The server answered with error {code}: {message}", is_error=True)
 
 
 @asynccontextmanager
-async def connect(
-    server: ToolServer, child: Child | None, mode: Mode, down: Callable[[str], None], changed: Callable[[], None]
-) -> AsyncGenerator[ClientLink]:
+async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks) -> AsyncGenerator[ClientLink]:
     """See `link.Connect`."""
 
     async def log(params: LoggingMessageNotificationParams) -> None:
         logger.debug("tool server '%s' logs %s: %s", server.name, params.level, params.data)
 
     client = Client(
-        transport_to(server, child, down),
+        transport_to(server, child, hooks),
         name=server.name,
         mode=mode,
         init_timeout=0,
         log_handler=log,
-        message_handler=News(changed),
+        message_handler=News(hooks.changed),
         client_info=Implementation(name="bridge-mcp", version=__version__),
     )
     opened = AsyncExitStack()
     await opened.enter_async_context(client)
     try:
-        yield ClientLink(client)
+        yield ClientLink(server, client, hooks)
     finally:
         # Shielded: cancelled, the client would leave a task of its own behind.
         with anyio.move_on_after(CLOSE_S, shield=True):
             await opened.aclose()
 
 
-def transport_to(server: ToolServer, child: Child | None, down: Callable[[str], None]) -> ClientTransport:
+def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> ClientTransport:
     """How to reach a server."""
     if server.url:
-        return WebTransport(server, down)
+        return WebTransport(server, hooks.down)
     if child is not None:
-        return PipeTransport(child, down)
+        return PipeTransport(child, hooks.down)
     # Windows: the SDK's own stdio client, which puts the child into a job object that ends with the bridge.
     env = child_environment(server, os.environ)
     return StdioTransport(server.command, list(server.args), env=env, cwd=server.cwd or None, keep_alive=False)

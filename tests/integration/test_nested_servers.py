@@ -12,7 +12,7 @@ import pytest
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.toolservers.results import MAX_TEXT
 from bridge_mcp.toolservers.settings import ToolRule
-from tests.servers.launch import eventually, lines_of, module, opened
+from tests.servers.launch import MemoryFiles, eventually, lines_of, module, opened
 
 
 async def test_every_kind_of_answer_is_told_in_full() -> None:
@@ -29,11 +29,11 @@ async def test_every_kind_of_answer_is_told_in_full() -> None:
         assert await at.text("everything") == "\n".join(
             [
                 "text",
-                "[audio audio/wav, 5 bytes]",
+                "[audio audio/wav, 5 bytes: left out]",
                 "[resource link notes, file:///notes.txt, text/plain, 7 bytes]",
                 "[resource mem:///a]",
                 "held text",
-                "[resource mem:///b, image/gif, 3 bytes]",
+                "[resource mem:///b, image/gif, 3 bytes: left out]",
             ]
         )
         failed = await at.box.call(at.spec("fails"), {})
@@ -41,26 +41,58 @@ async def test_every_kind_of_answer_is_told_in_full() -> None:
         assert "fails" in failed.text
 
 
-async def test_images_are_kept_while_they_are_small() -> None:
-    async with opened(module("workbench")) as at:
+async def test_the_bytes_of_results_are_kept_as_files() -> None:
+    files = MemoryFiles()
+    async with opened(module("workbench"), files=files) as at:
         result = await at.box.call(at.spec("picture"), {})
         assert result.text == "look:\n[image image/png, 70 bytes]"
         (image,) = result.attachments
         assert (image.kind, image.mime, image.size) == ("image", "image/png", 70)
-        assert image.ref.startswith("data:image/png;base64,iVBOR")
+        assert (await files.read(image.ref)).startswith(b"\x89PNG")
+
+        result = await at.box.call(at.spec("everything"), {})
+        assert [(kept.kind, kept.mime, kept.name, kept.size) for kept in result.attachments] == [
+            ("audio", "audio/wav", "", 5),
+            ("image", "image/gif", "b", 3),
+        ]
+        assert "[audio audio/wav, 5 bytes]" in result.text
+        assert "[resource mem:///b, image/gif, 3 bytes]" in result.text
 
         result = await at.box.call(at.spec("big_picture"), {"size": 3_000_000})
-        assert result.text == "[image image/png, 3,000,000 bytes: too large to keep, left out]"
+        assert result.text == "[image image/png, 3,000,000 bytes: left out. 3,000,000 bytes are too many.]"
         assert result.attachments == ()
+        (kept,) = (await at.box.call(at.spec("big_picture"), {"size": 1_000_000})).attachments
+        assert files.kept[kept.ref] == b"\0" * 1_000_000
 
 
-async def test_long_text_says_how_much_was_cut() -> None:
-    async with opened(module("workbench")) as at:
-        assert await at.text("echo", text="x", times=MAX_TEXT) == "x" * MAX_TEXT
-        text, note = (await at.text("echo", text="x", times=MAX_TEXT + 1000)).split("\n")
-        assert len(text) + 1 + len(note) <= MAX_TEXT
+async def test_long_text_says_how_much_was_cut_and_where_it_is_whole() -> None:
+    files = MemoryFiles()
+    async with opened(module("workbench"), files=files) as at:
+        whole = await at.box.call(at.spec("echo"), {"text": "x", "times": MAX_TEXT})
+        assert (whole.text, whole.truncated, whole.attachments) == ("x" * MAX_TEXT, False, ())
+        cut = await at.box.call(at.spec("echo"), {"text": "x", "times": MAX_TEXT + 1000})
+        text, note = cut.text.split("\n")
+        assert cut.truncated
+        assert len(cut.text) <= MAX_TEXT
         left_out = MAX_TEXT + 1000 - len(text)
-        assert note == f"[cut here: the result has {MAX_TEXT + 1000:,} characters, {left_out:,} of them are left out]"
+        assert note == (
+            f"[cut here: the result has {MAX_TEXT + 1000:,} characters, {left_out:,} of them are left out, "
+            "whole in the file result.txt]"
+        )
+        (kept,) = cut.attachments
+        assert files.kept[kept.ref] == b"x" * (MAX_TEXT + 1000)
+        assert (kept.mime, kept.name) == ("text/plain", "result.txt")
+
+
+async def test_a_structured_result_that_is_too_long_is_whole_in_a_file() -> None:
+    files = MemoryFiles()
+    async with opened(module("wild", "huge_structure"), files=files) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert result.structured == ""
+        assert result.truncated
+        what = "[structured result, 300,008 characters: too long to keep here, whole in the file result.json]"
+        assert result.text == what
+        assert json.loads(files.kept[result.attachments[0].ref]) == {"a": "x" * 300_000}
 
 
 async def test_the_child_sees_only_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ async def test_answers_come_over_http_whatever_their_size(era: tuple[str, ...]) 
         assert await at.text("echo", text="é", times=2) == "éé"
         assert await at.text("header", name="x-who") == "the bridge"
         assert (await at.box.call(at.spec("point"), {"x": 1, "y": 2})).structured == '{"x":1,"y":2}'
-        assert "3,000,000 bytes: too large to keep" in await at.text("big_picture", size=3_000_000)
+        assert "3,000,000 bytes: left out" in await at.text("big_picture", size=3_000_000)
         failed = await at.box.call(at.spec("fails"), {})
         assert failed.is_error
 

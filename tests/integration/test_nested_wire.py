@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
@@ -52,6 +54,30 @@ async def test_a_line_without_an_end_ends_the_connection() -> None:
             await at.text("go")
         assert await at.text("stay") == "stayed"
         assert at.box.status()[0].restarts == 1
+
+
+@pytest.mark.parametrize("way", ["huge_result", "huge_result_late_id"])
+async def test_an_answer_that_is_too_large_is_dropped_and_told(way: str) -> None:
+    async with opened(module("wild", way)) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.is_error, result.truncated) == (True, True)
+        assert re.fullmatch(
+            r"It ran, but it gave an answer of 40,000,\d+ bytes, more than the .* at once\.", result.text
+        )
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 0
+
+
+async def test_progress_reaches_whoever_asked_for_it() -> None:
+    async with opened(module("wild", "progress")) as at:
+        told: list[tuple[float, float | None, str]] = []
+
+        def hear(done: float, total: float | None, words: str) -> None:
+            told.append((done, total, words))
+
+        result = await at.box.call(at.spec("go"), {}, progress=hear)
+        assert (result.text, told) == ("True", [(1, 3, "a third"), (3, None, "")])
+        assert await at.text("go") == "False"
 
 
 async def test_a_request_that_cannot_reach_the_server_is_sent_to_its_successor() -> None:

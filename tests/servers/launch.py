@@ -13,13 +13,18 @@ from typing import Any
 import anyio
 from anyio.abc import Process
 
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.ports import KEPT
+from bridge_mcp.stores.files import kind_of
 from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = [
     "PATIENCE_S",
     "ROOT",
+    "MemoryFiles",
     "Opened",
     "WebServer",
     "alive",
@@ -92,6 +97,26 @@ class Opened:
     def error(self, server: str) -> str:
         """What is wrong with one server."""
         return next(status.error for status in self.box.status() if status.name == server)
+
+
+class MemoryFiles:
+    """`Files` in memory, of `most` bytes each."""
+
+    def __init__(self, most: int = 2_000_000) -> None:
+        self.most = most
+        self.kept: dict[str, bytes] = {}
+
+    async def put(self, data: bytes, *, mime: str = "", name: str = "") -> Attachment:
+        """See `ports.Files`."""
+        if len(data) > self.most:
+            raise BadInput(f"{len(data):,} bytes are too many.")
+        ref = f"{KEPT}{len(self.kept)}"
+        self.kept[ref] = data
+        return Attachment(ref, kind_of(mime), mime, name, len(data))
+
+    async def read(self, ref: str) -> bytes:
+        """See `ports.Files`."""
+        return self.kept[ref]
 
 
 @asynccontextmanager

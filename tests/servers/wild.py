@@ -83,6 +83,35 @@ def nonsense(message: Message) -> None:
     say({"id": message["id"], "result": {"content": "not a list"}})
 
 
+def huge_structure(message: Message) -> None:
+    """Structured content that is too long for a log."""
+    say({"id": message["id"], "result": {"content": [], "structuredContent": {"a": "x" * 300_000}}})
+
+
+def huge_result(message: Message) -> None:
+    """A line that is longer than is taken, and ends."""
+    say({"id": message["id"], "result": {"content": [{"type": "text", "text": "x" * 40_000_000}]}})
+
+
+def huge_result_late_id(message: Message) -> None:
+    """The same with its id at the end."""
+    body = {"result": {"content": [{"type": "text", "text": "x" * 40_000_000}]}, "id": message["id"], "jsonrpc": "2.0"}
+    sys.stdout.write(json.dumps(body) + "\n")
+    sys.stdout.flush()
+
+
+def progress(message: Message) -> None:
+    """Tells how far it is, also of a call that nobody asked to be told of."""
+    token = message["params"].get("_meta", {}).get("progressToken", "nobody's")
+    for params in (
+        {"progress": 1, "total": 3, "message": "a third"},
+        {"progress": "two"},
+        {"progress": 3},
+    ):
+        say({"method": "notifications/progress", "params": {"progressToken": token, **params}})
+    say({"id": str(message["id"]), "result": {"content": [{"type": "text", "text": str(token != "nobody's")}]}})
+
+
 def chatter(message: Message) -> None:
     """Lines on stdout that are no messages, around the answer."""
     sys.stdout.write("debug: going\n{}\n[]\nnull\n")
@@ -105,7 +134,20 @@ def deaf(message: Message) -> None:
 
 WAYS = {
     way.__name__: way
-    for way in (surrogates, not_a_number, server_error, refusal, nonsense, chatter, endless_line, deaf)
+    for way in (
+        surrogates,
+        not_a_number,
+        server_error,
+        refusal,
+        nonsense,
+        huge_structure,
+        huge_result,
+        huge_result_late_id,
+        progress,
+        chatter,
+        endless_line,
+        deaf,
+    )
 }
 
 

@@ -1,0 +1,111 @@
+"""What a server lists, as values: checked one by one, so that a bad one costs itself alone, and bounded.
+
+Imports the protocol's types, so it is loaded together with the client library. Knows no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from mcp_types import Tool, ToolAnnotations
+from pydantic import ValidationError
+
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.toolservers.link import ListedTool
+from bridge_mcp.toolservers.results import json_text
+
+__all__ = ["MAX_TOOLS", "Listing", "one_line"]
+
+MAX_TOOLS = 2_000
+"""Tools of one server. Nobody's model reads that many; a list without an end must have one."""
+MAX_PAGES = 500
+MAX_NAME = 256
+MAX_DESCRIPTION = 10_000
+MAX_SCHEMA = 100_000
+"""Characters."""
+TOLD = 3
+"""How many of those that were left out are named."""
+
+
+class Listing:
+    """Takes tools as they come, page by page. `full` says when there is no use in more."""
+
+    def __init__(self) -> None:
+        self.tools: list[ListedTool] = []
+        self.pages = 0
+        self._wrong: list[str] = []
+        self._taken: set[str] = set()
+
+    @property
+    def full(self) -> bool:
+        return len(self.tools) >= MAX_TOOLS or self.pages >= MAX_PAGES
+
+    def page(self, tools: Sequence[object]) -> None:
+        """Take one page of tools, as JSON values or as the protocol's types. Of two with one name the first counts."""
+        self.pages += 1
+        for given in tools:
+            if len(self.tools) >= MAX_TOOLS:
+                return
+            try:
+                tool = given if isinstance(given, Tool) else Tool.model_validate(given, by_name=False)
+            except ValidationError as exc:
+                self._leave_out(name_of(given), why(exc))
+                continue
+            found = listed(tool)
+            if len(tool.name) > MAX_NAME or not tool.name:
+                self._leave_out(tool.name, "its name is empty or too long")
+            elif len(found.schema) > MAX_SCHEMA:
+                self._leave_out(tool.name, f"its schema has {len(found.schema):,} characters")
+            elif tool.name in self._taken:
+                self._leave_out(tool.name, "it is there twice")
+            else:
+                self._taken.add(tool.name)
+                self.tools.append(found)
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._wrong.append(f"'{one_line(name, 60)}' ({reason})")
+
+    @property
+    def complaint(self) -> str:
+        """What was left out, and why; "" if nothing was."""
+        found: list[str] = []
+        if self._wrong:
+            more = f", and {len(self._wrong) - TOLD:,} more" if len(self._wrong) > TOLD else ""
+            found.append(f"It lists tools that cannot be used: {', '.join(self._wrong[:TOLD])}{more}.")
+        if self.full:
+            found.append(f"It lists more than {MAX_TOOLS:,} tools, or has no last page; the rest is left out.")
+        return " ".join(found)
+
+
+def listed(tool: Tool) -> ListedTool:
+    """A tool as a value. What the server leaves open takes MCP's defaults; a read-only tool destroys nothing."""
+    hints = tool.annotations or ToolAnnotations()
+    read_only = bool(hints.read_only_hint)
+    description = tool.description or tool.title or hints.title or ""
+    return ListedTool(
+        name=tool.name,
+        description=description if len(description) <= MAX_DESCRIPTION else f"{description[:MAX_DESCRIPTION]}…",
+        schema=json_text(cast("JSON", tool.input_schema)),
+        read_only=read_only,
+        destructive=not read_only and hints.destructive_hint is not False,
+        idempotent=bool(hints.idempotent_hint),
+        open_world=hints.open_world_hint is not False,
+    )
+
+
+def name_of(given: object) -> str:
+    name = cast("Mapping[str, object]", given).get("name") if isinstance(given, dict) else None
+    return str(name) if name is not None else "without a name"
+
+
+def why(exc: ValidationError) -> str:
+    """The first of what is wrong."""
+    first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+    return one_line(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", 120)
+
+
+def one_line(text: str, most: int) -> str:
+    """A stranger's words on one line of bounded length."""
+    line = "".join(char if char.isprintable() else "?" for char in text)
+    return line if len(line) <= most else f"{line[:most]}…"
