@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["LEVELS", "Redactor", "set_up_logging"]
+__all__ = ["LEVELS", "Redactor", "clean_message", "set_up_logging"]
 
 LEVELS = ("debug", "info", "warning", "error")
-NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3")
+NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3", "telegram")
 """Loggers that tell of every request at INFO or DEBUG, with addresses that may hold a token."""
 
 

@@ -73,6 +73,8 @@ async def look(config: Config) -> AsyncIterator[Finding]:
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
     yield await store(config)
     yield channels(config)
+    async for finding in telegram(config):
+        yield finding
     async for finding in models(config):
         yield finding
     async for finding in tool_servers(config):
@@ -98,6 +100,17 @@ def channels(config: Config) -> Finding:
     """Which channels there are."""
     told = ", ".join(f"{name} ({each.type})" for name, each in config.channels.items())
     return Finding("channels", True, told or "none")
+
+
+async def telegram(config: Config) -> AsyncIterator[Finding]:
+    """Whether Telegram knows each bot, and whether it is set up there as its channel wants it."""
+    for name, each in config.channels.items():
+        if each.telegram is None:
+            continue
+        from bridge_mcp.channels.telegram.probe import probe
+
+        async for found in probe(each.telegram, WallClock()):
+            yield Finding(f"channel {name}", found.fine, found.told)
 
 
 async def models(config: Config) -> AsyncIterator[Finding]:

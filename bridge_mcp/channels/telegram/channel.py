@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from bridge_mcp.channels.telegram.pulse import Pulse
-from bridge_mcp.channels.telegram.settings import TelegramSettings
+from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import FetchFailed
+from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Errand, Inbox, Part
 
 if TYPE_CHECKING:
     from bridge_mcp.channels.telegram.line import Line
     from bridge_mcp.channels.telegram.sender import Sender
+    from bridge_mcp.channels.telegram.session import Session
 
 __all__ = ["TelegramChannel"]
 
@@ -31,13 +32,21 @@ class TelegramChannel:
         settings: how it is reached.
         clock: tells the time of what has none from Telegram, and of its last good exchange.
         commands: name and description of each command that the bridge answers; Telegram shows them to people.
+        patience: how long things may take.
     """
 
-    def __init__(self, settings: TelegramSettings, clock: Clock, commands: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        settings: TelegramSettings,
+        clock: Clock,
+        commands: Sequence[tuple[str, str]] = (),
+        patience: Patience | None = None,
+    ) -> None:
         self.traits = ChannelTraits(settings.name, "telegram", prompts=True, shows=True)
         self._settings = settings
         self._clock = clock
         self._commands = tuple(commands)
+        self._patience = patience or Patience()
         self._pulse = Pulse(clock)
         self._loading = threading.Lock()
         self._line: Line | None = None
@@ -46,9 +55,15 @@ class TelegramChannel:
     async def run(self, inbox: Inbox) -> None:
         """See `ports.Channel`."""
         self._pulse.begin()
-        line, _ = await anyio.to_thread.run_sync(self._load)
-        async with line.open():
-            await anyio.sleep_forever()
+        try:
+            line, session_type = await anyio.to_thread.run_sync(self._load_session)
+            async with line.open():
+                await session_type(line, self._pulse, self._clock, self._commands, self._patience).run(inbox)
+        except ConfigError as exc:
+            self._pulse.end(str(exc))
+            raise
+        finally:
+            self._pulse.end()
 
     def parts(self, errand: Errand) -> tuple[Part, ...]:
         """See `ports.Channel`."""
@@ -68,11 +83,21 @@ class TelegramChannel:
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """See `ports.Channel`."""
-        raise FetchFailed("Files of Telegram cannot be fetched yet.", fix="Use a later version.")
+        line, _ = await anyio.to_thread.run_sync(self._load)
+        from bridge_mcp.channels.telegram.files import fetch
+
+        async with line.open():
+            return await fetch(line, attachment, most)
 
     def health(self) -> ChannelHealth:
         """See `ports.Channel`."""
         return self._pulse.health
+
+    def _load_session(self) -> tuple[Line, type[Session]]:
+        """As `_load`, with what receives."""
+        from bridge_mcp.channels.telegram.session import Session
+
+        return self._load()[0], Session
 
     def _load(self) -> tuple[Line, Sender]:
         """The parts that need the library, loaded once; slow the first time."""

@@ -17,7 +17,7 @@ from telegram import Bot
 from telegram.request import HTTPXRequest
 
 from bridge_mcp.channels.telegram.settings import TelegramSettings
-from bridge_mcp.redaction import Redactor
+from bridge_mcp.redaction import Redactor, clean_message
 
 __all__ = ["Line", "QuietBot"]
 
@@ -40,12 +40,20 @@ class QuietBot(Bot):
 class TokenFilter(logging.Filter):
     """Takes a token out of log records, also where nobody set up a clean log."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, token: str, redactor: Redactor) -> None:
         super().__init__()
-        self._redactor = redactor
+        self._token, self._redactor = token, redactor
+
+    def __eq__(self, other: object) -> bool:
+        """A logger takes an equal filter once."""
+        return isinstance(other, TokenFilter) and other._token == self._token
+
+    def __hash__(self) -> int:
+        return hash(self._token)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._redactor(record.getMessage()), ()
+        """Let everything pass, clean."""
+        clean_message(record, self._redactor)
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = self._redactor(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
@@ -61,7 +69,7 @@ class Line:
         self.settings = settings
         self.clean = Redactor({f"token of {settings.name}": settings.token})
         for name in TALKATIVE:
-            logging.getLogger(name).addFilter(TokenFilter(self.clean))
+            logging.getLogger(name).addFilter(TokenFilter(settings.token, self.clean))
         self.certificates = ssl.create_default_context()
         # Apart, so that a hanging poll takes no connection from a reply, and no burst of replies the poll's.
         self._all = self._request(POOL)

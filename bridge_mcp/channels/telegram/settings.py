@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["TELEGRAM", "TelegramSettings", "Webhook"]
+__all__ = ["TELEGRAM", "Patience", "TelegramSettings", "Webhook"]
 
 TELEGRAM = "https://api.telegram.org"
 
@@ -46,3 +46,25 @@ class TelegramSettings:
     def own_server(self) -> bool:
         """Whether it is not Telegram's own: then files may be larger, and may lie on this machine."""
         return self.base_url != TELEGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long things may take, in seconds."""
+
+    slack: float = 10.0
+    """How long after its time a poll may come back before it is given up as hanging."""
+    first: float = 0.5
+    """The first wait after something went wrong; each further one is twice as long."""
+    most: float = 30.0
+    first_conflict: float = 5.0
+    """The first wait after somebody else polled."""
+    most_conflict: float = 120.0
+    peace: float = 300.0
+    """How long nobody else must have polled for the next wait to be the first one again."""
+    album_look: float = 0.1
+    """How often to look for more parts of an album."""
+    album_quiet: float = 0.5
+    """How long no part of an album must have come for it to be whole."""
+    webhook_look: float = 60.0
+    """How often to look whether a webhook is still ours and works."""

@@ -84,18 +84,20 @@ class User:
         caption: str = "",
         reply_to: Message | None = None,
         thread: int = 0,
+        album: str = "",
         **more: Any,
     ) -> Message:
         """Send a file.
 
         Args:
+            album: the `media_group_id` of the album it is a part of.
             kind: photo, document, voice, audio, video, animation, video_note or sticker.
             data: the bytes; without them a small sample of the kind is sent.
             more: what stands with the file in the message, e.g. `duration=3` or `emoji="👍"`.
         """
         with self._world.changes.lock:
             body, content = self._file(kind, data, name, mime, caption, more)
-            return self._post(chat, body, (content,), reply_to, "", thread)
+            return self._post(chat, body, (content,), reply_to, "", thread, album=album)
 
     async def sends_photo(self, chat: Chat, data: bytes | None = None, caption: str = "", **more: Any) -> Message:
         """Send a photo; see `sends_file`."""

@@ -1,0 +1,162 @@
+"""Long polls that lose nothing: an update is acknowledged by the poll after the one that brought it, once it is stored.
+
+https://core.telegram.org/bots/api#getupdates. Each update is put with the place where the stream then stands, kept by
+the inbox in the same transaction, so that whoever polls next, in whatever process, begins right there. While the parts
+of an album come in, the place stands before its first part; what comes meanwhile is put without moving it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import anyio
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.albums import Album, Albums, joined
+from bridge_mcp.channels.telegram.line import Line
+from bridge_mcp.channels.telegram.pulse import Pulse
+from bridge_mcp.channels.telegram.receiver import Receiver
+from bridge_mcp.channels.telegram.settings import Patience
+from bridge_mcp.channels.telegram.troubles import Backoff, refused, retry_after_s, told
+from bridge_mcp.channels.telegram.updates import KINDS, Reading
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.ports import Inbox, Incoming
+
+__all__ = ["Polling"]
+
+logger = logging.getLogger(__name__)
+
+PAGE = 100
+"""Updates of one poll."""
+
+
+class Polling:
+    """Polls until cancelled.
+
+    Args:
+        line: the bot's connections, open.
+        inbox: knows where the stream stands.
+        receiver: where updates go.
+        pulse: is told how it goes.
+        patience: how long things may take.
+    """
+
+    def __init__(self, line: Line, inbox: Inbox, receiver: Receiver, pulse: Pulse, patience: Patience) -> None:
+        self._line, self._inbox, self._receiver, self._pulse, self._patience = line, inbox, receiver, pulse, patience
+        self._name = line.settings.name
+        self._next: int | None = None
+        """The first update that is not acknowledged yet; None: whatever Telegram has."""
+        self._done: set[int] = set()
+        """Updates from `_next` on that are put."""
+        self._albums = Albums(patience.album_quiet)
+        self._trouble = Backoff(patience.first, patience.most)
+        self._conflict = Backoff(patience.first_conflict, patience.most_conflict)
+        self._conflict_at = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            ConfigError: the token was revoked.
+        """
+        known = await self._inbox.offset(self._name)
+        self._next = None if known is None else known + 1
+        # The first poll does not wait: whether polling works is to be known at once. So after each trouble.
+        wait_s = 0
+        while True:
+            try:
+                await self._round(wait_s)
+                wait_s = self._line.settings.poll_timeout_s
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._line.settings.own_server) from None
+            except (TelegramError, TimeoutError, BridgeError) as exc:
+                wait_s = 0
+                await self._recover(exc)
+
+    async def _round(self, wait_s: int) -> None:
+        """One poll, and everything that it brought."""
+        if self._albums:
+            await anyio.sleep(self._patience.album_look)
+            wait_s = 0
+        page = await self._poll(wait_s)
+        self._trouble.reset()
+        if time.monotonic() - self._conflict_at > self._patience.peace:
+            self._conflict.reset()
+        self._pulse.good()
+        for raw in page:
+            await self._take(self._receiver.read(raw))
+        for album in self._albums.whole(time.monotonic()):
+            await self._put_album(album)
+
+    async def _poll(self, wait_s: int) -> Sequence[Mapping[str, Any]]:
+        """Ask for updates. Whatever this brings, it acknowledges what came before.
+
+        Not by the library's own method: that one fails for all updates if one cannot be read.
+        """
+        asked: dict[str, Any] = {"timeout": wait_s, "limit": PAGE, "allowed_updates": list(KINDS)}
+        if self._next is not None:
+            asked["offset"] = self._next
+        longest = wait_s + self._patience.slack
+        with anyio.fail_after(longest):
+            # In lower case, for the library warns of names that it has methods for; Telegram does not mind the case.
+            found: Any = await self._line.poller.do_api_request("getupdates", api_kwargs=asked, read_timeout=longest)
+        return cast("list[Mapping[str, Any]]", found) if isinstance(found, list) else ()
+
+    async def _recover(self, error: TelegramError | TimeoutError | BridgeError) -> None:
+        """Say what went wrong, and wait."""
+        if isinstance(error, BridgeError):
+            what = f"What came in could not be stored, and stays with Telegram: {error}"
+            wait_s = self._trouble.next()
+        else:
+            what = told(error, self._line.settings.base_url, self._line.clean)
+            wait_s = await self._wait_after(error)
+        if what != self._pulse.health.error:
+            logger.warning("channel %s: %s", self._name, what)
+        self._pulse.bad(what)
+        await anyio.sleep(wait_s)
+
+    async def _wait_after(self, error: TelegramError | TimeoutError) -> float:
+        match error:
+            case RetryAfter():
+                return retry_after_s(error)
+            case Conflict():
+                # Whoever polls ends the other's poll: to ask again at once would be a fight that nobody wins.
+                self._conflict_at = time.monotonic()
+                return self._conflict.next()
+            case TimeoutError():
+                await self._line.renew_polls()
+                return 0.0 if not self._trouble else self._trouble.next()
+            case _:
+                return self._trouble.next()
+
+    # -- what came in ------------------------------------------------------------------------------------------
+
+    async def _take(self, reading: Reading) -> None:
+        """Put one update, or hold it as a part of an album."""
+        if reading.update_id in self._done or self._albums.holds(reading.update_id):
+            return
+        for album in self._albums.followed_by(reading):
+            await self._put_album(album)
+        if reading.album and isinstance(reading.arrival, Incoming):
+            self._albums.add(reading, reading.arrival, time.monotonic())
+            return
+        await self._put(reading, {reading.update_id})
+
+    async def _put_album(self, album: Album) -> None:
+        whole = Reading(album.first, joined(list(album.parts.values())))
+        await self._put(whole, set(album.parts), album)
+        self._albums.let_go(album)
+
+    async def _put(self, reading: Reading, covers: set[int], album: Album | None = None) -> None:
+        """Put what stands for these updates, with the place up to which everything is put then."""
+        done = self._done | covers
+        held = self._albums.first_beside(album)
+        before = {number for number in done if held is None or number < held}
+        place = max(before, default=None)
+        await self._receiver.take(reading, place)
+        self._done = done - before
+        if place is not None:
+            self._next = place + 1

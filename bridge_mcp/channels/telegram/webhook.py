@@ -1,0 +1,243 @@
+"""Updates as posts of Telegram's: answered with 200 only once they are stored, so that it posts again what was not.
+
+https://core.telegram.org/bots/api#setwebhook. Where the stream stands is Telegram's to know here: it may post out of
+order, and a place that moved past an update which is still to come would lose it, once one polls again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import anyio
+import uvicorn
+from telegram import WebhookInfo
+from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.line import Line
+from bridge_mcp.channels.telegram.pulse import Pulse
+from bridge_mcp.channels.telegram.receiver import Receiver
+from bridge_mcp.channels.telegram.settings import Patience, Webhook
+from bridge_mcp.channels.telegram.troubles import Backoff, refused, retry_after_s, told
+from bridge_mcp.channels.telegram.updates import KINDS
+from bridge_mcp.core.errors import BridgeError, ConfigError
+
+__all__ = ["Hook", "site_of"]
+
+logger = logging.getLogger(__name__)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY = 1024 * 1024
+"""Bytes of one update; Telegram's own are far smaller."""
+SECRET_HEADER = b"x-telegram-bot-api-secret-token"
+LEAVE_S = 2
+"""Seconds that posts under way have when the channel ends."""
+
+
+def site_of(url: str) -> str:
+    """An address without its path, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+class Hook:
+    """Takes posts until cancelled, and looks now and then whether Telegram still posts here.
+
+    Args:
+        line: the bot's connections, open.
+        webhook: where Telegram posts and where we listen.
+        receiver: where updates go.
+        pulse: is told how it goes.
+        patience: how long things may take.
+    """
+
+    def __init__(self, line: Line, webhook: Webhook, receiver: Receiver, pulse: Pulse, patience: Patience) -> None:
+        self._line, self._webhook, self._receiver = line, webhook, receiver
+        self._pulse, self._patience = pulse, patience
+        self._name = line.settings.name
+        self._secret = webhook.secret or secrets.token_urlsafe(32)
+        self._one_by_one = anyio.Lock()
+
+    async def run(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            ConfigError: the address is taken, Telegram refuses the webhook, or the token was revoked.
+        """
+        with listening(self._webhook.host, self._webhook.port) as listener:
+            server = Server(
+                uvicorn.Config(
+                    self, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False,
+                    timeout_graceful_shutdown=LEAVE_S,
+                )
+            )  # fmt: skip
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                await self._announce()
+                await self._watch()
+            finally:
+                server.should_exit = True
+                with anyio.CancelScope(shield=True):
+                    await serving
+
+    async def _announce(self) -> None:
+        """Have Telegram post here from now on, beginning with what waits."""
+        trouble = Backoff(self._patience.first, self._patience.most)
+        while True:
+            try:
+                await self._line.bot.set_webhook(
+                    self._webhook.url,
+                    allowed_updates=list(KINDS),
+                    secret_token=self._secret,
+                    drop_pending_updates=False,
+                )
+                self._pulse.good()
+                return
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._line.settings.own_server) from None
+            except BadRequest as exc:
+                raise ConfigError(
+                    f"channels.{self._name}.webhook_url: Telegram does not take it: {self._line.clean(exc.message)}.",
+                    fix="It wants HTTPS with a valid certificate, on port 443, 80, 88 or 8443.",
+                ) from None
+            except TelegramError as exc:
+                self._bad(told(exc, self._line.settings.base_url, self._line.clean))
+                await anyio.sleep(retry_after_s(exc) if isinstance(exc, RetryAfter) else trouble.next())
+
+    async def _watch(self) -> None:
+        """Look now and then how Telegram gets on with it."""
+        while True:
+            await anyio.sleep(self._patience.webhook_look)
+            try:
+                problem = self._problem(await self._line.bot.get_webhook_info())
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._line.settings.own_server) from None
+            except TelegramError as exc:
+                problem = told(exc, self._line.settings.base_url, self._line.clean)
+            if problem:
+                self._bad(problem)
+            else:
+                self._pulse.good()
+
+    def _problem(self, info: WebhookInfo) -> str:
+        """What is wrong with the webhook, as Telegram sees it; "" for nothing."""
+        if info.url != self._webhook.url:
+            whose = f"another one, at {site_of(info.url)}," if info.url else "none"
+            return (
+                f"Telegram has {whose} in place of this channel's webhook: another program uses this bot's token. Stop "
+                "it, or give one of the two a bot of its own (@BotFather, /newbot); starting the bridge again takes "
+                "the webhook back."
+            )
+        failed_at = info.last_error_date.timestamp() if info.last_error_date else 0.0
+        if info.pending_update_count and failed_at > self._pulse.health.last_ok:
+            why = self._line.clean(info.last_error_message or "no reason given")
+            return (
+                f"Telegram cannot post to the webhook: {why}. "
+                f"Mind what stands in front of {self._webhook.host}:{self._webhook.port}: its certificate, its "
+                "forwarding, its firewall."
+            )
+        return ""
+
+    def _bad(self, what: str) -> None:
+        if what != self._pulse.health.error:
+            logger.warning("channel %s: %s", self._name, what)
+        self._pulse.bad(what)
+
+    # -- a post ------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] == "http":
+            await answered(send, await self._status(scope, receive))
+
+    async def _status(self, scope: Scope, receive: Receive) -> int:
+        """Take a post in; the HTTP status that says how it went. Any path will do: the secret is what counts."""
+        if scope["method"] != "POST":
+            return 405
+        shown = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
+        if not hmac.compare_digest(shown, self._secret.encode()):
+            return 403
+        body = await read_body(receive)
+        if body is None:
+            return 413
+        try:
+            raw: Any = json.loads(body)
+        except ValueError:
+            return 400
+        if not isinstance(raw, dict) or not isinstance(cast("dict[str, Any]", raw).get("update_id"), int):
+            return 400
+        return await self._take(cast("dict[str, Any]", raw))
+
+    async def _take(self, raw: dict[str, Any]) -> int:
+        reading = self._receiver.read(raw)
+        try:
+            async with self._one_by_one:
+                await self._receiver.take(reading, None)
+        except BridgeError as exc:
+            self._bad(f"What came in could not be stored, and stays with Telegram: {exc}")
+            return 503
+        self._pulse.good()
+        return 200
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is too large."""
+    body = bytearray()
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return b""
+        body += event.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not event.get("more_body", False):
+            return bytes(body)
+
+
+async def answered(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its hold on signals: the process has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@contextmanager
+def listening(host: str, port: int) -> Generator[socket.socket]:
+    """A socket that listens there.
+
+    Raises:
+        ConfigError: the address is taken, or not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, event loops send what is written at once.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    with listener:
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen()
+        except OSError as exc:
+            raise ConfigError(
+                f"Cannot listen on {host}:{port} for Telegram: {exc.strerror or exc}.",
+                fix="Choose another webhook_listen.",
+            ) from None
+        yield listener
