@@ -193,9 +193,13 @@ def test_a_link_behind_words_shows_its_address() -> None:
     assert heard(text="😀 docs here", entities=linked).text == "😀 docs (https://e.example/x) here"
 
 
+def small(size: int) -> dict[str, Any]:
+    return file(file_id="small", width=size, height=size)
+
+
 FILES: list[tuple[dict[str, Any], Attachment, str]] = [
     (
-        {"photo": [file(file_id="S", width=9, height=6), file(width=90, height=60), file(file_id="M", width=32, height=20)]},
+        {"photo": [small(2), file(width=9, height=6), small(3)]},
         Attachment("F", "image", "image/jpeg", "photo_31.jpg", 12), "",
     ),
     (

@@ -81,15 +81,14 @@ class Polling:
         if self._albums:
             await anyio.sleep(self._patience.album_look)
             wait_s = 0
-        page = await self._poll(wait_s)
+        for raw in await self._poll(wait_s):
+            await self._take(self._receiver.read(raw))
+        for album in self._albums.whole(time.monotonic()):
+            await self._put_album(album)
         self._trouble.reset()
         if time.monotonic() - self._conflict_at > self._patience.peace:
             self._conflict.reset()
         self._pulse.good()
-        for raw in page:
-            await self._take(self._receiver.read(raw))
-        for album in self._albums.whole(time.monotonic()):
-            await self._put_album(album)
 
     async def _poll(self, wait_s: int) -> Sequence[Mapping[str, Any]]:
         """Ask for updates. Whatever this brings, it acknowledges what came before.
