@@ -26,6 +26,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Started,
     Stopped,
+    Summarised,
     Voted,
     approval_id,
 )
@@ -103,6 +104,8 @@ def entry_words(conversation: str, entry: Entry) -> str:
         case Replied() as e:
             calls = "".join(f" ⇒ {c.tool} {c.arguments} [{c.id}]" for c in e.calls)
             return f"{e.model or 'assistant'}: {e.text}{calls} ({e.usage.input_tokens}+{e.usage.output_tokens} tokens)"
+        case Summarised() as e:
+            return f"what stands before #{e.upto} leaves the model's view; it is told: {e.text or 'nothing'}"
         case Stopped() as e:
             return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
         case Cleared() as e:
@@ -136,8 +139,8 @@ def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered
 def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Reminded | Finished) -> str:
     """What an entry of a call (or of a model call's begin) tells."""
     match entry:
-        case Started(effect="model") as e:
-            return f"the model, for #{e.turn}"
+        case Started(effect="model" | "summary" as what) as e:
+            return f"{'the model' if what == 'model' else 'a summary'}, for #{e.turn}"
         case Started() as e:
             return f"{e.tool} {e.arguments} [{e.call}], free by {e.cleared_by}"
         case Asked() as e:

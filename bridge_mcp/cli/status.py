@@ -42,6 +42,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
                 ("  settings", config.where),
                 ("  store", str(config.store_path)),
                 ("  waiting", f"{found.waiting_approvals} approvals, {found.queued_messages} messages"),
+                ("  models today", str(found.today)),
                 ("  events", f"{found.event_cursor}"),
             ]
         )

@@ -14,7 +14,9 @@ from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import AGENTS, SCOPES, Budget, ToolRule
+from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.tools import BRIDGE
+from bridge_mcp.core.window import Window
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.toolservers.settings import ToolServer
@@ -81,6 +83,7 @@ class Reading:
             separate=asked.separate,
             max_turns=engine.max_turns,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),
+            caps=self._caps(),
         )
 
     def clients(self) -> tuple[Client, ...]:
@@ -156,6 +159,7 @@ class Reading:
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
             tools=self._call_rules(key, section.tools),
             history_limit=section.history_limit,
+            window=self._window(key, section, model),
             late_after_s=section.late_after_s,
             groups=section.groups,
             chats={chat: each.groups for chat, each in section.chats.items()},
@@ -180,6 +184,33 @@ class Reading:
                 self._among(f"{key}.{name}", channel, self._channels, "channels")
         if section.escalate_s and not (section.escalate_to or self.file.approvals.escalate_to):
             self.problems.add(f"{key}.escalate_s", "nobody is there to escalate to.", "Add escalate_to.")
+
+    def _window(self, key: str, section: schema.Channel, model: str) -> Window:
+        """What one request of a channel may hold: its model's window, and what is wanted here."""
+        asked = self._models.get(model) or schema.ModelSection(model=model)
+        context = asked.context_tokens or Window().context_tokens
+        if asked.reserve_tokens is not None and asked.reserve_tokens > context // 2:
+            self.problems.add(
+                f"models.{model}.reserve_tokens",
+                f"that leaves less than half of the {context:,} tokens of context_tokens.",
+                "Lower it, or leave it out.",
+            )
+        return Window(
+            context,
+            asked.reserve_tokens,
+            result_chars=asked.max_result_chars,
+            image_turns=section.image_turns,
+            summarise=asked.model != SCRIPTED if section.summarise is None else section.summarise,
+        )
+
+    def _caps(self) -> Caps:
+        asked = self.file.budget
+        return Caps(
+            Cap(asked.usd_per_day, asked.tokens_per_day),
+            Cap(asked.usd_per_channel_day, asked.tokens_per_channel_day),
+            Cap(asked.usd_per_conversation_day, asked.tokens_per_conversation_day),
+            stop_unpriced=asked.unknown_price == "stop",
+        )
 
     def _model_known(self, key: str, section: schema.Channel, model: str) -> None:
         if section.model or self._models:

@@ -10,6 +10,7 @@ from bridge_mcp.ports import GroupMode
 
 __all__ = [
     "Approvals",
+    "Budget",
     "CallRule",
     "Channel",
     "Chat",
@@ -60,6 +61,9 @@ class ModelSection(Section):
     timeout_s: float = Field(default=300.0, gt=0, le=3600)
     first_token_s: float = Field(default=60.0, gt=0, le=3600)
     stream: bool | None = None
+    context_tokens: int | None = Field(default=None, ge=1_000)
+    reserve_tokens: int | None = Field(default=None, ge=0)
+    max_result_chars: int = Field(default=20_000, ge=200)
     params: dict[str, Any] = {}
     script: Text | None = None
 
@@ -103,6 +107,8 @@ class Channel(Section):
     tool_servers: list[Text] | None = None
     tools: dict[str, CallRule] = {}
     history_limit: int = Field(default=200, ge=1, le=100_000)
+    summarise: bool | None = None
+    image_turns: int = Field(default=3, ge=0, le=100_000)
     late_after_s: float = Field(default=3600.0, ge=0)
 
 
@@ -176,6 +182,18 @@ class Engine(Section):
     attempts: int = Field(default=4, ge=1, le=100)
 
 
+class Budget(Section):
+    """[budget]: what models may take in a day of UTC; a cap that is not there caps nothing."""
+
+    usd_per_day: float | None = Field(default=None, ge=0)
+    usd_per_channel_day: float | None = Field(default=None, ge=0)
+    usd_per_conversation_day: float | None = Field(default=None, ge=0)
+    tokens_per_day: int | None = Field(default=None, ge=0)
+    tokens_per_channel_day: int | None = Field(default=None, ge=0)
+    tokens_per_conversation_day: int | None = Field(default=None, ge=0)
+    unknown_price: Literal["allow", "stop"] = "allow"
+
+
 class File(Section):
     """The whole file."""
 
@@ -187,3 +205,4 @@ class File(Section):
     clients: dict[Name, Client] = {}
     http: Http = Http()
     engine: Engine = Engine()
+    budget: Budget = Budget()

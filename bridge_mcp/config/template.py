@@ -20,6 +20,9 @@ TEMPLATE = """\
 # timeout_s = 300                          # for a whole answer
 # first_token_s = 60                       # for its first word, and between two, where it is streamed
 # params = { temperature = 0.3 }
+# context_tokens = 128000                  # of question and answer together; what no longer fits is summed up
+# reserve_tokens = 4096                    # of these, for the answer
+# max_result_chars = 20000                 # of a tool's result at once; the model can read on
 
 # -- where people write ------------------------------------------------------------------------------------------------
 
@@ -40,6 +43,8 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # api_base_url = "http://127.0.0.1:8081"   # a Bot API server of your own
 # system_prompt_file = "family.md"
 # history_limit = 200                      # messages that the model sees at most
+# summarise = true                         # whether it sums up the older ones; false: they just go
+# image_turns = 3                          # in how many last turns it sees images
 # late_after_s = 3600                      # older ones are marked as late
 # [channels.family.chats."-1001234567890"] # one group, or one topic of it ("-1001234567890/7")
 # groups = "always"
@@ -101,6 +106,13 @@ expires_s = 600                            # 0: never
 # tool_rounds = 24
 # work_s = 900                             # seconds of work in one turn; waiting for people does not count
 # attempts = 4                             # before a call that fails is given up
+
+# [budget]                                 # of models, in a day (UTC); without a line: no cap
+# usd_per_day = 5.0
+# usd_per_channel_day = 2.0
+# usd_per_conversation_day = 0.5
+# tokens_per_day = 2000000                 # and tokens_per_channel_day, tokens_per_conversation_day
+# unknown_price = "allow"                  # stop: where dollars are capped, no call whose price nobody knows
 
 # [store]
 # url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)

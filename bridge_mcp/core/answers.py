@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.entries import Responder, Usage
+from bridge_mcp.core.entries import Responder
+from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
 
@@ -37,6 +38,8 @@ class ChannelInfo:
     error: str = ""
     last_ok: float = 0.0
     """Epoch seconds of the last good exchange with the platform; 0 where that means nothing."""
+    today: Spent = Spent()
+    """What its conversations took of models since 00:00 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Status:
     waiting_approvals: int = 0
     queued_messages: int = 0
     event_cursor: int = 0
+    today: Spent = Spent()
+    """What the bridge took of models since 00:00 UTC."""
     warnings: tuple[str, ...] = ()
 
 
@@ -143,4 +148,9 @@ class ConversationStatus:
     responder: Responder
     step: str
     waiting: tuple[Approval, ...] = ()
-    usage: Usage = Usage()
+    usage: Spent = Spent()
+    """What it took of models since its beginning."""
+    today: Spent = Spent()
+    """Since 00:00 UTC."""
+    unread: int = 0
+    """Messages for the assistant that no reply has read yet."""

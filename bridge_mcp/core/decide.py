@@ -16,7 +16,8 @@ The first match wins:
     a call has waited long enough to be told of again   Remind
     a call is running or waits for a verdict            Wait
     the model failed and a retry is due later           Wait
-    the model failed for good, or the budget is spent   Stop
+    the model failed for good, or a budget is spent     Stop
+    something is unread, and the past does not fit      Summarise, or Cut where that did not help
     something is unread: a message, or results          CallModel
     nothing                                             Idle
 
@@ -24,6 +25,9 @@ Why each rule is there: *intent before effect* (a `Started` without outcome is n
 that this is harmless); *the first verdict wins* (expiry is a verdict too, so a late tap can be told); *counted from
 the log* (a call that kills the process uses up its attempts and ends); *a reply says how far it had read* (a message
 that came in while the model was at work is unread, whatever its place in the log).
+
+What a policy says of the moment (the day's budget, whether the past fits into the window) is measured by the executor
+only when a model call is next, and then the same function decides again: it stays pure, and a tail stays enough.
 
 Sending is not a step: a message is put in the outbox by the very transaction that logs it, and goes out on a lane of
 its own, so that a prompt or an agent's message never waits behind a turn.
@@ -53,6 +57,7 @@ from bridge_mcp.core.entries import (
     Requested,
     Started,
     Stopped,
+    Summarised,
     Verdict,
     Voted,
 )
@@ -62,8 +67,10 @@ from bridge_mcp.core.policy import Budget, Free, Policy, Refuse
 from bridge_mcp.core.tools import call_digest, parse_arguments
 
 __all__ = [
+    "SPENT",
     "Ask",
     "CallModel",
+    "Cut",
     "Idle",
     "Judge",
     "Remind",
@@ -71,11 +78,13 @@ __all__ = [
     "Settle",
     "Step",
     "Stop",
+    "Summarise",
     "Wait",
     "decide",
     "open_calls",
     "reaches_back_to",
     "relevant",
+    "unread",
     "work_seconds",
 ]
 
@@ -130,6 +139,22 @@ class CallModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Summarise:
+    """Have the model sum up what was said before `upto`, so that it can leave its view; `attempt` counts from 1."""
+
+    turn: int
+    upto: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Let what was said before `upto` leave the model's view without a summary of its own."""
+
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the turn without a reply."""
 
@@ -150,9 +175,14 @@ class Idle:
     """Nothing to do until something comes in."""
 
 
-Step: TypeAlias = Settle | Judge | Ask | Run | Remind | CallModel | Stop | Wait | Idle
+Step: TypeAlias = Settle | Judge | Ask | Run | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
+
+SUMMARY_ATTEMPTS = 2
+"""How often a summary is begun before the past is cut without one: one that failed is not tried again."""
+
 
 GAVE_UP = "I could not finish this. Please try again, or ask for less at once."
+SPENT = "Today's budget for the model is spent, so I cannot answer. It begins anew at 00:00 UTC: please write then."
 UNKNOWN = (
     "Outcome unknown: the call was begun and then interrupted, and nobody can say whether it took effect. "
     "It was not run again. Check before you repeat it."
@@ -185,10 +215,15 @@ class View:
     stopped: Logged | None = None
     fates: dict[str, Fate] = field(default_factory=dict[str, Fate])
     unread: list[Logged] = field(default_factory=list[Logged])
-    model_starts: list[Logged] = field(default_factory=list[Logged])
+    model_starts: list[int] = field(default_factory=list[int])
     """Model calls begun since the last reply, stop or clearing: the attempts at the next reply."""
     failed: Failed | None = None
     """How the last of them failed, if it did."""
+    summary_starts: int = 0
+    """Summaries begun since then, or since the last one was made."""
+    summary_failed: bool = False
+    cut: int = -1
+    """Where the model's view was cut last, as far as this part of the log tells."""
     head: int = 0
 
     @property
@@ -224,12 +259,8 @@ def read(log: Log) -> View:
                 view.stopped = logged
             case Heard(to="assistant", answers=None):
                 view.unread.append(logged)
-            case Started(effect="model"):
-                view.model_starts.append(logged)
-                view.failed = None
-            case Failed(effect="model", ref=ref) as entry:
-                if view.model_starts and view.model_starts[-1].seq == ref:
-                    view.failed = entry
+            case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
+                note_model(view, logged.seq, entry)
             case Started() | Asked() | Judged() | Voted() | Reminded() | Finished() as entry:
                 note(view.fates.get(entry.call), entry, logged.at)
             case _:
@@ -237,11 +268,32 @@ def read(log: Log) -> View:
     return view
 
 
+def note_model(view: View, seq: int, entry: Started | Failed | Summarised) -> None:
+    """Write down what became of asking the model."""
+    match entry:
+        case Started(effect="model"):
+            view.model_starts.append(seq)
+            view.failed = None
+        case Started():
+            view.summary_starts += 1
+        case Failed(effect="model", ref=ref):
+            if view.model_starts and view.model_starts[-1] == ref:
+                view.failed = entry
+        case Failed(effect="summary"):
+            view.summary_failed = True
+        case Failed():
+            pass
+        case Summarised(upto=upto):
+            view.cut = upto
+            view.summary_starts, view.summary_failed = 0, False
+
+
 def settle_reading(view: View, upto: int) -> None:
     """What was heard before `upto` is dealt with, and the attempts at dealing with it are over."""
     view.unread = [heard for heard in view.unread if heard.seq >= upto]
     view.model_starts.clear()
     view.failed = None
+    view.summary_starts, view.summary_failed = 0, False
 
 
 def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
@@ -381,14 +433,22 @@ def step_of_model(view: View, log: Log, policy: Policy, now: float) -> Step:
         why = view.failed.reason if view.failed else "each attempt ended with the process"
         text = view.failed.text if view.failed else ""
         return stop(view, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP)
+    if policy.spent:
+        return stop(view, policy.spent, SPENT)
     spent = budget_spent(log, turn, policy.budget)
-    return stop(view, spent, GAVE_UP) if spent else CallModel(turn, attempt)
+    if spent:
+        return stop(view, spent, GAVE_UP)
+    if policy.cut is not None and policy.cut > view.cut:
+        if not policy.summarise or view.summary_failed or view.summary_starts >= SUMMARY_ATTEMPTS:
+            return Cut(policy.cut)
+        return Summarise(turn, policy.cut, view.summary_starts + 1)
+    return CallModel(turn, attempt)
 
 
 def stop(view: View, reason: str, text: str) -> Stop:
     """End the turn: what the last attempt had read is given up, what came in after it opens a new turn."""
     if view.model_starts:
-        return Stop(reason, view.model_starts[-1].seq, text)
+        return Stop(reason, view.model_starts[-1], text)
     entry = view.batch.entry if view.batch else None
     return Stop(reason, entry.upto if isinstance(entry, Replied) and entry.calls else view.head, text)
 
@@ -433,13 +493,13 @@ def work_spans(log: Log, turn: int) -> Iterator[tuple[float, float]]:
         if logged.seq < turn:
             continue
         match logged.entry:
-            case Started(effect="model"):
+            case Started(effect="model" | "summary"):
                 begun[f"model:{logged.seq}"] = logged.at
             case Started(call=call):
                 begun[call] = logged.at
-            case Replied(upto=upto):
-                yield begun.get(f"model:{upto}", logged.at), logged.at
-            case Failed(effect="model", ref=ref):
+            case Replied() as entry:
+                yield begun.get(f"model:{entry.started}", logged.at), logged.at
+            case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref):
                 yield begun.get(f"model:{ref}", logged.at), logged.at
             case Finished(call=call):
                 yield begun.get(call, logged.at), logged.at
@@ -455,6 +515,11 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
     view = read(relevant(log))
     pending = [(call, view.fates[call.id]) for call in view.calls]
     return tuple((call, fate.asked if fate.judged is None else None) for call, fate in pending if not fate.finished)
+
+
+def unread(log: Log) -> int:
+    """How many messages for the assistant no reply has read yet."""
+    return len(read(relevant(log)).unread)
 
 
 def reaches_back_to(log: Log) -> int:

@@ -45,6 +45,7 @@ __all__ = [
     "Sender",
     "Started",
     "Stopped",
+    "Summarised",
     "Usage",
     "Verdict",
     "Voted",
@@ -292,7 +293,7 @@ class Configured:
 class Started:
     """An effect is about to happen. Without its outcome in the log, nobody knows whether it did."""
 
-    effect: Literal["model", "tool"]
+    effect: Literal["model", "tool", "summary"]
     turn: int = -1
     """For a model call: the seq of the message that opened the turn."""
     call: str = ""
@@ -304,6 +305,8 @@ class Started:
     """For a tool call: what let it run (`policy`, `read-only`, `grant 3`, `verdict`)."""
     repeatable: bool = False
     """For a tool call: the tool says that running it again does no harm."""
+    estimate: int = 0
+    """For a model call: about how many tokens the request has (`core.tokens`); 0 where nobody has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +349,27 @@ class Replied:
     """The seq of the message that opened the turn."""
     model: str = ""
     usage: Usage = Usage()
+    ref: int = -1
+    """The `Started` that it answers, where that is not at `upto`: a turn may leave later messages to the next one."""
+
+    @property
+    def started(self) -> int:
+        """The seq of the `Started` that it answers."""
+        return self.upto if self.ref < 0 else self.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Summarised:
+    """Older messages leave the model's view, which the log keeps none the less; `text` stands in their place."""
+
+    text: str
+    """What the model is told of them; empty where nothing is."""
+    upto: int
+    """The model no longer sees what was said or read before this seq: the first message of a turn."""
+    ref: int = -1
+    """The `Started` that it answers; -1 where no model was asked, and `text` is that of the summary before."""
+    model: str = ""
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,13 +401,15 @@ class Delivered:
 class Failed:
     """An effect failed: the model call begun at `ref`, or the delivery of the message `ref`."""
 
-    effect: Literal["model", "deliver"]
+    effect: Literal["model", "deliver", "summary"]
     ref: int
     reason: str
     retry_at: float | None = None
     """Epoch seconds; None when trying again cannot help."""
     text: str = ""
     """What the chat is told when this ends the turn."""
+    too_long: bool = False
+    """The provider says that the request does not fit into the model's window."""
 
 
 Entry: TypeAlias = (
@@ -402,6 +428,7 @@ Entry: TypeAlias = (
     | Started
     | Asked
     | Replied
+    | Summarised
     | Finished
     | Delivered
     | Failed
@@ -440,7 +467,7 @@ def key(entry: Entry) -> str | None:
             return f"tool:{entry.call}"
         case Delivered():
             return f"sent:{entry.message}"
-        case Failed(effect="model"):
+        case Failed(effect="model" | "summary"):
             return f"failed:{entry.ref}"
         case Failed(retry_at=None):
             return f"sent:{entry.ref}"
@@ -456,7 +483,7 @@ def wakes(entry: Entry) -> bool:
         case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
             return False
         case Failed():
-            return entry.effect == "model"
+            return entry.effect != "deliver"
         case _:
             return True
 

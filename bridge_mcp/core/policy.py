@@ -169,6 +169,12 @@ class Policy:
     """The first that says something of a matter holds: the channel's before those for all, names before patterns."""
     max_parallel: int = 16
     """How many calls of one reply may run at once."""
+    spent: str = ""
+    """Which of the day's caps on models is reached, in words; "" if none is, or nobody has measured."""
+    cut: int | None = None
+    """Where the past must be cut before it fits into the model's window; None: it fits, or nobody has measured."""
+    summarise: bool = True
+    """Whether the model sums up what a cut takes away."""
 
     def gate(self, call: Call, now: float) -> Gate:
         """What stands before a call: nothing, a person, or a wall. One gate for every caller."""

@@ -35,6 +35,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Started,
     Stopped,
+    Summarised,
     Verdict,
     Voted,
     approval_id,
@@ -79,6 +80,7 @@ EventType: TypeAlias = Literal[
     "turn.stopped",
     "model.failed",
     "conversation.cleared",
+    "conversation.summarised",
     "conversation.configured",
     "pairing.requested",
     "pairing.added",
@@ -313,7 +315,7 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
         case Failed(effect="deliver") as e:
             return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
         case Failed() as e:
-            return "model.failed", {"reason": e.reason, "retry_at": e.retry_at}
+            return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
         case entry:
             return call_event(conversation, entry)
 
@@ -357,6 +359,8 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
             return "tool.finished", {"call": e.call, "outcome": e.outcome}
         case Cleared() as e:
             return "conversation.cleared", {"by": e.by}
+        case Summarised() as e:
+            return "conversation.summarised", {"before": message_id(conversation, e.upto), "text": e.text}
         case Configured() as e:
             return "conversation.configured", {"by": e.by, "responder": e.responder}
         case _:

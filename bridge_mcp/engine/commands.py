@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from bridge_mcp.core.answers import Decision
+from bridge_mcp.core.answers import ConversationStatus, Decision
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Free, Policy, Principal, Scope
+from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import visible
@@ -81,7 +82,7 @@ def slash(name: str) -> str:
 
 async def start(asked: Asked) -> str:
     channel = asked.conversation.partition("/")[0]
-    responder = (await control.conversation_status(asked.scene.store, asked.scene.rules, asked.conversation)).responder
+    responder = (await look(asked)).responder
     answers = {
         "assistant": "Write to me, and the assistant answers.",
         "relay": "Write to me, and whoever is connected to this bridge can answer.",
@@ -103,15 +104,27 @@ async def list_servers(asked: Asked) -> str:
 
 
 async def status(asked: Asked) -> str:
-    found = await control.conversation_status(asked.scene.store, asked.scene.rules, asked.conversation)
-    use = found.usage
-    cost = "cost unknown" if use.cost_usd is None else f"${use.cost_usd:.4f}"
+    found = await look(asked)
     lines = [
         f"{asked.conversation}: {found.conversation.messages} messages, answered by {found.responder}",
-        f"Used: {use.input_tokens:,} tokens in, {use.output_tokens:,} out, {use.latency_s:.1f} s, {cost}",
+        f"Used: {found.usage}",
+        f"Today: {found.today}",
     ]
+    if found.unread:
+        lines.append(f"Not read yet: {found.unread} messages")
+    caps = asked.scene.rules.caps
+    taken = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
+    reached = over(caps, asked.conversation, taken)
+    if reached:
+        lines.append(f"No model is called until 00:00 UTC: {reached}")
     lines += [f"Waiting: {visible(a.tool)} {visible(a.arguments)} ({a.id})" for a in found.waiting]
     return "\n".join(lines)
+
+
+async def look(asked: Asked) -> ConversationStatus:
+    """How the conversation of a command is."""
+    scene = asked.scene
+    return await control.conversation_status(scene.store, scene.rules, scene.clock, asked.conversation)
 
 
 async def clear(asked: Asked) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bridge_mcp.core.answers import ConversationStatus
-from bridge_mcp.core.decide import Idle, decide, open_calls
+from bridge_mcp.core.decide import Idle, decide, open_calls, unread
 from bridge_mcp.core.entries import Cleared, Judged, Log, Stopped
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Policy, Principal
-from bridge_mcp.core.transcript import since_cleared, usage_totals
+from bridge_mcp.core.spending import day_of
+from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.core.views import Conversation, Event
 from bridge_mcp.engine.tails import tail
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules, Store
@@ -52,11 +53,11 @@ def cancel_waiting(log: Log, by: str) -> list[Judged]:
     return [Judged(call.id, "cancelled", by) for call, asked in open_calls(log) if asked is not None]
 
 
-async def conversation_status(store: Store, rules: Rules, conversation: str) -> ConversationStatus:
-    """How one conversation is; its usage is that of the whole log."""
+async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:
+    """How one conversation is. The cost does not grow with its log."""
     known = await store.history.conversation(conversation)
     channel = conversation.partition("/")[0]
-    log = await store.log.load(conversation)
+    log = await tail(store.log, conversation)
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
     configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
     step = type(decide(log, Policy(conversation), float("inf"))).__name__ if log else "Idle"
@@ -65,7 +66,9 @@ async def conversation_status(store: Store, rules: Rules, conversation: str) -> 
         (known.responder if known else None) or configured,
         "Wait" if waiting else step,
         waiting,
-        usage_totals(log),
+        await store.spending.ever(conversation),
+        (await store.spending.on(day_of(clock.now()), conversation))[0],
+        unread(log),
     )
 
 

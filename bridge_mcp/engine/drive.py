@@ -7,10 +7,11 @@ once. What is in flight is all that a `Drive` knows and the log does not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
+from typing import TypeAlias
 
 import anyio
 import anyio.abc
@@ -18,6 +19,7 @@ import anyio.abc
 from bridge_mcp.core.decide import (
     Ask,
     CallModel,
+    Cut,
     Idle,
     Judge,
     Remind,
@@ -25,6 +27,7 @@ from bridge_mcp.core.decide import (
     Settle,
     Step,
     Stop,
+    Summarise,
     Wait,
     decide,
     open_calls,
@@ -45,17 +48,20 @@ from bridge_mcp.core.entries import (
     Requested,
     Started,
     Stopped,
+    Summarised,
     call_id,
 )
 from bridge_mcp.core.errors import BadInput, Conflict, ModelFailed, ToolFailed, ToolUncertain
 from bridge_mcp.core.policy import Asking, Policy
+from bridge_mcp.core.summary import summary_text
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
-from bridge_mcp.core.transcript import transcript
+from bridge_mcp.core.transcript import in_view
 from bridge_mcp.engine import reminders
 from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.requests import Prepared, Requests
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, ModelRequest, OnText, Store, Toolbox
+from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, OnText, Store, Toolbox
 
 __all__ = ["Drive", "Hands"]
 
@@ -66,6 +72,12 @@ ENTRIES_PER_MESSAGE = 2
 
 READY_S = 15.0
 """How long a turn waits for tool servers that are still connecting."""
+
+Outcome: TypeAlias = Replied | Summarised | Failed
+"""What comes of asking the model."""
+
+TOO_LONG = "too_long"
+"""The kind of a `ModelFailed` that a shorter request can mend."""
 
 CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
 
@@ -101,6 +113,7 @@ class Drive:
         self._model: tuple[int, anyio.CancelScope] | None = None
         self._rested: int | None = None
         self._ready = False
+        self._requests = Requests(hands.policies)
 
     async def run(self) -> None:
         """Drive until there is nothing to do before something comes in. What waits is in the store by then."""
@@ -123,7 +136,10 @@ class Drive:
         if isinstance(step, Idle | Wait):
             return await self._rest(log, step)
         try:
-            await self._perform(step, log, policy, effects)
+            if isinstance(step, CallModel):
+                await self._about_to_call(step, log, policy, effects)
+            else:
+                await self._perform(step, log, policy, effects)
         except Conflict:
             logger.debug("%s: somebody else appended first; looking again", self.conversation)
         return True
@@ -166,15 +182,13 @@ class Drive:
                 await self._run(step, log, policy, effects)
             case Remind():
                 await reminders.tell(self._hands.store, self.conversation, step)
-            case CallModel():
-                # Before the intent: a process that dies while servers start has made no attempt yet.
-                await self._servers_ready()
-                await self._call_model(step, log, effects)
+            case Cut():
+                await self._intend(log, policy, cut_without_summary(log, step.upto))
             case Stop():
                 stopped = Stopped(step.reason, step.upto, text=step.text)
                 await self._intend(log, policy, stopped)
-            case Idle() | Wait():
-                pass
+            case CallModel() | Summarise() | Idle() | Wait():
+                pass  # asking the model is `_about_to_call`'s
 
     # -- appending --------------------------------------------------------------------------------------------
 
@@ -282,20 +296,46 @@ class Drive:
 
     # -- the model --------------------------------------------------------------------------------------------
 
-    async def _call_model(self, step: CallModel, log: Log, effects: anyio.abc.TaskGroup) -> None:
-        appended = await self._intend(log, Policy(self.conversation), Started("model", turn=step.turn))
-        started = appended[-1].seq
+    async def _about_to_call(self, step: CallModel, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
+        """Measure what a model call depends on, decide again, and do that."""
+        # Before the intent: a process that dies while servers start has made no attempt yet.
+        await self._servers_ready()
+        prepared = self._requests.prepare(self.conversation, log)
+        summarise = self._requests.window(self.conversation).summarise
+        spent = await self._hands.policies.spent(self.conversation)
+        policy = replace(policy, spent=spent, cut=prepared.cut, summarise=summarise)
+        match decide(log, policy, self._hands.clock.now(), self._calls.keys()):
+            case CallModel() as call:
+                started = await self._begin(log, Started("model", turn=call.turn, estimate=prepared.estimate))
+                self._ask_model(started, lambda: self._attempt(call, prepared, started), log, effects)
+            case Summarise() as wanted:
+                request, estimate = self._requests.summary(prepared, wanted.upto)
+                prepared = replace(prepared, request=request)
+                started = await self._begin(log, Started("summary", turn=wanted.turn, estimate=estimate))
+                self._ask_model(started, lambda: self._sum_up(wanted, prepared, started), log, effects)
+            case other:
+                await self._perform(other, log, policy, effects)
+
+    async def _begin(self, log: Log, intent: Started) -> int:
+        """Write down that the model is about to be asked; the seq of that."""
+        return (await self._intend(log, Policy(self.conversation), intent))[-1].seq
+
+    def _ask_model(
+        self, started: int, ask: Callable[[], Awaitable[Outcome]], log: Log, effects: anyio.abc.TaskGroup
+    ) -> None:
         scope = anyio.CancelScope()
         self._model = (started, scope)
-        read = log if log[-1].seq >= started else (*log, *appended)
-        effects.start_soon(self._reply, step, tuple(read), started, scope)
+        effects.start_soon(self._answer, started, ask, log, scope)
 
-    async def _reply(self, step: CallModel, log: Log, started: int, scope: anyio.CancelScope) -> None:
-        """Make one attempt at a reply and append what came of it, unless the turn was stopped meanwhile."""
+    async def _answer(
+        self, started: int, ask: Callable[[], Awaitable[Outcome]], log: Log, scope: anyio.CancelScope
+    ) -> None:
+        """Make one attempt and append what came of it, unless the turn was stopped meanwhile."""
+        read = tuple(relevant(log))
         try:
             with scope:
-                entry = await self._attempt(step, log, started)
-                wake = self._wake(log, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
+                entry = await ask()
+                wake = self._wake(read, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
                 if isinstance(entry, Replied) and not entry.calls:
                     wake = None
                 answered = await self._hands.store.log.answer(self.conversation, started, entry, wake=wake)
@@ -305,14 +345,10 @@ class Drive:
             self._model = None
             self.signal.set()
 
-    async def _attempt(self, step: CallModel, log: Log, started: int) -> Replied | Failed:
-        rules = self._hands.policies.channel(self.conversation)
+    async def _attempt(self, step: CallModel, prepared: Prepared, started: int) -> Replied | Failed:
         on_text = self._on_text(started)
         try:
-            messages = transcript(log, system=rules.system_prompt, limit=rules.history_limit)
-            tools = self._hands.policies.tools(self.conversation)
-            request = ModelRequest(rules.model, messages, tools, self.conversation)
-            reply = await self._hands.model.reply(request, on_text)
+            reply = await self._hands.model.reply(prepared.request, on_text)
         except ModelFailed as exc:
             if on_text is not None:
                 on_text("")
@@ -329,12 +365,28 @@ class Drive:
             return None
         return partial(hands.show_text, self.conversation, started)
 
+    async def _sum_up(self, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
+        """One attempt at a summary. However it fails, the turn goes on: the past is cut without one."""
+        try:
+            reply = await self._hands.model.reply(prepared.request)
+        except ModelFailed as exc:
+            return Failed("summary", started, str(exc), too_long=exc.kind == TOO_LONG)
+        except Exception as exc:
+            logger.exception("%s: the summary failed unexpectedly", self.conversation)
+            return Failed("summary", started, f"Unexpected: {type(exc).__name__}; see the log.")
+        text = summary_text(reply.text, prepared.budget)
+        if not text:
+            return Failed("summary", started, "The model answered no summary.")
+        return Summarised(text, step.upto, started, reply.model, reply.usage)
+
     def _failed(self, started: int, attempt: int, exc: ModelFailed) -> Failed:
         retry_at = None
-        if not exc.permanent:
+        if exc.kind == TOO_LONG:
+            retry_at = self._hands.clock.now()  # a shorter request may do, and the next one is shorter
+        elif not exc.permanent:
             pause = exc.retry_after_s if exc.retry_after_s is not None else 2.0 ** (attempt - 1)
             retry_at = self._hands.clock.now() + pause
-        return Failed("model", started, str(exc), retry_at, exc.for_chat)
+        return Failed("model", started, str(exc), retry_at, exc.for_chat, exc.kind == TOO_LONG)
 
     # -- stopping ---------------------------------------------------------------------------------------------
 
@@ -367,6 +419,12 @@ def told_of(change: str, call: Call, log: Log) -> bool:
     """
     asked = [e.entry for e in relevant(log) if isinstance(e.entry, Asked) and e.entry.call == call.id]
     return any(change in entry.reason for entry in asked)
+
+
+def cut_without_summary(log: Log, upto: int) -> Summarised:
+    """A cut for which no model was asked: what an earlier summary tells stays."""
+    _, before, _ = in_view(log)
+    return Summarised(before.text if before else "", upto)
 
 
 def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reason: str) -> Asked:

@@ -57,7 +57,7 @@ class Engine:
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
-        policies = Policies(rules, toolbox, store.grants, clock)
+        policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         hands = Hands(store, model, toolbox, policies, Tails(store.log), clock)
         self._runner = Runner(hands, rules.max_turns)
         self._outbox = OutboxLane(store, channels, clock)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
-from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Toolbox
+from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
 __all__ = ["Policies"]
 
@@ -14,11 +15,12 @@ __all__ = ["Policies"]
 class Policies:
     """Makes snapshots. Tools are looked at as they are now; grants as they are committed now."""
 
-    def __init__(self, rules: Rules, toolbox: Toolbox, grants: Grants, clock: Clock) -> None:
+    def __init__(self, rules: Rules, toolbox: Toolbox, grants: Grants, clock: Clock, spending: Spending) -> None:
         self._rules = rules
         self._toolbox = toolbox
         self._grants = grants
         self._clock = clock
+        self._spending = spending
 
     def channel(self, conversation: str) -> ChannelRules:
         """The rules of the channel a conversation is on. Clients' own calls may use every server."""
@@ -35,6 +37,14 @@ class Policies:
         own = [spec for spec in self._toolbox.tools() if spec.name == READ_RESULT]
         found = [s for s in self._toolbox.tools() if (allowed is None or s.server in allowed) and s not in own]
         return (*found, *own) if found and not conversation.startswith(f"{CALLS}/") else tuple(found)
+
+    async def spent(self, conversation: str) -> str:
+        """Which of the day's caps on models is reached here, in words; "" if none is."""
+        caps = self._rules.caps
+        if not caps.any:
+            return ""
+        taken = await self._spending.on(day_of(self._clock.now()), *scopes(conversation))
+        return over(caps, conversation, taken)
 
     async def snapshot(self, conversation: str, *, calls_open: bool) -> Policy:
         """The policy now. Grants matter only while calls are open, and are looked up only then."""

@@ -30,6 +30,7 @@ from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Re
 from bridge_mcp.ports.models import Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
+from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.store import Store
 from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress
 
@@ -77,6 +78,7 @@ __all__ = [
     "Rules",
     "ServerState",
     "ServerStatus",
+    "Spending",
     "Store",
     "Tap",
     "ToolProgress",

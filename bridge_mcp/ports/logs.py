@@ -11,6 +11,7 @@ from bridge_mcp.core.entries import (
     Failed,
     Logged,
     Replied,
+    Summarised,
 )
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import Event, EventType
@@ -72,7 +73,7 @@ class LogStore(Protocol):
         ...
 
     async def answer(
-        self, conversation: str, started: int, entry: Replied | Failed, wake: float | None = 0.0
+        self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0
     ) -> Logged | None:
         """Append the outcome of the model call begun at `started`; None when it came too late and was dropped.
 

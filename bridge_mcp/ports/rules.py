@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.policy import Asking, Budget, ToolRule
+from bridge_mcp.core.spending import Caps
+from bridge_mcp.core.window import Window
 
 __all__ = ["ChannelRules", "GroupMode", "Rules"]
 
@@ -27,6 +29,9 @@ class ChannelRules:
     tools: tuple[ToolRule, ...] = ()
     """What holds for calls in conversations of this channel, before what holds for all."""
     history_limit: int = 200
+    """Messages that the model sees at most."""
+    window: Window = Window()
+    """What one request may hold beside that."""
     late_after_s: float = 3600.0
     groups: GroupMode = "mention"
     chats: Mapping[str, GroupMode] = field(default_factory=dict[str, GroupMode])
@@ -56,12 +61,13 @@ class Rules:
     max_turns: int = 64
     """How many conversations are driven at once."""
     budget: Budget = Budget()
-    max_result_chars: int = 20_000
-    """How many characters of a tool's result a model is shown at once; the rest it can ask for."""
+    caps: Caps = Caps()
+    """What models may take in a day."""
 
     def result_chars(self, conversation: str) -> int:
         """How many characters of a tool's result the model of a conversation is shown at once."""
-        return self.max_result_chars
+        channel = self.channels.get(conversation.partition("/")[0])
+        return (channel.window if channel else Window()).shown_chars
 
     @property
     def places(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge_mcp.ports.access import Access, Board, Grants
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
+from bridge_mcp.ports.spending import Spending
 
 __all__ = ["Store"]
 
@@ -34,6 +35,9 @@ class Store(Protocol):
 
     @property
     def traces(self) -> Traces: ...
+
+    @property
+    def spending(self) -> Spending: ...
 
     @property
     def access(self) -> Access: ...

@@ -21,6 +21,7 @@ from bridge_mcp.core.answers import (
 from bridge_mcp.core.entries import (
     Sender,
 )
+from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tools import (
     JSON,
 )
@@ -49,6 +50,7 @@ from bridge_mcp.server.shapes import (
     SenderShape,
     SentShape,
     TicketShape,
+    UsageShape,
 )
 
 __all__ = [
@@ -252,10 +254,21 @@ def conversation_status(known: ConversationStatus) -> ConversationStatusShape:
         "responder": known.responder,
         "step": known.step,
         "waiting": [approval(each) for each in known.waiting],
-        "usage": {
-            "input_tokens": known.usage.input_tokens,
-            "output_tokens": known.usage.output_tokens,
-            "cached_tokens": known.usage.cached_tokens,
-            "cost_usd": known.usage.cost_usd,
-        },
+        "usage": usage(known.usage),
+        "today": usage(known.today),
+        "unread": known.unread,
+    }
+
+
+def usage(taken: Spent) -> UsageShape:
+    """`cost_usd` is null as soon as one call's price is unknown; `usd` is that of the others."""
+    return {
+        "calls": taken.calls,
+        "input_tokens": taken.input_tokens,
+        "output_tokens": taken.output_tokens,
+        "cached_tokens": taken.cached_tokens,
+        "cost_usd": taken.cost_usd,
+        "usd": taken.usd,
+        "unpriced_calls": taken.unpriced,
+        "latency_s": taken.latency_s,
     }

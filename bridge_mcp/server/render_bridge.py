@@ -21,7 +21,7 @@ from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
 )
-from bridge_mcp.server.render import instant, parsed
+from bridge_mcp.server.render import instant, parsed, usage
 from bridge_mcp.server.shapes import (
     ChannelShape,
     ChannelsShape,
@@ -53,6 +53,7 @@ def channel(info: ChannelInfo) -> ChannelShape:
         "state": info.state,
         "error": info.error,
         "last_ok": instant(info.last_ok),
+        "today": usage(info.today),
     }
 
 
@@ -103,6 +104,7 @@ def status(known: Status) -> StatusShape:
         "waiting_approvals": known.waiting_approvals,
         "queued_messages": known.queued_messages,
         "event_cursor": known.event_cursor,
+        "today": usage(known.today),
         "warnings": list(known.warnings),
     }
 

@@ -55,6 +55,7 @@ class ChannelShape(TypedDict):
     state: str
     error: str
     last_ok: str | None
+    today: UsageShape
 
 
 class ServerShape(TypedDict):
@@ -259,14 +260,19 @@ class StatusShape(TypedDict):
     waiting_approvals: int
     queued_messages: int
     event_cursor: int
+    today: UsageShape
     warnings: list[str]
 
 
 class UsageShape(TypedDict):
+    calls: int
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_usd: float | None
+    usd: float
+    unpriced_calls: int
+    latency_s: float
 
 
 class ConversationStatusShape(TypedDict):
@@ -275,6 +281,8 @@ class ConversationStatusShape(TypedDict):
     step: str
     waiting: list[ApprovalShape]
     usage: UsageShape
+    today: UsageShape
+    unread: int
 
 
 class ResponderShape(TypedDict):

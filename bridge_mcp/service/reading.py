@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.answers import (
@@ -20,6 +21,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.spending import day_of
 from bridge_mcp.core.views import Approval, Message
 from bridge_mcp.engine import board, control, tickets, verdicts
 from bridge_mcp.engine.addresses import (
@@ -41,8 +43,10 @@ class Reading(Desk):
         """The channels `who` may see, in the order of the config."""
         who.require("read")
         told = await board.channels(self.store)
+        day = day_of(self._clock.now())
+        today = dict(zip(self.traits, await self.store.spending.on(day, *self.traits), strict=True))
         return tuple(
-            board.channel_info(traits, self._channel_rules(name), told.get(name))
+            replace(board.channel_info(traits, self._channel_rules(name), told.get(name)), today=today[name])
             for name, traits in self.traits.items()
             if who.sees_channel(name)
         )
@@ -169,6 +173,7 @@ class Reading(Desk):
             waiting_approvals=len(waiting),
             queued_messages=await self.store.outbox.pending(),
             event_cursor=await self.store.feed.head(),
+            today=(await self.store.spending.on(day_of(self._clock.now()), ""))[0],
             warnings=board.warnings(told, lives, channels, listed.servers, await board.models(self.store)),
         )
 
@@ -176,7 +181,7 @@ class Reading(Desk):
         """How one conversation is: responder, what it waits for, and what it has cost."""
         who.require("read")
         await self._known(who, conversation)
-        return await control.conversation_status(self.store, self.rules, conversation)
+        return await control.conversation_status(self.store, self.rules, self._clock, conversation)
 
     async def read_log(self, who: Principal, conversation: str, *, after: int = -1) -> tuple[Logged, ...]:
         """The entries of a conversation's log with seq > after: who did what, and when."""

@@ -30,6 +30,7 @@ from bridge_mcp.ports import (
     OnText,
     Rules,
     ServerStatus,
+    Spending,
     Store,
     ToolProgress,
 )
@@ -90,6 +91,7 @@ class GuardedStore:
         self.log = Guarded(store.log, "log", points)
         self.agenda = Guarded(store.agenda, "agenda", points)
         self.grants: Grants = store.grants
+        self.spending: Spending = store.spending
 
 
 class Clock:
@@ -198,7 +200,7 @@ class World:
         bank = Bank(points, self.paid)
         channel = self.conversation.partition("/")[0]
         rules = Rules({channel: ChannelRules(channel, "assistant")}, expires_s=600)
-        policies = Policies(rules, bank, store.grants, self.clock)
+        policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return Drive(
             self.conversation,
             Hands(store, Teller(points), bank, policies, Tails(store.log), self.clock),

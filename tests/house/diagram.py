@@ -7,8 +7,9 @@ does for that step, and what the outside may do meanwhile), and the step after i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bridge_mcp.core.decide import Ask, CallModel, Idle, Judge, Remind, Run, Settle, Stop, Wait, decide
+from bridge_mcp.core.decide import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Stop, Summarise, Wait, decide
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -22,6 +23,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Started,
     Stopped,
+    Summarised,
     call_id,
 )
 from bridge_mcp.core.policy import Budget, Policy
@@ -33,14 +35,16 @@ TOOLS = {
 }
 POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2))
 
+TOO_LONG = "the past does not fit"
+
 Move = tuple[str, tuple[Entry, ...], float]
 """What happens, the entries it appends, and how far the clock moves on."""
 
 
-def moves(log: list[Logged], now: float) -> Iterator[Move]:
+def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
     """Everything that can happen to a conversation in this state."""
     head = len(log)
-    match decide(log, POLICY, now):
+    match decide(log, policy, now):
         case Settle() | Judge() | Remind() as step:
             yield noted(step)
         case Ask(calls):
@@ -52,18 +56,8 @@ def moves(log: list[Logged], now: float) -> Iterator[Move]:
             begun = tuple(Started("tool", call=c.id, repeatable=TOOLS[c.tool].repeatable) for c, _, _ in calls)
             yield "Started, Finished", (*begun, *(Finished(c.id, "ok", "") for c, _, _ in calls)), 0
             yield "Started, crash", begun, 0
-        case CallModel(turn):
-            start = Started("model", turn=turn)
-            for name in ("t__read", "t__act"):
-                call = Call(call_id(head, 0), name, "{}")
-                yield "Replied with calls", (start, Replied("", (call,), head, turn)), 0
-            yield "Replied", (start, Replied("text", (), head, turn)), 0
-            meanwhile = Heard("and this", Sender("7"), f"m{head}")
-            yield "Heard, Replied", (start, meanwhile, Replied("text", (), head, turn)), 0
-            yield "Heard, failed for good", (start, meanwhile, Failed("model", head, "bad key")), 0
-            yield "Failed, retry later", (start, Failed("model", head, "busy", now + 5)), 0
-            yield "Failed for good", (start, Failed("model", head, "bad key")), 0
-            yield "Started, crash", (start,), 0
+        case CallModel() | Summarise() | Cut() as step:
+            yield from model_moves(step, head, now)
         case Stop(reason, upto):
             yield "Stopped", (Stopped(reason, upto),), 0
         case Wait(until):
@@ -90,19 +84,47 @@ def noted(step: Settle | Judge | Remind) -> Move:
             return "Reminded", (reminded,), 0
 
 
+def model_moves(step: CallModel | Summarise | Cut, head: int, now: float) -> Iterator[Move]:
+    """Everything that can happen when the model is to be asked."""
+    match step:
+        case CallModel(turn):
+            start = Started("model", turn=turn)
+            for name in ("t__read", "t__act"):
+                call = Call(call_id(head, 0), name, "{}")
+                yield "Replied with calls", (start, Replied("", (call,), head, turn)), 0
+            yield "Replied", (start, Replied("text", (), head, turn)), 0
+            meanwhile = Heard("and this", Sender("7"), f"m{head}")
+            yield "Heard, Replied", (start, meanwhile, Replied("text", (), head, turn)), 0
+            yield "Heard, failed for good", (start, meanwhile, Failed("model", head, "bad key")), 0
+            yield "Failed, retry later", (start, Failed("model", head, "busy", now + 5)), 0
+            yield "Failed for good", (start, Failed("model", head, "bad key")), 0
+            yield "Started, crash", (start,), 0
+            yield TOO_LONG, (), 0
+        case Summarise(turn, upto):
+            start = Started("summary", turn=turn)
+            yield "Summarised", (start, Summarised("in short", upto, head)), 0
+            yield "Summary failed", (start, Failed("summary", head, "busy")), 0
+            yield "Started, crash", (start,), 0
+        case Cut(upto):
+            yield "Summarised", (Summarised("", upto),), 0
+
+
 def transitions(depth: int = 9) -> set[tuple[str, str, str]]:
     """Every (step, what happens, next step) that can be reached in so many moves."""
     found: set[tuple[str, str, str]] = set()
-    frontier: list[tuple[list[Logged], float]] = [([], 0.0)]
+    frontier: list[tuple[list[Logged], float, Policy]] = [([], 0.0, POLICY)]
     for _ in range(depth):
-        following: list[tuple[list[Logged], float]] = []
-        for log, now in frontier:
-            before = type(decide(log, POLICY, now)).__name__
-            for label, entries, passed in moves(log, now):
+        following: list[tuple[list[Logged], float, Policy]] = []
+        for log, now, policy in frontier:
+            before = type(decide(log, policy, now)).__name__
+            for label, entries, passed in moves(log, now, policy):
                 longer = [*log, *(Logged(len(log) + n, now, entry) for n, entry in enumerate(entries))]
-                after = type(decide(longer, POLICY, now + passed)).__name__
+                # What the executor has measured holds until it was dealt with; then it measures anew.
+                measured = policy if label in ("Started, crash", "Summary failed") else POLICY
+                measured = replace(POLICY, cut=len(log)) if label == TOO_LONG else measured
+                after = type(decide(longer, measured, now + passed)).__name__
                 found.add((before, label, after))
-                following.append((longer, now + passed))
+                following.append((longer, now + passed, measured))
         frontier = following[:4000]
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,18 @@ class World:
     model: Model
     toolbox: FakeToolbox
     rules: Rules
+    channels: Mapping[str, Channel]
+    clock: Clock
     engines: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    @asynccontextmanager
+    async def engine_with(self, toolbox: Toolbox) -> AsyncGenerator[None]:
+        """An engine with another toolbox, where the world was made without one."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Engine(self.store, self.rules, self.channels, self.model, toolbox, self.clock).run)
+            await told_tools(self, self.toolbox)
+            yield
+            tasks.cancel_scope.cancel()
 
     async def say(self, text: str, conversation: str = "local/main") -> str:
         return await self.bridge.say(OWNER, conversation, text)
@@ -115,7 +126,7 @@ async def world(
     store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
     traits = {name: channel.traits for name, channel in channels.items()}
     bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: engine)
-    made = World(bridge, store, local, family, model, toolbox, rules)
+    made = World(bridge, store, local, family, model, toolbox, rules, channels, clock)
     try:
         async with anyio.create_task_group() as tasks:
             made.engines = tasks.cancel_scope

@@ -32,6 +32,7 @@ MAY_SCAN = {
     "approvals_all": {"SCAN a"},
     "names": {"SCAN conversations USING COVERING INDEX sqlite_autoindex_conversations_1"},
     "event_rows": {"SCAN events"},
+    "spending_scopes": {"SCAN spending"},
 }
 
 

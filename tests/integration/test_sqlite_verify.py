@@ -106,6 +106,23 @@ async def test_every_damage_is_found_and_named(path: Path, sql: str, finding: st
         assert verify(path, "local/main") == ()
 
 
+@pytest.mark.parametrize(
+    ("sql", "findings"),
+    [
+        ("UPDATE spending SET calls = 9 WHERE scope = 'family/1'", ["family/1, ", "channel family, ", "the bridge, "]),
+        ("DELETE FROM spending WHERE scope = 'family'", ["channel family, spending of day 0: stored is None"]),
+        ("UPDATE spending SET nano_usd = 1 WHERE scope = ''", ["the bridge, spending of day 0"]),
+        ("UPDATE spending SET day = 3 WHERE scope = 'local'", ["channel local, spending of day 0", "of day 3"]),
+    ],
+)
+async def test_sums_that_are_off_are_found(path: Path, sql: str, findings: list[str]) -> None:
+    damage(path, sql)
+    lines = verify(path)
+    assert len(lines) == len(findings), lines
+    for finding in findings:
+        assert any(finding in line for line in lines), lines
+
+
 async def test_pruned_events_are_no_findings(path: Path) -> None:
     store = SqliteStore(path, clock=StoreClock())
     await store.feed.prune(4)

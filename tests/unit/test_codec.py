@@ -37,6 +37,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Started,
     Stopped,
+    Summarised,
     Usage,
     Voted,
 )
@@ -166,6 +167,10 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Replied","text":"ok","calls":[{"id":"4.0","tool":"files__read",'
         '"arguments":"{\\"path\\":\\"a\\"}","model_id":"c1"}],"upto":4,"turn":3,"model":"m",'
         '"usage":{"input_tokens":1,"output_tokens":2,"cached_tokens":3,"cost_usd":0.5,"latency_s":1.25}}',
+    ),
+    (
+        Summarised("they met", 7, 9, "m", Usage(1)),
+        '{"v":1,"kind":"Summarised","text":"they met","upto":7,"ref":9,"model":"m","usage":{"input_tokens":1}}',
     ),
     (
         Finished("4.0", "ok", "done", (FILE,), '{"n":1}'),

@@ -7,17 +7,21 @@ from dataclasses import replace
 import pytest
 
 from bridge_mcp.core.decide import (
+    SPENT,
     Ask,
     CallModel,
+    Cut,
     Idle,
     Judge,
     Run,
     Settle,
     Step,
     Stop,
+    Summarise,
     Wait,
     decide,
     open_calls,
+    unread,
     work_seconds,
 )
 from bridge_mcp.core.entries import (
@@ -31,7 +35,9 @@ from bridge_mcp.core.entries import (
     Posted,
     Replied,
     Requested,
+    Started,
     Stopped,
+    Summarised,
 )
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Budget, Policy
@@ -373,3 +379,55 @@ def test_an_approval_is_bound_to_what_the_tool_says_and_takes() -> None:
     )
     assert len({call_digest(spec, {}) for spec in (read, *others)}) == 5
     assert call_digest(replace(read, changed="somehow", confirmation="required"), {}) == call_digest(read, {})
+
+
+# -- the window and the day's budget ---------------------------------------------------------------------------
+
+FULL = replace(POLICY, cut=4)
+
+
+def talked(*more: Entry) -> tuple[Entry, ...]:
+    """A turn that is over, and a message."""
+    return (heard(), model_started(), replied("x"), Posted("note", ANN, "p"), heard("and?", "m2"), *more)
+
+
+def test_a_past_that_does_not_fit_is_summed_up_before_the_model_is_called() -> None:
+    assert step(*talked()) == CallModel(4, 1)
+    assert step(*talked(), policy=FULL) == Summarise(4, 4, 1)
+    begun = talked(Started("summary", turn=4))
+    assert step(*begun, policy=FULL) == Summarise(4, 4, 2), "one that a crash cut short is tried once more"
+    assert step(*begun, Started("summary", turn=4), policy=FULL) == Cut(4)
+    assert step(*begun, Failed("summary", 5, "busy"), policy=FULL) == Cut(4), "one that failed is not"
+    assert step(*talked(), policy=replace(FULL, summarise=False)) == Cut(4)
+
+
+def test_after_a_cut_the_model_is_called_even_if_the_same_cut_is_asked_for_again() -> None:
+    for summary in (Summarised("they met", 4, 5), Summarised("", 4)):
+        assert step(*talked(Started("summary", turn=4), summary), policy=FULL) == CallModel(4, 1)
+    assert step(*talked(Summarised("", 4)), policy=replace(FULL, cut=6)) == Summarise(4, 6, 1)
+
+
+def test_attempts_at_a_reply_and_at_a_summary_are_counted_apart() -> None:
+    entries = talked(model_started(4), Failed("model", 5, "too long", 1000.0, too_long=True))
+    assert step(*entries, policy=FULL) == Summarise(4, 4, 1)
+    assert step(*entries, Started("summary", turn=4), Summarised("they met", 4, 7), policy=FULL) == CallModel(4, 2)
+
+
+def test_a_summary_under_way_takes_from_the_turns_time() -> None:
+    entries = log(*talked(Started("summary", turn=4), Summarised("they met", 4, 5)))
+    assert work_seconds(entries, 4) == 1
+
+
+def test_where_the_days_budget_is_spent_the_turn_stops_and_says_so() -> None:
+    spent = replace(POLICY, spent="the day's budget of $1 for the bridge is spent ($1.0001)")
+    assert step(heard(), policy=spent) == Stop(spent.spent, 1, SPENT)
+    assert step(heard(), Stopped(spent.spent, 1, text=SPENT), policy=spent) == Idle()
+    assert step(heard(), Stopped(spent.spent, 1), heard("again", "m2"), policy=POLICY) == CallModel(2, 1)
+    assert isinstance(step(*gated(), policy=spent), Ask), "people are asked none the less"
+    assert isinstance(step(heard(), policy=replace(spent, cut=1)), Stop), "no summary is paid for either"
+
+
+def test_messages_that_no_reply_has_read_are_counted() -> None:
+    assert unread(log(heard(), heard("two", "m2"))) == 2
+    assert unread(log(*talked())) == 1
+    assert unread(log(heard(), model_started(), replied("x"))) == 0

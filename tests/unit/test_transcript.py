@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge_mcp.core.entries import Cleared, Heard, Posted, Replied, Sender, Stopped, Usage
-from bridge_mcp.core.transcript import transcript, usage_totals
+from bridge_mcp.core.entries import Cleared, Heard, Posted, Sender, Stopped
+from bridge_mcp.core.transcript import transcript
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 
 
@@ -63,28 +63,3 @@ def test_several_people_are_told_apart() -> None:
 def test_what_others_posted_is_part_of_the_conversation() -> None:
     entries = log(Posted("The shop closes at six.", Sender("host", "host", "client"), "p"), heard("when?"))
     assert shape(*transcript(entries)) == [("assistant", "The shop closes at six."), ("user", "when?")]
-
-
-def test_the_window_is_cut_at_a_turns_border() -> None:
-    entries = log(
-        heard("one", "1"),
-        model_started(),
-        replied("", "files__read"),
-        finished("1.0", "r"),
-        model_started(),
-        replied("first", started=4),
-        heard("two", "2"),
-        model_started(6),
-        replied("second", started=7, turn=6),
-        heard("three", "3"),
-    )
-    assert [text for _, text in shape(*transcript(entries, limit=5))] == ["two", "second", "three"]
-    assert len(transcript(entries, limit=7)) == 7
-    assert [text for _, text in shape(*transcript(entries, limit=1))] == ["three"]
-
-
-def test_usage_is_summed_and_unknown_as_soon_as_one_price_is() -> None:
-    priced = Replied("a", usage=Usage(10, 2, 1, 0.5, 1.5))
-    total = usage_totals(log(priced, priced))
-    assert (total.input_tokens, total.output_tokens, total.cost_usd, total.latency_s) == (20, 4, 1.0, 3.0)
-    assert usage_totals(log(priced, Replied("b", usage=Usage(1, 1)))).cost_usd is None

@@ -20,6 +20,7 @@ from bridge_mcp.core.entries import (
     Revised,
     Started,
     Stopped,
+    Summarised,
     approval_id,
     key,
     wakes,
@@ -28,6 +29,7 @@ from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, mess
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.rows import dump, grant_values
 from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.spending import add_spending
 
 __all__ = ["Append", "Prepared", "prepare"]
 
@@ -134,11 +136,11 @@ class Append:
     def _follow(self, logged: Logged) -> None:
         """What an entry changes in rows that are there already."""
         match logged.entry:
-            case Started(effect="model"):
+            case Started(effect="model" | "summary"):
                 self.calling = logged.seq
             case Replied() | Stopped() | Cleared():
                 self.calling = None
-            case Failed(effect="model", ref=ref):
+            case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref):
                 self.calling = None if self.calling == ref else self.calling
             case Failed(effect="deliver", retry_at=None) as e:
                 self._settle(e.ref, "failed", e.reason, None)
@@ -187,6 +189,7 @@ class Append:
         approval = approval_of(self.name, logged)
         if approval is not None:
             self._session.run("add_approval", approval=approval.id, id=self._id, tool=approval.tool, seq=logged.seq)
+        add_spending(self._session, self.name, logged)
         event = event_of(self.name, logged, delivered=self._delivered)
         if event is not None:
             self._session.run("tell", type=event.type, conversation=self.name, seq=logged.seq)

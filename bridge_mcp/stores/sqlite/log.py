@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, wakes
+from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Clock, Recorded
@@ -96,7 +96,7 @@ class SqliteLog:
         return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
 
     async def answer(
-        self, conversation: str, started: int, entry: Replied | Failed, wake: float | None = 0.0
+        self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0
     ) -> Logged | None:
         prepared = prepare(entry)
         now = self._clock.now()

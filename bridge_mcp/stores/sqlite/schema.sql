@@ -134,6 +134,19 @@ CREATE TABLE platform_ids (
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
 
+CREATE TABLE spending (
+    scope TEXT NOT NULL,
+    day INTEGER NOT NULL,               -- since 1970
+    calls INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    nano_usd INTEGER NOT NULL,          -- of the calls whose price is known
+    unpriced INTEGER NOT NULL,          -- calls whose price is not
+    latency_ms INTEGER NOT NULL,
+    PRIMARY KEY (scope, day)
+) WITHOUT ROWID;
+
 CREATE VIRTUAL TABLE words USING fts5 (
     text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
 );

@@ -16,6 +16,7 @@ from bridge_mcp.stores.sqlite.migrate import migrate
 from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.session import Statements, connect
+from bridge_mcp.stores.sqlite.spending import SqliteSpending
 from bridge_mcp.stores.sqlite.verify import findings
 from bridge_mcp.stores.sqlite.watch import Hub
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -55,6 +56,7 @@ class SqliteStore:
         self.approvals = SqliteApprovals(reader, readers)
         self.outbox = SqliteOutbox(reader, writer)
         self.traces = SqliteTraces(reader)
+        self.spending = SqliteSpending(reader)
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
         self.board = SqliteBoard(reader, writer)

@@ -25,11 +25,13 @@ from bridge_mcp.core.entries import (
     Revised,
     Started,
     Stopped,
+    Summarised,
     approval_id,
     key,
     wakes,
 )
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
 from bridge_mcp.core.views import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
 from bridge_mcp.stores.sqlite.feed import span
@@ -82,6 +84,8 @@ def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
         pruned = span(session)[1] > 1
         for name in names:
             lines += findings_in(session, name, told[name], pruned)
+        if not conversation:
+            lines += check_sums(session)
     return tuple(lines)
 
 
@@ -106,6 +110,8 @@ class Expected:
     approvals: dict[str, Pending] = field(default_factory=dict[str, Pending])
     events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     """By seq: the type, or both where it depends on whether a commit is a delivery."""
+    spending: dict[int, Spent] = field(default_factory=dict[int, Spent])
+    """By day."""
 
 
 def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
@@ -134,7 +140,27 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
     yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
     approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
     yield from compare(name, "approval", approvals, expected.approvals)
+    yield from compare(name, "spending of day", spending_of(session, name), expected.spending)
     yield from check_events(name, expected, told, pruned)
+
+
+def spending_of(session: Session, scope: str) -> dict[int, Spent]:
+    """What a scope took on each day, as stored."""
+    return {day: Spent(*taken) for day, *taken in session.rows("spending_rows", scope=scope)}
+
+
+def check_sums(session: Session) -> Iterator[str]:
+    """What is wrong with the sums of channels and of the bridge, which no single conversation tells."""
+    expected: dict[str, dict[int, Spent]] = {}
+    stored = [scope for (scope,) in session.rows("spending_scopes")]
+    for conversation in (scope for scope in stored if "/" in scope):
+        for day, taken in spending_of(session, conversation).items():
+            for scope in scopes(conversation)[:2]:
+                days = expected.setdefault(scope, {})
+                days[day] = days.get(day, Spent()) + taken
+    for scope in {*expected, *(scope for scope in stored if "/" not in scope)}:
+        name = f"channel {scope}" if scope else "the bridge"
+        yield from compare(name, "spending of day", spending_of(session, scope), expected.get(scope, {}))
 
 
 def check_entry(name: str, expected: Expected, here: Logged, stored_key: str | None) -> Iterator[str]:
@@ -164,6 +190,10 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
         expected.count += 1
         expected.title = title_after(expected.title, here.entry)
         expected.last_at, expected.last_text = here.at, message.text[:SHOWN]
+    taken = taken_by(here)
+    if taken is not None:
+        day = day_of(here.at)
+        expected.spending[day] = expected.spending.get(day, Spent()) + taken
     approval = approval_of(name, here)
     if approval is not None:
         expected.approvals.setdefault(approval.id, (approval.tool, here.seq, None, "waiting"))
@@ -177,11 +207,11 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
 def follow(name: str, expected: Expected, here: Logged) -> None:
     """What an entry says of those before it."""
     match here.entry:
-        case Started(effect="model"):
+        case Started(effect="model" | "summary"):
             expected.calling = here.seq
         case Replied() | Stopped() | Cleared():
             expected.calling = None
-        case Failed(effect="model", ref=ref) if ref == expected.calling:
+        case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == expected.calling:
             expected.calling = None
         case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
             settle(expected, ref, ("failed", reason, ()))

@@ -102,6 +102,20 @@ CREATE TABLE approvals (
 CREATE INDEX approvals_by_status ON approvals (status);
 CREATE INDEX approvals_by_conversation ON approvals (conversation);
 
+-- What models took, in sums by day of UTC: of a conversation, of a channel, and ('') of the bridge.
+CREATE TABLE spending (
+    scope TEXT NOT NULL,
+    day INTEGER NOT NULL,               -- since 1970
+    calls INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    nano_usd INTEGER NOT NULL,          -- of the calls whose price is known
+    unpriced INTEGER NOT NULL,          -- calls whose price is not
+    latency_ms INTEGER NOT NULL,
+    PRIMARY KEY (scope, day)
+) WITHOUT ROWID;
+
 CREATE TABLE pairings (
     channel TEXT NOT NULL,
     subject TEXT NOT NULL,

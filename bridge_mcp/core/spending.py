@@ -1,0 +1,149 @@
+"""What models took: sums of tokens, time and money, by day, and the caps on them.
+
+A day is one of UTC, counted from 1970. Money is summed in billionths of a dollar and time in milliseconds, so that sums
+are exact in any order. A call whose price nobody knows is counted as such, and never as free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge_mcp.core.entries import Logged, Replied, Summarised, Usage
+
+__all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "taken_by"]
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What some calls of models took together."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input: what the provider had kept from before."""
+    nano_usd: int = 0
+    """Of the calls whose price is known."""
+    unpriced: int = 0
+    """Calls whose price nobody knows."""
+    latency_ms: int = 0
+
+    @property
+    def usd(self) -> float:
+        """Dollars, of the calls whose price is known."""
+        return self.nano_usd / 1e9
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Dollars; None as soon as one call's price is unknown."""
+        return None if self.unpriced else self.usd
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds that models took, one call after the other."""
+        return self.latency_ms / 1000
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.nano_usd + other.nano_usd,
+            self.unpriced + other.unpriced,
+            self.latency_ms + other.latency_ms,
+        )
+
+    def __str__(self) -> str:
+        """For people: `12 calls, 3,400 tokens in, 560 out, 21.0 s, $0.0120`."""
+        return (
+            f"{self.calls:,} calls, {self.input_tokens:,} tokens in, {self.output_tokens:,} out, "
+            f"{self.latency_s:,.1f} s, {self.money}"
+        )
+
+    @property
+    def money(self) -> str:
+        """The cost for people: `$0.0120`, with what is unknown of it."""
+        if not self.unpriced:
+            return f"${self.usd:.4f}"
+        unknown = f"{self.unpriced:,} calls of unknown price"
+        return f"${self.usd:.4f} and {unknown}" if self.nano_usd else unknown
+
+
+def day_of(at: float) -> int:
+    """The day of a time in epoch seconds."""
+    return int(at // DAY_S)
+
+
+def taken_by(logged: Logged) -> Spent | None:
+    """What the call of a model took that this entry is the outcome of; None for any other entry."""
+    match logged.entry:
+        case Replied(usage=usage):
+            return spent(usage)
+        case Summarised(usage=usage, ref=ref) if ref >= 0:
+            return spent(usage)
+        case _:
+            return None
+
+
+def spent(usage: Usage) -> Spent:
+    """One call's usage."""
+    return Spent(
+        1,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        0 if usage.cost_usd is None else round(usage.cost_usd * 1e9),
+        int(usage.cost_usd is None),
+        round(usage.latency_s * 1000),
+    )
+
+
+def scopes(conversation: str) -> tuple[str, str, str]:
+    """Under what a conversation's calls are summed: the bridge, its channel, itself."""
+    return "", conversation.partition("/")[0], conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What may be taken in a day; None: as much as you like."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What the bridge, each channel and each conversation may take in a day. Calls under way are not counted yet."""
+
+    bridge: Cap = Cap()
+    channel: Cap = Cap()
+    conversation: Cap = Cap()
+    stop_unpriced: bool = False
+    """Where dollars are capped: whether a call of unknown price ends the day's calls, too."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is capped."""
+        return any(c.usd is not None or c.tokens is not None for c in (self.bridge, self.channel, self.conversation))
+
+
+def over(caps: Caps, conversation: str, taken: tuple[Spent, ...]) -> str:
+    """Which cap is reached, in words; "" if none is. `taken` is the day's, by `scopes`."""
+    _, channel, _ = scopes(conversation)
+    whose = ("the bridge", f"the channel {channel}", "this conversation")
+    for who, cap, used in zip(whose, (caps.bridge, caps.channel, caps.conversation), taken, strict=True):
+        if cap.usd is not None and used.usd >= cap.usd:
+            return f"the day's budget of ${cap.usd:g} for {who} is spent ({used.money})"
+        if cap.tokens is not None and used.tokens >= cap.tokens:
+            return f"the day's budget of {cap.tokens:,} tokens for {who} is spent ({used.tokens:,})"
+        if cap.usd is not None and caps.stop_unpriced and used.unpriced:
+            return f"the day's budget of ${cap.usd:g} for {who} cannot be kept: {used.money}"
+    return ""

@@ -1,0 +1,144 @@
+"""What fits into a model's window, and where to cut when the past no longer does.
+
+A cut is made at the first message of a turn, never between a call and its result, and it is a fact in the log
+(`Summarised`), so that the beginning of the requests stays the same until the next one: providers keep what they have
+computed for an unchanged beginning. Hence a cut takes away more than it must: what is left fills half of the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.tokens import AROUND, tokens_of
+from bridge_mcp.core.tools import canonical
+from bridge_mcp.core.transcript import SUMMARY, ChatMessage, Past, message_tokens, shortened, turn_tokens
+
+__all__ = ["Fitted", "Window", "fit", "squeeze"]
+
+KEEP = 0.5
+"""How much of the window the turns that are kept may fill after a cut."""
+
+SHORTEST = 120
+"""Characters below which nothing is shortened further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one request may hold."""
+
+    context_tokens: int = 128_000
+    """Of the model: request and reply together."""
+    reserve_tokens: int | None = None
+    """Kept free for the reply; None: 4,096, or a quarter of a small window."""
+    messages: int = 200
+    """Of the conversation, at most."""
+    result_chars: int = 20_000
+    """Of one tool's result; the rest can be asked for."""
+    image_turns: int = 3
+    """In how many last turns images are shown."""
+    summarise: bool = True
+    """Whether the model itself sums up what a cut takes away."""
+
+    @property
+    def room(self) -> int:
+        """Tokens of a request."""
+        reserve = min(4_096, self.context_tokens // 4) if self.reserve_tokens is None else self.reserve_tokens
+        return max(1, self.context_tokens - reserve)
+
+    @property
+    def shown_chars(self) -> int:
+        """Characters of a tool's result that are shown at once: `result_chars`, but an eighth of a small window."""
+        return max(SHORTEST, min(self.result_chars, self.room * 2 // 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The messages of a request, and what is to be done before it is made."""
+
+    messages: tuple[ChatMessage, ...]
+    estimate: int
+    """Tokens of these messages, uncalibrated."""
+    cut: int | None = None
+    """Where the past should be cut first: the seq of a turn's first message; None: it fits as it is."""
+
+
+def fit(past: Past, window: Window, room: float) -> Fitted:
+    """The past as messages of at most `room` tokens (by estimate, what comes with every request already taken off).
+
+    Where a cut is named, the messages are those that would be left without a summary of what it takes away.
+    """
+    costs = [turn_tokens(turn) for turn in past.turns]
+    told = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
+    count = sum(len(turn.messages) for turn in past.turns)
+    if past.whole and told + sum(costs) <= room and count <= window.messages:
+        return Fitted(past.messages(), told + sum(costs))
+    first = kept_from(past, costs, int(window.messages * KEEP), room * KEEP)
+    left = replace(past, turns=past.turns[first:])
+    cut = left.turns[0].first if first or not past.whole else None
+    messages = squeeze(left.messages(), room)
+    return Fitted(messages, sum(map(message_tokens, messages)), cut)
+
+
+def kept_from(past: Past, costs: list[int], messages: int, room: float) -> int:
+    """The first turn that is kept; the last one is in any case."""
+    first = len(costs) - 1
+    room -= costs[first]
+    messages -= len(past.turns[first].messages)
+    while first > 0 and costs[first - 1] <= room and len(past.turns[first - 1].messages) <= messages:
+        first -= 1
+        room -= costs[first]
+        messages -= len(past.turns[first].messages)
+    # Where the beginning is missing, so may the first turn's be.
+    return max(first, 1) if not past.whole and len(costs) > 1 else first
+
+
+def squeeze(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
+    """One turn that is too large for the window, made to fit: long texts are shortened, the older ones first.
+
+    Where even that is not enough, the oldest rounds of calls go, each with its results; what people wrote stays.
+    """
+    if sum(map(message_tokens, messages)) <= room:
+        return messages
+    newest = max((n for n, message in enumerate(messages) if message.role != "tool"), default=0)
+    chars, tried = 8_000, messages
+    while chars >= SHORTEST:
+        for upto in (newest, len(messages)):
+            rest = (clipped(message, 2 * chars) for message in messages[upto:])
+            tried = (*(clipped(message, chars) for message in messages[:upto]), *rest)
+            if sum(map(message_tokens, tried)) <= room:
+                return tried
+        chars //= 2
+    return without_old_rounds(tried, room)
+
+
+def clipped(message: ChatMessage, chars: int) -> ChatMessage:
+    """The message with at most about so many characters in its text and in the arguments of each call."""
+    calls = tuple(
+        call if len(call.arguments) <= chars else replace(call, arguments=left_out(call)) for call in message.calls
+    )
+    text = shortened(message.text, chars, message.call)
+    return message if text is message.text and calls == message.calls else replace(message, text=text, calls=calls)
+
+
+def left_out(call: Call) -> str:
+    """What stands in place of long arguments."""
+    return canonical({"left_out": f"{len(call.arguments)} characters of arguments"})
+
+
+def without_old_rounds(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
+    """Without as many of the oldest calls, and then of the oldest other messages, as is needed; the last one stays."""
+    kept = list(messages)
+    total = sum(map(message_tokens, kept))
+    for calls_only in (True, False):
+        index = 0
+        while total > room and index < len(kept) - 1:
+            end = index + 1
+            while end < len(kept) and kept[end].role == "tool":
+                end += 1
+            if (kept[index].calls or not calls_only) and end < len(kept):
+                total -= sum(map(message_tokens, kept[index:end]))
+                del kept[index:end]
+            else:
+                index = end
+    return tuple(kept)

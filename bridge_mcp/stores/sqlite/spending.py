@@ -1,0 +1,44 @@
+"""What models took, by day (`Spending`)."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Logged
+from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
+from bridge_mcp.stores.sqlite.session import Session
+
+__all__ = ["SqliteSpending", "add_spending"]
+
+
+class SqliteSpending:
+    """See `ports.Spending`."""
+
+    def __init__(self, reader: Session) -> None:
+        self._reader = reader
+
+    async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
+        rows = [self._reader.row("spent_on", scope=scope, day=day) for scope in scopes]
+        return tuple([Spent() if row is None else Spent(*row) for row in rows])
+
+    async def ever(self, scope: str) -> Spent:
+        row = self._reader.row("spent_ever", scope=scope)
+        return Spent() if row is None else Spent(*row)
+
+
+def add_spending(session: Session, conversation: str, logged: Logged) -> None:
+    """Count what an entry tells that a model took. Runs inside a writer's transaction."""
+    taken = taken_by(logged)
+    if taken is None:
+        return
+    for scope in scopes(conversation):
+        session.run(
+            "spend",
+            scope=scope,
+            day=day_of(logged.at),
+            calls=taken.calls,
+            input_tokens=taken.input_tokens,
+            output_tokens=taken.output_tokens,
+            cached_tokens=taken.cached_tokens,
+            nano_usd=taken.nano_usd,
+            unpriced=taken.unpriced,
+            latency_ms=taken.latency_ms,
+        )

@@ -1,0 +1,35 @@
+-- name: spend(scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)!
+INSERT INTO spending
+    (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+VALUES (:scope, :day, :calls, :input_tokens, :output_tokens, :cached_tokens, :nano_usd, :unpriced, :latency_ms)
+ON CONFLICT (scope, day) DO UPDATE SET
+    calls = calls + excluded.calls,
+    input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens,
+    cached_tokens = cached_tokens + excluded.cached_tokens,
+    nano_usd = nano_usd + excluded.nano_usd,
+    unpriced = unpriced + excluded.unpriced,
+    latency_ms = latency_ms + excluded.latency_ms;
+
+-- name: spent_on(scope, day)^
+SELECT calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+FROM spending
+WHERE scope = :scope AND day = :day;
+
+-- name: spent_ever(scope)^
+-- One row for each day on which there was a call.
+SELECT
+    coalesce(sum(calls), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+    coalesce(sum(cached_tokens), 0), coalesce(sum(nano_usd), 0), coalesce(sum(unpriced), 0),
+    coalesce(sum(latency_ms), 0)
+FROM spending
+WHERE scope = :scope;
+
+-- name: spending_rows(scope)
+SELECT day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+FROM spending
+WHERE scope = :scope
+ORDER BY day;
+
+-- name: spending_scopes()
+SELECT DISTINCT scope FROM spending;
