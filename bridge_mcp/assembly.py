@@ -20,11 +20,12 @@ import anyio.to_thread
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
+from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.pins import BoardPins
-from bridge_mcp.ports import Channel, Clock, Files, Store, Toolbox
+from bridge_mcp.ports import KEPT, Channel, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ async def open_bridge(
     models = None if engine == "never" else make_models(config)
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered)
     try:
+        files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
+
+        async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
+            if attachment.ref.startswith(KEPT):
+                return await files.read(attachment.ref)
+            return await channels[channel].fetch(attachment, most)
+
         bridge = Bridge(
             store,
             config.rules,
@@ -121,8 +129,8 @@ async def open_bridge(
             check=lazy_check(),
             is_engine=lambda: place.held,
             engine_lives=lambda: place.held or engine_lives(config),
+            fetch=fetch,
         )
-        files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
         assembly = Assembly(config, store, files, bridge, place)
         if models is None:
             yield assembly
@@ -227,7 +235,9 @@ class Standby:
             files=self.assembly.files,
         )
         tools = with_builtins(toolbox, config, store)
-        engine = engine_type(store, config.rules, self.channels, self.models, tools, self.clock)
+        engine = engine_type(
+            store, config.rules, self.channels, self.models, tools, self.clock, files=self.assembly.files
+        )
         async with anyio.create_task_group() as tasks:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)

@@ -54,6 +54,20 @@ class Reading:
             return url
         return f"sqlite:///{self._path(url.removeprefix('sqlite:///'))}"
 
+    def outbox(self, state: Path) -> tuple[Path, ...]:
+        """The folders whose files may be sent; one in the state folder, where the file names none."""
+        if self.file.files.outbox is None:
+            return (state / "outbox",)
+        folders = tuple(self._path(text) for text in self.file.files.outbox)
+        for folder in folders:
+            if state.resolve().is_relative_to(folder.resolve()):
+                self.problems.add(
+                    "files.outbox",
+                    f"{folder} holds the bridge's own state.",
+                    "Name a folder that has nothing else in it.",
+                )
+        return folders
+
     def models(self) -> dict[str, ModelSettings]:
         return {name: self._model(name, section) for name, section in self._models.items()}
 
@@ -67,7 +81,7 @@ class Reading:
         )
         return tuple(server for server in found if server)
 
-    def rules(self) -> Rules:
+    def rules(self, state: Path) -> Rules:
         asked, engine = self.file.approvals, self.file.engine
         self._places("approvals", asked)
         return Rules(
@@ -81,6 +95,7 @@ class Reading:
             quorum=asked.quorum,
             tools=self._call_rules("approvals", asked.tools),
             separate=asked.separate,
+            outbox=self.outbox(state),
             max_turns=engine.max_turns,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),
             caps=self._caps(),

@@ -47,7 +47,7 @@ def load_config(
         models=reading.models(),
         tool_servers=reading.tool_servers(),
         channels=reading.channels(),
-        rules=reading.rules(),
+        rules=reading.rules(state),
         clients=reading.clients(),
         stdio=reading.stdio(),
         allowed_hosts=tuple(file.http.allowed_hosts),

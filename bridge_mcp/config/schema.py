@@ -17,6 +17,7 @@ __all__ = [
     "Client",
     "Engine",
     "File",
+    "Files",
     "Http",
     "ModelSection",
     "Name",
@@ -47,6 +48,12 @@ class Store(Section):
     url: Text | None = None
     max_file_mb: float = Field(default=20.0, gt=0, le=1000)
     max_files_mb: float = Field(default=1000.0, gt=0)
+
+
+class Files(Section):
+    """[files]"""
+
+    outbox: list[Text] | None = None
 
 
 class ModelSection(Section):
@@ -198,6 +205,7 @@ class File(Section):
     """The whole file."""
 
     store: Store = Store()
+    files: Files = Files()
     models: dict[Name, ModelSection] = {}
     channels: dict[Name, Channel] | None = None
     tool_servers: dict[ServerName, ToolServer] = {}

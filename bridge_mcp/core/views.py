@@ -121,6 +121,8 @@ class Message:
     """The seq of the message that an edit or a reaction is for."""
     parts: int = 0
     """How many parts of it went out already."""
+    asks: bool = False
+    """Whether it is a question that nobody has answered yet; it may have expired."""
     edited: bool = False
     """Whether `text` is a later version of it."""
     quote: str = ""
@@ -148,6 +150,8 @@ class Approval:
     requested_by: str
     asked_at: float
     expires_at: float
+    route: str = ""
+    """The conversation in which it is asked; empty for its own."""
     status: Literal["waiting"] | Verdict = "waiting"
     decided_by: str = ""
     decided_at: float = 0.0

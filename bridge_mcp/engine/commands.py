@@ -166,8 +166,10 @@ async def whoami(asked: Asked) -> str:
 
 
 async def approve(asked: Asked) -> str:
-    found, _ = await waiting_here(asked)
-    return told(await desk(asked).approve(asked.who, found, verdicts.Yes()))
+    found, remember = await waiting_here(asked)
+    if remember not in ("", "once", "conversation", "always"):
+        raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
+    return told(await desk(asked).approve(asked.who, found, verdicts.Yes(remember=remember or "once")))
 
 
 async def reject(asked: Asked) -> str:
@@ -195,7 +197,12 @@ async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:
 
 def told(decisions: Sequence[Decision]) -> str:
     """What verdicts did, a line each."""
-    return "\n".join(each.error or f"{outcome(each.approval)}: {visible(each.approval.tool)}." for each in decisions)
+    return "\n".join(each.error or decided(each) for each in decisions)
+
+
+def decided(decision: Decision) -> str:
+    kept = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
+    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}"
 
 
 def outcome(approval: Approval) -> str:
@@ -214,6 +221,6 @@ COMMANDS: dict[str, Command] = {
     "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
     "stop": Command("send", "/stop", "end the turn under way", stop),
     "clear": Command("send", "/clear", "forget this chat's history", clear),
-    "approve": Command("approve", "/approve ID…", "let waiting calls run", approve),
+    "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", approve),
     "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", reject),
 }

@@ -15,10 +15,23 @@ from bridge_mcp.engine.drive import Hands
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.outbox import OutboxLane
 from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.presence import Presence
+from bridge_mcp.engine.prompts import PromptLane
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import Channel, ChannelHealth, Clock, Model, ModelHealth, Rules, ServerStatus, Store, Toolbox
+from bridge_mcp.ports import (
+    Channel,
+    ChannelHealth,
+    Clock,
+    Files,
+    Model,
+    ModelHealth,
+    Rules,
+    ServerStatus,
+    Store,
+    Toolbox,
+)
 
 __all__ = ["Engine"]
 
@@ -50,6 +63,7 @@ class Engine:
         model: Model,
         toolbox: Toolbox,
         clock: Clock,
+        files: Files | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -58,11 +72,22 @@ class Engine:
         self._clock = clock
         self._changed = Signal()
         policies = Policies(rules, toolbox, store.grants, clock, store.spending)
-        hands = Hands(store, model, toolbox, policies, Tails(store.log), clock)
-        self._runner = Runner(hands, rules.max_turns)
-        self._outbox = OutboxLane(store, channels, clock)
+        self._presence = Presence(channels, store.board)
+        hands = Hands(
+            store,
+            model,
+            toolbox,
+            policies,
+            Tails(store.log),
+            clock,
+            show_text=self._presence.text,
+            shows=self._presence.shows,
+        )
+        self._runner = Runner(hands, rules.max_turns, self._presence)
+        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files)
         traits = {name: channel.traits for name, channel in channels.items()}
         self._intake = Intake(store, rules, traits, clock)
+        self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
     def changed(self) -> None:
         """Say that a channel or a tool server changed: the board is brought up to date at once."""
@@ -79,6 +104,9 @@ class Engine:
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
                 tasks.start_soon(self._outbox.run)
+                tasks.start_soon(self._presence.run)
+                if self._prompts is not None:
+                    tasks.start_soon(self._prompts.run)
                 tasks.start_soon(self._runner.run)
         finally:
             with anyio.move_on_after(1, shield=True):

@@ -5,38 +5,32 @@ A message is in the store before anybody acknowledges it; the same message twice
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
 
-from bridge_mcp.core.entries import Addressee, Heard, Posted, Question, Sender
+from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.core.policy import SCOPES, Principal, Scope
-from bridge_mcp.core.views import BRIDGE, Conversation, Event
-from bridge_mcp.engine import commands
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.views import BRIDGE, Conversation
+from bridge_mcp.engine import commands, moves
 from bridge_mcp.engine.addresses import join, parse_message
+from bridge_mcp.engine.admission import Admission, principal_of
+from bridge_mcp.engine.presses import press
 from bridge_mcp.ports import (
     Arrival,
     ChannelRules,
     ChannelTraits,
     Clock,
+    Ignored,
     Incoming,
-    Pairing,
-    PairingRequest,
+    Moved,
     Rules,
     Store,
+    Tap,
 )
 
-__all__ = ["MAX_REQUESTS", "Intake"]
-
-MAX_REQUESTS = 3
-"""Open pairing requests per channel: a stranger cannot fill the owner's list."""
-
-CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
-CODE_EXPIRES_S = 3600.0
-
-USER: frozenset[Scope] = frozenset({"read", "send"})
-APPROVER: frozenset[Scope] = frozenset({"read", "send", "approve"})
+__all__ = ["Intake"]
 
 
 class Intake:
@@ -45,92 +39,136 @@ class Intake:
     def __init__(self, store: Store, rules: Rules, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
         self._store = store
         self._rules = rules
-        self._traits = traits
         self._clock = clock
+        self._admission = Admission(store, traits, clock)
+        self._scene = commands.Scene(store, rules, traits, clock)
 
     async def put(self, arrival: Arrival) -> str:
-        """Take a message in. Answers what a stranger is to be told, "" if nothing: strangers have no conversation."""
-        if not isinstance(arrival, Incoming):
-            return ""
-        incoming = arrival
-        pairings = await self._pairings(incoming)
-        if pairings is None:
-            return await self._request_pairing(incoming)
-        await self._hear(incoming, principal_of(incoming, pairings))
-        return ""
+        """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
+        match arrival:
+            case Incoming():
+                chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
+                return await self._message(replace(arrival, chat=chat))
+            case Tap():
+                chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
+                told = await self._press(replace(arrival, chat=chat))
+            case Moved():
+                await moves.move(self._store.board, arrival.channel, arrival.chat, arrival.to)
+                told = ""
+            case Ignored():
+                told = ""
+        await self._passed(arrival)
+        return told
 
     async def offset(self, channel: str) -> int | None:
         """See `ports.Inbox`."""
-        found = await self._store.board.get(f"offset:{channel}")
+        found = await self._store.board.get(offset_of(channel))
         return found if isinstance(found, int) else None
 
     async def hear(self, incoming: Incoming) -> int:
         """Take in what this machine's own user says on a channel that needs no pairing; the seq of the message."""
-        return await self._hear(incoming, principal_of(incoming, ()))
+        return await self._hear(incoming, principal_of(incoming.channel, incoming.sender, ()))
 
-    async def _pairings(self, incoming: Incoming) -> tuple[Pairing, ...] | None:
-        """By what the sender was let in; None for a stranger. An empty list of pairings lets nobody in."""
-        if not self._traits[incoming.channel].needs_pairing:
-            return ()
-        chat = incoming.chat.partition("/")[0]
-        return await self._store.access.find(incoming.channel, chat, incoming.sender.id) or None
+    async def _message(self, incoming: Incoming) -> str:
+        pairings = await self._admission.of(incoming)
+        if pairings is None:
+            told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
+            await self._passed(incoming)
+            return told
+        if incoming.edit:
+            await self._edit(incoming)
+        else:
+            await self._hear(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+        return ""
+
+    async def _passed(self, arrival: Arrival) -> None:
+        """Keep the place in the stream, where nothing else is kept."""
+        if arrival.offset is not None:
+            await self._store.board.put(offset_of(arrival.channel), arrival.offset)
 
     async def _hear(self, incoming: Incoming, who: Principal) -> int:
         conversation = join(incoming.channel, incoming.chat)
         command = commands.is_command(incoming.text)
         known = await self._store.history.conversation(conversation)
-        answers = None if command else await self._answered(conversation, known, incoming)
-        rules = self._rules.channels.get(incoming.channel) or ChannelRules(incoming.channel)
-        to: Addressee = "bridge" if command else (known.responder if known else None) or rules.responder
+        replied = await self._replied_to(conversation, incoming.reply_to)
+        answers = None if command else await self._answered(conversation, known, incoming, replied)
+        rules = self._channel(incoming.channel)
+        responder = self._responder(incoming.channel, known)
         heard = Heard(
             incoming.text,
             incoming.sender,
             incoming.key,
-            to,
+            "bridge" if command else responder if meant(incoming, rules) else "off",
             answers,
             incoming.attachments,
-            incoming.reply_to,
+            "" if replied is None else message_id(conversation, replied),
             late=self._clock.now() - incoming.at > rules.late_after_s,
             title=incoming.title,
+            quote=incoming.quote,
+            forwarded_from=incoming.forwarded_from,
         )
-        (recorded,) = await self._store.log.record(conversation, heard)
-        if command and recorded.new:
+        # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
+        note = None if command else note_of(incoming)
+        (recorded,) = await self._store.log.record(conversation, heard, note=note)
+        if command:
             await self._command(conversation, incoming, who)
         return recorded.seq
 
-    async def _answered(self, conversation: str, known: Conversation | None, incoming: Incoming) -> int | None:
-        """The open question that a message answers: the one it replies to, or the latest one if it fits."""
-        seq = known.question if known else None
-        if incoming.reply_to.startswith(f"{conversation}#"):
-            seq = parse_message(incoming.reply_to)[1]
-        if seq is None:
+    async def _edit(self, incoming: Incoming) -> None:
+        """A message has another text. An edit of one that was never heard concerns nobody."""
+        conversation = join(incoming.channel, incoming.chat)
+        seq = await self._store.traces.message(conversation, incoming.key)
+        before = None if seq is None else await self._store.history.message(conversation, seq)
+        if before is None or before.direction != "in" or before.author.id != incoming.sender.id:
+            await self._passed(incoming)
+            return
+        edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
+        await self._store.log.record(conversation, edited, note=note_of(incoming))
+
+    async def _press(self, tap: Tap) -> str:
+        pairings = await self._admission.of(tap)
+        if pairings is None:
+            return "This button is not yours to press."
+        known = await self._store.history.conversation(join(tap.channel, tap.chat))
+        who = replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
+        return await press(self._scene, tap, who, self._responder(tap.channel, known), note_of(tap))
+
+    def _channel(self, channel: str) -> ChannelRules:
+        return self._rules.channels.get(channel) or ChannelRules(channel)
+
+    def _responder(self, channel: str, known: Conversation | None) -> Responder:
+        """Who answers: as set for the conversation, or as the channel says."""
+        return (known.responder if known else None) or self._channel(channel).responder
+
+    async def _replied_to(self, conversation: str, reply_to: str) -> int | None:
+        """The seq of the message that is replied to: named by our own id, or by the platform's."""
+        if not reply_to:
             return None
-        asked = await self._store.history.message(conversation, seq)
+        if reply_to.startswith(f"{conversation}#"):
+            return parse_message(reply_to)[1]
+        return await self._store.traces.message(conversation, reply_to)
+
+    async def _answered(
+        self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
+    ) -> int | None:
+        """The open question that a message answers: the one it replies to, or the latest one if it fits."""
+        seq = replied if replied is not None else known.question if known else None
+        asked = None if seq is None else await self._store.history.message(conversation, seq)
         question = asked.question if asked else None
         if question is None or (question.expires_at and self._clock.now() >= question.expires_at):
             return None
-        return seq if fits(question, incoming, replied=asked is not None and incoming.reply_to == asked.id) else None
+        return seq if fits(question, incoming, replied=replied is not None) else None
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:
-        scene = commands.Scene(self._store, self._rules, self._traits, self._clock)
+        key = f"command:{incoming.key}"
+        if await self._store.traces.posted(conversation, key) is not None:
+            await self._passed(incoming)
+            return
         try:
-            answer = await commands.run(scene, who, conversation, incoming.text)
+            answer = await commands.run(self._scene, who, conversation, incoming.text)
         except BridgeError as exc:
             answer = str(exc)
-        await self._store.log.record(conversation, Posted(answer, BRIDGE, key=f"command:{incoming.key}"))
-
-    async def _request_pairing(self, incoming: Incoming) -> str:
-        now = self._clock.now()
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        chat = incoming.chat.partition("/")[0]
-        name = incoming.title or incoming.sender.name
-        wanted = PairingRequest(code, incoming.channel, chat, name, now, now + CODE_EXPIRES_S)
-        opened = await self._store.access.request(wanted, MAX_REQUESTS)
-        if opened is None or opened.code != code:
-            return ""
-        body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
-        await self._store.feed.publish(Event("pairing.requested", "", now, dict(body)))
-        return f"This bot does not know you yet. Show its owner this code: {code}"
+        await self._store.log.record(conversation, Posted(answer, BRIDGE, key=key), note=note_of(incoming))
 
 
 def fits(question: Question, incoming: Incoming, *, replied: bool) -> bool:
@@ -141,18 +179,18 @@ def fits(question: Question, incoming: Incoming, *, replied: bool) -> bool:
     return replied or any(said == choice.casefold() for choice in question.choices)
 
 
-def principal_of(incoming: Incoming, pairings: tuple[Pairing, ...]) -> Principal:
-    """Who acts when this message acts. An approver is named by a pairing of their own id, never by that of a group."""
-    channel = incoming.channel
-    if not pairings:
-        return local_principal(incoming.sender, channel)
-    own = [p for p in pairings if p.subject == incoming.sender.id and incoming.sender.kind == "person"]
-    scopes = APPROVER if any(p.role == "approver" for p in own) else USER
-    return Principal(f"{channel}:{incoming.sender.id}", "person", scopes, frozenset({channel}), via="chat text")
+def meant(incoming: Incoming, rules: ChannelRules) -> bool:
+    """Whether somebody is to answer: in groups, as the owner wants it there."""
+    if not incoming.group:
+        return True
+    wanted = rules.group_mode(incoming.chat)
+    return wanted == "always" or (wanted == "mention" and incoming.addressed)
 
 
-def local_principal(sender: Sender, channel: str) -> Principal:
-    """Whoever speaks on a local channel acts with the rights of who they are: the owner, or an MCP client."""
-    kind: Literal["client", "owner"] = "owner" if sender.kind == "owner" else "client"
-    scopes = frozenset(SCOPES) if kind == "owner" else USER
-    return Principal(sender.id, kind, scopes, frozenset() if kind == "owner" else frozenset({channel}), via="chat text")
+def offset_of(channel: str) -> str:
+    """Where the board keeps a channel's place in its platform's stream."""
+    return f"offset:{channel}"
+
+
+def note_of(arrival: Incoming | Tap) -> tuple[str, JSON] | None:
+    return None if arrival.offset is None else (offset_of(arrival.channel), arrival.offset)

@@ -1,22 +1,28 @@
-"""Messages on their way out: one at a time per conversation, in order, beside the turns.
+"""Messages on their way out: one at a time per conversation, in order and part by part, beside the turns.
 
-What is written: `sending` before the effect, then what came of it. What surely did not go out is tried again when the
-platform allows; what may have gone out is reported as uncertain and not sent again.
+What is written: `sending` before the effect, each part that went out, then what came of the whole. What surely did not
+go out is tried again when the platform allows, from the part where it stopped; a part that may have gone out is
+reported as uncertain and not sent again, and the parts behind it follow.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import anyio
 
 from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.core.views import Message
+from bridge_mcp.engine import moves
+from bridge_mcp.engine.addresses import parse_message
+from bridge_mcp.engine.parcels import Parcels
+from bridge_mcp.engine.presses import PRESSED
 from bridge_mcp.engine.signal import Signal
-from bridge_mcp.ports import Channel, Clock, Outgoing, Store
+from bridge_mcp.ports import Channel, Clock, Edit, Errand, Files, Outgoing, Reaction, Store
 
 __all__ = ["OutboxLane"]
 
@@ -25,23 +31,39 @@ logger = logging.getLogger(__name__)
 UNCONFIGURED_S = 300.0
 """How long a message waits whose channel is not in the config (any more)."""
 
+LONGEST_PAUSE_S = 60.0
+"""Between two attempts at what surely did not go out, where the platform names no time."""
+
 MAX_SENDS = 32
+
+LOST = ""
+"""Stands for the platform's id of a part whose fate is unknown."""
 
 
 class OutboxLane:
     """Sends what is queued, at most one message per conversation at a time."""
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        folders: Sequence[Path] = (),
+        files: Files | None = None,
+    ) -> None:
         self._store = store
         self._channels = channels
         self._clock = clock
+        self._parcels = Parcels(folders, channels, store.approvals, files)
         self._sending: set[str] = set()
         self._wake = Signal()
 
     async def run(self) -> None:
-        """Until cancelled. What a dead engine was sending has an unknown fate, and is said to have."""
+        """Until cancelled. A part that a dead engine was sending has an unknown fate, and is said to have."""
         for message in await self._store.outbox.stranded():
-            await self._store.log.record(message.conversation, Delivered(message.seq, "uncertain"))
+            sent = (*message.platform_ids, LOST)
+            await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
+            await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
         if all(channel.traits.delivered_by_commit for channel in self._channels.values()):
             await anyio.sleep_forever()
         async with anyio.create_task_group() as tasks:
@@ -67,12 +89,7 @@ class OutboxLane:
         try:
             channel = self._channels.get(message.conversation.partition("/")[0])
             if channel is None:
-                await self._store.outbox.postpone(
-                    message.conversation,
-                    message.seq,
-                    self._clock.now() + UNCONFIGURED_S,
-                    "its channel is not in the config",
-                )
+                await self._postpone(message, UNCONFIGURED_S, "its channel is not in the config")
             elif await self._store.outbox.begin(message.conversation, message.seq) is not None:
                 await self._send(channel, message)
         except Exception:
@@ -81,35 +98,89 @@ class OutboxLane:
             self._sending.discard(message.conversation)
             self._wake.set()
 
+    async def _postpone(self, message: Message, pause_s: float, reason: str) -> None:
+        until = self._clock.now() + pause_s
+        await self._store.outbox.postpone(message.conversation, message.seq, until, reason)
+
     async def _send(self, channel: Channel, message: Message) -> None:
-        conversation, seq = message.conversation, message.seq
         try:
-            sent: list[str] = []
-            for part in channel.parts(outgoing(message)):
-                sent += await channel.send(part)
-        except SendUncertain as exc:
-            logger.warning("%s: %s", message.id, exc)
-            await self._store.log.record(conversation, Delivered(seq, "uncertain"))
+            errand = await self._errand(message)
+            sent = await self._send_parts(channel, errand, message)
         except SendFailed as exc:
             if exc.retry_after_s is None:
-                await self._store.log.record(conversation, Failed("deliver", seq, str(exc)))
+                await self._store.log.record(message.conversation, Failed("deliver", message.seq, str(exc)))
             else:
-                until = self._clock.now() + exc.retry_after_s
-                await self._store.outbox.postpone(conversation, seq, until, str(exc))
-        except Exception:
-            logger.exception("%s: the channel failed unexpectedly", message.id)
-            await self._store.log.record(conversation, Delivered(seq, "uncertain"))
+                growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
+                await self._postpone(message, exc.retry_after_s or growing, str(exc))
         else:
-            await self._store.log.record(conversation, Delivered(seq, "sent", tuple(sent)))
+            status = "uncertain" if LOST in sent else "sent"
+            await self._store.log.record(message.conversation, Delivered(message.seq, status, sent))
 
+    async def _send_parts(self, channel: Channel, errand: Errand, message: Message) -> tuple[str, ...]:
+        """Send the parts that are left; the platform's ids of all of them.
 
-def outgoing(message: Message) -> Outgoing:
-    """A stored message as the platform's adapter takes it."""
-    return Outgoing(
-        message.conversation.partition("/")[2],
-        message.text,
-        buttons=message.buttons,
-        reply_to=message.reply_to,
-        silent=message.silent,
-        question=message.question,
-    )
+        Raises:
+            SendFailed: a part surely did not go out; those before it are noted.
+        """
+        sent = message.platform_ids
+        parts = channel.parts(errand)
+        for number, part in enumerate(parts[message.parts :], start=message.parts + 1):
+            try:
+                sent += await channel.send(part)
+            except SendUncertain as exc:
+                logger.warning("%s, part %d of %d: %s", message.id, number, len(parts), exc)
+                sent += (LOST,)
+            except SendFailed:
+                raise
+            except Exception:
+                logger.exception("%s, part %d of %d: the channel failed unexpectedly", message.id, number, len(parts))
+                sent += (LOST,)
+            if number < len(parts):
+                await self._store.outbox.progress(message.conversation, message.seq, number, sent)
+        return sent
+
+    async def _errand(self, message: Message) -> Errand:
+        """A stored message, edit or reaction as the platform's adapter takes it.
+
+        Raises:
+            SendFailed: the message it is for never went out, or a file of it cannot be sent.
+        """
+        channel, _, chat = message.conversation.partition("/")
+        chat = await moves.current(self._store.board, channel, chat)
+        if message.kind != "message":
+            target = await self._target(message)
+            if message.kind == "edit":
+                return Edit(chat, target, message.text, message.buttons)
+            return Reaction(chat, target[-1], message.text)
+        return Outgoing(
+            chat,
+            message.text,
+            await self._parcels.uploads(channel, message.attachments),
+            message.buttons,
+            await self._replied_to(message),
+            message.silent,
+            message.question,
+        )
+
+    async def _target(self, message: Message) -> tuple[str, ...]:
+        """The platform's ids of the message that an edit or a reaction is for."""
+        found = await self._store.history.message(message.conversation, message.target or 0)
+        ids = await self._platform_ids(message.conversation, found) if found else ()
+        if not ids:
+            raise SendFailed("The message it is for has not gone out, as far as is known.")
+        return ids
+
+    async def _replied_to(self, message: Message) -> str:
+        """The platform's id of the message that this one replies to; "" where there is none."""
+        if not message.reply_to.startswith(f"{message.conversation}#"):
+            return ""
+        found = await self._store.history.message(message.conversation, parse_message(message.reply_to)[1])
+        return next(iter(await self._platform_ids(message.conversation, found)), "") if found else ""
+
+    async def _platform_ids(self, conversation: str, found: Message) -> tuple[str, ...]:
+        if found.direction == "out":
+            return tuple(filter(None, found.platform_ids))
+        if found.author.kind in ("client", "owner"):
+            return ()  # said over MCP: it never was on the platform
+        key = await self._store.traces.platform_id(conversation, found.seq)
+        return () if not key or key.startswith(PRESSED) else (key,)

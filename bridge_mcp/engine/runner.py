@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.presence import Presence
 from bridge_mcp.engine.signal import Signal
 
 __all__ = ["Runner"]
@@ -22,9 +23,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 class Runner:
     """Drives every conversation that has something to do, at most `max_turns` at once."""
 
-    def __init__(self, hands: Hands, max_turns: int) -> None:
+    def __init__(self, hands: Hands, max_turns: int, presence: Presence | None = None) -> None:
         self._hands = hands
         self._max_turns = max_turns
+        self._presence = presence
         self._drives: dict[str, Drive] = {}
         self._paused: dict[str, tuple[float, float]] = {}
         """Until when, and how long that pause is."""
@@ -66,6 +68,8 @@ class Runner:
             tasks.start_soon(self._drive, drive)
 
     async def _drive(self, drive: Drive) -> None:
+        if self._presence is not None:
+            self._presence.begin(drive.conversation)
         try:
             await drive.run()
             self._paused.pop(drive.conversation, None)
@@ -76,6 +80,8 @@ class Runner:
             logger.exception("%s: could not go on; trying again in %g s", drive.conversation, pause)
         finally:
             del self._drives[drive.conversation]
+            if self._presence is not None:
+                self._presence.end(drive.conversation)
             self._wake.set()
 
     async def _pause(self, now: float) -> float | None:

@@ -88,6 +88,14 @@ class Traces(Protocol):
         """The seq of the message that the platform calls so: one of ours, or one that came in."""
         ...
 
+    async def platform_id(self, conversation: str, seq: int) -> str:
+        """What the platform calls the message that came in at `seq`; "" where none did."""
+        ...
+
+    async def posted(self, conversation: str, key: str) -> int | None:
+        """The seq of the `Posted` with this key."""
+        ...
+
     async def button(self, token: str) -> tuple[str, int] | None:
         """Conversation and seq of the entry that shows the button with this token."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.policy import Asking, Budget, ToolRule
@@ -60,6 +61,8 @@ class Rules:
     """Whoever started a turn may not decide what it asks for."""
     max_turns: int = 64
     """How many conversations are driven at once."""
+    outbox: tuple[Path, ...] = ()
+    """Folders whose files may be sent."""
     budget: Budget = Budget()
     caps: Caps = Caps()
     """What models may take in a day."""

@@ -7,7 +7,7 @@ transport; who acts is told by `principal_of`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,7 +27,7 @@ from bridge_mcp.server.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.push import Push
 from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
 from bridge_mcp.server.text import compact
-from bridge_mcp.server.tool import Tool, ToolCall
+from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
 from bridge_mcp.server.tools import TOOLS
 from bridge_mcp.service import Bridge
 
@@ -120,9 +120,11 @@ class Face:
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
+        if isinstance(answer, Illustrated):
+            return result(compact(answer.answer), answer.answer, answer.blocks)
         return result(compact(answer), answer)
 
-    async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> Mapping[str, Any]:
+    async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> Answer | Illustrated:
         who = self._principal_of(ctx)
         found = self._tools.get(params.name)
         if found is None:
@@ -187,9 +189,11 @@ def the_one(principal: Principal) -> PrincipalOf:
     return lambda ctx: principal
 
 
-def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:
+def result(
+    text: str, structured: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]] = (), *, is_error: bool = False
+) -> dict[str, Any]:
     """A tool's result, whole in both of its halves: hosts drop one or the other."""
-    return whole(content=[{"type": "text", "text": text}], structuredContent=structured, isError=is_error)
+    return whole(content=[{"type": "text", "text": text}, *blocks], structuredContent=structured, isError=is_error)
 
 
 def whole(**fields: Any) -> dict[str, Any]:

@@ -123,6 +123,12 @@ def message(known: Message) -> MessageShape:
         shape["buttons"] = [button.label for button in known.buttons]
     if known.reply_to:
         shape["reply_to"] = known.reply_to
+    if known.quote:
+        shape["quote"] = known.quote
+    if known.forwarded_from:
+        shape["forwarded_from"] = known.forwarded_from
+    if known.edited:
+        shape["edited"] = True
     if known.silent:
         shape["silent"] = True
     if known.reason:

@@ -24,6 +24,7 @@ __all__ = [
     "DecisionShape",
     "EventPageShape",
     "EventShape",
+    "FileShape",
     "GrantShape",
     "GrantsShape",
     "MessagePageShape",
@@ -89,6 +90,20 @@ class AttachmentShape(TypedDict):
     size: int | None
 
 
+class FileShape(TypedDict):
+    message: str
+    index: int
+    name: str
+    kind: str
+    mime: str
+    bytes: int
+    text: NotRequired[str]
+    truncated: NotRequired[str]
+    base64: NotRequired[str]
+    shown: NotRequired[str]
+    """How, where it is not in this answer."""
+
+
 class QuestionShape(TypedDict):
     choices: list[str]
     expires_at: str | None
@@ -105,6 +120,9 @@ class MessageShape(TypedDict):
     attachments: NotRequired[list[AttachmentShape]]
     buttons: NotRequired[list[str]]
     reply_to: NotRequired[str]
+    quote: NotRequired[str]
+    forwarded_from: NotRequired[str]
+    edited: NotRequired[bool]
     silent: NotRequired[bool]
     question: NotRequired[QuestionShape]
     reason: NotRequired[str]

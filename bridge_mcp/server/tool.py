@@ -19,7 +19,7 @@ from bridge_mcp.server.params import Param, params_of, schema_of
 if TYPE_CHECKING:
     from bridge_mcp.service import Bridge
 
-__all__ = ["Progress", "Tool", "ToolCall", "tool"]
+__all__ = ["Answer", "Illustrated", "Progress", "Tool", "ToolCall", "tool"]
 
 Answer: TypeAlias = Mapping[str, Any]
 """A JSON object; its shape is one of `shapes`."""
@@ -28,6 +28,15 @@ Progress: TypeAlias = Callable[[float, float], Awaitable[None]]
 """Tells the caller of a wait: seconds gone, seconds at most."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Illustrated:
+    """An answer with content blocks beside it: images, which no JSON can show."""
+
+    answer: Answer
+    blocks: tuple[Mapping[str, JSON], ...] = ()
+
 
 PROGRESS_S = 5.0
 """How often a caller who asked for progress is told that a wait goes on."""
@@ -69,7 +78,7 @@ class Tool:
     scope: Scope
     description: str
     params: tuple[Param, ...]
-    run: Callable[..., Awaitable[Answer]]
+    run: Callable[..., Awaitable[Answer | Illustrated]]
     read_only: bool
     destructive: bool
     idempotent: bool
@@ -97,10 +106,10 @@ def tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
-) -> Callable[[Callable[..., Awaitable[Answer]]], Tool]:
+) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
     """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters."""
 
-    def made(function: Callable[..., Awaitable[Answer]]) -> Tool:
+    def made(function: Callable[..., Awaitable[Answer | Illustrated]]) -> Tool:
         return Tool(
             name=function.__name__,
             scope=scope,

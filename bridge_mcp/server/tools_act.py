@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from bridge_mcp.core.answers import Decision
-from bridge_mcp.core.entries import Button
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render, shapes
 from bridge_mcp.server.params import AtMost, Between
@@ -29,7 +28,8 @@ YEAR_S = 366 * 24 * 3600
 async def send_message(
     call: ToolCall,
     conversation: str,
-    text: Text,
+    text: Annotated[str, AtMost(None), "Markdown"],
+    files: Annotated[tuple[str, ...], "Paths in an outbox folder, or MESSAGE_ID/INDEX of files that came in"] = (),
     reply_to: Annotated[str, "A message id"] = "",
     buttons: Annotated[tuple[str, ...], "Choices below the message; pressing one says its text"] = (),
     silent: bool = False,
@@ -41,12 +41,37 @@ async def send_message(
         call.who,
         conversation,
         text,
+        files=files,
         reply_to=reply_to,
-        buttons=[Button(label, label) for label in buttons],
+        buttons=buttons,
         silent=silent,
         idempotency_key=idempotency_key,
     )
     return render.sent(answer)
+
+
+@tool("send", idempotent=True, open_world=True)
+async def edit_message(
+    call: ToolCall,
+    message: Annotated[str, "Id of a message of yours or of the assistant"],
+    text: Annotated[str, AtMost(None), "The whole new text"],
+    buttons: Annotated[tuple[str, ...], "In the place of those it has"] = (),
+    idempotency_key: Key = "",
+) -> shapes.SentShape:
+    """Give a message that was sent another text."""
+    answer = await call.bridge.edit_message(call.who, message, text, buttons=buttons, idempotency_key=idempotency_key)
+    return render.sent(answer)
+
+
+@tool("send", idempotent=True, open_world=True)
+async def react(
+    call: ToolCall,
+    message: Annotated[str, "A message id"],
+    emoji: Annotated[str, "Empty: take the reaction away"],
+    idempotency_key: Key = "",
+) -> shapes.SentShape:
+    """Put a reaction below a message."""
+    return render.sent(await call.bridge.react(call.who, message, emoji, idempotency_key=idempotency_key))
 
 
 @tool("send", open_world=True)
@@ -142,6 +167,6 @@ def whole(decisions: Sequence[Decision]) -> Sequence[Decision]:
     return decisions
 
 
-SEND_TOOLS: tuple[Tool, ...] = (send_message, ask_user, run_turn, set_responder)
+SEND_TOOLS: tuple[Tool, ...] = (send_message, edit_message, react, ask_user, run_turn, set_responder)
 APPROVE_TOOLS: tuple[Tool, ...] = (approve_call, reject_call)
 CALL_TOOLS: tuple[Tool, ...] = (call_tool,)

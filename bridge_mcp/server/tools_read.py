@@ -5,9 +5,9 @@ The annotations of this module's functions are read at run time, as each tool's 
 
 from typing import Annotated, Literal
 
-from bridge_mcp.server import render, render_bridge, shapes
+from bridge_mcp.server import files, render, render_bridge, shapes
 from bridge_mcp.server.params import AtMost, Between
-from bridge_mcp.server.tool import Tool, ToolCall, tool
+from bridge_mcp.server.tool import Illustrated, Tool, ToolCall, tool
 
 __all__ = ["READ_TOOLS"]
 
@@ -54,6 +54,19 @@ async def search_messages(
     """Messages that hold every word of the query, the newest first."""
     found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
     return render.messages(found)
+
+
+@tool("read", read_only=True, open_world=True)
+async def fetch_attachment(
+    call: ToolCall,
+    message: Annotated[str, "A message id"],
+    index: Annotated[int, Between(0, 100), "Which of its files"] = 0,
+    form: Annotated[Literal["auto", "base64"], "auto: text as text, images as images"] = "auto",
+    max_bytes: Annotated[int, Between(1, 50 * 1024 * 1024)] = 5_000_000,
+) -> Illustrated:
+    """A file that came with a message."""
+    found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes)
+    return files.fetched(found, message, index, base64=form == "base64")
 
 
 @tool("read", read_only=True)
@@ -121,6 +134,7 @@ READ_TOOLS: tuple[Tool, ...] = (
     list_conversations,
     read_messages,
     search_messages,
+    fetch_attachment,
     wait_for_events,
     wait_for,
     list_approvals,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from bridge_mcp.service.administration import Administration
 from bridge_mcp.service.deciding import Deciding, Yes, decided
 from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
+from bridge_mcp.service.filing import Fetched
 from bridge_mcp.service.reading import Reading
 from bridge_mcp.service.sending import Sending
 
-__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "SchemaCheck", "Yes", "decided"]
+__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided"]
 
 
 class Bridge(Reading, Sending, Deciding, Administration):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Literal, TypeAlias
 from uuid import uuid4
@@ -13,11 +13,12 @@ from bridge_mcp.core.answers import (
     Ticket,
 )
 from bridge_mcp.core.entries import (
+    Attachment,
     Requested,
     Sender,
     message_id,
 )
-from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
+from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, NotPaired
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.core.views import EVENT_TYPES, Approval, EventType, Message
@@ -41,11 +42,19 @@ __all__ = ["MAX_WAIT_S", "OWNER", "Desk", "SchemaCheck", "bounded", "bounded_wai
 
 SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], str]
 
+Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
+"""The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""
+
 MAX_WAIT_S = 50.0
 """No call waits longer: hosts have been seen to cut calls near 60 seconds."""
 
 OWNER = Principal("owner", "owner", frozenset(SCOPES), via="api")
 """Whoever may start the process: the CLI and programs that embed the bridge act as the owner."""
+
+
+async def no_files(channel: str, attachment: Attachment, most: int) -> bytes:
+    """Where nobody can fetch files."""
+    raise FetchFailed("This process cannot fetch files.", fix="Open the bridge with its channels.")
 
 
 class Desk:
@@ -61,6 +70,7 @@ class Desk:
         check: SchemaCheck,
         is_engine: Callable[[], bool] = lambda: False,
         engine_lives: Callable[[], bool] = lambda: True,
+        fetch: Fetch | None = None,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -71,6 +81,7 @@ class Desk:
         self._check = check
         self._is_engine = is_engine
         self._engine_lives = engine_lives
+        self._fetch = fetch or no_files
 
     def _channel_rules(self, channel: str) -> ChannelRules:
         return self.rules.channels.get(channel) or ChannelRules(channel)

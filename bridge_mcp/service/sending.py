@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Literal
 from uuid import uuid4
@@ -11,32 +12,36 @@ from bridge_mcp.core.answers import (
     Ticket,
 )
 from bridge_mcp.core.entries import (
-    Attachment,
     Button,
     Configured,
     Heard,
     Posted,
     Question,
+    Reacted,
     Responder,
+    Revised,
     Sender,
     message_id,
 )
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.views import ASSISTANT, Message
 from bridge_mcp.engine import tickets
-from bridge_mcp.engine.addresses import (
-    check_text,
-)
+from bridge_mcp.engine.addresses import check_text, parse_message
 from bridge_mcp.ports import (
     Incoming,
     Recorded,
 )
-from bridge_mcp.service.desk import Desk, keyed, sender_of
+from bridge_mcp.service.desk import keyed, sender_of
+from bridge_mcp.service.filing import Filing
 
 __all__ = ["Sending"]
 
 
-class Sending(Desk):
+MOST_BUTTONS = 20
+
+
+class Sending(Filing):
     """What needs the scope `send`."""
 
     async def send_message(
@@ -45,14 +50,17 @@ class Sending(Desk):
         conversation: str,
         text: str,
         *,
-        files: Sequence[Attachment] = (),
+        files: Sequence[str] = (),
         reply_to: str = "",
-        buttons: Sequence[Button] = (),
+        buttons: Sequence[str] = (),
         silent: bool = False,
         idempotency_key: str = "",
         wait_s: float = 5.0,
     ) -> Sent:
         """Send a message to a conversation that is open for sending; the answer says what became of it.
+
+        `files` are paths below an outbox folder, or `MESSAGE_ID/INDEX` of files that came in. Pressing one of the
+        `buttons` says its text. `reply_to` is a message id of this conversation.
 
         Waits up to `wait_s` for the platform; after that the status is `queued` and the message goes out by itself.
         """
@@ -65,16 +73,47 @@ class Sending(Desk):
             text,
             by=sender_of(who),
             key=keyed(who, idempotency_key),
-            files=tuple(files),
-            buttons=tuple(buttons),
-            reply_to=reply_to,
+            files=await self._files(who, files),
+            buttons=pressable(buttons),
+            reply_to=await self._answerable(conversation, reply_to),
             silent=silent,
         )
-        recorded = await self._write(conversation, entry)
-        if self._delivered_by_commit(conversation) and recorded.new:
-            return Sent(message_id(conversation, recorded.seq), "sent")
-        message = await self._settled_message(conversation, recorded.seq, wait_s)
-        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new)
+        return await self._sent(conversation, await self._write(conversation, entry), wait_s)
+
+    async def edit_message(
+        self,
+        who: Principal,
+        message: str,
+        text: str,
+        *,
+        buttons: Sequence[str] = (),
+        idempotency_key: str = "",
+        wait_s: float = 5.0,
+    ) -> Sent:
+        """Give a message that was sent another text, and these buttons in the place of its own.
+
+        Raises:
+            Denied: it was written by somebody else, or by the bridge itself.
+        """
+        who.require("send")
+        known = await self._message(who, message)
+        if known.direction == "in" or known.author.id not in (who.name, ASSISTANT.id):
+            raise Denied(f"{message} was not sent by {who.name}.", fix="Edit messages of your own, or send a new one.")
+        check_text(text, "text")
+        if not text.strip():
+            raise BadInput("The text is empty.", fix="Pass the whole new text.")
+        entry = Revised(known.seq, text, sender_of(who), keyed(who, idempotency_key), pressable(buttons))
+        return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
+
+    async def react(
+        self, who: Principal, message: str, emoji: str, *, idempotency_key: str = "", wait_s: float = 5.0
+    ) -> Sent:
+        """Put a reaction below a message; an empty emoji takes it away."""
+        who.require("send")
+        known = await self._message(who, message)
+        check_text(emoji, "emoji", 32)
+        entry = Reacted(known.seq, emoji.strip(), sender_of(who), keyed(who, idempotency_key))
+        return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
     async def ask_user(
         self,
@@ -102,7 +141,7 @@ class Sending(Desk):
             question,
             by=sender_of(who),
             key=keyed(who, idempotency_key),
-            buttons=tuple(Button(choice, choice) for choice in choices),
+            buttons=pressable(choices),
             question=Question(tuple(choices), self._clock.now() + expires_s if expires_s > 0 else 0.0),
         )
         recorded = await self._write(conversation, entry)
@@ -156,7 +195,32 @@ class Sending(Desk):
         seq = await self.intake.hear(incoming)
         return message_id(conversation, seq)
 
-    async def _write(self, conversation: str, entry: Posted | Heard) -> Recorded:
+    async def _message(self, who: Principal, message: str) -> Message:
+        """A message of a conversation that is open for sending."""
+        conversation, seq = parse_message(message)
+        await self._open(who, conversation)
+        found = await self.store.history.message(conversation, seq)
+        if found is None or found.kind != "message":
+            raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
+        return found
+
+    async def _answerable(self, conversation: str, reply_to: str) -> str:
+        """Let pass a message of this conversation, or nothing."""
+        if reply_to and (
+            parse_message(reply_to)[0] != conversation
+            or await self.store.history.message(*parse_message(reply_to)) is None
+        ):
+            raise NotFound(f"There is no message '{reply_to}' in {conversation}.", fix="See read_messages.")
+        return reply_to
+
+    async def _sent(self, conversation: str, recorded: Recorded, wait_s: float) -> Sent:
+        """What became of a message, an edit or a reaction within `wait_s`."""
+        if self._delivered_by_commit(conversation) and recorded.new:
+            return Sent(message_id(conversation, recorded.seq), "sent")
+        message = await self._settled_message(conversation, recorded.seq, wait_s)
+        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new)
+
+    async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
         """Record a message, or find that it was recorded before under the same key.
 
         Raises:
@@ -165,9 +229,23 @@ class Sending(Desk):
         (recorded,) = await self.store.log.record(conversation, entry)
         if not recorded.new:
             before = await self.store.history.message(conversation, recorded.seq)
-            if before is None or before.text != entry.text:
+            wanted = entry.emoji if isinstance(entry, Reacted) else entry.text
+            if before is None or before.text != wanted:
                 raise BadInput(
                     "This idempotency_key was used for another message here.",
                     fix="Use a new key for each different message, and the same one only to repeat a call.",
                 )
         return recorded
+
+
+def pressable(labels: Sequence[str]) -> tuple[Button, ...]:
+    """Buttons that say their own label; each with what stands for it on the platform.
+
+    Raises:
+        BadInput: there are too many, or one is empty, too long, or there twice.
+    """
+    if len(labels) > MOST_BUTTONS or len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
+        raise BadInput("The buttons are not usable.", fix=f"Pass at most {MOST_BUTTONS} different texts, none empty.")
+    for label in labels:
+        check_text(label, "buttons", 200)
+    return tuple(Button(label, label, secrets.token_urlsafe(15)) for label in labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -137,10 +137,18 @@ class FakeChannel:
         Raises:
             TimeoutError: they did not come within ten seconds.
         """
-        with anyio.fail_after(WAIT_S):
-            while len(self.sent) < number:
-                await self._changed.wait()
+        await self.until(lambda: len(self.sent) >= number)
         return tuple(self.sent)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of what it sent, edited, reacted to or showed; looked at whenever it does so.
+
+        Raises:
+            TimeoutError: it did not within ten seconds.
+        """
+        with anyio.fail_after(WAIT_S):
+            while not holds():
+                await self._changed.wait()
 
     async def run(self, inbox: Inbox) -> None:
         """See `ports.Channel`."""

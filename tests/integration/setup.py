@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.views import Approval, Event, EventType
 from bridge_mcp.engine.engine import Engine
@@ -114,6 +114,8 @@ async def world(
     rules: Rules | None = None,
     engine: bool = True,
     clock: Clock | None = None,
+    prompts: bool = False,
+    part_size: int = 0,
 ) -> AsyncGenerator[World]:
     """A bridge with a local channel, and `family`, a fake platform whose chats need pairing."""
     clock = clock or WallClock()
@@ -121,11 +123,15 @@ async def world(
     toolbox = toolbox or FakeToolbox()
     rules = rules or rules_for()
     local = FakeChannel("local", delivered_by_commit=True, clock=clock)
-    family = FakeChannel("family", needs_pairing=True, clock=clock)
+    family = FakeChannel("family", needs_pairing=True, prompts=prompts, part_size=part_size, clock=clock)
     channels: dict[str, Channel] = {"local": local, "family": family}
     store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
     traits = {name: channel.traits for name, channel in channels.items()}
-    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: engine)
+
+    async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
+        return await channels[channel].fetch(attachment, most)
+
+    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: engine, fetch=fetch)
     made = World(bridge, store, local, family, model, toolbox, rules, channels, clock)
     try:
         async with anyio.create_task_group() as tasks:

@@ -59,7 +59,15 @@ class SqliteTraces:
     async def message(self, conversation: str, platform_id: str) -> int | None:
         found: int | None = self._reader.value("message_of_platform_id", name=conversation, id=platform_id)
         if found is None:
-            found = self._reader.value("heard_as", name=conversation, key=f"heard:{platform_id}")
+            found = self._reader.value("keyed_in", name=conversation, key=f"heard:{platform_id}")
+        return found
+
+    async def platform_id(self, conversation: str, seq: int) -> str:
+        key: str = self._reader.value("key_at", name=conversation, seq=seq) or ""
+        return key.removeprefix("heard:") if key.startswith("heard:") else ""
+
+    async def posted(self, conversation: str, key: str) -> int | None:
+        found: int | None = self._reader.value("keyed_in", name=conversation, key=f"posted:{key}")
         return found
 
     async def button(self, token: str) -> tuple[str, int] | None:

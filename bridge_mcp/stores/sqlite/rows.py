@@ -32,8 +32,8 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
 
 
 def message(row: Row) -> Message:
-    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, later body)."""
-    name, seq, at, body, status, reason, platform_ids, attempts, parts, later = row
+    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later)."""
+    name, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later = row
     found = message_of(name, logged(name, seq, at, body), delivered=False)
     if found is None:
         raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=f"See: bridge-mcp log {name}")
@@ -42,7 +42,9 @@ def message(row: Row) -> Message:
     if found.direction == "in":
         return found
     ids = tuple(json.loads(platform_ids))
-    return replace(found, status=status, reason=reason, platform_ids=ids, attempts=attempts, parts=parts)
+    return replace(
+        found, status=status, reason=reason, platform_ids=ids, attempts=attempts, parts=parts, asks=bool(asks)
+    )
 
 
 def approval(row: Row) -> Approval:

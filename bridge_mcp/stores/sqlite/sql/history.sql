@@ -46,7 +46,7 @@ WHERE c.name = :name OR (c.name > :below AND c.name < :beyond)
 ORDER BY c.last_at DESC, c.id DESC;
 
 -- name: messages(name, before, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
@@ -56,7 +56,7 @@ ORDER BY m.seq DESC
 LIMIT :limit;
 
 -- name: message(name, seq)^
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
@@ -89,7 +89,7 @@ ORDER BY m.id;
 UPDATE indexed SET upto = :upto;
 
 -- name: search(match, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM words AS w
 JOIN messages AS m ON m.id = w.rowid
 JOIN conversations AS c ON c.id = m.conversation

@@ -7,7 +7,7 @@ WITH first AS (
     WHERE status IN ('queued', 'sending')
     GROUP BY conversation
 )
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM first
 JOIN messages AS m ON m.id = first.id
 JOIN conversations AS c ON c.id = m.conversation
@@ -37,7 +37,7 @@ WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq =
 SELECT count(*) FROM messages WHERE status IN ('queued', 'sending');
 
 -- name: stranded()
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, e.body
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation
 JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
@@ -49,9 +49,13 @@ ORDER BY m.id;
 SELECT p.seq FROM platform_ids AS p JOIN conversations AS c ON c.id = p.conversation
 WHERE c.name = :name AND p.id = :id;
 
--- name: heard_as(name, key)$
+-- name: keyed_in(name, key)$
 SELECT l.seq FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.key = :key;
+
+-- name: key_at(name, seq)$
+SELECT l.key FROM log AS l JOIN conversations AS c ON c.id = l.conversation
+WHERE c.name = :name AND l.seq = :seq;
 
 -- name: button(token)^
 SELECT c.name, b.seq FROM buttons AS b JOIN conversations AS c ON c.id = b.conversation WHERE b.token = :token;

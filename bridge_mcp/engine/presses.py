@@ -1,0 +1,64 @@
+"""Buttons below messages: a press says the button's value, as its presser's command or as their message.
+
+The token on the platform stands for one button of one entry, so it can only do what was shown with it.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Heard, Responder, Revised
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.views import BRIDGE, Message
+from bridge_mcp.engine import commands
+from bridge_mcp.engine.addresses import join
+from bridge_mcp.ports import Tap
+
+__all__ = ["PRESSED", "press"]
+
+PRESSED = ("tap:", "answer:")
+"""How the keys of presses begin: messages that are none on the platform."""
+
+GONE = "This button is no longer in use."
+
+
+async def press(
+    scene: commands.Scene, tap: Tap, who: Principal, responder: Responder, note: tuple[str, JSON] | None
+) -> str:
+    """What the presser is told. `who` they are was checked; `responder` is who answers in this conversation."""
+    conversation = join(tap.channel, tap.chat)
+    found = await scene.store.traces.button(tap.token)
+    shown = await scene.store.history.message(*found) if found and found[0] == conversation else None
+    if shown is None or not await stands_below(scene, shown, tap):
+        return GONE
+    value = next((button.value for button in shown.buttons if button.token == tap.token), "")
+    if not commands.is_command(value):
+        return await say(scene, tap, shown, value, responder, note)
+    try:
+        return await commands.run(scene, who, conversation, value)
+    except BridgeError as exc:
+        return str(exc)
+
+
+async def stands_below(scene: commands.Scene, shown: Message, tap: Tap) -> bool:
+    """Whether the button is below the very message it was made for, as far as the platform told us its id."""
+    first = shown if shown.target is None else await scene.store.history.message(shown.conversation, shown.target)
+    return first is None or not any(first.platform_ids) or tap.message in first.platform_ids
+
+
+async def say(
+    scene: commands.Scene, tap: Tap, shown: Message, value: str, responder: Responder, note: tuple[str, JSON] | None
+) -> str:
+    """A press is a message with the button's text. A question takes one answer, whoever is first."""
+    question = shown.question
+    if question is None:
+        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", responder, reply_to=shown.id)
+        await scene.store.log.record(shown.conversation, pressed, note=note)
+        return value
+    if not shown.asks or 0 < question.expires_at <= scene.clock.now():
+        return "This question is closed."
+    answer = Heard(value, tap.sender, f"answer:{shown.seq}", responder, shown.seq, reply_to=shown.id)
+    text = f"{shown.text}\n\n✓ {value} ({tap.sender.name or tap.sender.id})"
+    told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
+    first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)
+    return value if first.new else "Somebody was faster."

@@ -1,0 +1,157 @@
+"""Approvals in chats: each call that waits gets a message with buttons, and the message tells in the end who decided.
+
+A durable reader of the feed, like any other: it goes on where it stopped, and what it writes is keyed by the approval,
+so that nothing is asked twice and nothing is forgotten, whoever crashed in between.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from contextlib import closing
+
+from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Revised
+from bridge_mcp.core.views import BRIDGE, Approval, Event
+from bridge_mcp.core.visible import pretty, visible
+from bridge_mcp.ports import ChannelTraits, Clock, Store
+
+__all__ = ["PromptLane"]
+
+logger = logging.getLogger(__name__)
+
+READER = "/prompts"
+"""Its name as a reader of the feed; no client's reader can be called so."""
+
+PAGE = 100
+
+SHOWN = 6000
+"""Characters of arguments that are shown in the message itself; longer ones go with it as a file, whole."""
+
+
+class PromptLane:
+    """Asks, and tells what came of it, in the chats whose channel has buttons."""
+
+    def __init__(self, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
+        self._store = store
+        self._traits = traits
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        with closing(self._store.agenda.watch()) as changes:
+            cursor = await self._store.feed.acknowledge(READER, -1)
+            for approval in await self._store.approvals.find(status="waiting", limit=1000):
+                await self._ask(approval)
+            while True:
+                page = await self._store.feed.read(cursor, PAGE, types=("approval.requested", "approval.decided"))
+                for event in page.events:
+                    await self._follow(event)
+                if page.events:
+                    await self._store.feed.acknowledge(READER, page.cursor)
+                cursor = page.cursor
+                if len(page.events) < PAGE:
+                    await changes.wait()
+
+    async def _follow(self, event: Event) -> None:
+        approval = await self._store.approvals.get(str(event.body.get("approval", "")))
+        if approval is None:
+            return
+        if event.type == "approval.requested" and approval.status == "waiting":
+            await self._ask(approval)
+        elif event.type == "approval.decided":
+            await self._tell(approval)
+
+    def _place(self, approval: Approval) -> str:
+        """The conversation in which an approval is asked; "" where nobody is asked by a message."""
+        place = next(iter(approval.places), "")
+        channel = place.partition("/")[0]
+        traits = self._traits.get(channel)
+        return place if channel != CALLS and traits is not None and traits.prompts else ""
+
+    async def _ask(self, approval: Approval) -> None:
+        place = self._place(approval)
+        if not place:
+            return
+        long = len(approval.arguments) > SHOWN
+        whole = Attachment(f"arguments:{approval.id}", "file", "application/json", f"{approval.id}.json")
+        posted = Posted(
+            question_text(approval, self._clock.now(), shown=not long),
+            BRIDGE,
+            key=prompt_key(approval),
+            files=(whole,) if long else (),
+            buttons=(
+                Button("✅ Approve", f"/approve {approval.id}", token()),
+                Button("❌ Reject", f"/reject {approval.id}", token()),
+                Button("♾ Always here", f"/approve {approval.id} conversation", token()),
+            ),
+        )
+        await self._store.log.record(place, posted)
+
+    async def _tell(self, approval: Approval) -> None:
+        """The prompt loses its buttons and says who decided; that is all that a late press can find."""
+        place = self._place(approval)
+        seq = await self._store.traces.posted(place, prompt_key(approval)) if place else None
+        if seq is None:
+            return
+        shown = len(approval.arguments) <= SHOWN
+        text = f"{question_text(approval, None, shown=shown)}\n\n{outcome_text(approval)}"
+        await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{approval.id}"))
+
+
+def token() -> str:
+    """What a button carries: nothing that could be guessed, or told from another."""
+    return secrets.token_urlsafe(15)
+
+
+def prompt_key(approval: Approval) -> str:
+    return f"prompt:{approval.id}"
+
+
+def question_text(approval: Approval, now: float | None, *, shown: bool) -> str:
+    """The whole question as Markdown: what will run, why it is asked, and for whom. Nothing in it can hide the rest."""
+    arguments = visible(pretty(approval.arguments), lines=True)
+    fence = "`" * max(3, longest_run(arguments, "`") + 1)
+    lines = [
+        f"🔐 Approve this call? `{visible(approval.tool)}`",
+        f"{fence}json\n{arguments}\n{fence}" if shown else "Its arguments are in the file, whole.",
+        f"Why: {quoted(approval.reason)}. Asked for by {quoted(approval.requested_by)}.",
+    ]
+    if approval.route:
+        lines.append(f"It was asked for in {quoted(approval.conversation)}.")
+    if now is not None:
+        if approval.expires_at:
+            lines.append(f"It expires in {max(1, round((approval.expires_at - now) / 60))} min.")
+        lines.append(f"Or write: /approve {approval.id} or /reject {approval.id} REASON")
+    return "\n\n".join(lines)
+
+
+def outcome_text(approval: Approval) -> str:
+    """What became of it, in one line."""
+    note = f": {quoted(approval.note)}" if approval.note else ""
+    match approval.status:
+        case "approved":
+            return f"✅ Approved by {quoted(approval.decided_by)}{note}"
+        case "rejected":
+            return f"❌ Rejected by {quoted(approval.decided_by)}{note}"
+        case "expired":
+            return "⌛ Nobody decided in time: it was not run."
+        case _:
+            return "⏹ The turn was stopped: it was not run."
+
+
+def quoted(text: str) -> str:
+    """Somebody's words inside our Markdown: visible, on one line, and no markup."""
+    return "".join(f"\\{char}" if char in MARKUP else char for char in visible(text))
+
+
+MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
+
+
+def longest_run(text: str, char: str) -> int:
+    """The length of the longest run of a character."""
+    longest = run = 0
+    for each in text:
+        run = run + 1 if each == char else 0
+        longest = max(longest, run)
+    return longest

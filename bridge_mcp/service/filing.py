@@ -1,0 +1,80 @@
+"""Files: which ones may be sent, and those that came with messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio.to_thread
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.engine.addresses import check_text, parse_message
+from bridge_mcp.engine.parcels import MAX_FILE, kind_of, outbox_file
+from bridge_mcp.service.desk import Desk, bounded
+
+__all__ = ["Fetched", "Filing"]
+
+MOST_FILES = 10
+"""Files of one message: what one album holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that came with a message, whole."""
+
+    attachment: Attachment
+    data: bytes
+
+
+class Filing(Desk):
+    """What deals with files."""
+
+    async def fetch_attachment(
+        self, who: Principal, message: str, *, index: int = 0, max_bytes: int = MAX_FILE
+    ) -> Fetched:
+        """The bytes of a message's file; `index` counts from 0.
+
+        Raises:
+            NotFound: there is no such message, or no such file in it.
+            FetchFailed: the file is larger than `max_bytes`, or the platform does not give it (any more).
+        """
+        who.require("read")
+        attachment, channel = await self._attachment(who, message, index)
+        most = bounded("max_bytes", max_bytes, MAX_FILE)
+        return Fetched(attachment, await self._fetch(channel, attachment, most))
+
+    async def _attachment(self, who: Principal, message: str, index: int) -> tuple[Attachment, str]:
+        """A file of a message that `who` may read, and the channel it is on."""
+        conversation, seq = parse_message(message)
+        self._address(who, conversation)
+        found = await self.store.history.message(conversation, seq)
+        if found is None:
+            raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
+        if not 0 <= index < len(found.attachments):
+            has = f"has {len(found.attachments)} files" if found.attachments else "has no file"
+            raise NotFound(f"{message} {has}; there is none with index {index}.", fix="The first one is 0.")
+        return found.attachments[index], conversation.partition("/")[0]
+
+    async def _files(self, who: Principal, files: Sequence[str]) -> tuple[Attachment, ...]:
+        """Files to send, each a path below an outbox folder, or `MESSAGE_ID/INDEX` of one that came in.
+
+        Raises:
+            BadInput: a file is not there, or may not be sent.
+        """
+        if len(files) > MOST_FILES:
+            raise BadInput(f"{len(files)} files are too many.", fix=f"Send at most {MOST_FILES} with one message.")
+        return tuple([await self._file(who, file) for file in files])
+
+    async def _file(self, who: Principal, file: str) -> Attachment:
+        check_text(file, "files", 1_000)
+        message, slash, index = file.rpartition("/")
+        if slash and "#" in message and index.isascii() and index.isdigit():
+            found, channel = await self._attachment(who, message, int(index))
+            # A file of ours is named as it was when it was sent; any other one is its channel's.
+            ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"
+            return Attachment(ref, found.kind, found.mime, found.name, found.size)
+        path = await anyio.to_thread.run_sync(outbox_file, file, self.rules.outbox)
+        kind, mime = kind_of(path.name)
+        return Attachment(f"file:{path}", kind, mime, path.name, path.stat().st_size)
