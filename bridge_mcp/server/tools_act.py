@@ -50,7 +50,7 @@ async def send_message(
     return render.sent(answer)
 
 
-@tool("send", idempotent=True, open_world=True)
+@tool("send", destructive=True, idempotent=True, open_world=True)
 async def edit_message(
     call: ToolCall,
     message: Annotated[str, "Id of a message of yours or of the assistant"],

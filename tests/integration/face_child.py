@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import cast
 
+from bridge_mcp.core.entries import Attachment, Heard, Sender
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.engine.engine import Engine
@@ -80,22 +81,34 @@ async def settled(bridge: Bridge) -> None:
                 await changes.wait(0.05)
 
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
 @asynccontextmanager
 async def running(state: Path) -> AsyncGenerator[Bridge]:
     """A bridge with its engine, for as long as the context lasts."""
     clock = WallClock()
     store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
-    channels = {
-        "local": FakeChannel("local", delivered_by_commit=True, clock=clock),
-        "family": FakeChannel("family", needs_pairing=True, clock=clock),
-    }
+    family = FakeChannel("family", needs_pairing=True, clock=clock)
+    family.files = {"png": PNG, "txt": "Grüße".encode(), "zip": b"PK\0"}
+    channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
     toolbox = small_tools()
     rules = Rules({name: ChannelRules(name, responder="assistant") for name in channels})
     traits = {name: channel.traits for name, channel in channels.items()}
-    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: True)
+
+    async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
+        return await channels[channel].fetch(attachment, most)
+
+    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: True, fetch=fetch)
     engine = asyncio.create_task(Engine(store, rules, channels, FakeModel(answer), toolbox, clock).run())
     try:
         await store.access.pair(Pairing("family", "42", "user", "Ann"))
+        files = (
+            Attachment("png", "image", "image/png", "a.png", len(PNG)),
+            Attachment("txt", "file", "text/plain", "a.txt"),
+            Attachment("zip", "file", "application/zip", "a.zip"),
+        )
+        await store.log.record("family/50", Heard("see", Sender("50", "Eve"), "m1", "off", attachments=files))
         await settled(bridge)
         yield bridge
     finally:

@@ -15,18 +15,22 @@ from tests.integration.face_clients import ERAS, RawChild, answer, over_stdio, r
 
 TOOLS = {
     "read": (
-        "list_channels list_conversations read_messages search_messages wait_for_events wait_for list_approvals "
-        "list_tools get_status"
+        "list_channels list_conversations read_messages search_messages fetch_attachment wait_for_events wait_for "
+        "list_approvals list_tools get_status"
     ),
-    "send": "send_message ask_user run_turn set_responder",
+    "send": "send_message edit_message react ask_user run_turn set_responder",
     "approve": "approve_call reject_call",
     "tools": "call_tool",
     "admin": "list_pairings pair_chat unpair_chat list_grants revoke_grant run_command",
 }
 READ_ONLY = {*TOOLS["read"].split(), "list_pairings", "list_grants"}
-DESTRUCTIVE = {"run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
-IDEMPOTENT = READ_ONLY | {"set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant"}
-OPEN_WORLD = {"send_message", "ask_user", "run_turn", "approve_call", "call_tool"}
+DESTRUCTIVE = {"edit_message", "run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
+IDEMPOTENT = READ_ONLY | {
+    "edit_message", "react", "set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant",
+}  # fmt: skip
+OPEN_WORLD = {
+    "fetch_attachment", "send_message", "edit_message", "react", "ask_user", "run_turn", "approve_call", "call_tool",
+}  # fmt: skip
 
 
 def names_of(*scopes: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,30 @@ async def test_relaying(client: Client) -> None:
     assert [m["id"] for m in found["messages"]] == [sent["message"]]
     listed = await answer(client, "list_conversations", channel="local")
     assert [(c["id"], c["messages"]) for c in listed["conversations"]] == [(CHAT, 1)]
+
+
+async def test_editing_and_reacting(client: Client) -> None:
+    sent = await answer(client, "send_message", conversation="family/42", text="teh answer")
+    new: dict[str, Any] = {"message": sent["message"], "text": "the answer", "buttons": ["OK"], "idempotency_key": "e"}
+    told = [await answer(client, "edit_message", **new) for _ in range(2)]
+    assert [(each["status"], each["repeated"]) for each in told] == [("sent", False), ("sent", True)]
+    assert (await answer(client, "react", message=sent["message"], emoji="👍"))["status"] == "sent"
+    (message,) = (await answer(client, "read_messages", conversation="family/42"))["messages"]
+    assert (message["text"], message["edited"]) == ("the answer", True)
+
+
+async def test_files_that_came_in(client: Client) -> None:
+    message = "family/50#0"
+    text = await answer(client, "fetch_attachment", message=message, index=1)
+    assert (text["text"], text["bytes"], text["name"]) == ("Grüße", 7, "a.txt")
+    image = await client.call_tool("fetch_attachment", {"message": message})
+    assert [block.type for block in image.content] == ["text", "image"]
+    assert image.structured_content is not None
+    assert (image.structured_content["mime"], image.structured_content["bytes"]) == ("image/png", 8)
+    other = await answer(client, "fetch_attachment", message=message, index=2)
+    assert "base64" in other["shown"]
+    whole = await answer(client, "fetch_attachment", message=message, index=2, form="base64")
+    assert b64decode(whole["base64"]) == b"PK\0"
 
 
 async def test_asking_and_answering(client: Client) -> None:
@@ -174,6 +199,16 @@ BAD: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("read_messages", {"conversation": CHAT, "limit": 0}, "bad_input", "limit: expected a whole number from 1 to 200"),
     ("search_messages", {"query": MEGABYTE}, "bad_input", "query has 1,000,000 characters"),
     ("search_messages", {"query": "x", "conversation": "family/77"}, "not_found", "See list_conversations"),
+    ("fetch_attachment", {"message": "family/50#0", "index": 7}, "not_found", "has 3 files"),
+    ("fetch_attachment", {"message": "family/50#0", "max_bytes": 2}, "fetch_failed", "larger than 2 bytes"),
+    ("fetch_attachment", {"message": "family/50"}, "bad_input", "Pass an id from read_messages"),
+    ("edit_message", {"message": "family/42#999", "text": "x"}, "not_found", "See read_messages"),
+    ("edit_message", {"message": "family/77#0", "text": "x"}, "not_paired", "pair add family 77"),
+    ("react", {"message": NOWHERE, "emoji": "x"}, "not_found", "See read_messages"),
+    ("react", {"message": NOWHERE, "emoji": "x" * 40}, "not_found", "See read_messages"),
+    ("send_message", {"conversation": CHAT, "text": "x", "files": ["/etc/passwd"]}, "bad_input", "[files] outbox"),
+    ("send_message", {"conversation": CHAT, "text": "x", "reply_to": NOWHERE}, "not_found", "See read_messages"),
+    ("send_message", {"conversation": CHAT, "text": "x", "buttons": ["a", "a"]}, "bad_input", "20 different texts"),
     ("wait_for_events", {"after": 10**9, "timeout_s": 0}, "bad_input", "future"),
     ("wait_for_events", {"after": -1}, "bad_input", "after: expected a whole number from 0"),
     ("wait_for_events", {"types": ["rain"]}, "bad_input", "There is no event type 'rain'"),
@@ -196,7 +231,7 @@ BAD: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "bad_input",
         "silent: expected true or false",
     ),
-    ("ask_user", {"conversation": CHAT, "question": "?", "choices": ["a", "a"]}, "bad_input", "20 different choices"),
+    ("ask_user", {"conversation": CHAT, "question": "?", "choices": ["a", "a"]}, "bad_input", "20 different"),
     ("ask_user", {"conversation": "family/77", "question": "?"}, "not_paired", "pair add family 77"),
     ("run_turn", {"conversation": CHAT, "text": ""}, "bad_input", "Say what the assistant shall do"),
     ("run_turn", {"conversation": "family/77", "text": "x"}, "not_paired", "pair add family 77"),
