@@ -190,7 +190,7 @@ async def test_a_message_is_whole(store: Store) -> None:
     await store.log.record(HERE, entry, heard("hi", attachments=(file,), reply_to="9"))
     sent, got = await store.history.messages(HERE)
     assert sent == Message(
-        HERE, 0, 1000.0, "out", HOST, "pick", "queued", (file,), (Button("A", "a"),), "42", True, question
+        HERE, 0, 1000.0, "out", HOST, "pick", "queued", (file,), (Button("A", "a"),), "42", True, question, asks=True
     )
     assert got == Message(HERE, 1, 1000.0, "in", ANN, "hi", "received", (file,), reply_to="9")
     assert await store.history.message(HERE, 0) == sent
