@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from bridge_mcp.engine.engine import Engine
+    from bridge_mcp.engine.express import Express
     from bridge_mcp.models.registry import Models
     from bridge_mcp.toolservers.box import NestedToolbox
 
@@ -69,6 +70,8 @@ class Place:
 
     wanted: anyio.Event
     held: bool = False
+    express: Express | None = None
+    """The engine's short way for clients' calls, while it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ async def open_bridge(
             is_engine=lambda: place.held,
             engine_lives=lambda: place.held or engine_lives(config),
             fetch=fetch,
+            express=lambda: place.express,
         )
         assembly = Assembly(config, store, files, bridge, place)
         if models is None:
@@ -218,6 +222,7 @@ class Standby:
                 logger.exception("the engine broke; the face goes on")
             finally:
                 self.assembly.place.held = False
+                self.assembly.place.express = None
                 lock.release()
             broken = 0 if time.monotonic() - began > STEADY_S else broken
             await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
@@ -242,6 +247,7 @@ class Standby:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)
             self.assembly.place.held = True
+            self.assembly.place.express = engine.express
             logger.info("this process is the engine now")
             try:
                 await engine.run()

@@ -75,6 +75,7 @@ EventType: TypeAlias = Literal[
     "approval.voted",
     "approval.decided",
     "tool.started",
+    "tool.progress",
     "tool.finished",
     "turn.finished",
     "turn.stopped",

@@ -51,13 +51,14 @@ from bridge_mcp.core.entries import (
     Summarised,
     call_id,
 )
-from bridge_mcp.core.errors import BadInput, Conflict, ModelFailed, ToolFailed, ToolUncertain
+from bridge_mcp.core.errors import Conflict, ModelFailed
 from bridge_mcp.core.policy import Asking, Policy
 from bridge_mcp.core.summary import summary_text
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 from bridge_mcp.core.transcript import in_view
-from bridge_mcp.engine import reminders
+from bridge_mcp.engine import calling, reminders
 from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.progress import ProgressLane
 from bridge_mcp.engine.requests import Prepared, Requests
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
@@ -79,8 +80,6 @@ Outcome: TypeAlias = Replied | Summarised | Failed
 TOO_LONG = "too_long"
 """The kind of a `ModelFailed` that a shorter request can mend."""
 
-CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
-
 
 def nobody_looks(conversation: str, started: int, text: str) -> None:
     """Where no channel can show a text that is still growing."""
@@ -98,6 +97,8 @@ class Hands:
     clock: Clock
     show_text: Callable[[str, int, str], None] = nobody_looks
     """Is told conversation, the seq of the model call, and its text so far ("": what was shown is void). Cheap."""
+    progress: ProgressLane | None = None
+    """Where the progress of running calls is told."""
     shows: Callable[[str], bool] = lambda conversation: True
     """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
 
@@ -243,16 +244,7 @@ class Drive:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
             begun.append((call, spec, arguments))
-            entries.append(
-                Started(
-                    "tool",
-                    call=call.id,
-                    tool=call.tool,
-                    arguments=arguments,
-                    cleared_by=because,
-                    repeatable=spec.repeatable,
-                )
-            )
+            entries.append(calling.started(call, spec, arguments, because))
         await self._intend(log, policy, *entries)
         caller = requested_by(self.conversation, log)
         for call, spec, arguments in begun:
@@ -263,15 +255,11 @@ class Drive:
 
     def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """What is wrong with a call, as the model is told; "" if nothing is."""
-        try:
-            wrong = self._hands.toolbox.check(spec, parse_arguments(arguments))
-        except BadInput as exc:
-            return str(exc)
-        return f"Not run: these arguments do not fit {spec.name}: {wrong}" if wrong else ""
+        return calling.wrong(self._hands.toolbox, spec, arguments)
 
     async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
-        finished = Finished(call.id, "stopped", CUT_OFF)
+        finished = Finished(call.id, "stopped", calling.CUT_OFF)
         try:
             with scope:
                 finished = await self._outcome(call, spec, arguments, caller)
@@ -281,18 +269,13 @@ class Drive:
             self.signal.set()
 
     async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished:
+        hands = self._hands
         context = CallContext(self.conversation, call.id, caller)
-        try:
-            result = await self._hands.toolbox.call(spec, parse_arguments(arguments), context=context)
-        except ToolUncertain as exc:
-            return Finished(call.id, "unknown", f"{exc} It was not run again; check before you repeat it.")
-        except ToolFailed as exc:
-            return Finished(call.id, "error", str(exc))
-        except Exception:
-            logger.exception("%s: the call %s of %s failed unexpectedly", self.conversation, call.id, spec.name)
-            return Finished(call.id, "unknown", f"{spec.name} failed inside the bridge; its outcome is unknown.")
-        outcome = "error" if result.is_error else "ok"
-        return Finished(call.id, outcome, result.text, result.attachments, result.structured, result.truncated)
+        told = hands.progress.listener(self.conversation, call.id, spec.name) if hands.progress else None
+        finished = await calling.outcome(hands.toolbox, spec, arguments, context, told)
+        if hands.progress is not None:
+            hands.progress.over(self.conversation, call.id)
+        return finished
 
     # -- the model --------------------------------------------------------------------------------------------
 

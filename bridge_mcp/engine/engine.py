@@ -12,10 +12,12 @@ import anyio
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.drive import Hands
+from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.outbox import OutboxLane
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.presence import Presence
+from bridge_mcp.engine.progress import ProgressLane
 from bridge_mcp.engine.prompts import PromptLane
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
@@ -73,6 +75,7 @@ class Engine:
         self._changed = Signal()
         policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = Presence(channels, store.board)
+        self._progress = ProgressLane(store.feed, clock)
         hands = Hands(
             store,
             model,
@@ -81,9 +84,12 @@ class Engine:
             Tails(store.log),
             clock,
             show_text=self._presence.text,
+            progress=self._progress,
             shows=self._presence.shows,
         )
         self._runner = Runner(hands, rules.max_turns, self._presence)
+        self.express = Express(hands, self._runner)
+        """The short way for clients' calls, while this runs."""
         self._outbox = OutboxLane(store, channels, clock, rules.outbox, files)
         traits = {name: channel.traits for name, channel in channels.items()}
         self._intake = Intake(store, rules, traits, clock)
@@ -107,6 +113,7 @@ class Engine:
                 tasks.start_soon(self._presence.run)
                 if self._prompts is not None:
                     tasks.start_soon(self._prompts.run)
+                tasks.start_soon(self._progress.run)
                 tasks.start_soon(self._runner.run)
         finally:
             with anyio.move_on_after(1, shield=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.spending import day_of, over, scopes
@@ -10,6 +13,16 @@ from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
 __all__ = ["Policies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The tools of one channel. With a hundred of them, choosing anew for every step is felt."""
+
+    of: tuple[ToolSpec, ...]
+    """The toolbox's, of which they were chosen: the same tuple as long as nothing changed."""
+    tools: tuple[ToolSpec, ...]
+    by_name: Mapping[str, ToolSpec]
 
 
 class Policies:
@@ -21,6 +34,7 @@ class Policies:
         self._grants = grants
         self._clock = clock
         self._spending = spending
+        self._offered: dict[str, Offered] = {}
 
     def channel(self, conversation: str) -> ChannelRules:
         """The rules of the channel a conversation is on. Clients' own calls may use every server."""
@@ -33,10 +47,23 @@ class Policies:
 
         A client's own calls are answered whole, so it has no use for that.
         """
-        allowed = self.channel(conversation).tool_servers
-        own = [spec for spec in self._toolbox.tools() if spec.name == READ_RESULT]
-        found = [s for s in self._toolbox.tools() if (allowed is None or s.server in allowed) and s not in own]
-        return (*found, *own) if found and not conversation.startswith(f"{CALLS}/") else tuple(found)
+        return self._of(conversation).tools
+
+    def by_name(self, conversation: str) -> Mapping[str, ToolSpec]:
+        """The same by their names."""
+        return self._of(conversation).by_name
+
+    def _of(self, conversation: str) -> Offered:
+        """What a conversation's channel may use, worked out anew when there are other tools than before."""
+        now, channel = self._toolbox.tools(), conversation.partition("/")[0]
+        offered = self._offered.get(channel)
+        if offered is None or offered.of is not now:
+            allowed = self.channel(conversation).tool_servers
+            own = tuple(spec for spec in now if spec.name == READ_RESULT)
+            found = tuple(s for s in now if (allowed is None or s.server in allowed) and s not in own)
+            tools = (*found, *own) if found and channel != CALLS else found
+            offered = self._offered[channel] = Offered(now, tools, {spec.name: spec for spec in tools})
+        return offered
 
     async def spent(self, conversation: str) -> str:
         """Which of the day's caps on models is reached here, in words; "" if none is."""
@@ -51,7 +78,7 @@ class Policies:
         grants: tuple[Grant, ...] = await self._grants.active(self._clock.now()) if calls_open else ()
         return Policy(
             conversation=conversation,
-            tools={spec.name: spec for spec in self.tools(conversation)} if calls_open else {},
+            tools=self.by_name(conversation) if calls_open else {},
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,

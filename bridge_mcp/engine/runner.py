@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import closing
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -31,10 +33,33 @@ class Runner:
         self._paused: dict[str, tuple[float, float]] = {}
         """Until when, and how long that pause is."""
         self._wake = Signal()
+        self._tasks: anyio.abc.TaskGroup | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether anything can be begun."""
+        return self._tasks is not None
+
+    def enter(self, conversation: str) -> Drive | None:
+        """Have a conversation to oneself, until `leave` or `drive`; None if it is driven already, or too many are."""
+        if self._tasks is None or conversation in self._drives or len(self._drives) >= self._max_turns:
+            return None
+        drive = self._drives[conversation] = Drive(conversation, self._hands)
+        return drive
+
+    def leave(self, drive: Drive) -> None:
+        """Give a conversation back in which nothing is left to do."""
+        del self._drives[drive.conversation]
+
+    def start(self, work: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
+        """Begin something beside the drives, which ends with them."""
+        assert self._tasks is not None, "only between `enter` and `leave`"
+        self._tasks.start_soon(work, *args)
 
     async def run(self) -> None:
         """Until cancelled. Conversations that a dead engine left in the middle are due, so they come first."""
         async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             tasks.start_soon(self._follow)
             while True:
                 now = self._hands.clock.now()
@@ -65,9 +90,10 @@ class Runner:
             if len(self._drives) >= self._max_turns:
                 return
             drive = self._drives[conversation] = Drive(conversation, self._hands)
-            tasks.start_soon(self._drive, drive)
+            tasks.start_soon(self.drive, drive)
 
-    async def _drive(self, drive: Drive) -> None:
+    async def drive(self, drive: Drive) -> None:
+        """Drive a conversation that was entered, and leave it."""
         if self._presence is not None:
             self._presence.begin(drive.conversation)
         try:

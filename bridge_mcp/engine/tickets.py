@@ -20,7 +20,7 @@ from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
-__all__ = ["call", "call_conversation", "is_call_of", "look", "parse", "question", "turn"]
+__all__ = ["call", "call_conversation", "is_call_of", "look", "look_at_call", "parse", "question", "turn"]
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
 
@@ -101,7 +101,7 @@ async def look(store: Store, ticket: str, now: float) -> Ticket:
         case "question":
             return look_at_question(log, ticket, parsed, now)
         case _:
-            return look_at_call(log, ticket, parsed)
+            return look_at_call(log, ticket, parsed.conversation)
 
 
 async def look_at_approval(store: Store, ticket: str) -> Ticket:
@@ -153,8 +153,8 @@ def look_at_question(log: Log, ticket: str, parsed: Parsed, now: float) -> Ticke
     return Ticket(ticket, "question", conversation, "open")
 
 
-def look_at_call(log: Log, ticket: str, parsed: Parsed) -> Ticket:
-    conversation = parsed.conversation
+def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
+    """How the ticket of a client's call stands, by the whole log of its conversation."""
     for logged in log:
         match logged.entry:
             case Finished() as e:

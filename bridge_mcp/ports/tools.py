@@ -57,7 +57,7 @@ class Toolbox(Protocol):
     """The tools of all nested servers."""
 
     def tools(self) -> tuple[ToolSpec, ...]:
-        """The tools there are now, in a stable order."""
+        """The tools there are now, in a stable order; the very same tuple as long as nothing changed."""
         ...
 
     def status(self) -> tuple[ServerStatus, ...]: ...

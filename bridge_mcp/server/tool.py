@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from bridge_mcp.core.policy import Principal, Scope
@@ -24,8 +24,8 @@ __all__ = ["Answer", "Illustrated", "Progress", "Tool", "ToolCall", "tool"]
 Answer: TypeAlias = Mapping[str, Any]
 """A JSON object; its shape is one of `shapes`."""
 
-Progress: TypeAlias = Callable[[float, float], Awaitable[None]]
-"""Tells the caller of a wait: seconds gone, seconds at most."""
+Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
+"""Tells the caller of a wait: seconds gone, seconds at most, and words on what is waited for."""
 
 T = TypeVar("T")
 
@@ -40,6 +40,22 @@ class Illustrated:
 
 PROGRESS_S = 5.0
 """How often a caller who asked for progress is told that a wait goes on."""
+NEWS_S = 0.5
+"""The shortest time between two words on what is waited for."""
+
+
+class News:
+    """The latest word on what a caller waits for."""
+
+    def __init__(self) -> None:
+        self.words: str | None = None
+        self.fresh = asyncio.Event()
+
+    def hear(self, progress: float, total: float | None, words: str) -> None:
+        """Take a nested call's progress. Its numbers are its own: they become words beside the seconds of the wait."""
+        share = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
+        self.words = f"{share}: {words}" if words else share
+        self.fresh.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +65,18 @@ class ToolCall:
     bridge: Bridge
     who: Principal
     progress: Progress | None = None
+    news: News = field(default_factory=News)
+
+    @property
+    def hear(self) -> Callable[[float, float | None, str], None] | None:
+        """Where the progress of a nested call goes; None where the caller did not ask for any."""
+        return None if self.progress is None else self.news.hear
 
     async def wait(self, answer: Awaitable[T], most_s: float) -> T:
         """Await an answer that may take up to `most_s` seconds, telling the caller meanwhile."""
         if self.progress is None or most_s <= 0:
             return await answer
-        telling = asyncio.create_task(tell(self.progress, most_s))
+        telling = asyncio.create_task(tell(self.progress, self.news, most_s))
         try:
             return await answer
         finally:
@@ -63,11 +85,14 @@ class ToolCall:
                 await telling
 
 
-async def tell(progress: Progress, most_s: float) -> None:
+async def tell(progress: Progress, news: News, most_s: float) -> None:
     begun = time.monotonic()
     while True:
-        await progress(min(round(time.monotonic() - begun, 3), most_s), most_s)
-        await asyncio.sleep(PROGRESS_S)
+        news.fresh.clear()
+        await progress(min(round(time.monotonic() - begun, 3), most_s), most_s, news.words)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(news.fresh.wait(), PROGRESS_S)
+            await asyncio.sleep(NEWS_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ async def call_tool(
 ) -> shapes.TicketShape:
     """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
     else has to approve the call (you may not) or it runs on."""
-    answer = call.bridge.call_tool(call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key)
+    answer = call.bridge.call_tool(
+        call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key, progress=call.hear
+    )
     return render.ticket(await call.wait(answer, wait_s))
 
 

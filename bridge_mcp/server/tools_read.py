@@ -100,7 +100,9 @@ async def wait_for(
     timeout_s: Seconds = 20,
 ) -> shapes.TicketShape:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
-    return render.ticket(await call.wait(call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s), timeout_s))
+    return render.ticket(
+        await call.wait(call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear), timeout_s)
+    )
 
 
 @tool("read", read_only=True)

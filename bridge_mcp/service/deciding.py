@@ -17,7 +17,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.tools import JSON, canonical
+from bridge_mcp.core.tools import JSON, ToolSpec, canonical
 from bridge_mcp.core.views import Approval
 from bridge_mcp.engine import board, tickets
 from bridge_mcp.engine.addresses import (
@@ -25,7 +25,8 @@ from bridge_mcp.engine.addresses import (
     check_text,
 )
 from bridge_mcp.engine.verdicts import Yes
-from bridge_mcp.service.desk import Desk
+from bridge_mcp.ports import ToolProgress
+from bridge_mcp.service.desk import Desk, bounded_wait
 
 __all__ = ["Deciding", "Yes", "decided"]
 
@@ -117,27 +118,46 @@ class Deciding(Desk):
         *,
         wait_s: float = 20.0,
         idempotency_key: str = "",
+        progress: ToolProgress | None = None,
     ) -> Ticket:
         """Call a nested tool through the same gate as the assistant: a free call answers at once, others wait.
 
-        While the ticket is open it names the approval it waits for; the caller may not give that itself.
+        While the ticket is open it names the approval it waits for; the caller may not give that itself. `progress` is
+        told how far the call is, while this waits, where its server tells.
         """
         who.require("tools")
+        conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
+        express = self._express()
+        spec = express.find(conversation, tool) if express else None
+        if spec is None:
+            express, spec = None, await self._told_tool(tool)
+        wrong = self._check(spec, arguments)
+        if wrong:
+            raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
+        asked = Requested((Call(call_id(0, 0), tool, canonical(dict(arguments))),), by=who.name)
+        ticket = tickets.call(conversation)
+        deadline = self._clock.now() + bounded_wait(wait_s)
+        if idempotency_key and await self.store.log.load(conversation, limit=1):
+            express = None  # it stands in the log already: even a call that only reads is not run again for it
+        try:
+            log = await express.request(conversation, asked, wait_s, progress) if express else ()
+            if log:
+                return tickets.look_at_call(log, ticket, conversation)
+            if log is not None:
+                await self.store.log.intend(conversation, 0, asked)
+        except Conflict:
+            await self._same_request(conversation, asked)
+        left = min(wait_s, max(0.0, deadline - self._clock.now()))
+        return await self._wait(ticket, left, for_people=False, progress=progress)
+
+    async def _told_tool(self, tool: str) -> ToolSpec:
+        """The tool of this name, as the engine last told of it."""
         listed = await board.tools(self.store)
         spec = next((spec for spec in listed.tools if spec.name == tool), None)
         if spec is None:
             known = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
             raise NotFound(f"There is no tool '{tool}'.", fix=f"The tools are: {known}.")
-        wrong = self._check(spec, arguments)
-        if wrong:
-            raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
-        conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
-        asked = Requested((Call(call_id(0, 0), tool, canonical(dict(arguments))),), by=who.name)
-        try:
-            await self.store.log.intend(conversation, 0, asked)
-        except Conflict:
-            await self._same_request(conversation, asked)
-        return await self._wait(tickets.call(conversation), wait_s, for_people=False)
+        return spec
 
 
 def decided(decision: Decision) -> Decision:

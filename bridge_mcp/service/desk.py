@@ -28,6 +28,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_conversation,
 )
+from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.ports import (
     Changes,
@@ -36,6 +37,7 @@ from bridge_mcp.ports import (
     Clock,
     Rules,
     Store,
+    ToolProgress,
 )
 
 __all__ = ["MAX_WAIT_S", "OWNER", "Desk", "SchemaCheck", "bounded", "bounded_wait", "event_types", "keyed", "sender_of"]
@@ -71,6 +73,7 @@ class Desk:
         is_engine: Callable[[], bool] = lambda: False,
         engine_lives: Callable[[], bool] = lambda: True,
         fetch: Fetch | None = None,
+        express: Callable[[], Express | None] = lambda: None,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -82,6 +85,8 @@ class Desk:
         self._is_engine = is_engine
         self._engine_lives = engine_lives
         self._fetch = fetch or no_files
+        self._express = express
+        """The short way for calls, while this process is the engine."""
 
     def _channel_rules(self, channel: str) -> ChannelRules:
         return self.rules.channels.get(channel) or ChannelRules(channel)
@@ -144,8 +149,14 @@ class Desk:
         stored = await self.store.feed.acknowledge(f"{who.name}/{consumer}", -1 if after is None else after)
         return stored if after is None else after
 
-    async def _wait(self, ticket: str, wait_s: float, *, for_people: bool = True) -> Ticket:
-        """How a ticket stands once it is done, or time is up; or, not `for_people`, once it waits for a verdict."""
+    async def _wait(
+        self, ticket: str, wait_s: float, *, for_people: bool = True, progress: ToolProgress | None = None
+    ) -> Ticket:
+        """How a ticket stands once it is done, or time is up; or, not `for_people`, once it waits for a verdict.
+
+        `progress` is told how far the calls of its conversation are, as the engine publishes it.
+        """
+        cursor = await self.store.feed.head() if progress is not None else 0
         with closing(self.store.agenda.watch()) as changes:
             deadline = self._clock.now() + bounded_wait(wait_s)
             while True:
@@ -156,6 +167,18 @@ class Desk:
                 # A question may expire, which nothing that is written tells.
                 left = min(left, 1.0) if found.kind == "question" else left
                 await changed_in(changes, found.conversation, left)
+                if progress is not None:
+                    cursor = await self._pass_on(progress, cursor, found.conversation)
+
+    async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
+        """Tell of the progress that was published since `cursor`; the cursor to go on from."""
+        page = await self.store.feed.read(cursor, 100, types=("tool.progress",), conversation=conversation)
+        for event in page.events:
+            done, total = event.body.get("progress"), event.body.get("total")
+            if isinstance(done, int | float):
+                of = total if isinstance(total, int | float) else None
+                progress(done, of, str(event.body.get("message") or ""))
+        return page.cursor
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
         with closing(self.store.agenda.watch()) as changes:

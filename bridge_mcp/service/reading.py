@@ -30,6 +30,7 @@ from bridge_mcp.engine.addresses import (
 )
 from bridge_mcp.ports import (
     EventPage,
+    ToolProgress,
 )
 from bridge_mcp.service.desk import Desk, bounded, bounded_wait, event_types
 
@@ -125,13 +126,15 @@ class Reading(Desk):
                 after = page.cursor
                 await changes.wait(left)
 
-    async def wait_for(self, who: Principal, ticket: str, *, timeout_s: float = 0.0) -> Ticket:
+    async def wait_for(
+        self, who: Principal, ticket: str, *, timeout_s: float = 0.0, progress: ToolProgress | None = None
+    ) -> Ticket:
         """How a ticket stands, waiting up to `timeout_s` (at most 50) for it to be done."""
         who.require("read")
         # An approval's id does not tell its conversation.
         conversation = tickets.parse(ticket).conversation or (await verdicts.find(self.store, ticket)).conversation
         self._address(who, conversation, calls=True)
-        return await self._wait(ticket, timeout_s)
+        return await self._wait(ticket, timeout_s, progress=progress)
 
     async def list_approvals(
         self, who: Principal, *, conversation: str = "", status: str = "waiting", limit: int = 100

@@ -59,6 +59,7 @@ class FakeToolbox:
         self.accepted: list[str] = []
         """The name of every changed tool that was accepted."""
         self._tools: dict[str, tuple[ToolSpec, ToolFunction]] = {}
+        self._specs: tuple[ToolSpec, ...] = ()
         self._holds: dict[str, Hold] = {}
         self._planned: dict[str, list[ToolFailed]] = {}
         self._progress: dict[str, list[tuple[float, float | None, str]]] = {}
@@ -66,6 +67,7 @@ class FakeToolbox:
     def add(self, spec: ToolSpec, function: ToolFunction) -> None:
         """Have this tool, in place of one of the same name."""
         self._tools[spec.name] = (spec, function)
+        self._specs = tuple(spec for spec, _ in self._tools.values())
 
     def tool(
         self,
@@ -112,7 +114,7 @@ class FakeToolbox:
 
     def tools(self) -> tuple[ToolSpec, ...]:
         """See `ports.Toolbox`; in the order in which they were added."""
-        return tuple(spec for spec, _ in self._tools.values())
+        return self._specs
 
     def status(self) -> tuple[ServerStatus, ...]:
         """One ready server for each first part of a name."""

@@ -72,10 +72,14 @@ class WithBuiltins:
                 raise ConfigError(f"Two built-in tools are called '{each.spec.name}'.")
             self._own[each.spec.name] = each
         self._specs = tuple(each.spec for each in self._own.values())
+        self._all: tuple[tuple[ToolSpec, ...], tuple[ToolSpec, ...]] = ((), self._specs)
 
     def tools(self) -> tuple[ToolSpec, ...]:
         """The nested ones, then the bridge's own, which never change."""
-        return (*self._nested.tools(), *self._specs)
+        nested = self._nested.tools()
+        if self._all[0] is not nested:
+            self._all = (nested, (*nested, *self._specs))
+        return self._all[1]
 
     def status(self) -> tuple[ServerStatus, ...]:
         """How the nested servers are; the bridge's own tools have no server that could fail."""

@@ -131,14 +131,27 @@ async def world(
     async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
         return await channels[channel].fetch(attachment, most)
 
-    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: engine, fetch=fetch)
+    running: list[Engine] = []
+    bridge = Bridge(
+        store,
+        rules,
+        traits,
+        clock=clock,
+        check=toolbox.check,
+        is_engine=lambda: engine,
+        fetch=fetch,
+        express=lambda: running[0].express if running else None,
+    )
     made = World(bridge, store, local, family, model, toolbox, rules, channels, clock)
     try:
         async with anyio.create_task_group() as tasks:
             made.engines = tasks.cancel_scope
             if engine:
-                tasks.start_soon(Engine(store, rules, channels, model, toolbox, clock).run)
+                running.append(Engine(store, rules, channels, model, toolbox, clock))
+                tasks.start_soon(running[0].run)
                 await told_tools(made, toolbox)
+                while not running[0].express.open:
+                    await anyio.lowlevel.checkpoint()
             yield made
             tasks.cancel_scope.cancel()
     finally:

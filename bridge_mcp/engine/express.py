@@ -1,0 +1,201 @@
+"""A client's own calls in the process that is the engine: decided and begun at once, written together.
+
+The usual way of a request is through the log: somebody writes it, the engine notices, decides, writes its intent, runs
+the call, writes the outcome. Here the engine has the request in its hand. The same `decide` is asked of the log as it
+would be, and what it says is written in the same transaction as the request:
+
+- A free call: request and intent together, then the effect, then the outcome.
+- A free call that only reads: nothing that a crash could repeat or hide needs an intent before it. If it is over within
+  `GRACE_S`, request, intent and outcome are one transaction; else request and intent are written while it runs on.
+- Anything else: the request alone, and the conversation is driven as any other.
+
+The answer is given once all of it is on disk, as ever. A crash before that leaves nothing of a call that only reads, or
+an intent without an outcome, which the next engine settles: it is the same log, whichever way it was written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+
+from bridge_mcp.core.decide import Run, decide
+from bridge_mcp.core.entries import Call, Entry, Finished, Log, Logged, Requested
+from bridge_mcp.core.errors import BridgeError, Conflict
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.engine import calling
+from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.runner import Runner
+from bridge_mcp.ports import CallContext, ToolProgress
+
+__all__ = ["GRACE_S", "Express"]
+
+ASK_AGAIN = "Call again with the same idempotency_key: what is in the log is not run twice."
+GRACE_S = 0.1
+"""How long a call that only reads may take until its intent is written."""
+
+
+@dataclass(slots=True)
+class Errand:
+    """One request on its way."""
+
+    conversation: str
+    entry: Requested
+    progress: ToolProgress | None
+    drive: Drive
+    written: anyio.Event = field(default_factory=anyio.Event)
+    """The request stands in the log, or never will through us."""
+    over: anyio.Event = field(default_factory=anyio.Event)
+    """There is nothing more to wait for here."""
+    log: Log | None = None
+    """All of the conversation, if the call has its outcome."""
+    failed: BridgeError | None = None
+    stage: Literal["running", "declaring", "ending"] = "running"
+
+    def end(self, log: Log | None = None, failed: BridgeError | None = None) -> None:
+        """Let go whoever waits."""
+        self.log, self.failed = log, failed
+        self.written.set()
+        self.over.set()
+
+
+class Express:
+    """Runs requests of one call each. Shares conversations with the runner: one of the two drives each."""
+
+    def __init__(self, hands: Hands, runner: Runner) -> None:
+        self._hands = hands
+        self._runner = runner
+
+    @property
+    def open(self) -> bool:
+        """Whether this way is open: while the engine's runner runs."""
+        return self._runner.running
+
+    def find(self, conversation: str, tool: str) -> ToolSpec | None:
+        """The tool of this name, as it is now."""
+        return self._hands.policies.by_name(conversation).get(tool)
+
+    async def request(
+        self, conversation: str, entry: Requested, wait_s: float, progress: ToolProgress | None = None
+    ) -> Log | None:
+        """Write a request of one call, and have it run if it is free to.
+
+        Answers the whole log once the call has its outcome; None when the request stands in the log and its outcome
+        is to be waited for there; nothing, and nothing was written, where this way is not open.
+
+        Raises:
+            Conflict: the conversation has entries already.
+            StoreError: it could not be written.
+        """
+        drive = self._runner.enter(conversation)
+        if drive is None:
+            return ()
+        errand = Errand(conversation, entry, progress, drive)
+        self._runner.start(self._work, errand)
+        with anyio.move_on_after(wait_s):
+            await errand.over.wait()
+        await errand.written.wait()
+        if errand.failed is not None:
+            raise errand.failed
+        return errand.log
+
+    async def _work(self, errand: Errand) -> None:
+        """From the request to the outcome, or to where the conversation is driven as any other."""
+        drive_on = False
+        try:
+            drive_on = await self._begin(errand)
+        except BridgeError as exc:
+            errand.end(failed=exc)
+        finally:
+            if not errand.over.is_set():
+                errand.end(failed=BridgeError("The engine stopped in the middle of this call.", fix=ASK_AGAIN))
+            if not drive_on:
+                self._runner.leave(errand.drive)
+        if drive_on:
+            await self._runner.drive(errand.drive)
+
+    async def _begin(self, errand: Errand) -> bool:
+        """Decide, and go the way that fits; whether there is something left to drive."""
+        hands = self._hands
+        (call,) = errand.entry.calls
+        now = hands.clock.now()
+        policy = await hands.policies.snapshot(errand.conversation, calls_open=True)
+        step = decide((Logged(0, now, errand.entry),), policy, now)
+        spec = policy.tools.get(call.tool)
+        if not isinstance(step, Run) or spec is None:
+            await hands.store.log.intend(errand.conversation, 0, errand.entry)
+            errand.end()
+            return True
+        _, arguments, because = step.calls[0]
+        intent = calling.started(call, spec, arguments, because)
+        if spec.read_only:
+            return await self._look(errand, call, spec, intent)
+        written = await hands.store.log.intend(errand.conversation, 0, errand.entry, intent)
+        errand.written.set()
+        finished = await self._outcome(errand, call, spec, arguments)
+        return await self._finish(errand, written, finished)
+
+    async def _look(self, errand: Errand, call: Call, spec: ToolSpec, intent: Entry) -> bool:
+        """Run a call that only reads, and write everything at its end; or its beginning, if that is long in coming."""
+        late = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._declare, errand, intent)
+        try:
+            finished = await self._outcome(errand, call, spec, call.arguments)
+        finally:
+            late.cancel()
+        if errand.stage == "declaring":
+            await errand.written.wait()
+            if errand.failed is not None:
+                return False
+            await self._hands.store.log.record(errand.conversation, finished)
+            errand.end(await self._hands.store.log.load(errand.conversation))
+            return True
+        errand.stage = "ending"
+        log = await self._hands.store.log.intend(errand.conversation, 0, errand.entry, intent, finished, wake=None)
+        errand.end(log)
+        return False
+
+    async def _declare(self, errand: Errand, intent: Entry) -> None:
+        """Write request and intent of a call that runs on."""
+        if errand.stage != "running":
+            return
+        errand.stage = "declaring"
+        try:
+            await self._hands.store.log.intend(errand.conversation, 0, errand.entry, intent)
+            errand.written.set()
+        except BridgeError as exc:
+            errand.end(failed=exc)
+
+    async def _finish(self, errand: Errand, written: Log, finished: Finished) -> bool:
+        """Write the outcome where it belongs if nothing came in between; whether there is something left to drive."""
+        log = self._hands.store.log
+        try:
+            errand.end((*written, *await log.intend(errand.conversation, len(written), finished, wake=None)))
+            return False
+        except Conflict:
+            await log.record(errand.conversation, finished)
+            errand.end(await log.load(errand.conversation))
+            return True
+
+    async def _outcome(self, errand: Errand, call: Call, spec: ToolSpec, arguments: str) -> Finished:
+        """Run the call."""
+        hands = self._hands
+        context = CallContext(errand.conversation, call.id, errand.entry.by)
+        told = hands.progress.listener(errand.conversation, call.id, spec.name) if hands.progress else None
+        finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(told, errand.progress))
+        if hands.progress is not None:
+            hands.progress.over(errand.conversation, call.id)
+        return finished
+
+
+def both(one: ToolProgress | None, other: ToolProgress | None) -> ToolProgress | None:
+    """Tell two."""
+    if one is None or other is None:
+        return one or other
+
+    def tell(progress: float, total: float | None, words: str) -> None:
+        one(progress, total, words)
+        other(progress, total, words)
+
+    return tell
