@@ -144,6 +144,8 @@ class Reading:
             timeout_s=section.timeout_s,
             first_token_s=section.first_token_s,
             stream=section.stream,
+            tool_calling=section.tool_calling,
+            vision=section.vision,
             params=section.params,
             script_path=self._existing(f"{key}.script", script),
         )

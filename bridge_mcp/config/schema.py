@@ -71,6 +71,8 @@ class ModelSection(Section):
     context_tokens: int | None = Field(default=None, ge=1_000)
     reserve_tokens: int | None = Field(default=None, ge=0)
     max_result_chars: int = Field(default=20_000, ge=200)
+    tool_calling: Literal["auto", "native", "prompt"] = "auto"
+    vision: bool | None = None
     params: dict[str, Any] = {}
     script: Text | None = None
 

@@ -19,6 +19,8 @@ TEMPLATE = """\
 # fallbacks = ["anthropic/claude-sonnet-5"]
 # timeout_s = 300                          # for a whole answer
 # first_token_s = 60                       # for its first word, and between two, where it is streamed
+# tool_calling = "prompt"                  # for a model that cannot call tools itself
+# vision = true                            # for a model at an endpoint of your own that sees images
 # params = { temperature = 0.3 }
 # context_tokens = 128000                  # of question and answer together; what no longer fits is summed up
 # reserve_tokens = 4096                    # of these, for the answer

@@ -65,6 +65,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import Ask as NeedsVerdict
 from bridge_mcp.core.policy import Budget, Free, Policy, Refuse
 from bridge_mcp.core.tools import call_digest, parse_arguments
+from bridge_mcp.core.vain import rounds_in_vain
 
 __all__ = [
     "SPENT",
@@ -433,6 +434,9 @@ def step_of_model(view: View, log: Log, policy: Policy, now: float) -> Step:
         why = view.failed.reason if view.failed else "each attempt ended with the process"
         text = view.failed.text if view.failed else ""
         return stop(view, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP)
+    vain, why = rounds_in_vain(log, turn)
+    if vain >= policy.budget.vain_rounds:
+        return stop(view, f"the model asked {vain} times in a row for calls that cannot be made: {why}", GAVE_UP)
     if policy.spent:
         return stop(view, policy.spent, SPENT)
     spent = budget_spent(log, turn, policy.budget)

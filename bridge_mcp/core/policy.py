@@ -96,6 +96,8 @@ class Budget:
     work_s: float = 900.0
     attempts: int = 4
     """How often one model call, or one repeatable tool call, is begun before it is given up."""
+    vain_rounds: int = 3
+    """How often in a row a model may ask for calls of which not one can be made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from bridge_mcp.core.decide import (
 )
 from bridge_mcp.core.entries import (
     Asked,
+    Attachment,
     Call,
     Cleared,
     Entry,
@@ -99,6 +100,8 @@ class Hands:
     """Is told conversation, the seq of the model call, and its text so far ("": what was shown is void). Cheap."""
     progress: ProgressLane | None = None
     """Where the progress of running calls is told."""
+    fetch: Callable[[str, Attachment], Awaitable[bytes]] | None = None
+    """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
     shows: Callable[[str], bool] = lambda conversation: True
     """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
 
@@ -331,7 +334,10 @@ class Drive:
     async def _attempt(self, step: CallModel, prepared: Prepared, started: int) -> Replied | Failed:
         on_text = self._on_text(started)
         try:
-            reply = await self._hands.model.reply(prepared.request, on_text)
+            request = prepared.request
+            if self._hands.fetch is not None:
+                request = replace(request, fetch=partial(self._hands.fetch, self.conversation))
+            reply = await self._hands.model.reply(request, on_text)
         except ModelFailed as exc:
             if on_text is not None:
                 on_text("")

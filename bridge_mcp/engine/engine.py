@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import anyio
 
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.drive import Hands
@@ -23,6 +25,7 @@ from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import (
+    KEPT,
     Channel,
     ChannelHealth,
     Clock,
@@ -47,6 +50,9 @@ Told: TypeAlias = tuple[
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
 
+MAX_FILE = 5_000_000
+"""Bytes of a file that a model may be shown; more than it is shown in the end."""
+
 RESTART_S = 5.0
 """The pause before a channel that ended unexpectedly is run again."""
 
@@ -70,6 +76,7 @@ class Engine:
         self._store = store
         self._channels = channels
         self._model = model
+        self._files = files
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
@@ -83,6 +90,7 @@ class Engine:
             policies,
             Tails(store.log),
             clock,
+            fetch=self._fetch,
             show_text=self._presence.text,
             progress=self._progress,
             shows=self._presence.shows,
@@ -118,6 +126,15 @@ class Engine:
         finally:
             with anyio.move_on_after(1, shield=True):
                 await board.put_engine(self._store, board.EngineInfo(os.getpid(), 0.0))
+
+    async def _fetch(self, conversation: str, attachment: Attachment) -> bytes:
+        """The bytes of a file of a conversation, for its model."""
+        if attachment.ref.startswith(KEPT) and self._files is not None:
+            return await self._files.read(attachment.ref)
+        channel = self._channels.get(conversation.partition("/")[0])
+        if channel is None:
+            raise FetchFailed(f"There is no channel that holds '{attachment.name or attachment.ref}'.")
+        return await channel.fetch(attachment, MAX_FILE)
 
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""

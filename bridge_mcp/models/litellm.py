@@ -17,6 +17,8 @@ import anyio.to_thread
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.failures import Kind, Trouble, failed, trouble_of
+from bridge_mcp.models.files import Shown
+from bridge_mcp.models.knowledge import Known, look_up
 from bridge_mcp.models.loading import Chunks, Completion, Litellm, load
 from bridge_mcp.models.patience import Patience
 from bridge_mcp.models.settings import ModelSettings
@@ -61,10 +63,16 @@ class LitellmModel:
             await library.close_litellm_async_clients()
             library.in_memory_llm_clients_cache.flush_cache()
 
-    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+    async def known(self) -> Known:
+        """What litellm knows of the model."""
+        return look_up(self.settings.model, (await self._loaded()).model_cost)
+
+    async def reply(
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+    ) -> ModelReply:
         """One call. See `ports.Model`."""
         library = await self._loaded()
-        body = chat_body(self.settings.model, request, self._params)
+        body = chat_body(self.settings.model, request, self._params, shown)
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
         began = time.perf_counter()
         with Patience(self.settings) as patience:

@@ -67,6 +67,8 @@ class Litellm(Protocol):
 
     suppress_debug_info: bool
     modify_params: bool
+    model_cost: Mapping[str, object]
+    """What it knows of models, by their names."""
     in_memory_llm_clients_cache: Cache
 
     def completion(self, **request: object) -> Iterable[object]: ...

@@ -19,6 +19,8 @@ import anyio.to_thread
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.failures import Trouble, failed, trouble_of
+from bridge_mcp.models.files import Shown
+from bridge_mcp.models.knowledge import UNKNOWN, Known, look_up, read_map
 from bridge_mcp.models.patience import Patience
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
@@ -60,6 +62,7 @@ class OpenAIModel:
         self._params = checked_params(settings)
         self._model = settings.model.removeprefix("openai/")
         self._client: AsyncOpenAI | None = None
+        self._known = UNKNOWN
         self._connecting = anyio.Lock()
         self._way = len(STREAMS) - 1 if settings.stream is False else 0
 
@@ -73,10 +76,17 @@ class OpenAIModel:
         if client is not None:
             await client.close()
 
-    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+    async def known(self) -> Known:
+        """Of OpenAI's own models what litellm's map says; of an endpoint's nothing."""
+        await self._connected()
+        return self._known
+
+    async def reply(
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+    ) -> ModelReply:
         """One call. See `ports.Model`."""
         client = await self._connected()
-        body = chat_body(self._model, request, self._params)
+        body = chat_body(self._model, request, self._params, shown)
         began = time.perf_counter()
         with Patience(self.settings) as patience:
             completion = await self._ask(client, body, patience, on_text)
@@ -86,7 +96,8 @@ class OpenAIModel:
     async def _connected(self) -> AsyncOpenAI:
         async with self._connecting:
             if self._client is None:
-                self._client = await anyio.to_thread.run_sync(connect, self.settings, abandon_on_cancel=True)
+                connected = await anyio.to_thread.run_sync(connect, self.settings, abandon_on_cancel=True)
+                self._client, self._known = connected
             return self._client
 
     def _headers(self, omit: Omit) -> dict[str, str | Omit]:
@@ -189,15 +200,15 @@ async def events(response: httpx.Response) -> AsyncIterator[bytes]:
         yield rest[5:].strip()
 
 
-def connect(settings: ModelSettings) -> AsyncOpenAI:
-    """A client for this endpoint alone."""
+def connect(settings: ModelSettings) -> tuple[AsyncOpenAI, Known]:
+    """A client for this endpoint alone, and what is known of the model there."""
     import httpx
     import openai
 
     # Without a base_url this is OpenAI itself, whose key the SDK also finds in the environment.
     nowhere = "none" if settings.base_url else None
     try:
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             api_key=settings.api_key or nowhere,
             base_url=settings.base_url or None,
             max_retries=0,
@@ -205,6 +216,7 @@ def connect(settings: ModelSettings) -> AsyncOpenAI:
         )
     except openai.OpenAIError as exc:
         raise failed(settings, Trouble(str(exc), kind="bad_key")) from None
+    return client, UNKNOWN if settings.base_url else look_up(settings.model, read_map())
 
 
 def refusal(error: APIStatusError) -> Trouble:

@@ -11,9 +11,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.files import Gallery
+from bridge_mcp.models.fitted import Adapter, Fitted
 from bridge_mcp.models.record import Record
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ModelHealth, ModelReply, ModelRequest, OnText
@@ -21,22 +22,6 @@ from bridge_mcp.ports import ModelHealth, ModelReply, ModelRequest, OnText
 __all__ = ["Adapter", "Models", "make_adapter"]
 
 log = logging.getLogger(__name__)
-
-
-class Adapter(Protocol):
-    """One model, with a life of its own."""
-
-    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
-        """See `ports.Model`."""
-        ...
-
-    async def warm(self) -> None:
-        """Load now what the first call would have to wait for."""
-        ...
-
-    async def close(self) -> None:
-        """Give its connections back."""
-        ...
 
 
 class Models:
@@ -49,7 +34,8 @@ class Models:
     def __init__(self, settings: Mapping[str, ModelSettings], now: Callable[[], float] = time.time) -> None:
         self._record = Record(now)
         self._settings = dict(settings)
-        self._adapters: dict[tuple[str, str], Adapter] = {}
+        self._adapters: dict[tuple[str, str], Fitted] = {}
+        self._gallery = Gallery()
         for section in self._settings.values():
             if section.model == SCRIPTED:
                 # Its rules are read now, so that a mistake in them is told before anything starts.
@@ -108,10 +94,10 @@ class Models:
         for fallback in section.fallbacks:
             yield self._settings.get(fallback) or instead(section, fallback)
 
-    def _adapter(self, settings: ModelSettings) -> Adapter:
+    def _adapter(self, settings: ModelSettings) -> Fitted:
         key = (settings.name, settings.model)
         if key not in self._adapters:
-            self._adapters[key] = make_adapter(settings)
+            self._adapters[key] = Fitted(settings, make_adapter(settings), self._gallery)
         return self._adapters[key]
 
 

@@ -5,9 +5,13 @@ What it answers follows from the messages of the request alone, so a restart cha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import canonical
+from bridge_mcp.models.files import Shown
+from bridge_mcp.models.knowledge import Known
 from bridge_mcp.models.script import Script
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText
@@ -23,7 +27,13 @@ class ScriptedModel:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
 
-    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+    async def known(self) -> Known:
+        """It calls tools, and sees nothing."""
+        return Known(calls_tools=True, sees=False)
+
+    async def reply(
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+    ) -> ModelReply:
         """At once, so without a foretaste. The ids of calls follow from the number of messages: stable over restarts.
 
         Raises:

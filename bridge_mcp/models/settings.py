@@ -37,6 +37,10 @@ class ModelSettings:
     """The longest silence before the first token, and between two: only where the answer is streamed."""
     stream: bool | None = None
     """Whether answers are streamed; None: always from an endpoint, and through litellm when somebody is shown them."""
+    tool_calling: Literal["auto", "native", "prompt"] = "auto"
+    """Whether the model calls tools itself, or reads and writes them as text; auto: itself, unless known not to."""
+    vision: bool | None = None
+    """Whether it sees images; None: as far as litellm knows, and at an endpoint not."""
     params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None

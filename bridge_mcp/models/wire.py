@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from bridge_mcp.core.entries import Attachment, Call, Usage
+from bridge_mcp.core.entries import Call, Usage
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.failures import Trouble, failed
+from bridge_mcp.models.files import Shown, note
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
 
@@ -29,6 +30,7 @@ RESERVED = frozenset(
 """Names that `params` may not set, because the bridge does."""
 
 EMPTY = "(a message without text)"
+NOTHING: Mapping[str, Shown] = {}
 
 
 def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
@@ -46,15 +48,18 @@ def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
     return settings.params
 
 
-def chat_body(model: str, request: ModelRequest, params: Mapping[str, JSON]) -> dict[str, JSON]:
+def chat_body(
+    model: str, request: ModelRequest, params: Mapping[str, JSON], shown: Mapping[str, Shown] | None = None
+) -> dict[str, JSON]:
     """The body of a chat completion request, made anew: whoever gets it may change it."""
-    body: dict[str, JSON] = {**params, "model": model, "messages": cast("JSON", chat_messages(request.messages))}
+    messages = chat_messages(request.messages, shown or NOTHING)
+    body: dict[str, JSON] = {**params, "model": model, "messages": cast("JSON", messages)}
     if request.tools:
         body["tools"] = cast("JSON", chat_tools(request.tools))
     return body
 
 
-def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, JSON]]:
+def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -> list[dict[str, JSON]]:
     """The messages; each call with an id that is unique in its message, and its result with the same."""
     ids: dict[str, str] = {}
     out: list[dict[str, JSON]] = []
@@ -67,19 +72,26 @@ def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, JSON]]:
             calls: list[JSON] = [call_of(call, ids[call.id]) for call in message.calls]
             out.append({"role": "assistant", "content": text_of(message) or None, "tool_calls": calls})
         else:
-            out.append({"role": message.role, "content": text_of(message) or EMPTY})
+            out.append({"role": message.role, "content": content_of(message, shown)})
     return out
 
 
-def text_of(message: ChatMessage) -> str:
-    """A message's text, with a note for each file that came with it."""
-    return "\n".join([*([message.text] if message.text else []), *map(note, message.attachments)])
+def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
+    """A message's text, or its parts where it has images to show."""
+    files = shown if message.role == "user" else NOTHING
+    images = [each.image for file in message.attachments if (each := files.get(file.ref)) and each.image]
+    text = text_of(message, files)
+    if not images:
+        return text or EMPTY
+    parts: list[JSON] = [{"type": "image_url", "image_url": {"url": url}} for url in images]
+    return [{"type": "text", "text": text}, *parts] if text else parts
 
 
-def note(attachment: Attachment) -> str:
-    """What the model is told of a file that it cannot see."""
-    told = [attachment.name, attachment.mime, "" if attachment.size is None else f"{attachment.size} bytes"]
-    return f"[{attachment.kind}, not shown here: {', '.join(t for t in told if t) or 'nothing more is known'}]"
+def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
+    """A message's text, with a note for each file that came with it and is not shown as an image."""
+    looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
+    notes = [note(file, each) for file, each in looked if each is None or not each.image]
+    return "\n".join([*([message.text] if message.text else []), *notes])
 
 
 def call_ids(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:

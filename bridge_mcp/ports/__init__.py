@@ -27,7 +27,7 @@ from bridge_mcp.ports.channels import (
 )
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
-from bridge_mcp.ports.models import Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports.models import Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
@@ -52,6 +52,7 @@ __all__ = [
     "Errand",
     "EventPage",
     "Feed",
+    "Fetch",
     "Files",
     "Grants",
     "GroupMode",

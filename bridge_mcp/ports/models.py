@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from bridge_mcp.core.entries import (
-    Usage,
-)
+from bridge_mcp.core.entries import Attachment, Usage
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 
-__all__ = ["Model", "ModelCall", "ModelHealth", "ModelReply", "ModelRequest", "OnText"]
+__all__ = ["Fetch", "Model", "ModelCall", "ModelHealth", "ModelReply", "ModelRequest", "OnText"]
 
 OnText: TypeAlias = Callable[[str], None]
 """Is told the whole text of a reply so far, whenever it has grown; "" when what was told came to nothing.
 
 It is called in the middle of reading the provider's answer: it must be cheap, and must not raise.
 """
+
+
+Fetch: TypeAlias = Callable[[Attachment], Awaitable[bytes]]
+"""Gives the bytes of a file that came with a message. Raises a `BridgeError` where they cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class ModelRequest:
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
     conversation: str = ""
+    fetch: Fetch | None = field(default=None, repr=False, compare=False)
+    """For the files of the messages that the model can be shown; without it they are named only."""
 
 
 @dataclass(frozen=True, slots=True)

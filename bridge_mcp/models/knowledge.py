@@ -1,0 +1,62 @@
+"""What litellm knows of models, from the map that comes with it: who calls tools, who sees, how much fits into one.
+
+The map is a file; reading it takes no import of litellm. Knows no adapter.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+__all__ = ["UNKNOWN", "Known", "look_up", "read_map"]
+
+MAP = "model_prices_and_context_window_backup.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a model; None where nothing is. `reads` is how many tokens fit into a request."""
+
+    calls_tools: bool | None = None
+    sees: bool | None = None
+    reads: int | None = None
+
+
+UNKNOWN = Known()
+
+
+def look_up(model: str, known: Mapping[str, object]) -> Known:
+    """What the map `known` says of a model by its litellm name, or of OpenAI's by their own."""
+    provider, _, name = model.partition("/") if "/" in model else ("openai", "", model)
+    for key in (model, name):
+        entry = known.get(key)
+        if not isinstance(entry, dict):
+            continue
+        told = cast("dict[str, object]", entry)
+        # Several providers have models of one name; only the provider's own entry counts.
+        if key == model or str(told.get("litellm_provider", "")).startswith(provider):
+            break
+    else:
+        return UNKNOWN
+    if told.get("mode") not in ("chat", "responses"):
+        return UNKNOWN
+    reads = told.get("max_input_tokens")
+    return Known(
+        bool(told.get("supports_function_calling")),
+        bool(told.get("supports_vision")),
+        reads if isinstance(reads, int) else None,
+    )
+
+
+def read_map() -> Mapping[str, object]:
+    """The map as it is installed; empty where there is none. Takes some 50 ms, for a worker thread."""
+    spec = importlib.util.find_spec("litellm")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / MAP
+        if path.is_file():
+            return cast("dict[str, object]", json.loads(path.read_bytes()))
+    return {}

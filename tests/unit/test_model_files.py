@@ -1,0 +1,117 @@
+"""Files made ready for a model: what is fetched, what is shown of it, and what is said of the rest."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.files import MAX_IMAGE, MAX_IMAGES, MAX_TEXT, Gallery, Shown, note
+from bridge_mcp.ports import ModelRequest
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
+PHOTO = Attachment("photo", "image", "", "cat.jpg")
+NOTES = Attachment("notes", "file", "", "notes.md", 12)
+
+
+class Shelf:
+    """Where the bytes are."""
+
+    def __init__(self, **files: bytes) -> None:
+        self.files = files
+        self.fetched: list[str] = []
+
+    async def __call__(self, attachment: Attachment) -> bytes:
+        self.fetched.append(attachment.ref)
+        if attachment.ref not in self.files:
+            raise FetchFailed("It is gone.")
+        return self.files[attachment.ref]
+
+
+def asking(shelf: Shelf | None, *messages: tuple[Attachment, ...]) -> ModelRequest:
+    return ModelRequest(
+        "default", tuple(ChatMessage("user", "see", attachments=each) for each in messages), fetch=shelf
+    )
+
+
+async def shown(shelf: Shelf, *attachments: Attachment, sees: bool = True) -> dict[str, Shown]:
+    return await Gallery().show(asking(shelf, attachments), sees=sees)
+
+
+@pytest.mark.parametrize(
+    ("data", "mime"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0more", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8", "image/webp"),
+    ],
+)
+async def test_an_image_becomes_a_data_url_of_its_true_type(data: bytes, mime: str) -> None:
+    found = await shown(Shelf(photo=data), PHOTO)
+    assert found["photo"].image == f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+async def test_an_image_of_no_known_format_is_not_sent() -> None:
+    found = await shown(Shelf(photo=b"<svg>"), PHOTO)
+    assert found["photo"] == Shown(why_not="of a format that models do not see")
+    assert note(PHOTO, found["photo"]) == "[image, not shown here, of a format that models do not see: cat.jpg]"
+
+
+async def test_a_model_that_does_not_see_costs_no_fetching() -> None:
+    shelf = Shelf(photo=PNG)
+    assert await shown(shelf, PHOTO, sees=False) == {}
+    assert shelf.fetched == []
+    assert note(PHOTO) == "[image, not shown here: cat.jpg]"
+
+
+async def test_a_small_text_is_shown_as_text_to_any_model() -> None:
+    found = await shown(Shelf(notes="\ufeffBuy milk – größer".encode()), NOTES, sees=False)
+    assert found["notes"].text == "Buy milk – größer"
+    assert note(NOTES, found["notes"]) == "[file: notes.md, 12 bytes]\nBuy milk – größer\n[end of the file]"
+
+
+async def test_a_long_text_is_cut_and_says_so() -> None:
+    found = await shown(Shelf(notes=b"x" * (MAX_TEXT + 1234)), NOTES)
+    assert found["notes"].text == "x" * MAX_TEXT + "\n… (1,234 more characters)"
+
+
+@pytest.mark.parametrize(("data", "why"), [(b"\xff\xfe\x00", "no text in UTF-8"), (b"a\0b", "no text")])
+async def test_what_is_no_text_is_not_shown_as_one(data: bytes, why: str) -> None:
+    assert (await shown(Shelf(notes=data), NOTES))["notes"] == Shown(why_not=why)
+
+
+async def test_other_files_are_left_alone() -> None:
+    shelf = Shelf(pdf=b"%PDF", clip=b"clip")
+    assert await shown(shelf, Attachment("pdf", "file", "application/pdf"), Attachment("clip", "video")) == {}
+    assert shelf.fetched == []
+
+
+async def test_what_is_too_large_or_gone_is_said() -> None:
+    shelf = Shelf(photo=PNG + b"\0" * MAX_IMAGE)
+    large = Attachment("large", "image", size=MAX_IMAGE + 1)
+    found = await shown(shelf, PHOTO, large, NOTES)
+    assert found["photo"] == found["large"] == Shown(why_not="too large")
+    assert found["notes"] == Shown(why_not="could not be fetched")
+    assert "large" not in shelf.fetched
+
+
+async def test_the_newest_images_are_shown_and_no_more_than_fit() -> None:
+    photos = [Attachment(f"p{number}", "image") for number in range(MAX_IMAGES + 3)]
+    shelf = Shelf(**{photo.ref: PNG for photo in photos})
+    found = await Gallery().show(asking(shelf, *((photo,) for photo in photos)), sees=True)
+    assert set(found) == {photo.ref for photo in photos[3:]}
+
+
+async def test_a_file_is_fetched_once_for_all_the_calls_of_a_turn_but_failures_again() -> None:
+    shelf, gallery = Shelf(photo=PNG), Gallery()
+    for _ in range(3):
+        await gallery.show(asking(shelf, (PHOTO, NOTES)), sees=True)
+    assert sorted(shelf.fetched) == ["notes", "notes", "notes", "photo"]
+
+
+async def test_without_a_way_to_fetch_nothing_is_shown() -> None:
+    assert await Gallery().show(asking(None, (PHOTO,)), sees=True) == {}
