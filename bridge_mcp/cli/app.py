@@ -48,6 +48,7 @@ def make_app() -> App:
     app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
     app.command(approvals_app(f"{cli}.approvals"))
+    app.command(clients_app(f"{cli}.clients"))
     app.command(pair_app(f"{cli}.pairing"))
     return app
 
@@ -59,6 +60,14 @@ def approvals_app(module: str) -> App:
     group.command(f"{module}:reject", name="reject", help="Keep one call from running.")
     group.command(f"{module}:grants", name="grants", help="The standing verdicts that --remember made.")
     group.command(f"{module}:revoke", name="revoke", help="End a standing verdict.")
+    return group
+
+
+def clients_app(module: str) -> App:
+    group = App(name="clients", help="Who may come over HTTP.")
+    group.command(f"{module}:add", name="add", help="Let a client in, and show its token, once.")
+    group.command(f"{module}:list_", name="list", help="Who may come, and what they may do.")
+    group.command(f"{module}:revoke", name="revoke", help="Let a client in no longer, at once.")
     return group
 
 
@@ -79,5 +88,5 @@ def in_order(arguments: Sequence[str]) -> list[str]:
             options.append(left.pop(0))
     if not options or not left or left[0].startswith("-"):
         return list(arguments)
-    words = 2 if left[0] in ("approvals", "pair") else 1
+    words = 2 if left[0] in ("approvals", "clients", "pair") else 1
     return [*left[:words], *options, *left[words:]]

@@ -60,16 +60,22 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
             await until_stopped()
             return
-        from bridge_mcp.server.auth import Client, hash_token
+        from bridge_mcp.core.bearers import hash_token
         from bridge_mcp.server.http import serve_http
+        from bridge_mcp.server.visitors import Client
 
-        clients = [Client(c.name, hash_token(c.token), c.scopes, c.channels) for c in config.clients]
+        clients = [
+            Client(c.name, hash_token(c.token), c.scopes, c.channels, c.conversations) for c in config.clients
+        ]  # fmt: skip
         host = address[0]
         await serve_http(
             assembly.bridge, host, address[1], clients,
             insecure_loopback=insecure_loopback,
             allowed_hosts=config.allowed_hosts,
             allowed_origins=config.allowed_origins,
+            oauth=config.oauth,
+            rate_per_s=config.rate_per_s,
+            burst=config.burst,
             on_ready=lambda port: out.print(Text(f"MCP is served on http://{host}:{port}/mcp. Ctrl-C ends it.")),
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from bridge_mcp.cli.run import loop, prepare, told
 from bridge_mcp.cli.start import StdioOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
-from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.server.claim import Wire, claim
 
 __all__ = ["serve"]
@@ -77,8 +77,9 @@ def principal(config: Config, scopes: str | None) -> Principal:
     """
     client = config.stdio
     if scopes is None:
-        return Principal(client.name, "client", client.scopes, client.channels)
+        return Principal(client.name, "client", client.scopes, client.channels, client.conversations, "mcp")
     names = [name.strip() for name in scopes.split(",") if name.strip()]
     if unknown := [name for name in names if name not in SCOPES]:
         raise BadInput(f"--scopes: there is no scope '{unknown[0]}'.", fix=f"The scopes are: {', '.join(SCOPES)}.")
-    return Principal(client.name, "client", frozenset(s for s in SCOPES if s in names), client.channels)
+    granted: frozenset[Scope] = frozenset(scope for scope in SCOPES if scope in names)
+    return Principal(client.name, "client", granted, client.channels, client.conversations, "mcp")

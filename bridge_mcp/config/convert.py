@@ -12,8 +12,9 @@ from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
+from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.policy import AGENTS, SCOPES, Budget, ToolRule
+from bridge_mcp.core.policy import AGENTS, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.core.window import Window
@@ -115,6 +116,28 @@ class Reading:
         if section.token_env or section.token_file:
             self.problems.add(f"clients.{STDIO}", "a host on stdio shows no token.", "Remove it.")
         return self._limits(STDIO, section, "")
+
+    def oauth(self) -> OAuth | None:
+        """The authorization server whose tokens are taken."""
+        section, key = self.file.http.oauth, "http.oauth"
+        if section is None:
+            return None
+        for name in ("issuer", "jwks_url", "resource"):
+            self.problems.add_unless_web(f"{key}.{name}", getattr(section, name))
+        if not section.scopes:
+            self.problems.add(
+                f"{key}.scopes", "no scope of theirs allows anything here.", 'Add "their-scope" = ["read"].'
+            )
+        self._within(key, section)
+        return OAuth(
+            section.issuer,
+            section.jwks_url,
+            section.resource,
+            section.audience or section.resource,
+            {name: frozenset(scopes) for name, scopes in section.scopes.items()},
+            frozenset(section.channels),
+            frozenset(section.conversations),
+        )
 
     # -- one section each -------------------------------------------------------------------------------------
 
@@ -253,6 +276,8 @@ class Reading:
 
     def _client(self, name: str, section: schema.Client, owners: dict[str, str]) -> Client:
         key = f"clients.{name}"
+        if name in RESERVED:
+            self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
         token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
         if not (section.token_env or section.token_file):
             self.problems.add(key, "a client needs a token.", "Add token_env or token_file.")
@@ -268,10 +293,21 @@ class Reading:
         return self._limits(name, section, token)
 
     def _limits(self, name: str, section: schema.Client, token: str) -> Client:
-        key = f"clients.{name}"
+        self._within(f"clients.{name}", section)
+        return Client(
+            name, frozenset(section.scopes), frozenset(section.channels), frozenset(section.conversations), token
+        )
+
+    def _within(self, key: str, section: schema.Client | schema.OAuth) -> None:
+        """Note limits that point nowhere: they would let nobody in, or be taken for something else."""
         for channel in section.channels:
             self._among(f"{key}.channels", channel, self._channels, "channels")
-        return Client(name, frozenset(section.scopes), frozenset(section.channels), token)
+        for conversation in section.conversations:
+            channel, slash, chat = conversation.partition("/")
+            if not (slash and chat):
+                self.problems.add(f"{key}.conversations", "this is no conversation.", "Write channel/chat_id.")
+            else:
+                self._among(f"{key}.conversations", channel, self._channels, "channels")
 
     # -- what they share --------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ __all__ = [
     "Http",
     "ModelSection",
     "Name",
+    "OAuth",
     "Section",
     "Store",
     "ToolServer",
@@ -172,6 +173,19 @@ class Client(Section):
     token_file: Text | None = None
     scopes: list[ScopeName] = ["read"]
     channels: list[Text] = []
+    conversations: list[Text] = []
+
+
+class OAuth(Section):
+    """[http.oauth]: whose tokens are taken, beside those of clients."""
+
+    issuer: Text
+    jwks_url: Text
+    resource: Text
+    audience: Text | None = None
+    scopes: dict[str, list[ScopeName]] = {}
+    channels: list[Text] = []
+    conversations: list[Text] = []
 
 
 class Http(Section):
@@ -179,6 +193,9 @@ class Http(Section):
 
     allowed_hosts: list[Text] = []
     allowed_origins: list[Text] = []
+    rate_per_s: float = Field(default=200.0, ge=0)
+    burst: int = Field(default=1000, ge=1)
+    oauth: OAuth | None = None
 
 
 class Engine(Section):

@@ -94,11 +94,20 @@ expires_s = 600                            # 0: never
 # [clients.supervisor]                     # over HTTP: bridge-mcp serve --http 127.0.0.1:8765
 # token_env = "SUPERVISOR_TOKEN"
 # scopes = ["read", "approve"]
-# channels = ["family"]                    # without this line: all of them
+# channels = ["family"]                    # without these two lines: everywhere
+# conversations = ["family/42"]
+# # Clients can also be let in, and revoked, while the bridge runs: bridge-mcp clients add NAME --scopes read,approve
 
 # [http]
 # allowed_hosts = ["bridge.example.org"]
 # allowed_origins = ["https://bridge.example.org"]
+# rate_per_s = 200                         # requests of one client in the long run; 0: any number
+# burst = 1000                             # and at once
+# [http.oauth]                             # take tokens (JWT) of an authorization server as well
+# issuer = "https://login.example.org"
+# jwks_url = "https://login.example.org/.well-known/jwks.json"
+# resource = "https://bridge.example.org/mcp"
+# scopes = { "bridge.read" = ["read"], "bridge.approve" = ["read", "approve"] }
 
 # -- limits ------------------------------------------------------------------------------------------------------------
 

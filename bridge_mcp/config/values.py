@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge_mcp.channels.telegram.settings import TelegramSettings
+from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.policy import Scope
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Rules
@@ -28,11 +29,12 @@ class ChannelSettings:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One MCP client; empty `channels` means every channel. Whoever started the process is `stdio`, without a token."""
+    """One MCP client; without limits it may go everywhere. Whoever started the process is `stdio`, without a token."""
 
     name: str
     scopes: frozenset[Scope]
     channels: frozenset[str] = frozenset()
+    conversations: frozenset[str] = frozenset()
     token: str = field(default="", repr=False)
 
 
@@ -58,6 +60,11 @@ class Config:
     max_file: int = 20_000_000
     """Bytes of one kept file, and of all of them together."""
     max_files: int = 1_000_000_000
+    rate_per_s: float = 200.0
+    """Requests that each HTTP client may make in a second, in the long run; 0 for any number."""
+    burst: int = 1000
+    """Requests that each HTTP client may make at once."""
+    oauth: OAuth | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
 

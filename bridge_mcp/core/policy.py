@@ -17,6 +17,7 @@ from bridge_mcp.core.tools import Confirmation, ToolSpec, parse_arguments
 
 __all__ = [
     "AGENTS",
+    "RESERVED",
     "SCOPES",
     "Ask",
     "Asking",
@@ -34,6 +35,9 @@ __all__ = [
 Scope: TypeAlias = Literal["read", "send", "approve", "tools", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
+
+RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
+"""Names that no client over HTTP may have: a verdict by `owner` is the owner's."""
 
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""

@@ -6,7 +6,7 @@ nobody probes. All methods are coroutines of one event loop, and none blocks it.
 
 from __future__ import annotations
 
-from bridge_mcp.ports.access import Access, Board, Grants, Pairing, PairingRequest
+from bridge_mcp.ports.access import Access, Board, Clients, Grants, Pairing, PairingRequest, StoredClient
 from bridge_mcp.ports.channels import (
     Arrival,
     Channel,
@@ -47,6 +47,7 @@ __all__ = [
     "ChannelHealth",
     "ChannelRules",
     "ChannelTraits",
+    "Clients",
     "Clock",
     "Edit",
     "Errand",
@@ -81,6 +82,7 @@ __all__ = [
     "ServerStatus",
     "Spending",
     "Store",
+    "StoredClient",
     "Tap",
     "ToolProgress",
     "Toolbox",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Scope
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["Access", "Board", "Grants", "Pairing", "PairingRequest"]
+__all__ = ["Access", "Board", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class PairingRequest:
     name: str
     at: float
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClient:
+    """A client that may come over HTTP, by a token that was shown once. No limits mean everywhere."""
+
+    name: str
+    token_hash: str = field(repr=False)
+    scopes: frozenset[Scope]
+    channels: frozenset[str] = frozenset()
+    conversations: frozenset[str] = frozenset()
+    by: str = ""
+    created_at: float = 0.0
 
 
 class Access(Protocol):
@@ -71,6 +85,26 @@ class Grants(Protocol):
     async def active(self, now: float) -> tuple[Grant, ...]: ...
 
     async def revoke(self, grant: int) -> bool:
+        """Whether it was there."""
+        ...
+
+
+class Clients(Protocol):
+    """Clients that were let in while the bridge ran, always as it is now: nothing is kept in between."""
+
+    async def add(self, client: StoredClient) -> bool:
+        """False, and nothing done, where the name is taken."""
+        ...
+
+    async def all(self) -> tuple[StoredClient, ...]:
+        """The oldest first."""
+        ...
+
+    async def by_token(self, token_hash: str) -> StoredClient | None:
+        """Whose token this is the hash of. Costs microseconds: it is asked at every request."""
+        ...
+
+    async def revoke(self, name: str) -> bool:
         """Whether it was there."""
         ...
 

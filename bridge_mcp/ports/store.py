@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bridge_mcp.ports.access import Access, Board, Grants
+from bridge_mcp.ports.access import Access, Board, Clients, Grants
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.spending import Spending
@@ -44,6 +44,9 @@ class Store(Protocol):
 
     @property
     def grants(self) -> Grants: ...
+
+    @property
+    def clients(self) -> Clients: ...
 
     @property
     def board(self) -> Board: ...

@@ -1,92 +1,30 @@
-"""The gate before MCP over HTTP: which hosts and origins may speak to it, and which client a bearer token is.
+"""The gate before MCP over HTTP: which hosts and origins may speak to it, who comes, and how often.
 
-It stands before everything else, so that a stranger's body is never read. Knows tokens only as hashes.
+It stands before everything else, so that a stranger's body is never read.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
-from mcp.server.context import ServerRequestContext
-from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge_mcp.core.errors import Denied
-from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.policy import Scope as PolicyScope
+from bridge_mcp.core.bearers import OAuth, hash_token
+from bridge_mcp.server.limits import Buckets
+from bridge_mcp.server.visitors import PRINCIPAL, TOKEN_FIX, Client, Visitor, Visitors
 
 __all__ = ["LOOPBACK", "Client", "Gate", "Visitors", "hash_token", "name_of"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-TOKEN_FIX = "Send 'Authorization: Bearer TOKEN' with the token of a [clients.NAME] section in bridge.toml."
+METADATA = "/.well-known/oauth-protected-resource"
 
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A client that may connect. `token_hash` is what `hash_token` gives; empty `channels` means every channel."""
-
-    name: str
-    token_hash: str
-    scopes: frozenset[PolicyScope]
-    channels: frozenset[str] = frozenset()
-
-
-def hash_token(token: str) -> str:
-    """A token as it is kept: SHA-256 in hex. Tokens are long and random, so that no slow hash is needed."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-class Visitors:
-    """Who the clients are. A request says so by its token; `anybody` comes without one, where that is allowed."""
-
-    def __init__(self, clients: Sequence[Client], anybody: Principal | None = None) -> None:
-        self._clients = tuple(clients)
-        self._users: Mapping[str, AuthenticatedUser] = {
-            c.name: AuthenticatedUser(AccessToken(token="", client_id=c.name, scopes=sorted(c.scopes)))
-            for c in self._clients
-        }
-        self._principals: Mapping[str, Principal] = {
-            c.name: Principal(c.name, "client", c.scopes, c.channels) for c in self._clients
-        }
-        self._anybody = anybody
-
-    def may_pass(self, user: AuthenticatedUser | None, authorization: str) -> bool:
-        """Whether a request may pass: with a known token, or with none where none is asked for."""
-        return user is not None or (self._anybody is not None and not (authorization and self._clients))
-
-    def user(self, authorization: str) -> AuthenticatedUser | None:
-        """Whose token an Authorization header carries. Every hash is compared, in constant time."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return None
-        given, found = hash_token(token.strip()), None
-        for client in self._clients:
-            if hmac.compare_digest(given, client.token_hash):
-                found = self._users[client.name]
-        return found
-
-    def principal_of(self, ctx: ServerRequestContext[Any, Any]) -> Principal:
-        """Who makes a request, from the user that the gate left with its HTTP request.
-
-        Raises:
-            Denied: the request did not come by the gate.
-        """
-        request: object = ctx.request
-        user: object = request.scope.get("user") if isinstance(request, HTTPConnection) else None
-        if isinstance(user, AuthenticatedUser):
-            return self._principals[user.access_token.client_id]
-        if self._anybody is None:
-            raise Denied("This request carries no client.", fix=TOKEN_FIX)
-        return self._anybody
+STRANGERS_PER_S, STRANGERS_AT_ONCE = 5.0, 20
+"""How often an address may come without a known token; known ones from there are not held up by it."""
 
 
 class Gate:
@@ -101,6 +39,8 @@ class Gate:
         path: where `app` is; there is nothing else.
         hosts: names by which this server may be addressed, without ports; empty for any, which is safe with tokens.
         origins: further origins (`https://name`), beside pages of `hosts` and of this machine.
+        rates: how often each client may ask.
+        oauth: the issuer whose tokens are taken; its address is told to whoever comes without one.
     """
 
     def __init__(
@@ -111,12 +51,17 @@ class Gate:
         path: str,
         hosts: frozenset[str],
         origins: frozenset[str] = frozenset(),
+        rates: Buckets | None = None,
+        oauth: OAuth | None = None,
     ) -> None:
         self._app = app
         self._path = path
         self._visitors = visitors
         self._hosts = hosts
         self._origins = origins
+        self._rates = rates or Buckets(0, 1)
+        self._strangers = Buckets(STRANGERS_PER_S, STRANGERS_AT_ONCE)
+        self._oauth = oauth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -130,18 +75,60 @@ class Gate:
             fix = "Add it to the allowed origins, if you trust that page."
             await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
             return
-        if scope["path"].rstrip("/") != self._path:
+        path = scope["path"].rstrip("/")
+        if self._oauth is not None and path in (METADATA, f"{METADATA}{self._path}"):
+            await answer(send, 200, metadata(self._oauth))
+        elif path != self._path:
             await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
-            return
-        authorization = headers.get(b"authorization", b"").decode("latin-1")
-        user = self._visitors.user(authorization)
-        if not self._visitors.may_pass(user, authorization):
+        else:
+            await self._enter(headers.get(b"authorization", b"").decode("latin-1"), scope, receive, send)
+
+    async def _enter(self, authorization: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in whoever is known, as often as they may come."""
+        visitor = await self._visitors.visitor(authorization)
+        if visitor is None:
+            address = (scope.get("client") or ("",))[0]
+            if seconds := self._strangers.take(address):
+                await too_often(send, seconds, "There were too many tries without a known token.")
+                return
             why = "The token is not known." if authorization else "A token is needed."
-            await refuse(send, 401, "invalid_token", why, TOKEN_FIX)
+            await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
             return
-        if user is not None:
-            scope["user"] = user
-        await self._app(scope, receive, send)
+        if seconds := self._rates.take(visitor.principal.name):
+            await too_often(send, seconds, f"{visitor.principal.name} asks too often.")
+            return
+        scope[PRINCIPAL] = visitor.principal
+        if visitor.user is not None:
+            scope["user"] = visitor.user
+        await self._stay(visitor, scope, receive, send)
+
+    async def _stay(self, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, for as long as the visitor may stay."""
+        begun = done = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun, done
+            begun = True
+            done = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        with self._visitors.staying(visitor) as stay:
+            await self._app(scope, receive, noting)
+        if not stay.cancelled_caught or done:
+            return
+        with anyio.move_on_after(1, shield=True):
+            if begun:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                why = "The token is not known any more."
+                await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
+
+    def _challenge(self) -> str:
+        """What else whoever has no token is told in the header."""
+        if self._oauth is None:
+            return ""
+        place = urlsplit(self._oauth.resource)
+        return f', resource_metadata="{place.scheme}://{place.netloc}{METADATA}{place.path.rstrip("/")}"'
 
 
 def name_of(url: str) -> str:
@@ -152,10 +139,33 @@ def name_of(url: str) -> str:
         return ""
 
 
-async def refuse(send: Send, status: int, code: str, message: str, fix: str) -> None:
-    body = json.dumps({"error": code, "error_description": f"{message} {fix}"}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+def metadata(oauth: OAuth) -> Mapping[str, Any]:
+    """What this resource server tells of itself (RFC 9728)."""
+    return {
+        "resource": oauth.resource,
+        "authorization_servers": [oauth.issuer],
+        "scopes_supported": sorted(oauth.scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "bridge-mcp",
+    }
+
+
+async def too_often(send: Send, seconds: int, message: str) -> None:
+    headers = {"retry-after": str(seconds)}
+    body = {"error": "too_many_requests", "error_description": f"{message} Try again in {seconds} s."}
+    await answer(send, 429, body, headers)
+
+
+async def refuse(send: Send, status: int, code: str, message: str, fix: str, challenge: str = "") -> None:
+    headers: dict[str, str] = {}
     if status == 401:
-        headers.append((b"www-authenticate", f'Bearer realm="bridge-mcp", error="{code}"'.encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers["www-authenticate"] = f'Bearer realm="bridge-mcp", error="{code}"{challenge}'
+    await answer(send, status, {"error": code, "error_description": f"{message} {fix}"}, headers)
+
+
+async def answer(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    text = json.dumps(body).encode()
+    told = {"content-type": "application/json", "content-length": str(len(text)), **(headers or {})}
+    lines = [(name.encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": text})

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 
+from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
 from bridge_mcp.server.bodies import Bodies
+from bridge_mcp.server.limits import Buckets
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -43,6 +45,9 @@ async def serve_http(
     insecure_loopback: bool = False,
     allowed_hosts: Sequence[str] = (),
     allowed_origins: Sequence[str] = (),
+    oauth: OAuth | None = None,
+    rate_per_s: float = 200.0,
+    burst: int = 1000,
     stateless: bool = False,
     on_ready: Callable[[int], object] = lambda port: None,
 ) -> None:
@@ -52,17 +57,22 @@ async def serve_http(
         bridge: the service.
         host: the address to listen on.
         port: the TCP port; 0 for any free one.
-        clients: who may connect, by bearer token.
+        clients: who may connect, by bearer token, beside those in the store.
         insecure_loopback: let every process of this machine in without a token, with the scopes of stdio.
         allowed_hosts: names by which clients reach this server, beside `host` and those of this machine.
         allowed_origins: origins of web pages that may use it.
+        oauth: an issuer whose tokens are taken too.
+        rate_per_s: requests that each client may make in a second, in the long run; 0 for any number.
+        burst: requests that each client may make at once.
         stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
         on_ready: called once with the port, when connections are answered.
 
     Raises:
         ConfigError: nobody could connect, anybody could, or the address is not free.
     """
-    visitors = admitted(host, clients, insecure_loopback)
+    stored = bridge.store.clients
+    somebody = bool(clients or oauth or await stored.all())
+    visitors = Visitors(clients, admitted(host, somebody, insecure_loopback), stored, oauth)
     face = Face(bridge, visitors.principal_of)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
@@ -71,6 +81,8 @@ async def serve_http(
         path=PATH,
         hosts=hosts_of(host, allowed_hosts),
         origins=frozenset(allowed_origins),
+        rates=Buckets(rate_per_s, burst),
+        oauth=oauth,
     )
     with listening(host, port) as listener:
         server = Server(configured(app), lambda: on_ready(listener.getsockname()[1]))
@@ -78,7 +90,11 @@ async def serve_http(
         try:
             async with sessions.run():
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
-                await ended(serving)
+                watching = asyncio.create_task(visitors.watch(bridge.store.agenda))
+                try:
+                    await ended(serving)
+                finally:
+                    watching.cancel()
                 face.push.close()
         finally:
             # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
@@ -130,8 +146,8 @@ def configured(app: Gate) -> uvicorn.Config:
     )
 
 
-def admitted(host: str, clients: Sequence[Client], insecure_loopback: bool) -> Visitors:
-    """Who may come in.
+def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
+    """Who comes without a token, if that is allowed. `somebody` says whether anybody has one.
 
     Raises:
         ConfigError: nobody could, or anybody on the network could.
@@ -139,14 +155,14 @@ def admitted(host: str, clients: Sequence[Client], insecure_loopback: bool) -> V
     if insecure_loopback and host not in LOOPBACK:
         raise ConfigError(
             f"Without tokens, {host} would let in whoever reaches it.",
-            fix="Listen on 127.0.0.1, or give each client a token under [clients] in bridge.toml.",
+            fix="Listen on 127.0.0.1, or give each client a token: bridge-mcp clients add NAME.",
         )
-    if not clients and not insecure_loopback:
+    if not somebody and not insecure_loopback:
         raise ConfigError(
             "No client has a token, so nobody could connect over HTTP.",
-            fix="Add a [clients.NAME] section with token_env and scopes to bridge.toml.",
+            fix="Make one with: bridge-mcp clients add NAME --scopes read,send (or [clients.NAME] in bridge.toml).",
         )
-    return Visitors(clients, Principal("loopback", "client", STDIO_SCOPES) if insecure_loopback else None)
+    return Principal("loopback", "client", STDIO_SCOPES, via="mcp") if insecure_loopback else None
 
 
 def hosts_of(host: str, allowed: Sequence[str]) -> frozenset[str]:

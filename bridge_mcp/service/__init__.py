@@ -8,6 +8,7 @@ no platform. Times are epoch seconds, durations seconds, ids the strings that ot
 from __future__ import annotations
 
 from bridge_mcp.service.administration import Administration
+from bridge_mcp.service.clients import Clients
 from bridge_mcp.service.deciding import Deciding, Yes, decided
 from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.filing import Fetched
@@ -17,5 +18,5 @@ from bridge_mcp.service.sending import Sending
 __all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided"]
 
 
-class Bridge(Reading, Sending, Deciding, Administration):
+class Bridge(Reading, Sending, Deciding, Administration, Clients):
     """The bridge, as whoever drives it sees it."""

@@ -7,6 +7,7 @@ from typing import Literal
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.views import Event
 from bridge_mcp.engine import commands, control
 from bridge_mcp.ports import (
     Pairing,
@@ -60,13 +61,15 @@ class Administration(Desk):
     async def list_grants(self, who: Principal) -> tuple[Grant, ...]:
         """The standing verdicts in force."""
         who.require("admin")
-        return await self.store.grants.active(self._clock.now())
+        return tuple([grant for grant in await self.store.grants.active(self._clock.now()) if touches(who, grant)])
 
     async def revoke_grant(self, who: Principal, grant: int) -> None:
         """End a standing verdict; calls that were running go on."""
-        who.require("admin")
-        if not await self.store.grants.revoke(grant):
+        found = next((each for each in await self.list_grants(who) if each.id == grant), None)
+        if found is None or not await self.store.grants.revoke(grant):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
+        body = {"grant": grant, "tool": found.tool, "by": who.name}
+        await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), dict(body)))
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""
@@ -75,3 +78,10 @@ class Administration(Desk):
         return await commands.run(
             commands.Scene(self.store, self.rules, self.traits, self._clock), who, conversation, command
         )
+
+
+def touches(who: Principal, grant: Grant) -> bool:
+    """Whether a grant holds nowhere but within the limits of `who`."""
+    if not who.within:
+        return True
+    return who.sees(grant.conversation) if "/" in grant.conversation else grant.conversation in who.channels

@@ -44,6 +44,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "sqlite3": frozenset({"stores"}),
     "jsonschema": frozenset({"toolservers"}),
     "referencing": frozenset({"toolservers"}),
+    "jwt": frozenset({"server"}),
     "pydantic": frozenset({"server", "config", "toolservers"}),
     "starlette": frozenset({"server", "testing"}),
     "uvicorn": frozenset({"server", "testing", "channels"}),

@@ -22,6 +22,7 @@ MAY_SCAN = {
     "unindexed": {"SCAN indexed"},
     "indexed": {"SCAN indexed"},
     "grants": {"SCAN grants"},
+    "clients": {"SCAN clients"},
     "requests": {"SCAN pairing_requests"},
     "expire_requests": {"SCAN pairing_requests"},
     # What is limited: the first rows of an index, and the rows that were found so.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge_mcp.core.chain import FIRST, link
 from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import (
     Cleared,
@@ -79,7 +80,8 @@ class Append:
             self._messages,
             self._last_at,
             self._last_text,
-        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "")
+            self._tip,
+        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "", FIRST)
         self._due_changed = self._listed_changed = self._granted = False
 
     def seq_of(self, key: str | None) -> int | None:
@@ -94,9 +96,11 @@ class Append:
             self._id = session.run("found", name=self.name, channel=self._channel, at=self._now).lastrowid
             self._new = False
         at = max(self._now, self._at)
-        if not session.run("append", id=self._id, seq=seq, at=at, key=prepared.key, body=prepared.body).rowcount:
+        tip = link(self._tip, self.name, seq, at, prepared.body)
+        values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body, "link": tip}
+        if not session.run("append", **values).rowcount:
             return None
-        self.head, self._at = seq + 1, at
+        self.head, self._at, self._tip = seq + 1, at, tip
         logged = Logged(seq, at, prepared.entry)
         if wakes(prepared.entry):
             self.woken = seq
@@ -114,7 +118,8 @@ class Append:
 
     def close(self) -> None:
         """Write the conversation's row back."""
-        place = {"id": self._id, "head": self.head, "at": self._at, "calling": self.calling, "woken": self.woken}
+        place = {"id": self._id, "head": self.head, "at": self._at, "tip": self._tip}
+        place |= {"calling": self.calling, "woken": self.woken}
         due = {"wake_at": self._wake_at, "due_since": self._due_since}
         listed = {
             "title": self._title,

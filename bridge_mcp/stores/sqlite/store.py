@@ -9,6 +9,7 @@ from bridge_mcp.ports import Clock
 from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard, SqliteGrants
 from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
 from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
+from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
 from bridge_mcp.stores.sqlite.history import SqliteHistory
 from bridge_mcp.stores.sqlite.log import SqliteLog
@@ -59,6 +60,7 @@ class SqliteStore:
         self.spending = SqliteSpending(reader)
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
+        self.clients = SqliteClients(reader, writer)
         self.board = SqliteBoard(reader, writer)
 
     async def verify(self, conversation: str = "") -> tuple[str, ...]:

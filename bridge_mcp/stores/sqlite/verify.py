@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from bridge_mcp.core.chain import FIRST, link
 from bridge_mcp.core.entries import (
     Cleared,
     Configured,
@@ -95,6 +96,7 @@ class Expected:
 
     head: int = 0
     at: float = 0.0
+    tip: bytes = FIRST
     calling: int | None = None
     woken: int = -1
     title: str = ""
@@ -121,7 +123,11 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
         yield f"{name}: there is no such conversation"
         return
     expected = Expected()
-    for seq, at, stored_key, body in session.rows("entries", id=row[0]):
+    for seq, at, stored_key, body, sealed in session.rows("entries", id=row[0]):
+        expected.tip = link(expected.tip, name, seq, at, body)
+        if sealed != expected.tip:
+            yield f"{name}, entry {seq}: its seal is broken: it, or an entry before it, is not what was written"
+            expected.tip = sealed  # what follows is judged by itself
         try:
             here = logged(name, seq, at, body)
         except StoreError as exc:
@@ -243,10 +249,11 @@ def settle(expected: Expected, seq: int, told: Standing) -> None:
 
 def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
     """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
-    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text = row
+    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip = row
     for what, stored, by_log in (
         ("next entry", head, expected.head),
         ("time", at, expected.at),
+        ("newest seal", tip, expected.tip),
         ("open model call", calling, expected.calling),
         ("last entry that wakes", woken, expected.woken),
         ("title", title, expected.title),

@@ -7,6 +7,7 @@ CREATE TABLE conversations (
     channel TEXT NOT NULL,
     head INTEGER NOT NULL,              -- the seq that the next entry gets
     at REAL NOT NULL,                   -- of the last entry
+    tip BLOB NOT NULL,                  -- its link (core/chain.py)
     calling INTEGER,                    -- seq of the model call whose outcome is still wanted
     woken INTEGER NOT NULL,             -- seq of the last entry that wakes, -1 for none
     wake_at REAL,                       -- when there is something to do: 0 now, NULL not by itself
@@ -28,6 +29,7 @@ CREATE TABLE log (
     at REAL NOT NULL,
     key TEXT,                           -- at most one entry of a conversation has it
     body TEXT NOT NULL,                 -- core/codec.py
+    link BLOB NOT NULL,                 -- core/chain.py
     PRIMARY KEY (conversation, seq)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX log_keys ON log (conversation, key) WHERE key IS NOT NULL;
@@ -142,6 +144,18 @@ CREATE TABLE grants (
     conversation TEXT NOT NULL,
     arguments TEXT NOT NULL,
     expires_at REAL NOT NULL,
+    by TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+
+-- Who may come over HTTP, beside those of the configuration. Of a token only the hash is kept.
+CREATE TABLE clients (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    token_hash TEXT NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,
+    channels TEXT NOT NULL,
+    conversations TEXT NOT NULL,
     by TEXT NOT NULL,
     created_at REAL NOT NULL
 );

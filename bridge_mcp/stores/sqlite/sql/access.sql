@@ -47,6 +47,22 @@ ORDER BY id;
 -- name: revoke_grant(id)!
 DELETE FROM grants WHERE id = :id;
 
+-- name: add_client(name, token_hash, scopes, channels, conversations, by, created_at)!
+-- Nothing happens where the name is taken.
+INSERT INTO clients (name, token_hash, scopes, channels, conversations, by, created_at)
+VALUES (:name, :token_hash, :scopes, :channels, :conversations, :by, :created_at)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: clients()
+SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM clients ORDER BY id;
+
+-- name: client_by_token(token_hash)^
+SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM clients
+WHERE token_hash = :token_hash;
+
+-- name: revoke_client(name)!
+DELETE FROM clients WHERE name = :name;
+
 -- name: notice(name)$
 SELECT body FROM board WHERE name = :name;
 

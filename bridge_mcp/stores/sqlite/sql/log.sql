@@ -1,6 +1,7 @@
 -- name: place(name)^
 -- What an append must know of the conversation.
-SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text
+SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
+    tip
 FROM conversations
 WHERE name = :name;
 
@@ -13,13 +14,13 @@ SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq
 -- name: found(name, channel, at)!
 -- A conversation begins; the appends that follow fill it in.
 INSERT INTO conversations
-    (name, channel, head, at, woken, due_since, title, messages, last_at, last_text)
-VALUES (:name, :channel, 0, 0, -1, 0, '', 0, :at, '');
+    (name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text)
+VALUES (:name, :channel, 0, 0, x'', -1, 0, '', 0, :at, '');
 
--- name: append(id, seq, at, key, body)!
+-- name: append(id, seq, at, key, body, link)!
 -- Nothing happens where the key is taken.
-INSERT INTO log (conversation, seq, at, key, body)
-VALUES (:id, :seq, :at, :key, :body)
+INSERT INTO log (conversation, seq, at, key, body, link)
+VALUES (:id, :seq, :at, :key, :body, :link)
 ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
 
 -- name: keyed(id, key)$
@@ -33,23 +34,23 @@ WHERE c.name = :name AND l.key = :key;
 
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
--- name: advance(id, head, at, calling, woken)!
-UPDATE conversations SET head = :head, at = :at, calling = :calling, woken = :woken WHERE id = :id;
+-- name: advance(id, head, at, tip, calling, woken)!
+UPDATE conversations SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken WHERE id = :id;
 
--- name: advance_due(id, head, at, calling, woken, wake_at, due_since)!
+-- name: advance_due(id, head, at, tip, calling, woken, wake_at, due_since)!
 UPDATE conversations
-SET head = :head, at = :at, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since
 WHERE id = :id;
 
--- name: advance_listed(id, head, at, calling, woken, title, responder, messages, last_at, last_text)!
+-- name: advance_listed(id, head, at, tip, calling, woken, title, responder, messages, last_at, last_text)!
 UPDATE conversations
-SET head = :head, at = :at, calling = :calling, woken = :woken,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: advance_both(id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text)!
+-- name: advance_both(id, head, at, tip, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text)!
 UPDATE conversations
-SET head = :head, at = :at, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 

@@ -2,7 +2,7 @@
 SELECT name FROM conversations ORDER BY name;
 
 -- name: entries(id)
-SELECT seq, at, key, body FROM log WHERE conversation = :id ORDER BY seq;
+SELECT seq, at, key, body, link FROM log WHERE conversation = :id ORDER BY seq;
 
 -- name: message_rows(id)
 SELECT seq, status, reason, platform_ids FROM messages WHERE conversation = :id ORDER BY seq;

@@ -1,0 +1,185 @@
+"""Who comes over HTTP: the client that a bearer token stands for, and for how long it stands for it.
+
+Tokens are of three kinds: those of the configuration, those that were made while the bridge ran (and may be revoked at
+any time, by any process), and those of an OAuth issuer. Knows tokens only as hashes, and no HTTP but one header.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.context import ServerRequestContext
+from starlette.requests import HTTPConnection
+
+from bridge_mcp.core.bearers import OAuth, hash_token
+from bridge_mcp.core.errors import Denied
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.policy import Scope as PolicyScope
+from bridge_mcp.ports import Agenda, Clients
+from bridge_mcp.server.oauth import JwtVerifier, principal_of
+
+__all__ = ["TOKEN_FIX", "Client", "Visitor", "Visitors"]
+
+logger = logging.getLogger(__name__)
+
+TOKEN_FIX = "Send 'Authorization: Bearer TOKEN': one of [clients.NAME] in bridge.toml, or of bridge-mcp clients add."
+
+PRINCIPAL = "bridge_mcp.principal"
+"""Where the gate leaves who comes, in a request's scope."""
+
+LOOK_S = 30.0
+"""How often open requests are looked at though nothing seems to have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client of the configuration. `token_hash` is what `hash_token` gives; no limits mean everywhere."""
+
+    name: str
+    token_hash: str
+    scopes: frozenset[PolicyScope]
+    channels: frozenset[str] = frozenset()
+    conversations: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whoever makes a request. `user` is how the SDK tells sessions apart."""
+
+    principal: Principal
+    user: AuthenticatedUser | None = None
+    stored: str = ""
+    """The hash of its token, where that may be revoked."""
+    until: float = 0.0
+    """When its token runs out, in epoch seconds; 0 for never."""
+
+
+@dataclass(eq=False, slots=True)
+class Stay:
+    """One request that is under way."""
+
+    visitor: Visitor
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class Visitors:
+    """Who may come in.
+
+    Args:
+        clients: those of the configuration.
+        anybody: who comes without a token, where that is allowed.
+        stored: those that were let in while the bridge ran.
+        oauth: whose tokens are taken beside.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        anybody: Principal | None = None,
+        stored: Clients | None = None,
+        oauth: OAuth | None = None,
+    ) -> None:
+        self._known: Mapping[str, Visitor] = {
+            c.token_hash: Visitor(
+                Principal(c.name, "client", c.scopes, c.channels, c.conversations, "mcp"), user_of(c.name, c.scopes)
+            )
+            for c in clients
+        }
+        self._anybody = anybody
+        self._stored = stored
+        self._oauth = oauth
+        self._verifier = JwtVerifier(oauth) if oauth else None
+        self._stays: set[Stay] = set()
+
+    async def visitor(self, authorization: str) -> Visitor | None:
+        """Whose token an Authorization header carries; without one, whoever comes so; None for nobody known."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() == "bearer" and token:
+            found = await self._by_token(token)
+            if found is not None:
+                return found
+        tokens_are_asked_for = bool(self._known) or self._oauth is not None
+        if self._anybody is None or (authorization and tokens_are_asked_for):
+            return None
+        return Visitor(self._anybody)
+
+    async def _by_token(self, token: str) -> Visitor | None:
+        given, found = hash_token(token), None
+        for token_hash, visitor in self._known.items():  # all of them, each in constant time
+            if hmac.compare_digest(given, token_hash):
+                found = visitor
+        if found is None:
+            found = await self._by_stored(given)
+        if found is None and self._verifier is not None and self._oauth is not None and token.count(".") == 2:
+            verified = await self._verifier.verify_token(token)
+            if verified is not None:
+                who = principal_of(verified, self._oauth)
+                found = Visitor(who, AuthenticatedUser(verified), until=float(verified.expires_at or 0))
+        return found
+
+    async def _by_stored(self, token_hash: str) -> Visitor | None:
+        client = await self._stored.by_token(token_hash) if self._stored is not None else None
+        if client is None:
+            return None
+        who = Principal(client.name, "client", client.scopes, client.channels, client.conversations, "mcp")
+        # A name that was given away again is another client: sessions are told apart by the token too.
+        return Visitor(who, user_of(f"{client.name}:{token_hash[:16]}", client.scopes), token_hash)
+
+    def principal_of(self, ctx: ServerRequestContext[Any, Any]) -> Principal:
+        """Who makes a request, as the gate left it with its HTTP request.
+
+        Raises:
+            Denied: the request did not come by the gate.
+        """
+        request: object = ctx.request
+        found: object = request.scope.get(PRINCIPAL) if isinstance(request, HTTPConnection) else None
+        if isinstance(found, Principal):
+            return found
+        raise Denied("This request carries no client.", fix=TOKEN_FIX)
+
+    # -- while they are here ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def staying(self, visitor: Visitor) -> Generator[anyio.CancelScope]:
+        """A scope that is cancelled as soon as the visitor's token holds no longer: streams stay open for hours."""
+        stay = Stay(visitor)
+        if visitor.until:
+            stay.scope.deadline = anyio.current_time() + max(0.0, visitor.until - time.time())
+        if visitor.stored:
+            self._stays.add(stay)
+        try:
+            with stay.scope:
+                yield stay.scope
+        finally:
+            self._stays.discard(stay)
+
+    async def watch(self, agenda: Agenda) -> None:
+        """Until cancelled: notice what is revoked, here or by another process, and end what was open."""
+        if self._stored is None:
+            return
+        with closing(agenda.watch()) as changes:
+            while True:
+                changed = await changes.wait(LOOK_S)
+                # What is revoked concerns no conversation; commits of other processes are told as None.
+                if self._stays and not changed:
+                    await self._end_revoked(self._stored)
+
+    async def _end_revoked(self, stored: Clients) -> None:
+        valid = {client.token_hash for client in await stored.all()}
+        for stay in [stay for stay in self._stays if stay.visitor.stored not in valid]:
+            logger.info("%s was revoked; an open request of it ends", stay.visitor.principal.name)
+            stay.scope.cancel()
+
+
+def user_of(name: str, scopes: frozenset[PolicyScope]) -> AuthenticatedUser:
+    return AuthenticatedUser(AccessToken(token="", client_id=name, scopes=sorted(scopes)))

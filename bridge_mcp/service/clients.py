@@ -1,0 +1,105 @@
+"""Clients over HTTP: let in, listed, revoked. A token is shown once, and kept as a hash."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from bridge_mcp.core.bearers import hash_token
+from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
+from bridge_mcp.core.policy import RESERVED, SCOPES, Principal, Scope
+from bridge_mcp.core.views import Event
+from bridge_mcp.engine.addresses import parse_conversation
+from bridge_mcp.ports import StoredClient
+from bridge_mcp.service.desk import Desk
+
+__all__ = ["Clients"]
+
+Kind: TypeAlias = Literal["client.added", "client.revoked"]
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+PREFIX = "bridge_"
+"""What tokens begin with, so that people and scanners see what was found."""
+
+
+class Clients(Desk):
+    """What needs the scope `admin`, without limits: whoever is limited lets nobody in."""
+
+    async def add_client(
+        self,
+        who: Principal,
+        name: str,
+        *,
+        scopes: Collection[str] = ("read",),
+        channels: Collection[str] = (),
+        conversations: Collection[str] = (),
+        taken: Collection[str] = (),
+    ) -> tuple[StoredClient, str]:
+        """Let a client in. Answers it and its token, which nobody can be told again.
+
+        Without `channels` and `conversations` it may go everywhere. `taken` are names that the configuration gives.
+
+        Raises:
+            BadInput: the name is taken or not usable; a scope, a channel or a conversation does not exist.
+        """
+        self._unlimited(who)
+        if not NAME.fullmatch(name) or name in RESERVED:
+            raise BadInput(f"'{name[:80]}' is no name for a client.", fix="Use letters, digits, '_', '.', '-'.")
+        granted = scopes_of(scopes)
+        for channel in channels:
+            if channel not in self.traits:
+                raise BadInput(f"There is no channel '{channel[:80]}'.", fix=f"The channels are: {self._names(who)}.")
+        for conversation in conversations:
+            if parse_conversation(conversation) not in {*self.traits, CALLS}:
+                raise BadInput(f"There is no channel for '{conversation[:80]}'.", fix="Write channel/chat_id.")
+        token = PREFIX + secrets.token_urlsafe(32)
+        client = StoredClient(
+            name, hash_token(token), granted, frozenset(channels), frozenset(conversations), who.name, self._clock.now()
+        )
+        if name in taken or not await self.store.clients.add(client):
+            raise BadInput(f"There is a client '{name}' already.", fix="Use another name, or revoke it first.")
+        await self._tell("client.added", client, who)
+        return client, token
+
+    async def list_clients(self, who: Principal) -> tuple[StoredClient, ...]:
+        """The clients that were let in so; the hashes of their tokens are left out."""
+        self._unlimited(who)
+        return tuple([replace(client, token_hash="") for client in await self.store.clients.all()])
+
+    async def revoke_client(self, who: Principal, name: str) -> None:
+        """Let a client in no longer: at once, in all processes, and what it has open ends."""
+        self._unlimited(who)
+        found = next((client for client in await self.store.clients.all() if client.name == name), None)
+        if found is None or not await self.store.clients.revoke(name):
+            raise NotFound(
+                f"There is no client '{name[:80]}' here.",
+                fix="See bridge-mcp clients list; those of bridge.toml are ended there.",
+            )
+        await self._tell("client.revoked", found, who)
+
+    def _unlimited(self, who: Principal) -> None:
+        who.require("admin")
+        if who.within:
+            raise Denied(f"{who.name} is limited to some chats, and lets nobody in.", fix="The owner can.")
+
+    async def _tell(self, kind: Kind, client: StoredClient, who: Principal) -> None:
+        body = {"client": client.name, "scopes": ", ".join(sorted(client.scopes)), "by": who.name}
+        await self.store.feed.publish(Event(kind, "", self._clock.now(), dict(body)))
+
+
+def scopes_of(names: Collection[str]) -> frozenset[Scope]:
+    """Scopes by their names.
+
+    Raises:
+        BadInput: there is no such scope, or none at all.
+    """
+    unknown = [name for name in names if name not in SCOPES]
+    if unknown or not names:
+        what = f"There is no scope '{unknown[0][:80]}'." if unknown else "A client without a scope can do nothing."
+        raise BadInput(what, fix=f"The scopes are: {', '.join(SCOPES)}.")
+    return frozenset(scope for scope in SCOPES if scope in names)

@@ -1,0 +1,57 @@
+"""The clients whose tokens are kept here (`Clients`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge_mcp.ports import StoredClient
+from bridge_mcp.stores.sqlite.rows import dump
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteClients"]
+
+
+class SqliteClients:
+    """See `ports.Clients`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def add(self, client: StoredClient) -> bool:
+        def work(session: Session) -> bool:
+            added = session.run(
+                "add_client",
+                name=client.name,
+                token_hash=client.token_hash,
+                scopes=dump(sorted(client.scopes)),
+                channels=dump(sorted(client.channels)),
+                conversations=dump(sorted(client.conversations)),
+                by=client.by,
+                created_at=client.created_at,
+            )
+            return added.rowcount > 0
+
+        return await self._writer.do(work, None)
+
+    async def all(self) -> tuple[StoredClient, ...]:
+        return tuple([client(row) for row in self._reader.rows("clients")])
+
+    async def by_token(self, token_hash: str) -> StoredClient | None:
+        row = self._reader.row("client_by_token", token_hash=token_hash)
+        return None if row is None else client(row)
+
+    async def revoke(self, name: str) -> bool:
+        def work(session: Session) -> bool:
+            return session.run("revoke_client", name=name).rowcount > 0
+
+        return await self._writer.do(work, None)
+
+
+def client(row: Any) -> StoredClient:
+    """From the columns (name, token_hash, scopes, channels, conversations, by, created_at)."""
+    name, token_hash, scopes, channels, conversations, by, created_at = row
+    limits = [frozenset(json.loads(each)) for each in (scopes, channels, conversations)]
+    return StoredClient(name, token_hash, *limits, by=by, created_at=created_at)
