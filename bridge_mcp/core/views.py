@@ -174,10 +174,14 @@ class Approval:
         return message_id(self.conversation, int(self.call.partition(".")[0] or 0))
 
     @property
+    def asked_in(self) -> str:
+        """The conversation that its prompt goes to; empty for none."""
+        return "" if self.route == AGENTS else self.route or self.conversation
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The conversations whose approvers may decide it by chat."""
-        first = () if self.route == AGENTS else (self.route or self.conversation,)
-        return (*first, self.escalate_to) if self.escalate_to else first
+        return tuple(place for place in (self.asked_in, self.escalate_to) if place)
 
 
 @dataclass(frozen=True, slots=True)

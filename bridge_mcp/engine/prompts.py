@@ -64,7 +64,7 @@ class PromptLane:
 
     def _place(self, approval: Approval) -> str:
         """The conversation in which an approval is asked; "" where nobody is asked by a message."""
-        place = next(iter(approval.places), "")
+        place = approval.asked_in
         channel = place.partition("/")[0]
         traits = self._traits.get(channel)
         return place if channel != CALLS and traits is not None and traits.prompts else ""

@@ -48,7 +48,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_tools_work_in_both_eras(address: str, era: str) -> None:
     async with over_http(era, address, ALL) as client:
-        assert len((await client.list_tools()).tools) == 22
+        assert len((await client.list_tools()).tools) == 25
         sent = await answer(client, "send_message", conversation=CHAT, text=f"by {era} 👋")
         page = await answer(client, "read_messages", conversation=CHAT, limit=1)
         assert [(m["id"], m["author"]["name"]) for m in page["messages"]] == [(sent["message"], "all")]
