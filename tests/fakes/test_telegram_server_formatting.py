@@ -136,6 +136,13 @@ def test_code_holds_no_other_entity() -> None:
     assert parts(cleaned(formatted("abcde", "", marks))) == [("pre", "abcde")]
 
 
+def test_a_quotation_may_hold_code() -> None:
+    marks = [{"type": "blockquote", "offset": 0, "length": 5}, {"type": "code", "offset": 1, "length": 2}]
+    assert parts(cleaned(formatted("abcde", "", marks))) == [("blockquote", "abcde"), ("code", "bc")]
+    inside = [{"type": "pre", "offset": 0, "length": 5}, {"type": "blockquote", "offset": 1, "length": 2}]
+    assert parts(cleaned(formatted("abcde", "", inside))) == [("pre", "abcde")]
+
+
 def test_control_characters_do_not_stay() -> None:
     marks = [{"type": "bold", "offset": 3, "length": 2}]
     rich = cleaned(formatted("a\r\t\x00b\u202ec", "", marks))

@@ -118,7 +118,7 @@ def cleaned(rich: Rich, *, may_be_empty: bool = False) -> Rich:
     lead = min(len(kept) - len(kept.lstrip(" \n")), first)
     entities = [replace(e, offset=e.offset - lead) for e in entities]
     literal = [e for e in entities if e.type in ("pre", "code")]
-    entities = [e for e in entities if e in literal or not any(overlap(e, block) for block in literal)]
+    entities = [e for e in entities if e in literal or not any(barred(e, block) for block in literal)]
     whole = Rich(kept[lead:], tuple(entities))
     extra = [e for e in found_in(whole.text) if not any(overlap(e, other) for other in hiding(entities))]
     return replace(whole, entities=tuple(sorted([*entities, *extra], key=lambda e: (e.offset, -e.length))))
@@ -126,6 +126,12 @@ def cleaned(rich: Rich, *, may_be_empty: bool = False) -> Rich:
 
 def hiding(entities: list[Entity]) -> list[Entity]:
     return [e for e in entities if e.type in ("pre", "code", "text_link", "text_mention", "custom_emoji")]
+
+
+def barred(one: Entity, literal: Entity) -> bool:
+    """Whether code bars another entity: what overlaps it, unless it is a quotation that holds it."""
+    holds = "blockquote" in one.type and one.offset <= literal.offset and literal.end <= one.end
+    return overlap(one, literal) and not holds
 
 
 def overlap(one: Entity, other: Entity) -> bool:

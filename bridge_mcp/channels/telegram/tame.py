@@ -1,0 +1,242 @@
+"""Markdown made harmless for the renderer: nothing in it that would vanish, or mean what its author did not.
+
+The renderer drops HTML, the addresses of links in tables, fences without content, definitions nobody refers to, and
+takes any two dollars for a formula and any two double bars for a spoiler. Each of these is found by the parser the
+renderer itself uses, and rewritten so that it is shown, until nothing of the kind is left. Knows nothing of Telegram.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+__all__ = ["BREAK", "Event", "Parse", "Unruly", "shown", "tame"]
+
+Event: TypeAlias = tuple[Any, Mapping[str, int]]
+"""What the parser says: a payload, and the bytes of the source it stands for."""
+Parse: TypeAlias = Callable[[str], Sequence[Event]]
+Rewriting: TypeAlias = tuple[int, int, str]
+"""These bytes of the source become this."""
+
+BREAK = "\x1f"
+"""Stands for `<br>` until the text is rendered. No cleaned text holds it."""
+ROUNDS = 40
+
+BR = re.compile(r"\s*(<br\s*/?>)", re.IGNORECASE)
+OPENS = re.compile(r"^[ \t>]*(<)|^[ \t>]*(?:`{3,}|~{3,})", re.MULTILINE)
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+FORMULA = re.compile(r"\\[A-Za-z]|\^|_\{|_\w\b")
+LATEX = re.compile(rb"\\\(((?:(?!\\\(|\$|\n\s*\n).)+?)\\\)|\\\[((?:(?!\\\[|\$|\n\s*\n).)+?)\\\]", re.DOTALL)
+BARS = re.compile(rb"(?<!\\)\|\|(?=[^\s|])(?:(?!\|\||\n\s*\n).)*?(?<=\S)\|\||\|\|", re.DOTALL)
+DEFINES = re.compile(rb"\[((?:[^\[\]\\]|\\.)+)\]:")
+TOLD = re.compile(r"[^\s,]+[\s,]+\S")
+ADDRESS = re.compile(r"https?://[^\s<>]+")
+
+
+class Unruly(Exception):
+    """It is not tamed in a reasonable number of rounds."""
+
+
+def shown(payload: Any) -> str:
+    """What an event says that people read; formulas are written anew and do not count."""
+    if not isinstance(payload, dict):
+        return ""
+    told = cast("dict[str, Any]", payload)
+    return str(told.get("Text") or told.get("Code") or "")
+
+
+def tame(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
+    """The harmless Markdown, and what the parser says of it.
+
+    Raises:
+        Unruly: it would take too long.
+    """
+    for _ in range(ROUNDS):
+        events = parse(markdown)
+        changed = rewritten(markdown, events)
+        if changed is None:
+            return markdown, events
+        markdown = changed
+    raise Unruly
+
+
+def rewritten(markdown: str, events: Sequence[Event]) -> str | None:
+    """One round; None when nothing is left to do."""
+    source = Source(markdown.encode())
+    rewritings = [*structures(source, events), *loose(source)]
+    if not rewritings:
+        return None
+    made: list[bytes] = []
+    at = 0
+    for start, end, text in sorted(rewritings):
+        # Of two that overlap, the second one waits for the next round.
+        if start >= at:
+            made += [source.data[at:start], text.encode()]
+            at = end
+    return b"".join([*made, source.data[at:]]).decode()
+
+
+@dataclass(slots=True)
+class Source:
+    """The bytes of a text, and what is known of them after one walk."""
+
+    data: bytes
+    literal: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Code: nothing in it means anything."""
+    formulas: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    tables: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    shown: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """What text, links and code stand for; what is in none of these may be a definition."""
+    used: set[str] = field(default_factory=set[str])
+    """The labels that links refer to."""
+
+    def text(self, start: int, end: int) -> str:
+        return self.data[start:end].decode()
+
+
+def structures(source: Source, events: Sequence[Event]) -> Iterator[Rewriting]:
+    """What single events ask for. Fills in what is known of the source."""
+    in_cell = False
+    for index, (payload, where) in enumerate(events):
+        start, end = where["start"], where["end"]
+        if not isinstance(payload, dict):
+            continue
+        ((name, value),) = cast("dict[str, Any]", payload).items()
+        if name in ("Start", "End") and value == "TableCell":
+            in_cell = name == "Start"
+        elif name == "Start":
+            yield from opened(source, events, index, in_cell=in_cell)
+        elif name in ("InlineMath", "DisplayMath"):
+            source.formulas.append((start, end))
+            yield from formula(str(value), start, end, 1 if name == "InlineMath" else 2, in_cell=in_cell)
+        elif name == "InlineHtml":
+            tag = BR.fullmatch(source.text(start, end))
+            yield (start, end, BREAK) if tag else (start, start, "\\")
+        elif name in ("Text", "Code"):
+            source.shown.append((start, end))
+            if name == "Code":
+                source.literal.append((start, end))
+
+
+def opened(source: Source, events: Sequence[Event], index: int, *, in_cell: bool) -> Iterator[Rewriting]:
+    """What the start of a block or a link asks for."""
+    payload, where = events[index]
+    start, end, tag = where["start"], where["end"], payload["Start"]
+    if tag == "HtmlBlock":
+        source.shown.append((start, end))
+        yield from html_block(source, start, end)
+    if not isinstance(tag, dict):
+        return
+    ((name, value),) = cast("dict[str, Any]", tag).items()
+    if name == "Table":
+        source.tables.append((start, end))
+    elif name == "CodeBlock":
+        source.literal.append((start, end))
+        source.shown.append((start, end))
+        if isinstance(value, dict):
+            told = str(cast("dict[str, Any]", value)["Fenced"])
+            empty = events[index + 1][0] == {"End": "CodeBlock"}
+            yield from fence(source, told, start, end, empty=empty)
+    elif name in ("Link", "Image"):
+        source.shown.append((start, end))
+        source.used.add(label(str(value["id"])))
+        yield from link(source, events, index, str(value["dest_url"]), in_cell=in_cell)
+
+
+def html_block(source: Source, start: int, end: int) -> Iterator[Rewriting]:
+    """Its tags become text where they open a line, up to a fence, which may yet be one."""
+    text = source.text(start, end)
+    if tag := BR.match(text):
+        yield start + len(text[: tag.start(1)].encode()), start + len(text[: tag.end(1)].encode()), BREAK
+        return
+    for found in OPENS.finditer(text):
+        if not found.group(1):
+            break
+        at = start + len(text[: found.start(1)].encode())
+        yield at, at, "\\"
+    else:
+        if "<" in text and not OPENS.search(text):
+            at = start + len(text[: text.index("<")].encode())
+            yield at, at, "\\"
+
+
+def formula(value: str, start: int, end: int, dollars: int, *, in_cell: bool) -> Iterator[Rewriting]:
+    """Dollars that hold no formula are prices and variables. In a table a formula would be shown elsewhere."""
+    if in_cell or not FORMULA.search(value):
+        ends = (*range(start, start + dollars), *range(end - dollars, end))
+        yield from ((at, at, "\\") for at in ends)
+    elif "||" in value:
+        yield start, end, "$" * dollars + value.replace("||", "\u2016") + "$" * dollars
+
+
+def fence(source: Source, told: str, start: int, end: int, *, empty: bool) -> Iterator[Rewriting]:
+    """Without content, what stands behind the fence is all there is. The renderer cuts that at a comma."""
+    if empty and told.strip():
+        yield start, end, literally(told.strip()) + "\n"
+    elif "," in told and TOLD.match(told.strip()):
+        at = source.data.find(b",", start, end)
+        yield at, at + 1, " "
+
+
+def link(source: Source, events: Sequence[Event], index: int, url: str, *, in_cell: bool) -> Iterator[Rewriting]:
+    """In a table, and without words of its own, a link would lose its address."""
+    where = events[index][1]
+    start, end, inner, words = where["start"], where["end"], list[tuple[int, int]](), ""
+    for payload, place in events[index + 1 :]:
+        if place["start"] >= end or (payload in ({"End": "Link"}, {"End": "Image"}) and place == where):
+            break
+        inner.append((place["start"], place["end"]))
+        words += shown(payload)
+    address = f"<{url}>" if ADDRESS.fullmatch(url) and not in_cell else literally(url)
+    if not words.strip():
+        if url:
+            yield start, end, address
+    elif in_cell:
+        label = source.text(min(at for at, _ in inner), max(at for _, at in inner))
+        yield start, end, label if words == url or not url else f"{label} ({address})"
+
+
+def loose(source: Source) -> Iterator[Rewriting]:
+    """What is found by its looks, outside of code."""
+    for found in LATEX.finditer(source.data):
+        content = found.group(1) or found.group(2)
+        if free(source, found.start(), found.end()) and FORMULA.search(content.decode()):
+            sign = "$" if found.group(1) else "$$"
+            yield found.start(), found.end(), sign + content.decode().strip() + sign
+    for found in BARS.finditer(source.data):
+        if inside(found.start(), source.tables):
+            if not inside(found.start(), source.literal):
+                yield found.start() + 1, found.start() + 1, " "
+        elif found.end() - found.start() == 2 and free(source, found.start(), found.end()):
+            yield found.start(), found.end(), "\\|\\|"
+    seen: set[str] = set()
+    for found in DEFINES.finditer(source.data):
+        if inside(found.start(), source.shown):
+            continue
+        name = label(found.group(1).decode())
+        if name not in source.used or name in seen:
+            yield found.start(), found.start(), "\\"
+            # A paragraph now: what follows must not become its underline.
+            if (end := source.data.find(b"\n", found.end())) >= 0:
+                yield end, end, "\n"
+        seen.add(name)
+
+
+def free(source: Source, start: int, end: int) -> bool:
+    """Whether a stretch touches neither code nor a formula."""
+    return not any(start < last and first < end for first, last in (*source.literal, *source.formulas))
+
+
+def inside(at: int, stretches: Sequence[tuple[int, int]]) -> bool:
+    return any(first <= at < last for first, last in stretches)
+
+
+def label(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def literally(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
