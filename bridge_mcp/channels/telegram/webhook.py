@@ -42,7 +42,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MAX_BODY = 1024 * 1024
 """Bytes of one update; Telegram's own are far smaller."""
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
-LEAVE_S = 2
+LEAVE_S = 1
 """Seconds that posts under way have when the channel ends."""
 
 
@@ -69,6 +69,8 @@ class Hook:
         self._name = line.settings.name
         self._secret = webhook.secret or secrets.token_urlsafe(32)
         self._one_by_one = anyio.Lock()
+        self._posted_at = 0.0
+        """When a post last went well, or the first one could have come."""
 
     async def run(self) -> None:
         """Until cancelled.
@@ -103,7 +105,7 @@ class Hook:
                     secret_token=self._secret,
                     drop_pending_updates=False,
                 )
-                self._pulse.good()
+                self._went_well()
                 return
             except InvalidToken as exc:
                 raise refused(exc, self._name, self._line.settings.own_server) from None
@@ -141,7 +143,7 @@ class Hook:
                 "the webhook back."
             )
         failed_at = info.last_error_date.timestamp() if info.last_error_date else 0.0
-        if info.pending_update_count and failed_at > self._pulse.health.last_ok:
+        if info.pending_update_count and failed_at >= int(self._posted_at):
             why = self._line.clean(info.last_error_message or "no reason given")
             return (
                 f"Telegram cannot post to the webhook: {why}. "
@@ -188,8 +190,12 @@ class Hook:
         except BridgeError as exc:
             self._bad(f"What came in could not be stored, and stays with Telegram: {exc}")
             return 503
-        self._pulse.good()
+        self._went_well()
         return 200
+
+    def _went_well(self) -> None:
+        self._pulse.good()
+        self._posted_at = self._pulse.health.last_ok
 
 
 async def read_body(receive: Receive) -> bytes | None:

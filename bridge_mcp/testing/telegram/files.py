@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 
 from bridge_mcp.ports import Clock
 from bridge_mcp.testing.telegram.call import Upload
@@ -59,6 +60,8 @@ class FileStore:
     by_id: dict[str, Content] = field(default_factory=dict[str, Content])
     links: dict[str, Link] = field(default_factory=dict[str, Link])
     numbers: count[int] = field(default_factory=count)
+    folder: Path | None = None
+    """Where a server with `--local` has them; then the paths it gives are those of its disk."""
 
     def add(self, kind: str, upload: Upload) -> Content:
         """Keep a file; ids are never used twice, the unique id (`unique_of`) follows from the bytes."""
@@ -100,14 +103,22 @@ class FileStore:
         content = self.by_id.get(file_id)
         if content is None:
             raise bad_request("invalid file_id" if file_id else "file_id not specified")
-        if len(content.data) > MAX_DOWNLOAD:
+        if self.folder is None and len(content.data) > MAX_DOWNLOAD:
             raise bad_request("file is too big")
         number = list(self.by_id).index(file_id)
         dot = content.name.rfind(".")
         ending = ENDINGS.get(content.kind) or (content.name[dot:] if dot > 0 else "")
         path = f"{FOLDERS[content.kind]}/file_{number}{ending}"
+        if self.folder is not None:
+            return content, self._on_disk(content, self.folder / path)
         self.links[path] = Link(content, self.clock.now() + LINK_S)
         return content, path
+
+    def _on_disk(self, content: Content, path: Path) -> str:
+        """Documented for `--local`: the absolute path, of a file of any size."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.data)
+        return str(path)
 
     def at_path(self, path: str) -> Content | None:
         """What can be downloaded from a path now."""

@@ -19,6 +19,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
@@ -64,6 +65,7 @@ class TelegramServer:
         limits: Telegram's limits on sending; None: none.
         callback_expiry_s: how long after a press it can be answered. Not documented; Telegram's is about this.
         webhook_retry_s: real seconds until a refused update is posted again.
+        local_folder: as a server of one's own with `--local`: files lie there, and are named by their path.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class TelegramServer:
         limits: Limits | None = None,
         callback_expiry_s: float = 15.0,
         webhook_retry_s: float = 0.05,
+        local_folder: Path | None = None,
     ) -> None:
         self.token, self.clock = token, clock or SystemClock()
         bot = UserState(int(token.partition(":")[0]), first_name, username=username, is_bot=True)
@@ -85,7 +88,7 @@ class TelegramServer:
             clock=self.clock,
             bot=bot,
             queue=UpdateQueue(self.clock),
-            files=FileStore(self.clock),
+            files=FileStore(self.clock, folder=local_folder),
             reads_all=not privacy,
             callback_expiry_s=callback_expiry_s,
             started_at=self.clock.now(),

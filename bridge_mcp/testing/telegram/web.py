@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -237,7 +238,11 @@ def wire(refusal: Refusal) -> bytes:
 
 
 async def started(send: Send, status: int, body: bytes, refusal: Refusal | None, kind: str) -> None:
-    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
     if refusal and "retry_after" in refusal.parameters:
         headers.append((b"retry-after", str(refusal.parameters["retry_after"]).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
