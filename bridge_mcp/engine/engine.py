@@ -10,7 +10,7 @@ from typing import TypeAlias
 import anyio
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import FetchFailed
+from bridge_mcp.core.errors import ConfigError, FetchFailed
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.drive import Hands
@@ -52,6 +52,9 @@ LOOK_S = 2.0
 
 MAX_FILE = 5_000_000
 """Bytes of a file that a model may be shown; more than it is shown in the end."""
+
+HOPELESS_S = 300.0
+"""The pause before a channel that cannot work as it is configured is run again."""
 
 RESTART_S = 5.0
 """The pause before a channel that ended unexpectedly is run again."""
@@ -142,6 +145,12 @@ class Engine:
             try:
                 await channel.run(self._intake)
                 logger.error("channel %s ended by itself; running it again in %g s", channel.traits.name, RESTART_S)
+            except ConfigError as exc:
+                # Only the owner can mend it; looking again now and then is for servers that were wrong about that.
+                logger.error("channel %s cannot work: %s", channel.traits.name, exc)
+                self._changed.set()
+                await anyio.sleep(HOPELESS_S)
+                continue
             except Exception:
                 logger.exception("channel %s failed; running it again in %g s", channel.traits.name, RESTART_S)
             self._changed.set()

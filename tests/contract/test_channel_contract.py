@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
 import pytest
 
 from bridge_mcp.channels.local import LocalChannel
+from bridge_mcp.channels.telegram.channel import TelegramChannel
+from bridge_mcp.channels.telegram.settings import TelegramSettings
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Arrival, Channel, Incoming, Outgoing
 from bridge_mcp.testing import FakeChannel
+from bridge_mcp.testing.telegram import TelegramServer
 
 
-async def send(channel: Channel, text: str) -> tuple[str, ...]:
+async def send(channel: Channel, text: str, chat: str = "1") -> tuple[str, ...]:
     """Everything a short message takes."""
-    (part,) = channel.parts(Outgoing("1", text))
+    (part,) = channel.parts(Outgoing(chat, text))
     return await channel.send(part)
 
 
@@ -25,14 +29,22 @@ class Box:
 
     def __init__(self) -> None:
         self.heard: list[Incoming] = []
+        self._more = anyio.Event()
 
     async def put(self, arrival: Arrival) -> str:
         assert isinstance(arrival, Incoming)
         self.heard.append(arrival)
+        self._more.set()
+        self._more = anyio.Event()
         return "Who are you?" if arrival.sender.id == "stranger" else ""
 
     async def offset(self, channel: str) -> int | None:
         return None
+
+    async def hears(self, count: int) -> None:
+        """Wait for so many messages."""
+        while len(self.heard) < count:
+            await self._more.wait()
 
 
 @dataclass(frozen=True)
@@ -40,23 +52,44 @@ class Rig:
     channel: Channel
     say: Callable[[str], Awaitable[object]] | None = None
     """Lets somebody write on the platform; None: nobody can."""
+    chat: str = "1"
+    """Where it may send."""
 
 
-def local() -> Rig:
-    return Rig(LocalChannel("here"))
+@asynccontextmanager
+async def local() -> AsyncGenerator[Rig]:
+    yield Rig(LocalChannel("here"))
 
 
-def fake() -> Rig:
+@asynccontextmanager
+async def fake() -> AsyncGenerator[Rig]:
     channel = FakeChannel("here")
-    return Rig(channel, channel.receive)
+    yield Rig(channel, channel.receive)
 
 
-@pytest.fixture(params=[local, fake])
-def rig(request: pytest.FixtureRequest) -> Rig:
-    return request.param()
+@asynccontextmanager
+async def telegram() -> AsyncGenerator[Rig]:
+    async with TelegramServer() as server:
+        ann = server.user("Ann")
+        channel = TelegramChannel(TelegramSettings("here", server.token, server.url), server.clock)
+        yield Rig(channel, lambda text: ann.sends(ann.dm, text), str(ann.id))
 
 
-def test_says_what_it_is_like(rig: Rig) -> None:
+@pytest.fixture(params=[local, fake, telegram])
+async def rig(request: pytest.FixtureRequest) -> AsyncGenerator[Rig]:
+    async with request.param() as made:
+        yield made
+
+
+async def ready(channel: Channel) -> None:
+    """Wait until it says that it is."""
+    while True:
+        if channel.health().state == "ready":
+            return
+        await anyio.sleep(0.002)
+
+
+async def test_says_what_it_is_like(rig: Rig) -> None:
     assert rig.channel.traits.name == "here"
     assert rig.channel.traits.type
 
@@ -65,8 +98,7 @@ async def test_runs_until_cancelled_and_is_ready_meanwhile(rig: Rig) -> None:
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(rig.channel.run, Box())
-            await anyio.wait_all_tasks_blocked()
-            assert rig.channel.health().state == "ready"
+            await ready(rig.channel)
             assert not rig.channel.health().error
             group.cancel_scope.cancel()
     assert group.cancel_scope.cancelled_caught
@@ -77,8 +109,7 @@ async def test_runs_again_after_it_was_cancelled(rig: Rig) -> None:
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
                 group.start_soon(rig.channel.run, Box())
-                await anyio.wait_all_tasks_blocked()
-                assert rig.channel.health().state == "ready"
+                await ready(rig.channel)
                 group.cancel_scope.cancel()
 
 
@@ -90,7 +121,8 @@ async def test_what_it_hears_is_in_the_inbox(rig: Rig) -> None:
             if rig.say is not None:
                 await rig.say("hello")
                 await rig.say("again")
-            await anyio.wait_all_tasks_blocked()
+                await box.hears(2)
+            await ready(rig.channel)
             group.cancel_scope.cancel()
     assert [incoming.text for incoming in box.heard] == (["hello", "again"] if rig.say else [])
     assert len({incoming.key for incoming in box.heard}) == len(box.heard)
@@ -98,14 +130,21 @@ async def test_what_it_hears_is_in_the_inbox(rig: Rig) -> None:
 
 
 async def test_sends_unless_a_commit_delivers(rig: Rig) -> None:
+    if rig.channel.traits.type == "telegram":
+        pytest.skip("its sending half is not there yet")
     if rig.channel.traits.delivered_by_commit:
         with pytest.raises(SendFailed) as failure:
             await send(rig.channel, "hi")
         assert failure.value.retry_after_s is None
         assert failure.value.fix
     else:
-        first = await send(rig.channel, "hi")
-        second = await send(rig.channel, "hi")
+        if rig.say is not None:
+            async with anyio.create_task_group() as group:  # platforms let nobody write first to people
+                group.start_soon(rig.channel.run, Box())
+                await rig.say("hello")
+                group.cancel_scope.cancel()
+        first = await send(rig.channel, "hi", rig.chat)
+        second = await send(rig.channel, "hi", rig.chat)
         assert first
         assert second
         assert not set(first) & set(second)
