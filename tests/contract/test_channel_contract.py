@@ -130,8 +130,6 @@ async def test_what_it_hears_is_in_the_inbox(rig: Rig) -> None:
 
 
 async def test_sends_unless_a_commit_delivers(rig: Rig) -> None:
-    if rig.channel.traits.type == "telegram":
-        pytest.skip("its sending half is not there yet")
     if rig.channel.traits.delivered_by_commit:
         with pytest.raises(SendFailed) as failure:
             await send(rig.channel, "hi")
