@@ -246,11 +246,14 @@ class Standby:
         async with anyio.create_task_group() as tasks:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)
-            self.assembly.place.held = True
-            self.assembly.place.express = engine.express
-            logger.info("this process is the engine now")
+
+            def told() -> None:
+                self.assembly.place.held = True
+                self.assembly.place.express = engine.express
+                logger.info("this process is the engine now")
+
             try:
-                await engine.run()
+                await engine.run(told)
             finally:
                 with anyio.CancelScope(shield=True):
                     await toolbox.close()

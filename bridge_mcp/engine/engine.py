@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import anyio
@@ -110,14 +110,15 @@ class Engine:
         """Say that a channel or a tool server changed: the board is brought up to date at once."""
         self._changed.set()
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    async def run(self, told: Callable[[], object] = lambda: None) -> None:
+        """Until cancelled. `told` is called once every process can read on the board that this is the engine."""
         # Whoever sees that there is an engine finds its channels and servers on the board too.
-        told = await self._tell(None)
+        first = await self._tell(None)
         await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
+        told()
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_telling, told)
+                tasks.start_soon(self._keep_telling, first)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
                 tasks.start_soon(self._outbox.run)
