@@ -50,6 +50,7 @@ def make_app() -> App:
     app.command(approvals_app(f"{cli}.approvals"))
     app.command(clients_app(f"{cli}.clients"))
     app.command(pair_app(f"{cli}.pairing"))
+    app.command(servers_app(f"{cli}.servers"))
     return app
 
 
@@ -79,6 +80,13 @@ def pair_app(module: str) -> App:
     return group
 
 
+def servers_app(module: str) -> App:
+    group = App(name="servers", help="The nested tool servers.")
+    group.command(f"{module}:list_", name="list", help="The tool servers, and how each is.")
+    group.command(f"{module}:import_", name="import", help="Add the servers of another MCP host's settings (JSON).")
+    return group
+
+
 def in_order(arguments: Sequence[str]) -> list[str]:
     """Options that stand before the command, put behind it, where the command takes them."""
     left, options = list(arguments), list[str]()
@@ -88,5 +96,5 @@ def in_order(arguments: Sequence[str]) -> list[str]:
             options.append(left.pop(0))
     if not options or not left or left[0].startswith("-"):
         return list(arguments)
-    words = 2 if left[0] in ("approvals", "clients", "pair") else 1
+    words = 2 if left[0] in ("approvals", "clients", "pair", "servers") else 1
     return [*left[:words], *options, *left[words:]]

@@ -1,0 +1,136 @@
+"""Commands for tool servers: list, import."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import ValidationError
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
+from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.config import CONFIG_NAME
+from bridge_mcp.config.importing import Imported, imported
+from bridge_mcp.config.paths import find_config
+from bridge_mcp.config.schema import File
+from bridge_mcp.core.errors import BadInput, ConfigError
+from bridge_mcp.core.visible import visible
+from bridge_mcp.service import OWNER
+
+__all__ = ["import_", "list_"]
+
+
+def list_(*, json: Json = False, common: Common = USUAL) -> int:
+    """The tool servers of bridge.toml, and how the engine last saw each."""
+
+    async def body(assembly: Assembly) -> int:
+        told = {server.name: server for server in (await assembly.bridge.list_tools(OWNER)).servers}
+        rows = [
+            {
+                "name": server.name,
+                "where": server.place,
+                "state": told[server.name].state if server.name in told else "unknown",
+                "tools": told[server.name].tools if server.name in told else 0,
+                "error": told[server.name].error if server.name in told else "",
+            }
+            for server in assembly.config.tool_servers
+        ]
+        if json:
+            print_json(rows)
+            return 0
+        if not rows:
+            console().print(
+                "No tool servers. Add [tool_servers.NAME] to bridge.toml, or: bridge-mcp servers import FILE"
+            )
+        for row in rows:
+            console().print(
+                f"{row['name']}: {row['state']}, {row['tools']} tools, {visible(str(row['where']))}", style=""
+            )
+            if row["error"]:
+                console().print(f"    {visible(str(row['error']))}")
+        return 0
+
+    return with_bridge(common, body)
+
+
+def import_(
+    path: Path,
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(help="Only show what would be added.")] = False,
+    common: Common = USUAL,
+) -> int:
+    """Add the servers of another MCP host's settings to bridge.toml. What is there stays as it is.
+
+    Secrets are not copied: each becomes the name of an environment variable, which is told.
+
+    Parameters
+    ----------
+    path
+        claude_desktop_config.json, .cursor/mcp.json, .vscode/mcp.json, .mcp.json, ...
+    """
+    target = find_config(common.config, os.environ, Path.cwd())
+    if target is None:
+        raise ConfigError(f"There is no {CONFIG_NAME} to add servers to.", fix="Write one with: bridge-mcp init")
+    found = imported(read(path), tool_servers_in(target))
+    added = [each for each in found if each.section]
+    if added and not dry_run:
+        append(target, added)
+    out = console()
+    for each in found:
+        out.print(f"{'+' if each.section else '-'} {visible(each.name)}", style="bold")
+        if each.section and dry_run:
+            out.print(visible(each.section.rstrip(), lines=True), markup=False, highlight=False)
+        for note in each.notes:
+            out.print(f"    {visible(note)}", markup=False)
+    what = "would be added to" if dry_run else "added to"
+    out.print(f"{len(added)} of {len(found)} servers {what} {target}." + (" Check: bridge-mcp check" if added else ""))
+    return 0
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as exc:
+        raise BadInput(f"{path} cannot be read: {exc.strerror}.", fix="Name the settings file of an MCP host.") from exc
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"{path} is not UTF-8.", fix="Name the settings file of an MCP host.") from exc
+
+
+def tool_servers_in(target: Path) -> frozenset[str]:
+    """The names that are there already."""
+    try:
+        return frozenset(tomllib.loads(target.read_text("utf-8-sig")).get("tool_servers", {}))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{target} cannot be read: {exc}.", fix="Mend it first: bridge-mcp check") from exc
+
+
+def append(target: Path, added: Sequence[Imported]) -> None:
+    """Write the sections behind what is there, all or none of them.
+
+    Raises:
+        ConfigError: the file cannot hold them, or cannot be written; it is as it was.
+    """
+    before = target.read_text("utf-8")
+    text = before.rstrip("\n") + "\n\n" + "\n".join(each.section for each in added)
+    try:
+        File.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
+    except (ValidationError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(
+            f"{target} cannot take these sections: {str(exc).splitlines()[0]}.", fix="See them with --dry-run."
+        ) from exc
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8"
+        ) as beside:
+            beside.write(text)
+        os.chmod(beside.name, target.stat().st_mode & 0o777)
+        Path(beside.name).replace(target)
+    except OSError as exc:
+        raise ConfigError(f"{target} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc
