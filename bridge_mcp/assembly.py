@@ -238,6 +238,7 @@ class Standby:
             clock=self.clock,
             pins=BoardPins(store.board),
             files=self.assembly.files,
+            tokens=config.tokens_path,
         )
         tools = with_builtins(toolbox, config, store)
         engine = engine_type(

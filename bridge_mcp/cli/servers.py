@@ -1,4 +1,4 @@
-"""Commands for tool servers: list, import."""
+"""Commands for tool servers: list, import, login."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.importing import Imported, imported
 from bridge_mcp.config.paths import find_config
@@ -23,7 +24,7 @@ from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
-__all__ = ["import_", "list_"]
+__all__ = ["import_", "list_", "login"]
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
@@ -91,6 +92,28 @@ def import_(
             out.print(f"    {visible(note)}", markup=False)
     what = "would be added to" if dry_run else "added to"
     out.print(f"{len(added)} of {len(found)} servers {what} {target}." + (" Check: bridge-mcp check" if added else ""))
+    return 0
+
+
+def login(name: str, /, *, common: Common = USUAL) -> int:
+    """Log in to a tool server that wants it by OAuth. What it gives stays in the state folder.
+
+    Parameters
+    ----------
+    name
+        The server, as bridge.toml calls it.
+    """
+    config = common.prepare()
+    server = next((each for each in config.tool_servers if each.name == name), None)
+    if server is None or not server.oauth:
+        raise BadInput(f"There is no tool server '{name}' that wants a login.", fix='Give its section: auth = "oauth"')
+    from bridge_mcp.toolservers.oauth import log_in
+
+    def show(address: str) -> None:
+        console().print(f"Log in here: {address}", markup=False, soft_wrap=True)
+
+    loop(log_in, server, config.tokens_path, show)
+    console().print(f"Logged in to {name}. The engine tries again within 30 seconds.")
     return 0
 
 

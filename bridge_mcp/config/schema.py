@@ -142,6 +142,9 @@ class ToolServer(Section):
     headers_env: dict[str, Text] = {}
     token_env: Text | None = None
     token_file: Text | None = None
+    transport: Literal["auto", "http", "sse"] = "auto"
+    auth: Literal["oauth"] | None = None
+    oauth_scopes: list[Text] = []
     timeout_s: float = Field(default=60.0, gt=0, le=3600)
     connect_timeout_s: float = Field(default=20.0, gt=0, le=3600)
     confirmation: Confirmation = "default"

@@ -13,7 +13,7 @@ from bridge_mcp.toolservers.settings import ToolRule, ToolServer
 __all__ = ["tool_server"]
 
 ONLY_STDIO = ("args", "env", "env_pass", "cwd")
-ONLY_HTTP = ("headers", "headers_env", "token_env", "token_file")
+ONLY_HTTP = ("headers", "headers_env", "token_env", "token_file", "auth", "oauth_scopes")
 SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS")
 
 
@@ -34,6 +34,8 @@ def tool_server(
         problems.add(key, what, 'Give exactly one: command = "…" or url = "…".')
         return None
     problems.add_unless_web(f"{key}.url", section.url)
+    if section.auth and (section.token_env or section.token_file):
+        problems.add(f"{key}.auth", "a token is named too.", "Keep one of the two.")
     return ToolServer(
         name=name,
         command=section.command or "",
@@ -43,6 +45,9 @@ def tool_server(
         cwd=str((folder / Path(section.cwd or ".").expanduser()).absolute()) if section.command else "",
         url=section.url or "",
         headers=headers(key, section, secrets),
+        transport=section.transport,
+        oauth=section.auth == "oauth",
+        oauth_scopes=tuple(section.oauth_scopes),
         timeout_s=section.timeout_s,
         connect_timeout_s=section.connect_timeout_s,
         confirmation=section.confirmation,

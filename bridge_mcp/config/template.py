@@ -67,7 +67,8 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 
 # [tool_servers.files]
 # url = "http://127.0.0.1:9000/mcp"
-# token_env = "FILES_TOKEN"
+# token_env = "FILES_TOKEN"                # or: auth = "oauth", and once: bridge-mcp servers login files
+# transport = "sse"                        # the older kind; without this line: by the url, which then ends in /sse
 # [tool_servers.files.tools."delete_*"]
 # confirmation = "required"
 

@@ -85,6 +85,11 @@ class Config:
         return self.state_dir / "files" if default else self.store_path.with_name(f"{self.store_path.name}.files")
 
     @property
+    def tokens_path(self) -> Path:
+        """The folder of what logging in to tool servers gave."""
+        return self.state_dir / "oauth"
+
+    @property
     def lock_path(self) -> Path:
         """The file whose lock the engine holds: one beside each store, so that one store never has two engines."""
         default = self.state_dir / STORE_NAME

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -40,6 +41,7 @@ class NestedToolbox:
     before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
     `pins` is where definitions of tools are kept that were seen before; without it, no change of them is noticed.
     `files` is where the bytes of results are kept; without it, they are left out and named.
+    `tokens` is the folder of what logging in by OAuth gave.
     `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
     """
 
@@ -52,6 +54,7 @@ class NestedToolbox:
         pause_s: float = FIRST_PAUSE_S,
         pins: Pins | None = None,
         files: Files | None = None,
+        tokens: Path | None = None,
     ) -> None:
         self._warden = Warden()
         self._schemas = Schemas()
@@ -61,7 +64,7 @@ class NestedToolbox:
         for server in servers:
             if server.name in self._supervisors:
                 raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
-            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files)
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files, tokens)
             self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult
@@ -106,6 +107,8 @@ class Hooks:
     """What the server offers is stale."""
     files: Files | None = None
     """Where the bytes of results are kept."""
+    tokens: Path | None = None
+    """The folder of what logging in by OAuth gave; without it, nobody is logged in."""
 
 
 class Connect(Protocol):

@@ -19,7 +19,9 @@ def explained(server: ToolServer, exc: Exception | None, child: Child | None, br
     """
     where = f"[tool_servers.{server.name}]"
     cause = root(exc)
-    if server.url:
+    if server.oauth and "log in" in (broken or said(cause)):
+        text = f"{server.place}: {broken or said(cause)}. Run: bridge-mcp servers login {server.name}"
+    elif server.url:
         text = f"{server.place}: {broken or said(cause)}. Start the server, or correct url and headers in {where}."
     elif child is None:
         text = not_started(server, cause, where)

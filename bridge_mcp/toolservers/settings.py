@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bridge_mcp.core.errors import ConfigError
@@ -47,6 +47,11 @@ class ToolServer:
     cwd: str = ""
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    transport: Literal["auto", "http", "sse"] = "auto"
+    """How a `url` is spoken to: Streamable HTTP, or the older SSE; `auto` is SSE where its path ends in `/sse`."""
+    oauth: bool = False
+    """Whether it wants a login by OAuth; `oauth_scopes` are what is asked for then."""
+    oauth_scopes: tuple[str, ...] = ()
     timeout_s: float = 60.0
     connect_timeout_s: float = 20.0
     """For starting, handshake and first listing of the tools together."""
@@ -99,6 +104,12 @@ class ToolServer:
     def rule(self, tool: str) -> ToolRule | None:
         """The rule for this tool, if there is one."""
         return next((rule for rule in self.tools if fnmatchcase(tool, rule.pattern)), None)
+
+    @property
+    def speaks_sse(self) -> bool:
+        """Whether its url is of the older kind."""
+        path = urlsplit(self.url).path.rstrip("/")
+        return bool(self.url) and (self.transport == "sse" or (self.transport == "auto" and path.endswith("/sse")))
 
     @property
     def place(self) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -74,6 +75,7 @@ class Supervisor:
         pause_s: float = FIRST_PAUSE_S,
         pins: Pins | None = None,
         files: Files | None = None,
+        tokens: Path | None = None,
     ) -> None:
         self.server = server
         self.pinning = Pinning(server, pins)
@@ -87,6 +89,7 @@ class Supervisor:
         """Set once it has been connected, or has failed to be."""
         self._warden = warden
         self._files = files
+        self._tokens = tokens
         self._complaint = ""  # about what the server offers, while it is connected
         self._clock = clock
         self._on_change = on_change
@@ -164,7 +167,12 @@ class Supervisor:
                         self.server,
                         life.child,
                         "legacy" if self._failures % 2 else "auto",
-                        Hooks(lambda reason: self._down(life, reason), lambda: self._outdated(life), self._files),
+                        Hooks(
+                            lambda reason: self._down(life, reason),
+                            lambda: self._outdated(life),
+                            self._files,
+                            self._tokens,
+                        ),
                     )
                 )
                 await self._list(link)

@@ -1,4 +1,4 @@
-"""MCP over Streamable HTTP, as a transport of the FastMCP client.
+"""MCP over HTTP, Streamable or the older SSE, as transports of the FastMCP client.
 
 FastMCP's own transport is not used because a request that fails there takes the whole session with it and tells neither
 whether it had been sent nor the HTTP status, and because it drops answers above 1 MB. Here a request fails by itself,
@@ -8,22 +8,28 @@ with what is known of it.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
+import anyio
 import httpx2
 from fastmcp.client.transports import ClientTransport
 from fastmcp.client.transports.base import SessionKwargs, TransportOptions
 from mcp import ClientSession
+from mcp.client.auth import OAuthFlowError
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
 
 from bridge_mcp.toolservers.lines import MAX_MESSAGE
+from bridge_mcp.toolservers.link import Hooks
+from bridge_mcp.toolservers.oauth import quiet
 from bridge_mcp.toolservers.pipes import UNSENT, RelaySession
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["BROKE_OFF", "TURNED_DOWN", "WebTransport"]
+__all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
 TURNED_DOWN = -770_002
 """Our own error code: the HTTP status says that the request was not taken."""
@@ -31,6 +37,7 @@ BROKE_OFF = -770_003
 """Our own error code: the request went out, and no answer to it came back."""
 
 NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+FOR_EVER_S = 10.0 * 365 * 24 * 3600
 GOODBYE_S = 2.0
 """How long the server may take to hear that a session is over."""
 
@@ -41,14 +48,17 @@ class WebClient(httpx2.AsyncClient):
     `down` is called, with the reason, when a new connection is needed.
     """
 
-    def __init__(self, server: ToolServer, down: Callable[[str], None]) -> None:
+    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
         # Reading has no limit: an answer may take as long as its call may, and the caller watches that.
         super().__init__(
             headers=dict(server.headers),
+            auth=quiet(server, hooks.tokens) if server.oauth and hooks.tokens is not None else None,
             timeout=httpx2.Timeout(server.connect_timeout_s, read=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
-        self.down = down
+        self.down = hooks.down
+        self.one_way = server.speaks_sse
+        """Whether answers come on another stream: a request that fails then leaves nobody to answer it."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Send it; see the class for what becomes of failures."""
@@ -61,10 +71,17 @@ class WebClient(httpx2.AsyncClient):
         except NEVER_LEFT as exc:
             self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
             return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
+        except OAuthFlowError as exc:
+            self.down(str(exc))
+            return error_answer(request, 401, TURNED_DOWN, str(exc))
         except httpx2.TransportError as exc:
+            if self.one_way:
+                self.down(f"the connection broke: {str(exc) or type(exc).__name__}")
             return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
         if response.status_code < 400 or request.method != "POST":
             return response
+        if self.one_way:
+            self.down(f"turned a message down: HTTP {response.status_code} {response.reason_phrase}")
         return await self.judged(request, response)
 
     async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
@@ -101,9 +118,9 @@ def message_in(body: bytes) -> object:
 class WebTransport(ClientTransport):
     """Speaks MCP with one Streamable HTTP endpoint."""
 
-    def __init__(self, server: ToolServer, down: Callable[[str], None]) -> None:
+    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
         self.server = server
-        self.down = down
+        self.hooks = hooks
 
     @asynccontextmanager
     async def connect_session(
@@ -111,8 +128,48 @@ class WebTransport(ClientTransport):
     ) -> AsyncGenerator[ClientSession]:
         """One session."""
         async with (
-            WebClient(self.server, self.down) as web,
+            WebClient(self.server, self.hooks) as web,
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
             RelaySession(reads, writes, **session_kwargs) as session,
         ):
             yield session
+
+
+class SseTransport(ClientTransport):
+    """Speaks MCP with one endpoint of the older kind: an event stream for answers, and an address for messages."""
+
+    legacy_only = True
+
+    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
+        self.server = server
+        self.hooks = hooks
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
+    ) -> AsyncGenerator[ClientSession]:
+        """One session."""
+
+        def client(
+            headers: dict[str, str] | None = None,
+            timeout: httpx2.Timeout | None = None,
+            auth: httpx2.Auth | None = None,
+        ) -> httpx2.AsyncClient:
+            return WebClient(self.server, self.hooks)
+
+        to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+
+        async def relay(reads: AsyncIterable[SessionMessage | Exception]) -> None:
+            async with to_session:
+                async for message in reads:
+                    await to_session.send(message)
+            self.hooks.down("its event stream ended")
+
+        async with (
+            sse_client(self.server.url, sse_read_timeout=FOR_EVER_S, httpx_client_factory=client) as (reads, writes),
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(relay, reads)
+            async with RelaySession(from_server, writes, **session_kwargs) as session:
+                yield session
+            tasks.cancel_scope.cancel()

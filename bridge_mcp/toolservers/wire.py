@@ -46,7 +46,7 @@ from bridge_mcp.toolservers.listing import Listing
 from bridge_mcp.toolservers.pipes import TOO_LARGE, UNSENT, PipeTransport
 from bridge_mcp.toolservers.results import tool_result
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.web import BROKE_OFF, TURNED_DOWN, WebTransport
+from bridge_mcp.toolservers.web import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 
 __all__ = ["ClientLink", "connect"]
 
@@ -260,7 +260,7 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
 def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> ClientTransport:
     """How to reach a server."""
     if server.url:
-        return WebTransport(server, hooks.down)
+        return (SseTransport if server.speaks_sse else WebTransport)(server, hooks)
     if child is not None:
         return PipeTransport(child, hooks.down)
     # Windows: the SDK's own stdio client, which puts the child into a job object that ends with the bridge.

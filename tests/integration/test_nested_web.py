@@ -12,10 +12,10 @@ from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.servers.launch import eventually, lines_of, module, opened, running_on_loopback
 
-both_eras = pytest.mark.parametrize("era", [(), ("--old",)], ids=["newer era", "older era"])
+every_way = pytest.mark.parametrize("era", [(), ("--old",), ("--sse",)], ids=["newer era", "older era", "sse"])
 
 
-@both_eras
+@every_way
 async def test_answers_come_over_http_whatever_their_size(era: tuple[str, ...]) -> None:
     async with running_on_loopback(*era) as server, opened(server.settings(headers={"X-Who": "the bridge"})) as at:
         assert await at.text("echo", text="é", times=2) == "éé"
@@ -26,7 +26,7 @@ async def test_answers_come_over_http_whatever_their_size(era: tuple[str, ...]) 
         assert failed.is_error
 
 
-@both_eras
+@every_way
 async def test_list_changes_come_over_http(era: tuple[str, ...]) -> None:
     async with running_on_loopback(*era) as server, opened(server.settings()) as at:
         count = len(at.box.tools())
@@ -35,7 +35,7 @@ async def test_list_changes_come_over_http(era: tuple[str, ...]) -> None:
         assert await at.text("sprout") == "grown"
 
 
-@both_eras
+@every_way
 async def test_cancelling_goes_over_http(era: tuple[str, ...], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     async with running_on_loopback(*era, "--effects", str(effects)) as server, opened(server.settings()) as at:
@@ -48,7 +48,7 @@ async def test_cancelling_goes_over_http(era: tuple[str, ...], tmp_path: Path) -
         assert at.box.status()[0].restarts == 0
 
 
-@both_eras
+@every_way
 async def test_a_server_that_dies_unasked_is_noticed_and_found_again(era: tuple[str, ...]) -> None:
     async with running_on_loopback(*era) as server, opened(server.settings(), module("wild", "chatter")) as at:
         echo = at.spec("echo")
@@ -64,7 +64,7 @@ async def test_a_server_that_dies_unasked_is_noticed_and_found_again(era: tuple[
         assert at.state("web") == "ready"
 
 
-@both_eras
+@every_way
 async def test_a_server_that_dies_in_mid_call_leaves_it_uncertain(era: tuple[str, ...], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     async with running_on_loopback(*era, "--effects", str(effects)) as server, opened(server.settings()) as at:
@@ -79,7 +79,7 @@ async def test_a_server_that_dies_in_mid_call_leaves_it_uncertain(era: tuple[str
             await server.kill()
 
 
-@both_eras
+@every_way
 async def test_a_restart_between_calls_goes_unseen(era: tuple[str, ...], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     async with running_on_loopback(*era, "--effects", str(effects)) as server, opened(server.settings()) as at:

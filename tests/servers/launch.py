@@ -137,15 +137,17 @@ class WebServer:
     args: tuple[str, ...]
     port: int = 0
     process: Process | None = None
+    module: str = "workbench"
+    path: str = "/mcp"
 
     @property
     def url(self) -> str:
         """Its endpoint."""
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     async def start(self) -> None:
         """Start it, on the port it had before if it had one."""
-        command = [sys.executable, "-m", "tests.servers.workbench", "--http", str(self.port), *self.args]
+        command = [sys.executable, "-m", f"tests.servers.{self.module}", "--http", str(self.port), *self.args]
         self.process = await anyio.open_process(command, cwd=ROOT, stdin=None, stderr=None)
         assert self.process.stdout is not None
         with anyio.fail_after(PATIENCE_S):
@@ -165,8 +167,8 @@ class WebServer:
 
 @asynccontextmanager
 async def running_on_loopback(*args: str) -> AsyncGenerator[WebServer]:
-    """The workbench over Streamable HTTP."""
-    server = WebServer(args)
+    """The workbench over Streamable HTTP; with `--sse`, over the older SSE."""
+    server = WebServer(args, path="/sse" if "--sse" in args else "/mcp")
     await server.start()
     try:
         yield server

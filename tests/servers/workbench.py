@@ -257,7 +257,12 @@ async def serve_http(server: MCPServer[Any], asked: argparse.Namespace) -> None:
     listener.listen()
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    app = Door(server.streamable_http_app(), old=asked.old, token=asked.token, calls=asked.calls)
+    app = Door(
+        server.sse_app() if asked.sse else server.streamable_http_app(),
+        old=asked.old,
+        token=asked.token,
+        calls=asked.calls,
+    )
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
     await uvicorn.Server(config).serve(sockets=[listener])
 
@@ -267,6 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", type=int)
     parser.add_argument("--old", action="store_true")
+    parser.add_argument("--sse", action="store_true")
     parser.add_argument("--token", default="")
     parser.add_argument("--calls", type=int, default=0)
     parser.add_argument("--effects", default=os.devnull)

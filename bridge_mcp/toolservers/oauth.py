@@ -1,0 +1,165 @@
+"""OAuth for nested servers over HTTP, through FastMCP's client: tokens in the state folder, people only on request.
+
+The engine uses and renews tokens that are there. It never opens a browser: where a person has to log in, the connection
+fails with words that name the command which does it. Each server has a file of its own, for its owner's eyes alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, SupportsFloat
+
+import anyio
+from fastmcp import Client
+from fastmcp.client.auth import OAuth
+from mcp.client.auth import AuthorizationCodeResult, OAuthFlowError
+
+from bridge_mcp.core.errors import ToolFailed
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["LoginNeeded", "TokenFile", "log_in", "quiet"]
+
+LOGIN_S = 300.0
+"""How long a person may take."""
+CLIENT = "bridge-mcp"
+"""What login pages call us."""
+
+
+class LoginNeeded(OAuthFlowError):
+    """A person has to log in first."""
+
+
+class TokenFile:
+    """A key-value store, as the client library wants one, in one JSON file of mode 0600 that is written whole."""
+
+    def __init__(self, folder: Path, server: ToolServer) -> None:
+        place = hashlib.sha256(server.url.encode()).hexdigest()[:12]
+        self.path = folder / f"{server.name}.{place}.json"
+
+    async def get(self, key: str, *, collection: str | None = None) -> dict[str, Any] | None:
+        return self._read().get(place_of(key, collection))
+
+    async def ttl(self, key: str, *, collection: str | None = None) -> tuple[dict[str, Any] | None, float | None]:
+        return await self.get(key, collection=collection), None
+
+    async def put(
+        self,
+        key: str,
+        value: Mapping[str, Any],
+        *,
+        collection: str | None = None,
+        ttl: SupportsFloat | None = None,
+    ) -> None:
+        """Keep a value until it is replaced: a token that has run out is found out by its use."""
+        self._write({**self._read(), place_of(key, collection): dict(value)})
+
+    async def delete(self, key: str, *, collection: str | None = None) -> bool:
+        kept = self._read()
+        found = kept.pop(place_of(key, collection), None) is not None
+        if found:
+            self._write(kept)
+        return found
+
+    async def get_many(self, keys: Sequence[str], *, collection: str | None = None) -> list[dict[str, Any] | None]:
+        return [await self.get(key, collection=collection) for key in keys]
+
+    async def ttl_many(
+        self, keys: Sequence[str], *, collection: str | None = None
+    ) -> list[tuple[dict[str, Any] | None, float | None]]:
+        return [await self.ttl(key, collection=collection) for key in keys]
+
+    async def put_many(
+        self,
+        keys: Sequence[str],
+        values: Sequence[Mapping[str, Any]],
+        *,
+        collection: str | None = None,
+        ttl: SupportsFloat | None = None,
+    ) -> None:
+        for key, value in zip(keys, values, strict=True):
+            await self.put(key, value, collection=collection, ttl=ttl)
+
+    async def delete_many(self, keys: Sequence[str], *, collection: str | None = None) -> int:
+        return sum([await self.delete(key, collection=collection) for key in keys])
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """All that is kept; nothing where the file is damaged, which is as good as not logged in."""
+        try:
+            return json.loads(self.path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _write(self, kept: dict[str, dict[str, Any]]) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".")  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(kept, out)
+        Path(name).replace(self.path)
+
+
+def place_of(key: str, collection: str | None) -> str:
+    return f"{collection or ''} {key}"
+
+
+class Quiet(OAuth):
+    """Uses tokens that are there, and never turns to a person."""
+
+    async def redirect_handler(self, authorization_url: str) -> None:
+        """Nobody is asked here."""
+        raise LoginNeeded("it wants somebody to log in")
+
+    async def callback_handler(self) -> AuthorizationCodeResult:
+        """Nobody can have answered."""
+        raise LoginNeeded("it wants somebody to log in")
+
+
+class Asking(OAuth):
+    """Shows a person where to log in."""
+
+    show: Callable[[str], None]
+
+    async def redirect_handler(self, authorization_url: str) -> None:
+        """Show the address, and open a browser if there is one."""
+        self.show(authorization_url)
+        webbrowser.open(authorization_url)
+
+
+def quiet(server: ToolServer, folder: Path) -> OAuth:
+    """What signs the engine's requests."""
+    return Quiet(
+        server.url, scopes=list(server.oauth_scopes), client_name=CLIENT, token_storage=TokenFile(folder, server)
+    )
+
+
+async def log_in(server: ToolServer, folder: Path, show: Callable[[str], None]) -> None:
+    """Have a person log in; `show` is told the address, which is opened in a browser too, if there is one.
+
+    Raises:
+        ToolFailed: it did not come about.
+    """
+    tokens = TokenFile(folder, server)
+    tokens.path.unlink(missing_ok=True)  # a client registered before is bound to the port it was registered with
+    auth = Asking(
+        server.url,
+        scopes=list(server.oauth_scopes),
+        client_name=CLIENT,
+        token_storage=tokens,
+        callback_timeout=LOGIN_S,
+    )
+    auth.show = show
+    try:
+        with anyio.fail_after(LOGIN_S):
+            async with Client(server.url, auth=auth) as client:
+                await client.list_tools_mcp()
+    except Exception as exc:
+        # Whatever the server or the library came up with: the person who waits is told.
+        raise ToolFailed(
+            server.scrub(f"Logging in to '{server.name}' failed: {str(exc) or type(exc).__name__}"),
+            fix="Look at its url in bridge.toml, and try again.",
+        ) from exc
