@@ -14,6 +14,7 @@ from typing import Any, Unpack
 
 import anyio
 import httpx2
+from anyio.streams.memory import MemoryObjectSendStream
 from fastmcp.client.transports import ClientTransport
 from fastmcp.client.transports.base import SessionKwargs, TransportOptions
 from mcp import ClientSession
@@ -157,19 +158,22 @@ class SseTransport(ClientTransport):
         ) -> httpx2.AsyncClient:
             return WebClient(self.server, self.hooks)
 
-        to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-
-        async def relay(reads: AsyncIterable[SessionMessage | Exception]) -> None:
+        async def relay(
+            reads: AsyncIterable[SessionMessage | Exception],
+            to_session: MemoryObjectSendStream[SessionMessage | Exception],
+        ) -> None:
             async with to_session:
                 async for message in reads:
                     await to_session.send(message)
             self.hooks.down("its event stream ended")
 
-        async with (
-            sse_client(self.server.url, sse_read_timeout=FOR_EVER_S, httpx_client_factory=client) as (reads, writes),
-            anyio.create_task_group() as tasks,
+        async with sse_client(self.server.url, sse_read_timeout=FOR_EVER_S, httpx_client_factory=client) as (
+            reads,
+            writes,
         ):
-            tasks.start_soon(relay, reads)
-            async with RelaySession(from_server, writes, **session_kwargs) as session:
-                yield session
-            tasks.cancel_scope.cancel()
+            to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+            async with to_session, from_server, anyio.create_task_group() as tasks:
+                tasks.start_soon(relay, reads, to_session)
+                async with RelaySession(from_server, writes, **session_kwargs) as session:
+                    yield session
+                tasks.cancel_scope.cancel()

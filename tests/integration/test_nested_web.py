@@ -12,10 +12,11 @@ from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.servers.launch import eventually, lines_of, module, opened, running_on_loopback
 
+both_eras = pytest.mark.parametrize("era", [(), ("--old",)], ids=["newer era", "older era"])
 every_way = pytest.mark.parametrize("era", [(), ("--old",), ("--sse",)], ids=["newer era", "older era", "sse"])
 
 
-@every_way
+@both_eras
 async def test_answers_come_over_http_whatever_their_size(era: tuple[str, ...]) -> None:
     async with running_on_loopback(*era) as server, opened(server.settings(headers={"X-Who": "the bridge"})) as at:
         assert await at.text("echo", text="é", times=2) == "éé"
@@ -48,7 +49,7 @@ async def test_cancelling_goes_over_http(era: tuple[str, ...], tmp_path: Path) -
         assert at.box.status()[0].restarts == 0
 
 
-@every_way
+@both_eras
 async def test_a_server_that_dies_unasked_is_noticed_and_found_again(era: tuple[str, ...]) -> None:
     async with running_on_loopback(*era) as server, opened(server.settings(), module("wild", "chatter")) as at:
         echo = at.spec("echo")
@@ -79,7 +80,7 @@ async def test_a_server_that_dies_in_mid_call_leaves_it_uncertain(era: tuple[str
             await server.kill()
 
 
-@every_way
+@both_eras
 async def test_a_restart_between_calls_goes_unseen(era: tuple[str, ...], tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     async with running_on_loopback(*era, "--effects", str(effects)) as server, opened(server.settings()) as at:
@@ -89,6 +90,17 @@ async def test_a_restart_between_calls_goes_unseen(era: tuple[str, ...], tmp_pat
         await server.start()
         await at.box.call(trace, {"line": "two"})
         assert lines_of(effects) == ["one", "two"]
+
+
+async def test_a_server_of_the_older_kind_is_found_by_its_address_and_again_after_a_restart() -> None:
+    async with running_on_loopback("--sse") as server, opened(server.settings(), module("wild", "chatter")) as at:
+        assert await at.text("echo", text="é", times=2) == "éé"
+        await server.kill()
+        await at.until(lambda: at.state("web") == "degraded")
+        assert await at.text("stay") == "stayed"
+        await server.start()
+        await at.until(lambda: at.state("web") == "ready")
+        assert await at.text("echo", text="here") == "here"
 
 
 async def test_a_session_that_the_server_forgot_is_replaced(tmp_path: Path) -> None:
