@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import ValidationError
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
-from bridge_mcp.config.importing import Imported, imported
+from bridge_mcp.config.importing import Imported, complaint, imported
 from bridge_mcp.config.paths import find_config
-from bridge_mcp.config.schema import File
 from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
@@ -142,12 +140,8 @@ def append(target: Path, added: Sequence[Imported]) -> None:
     """
     before = target.read_text("utf-8")
     text = before.rstrip("\n") + "\n\n" + "\n".join(each.section for each in added)
-    try:
-        File.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
-    except (ValidationError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(
-            f"{target} cannot take these sections: {str(exc).splitlines()[0]}.", fix="See them with --dry-run."
-        ) from exc
+    if wrong := complaint(text):
+        raise ConfigError(f"{target} cannot take these sections: {wrong}.", fix="See them with --dry-run.")
     try:
         with tempfile.NamedTemporaryFile(
             "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8"

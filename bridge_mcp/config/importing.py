@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from pydantic import ValidationError
+
+from bridge_mcp.config.schema import File
 from bridge_mcp.core.errors import BadInput
 
-__all__ = ["Imported", "imported", "looks_secret"]
+__all__ = ["Imported", "complaint", "imported", "looks_secret"]
 
 SECRET_NAME = re.compile(r"(?i)key|token|secret|pass(word|wd)?$|passw|credential|auth|cookie|private")
 SECRET_VALUE = re.compile(
@@ -59,6 +63,15 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
         else:
             Section(made, cast("dict[str, object]", body)).write()
     return found
+
+
+def complaint(text: str) -> str:
+    """What keeps this from being a bridge.toml; "" if nothing does."""
+    try:
+        File.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
+    except (ValidationError, tomllib.TOMLDecodeError) as exc:
+        return str(exc).splitlines()[0]
+    return ""
 
 
 def servers_in(text: str) -> Mapping[str, object]:
