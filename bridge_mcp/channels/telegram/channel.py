@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from bridge_mcp.channels.telegram.pace import Pacer, Rates
 from bridge_mcp.channels.telegram.pulse import Pulse
 from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
 from bridge_mcp.core.entries import Attachment
@@ -33,6 +34,7 @@ class TelegramChannel:
         clock: tells the time of what has none from Telegram, and of its last good exchange.
         commands: name and description of each command that the bridge answers; Telegram shows them to people.
         patience: how long things may take.
+        rates: how much may go out; by default what Telegram takes.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class TelegramChannel:
         clock: Clock,
         commands: Sequence[tuple[str, str]] = (),
         patience: Patience | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self.traits = ChannelTraits(settings.name, "telegram", prompts=True, shows=True)
         self._settings = settings
         self._clock = clock
         self._commands = tuple(commands)
         self._patience = patience or Patience()
+        self._rates = rates or Rates()
         self._pulse = Pulse(clock)
         self._loading = threading.Lock()
         self._line: Line | None = None
@@ -107,5 +111,6 @@ class TelegramChannel:
                 from bridge_mcp.channels.telegram.sender import Sender
 
                 self._line = Line(self._settings)
-                self._sender = Sender(self._line.bot, self._clock, self.traits.name)
+                pacer = Pacer(self._clock, rates=self._rates)
+                self._sender = Sender(self._line.bot, self._clock, self.traits.name, pacer=pacer)
             return self._line, self._sender
