@@ -43,6 +43,11 @@ ROWS = {
         "list_conversations with a query": 5,
     },
     "gate": {"1 at once": 9, "32 at once": 9},
+    "telegram": {
+        "arrival to sendMessage, p50": 1,
+        "arrival to sendMessage, p99": 1,
+        "replies/s to everybody at once": 1,
+    },
 }
 """Of each table, by the beginning of its title, rows and how many figures they hold at least."""
 
@@ -81,4 +86,7 @@ def test_every_figure_is_printed_and_is_a_number() -> None:
 def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
-    assert "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate" in refused.stderr
+    assert (
+        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, telegram"
+        in refused.stderr
+    )
