@@ -36,6 +36,8 @@ KINDS: Mapping[str, Kind] = {
 }
 """What litellm has understood already, by the names of its errors."""
 
+BEGINNING = "(The conversation begins here.)"
+
 STREAM: Mapping[str, JSON] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -73,6 +75,7 @@ class LitellmModel:
         """One call. See `ports.Model`."""
         library = await self._loaded()
         body = chat_body(self.settings.model, request, self._params, shown)
+        body["messages"] = cast("JSON", user_first(cast("list[dict[str, JSON]]", body["messages"])))
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
         began = time.perf_counter()
         with Patience(self.settings) as patience:
@@ -120,6 +123,14 @@ class LitellmModel:
                 await chunks.aclose()
         completion = assembly.checked()
         return completion, priced(library, self.settings.model, completion)
+
+
+def user_first(messages: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
+    """The messages with a user's one in front, which some providers insist on; a chat may begin otherwise."""
+    first = next((index for index, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    if first == len(messages) or messages[first]["role"] == "user":
+        return messages
+    return [*messages[:first], {"role": "user", "content": BEGINNING}, *messages[first:]]
 
 
 def openai_errors() -> type[Exception]:

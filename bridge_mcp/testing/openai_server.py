@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 import uvicorn
 
@@ -59,7 +59,7 @@ class ReceivedRequest:
     @property
     def key(self) -> str:
         """The key it was sent with; empty for none."""
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
+        return self.headers.get("x-api-key") or self.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 class OpenAIServer:
@@ -113,7 +113,7 @@ class OpenAIServer:
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= requests and self.hung_up >= hung_up, timeout_s)
 
-    def __enter__(self) -> OpenAIServer:
+    def __enter__(self) -> Self:
         # The socket listens already: a client that comes before the loop runs waits in its backlog.
         self._thread.start()
         return self
@@ -138,7 +138,7 @@ class OpenAIServer:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         method, path = scope["method"], scope["path"].removeprefix("/v1")
         body: Mapping[str, Any] = {}
-        if (method, path) == ("POST", "/chat/completions"):
+        if (method, path) == ("POST", self.path):
             answer, body = self._take(path, headers, raw)
         elif (method, path) == ("GET", "/models"):
             known: list[JSON] = [{"id": name, "object": "model"} for name in sorted(self._models or ())]
@@ -156,7 +156,7 @@ class OpenAIServer:
         except ValueError:
             return failing(400, "We could not parse the JSON body of your request."), {}
         body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-        return self._choose(ReceivedRequest(path, headers, body, chat_problems(body))), body
+        return self._choose(ReceivedRequest(path, headers, body, self._problems(body, headers))), body
 
     def _choose(self, request: ReceivedRequest) -> Answer:
         """What is wrong with a request comes first, then the script."""
@@ -178,6 +178,24 @@ class OpenAIServer:
             return failing(404, f"The model '{request.body['model']}' does not exist.", code="model_not_found")
         return None
 
+    # -- what a server that speaks another format does in its own way ----------------------------------------------
+
+    path = "/chat/completions"
+    """Where requests go, below `/v1`."""
+
+    def _problems(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, ...]:
+        """What a careful provider would refuse."""
+        return chat_problems(body)
+
+    def _in_chunks(self, completion: Mapping[str, JSON], request: Mapping[str, Any]) -> Sequence[JSON]:
+        """A completion as the events of a stream."""
+        usage = bool(cast("dict[str, Any]", request.get("stream_options") or {}).get("include_usage"))
+        return [*cut_into_chunks(completion, usage=usage), DONE.decode()]
+
+    def _whole(self, completion: dict[str, JSON]) -> JSON:
+        """A completion as one answer."""
+        return completion
+
     async def _give(self, answer: Answer, receive: Receive, send: Send, request: Mapping[str, Any]) -> None:
         streams = answer.status == 200 and bool(request.get("stream"))
         if answer.ending in ("silent", "trickle"):
@@ -190,9 +208,9 @@ class OpenAIServer:
         if isinstance(body, dict) and body.get("object") == "chat.completion":
             body = {"id": f"chatcmpl-{next(self._ids)}", "model": request["model"], **body}
             if streams:
-                usage = bool(cast("dict[str, Any]", request.get("stream_options") or {}).get("include_usage"))
-                await give_stream(answer, [*cut_into_chunks(body, usage=usage), DONE.decode()], send)
+                await give_stream(answer, self._in_chunks(body, request), send)
                 return
+            body = self._whole(body)
         if answer.chunks:
             await give_stream(answer, answer.chunks, send)
             return
