@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench import gate, memory, reading, roundtrip, startup, telegram, turns
+from tests.bench import gate, memory, models, reading, roundtrip, startup, telegram, turns
 from tests.bench.table import Table
 
 PARTS: dict[str, Callable[[bool], list[Table]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "reading": reading.run,
     "gate": gate.run,
     "telegram": telegram.run,
+    "models": models.run,
 }
 
 

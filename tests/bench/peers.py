@@ -47,7 +47,7 @@ FASTMCP = (sys.executable, "-m", "tests.bench.fastmcp_server")
 
 CONFIG = """\
 [models.default]
-model = "scripted"
+model = "{model}"
 
 [channels.local]
 type = "local"
@@ -60,11 +60,13 @@ scopes = {scopes}
 
 
 @contextmanager
-def bridge_folder(responder: str = "relay", more: str = "") -> Generator[dict[str, str]]:
+def bridge_folder(responder: str = "relay", more: str = "", *, model: str = "scripted") -> Generator[dict[str, str]]:
     """An empty state folder and a bridge.toml; the environment of a process that uses them."""
     with tempfile.TemporaryDirectory(prefix="bridge-mcp-bench-") as name:
         config = Path(name) / "bridge.toml"
-        config.write_text(CONFIG.format(responder=responder, scopes=json.dumps(list(SCOPES))) + more, encoding="utf-8")
+        config.write_text(
+            CONFIG.format(responder=responder, model=model, scopes=json.dumps(list(SCOPES))) + more, encoding="utf-8"
+        )
         mine = {"BRIDGE_MCP_CONFIG": str(config), "BRIDGE_MCP_STATE_DIR": str(Path(name) / "state")}
         yield environment() | mine | {"BENCH_TOKEN": TOKEN, "BRIDGE_MCP_LOG": "error"}
 

@@ -18,6 +18,8 @@ from tests.bench.table import Table, amount, milli, ratio, verdict
 __all__ = ["run"]
 
 GOAL = 1.25
+MODEL_GOAL = 1.05
+MODEL = "anthropic/claude-sonnet-5"
 SETTLE_S = 1.0
 SETTLED = 3
 """How many starts of each are also looked at once all is loaded."""
@@ -38,18 +40,34 @@ def run(quick: bool) -> list[Table]:
     """Start each server in turn, as often as it takes."""
     rounds = 1 if quick else 15
     tools = len(TOOLS)
-    starts: dict[str, list[Start]] = {name: [] for name in ("bridge", "low", "fast")}
+    starts: dict[str, list[Start]] = {name: [] for name in ("bridge", "low", "fast", "model")}
     # Once before it counts, where figures count: bytecode is written then, and files are in the system's cache.
     for number in range(1 if quick else 0, rounds + 1):
         for name, found in starts.items():
             start = started(name, tools, settle=0 < number <= SETTLED)
             if number:
                 found.append(start)
-    return [table(starts, tools)]
+    return [table(starts, tools), with_model(starts)]
 
 
-def bridge(stack: ExitStack) -> Pipes:
-    settings = stack.enter_context(bridge_folder())
+def with_model(starts: Mapping[str, Sequence[Start]]) -> Table:
+    """The bridge once more, with a model configured that litellm has to be loaded for."""
+
+    def row(what: str, figure: str) -> tuple[str, ...]:
+        given, scripted = ([float(getattr(start, figure)) for start in starts[name]] for name in ("model", "bridge"))
+        times = of_pairs(given, scripted)
+        return (what, milli(median(given)), milli(median(scripted)), ratio(times), verdict(times, MODEL_GOAL))
+
+    return Table(
+        f"startup, a model of litellm's configured: {MODEL}, {len(starts['model'])} starts in turn, medians",
+        ("", "with it", "scripted", "with/scripted", "goal"),
+        (row("spawn to initialize answered", "opened"), row("spawn to tools/list answered", "listed")),
+        ("litellm is loaded by the engine, which begins after tools/list",),
+    )
+
+
+def bridge(stack: ExitStack, model: str = "scripted") -> Pipes:
+    settings = stack.enter_context(bridge_folder(model=model))
     return opened(stack, (*BRIDGE, "--scopes", ",".join(SCOPES)), settings)
 
 
@@ -62,8 +80,8 @@ def opened(stack: ExitStack, command: Sequence[str], settings: Mapping[str, str]
 def started(name: str, tools: int, *, settle: bool) -> Start:
     """Start a server, look at it, end it."""
     with ExitStack() as stack:
-        if name == "bridge":
-            client = bridge(stack)
+        if name in ("bridge", "model"):
+            client = bridge(stack, MODEL if name == "model" else "scripted")
         else:
             client = opened(stack, (*(LOW_LEVEL if name == "low" else FASTMCP), str(tools)), environment())
         client.ask(Call("tools/list"))
@@ -71,7 +89,7 @@ def started(name: str, tools: int, *, settle: bool) -> Start:
         cpu = cpu_time(client.process.pid)
         memory = resident(client.process.pid)
         settled = 0.0
-        if settle:
+        if settle and name != "model":
             if name == "bridge":
                 until_engine(client)
             time.sleep(SETTLE_S)

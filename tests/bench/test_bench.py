@@ -48,6 +48,9 @@ ROWS = {
         "arrival to sendMessage, p99": 1,
         "replies/s to everybody at once": 1,
     },
+    "startup, a model of litellm's configured": {"spawn to initialize answered": 3, "spawn to tools/list answered": 3},
+    "models": {f"{what}, {count} at once": 3 for what in ("per second", "p50", "p99") for count in (1, 16, 100)},
+    "models, costs": {"CPU of one": 3, "with a history of 20 messages": 3, "5 tools of 100 ms in one turn": 1},
 }
 """Of each table, by the beginning of its title, rows and how many figures they hold at least."""
 
@@ -87,6 +90,6 @@ def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
     assert (
-        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, telegram"
+        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, telegram, models"
         in refused.stderr
     )
