@@ -27,7 +27,7 @@ from tests.bench.bridges import SAID, on_the_loop, turn
 from tests.bench.figures import Round, Rounds, median
 from tests.bench.peers import environment, fresh_process
 from tests.bench.table import Table, amount, milli, verdict
-from tests.bench.turns import followed, timed
+from tests.bench.turns import timed
 from tests.integration.setup import world
 
 __all__ = ["run"]
@@ -183,11 +183,12 @@ async def through_bridge(url: str, history: int) -> AsyncGenerator[Ways]:
             bridge: Bridge = assembly.bridge
             for _ in range(history // 2):
                 await turn(bridge, "local/long")
-            yield (
-                lambda name: turn(bridge, f"local/{name}"),
-                lambda: turn(bridge, "local/long"),
-                lambda name, count: followed(bridge, name, count),
-            )
+
+            async def repeated(name: str, count: int) -> None:
+                for number in range(count):
+                    await turn(bridge, f"local/{name}{number}")
+
+            yield (lambda name: turn(bridge, f"local/{name}")), (lambda: turn(bridge, "local/long")), repeated
 
 
 @asynccontextmanager
