@@ -25,7 +25,7 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.pins import BoardPins
-from bridge_mcp.ports import KEPT, Channel, Clock, Files, Store, Toolbox
+from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ class Standby:
             files=self.assembly.files,
             tokens=config.tokens_path,
         )
-        tools = with_builtins(toolbox, config, store)
+        traits = {name: channel.traits for name, channel in self.channels.items()}
+        tools = with_builtins(toolbox, config, store, traits, self.clock)
         engine = engine_type(
             store, config.rules, self.channels, self.models, tools, self.clock, files=self.assembly.files
         )
@@ -276,12 +277,20 @@ def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
     return Engine, NestedToolbox
 
 
-def with_builtins(nested: Toolbox, config: Config, store: Store) -> Toolbox:
+def with_builtins(
+    nested: Toolbox, config: Config, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock
+) -> Toolbox:
     """The nested tools and the bridge's own as one box."""
+    from bridge_mcp.engine.parcels import attached
     from bridge_mcp.toolservers.builtin import WithBuiltins
+    from bridge_mcp.toolservers.errands import Errands
     from bridge_mcp.toolservers.reading_on import read_result
 
-    return WithBuiltins(nested, [read_result(store.log, config.rules.result_chars)])
+    async def outbox(name: str) -> Attachment:
+        return await anyio.to_thread.run_sync(attached, name, config.rules.outbox)
+
+    errands = Errands(store, traits, clock, outbox).tools()
+    return WithBuiltins(nested, [*errands, read_result(store.log, config.rules.result_chars)])
 
 
 def engine_lives(config: Config) -> bool:

@@ -18,11 +18,13 @@ from bridge_mcp.core.entries import (
     Judged,
     Logged,
     Posted,
+    Rang,
     Reacted,
     Reminded,
     Replied,
     Requested,
     Revised,
+    Scheduled,
     Sender,
     Started,
     Stopped,
@@ -110,6 +112,10 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
         case Cleared() as e:
             return f"by {e.by}"
+        case Scheduled() as e:
+            return f"at {clock(e.at)} in {e.conversation}, for [{e.call}]: {e.text}"
+        case Rang():
+            return "it came"
         case Configured() as e:
             return f"by {e.by}: responder {e.responder or 'as the channel says'}"
         case Failed() as e:

@@ -197,6 +197,7 @@ class Reading:
             model=model,
             system_prompt=self._prompt(key, section),
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
+            builtin_tools=tuple(section.builtin_tools),
             tools=self._call_rules(key, section.tools),
             history_limit=section.history_limit,
             window=self._window(key, section, model),

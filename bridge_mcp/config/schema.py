@@ -115,6 +115,7 @@ class Channel(Section):
     system_prompt: str | None = None
     system_prompt_file: Text | None = None
     tool_servers: list[Text] | None = None
+    builtin_tools: list[Literal["whoami", "send_message", "ask_user", "remind"]] = []
     tools: dict[str, CallRule] = {}
     history_limit: int = Field(default=200, ge=1, le=100_000)
     summarise: bool | None = None

@@ -34,6 +34,7 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # model = "default"
 # system_prompt = "You are a helpful assistant."
 # tool_servers = ["time"]                  # without this line: all of them
+# builtin_tools = ["whoami", "send_message", "ask_user", "remind"]   # what the assistant can do in the bridge itself
 
 # [channels.family]
 # type = "telegram"

@@ -7,7 +7,7 @@ or the `Requested` of a client), at what follows it, and names one `Step`. An ex
 what came of it, and asks again. A crash at any point leaves a log from which the same function goes on; there is no
 other path for resuming, and no state beside the log but `running`: the calls in flight in this very process.
 
-The first match wins:
+The first match wins (a log that holds but a reminder has one step, Ring, when its time has come):
 
     a call is denied, or its fate is unknown            Settle   (the model is told)
     an asked call ran out of time, or a grant covers it Judge
@@ -52,9 +52,13 @@ from bridge_mcp.core.entries import (
     Log,
     Logged,
     Outcome,
+    Posted,
+    Question,
+    Rang,
     Reminded,
     Replied,
     Requested,
+    Scheduled,
     Started,
     Stopped,
     Summarised,
@@ -75,6 +79,7 @@ __all__ = [
     "Idle",
     "Judge",
     "Remind",
+    "Ring",
     "Run",
     "Settle",
     "Step",
@@ -122,6 +127,13 @@ class Remind:
     call: Call
     asked: Asked
     reminded: Reminded
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Tell the assistant, in its conversation, what it wanted to be reminded of."""
+
+    scheduled: Scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +188,7 @@ class Idle:
     """Nothing to do until something comes in."""
 
 
-Step: TypeAlias = Settle | Judge | Ask | Run | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
+Step: TypeAlias = Ring | Settle | Judge | Ask | Run | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
 
 SUMMARY_ATTEMPTS = 2
 """How often a summary is begun before the past is cut without one: one that failed is not tried again."""
@@ -206,6 +218,10 @@ class Fate:
     """When people were last told that it waits."""
     reminders: int = 0
     escalated: bool = False
+    question: int | None = None
+    """The seq of the question that the call has put to people."""
+    ends_at: float = 0.0
+    answer: str | None = None
 
 
 @dataclass(slots=True)
@@ -226,6 +242,7 @@ class View:
     cut: int = -1
     """Where the model's view was cut last, as far as this part of the log tells."""
     head: int = 0
+    scheduled: Scheduled | None = None
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -260,6 +277,12 @@ def read(log: Log) -> View:
                 view.stopped = logged
             case Heard(to="assistant", answers=None):
                 view.unread.append(logged)
+            case Posted(question=Question()) | Heard(answers=int()) as entry:
+                note_question(view, logged.seq, entry)
+            case Scheduled() as entry:
+                view.scheduled = entry
+            case Rang():
+                view.scheduled = None
             case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
                 note_model(view, logged.seq, entry)
             case Started() | Asked() | Judged() | Voted() | Reminded() | Finished() as entry:
@@ -267,6 +290,21 @@ def read(log: Log) -> View:
             case _:
                 pass
     return view
+
+
+def note_question(view: View, seq: int, entry: Posted | Heard) -> None:
+    """Write down what a call has asked people, and the first answer to it."""
+    match entry:
+        case Posted(question=Question(call=call, expires_at=ends_at)) if call in view.fates:
+            fate = view.fates[call]
+            if fate.question is None:
+                fate.question, fate.ends_at = seq, ends_at
+        case Heard(answers=int() as question, text=text):
+            for fate in view.fates.values():
+                if fate.question == question and fate.answer is None:
+                    fate.answer = text
+        case _:
+            pass
 
 
 def note_model(view: View, seq: int, entry: Started | Failed | Summarised) -> None:
@@ -327,6 +365,8 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
     """
     log = relevant(log)
     view = read(log)
+    if view.scheduled is not None:
+        return Ring(view.scheduled) if now >= view.scheduled.at else Wait(view.scheduled.at)
     return step_of_calls(view, policy, now, running) or step_of_model(view, log, policy, now)
 
 
@@ -360,6 +400,8 @@ def step_of_call(
         return None
     if call.id in running:
         return Wait(None)
+    if fate.question is not None:
+        return step_of_question(call, fate, now)
     if fate.begun and (not fate.repeatable or fate.begun >= policy.budget.attempts):
         return Settle(call, "unknown", UNKNOWN)
     if fate.judged is not None:
@@ -376,6 +418,15 @@ def step_of_call(
             return step_of_waiting(call, fate, fate.asked, now) if several else Judge(call, "approved", because)
         case NeedsVerdict(because):
             return Ask(((call, because),)) if fate.asked is None else step_of_waiting(call, fate, fate.asked, now)
+
+
+def step_of_question(call: Call, fate: Fate, now: float) -> Settle | Wait:
+    """What a call asks for whose result is people's answer: it waits for that as a row in a log, and not as a task."""
+    if fate.answer is not None:
+        return Settle(call, "ok", fate.answer)
+    if fate.ends_at and now >= fate.ends_at:
+        return Settle(call, "expired", "Nobody answered in time.")
+    return Wait(fate.ends_at or None)
 
 
 def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge | Remind | Wait:

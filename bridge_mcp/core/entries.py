@@ -36,12 +36,14 @@ __all__ = [
     "Outcome",
     "Posted",
     "Question",
+    "Rang",
     "Reacted",
     "Reminded",
     "Replied",
     "Requested",
     "Responder",
     "Revised",
+    "Scheduled",
     "Sender",
     "Started",
     "Stopped",
@@ -103,6 +105,8 @@ class Question:
 
     choices: tuple[str, ...] = ()
     expires_at: float = 0.0
+    call: str = ""
+    """The assistant's call that asks this; the answer is its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +290,22 @@ class Configured:
     """None: back to the channel's own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The assistant wants to be reminded. It stands in a log of its own, which has nothing to do before `at`."""
+
+    conversation: str
+    """Where the reminder is to come."""
+    text: str
+    at: float
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    """The reminder that this log was about has come."""
+
+
 # -- intents: written before an effect -----------------------------------------------------------------------
 
 
@@ -422,6 +442,8 @@ Entry: TypeAlias = (
     | Judged
     | Voted
     | Reminded
+    | Scheduled
+    | Rang
     | Stopped
     | Cleared
     | Configured
@@ -463,6 +485,8 @@ def key(entry: Entry) -> str | None:
             return f"voted:{entry.call}:{entry.by}"
         case Reminded():
             return f"{entry.why}:{entry.call}:{entry.number}"
+        case Scheduled() | Rang():
+            return type(entry).__name__.lower()
         case Finished():
             return f"tool:{entry.call}"
         case Delivered():
@@ -479,7 +503,7 @@ def wakes(entry: Entry) -> bool:
     """Whether this entry can give its conversation something to do."""
     match entry:
         case Heard():
-            return entry.to == "assistant" and entry.answers is None
+            return entry.to == "assistant" or entry.answers is not None
         case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
             return False
         case Failed():

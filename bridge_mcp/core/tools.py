@@ -77,6 +77,8 @@ class ToolResult:
     is_error: bool = False
     structured: str = ""
     attachments: tuple[Attachment, ...] = ()
+    later: bool = False
+    """There is no result yet: it comes by the log, as the answer to a question that the call has put."""
     truncated: bool = False
     """Something was too long to be kept here; where there was room it is whole among the attachments."""
 

@@ -21,6 +21,7 @@ from bridge_mcp.core.entries import (
     Log,
     Logged,
     Posted,
+    Question,
     Replied,
     Sender,
     Stopped,
@@ -154,12 +155,17 @@ class Builder:
         """Where the result of each call goes once it comes."""
         self._ended = False
         """The next message of a user opens a turn."""
+        self._asked: set[int] = set()
         self._named = len({e.entry.sender.id for e in epoch if isinstance(e.entry, Heard)}) > 1
         self._border = cut.upto if cut else -1
         for logged in epoch:
             match logged.entry:
                 case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
                     pass  # commands and their answers
+                case Posted(question=Question(call=call)) if call:
+                    self._asked.add(logged.seq)  # the call says what was asked, and its result what was answered
+                case Heard(answers=int() as question) if question in self._asked:
+                    pass
                 case Heard() | Posted():
                     self._unread.append(logged)
                 case Edited() as entry:

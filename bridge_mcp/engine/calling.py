@@ -34,8 +34,8 @@ def started(call: Call, spec: ToolSpec, arguments: str, because: str) -> Started
 
 async def outcome(
     toolbox: Toolbox, spec: ToolSpec, arguments: str, context: CallContext, progress: ToolProgress | None = None
-) -> Finished:
-    """Run a call; what came of it, whatever that is."""
+) -> Finished | None:
+    """Run a call; what came of it, whatever that is. None where the log will tell: it has asked people something."""
     try:
         result = await toolbox.call(spec, parse_arguments(arguments), context=context, progress=progress)
     except ToolUncertain as exc:
@@ -45,5 +45,7 @@ async def outcome(
     except Exception:
         logger.exception("%s: the call %s of %s failed unexpectedly", context.conversation, context.call, spec.name)
         return Finished(context.call, "unknown", f"{spec.name} failed inside the bridge; its outcome is unknown.")
+    if result.later:
+        return None
     kind = "error" if result.is_error else "ok"
     return Finished(context.call, kind, result.text, result.attachments, result.structured, result.truncated)

@@ -23,6 +23,7 @@ from bridge_mcp.core.decide import (
     Idle,
     Judge,
     Remind,
+    Ring,
     Run,
     Settle,
     Step,
@@ -184,6 +185,8 @@ class Drive:
                 await self._ask(step, log, policy)
             case Run():
                 await self._run(step, log, policy, effects)
+            case Ring():
+                await reminders.ring(self._hands.store, self.conversation, step)
             case Remind():
                 await reminders.tell(self._hands.store, self.conversation, step)
             case Cut():
@@ -262,16 +265,17 @@ class Drive:
 
     async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
-        finished = Finished(call.id, "stopped", calling.CUT_OFF)
+        finished: Finished | None = Finished(call.id, "stopped", calling.CUT_OFF)
         try:
             with scope:
                 finished = await self._outcome(call, spec, arguments, caller)
-            await self._record(finished)
+            if finished is not None:
+                await self._record(finished)
         finally:
             del self._calls[call.id]
             self.signal.set()
 
-    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished:
+    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished | None:
         hands = self._hands
         context = CallContext(self.conversation, call.id, caller)
         told = hands.progress.listener(self.conversation, call.id, spec.name) if hands.progress else None

@@ -186,7 +186,7 @@ class Express:
         finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(told, errand.progress))
         if hands.progress is not None:
             hands.progress.over(errand.conversation, call.id)
-        return finished
+        return finished or Finished(call.id, "error", "This tool asks people in a chat, and this call belongs to none.")
 
 
 def both(one: ToolProgress | None, other: ToolProgress | None) -> ToolProgress | None:

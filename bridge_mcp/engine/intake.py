@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
@@ -17,6 +18,7 @@ from bridge_mcp.engine import commands, moves
 from bridge_mcp.engine.addresses import join, parse_message
 from bridge_mcp.engine.admission import Admission, principal_of
 from bridge_mcp.engine.presses import press
+from bridge_mcp.engine.tails import tail
 from bridge_mcp.ports import (
     Arrival,
     ChannelRules,
@@ -157,7 +159,14 @@ class Intake:
         question = asked.question if asked else None
         if question is None or (question.expires_at and self._clock.now() >= question.expires_at):
             return None
+        if question.call and not await self._still_open(conversation, question.call):
+            return None
         return seq if fits(question, incoming, replied=replied is not None) else None
+
+    async def _still_open(self, conversation: str, call: str) -> bool:
+        """Whether the assistant still waits for the result of a call: a turn that was stopped asks nothing any more."""
+        log = await tail(self._store.log, conversation)
+        return any(each.id == call for each, _ in open_calls(log))
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:
         key = f"command:{incoming.key}"

@@ -18,7 +18,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, SendFailed
 from bridge_mcp.ports import Approvals, Channel, Files, Upload
 
-__all__ = ["MAX_FILE", "Parcels", "kind_of", "outbox_file"]
+__all__ = ["MAX_FILE", "Parcels", "attached", "kind_of", "outbox_file"]
 
 MAX_FILE = 50 * 1024 * 1024
 """Bytes of one file, in or out: what Telegram's own server takes at most."""
@@ -103,6 +103,13 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
         f"There is no file '{path}' in an outbox folder.",
         fix=f"Put it below one of: {', '.join(map(str, folders))}.",
     )
+
+
+def attached(name: str, folders: Sequence[Path]) -> Attachment:
+    """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
+    path = outbox_file(name, folders)
+    kind, mime = kind_of(path.name)
+    return Attachment(f"file:{path}", kind, mime, path.name, path.stat().st_size)
 
 
 def kind_of(name: str) -> tuple[Literal["image", "audio", "video", "file"], str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.spending import day_of, over, scopes
-from bridge_mcp.core.tools import READ_RESULT, ToolSpec
+from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
@@ -43,9 +43,9 @@ class Policies:
         return known or ChannelRules(name, responder="off", tool_servers=None if name == CALLS else ())
 
     def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
-        """The tools that this conversation may use. Reading on in results goes with whatever gives results.
+        """The tools that this conversation may use, and those of the bridge's own that its channel has.
 
-        A client's own calls are answered whole, so it has no use for that.
+        Reading on in results goes with whatever gives results. A client's own calls have no use for any of these.
         """
         return self._of(conversation).tools
 
@@ -58,10 +58,11 @@ class Policies:
         now, channel = self._toolbox.tools(), conversation.partition("/")[0]
         offered = self._offered.get(channel)
         if offered is None or offered.of is not now:
-            allowed = self.channel(conversation).tool_servers
-            own = tuple(spec for spec in now if spec.name == READ_RESULT)
-            found = tuple(s for s in now if (allowed is None or s.server in allowed) and s not in own)
-            tools = (*found, *own) if found and channel != CALLS else found
+            rules = self.channel(conversation)
+            allowed, wanted = rules.tool_servers, rules.builtin_tools
+            found = tuple(s for s in now if s.server != BRIDGE and (allowed is None or s.server in allowed))
+            own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name == READ_RESULT))
+            tools = (*found, *own) if (found or wanted) and channel != CALLS else found
             offered = self._offered[channel] = Offered(now, tools, {spec.name: spec for spec in tools})
         return offered
 

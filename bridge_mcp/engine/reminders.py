@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge_mcp.core.decide import Remind
-from bridge_mcp.core.entries import CALLS, Posted, approval_id
+from bridge_mcp.core.decide import Remind, Ring
+from bridge_mcp.core.entries import CALLS, Heard, Posted, Rang, Sender, approval_id
 from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.core.views import BRIDGE
 from bridge_mcp.core.visible import pretty, visible
 from bridge_mcp.ports import Store
 
-__all__ = ["tell"]
+__all__ = ["ring", "tell"]
+
+
+async def ring(store: Store, conversation: str, step: Ring) -> None:
+    """Put a reminder into the assistant's conversation, as a message that it has to read, once."""
+    wanted = step.scheduled
+    text = f"Reminder that you asked for: {wanted.text}"
+    heard = Heard(text, Sender("bridge", "reminder", "bot"), f"reminder:{wanted.call}", "assistant")
+    await store.log.record(wanted.conversation, heard)
+    await store.log.record(conversation, Rang())
 
 
 async def tell(store: Store, conversation: str, step: Remind) -> None:

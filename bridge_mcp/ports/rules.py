@@ -27,6 +27,8 @@ class ChannelRules:
     system_prompt: str = ""
     tool_servers: tuple[str, ...] | None = None
     """None: all of them."""
+    builtin_tools: tuple[str, ...] = ()
+    """Which of the bridge's own tools the assistant has here, by their names without `bridge__`."""
     tools: tuple[ToolRule, ...] = ()
     """What holds for calls in conversations of this channel, before what holds for all."""
     history_limit: int = 200

@@ -11,7 +11,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.engine.addresses import check_text, parse_message
-from bridge_mcp.engine.parcels import MAX_FILE, kind_of, outbox_file
+from bridge_mcp.engine.parcels import MAX_FILE, attached
 from bridge_mcp.service.desk import Desk, bounded
 
 __all__ = ["Fetched", "Filing"]
@@ -75,6 +75,4 @@ class Filing(Desk):
             # A file of ours is named as it was when it was sent; any other one is its channel's.
             ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"
             return Attachment(ref, found.kind, found.mime, found.name, found.size)
-        path = await anyio.to_thread.run_sync(outbox_file, file, self.rules.outbox)
-        kind, mime = kind_of(path.name)
-        return Attachment(f"file:{path}", kind, mime, path.name, path.stat().st_size)
+        return await anyio.to_thread.run_sync(attached, file, self.rules.outbox)

@@ -39,7 +39,7 @@ async def due(store: Store, now: float = 1000.0, limit: int = 10) -> tuple[str, 
     [
         (heard(), True),
         (heard(to="relay"), False),
-        (heard(answers=0), False),
+        (heard(answers=0), True),
         (posted(), False),
         (Configured("ann", "off"), False),
         (Delivered(0), False),

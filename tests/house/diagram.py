@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bridge_mcp.core.decide import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Stop, Summarise, Wait, decide
+from bridge_mcp.core.decide import (
+    Ask,
+    CallModel,
+    Cut,
+    Idle,
+    Judge,
+    Remind,
+    Ring,
+    Run,
+    Settle,
+    Stop,
+    Summarise,
+    Wait,
+    decide,
+)
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -45,6 +59,8 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
     """Everything that can happen to a conversation in this state."""
     head = len(log)
     match decide(log, policy, now):
+        case Ring():  # of logs that hold nothing but a reminder
+            return
         case Settle() | Judge() | Remind() as step:
             yield noted(step)
         case Ask(calls):
