@@ -1,0 +1,270 @@
+"""Any order of asking, deciding (late, double, foreign, edited, by several), granting, revoking, time and restarts, on
+a real store: a call runs if and only if its policy or a valid verdict for it says so, and once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bridge_mcp.core.decide import Ask, Judge, Run, Settle, decide
+from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
+from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
+from bridge_mcp.engine.drive import asked_of
+from bridge_mcp.engine.verdicts import Desk, Yes
+from bridge_mcp.ports import Store
+from bridge_mcp.stores.sqlite import open_store, verify
+from bridge_mcp.testing import ManualClock
+
+T = TypeVar("T")
+
+TOOLS = {
+    name: ToolSpec(name, "t", name.partition("__")[2], "", '{"type":"object"}', read_only=name == "t__look")
+    for name in ("t__look", "t__act", "t__both")
+}
+RULES = (ToolRule("t__both", quorum=2),)
+"""Looking is free, acting takes a verdict, and `both` takes two."""
+
+PEOPLE = {name: Principal(name, "client", frozenset({"approve"}), via="mcp") for name in ("ann", "bob", "caller")} | {
+    "guest": Principal("guest", "client", frozenset({"read"}))
+}
+OFTEN = ("t__act", "t__act", "t__act", "t__both", "t__look")
+DECIDING = ("ann", "ann", "bob", "bob", "caller", "guest")
+RARELY = st.sampled_from([False, False, False, False, True])
+PATHS = ("safe/a", "safe/../b", "c")
+TTL_S = 100.0
+
+
+class Verdicts(RuleBasedStateMachine):
+    """Calls of one client, each in a log of its own, decided by several; `expected` is what a plain model says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = ManualClock(1000.0)
+        self.store: Store = self.run(self.opened())
+        self.calls: dict[str, Call] = {}
+        """By conversation."""
+        self.yes: dict[str, set[str]] = {}
+        self.decided: dict[str, str] = {}
+        self.due: dict[str, float] = {}
+        self.ran: list[str] = []
+        self.grants: dict[int, tuple[str, str]] = {}
+        """By id: the tool, and the pattern of its path ("" for any)."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    async def opened(self) -> Store:
+        return await open_store(Path(self.folder.name) / "bridge.db", clock=self.clock)
+
+    def teardown(self) -> None:
+        self.run(self.store.close())
+        assert verify(Path(self.folder.name) / "bridge.db") == ()
+        self.loop.close()
+        self.folder.cleanup()
+
+    def among(self, newest: int) -> str:
+        """One of the calls, counted back from the newest."""
+        return list(self.calls)[max(0, len(self.calls) - 1 - newest)]
+
+    # -- what happens -----------------------------------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self.ask("t__act", "safe/a")
+
+    @rule(tool=st.sampled_from(OFTEN), path=st.sampled_from(PATHS))
+    @precondition(lambda self: len(self.calls) < 8)
+    def ask(self, tool: str, path: str) -> None:
+        """The caller asks for a call; the engine looks at it."""
+        conversation = f"calls/caller.{len(self.calls)}"
+        call = self.calls[conversation] = Call("0.0", tool, canonical({"path": path}))
+        self.run(self.store.log.intend(conversation, 0, Requested((call,), "caller")))
+        self.drive()
+
+    @rule(newest=st.integers(0, 3), who=st.sampled_from(DECIDING), remember=st.sampled_from(["once", "always"]),
+          pattern=st.sampled_from(["", "safe/*", "safe/*", "*"]), edit=RARELY, foreign=RARELY)  # fmt: skip
+    def approve(self, newest: int, who: str, remember: Any, pattern: str, edit: bool, foreign: bool) -> None:
+        """Somebody says yes, to what may be over long ago."""
+        conversation = self.among(newest)
+        patterns = {"path": pattern} if pattern and remember == "always" else {}
+        arguments: dict[str, JSON] | None = {"path": "edited"} if edit else None
+        yes = Yes("sha256:00" if foreign else "", arguments, remember, patterns)
+        if not self.run(self.verdict(conversation, who, yes)):
+            return
+        call, quorum = self.calls[conversation], self.quorum(conversation)
+        self.yes.setdefault(conversation, set()).add(who)
+        if len(self.yes[conversation]) >= quorum:
+            self.decided[conversation] = "edited" if edit else "as it is"
+        else:
+            approval = self.run(self.store.approvals.get(approval_id(conversation, "0.0")))
+            assert approval is not None
+            assert approval.status == "waiting", "one yes of two decides nothing"
+        if remember == "always":
+            found = {grant.id: grant for grant in self.run(self.store.grants.active(0.0))}
+            (new,) = found.keys() - self.grants.keys()
+            self.grants[new] = (call.tool, pattern)
+        self.drive()
+
+    @rule(newest=st.integers(0, 3), who=st.sampled_from(DECIDING))
+    def reject(self, newest: int, who: str) -> None:
+        conversation = self.among(newest)
+        if self.run(self.verdict(conversation, who, None)):
+            self.decided[conversation] = "no"
+        self.drive()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.grants)
+    def revoke(self, data: st.DataObject) -> None:
+        grant = data.draw(st.sampled_from(sorted(self.grants)))
+        self.run(self.store.grants.revoke(grant))
+        del self.grants[grant]
+
+    @rule(seconds=st.sampled_from([1.0, 60.0, TTL_S]))
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def look(self) -> None:
+        self.drive()
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.store.close())
+        self.store = self.run(self.opened())
+        self.drive()
+
+    # -- the bridge's part ------------------------------------------------------------------------------------
+
+    async def verdict(self, conversation: str, who: str, yes: Yes | None) -> bool:
+        """Give a verdict by the way that all go; whether it was taken."""
+        approval = await self.store.approvals.get(approval_id(conversation, "0.0"))
+        if approval is None:
+            return False
+        desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
+        await self.store.board.put("tools", {"tools": [shown(spec) for spec in TOOLS.values()], "servers": []})
+        open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
+        mine = who in self.yes.get(conversation, set())
+        try:
+            if yes is None:
+                await desk.reject(PEOPLE[who], (approval,))
+            else:
+                await desk.approve(PEOPLE[who], (approval,), yes)
+        except Denied:
+            assert who in ("caller", "guest")
+            return False
+        except AlreadyDecided:
+            assert not open_before
+            return False
+        except BadInput:
+            return False
+        assert who in ("ann", "bob"), "nobody else may decide"
+        if yes is not None:
+            assert open_before
+            assert yes.digest == ""
+        return not mine or yes is None
+
+    def drive(self) -> None:
+        """Do what `decide` says in every log, and count what runs."""
+        for conversation in self.calls:
+            while self.run(self.step(conversation)):
+                pass
+
+    async def step(self, conversation: str) -> bool:
+        log = await self.store.log.load(conversation)
+        now = self.clock.now()
+        policy = Policy(
+            conversation, TOOLS, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
+        )
+        entries: list[Entry]
+        match decide(log, policy, now):
+            case Settle(call, outcome, content):
+                entries = [Finished(call.id, outcome, content)]
+            case Judge(call, verdict, by):
+                if verdict == "approved":
+                    assert self.covered(conversation), "freed by a grant that covers it"
+                    self.decided.setdefault(conversation, "as it is")
+                else:
+                    assert now >= self.due[conversation]
+                    self.decided.setdefault(conversation, "no")
+                entries = [Judged(call.id, verdict, by, via="rule")]
+            case Ask(asked):
+                assert not self.covered(conversation)
+                self.due[conversation] = now + TTL_S
+                entries = [
+                    asked_of(c, TOOLS[c.tool], policy.asking(c.tool), now, "caller", because) for c, because in asked
+                ]
+            case Run(((call, arguments, because),)):
+                self.check_run(conversation, arguments, because)
+                entries = [
+                    Started("tool", call=call.id, tool=call.tool, arguments=arguments, cleared_by=because),
+                    Finished(call.id, "ok", "done"),
+                ]
+            case _:
+                return False
+        await self.store.log.record(conversation, *entries)
+        return True
+
+    def check_run(self, conversation: str, arguments: str, because: str) -> None:
+        """A call runs: is that right, and is it what was let run?"""
+        assert conversation not in self.ran, "it runs once"
+        self.ran.append(conversation)
+        call, verdict = self.calls[conversation], self.decided.get(conversation, "")
+        if verdict:
+            assert verdict in ("as it is", "edited"), because
+            assert arguments == (canonical({"path": "edited"}) if verdict == "edited" else call.arguments)
+        else:
+            assert call.tool == "t__look" or self.covered(conversation), because
+            assert arguments == call.arguments
+
+    def quorum(self, conversation: str) -> int:
+        return 2 if self.calls[conversation].tool == "t__both" else 1
+
+    def covered(self, conversation: str) -> bool:
+        """Whether a grant that was given and not revoked covers a call, in the plainest words."""
+        call = self.calls[conversation]
+        path = call.arguments.removeprefix('{"path":"').removesuffix('"}')
+        fits = {"": True, "*": ".." not in path, "safe/*": path == "safe/a"}
+        return self.quorum(conversation) == 1 and any(
+            tool == call.tool and fits[pattern] for tool, pattern in self.grants.values()
+        )
+
+    # -- what has to hold at any time -------------------------------------------------------------------------
+
+    @invariant()
+    def what_was_let_run_ran_and_nothing_else(self) -> None:
+        for conversation, call in self.calls.items():
+            verdict = self.decided.get(conversation, "")
+            if call.tool == "t__look" or verdict in ("as it is", "edited"):
+                assert conversation in self.ran
+            if verdict == "no":
+                assert conversation not in self.ran
+            if len(self.yes.get(conversation, ())) < self.quorum(conversation) == 2:
+                assert conversation not in self.ran
+
+
+def shown(spec: ToolSpec) -> JSON:
+    return {"name": spec.name, "server": spec.server, "tool": spec.tool, "description": "", "schema": spec.schema,
+            "read_only": spec.read_only}  # fmt: skip
+
+
+TestVerdicts = Verdicts.TestCase
+TestVerdicts.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+
+
+def test_an_edit_is_another_digest() -> None:
+    spec = TOOLS["t__act"]
+    assert call_digest(spec, {"path": "a"}) != call_digest(spec, {"path": "edited"})
+    assert Grant(1, "t__act").covers("t__act", {"path": "a"}, "x/1", 0.0)
