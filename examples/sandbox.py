@@ -56,6 +56,7 @@ responder = "{responder}"
 [tool_servers.files]
 command = {python}
 args = ["-m", "bridge_mcp.demo_files_server", {files}]
+confirmation = "{confirmation}"
 """
 
 
@@ -80,8 +81,8 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(responder: str = "assistant") -> Generator[Sandbox]:
-    """Make the folder; it is gone afterwards."""
+def sandbox(responder: str = "assistant", confirmation: str = "default") -> Generator[Sandbox]:
+    """Make the folder; it is gone afterwards. `confirmation` says which calls of its tools ask first."""
     with tempfile.TemporaryDirectory(prefix="bridge-mcp-example-") as name:
         folder = Path(name)
         files, state = folder / "files", folder / "state"
@@ -91,7 +92,12 @@ def sandbox(responder: str = "assistant") -> Generator[Sandbox]:
         (folder / "rules.toml").write_text(RULES)
         config = folder / "bridge.toml"
         config.write_text(
-            CONFIG.format(responder=responder, python=json.dumps(sys.executable), files=json.dumps(str(files)))
+            CONFIG.format(
+                responder=responder,
+                confirmation=confirmation,
+                python=json.dumps(sys.executable),
+                files=json.dumps(str(files)),
+            )
         )
         yield Sandbox(config, files, state)
 

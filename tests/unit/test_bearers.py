@@ -1,0 +1,120 @@
+"""How often a client may ask, and whose tokens are taken beside our own."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm
+
+from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.server.limits import Buckets
+from bridge_mcp.server.oauth import JwtVerifier, principal_of
+
+ISSUER = "https://login.example.org"
+RESOURCE = "https://bridge.example.org/mcp"
+KEY = ec.generate_private_key(ec.SECP256R1())
+OTHER = ec.generate_private_key(ec.SECP256R1())
+
+
+@given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 10), st.floats(0.5, 5))
+def test_a_bucket_never_lets_more_through_than_its_rate_and_burst(pauses: list[float], burst: int, rate: float) -> None:
+    now = 0.0
+    buckets = Buckets(rate, burst, lambda: now)
+    passed = 0
+    for pause in pauses:
+        now += pause
+        seconds = buckets.take("a")
+        passed += seconds == 0
+        assert passed <= burst + rate * now + 1e-6
+        if seconds:
+            later = now + seconds
+            assert Buckets(rate, burst, lambda at=later: at).take("a") == 0
+
+
+def test_each_name_has_its_own_and_no_limit_is_none() -> None:
+    buckets = Buckets(1, 1, lambda: 0.0)
+    assert [buckets.take(name) for name in ("a", "a", "b")] == [0, 1, 0]
+    assert all(Buckets(0, 1).take("a") == 0 for _ in range(1000))
+
+
+@pytest.fixture(scope="module")
+def jwks_url() -> Iterator[str]:
+    """An issuer's keys, on loopback."""
+    public: dict[str, Any] = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
+    body = json.dumps({"keys": [public | {"kid": "1", "use": "sig", "alg": "ES256"}]}).encode()
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Keys)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/jwks"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def settings(jwks_url: str) -> OAuth:
+    scopes = {"bridge.read": frozenset({"read"}), "bridge.decide": frozenset({"read", "approve"})}
+    return OAuth(ISSUER, jwks_url, RESOURCE, scopes=scopes, channels=frozenset({"family"}))  # pyright: ignore[reportArgumentType]
+
+
+def token(key: Any = KEY, algorithm: str = "ES256", **changes: Any) -> str:
+    claims: dict[str, Any] = {
+        "iss": ISSUER, "aud": RESOURCE, "exp": int(time.time()) + 600, "sub": "ann", "client_id": "agent",
+        "scope": "bridge.decide openid admin",
+    }  # fmt: skip
+    claims = {name: value for name, value in (claims | changes).items() if value is not None}
+    return jwt.encode(claims, key, algorithm, headers={"kid": "1"})
+
+
+async def test_a_token_of_the_issuer_is_somebody_with_what_its_scopes_allow(jwks_url: str) -> None:
+    oauth = settings(jwks_url)
+    verified = await JwtVerifier(oauth).verify_token(token())
+    assert verified is not None
+    who = principal_of(verified, oauth)
+    assert (who.name, who.scopes, who.channels) == ("oauth:agent:ann", {"read", "approve"}, {"family"})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"aud": "https://elsewhere.example.org"},
+        {"aud": None},
+        {"iss": "https://evil.example.org"},
+        {"exp": int(time.time()) - 3600},
+        {"exp": None},
+        {"nbf": int(time.time()) + 3600},
+        {"key": OTHER},
+        {"key": "a secret that is shared with somebody", "algorithm": "HS256"},
+        {"key": "", "algorithm": "none"},
+        {"sub": None, "client_id": None},
+    ],
+    ids=lambda wrong: " ".join(map(str, wrong)),
+)
+async def test_any_other_token_is_nobody(jwks_url: str, wrong: dict[str, Any]) -> None:
+    assert await JwtVerifier(settings(jwks_url)).verify_token(token(**wrong)) is None
+
+
+async def test_what_is_no_token_or_has_no_keys_is_nobody(jwks_url: str) -> None:
+    assert await JwtVerifier(settings(jwks_url)).verify_token("a.b.c") is None
+    nowhere = OAuth(ISSUER, "http://127.0.0.1:9/jwks", RESOURCE)
+    assert await JwtVerifier(nowhere).verify_token(token()) is None
