@@ -200,6 +200,7 @@ class Reading:
             builtin_tools=tuple(section.builtin_tools),
             tools=self._call_rules(key, section.tools),
             history_limit=section.history_limit,
+            while_busy=section.while_busy,
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
             groups=section.groups,

@@ -118,6 +118,7 @@ class Channel(Section):
     builtin_tools: list[Literal["whoami", "send_message", "ask_user", "remind"]] = []
     tools: dict[str, CallRule] = {}
     history_limit: int = Field(default=200, ge=1, le=100_000)
+    while_busy: Literal["join", "queue", "interrupt"] = "join"
     summarise: bool | None = None
     image_turns: int = Field(default=3, ge=0, le=100_000)
     late_after_s: float = Field(default=3600.0, ge=0)

@@ -46,6 +46,7 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # api_base_url = "http://127.0.0.1:8081"   # a Bot API server of your own
 # system_prompt_file = "family.md"
 # history_limit = 200                      # messages that the model sees at most
+# while_busy = "join"                      # messages while it works: join that turn; or queue, or interrupt it
 # summarise = true                         # whether it sums up the older ones; false: they just go
 # image_turns = 3                          # in how many last turns it sees images
 # late_after_s = 3600                      # older ones are marked as late

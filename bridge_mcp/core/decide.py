@@ -72,6 +72,7 @@ from bridge_mcp.core.tools import call_digest, parse_arguments
 from bridge_mcp.core.vain import rounds_in_vain
 
 __all__ = [
+    "INTERRUPTED",
     "SPENT",
     "Ask",
     "CallModel",
@@ -149,6 +150,8 @@ class CallModel:
 
     turn: int
     attempt: int
+    upto: int | None = None
+    """Messages with this seq and later ones are left to turns of their own; None: none are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ UNKNOWN = (
     "Outcome unknown: the call was begun and then interrupted, and nobody can say whether it took effect. "
     "It was not run again. Check before you repeat it."
 )
+INTERRUPTED = "interrupted by a new message"
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
@@ -239,6 +243,8 @@ class View:
     summary_starts: int = 0
     """Summaries begun since then, or since the last one was made."""
     summary_failed: bool = False
+    asking: int | None = None
+    """The latest `Started` of a model call whose outcome is still wanted."""
     cut: int = -1
     """Where the model's view was cut last, as far as this part of the log tells."""
     head: int = 0
@@ -311,9 +317,11 @@ def note_model(view: View, seq: int, entry: Started | Failed | Summarised) -> No
     """Write down what became of asking the model."""
     match entry:
         case Started(effect="model"):
+            view.asking = seq
             view.model_starts.append(seq)
             view.failed = None
         case Started():
+            view.asking = seq
             view.summary_starts += 1
         case Failed(effect="model", ref=ref):
             if view.model_starts and view.model_starts[-1] == ref:
@@ -331,7 +339,7 @@ def settle_reading(view: View, upto: int) -> None:
     """What was heard before `upto` is dealt with, and the attempts at dealing with it are over."""
     view.unread = [heard for heard in view.unread if heard.seq >= upto]
     view.model_starts.clear()
-    view.failed = None
+    view.failed = view.asking = None
     view.summary_starts, view.summary_failed = 0, False
 
 
@@ -358,16 +366,31 @@ def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded |
             fate.finished = True
 
 
-def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()) -> Step:
+def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset(), calling: int | None = None) -> Step:
     """The next step of the conversation whose log (or a tail that `reaches_back_to` allows) this is.
 
-    `running` holds the ids of the calls in flight in this process; they are waited for, not settled.
+    `running` holds the ids of the calls in flight in this process; they are waited for, not settled. `calling` is the
+    seq of the model call in flight, if there is one.
     """
     log = relevant(log)
     view = read(log)
     if view.scheduled is not None:
         return Ring(view.scheduled) if now >= view.scheduled.at else Wait(view.scheduled.at)
+    newer = interruption(view, calling) if policy.while_busy == "interrupt" else None
+    if newer is not None:
+        return Stop(INTERRUPTED, newer, "")
+    if calling is not None:
+        return Wait(None)
     return step_of_calls(view, policy, now, running) or step_of_model(view, log, policy, now)
+
+
+def interruption(view: View, calling: int | None) -> int | None:
+    """The first message that came in after a model call or the calls of a turn were begun, while these are open."""
+    if calling is not None:
+        newer = [heard.seq for heard in view.unread if heard.seq > calling and view.asking == calling]
+        return min(newer, default=None)
+    at_work = view.open_turn is not None and not all(fate.finished for fate in view.fates.values())
+    return view.unread[0].seq if at_work and view.unread else None
 
 
 def step_of_calls(view: View, policy: Policy, now: float, running: Set[str]) -> Step | None:
@@ -475,33 +498,45 @@ def step_of_model(view: View, log: Log, policy: Policy, now: float) -> Step:
         if not view.unread:
             return Idle()
         turn = view.unread[0].seq
+    upto = left_to_the_next(view) if policy.while_busy == "queue" else None
     if view.failed is not None:
         if view.failed.retry_at is None:
-            return stop(view, view.failed.reason, view.failed.text or GAVE_UP)
+            return stop(view, view.failed.reason, view.failed.text or GAVE_UP, upto)
         if now < view.failed.retry_at:
             return Wait(view.failed.retry_at)
     attempt = len(view.model_starts) + 1
     if attempt > policy.budget.attempts:
         why = view.failed.reason if view.failed else "each attempt ended with the process"
         text = view.failed.text if view.failed else ""
-        return stop(view, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP)
+        return stop(view, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP, upto)
     vain, why = rounds_in_vain(log, turn)
     if vain >= policy.budget.vain_rounds:
-        return stop(view, f"the model asked {vain} times in a row for calls that cannot be made: {why}", GAVE_UP)
+        reason = f"the model asked {vain} times in a row for calls that cannot be made: {why}"
+        return stop(view, reason, GAVE_UP, upto)
     if policy.spent:
-        return stop(view, policy.spent, SPENT)
+        return stop(view, policy.spent, SPENT, upto)
     spent = budget_spent(log, turn, policy.budget)
     if spent:
-        return stop(view, spent, GAVE_UP)
+        return stop(view, spent, GAVE_UP, upto)
     if policy.cut is not None and policy.cut > view.cut:
         if not policy.summarise or view.summary_failed or view.summary_starts >= SUMMARY_ATTEMPTS:
             return Cut(policy.cut)
         return Summarise(turn, policy.cut, view.summary_starts + 1)
-    return CallModel(turn, attempt)
+    return CallModel(turn, attempt, upto)
 
 
-def stop(view: View, reason: str, text: str) -> Stop:
+def left_to_the_next(view: View) -> int | None:
+    """Where the next turn begins, when each message has its own: one reply reads no more than the one before it."""
+    entry = view.batch.entry if view.batch and not view.stopped else None
+    if isinstance(entry, Replied) and entry.calls:
+        return entry.upto
+    return view.unread[1].seq if len(view.unread) > 1 else None
+
+
+def stop(view: View, reason: str, text: str, upto: int | None) -> Stop:
     """End the turn: what the last attempt had read is given up, what came in after it opens a new turn."""
+    if upto is not None:
+        return Stop(reason, upto, text)
     if view.model_starts:
         return Stop(reason, view.model_starts[-1], text)
     entry = view.batch.entry if view.batch else None
@@ -542,10 +577,12 @@ def work_seconds(log: Log, turn: int) -> float:
 
 
 def work_spans(log: Log, turn: int) -> Iterator[tuple[float, float]]:
-    """Begin and end of every effect of a turn that has both."""
+    """Begin and end of every effect of a turn that has both; of what was at work before it, nothing."""
     begun: dict[str, float] = {}
+    opened = False
     for logged in log:
-        if logged.seq < turn:
+        opened = opened or (isinstance(logged.entry, Started) and logged.entry.turn == turn)
+        if not opened:
             continue
         match logged.entry:
             case Started(effect="model" | "summary"):

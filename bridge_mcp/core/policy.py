@@ -30,10 +30,15 @@ __all__ = [
     "Scope",
     "ToolRule",
     "Via",
+    "WhileBusy",
 ]
 
 Scope: TypeAlias = Literal["read", "send", "approve", "tools", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+WhileBusy: TypeAlias = Literal["join", "queue", "interrupt"]
+"""Of a message that comes in while a turn is at work: the turn's next model call reads it; or it waits for a turn of
+its own; or it ends that turn, and opens one."""
 
 
 RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
@@ -175,6 +180,8 @@ class Policy:
     """The first that says something of a matter holds: the channel's before those for all, names before patterns."""
     max_parallel: int = 16
     """How many calls of one reply may run at once."""
+    while_busy: WhileBusy = "join"
+    """What becomes of messages that come in while a turn is at work."""
     spent: str = ""
     """Which of the day's caps on models is reached, in words; "" if none is, or nobody has measured."""
     cut: int | None = None

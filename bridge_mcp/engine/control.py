@@ -19,7 +19,7 @@ from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules,
 __all__ = ["clear", "conversation_status", "pair", "stop", "unpair"]
 
 
-async def stop(store: Store, clock: Clock, conversation: str, by: str) -> bool:
+async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
     """End the turn under way: what waits is cancelled, what runs is cut off. False if there was nothing to stop."""
     while True:
         log = await tail(store.log, conversation)
@@ -28,7 +28,7 @@ async def stop(store: Store, clock: Clock, conversation: str, by: str) -> bool:
         head = log[-1].seq + 1
         cancelled = cancel_waiting(log, by)
         try:
-            await store.log.intend(conversation, head, *cancelled, Stopped("stopped by request", head, by))
+            await store.log.intend(conversation, head, *cancelled, Stopped(reason, head, by))
         except Conflict:
             continue
         return True

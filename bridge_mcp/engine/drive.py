@@ -58,7 +58,9 @@ from bridge_mcp.core.policy import Asking, Policy
 from bridge_mcp.core.summary import summary_text
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 from bridge_mcp.core.transcript import in_view
+from bridge_mcp.core.views import BRIDGE
 from bridge_mcp.engine import calling, reminders
+from bridge_mcp.engine.control import cancel_waiting
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.progress import ProgressLane
 from bridge_mcp.engine.requests import Prepared, Requests
@@ -133,11 +135,12 @@ class Drive:
         if not log:
             return False
         self._cut_off_superseded(log)
-        if self._model is not None:
-            await self.signal.wait()
+        if self._model is not None and self._hands.policies.channel(self.conversation).while_busy != "interrupt":
+            await self.signal.wait()  # nothing that comes in could change what is next
             return True
         policy = await self._policy(log)
-        step = decide(log, policy, self._hands.clock.now(), self._calls.keys())
+        asking = self._model[0] if self._model is not None else None
+        step = decide(log, policy, self._hands.clock.now(), self._calls.keys(), asking)
         if isinstance(step, Idle | Wait):
             return await self._rest(log, step)
         try:
@@ -167,7 +170,7 @@ class Drive:
     async def _rest(self, log: Log, step: Idle | Wait) -> bool:
         """Stop driving, or wait for what is in flight."""
         until = step.until if isinstance(step, Wait) else None
-        if self._calls:
+        if self._calls or self._model is not None:
             await self.signal.wait(None if until is None else max(0.0, until - self._hands.clock.now()))
             return True
         head = log[-1].seq + 1
@@ -192,8 +195,9 @@ class Drive:
             case Cut():
                 await self._intend(log, policy, cut_without_summary(log, step.upto))
             case Stop():
-                stopped = Stopped(step.reason, step.upto, text=step.text)
-                await self._intend(log, policy, stopped)
+                # Calls are open only where a message interrupts them.
+                cancelled = cancel_waiting(log, BRIDGE.id)
+                await self._intend(log, policy, *cancelled, Stopped(step.reason, step.upto, text=step.text))
             case CallModel() | Summarise() | Idle() | Wait():
                 pass  # asking the model is `_about_to_call`'s
 
@@ -290,7 +294,7 @@ class Drive:
         """Measure what a model call depends on, decide again, and do that."""
         # Before the intent: a process that dies while servers start has made no attempt yet.
         await self._servers_ready()
-        prepared = self._requests.prepare(self.conversation, log)
+        prepared = self._requests.prepare(self.conversation, log, step.upto)
         summarise = self._requests.window(self.conversation).summarise
         spent = await self._hands.policies.spent(self.conversation)
         policy = replace(policy, spent=spent, cut=prepared.cut, summarise=summarise)
@@ -326,8 +330,8 @@ class Drive:
             with scope:
                 entry = await ask()
                 wake = self._wake(read, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
-                if isinstance(entry, Replied) and not entry.calls:
-                    wake = None
+                if isinstance(entry, Replied) and not entry.calls and entry.ref < 0:
+                    wake = None  # it has read all that was there when it was begun
                 answered = await self._hands.store.log.answer(self.conversation, started, entry, wake=wake)
                 if answered is not None and wake != 0.0 and answered.seq == started + 1:
                     self._rested = answered.seq + 1
@@ -349,7 +353,7 @@ class Drive:
         except Exception as exc:
             logger.exception("%s: the model call failed unexpectedly", self.conversation)
             return self._failed(started, step.attempt, ModelFailed(f"Unexpected: {type(exc).__name__}; see the log."))
-        return replied(reply, started, step.turn)
+        return replied(reply, started, step)
 
     def _on_text(self, started: int) -> OnText | None:
         """Where the reply's text goes while it grows; None where nobody could see it."""
@@ -397,12 +401,13 @@ class Drive:
                     scope.cancel()
 
 
-def replied(reply: ModelReply, started: int, turn: int) -> Replied:
+def replied(reply: ModelReply, started: int, step: CallModel) -> Replied:
     """A model's reply as an entry: its calls get ids that are unique in the conversation."""
+    read = (started, -1) if step.upto is None else (step.upto, started)
     calls = tuple(
         Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls)
     )
-    return Replied(reply.text, calls, started, turn, reply.model, reply.usage)
+    return Replied(reply.text, calls, read[0], step.turn, reply.model, reply.usage, read[1])
 
 
 def told_of(change: str, call: Call, log: Log) -> bool:

@@ -83,6 +83,7 @@ class Policies:
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,
+            while_busy=self.channel(conversation).while_busy,
             defaults=self._rules.asking,
             rules=(*self.channel(conversation).tools, *self._rules.tools),
         )

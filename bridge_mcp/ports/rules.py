@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.policy import Asking, Budget, ToolRule
+from bridge_mcp.core.policy import Asking, Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 
@@ -33,6 +33,7 @@ class ChannelRules:
     """What holds for calls in conversations of this channel, before what holds for all."""
     history_limit: int = 200
     """Messages that the model sees at most."""
+    while_busy: WhileBusy = "join"
     window: Window = Window()
     """What one request may hold beside that."""
     late_after_s: float = 3600.0

@@ -8,6 +8,8 @@ transport; who acts is told by `principal_of`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,7 +20,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from bridge_mcp import __version__
-from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.errors import BridgeError, NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server.faults import fault_of
@@ -29,6 +31,7 @@ from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
 from bridge_mcp.server.text import compact
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
 from bridge_mcp.server.tools import TOOLS
+from bridge_mcp.server.turns import Turns
 from bridge_mcp.service import Bridge
 
 __all__ = ["STDIO_SCOPES", "Context", "Face", "PrincipalOf", "build_server", "the_one"]
@@ -61,6 +64,7 @@ class Face:
     def __init__(self, bridge: Bridge, principal_of: PrincipalOf) -> None:
         self.server = self._server()
         self.push = Push(bridge)
+        self._turns = Turns()
         self._bridge = bridge
         self._principal_of = principal_of
         self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
@@ -97,6 +101,7 @@ class Face:
         add("resources/unsubscribe", types.UnsubscribeRequestParams, self.unsubscribe)
         add("subscriptions/listen", types.SubscriptionsListenRequestParams, guarded("subscriptions", self.listen))
         add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
+        server.add_notification_handler("notifications/cancelled", types.CancelledNotificationParams, self.cancelled)
         add("prompts/get", types.GetPromptRequestParams, guarded("prompts/get", self.get_prompt))
         return server
 
@@ -134,7 +139,24 @@ class Face:
         values = check(found.name, found.params, params.arguments or {})
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
-        return await found.run(ToolCall(self._bridge, who, progress), **values)
+        if found.name != "run_turn":
+            return await found.run(ToolCall(self._bridge, who, progress), **values)
+        call = ToolCall(self._bridge, who, progress, begun=partial(self._turns.begin, who, ctx.request_id))
+        answered = False
+        try:
+            answer = await found.run(call, **values)
+            answered = True
+            return answer
+        finally:
+            self._turns.end(who, ctx.request_id, answered=answered)
+
+    async def cancelled(self, ctx: Context, params: types.CancelledNotificationParams) -> None:
+        """A caller takes a call back: if it waited for a turn, that is stopped. The SDK has ended the wait."""
+        who = self._principal_of(ctx)
+        ticket = self._turns.ticket(who, params.request_id)
+        if ticket:
+            with suppress(BridgeError):
+                await self._bridge.cancel_turn(who, ticket)
 
     # -- resources --------------------------------------------------------------------------------------------
 

@@ -66,6 +66,8 @@ class ToolCall:
     who: Principal
     progress: Progress | None = None
     news: News = field(default_factory=News)
+    begun: Callable[[str], object] = lambda ticket: None
+    """Is told the ticket of a turn that the call waits for."""
 
     @property
     def hear(self) -> Callable[[float, float | None, str], None] | None:

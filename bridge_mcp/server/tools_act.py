@@ -100,7 +100,9 @@ async def run_turn(
 ) -> shapes.TicketShape:
     """Have the assistant take a turn in a chat, tools included; its reply goes to the chat. Answers a ticket: if it is
     still open, see its approvals, then wait_for."""
-    answer = call.bridge.run_turn(call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key)
+    answer = call.bridge.run_turn(
+        call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key, begun=call.begun
+    )
     return render.ticket(await call.wait(answer, wait_s))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import ASSISTANT, Message
-from bridge_mcp.engine import tickets
+from bridge_mcp.engine import control, tickets
 from bridge_mcp.engine.addresses import check_text, parse_message
 from bridge_mcp.ports import (
     Incoming,
@@ -148,13 +148,20 @@ class Sending(Filing):
         return await tickets.look(self.store, tickets.question(conversation, recorded.seq), self._clock.now())
 
     async def run_turn(
-        self, who: Principal, conversation: str, text: str, *, wait_s: float = 0.0, idempotency_key: str = ""
+        self,
+        who: Principal,
+        conversation: str,
+        text: str,
+        *,
+        wait_s: float = 0.0,
+        idempotency_key: str = "",
+        begun: Callable[[str], object] = lambda ticket: None,
     ) -> Ticket:
         """Have the assistant take a turn in a conversation, as if `text` had been said there by the caller.
 
         The reply goes to the chat. The ticket is done when the assistant has replied, or the turn was stopped; while
         it is open it names the approvals it waits for. Waits up to `wait_s`, but not for verdicts: the caller may have
-        to give them.
+        to give them. `begun` is told the ticket before the wait.
         """
         who.require("send")
         await self._open(who, conversation)
@@ -163,7 +170,28 @@ class Sending(Filing):
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
         heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
         recorded = await self._write(conversation, heard)
-        return await self._wait(tickets.turn(conversation, recorded.seq), wait_s, for_people=False)
+        ticket = tickets.turn(conversation, recorded.seq)
+        begun(ticket)
+        return await self._wait(ticket, wait_s, for_people=False)
+
+    async def cancel_turn(self, who: Principal, ticket: str) -> bool:
+        """Stop a turn that `who` has started: model and tools are cut off. False if it was over before.
+
+        Raises:
+            Denied: somebody else has started it.
+        """
+        who.require("send")
+        parsed = tickets.parse(ticket)
+        if parsed.kind != "turn":
+            raise BadInput(f"'{ticket}' is the ticket of no turn.", fix="Pass one that run_turn gave.")
+        self._address(who, parsed.conversation)
+        asked = await self.store.history.message(parsed.conversation, parsed.seq)
+        if asked is None or asked.author != sender_of(who):
+            raise Denied(f"{who.name} did not start this turn.", fix="Use /stop in its chat, if you may.")
+        found = await tickets.look(self.store, ticket, self._clock.now())
+        if found.state == "done":
+            return False
+        return await control.stop(self.store, self._clock, parsed.conversation, who.name, "its caller cancelled it")
 
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]

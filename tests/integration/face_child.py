@@ -45,9 +45,11 @@ class WallClock:
         return time.time()
 
 
-def answer(request: ModelRequest) -> ModelReply:
-    """What the assistant says: `delete NAME` becomes a call, anything else comes back."""
+async def answer(request: ModelRequest) -> ModelReply:
+    """What the assistant says: `delete NAME` becomes a call, `think` takes for ever, anything else comes back."""
     last = request.messages[-1]
+    if last.text == "think":
+        await asyncio.Event().wait()
     if last.role == "user" and last.text.startswith("delete "):
         return calls(("files__delete", {"name": last.text.removeprefix("delete ")}))
     return says(f"{last.role} said: {last.text}")

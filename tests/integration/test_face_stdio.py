@@ -146,6 +146,20 @@ def test_a_cancelled_call_ends_its_wait_and_the_connection_lives(child: RawChild
     assert child.ask("ping")["id"] == child.next_id
 
 
+def test_a_cancelled_run_turn_stops_its_turn_and_nothing_else_does(child: RawChild) -> None:
+    there = CHAT.partition("/")[0] + "/cancelled"
+    asking = {"name": "run_turn", "arguments": {"conversation": there, "text": "think", "wait_s": 50}}
+    child.send(json.dumps({"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": asking}).encode())
+    while not (said := json.loads(text(child, "read_messages", conversation=there))["messages"]):
+        pass
+    ticket = f"turn:{said[0]['id']}"
+    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 78}}')
+    assert json.loads(text(child, "wait_for", ticket=ticket, timeout_s=0))["state"] == "open"
+    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 77}}')
+    done = json.loads(text(child, "wait_for", ticket=ticket, timeout_s=WAIT_S))
+    assert (done["state"], done["outcome"], done["text"]) == ("done", "stopped", "its caller cancelled it")
+
+
 def test_progress_is_told_only_to_who_asked_for_it(child: RawChild) -> None:
     events = {"name": "wait_for_events", "arguments": {"timeout_s": 1}}
     child.send(

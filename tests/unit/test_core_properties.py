@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.decide import CallModel, Run, decide, open_calls, reaches_back_to
+from bridge_mcp.core.decide import CallModel, Cut, Run, Summarise, decide, open_calls, reaches_back_to
 from bridge_mcp.core.entries import (
     Call,
     Cleared,
@@ -75,11 +76,37 @@ def test_deciding_is_total_and_pure(log: list[Logged], now: float) -> None:
     assert decide(log, POLICY, now) == decide(list(log), POLICY, now)
 
 
-@given(logs(), st.floats(900, 3000), st.integers(0, 25))
-def test_a_tail_that_reaches_back_far_enough_gives_the_same_step(log: list[Logged], now: float, cut: int) -> None:
+POLICIES = st.builds(
+    replace,
+    st.just(POLICY),
+    while_busy=st.sampled_from(["join", "queue", "interrupt"]),
+    cut=st.none() | st.integers(0, 25),
+    summarise=st.booleans(),
+    spent=st.sampled_from(["", "the day's budget is spent"]),
+)
+
+
+@given(logs(), POLICIES, st.floats(900, 3000), st.integers(0, 25), st.none() | st.integers(0, 25))
+def test_a_tail_that_reaches_back_far_enough_gives_the_same_step(
+    log: list[Logged], policy: Policy, now: float, cut: int, calling: int | None
+) -> None:
     tail = log[cut:]
     if tail and tail[0].seq <= reaches_back_to(tail):
-        assert decide(tail, POLICY, now) == decide(log, POLICY, now)
+        assert decide(tail, policy, now, calling=calling) == decide(log, policy, now, calling=calling)
+
+
+@given(logs(), POLICIES, st.floats(900, 3000))
+def test_where_a_past_was_cut_it_is_not_cut_there_again(log: list[Logged], policy: Policy, now: float) -> None:
+    step = decide(log, policy, now)
+    if isinstance(step, Summarise | Cut):
+        after = [*log, Logged(len(log), now, Summarised("", step.upto))]
+        assert isinstance(decide(after, policy, now), CallModel)
+
+
+@given(logs(), POLICIES, st.floats(900, 3000))
+def test_no_model_is_asked_where_the_budget_is_spent(log: list[Logged], policy: Policy, now: float) -> None:
+    if policy.spent:
+        assert not isinstance(decide(log, policy, now), CallModel | Summarise)
 
 
 @given(logs(), st.floats(900, 3000))

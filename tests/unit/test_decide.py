@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge_mcp.core.decide import (
+    INTERRUPTED,
     SPENT,
     Ask,
     CallModel,
@@ -431,3 +432,65 @@ def test_messages_that_no_reply_has_read_are_counted() -> None:
     assert unread(log(heard(), heard("two", "m2"))) == 2
     assert unread(log(*talked())) == 1
     assert unread(log(heard(), model_started(), replied("x"))) == 0
+
+
+# -- messages while a turn is at work --------------------------------------------------------------------------
+
+QUEUE = replace(POLICY, while_busy="queue")
+INTERRUPT = replace(POLICY, while_busy="interrupt")
+BUSY = (heard(), model_started(), replied("", "files__read"), tool_started("1.0", repeatable=True))
+
+
+def test_in_a_queue_each_message_has_a_turn_of_its_own() -> None:
+    two = (heard(), heard("two", "m2"))
+    assert step(*two) == CallModel(0, 1), "by default one reply reads both"
+    assert step(*two, policy=QUEUE) == CallModel(0, 1, upto=1)
+    answered = (*two, model_started(), Replied("one", (), 1, 0, ref=2))
+    assert step(*answered, policy=QUEUE) == CallModel(1, 1)
+    assert step(*answered, model_started(1), Replied("two", (), 4, 1), policy=QUEUE) == Idle()
+
+
+def test_in_a_queue_a_turn_reads_no_more_in_its_later_calls_than_in_its_first() -> None:
+    rounds = (heard(), model_started(), heard("two", "m2"), replied("", "files__read"), finished("1.0"))
+    assert step(*rounds) == CallModel(0, 1)
+    assert step(*rounds, policy=QUEUE) == CallModel(0, 1, upto=1)
+    assert step(*rounds, model_started(), Replied("one", (), 1, 0, ref=5), policy=QUEUE) == CallModel(2, 1)
+
+
+def test_in_a_queue_a_turn_that_is_given_up_takes_no_other_with_it() -> None:
+    two = (heard(), heard("two", "m2"), model_started(), Failed("model", 2, "bad key"))
+    gone = step(*two, policy=QUEUE)
+    assert isinstance(gone, Stop)
+    assert gone.upto == 1
+    assert step(*two, Stopped(gone.reason, gone.upto), policy=QUEUE) == CallModel(1, 1)
+
+
+def test_the_time_of_a_turn_before_is_not_that_of_one_that_waited() -> None:
+    entries = log(heard(), heard("two", "m2"), model_started(), Replied("", (), 1, 0, ref=2), model_started(1))
+    assert work_seconds(entries, 0) == 1
+    assert work_seconds(entries, 1) == 0
+
+
+def test_a_message_interrupts_calls_that_run_or_wait() -> None:
+    running = frozenset({"1.0"})
+    assert step(*BUSY, heard("wait", "m2"), running=running, policy=INTERRUPT) == Stop(INTERRUPTED, 4, "")
+    assert isinstance(step(*BUSY, heard("wait", "m2"), running=running), Wait)
+    assert isinstance(step(*BUSY, running=running, policy=INTERRUPT), Wait)
+    waiting = gated(asked("1.0"), heard("no", "m2"))
+    assert step(*waiting, policy=INTERRUPT) == Stop(INTERRUPTED, 4, "")
+    after = (*BUSY, heard("wait", "m2"), Stopped(INTERRUPTED, 4))
+    assert step(*after, running=running, policy=INTERRUPT) == CallModel(4, 1)
+
+
+def test_a_message_interrupts_the_model() -> None:
+    def at(*entries: Entry, calling: int, policy: Policy = INTERRUPT) -> Step:
+        return decide(log(*entries), policy, NOW, frozenset(), calling)
+
+    assert at(heard(), model_started(), calling=1) == Wait(None)
+    newer = (heard(), model_started(), heard("wait", "m2"))
+    assert at(*newer, calling=1) == Stop(INTERRUPTED, 2, "")
+    assert at(*newer, calling=1, policy=POLICY) == Wait(None)
+    assert at(*newer, Stopped(INTERRUPTED, 2), calling=1) == Wait(None), "until that call has ended"
+    assert step(*newer, policy=INTERRUPT) == CallModel(0, 2), "a call that a crash ended needs no interruption"
+    summing = (heard(), Started("summary", turn=0), heard("wait", "m2"))
+    assert at(*summing, calling=1) == Stop(INTERRUPTED, 2, "")
