@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bridge_mcp.toolservers.settings import ToolServer
-from tests.servers.launch import opened
+from tests.servers.launch import MemoryFiles, opened
 
 EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
 
@@ -47,7 +47,7 @@ async def test_the_time_server() -> None:
 
 
 async def test_server_everything(everything: ToolServer) -> None:
-    async with opened(everything) as at:
+    async with opened(everything, files=MemoryFiles()) as at:
         assert at.error("everything") == ""
         assert {"everything__echo", "everything__get-sum"} <= {spec.name for spec in at.box.tools()}
         assert await at.text("echo", message="hello") == "Echo: hello"
