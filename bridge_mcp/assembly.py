@@ -243,7 +243,14 @@ class Standby:
         traits = {name: channel.traits for name, channel in self.channels.items()}
         tools = with_builtins(toolbox, config, store, traits, self.clock)
         engine = engine_type(
-            store, config.rules, self.channels, self.models, tools, self.clock, files=self.assembly.files
+            store,
+            config.rules,
+            self.channels,
+            self.models,
+            tools,
+            self.clock,
+            files=self.assembly.files,
+            reconnect=toolbox.reconnect,
         )
         async with anyio.create_task_group() as tasks:
             toolbox.start(tasks)

@@ -196,6 +196,7 @@ class Reading:
             responder=responder,
             model=model,
             system_prompt=self._prompt(key, section),
+            system_prompt_file=self._path(section.system_prompt_file) if section.system_prompt_file else None,
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
             builtin_tools=tuple(section.builtin_tools),
             tools=self._call_rules(key, section.tools),

@@ -2,7 +2,7 @@
 
 A link is made of the link before it, the entry's place and time, and its text as it is stored. Whoever changes, removes
 or inserts an entry breaks every link from there on. Whoever can write to the store can also make all links anew: that
-is noticed by whoever has kept the newest link somewhere else (`bridge-mcp log --verify` shows it, `--tip` compares it).
+is noticed by whoever has kept the newest link somewhere else.
 """
 
 from __future__ import annotations

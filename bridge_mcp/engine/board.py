@@ -15,14 +15,18 @@ from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHe
 
 __all__ = [
     "EngineInfo",
+    "ask_reload",
     "channel_info",
     "channels",
+    "complaints",
     "engine",
     "models",
     "put_channels",
+    "put_complaints",
     "put_engine",
     "put_models",
     "put_tools",
+    "reload_asked",
     "tools",
     "warnings",
 ]
@@ -66,6 +70,26 @@ async def models(store: Store) -> tuple[ModelHealth, ...]:
     return tuple(read_all(ModelHealth, await store.board.get("models")))
 
 
+async def put_complaints(store: Store, complaints: Mapping[str, str]) -> None:
+    await store.board.put("complaints", dict(complaints))
+
+
+async def complaints(store: Store) -> dict[str, str]:
+    """By channel: what is wrong with its settings, though it works."""
+    body = await store.board.get("complaints")
+    return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
+
+
+async def ask_reload(store: Store, at: float) -> None:
+    """Have the engine connect its tool servers afresh."""
+    await store.board.put("reload", at)
+
+
+async def reload_asked(store: Store) -> JSON:
+    """When that was asked for last."""
+    return await store.board.get("reload")
+
+
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
     body: JSON = {
         "tools": [cast("JSON", asdict(spec)) for spec in specs],
@@ -105,6 +129,7 @@ def warnings(
     listed: Sequence[ChannelInfo],
     servers: Sequence[ServerInfo],
     healths: Sequence[ModelHealth] = (),
+    complained: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """What an owner should look at, each with its next move where there is one.
 
@@ -115,6 +140,7 @@ def warnings(
         killed = f"The engine, process {told.pid}, was killed. " if told else ""
         found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
+    found += [f"Channel {name}: {complaint}" for name, complaint in (complained or {}).items()]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
     found += [
         f"Model {m.name} does not answer{f'; {m.instead} answers in its place' if m.instead else ''}: {m.error}"

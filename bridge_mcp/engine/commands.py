@@ -132,6 +132,12 @@ async def clear(asked: Asked) -> str:
     return "The history is cleared; I start afresh." if cleared else "There was nothing to clear."
 
 
+async def reload(asked: Asked) -> str:
+    await control.clear(asked.scene.store, asked.conversation, asked.who.name)
+    await board.ask_reload(asked.scene.store, asked.scene.clock.now())
+    return "Tool servers are connected again, and this chat begins afresh."
+
+
 async def stop(asked: Asked) -> str:
     stopped = await control.stop(asked.scene.store, asked.scene.clock, asked.conversation, asked.who.name)
     return "Stopped." if stopped else "There was nothing to stop."
@@ -221,6 +227,7 @@ COMMANDS: dict[str, Command] = {
     "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
     "stop": Command("send", "/stop", "end the turn under way", stop),
     "clear": Command("send", "/clear", "forget this chat's history", clear),
+    "reload": Command("admin", "/reload", "connect the tool servers again, and forget this chat's history", reload),
     "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", approve),
     "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", reject),
 }

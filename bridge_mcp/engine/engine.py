@@ -43,9 +43,12 @@ __all__ = ["Engine"]
 logger = logging.getLogger(__name__)
 
 Told: TypeAlias = tuple[
-    dict[str, ChannelHealth], tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]], tuple[ModelHealth, ...]
+    dict[str, ChannelHealth],
+    tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
+    tuple[ModelHealth, ...],
+    dict[str, str],
 ]
-"""What stands on the board: how the channels are, the tools and their servers, how the models are."""
+"""What stands on the board: how channels, tools and their servers, and models are; what is wrong with settings."""
 
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
@@ -75,6 +78,7 @@ class Engine:
         toolbox: Toolbox,
         clock: Clock,
         files: Files | None = None,
+        reconnect: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -83,7 +87,8 @@ class Engine:
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
-        policies = Policies(rules, toolbox, store.grants, clock, store.spending)
+        self._reconnect = reconnect
+        self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = Presence(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
         hands = Hands(
@@ -159,8 +164,13 @@ class Engine:
 
     async def _keep_telling(self, told: Told) -> None:
         """Keep the board up to date."""
+        reloaded = await board.reload_asked(self._store)
         while True:
             await self._changed.wait(LOOK_S)
+            asked = await board.reload_asked(self._store)
+            if asked != reloaded:
+                reloaded = asked
+                self._reconnect()
             told = await self._tell(told)
 
     async def _tell(self, told: Told | None) -> Told:
@@ -176,4 +186,7 @@ class Engine:
             await board.put_tools(self._store, *listed)
         if told is None or told[2] != models:
             await board.put_models(self._store, models)
-        return healths, listed, models
+        complaints = dict(self._policies.prompts.complaints)
+        if told is None or told[3] != complaints:
+            await board.put_complaints(self._store, complaints)
+        return healths, listed, models, complaints

@@ -10,6 +10,7 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
+from bridge_mcp.engine.system_prompts import SystemPrompts
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
 __all__ = ["Policies"]
@@ -33,6 +34,7 @@ class Policies:
         self._toolbox = toolbox
         self._grants = grants
         self._clock = clock
+        self.prompts = SystemPrompts()
         self._spending = spending
         self._offered: dict[str, Offered] = {}
 

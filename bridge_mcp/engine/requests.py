@@ -43,7 +43,7 @@ class Requests:
         rules = self._policies.channel(conversation)
         window = replace(rules.window, messages=rules.history_limit)
         tools = self._policies.tools(conversation)
-        system = rules.system_prompt
+        system = self._policies.prompts.text(rules)
         seen = past(log, upto=upto, result_chars=window.shown_chars, image_turns=window.image_turns)
         budget = min(window.room / calibration(log), ceiling(log))
         fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens(tools)

@@ -25,6 +25,8 @@ class ChannelRules:
     responder: Literal["assistant", "relay", "off"] = "relay"
     model: str = "default"
     system_prompt: str = ""
+    system_prompt_file: Path | None = None
+    """Where it is from: it is read again when that changes."""
     tool_servers: tuple[str, ...] | None = None
     """None: all of them."""
     builtin_tools: tuple[str, ...] = ()

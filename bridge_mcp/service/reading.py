@@ -177,7 +177,14 @@ class Reading(Desk):
             queued_messages=await self.store.outbox.pending(),
             event_cursor=await self.store.feed.head(),
             today=(await self.store.spending.on(day_of(self._clock.now()), ""))[0],
-            warnings=board.warnings(told, lives, channels, listed.servers, await board.models(self.store)),
+            warnings=board.warnings(
+                told,
+                lives,
+                channels,
+                listed.servers,
+                await board.models(self.store),
+                await board.complaints(self.store),
+            ),
         )
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:

@@ -87,6 +87,11 @@ class NestedToolbox:
         finally:
             ended.set()
 
+    def reconnect(self) -> None:
+        """Have every server connected afresh. Returns at once."""
+        for supervisor in self._supervisors.values():
+            supervisor.reconnect()
+
     async def close(self) -> None:
         """End all connections and processes, side by side. Takes a few seconds at most; closing twice is fine."""
         for supervisor in self._supervisors.values():

@@ -100,6 +100,7 @@ class Supervisor:
         self._ends = 0  # lives that are over
         self._waiting = 0  # calls that wait for a connection
         self._stopping = False
+        self._again = False
         self._stage: anyio.CancelScope | None = None  # of the attempt, for `stop`
         self._nudge = anyio.Event()  # for the task: look again
         self._news = anyio.Event()  # for callers: look again
@@ -115,8 +116,9 @@ class Supervisor:
                 await self._live()
                 pause = self._first_pause_s if self._clock.now() - began >= STEADY_S else pause
                 with anyio.move_on_after(pause):
-                    while not (self._stopping or self._waiting):
+                    while not (self._stopping or self._waiting or self._again):
                         await self._nudged()
+                self._again = False
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             self._life = Life()
@@ -127,6 +129,13 @@ class Supervisor:
         self._stopping = True
         if self._stage is not None:
             self._stage.cancel()
+        self._nudge.set()
+
+    def reconnect(self) -> None:
+        """Connect afresh, now: what was called meanwhile ends as when the server had gone away by itself."""
+        self._again = True
+        if self._life.link is not None:
+            self._down(self._life, "it is being connected again, as was asked")
         self._nudge.set()
 
     async def _live(self) -> None:

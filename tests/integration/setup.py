@@ -48,6 +48,11 @@ class World:
     channels: Mapping[str, Channel]
     clock: Clock
     engines: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    reloads: int = 0
+    """How often the engine was asked to connect its servers afresh."""
+
+    def reload(self) -> None:
+        self.reloads += 1
 
     @asynccontextmanager
     async def engine_with(self, toolbox: Toolbox) -> AsyncGenerator[None]:
@@ -147,7 +152,7 @@ async def world(
         async with anyio.create_task_group() as tasks:
             made.engines = tasks.cancel_scope
             if engine:
-                running.append(Engine(store, rules, channels, model, toolbox, clock))
+                running.append(Engine(store, rules, channels, model, toolbox, clock, reconnect=made.reload))
                 tasks.start_soon(running[0].run)
                 await told_tools(made, toolbox)
                 while not running[0].express.open:

@@ -286,3 +286,39 @@ async def test_commands_of_a_chat_answer_in_the_chat(tmp_path: Path) -> None:
         texts = await it.texts()
         assert "/clear - forget this chat's history" in texts[3]
         assert "answered by assistant" in texts[5]
+
+
+async def test_a_system_prompt_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.md"
+    file.write_text("Be kind.")
+    channels = {"local": ChannelRules("local", "assistant", system_prompt="as read", system_prompt_file=file)}
+    model = FakeModel([says("1"), says("2"), says("3")])
+    async with world(tmp_path, model, rules=rules_for(channels=channels)) as it:
+        await it.settled("one")
+        file.write_text("Be brief.")
+        await it.settled("two")
+        file.write_bytes(b"\xff")
+        await it.settled("three")
+        assert [request.messages[0].text for request in model.requests] == ["Be kind.", "Be brief.", "Be brief."]
+        with anyio.fail_after(10):
+            while not (warned := (await it.bridge.get_status(OWNER)).warnings):
+                await it.bridge.wait_for_events(OWNER, timeout_s=0.1)
+        assert "not UTF-8" in warned[0]
+
+
+async def test_reloading_is_for_admins_and_reaches_the_engine(tmp_path: Path) -> None:
+    model = FakeModel([says("1"), says("2")])
+    async with world(tmp_path, model) as it:
+        conversation = await pair(it)
+        await it.family.receive("/reload", chat="42", sender=ANN)
+        (refused,) = await it.family.wait_for_sent(1)
+        assert "admin" in refused.text
+        assert it.reloads == 0
+        await it.settled("one")
+        assert "connected again" in await it.bridge.run_command(OWNER, "local/main", "/reload")
+        with anyio.fail_after(10):
+            while not it.reloads:
+                await it.bridge.wait_for_events(OWNER, timeout_s=0.1)
+        await it.settled("two")
+        assert [message.text for message in model.requests[-1].messages][1:] == ["two"], "it begins afresh"
+        assert conversation

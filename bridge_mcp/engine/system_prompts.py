@@ -1,0 +1,51 @@
+"""System prompts from files: read again when a file has changed, and kept as they were last where it cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge_mcp.ports import ChannelRules
+
+__all__ = ["SystemPrompts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file as it was read."""
+
+    stamp: tuple[int, int]
+    """Time of the last change, and size."""
+    text: str
+
+
+class SystemPrompts:
+    """The prompt of each channel, as its file says now. A look costs one `stat`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, Kept] = {}
+        self._complaints: dict[str, str] = {}
+
+    @property
+    def complaints(self) -> Mapping[str, str]:
+        """By channel: what is wrong with its file, and the fix."""
+        return self._complaints
+
+    def text(self, rules: ChannelRules) -> str:
+        """The system prompt of a channel; the last good one where its file is gone or is no text."""
+        path = rules.system_prompt_file
+        if path is None:
+            return rules.system_prompt
+        kept = self._kept.get(path)
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            if kept is None or kept.stamp != stamp:
+                kept = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+            self._complaints[rules.name] = f"its system prompt {path} cannot be read ({why}); the last good one holds."
+            return kept.text if kept else rules.system_prompt
+        self._complaints.pop(rules.name, None)
+        return kept.text
