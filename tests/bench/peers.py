@@ -46,6 +46,8 @@ LOW_LEVEL = (sys.executable, "-m", "tests.bench.low_level_server")
 FASTMCP = (sys.executable, "-m", "tests.bench.fastmcp_server")
 
 CONFIG = """\
+[http]
+rate_per_s = 0
 [models.default]
 model = "{model}"
 
