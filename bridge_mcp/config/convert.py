@@ -96,6 +96,7 @@ class Reading:
             quorum=asked.quorum,
             tools=self._call_rules("approvals", asked.tools),
             separate=asked.separate,
+            keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),
             max_turns=engine.max_turns,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),

@@ -49,6 +49,7 @@ class Store(Section):
     url: Text | None = None
     max_file_mb: float = Field(default=20.0, gt=0, le=1000)
     max_files_mb: float = Field(default=1000.0, gt=0)
+    keep_events: int = Field(default=1_000_000, ge=1000)
 
 
 class Files(Section):

@@ -56,6 +56,9 @@ LOOK_S = 2.0
 MAX_FILE = 5_000_000
 """Bytes of a file that a model may be shown; more than it is shown in the end."""
 
+PRUNE_S = 600.0
+"""How often the feed is looked at for events to forget."""
+
 HOPELESS_S = 300.0
 """The pause before a channel that cannot work as it is configured is run again."""
 
@@ -87,6 +90,7 @@ class Engine:
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
+        self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = Presence(channels, store.board)
@@ -124,6 +128,7 @@ class Engine:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_telling, first)
+                tasks.start_soon(self._keep_the_feed_short)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
                 tasks.start_soon(self._outbox.run)
@@ -172,6 +177,14 @@ class Engine:
                 reloaded = asked
                 self._reconnect()
             told = await self._tell(told)
+
+    async def _keep_the_feed_short(self) -> None:
+        """Forget the oldest events, now and then; the logs keep what they told of."""
+        while True:
+            spare = await self._store.feed.head() - self._keep_events
+            if spare > 0 and (gone := await self._store.feed.prune(spare + 1)):
+                logger.info("the feed forgot its %d oldest events", gone)
+            await anyio.sleep(PRUNE_S)
 
     async def _tell(self, told: Told | None) -> Told:
         """Put up how channels, tool servers and models are; write only what changed since `told`."""

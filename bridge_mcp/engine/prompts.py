@@ -80,11 +80,7 @@ class PromptLane:
             BRIDGE,
             key=prompt_key(approval),
             files=(whole,) if long else (),
-            buttons=(
-                Button("✅ Approve", f"/approve {approval.id}", token()),
-                Button("❌ Reject", f"/reject {approval.id}", token()),
-                Button("♾ Always here", f"/approve {approval.id} conversation", token()),
-            ),
+            buttons=buttons(approval),
         )
         await self._store.log.record(place, posted)
 
@@ -97,6 +93,16 @@ class PromptLane:
         shown = len(approval.arguments) <= SHOWN
         text = f"{question_text(approval, None, shown=shown)}\n\n{outcome_text(approval)}"
         await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{approval.id}"))
+
+
+def buttons(approval: Approval) -> tuple[Button, ...]:
+    """What can be pressed. Where several have to agree, nobody can grant later calls alone."""
+    one = (
+        Button("✅ Approve", f"/approve {approval.id}", token()),
+        Button("❌ Reject", f"/reject {approval.id}", token()),
+    )
+    always = Button("♾ Always here", f"/approve {approval.id} conversation", token())
+    return one if approval.quorum > 1 else (*one, always)
 
 
 def token() -> str:

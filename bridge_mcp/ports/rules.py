@@ -66,6 +66,8 @@ class Rules:
     """Whoever started a turn may not decide what it asks for."""
     max_turns: int = 64
     """How many conversations are driven at once."""
+    keep_events: int = 1_000_000
+    """How many events of the feed are kept; readers that come later than that are told of the gap."""
     outbox: tuple[Path, ...] = ()
     """Folders whose files may be sent."""
     budget: Budget = Budget()

@@ -322,3 +322,16 @@ async def test_reloading_is_for_admins_and_reaches_the_engine(tmp_path: Path) ->
         await it.settled("two")
         assert [message.text for message in model.requests[-1].messages][1:] == ["two"], "it begins afresh"
         assert conversation
+
+
+async def test_the_feed_forgets_its_oldest_events_and_says_so(tmp_path: Path) -> None:
+    async with world(tmp_path, rules=RELAY, engine=False) as it:
+        for number in range(30):
+            await it.bridge.send_message(HOST, "local/main", f"{number}")
+    async with world(tmp_path, rules=rules_for(channels=RELAY.channels, keep_events=10)) as it:
+        with anyio.fail_after(10):
+            while not (page := await it.bridge.wait_for_events(OWNER, after=0, timeout_s=0.1)).gap:
+                pass
+        assert len(page.events) == 10
+        assert page.first_available == 21
+        assert len((await it.bridge.read_messages(OWNER, "local/main")).messages) == 30
