@@ -164,8 +164,9 @@ async def test_approvals_are_decided_on_the_command_line(home: Home) -> None:
         assert "files__delete_file" in await command(partial(home.run, "approvals", "grants"))
         assert "revoked" in await command(partial(home.run, "approvals", "revoke", "1"))
         log = await command(partial(home.run, "log", "desk/a.txt", "--verify"))
-        assert 'approved by owner, edited to {"path":"c.txt"}: the other one' in log
-        assert "rejected by owner: keep it" in await command(partial(home.run, "log", "desk/b.txt"))
+        assert 'approved by owner (cli), edited to {"path":"c.txt"} sha256:' in log
+        assert ": the other one" in log
+        assert "rejected by owner (cli): keep it" in await command(partial(home.run, "log", "desk/b.txt"))
 
 
 # -- five processes, ten deaths ----------------------------------------------------------------------------------

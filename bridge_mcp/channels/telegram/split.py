@@ -64,9 +64,7 @@ class Cutter:
         block = self._block(at)
         if block is not None and at > block.start:
             return at + 1 if self._text[at] == "\n" else at
-        while at < len(self._text) and self._text[at].isspace():
-            if self._begins_block(at) or self._joins(at + 1):
-                break
+        while at < len(self._text) and self._text[at].isspace() and not self._begins_block(at):
             at += 1
         return at
 
