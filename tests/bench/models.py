@@ -99,7 +99,7 @@ def costs(ways: list[Found], size: Size, tools: float) -> Table:
     long = [median(way.long) for way in ways]
     added = verdict(cpu[0] - cpu[1], ADDED_GOAL_S, f"+{ADDED_GOAL_S * 1e3:g} ms to the SDK")
     return Table(
-        "models, costs",
+        "models, costs: of one answer through the loopback server",
         ("", "bridge", "openai SDK", "litellm", "goal"),
         (
             ("CPU of one", *map(milli, cpu), added),
@@ -110,7 +110,7 @@ def costs(ways: list[Found], size: Size, tools: float) -> Table:
             ),
             (f"{TOOLS} tools of 100 ms in one turn", milli(tools), "-", "-", verdict(tools, TOOLS_GOAL_S, "130 ms")),
         ),
-        ("the origin, llm-expose, is not among them: FINDINGS has what it took with the same kind of server",),
+        ("the origin, llm-expose, is not among them",),
     )
 
 

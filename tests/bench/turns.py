@@ -109,7 +109,8 @@ async def followed(bridge: Bridge, name: str, conversations: int) -> None:
             await bridge.say(OWNER, conversation, SAID)
             # Commits are told together where they come close: the log's own length says how far the turn is.
             while not (known := await bridge.store.history.conversation(conversation)) or known.head < COMMITS:
-                if not await changes.wait(WAIT_S):
+                changed = await changes.wait(WAIT_S)
+                if changed is not None and not changed:  # None: anything may have changed
                     raise RuntimeError(f"nothing more was written in {conversation}")
     last = await bridge.read_messages(OWNER, names[-1])
     if [message.direction for message in last.messages] != ["in", "out"]:
