@@ -161,7 +161,7 @@ def test_a_cancelled_run_turn_stops_its_turn_and_nothing_else_does(child: RawChi
 
 
 def test_progress_is_told_only_to_who_asked_for_it(child: RawChild) -> None:
-    events = {"name": "wait_for_events", "arguments": {"timeout_s": 1}}
+    events = {"name": "wait_for_events", "arguments": {"timeout_s": 1, "types": ["pairing.removed"]}}
     child.send(
         json.dumps(
             {
