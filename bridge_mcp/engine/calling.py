@@ -1,15 +1,17 @@
-"""One call of a nested tool, from its arguments to its outcome as an entry. Knows no log and no order of things."""
+"""One call of a nested tool, from its arguments to its outcome as an entry. Decides no order of things."""
 
 from __future__ import annotations
 
 import logging
 
-from bridge_mcp.core.entries import Call, Finished, Started
+from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
-from bridge_mcp.core.tools import ToolSpec, parse_arguments
+from bridge_mcp.core.policy import Asking
+from bridge_mcp.core.state import relevant
+from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
 
-__all__ = ["CUT_OFF", "outcome", "started", "wrong"]
+__all__ = ["CUT_OFF", "asked_of", "outcome", "requested_by", "started", "told_of", "wrong"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,35 @@ def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     except BadInput as exc:
         return str(exc)
     return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""
+
+
+def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reason: str) -> Asked:
+    """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
+    escalates = how.escalate_s > 0 and bool(how.escalate_to)
+    return Asked(
+        call.id,
+        spec.server,
+        call.tool,
+        call.arguments,
+        call_digest(spec, parse_arguments(call.arguments)),
+        now + how.expires_s if how.expires_s > 0 else 0.0,
+        by,
+        reason,
+        how.route,
+        how.quorum,
+        how.remind_s,
+        now + how.escalate_s if escalates else 0.0,
+        how.escalate_to if escalates else "",
+    )
+
+
+def told_of(change: str, call: Call, log: Log) -> bool:
+    """Whether whoever approved a call was told of this change of its tool.
+
+    What the tool says and takes is bound by the approval's digest, but a hint may have changed since it was asked.
+    """
+    asked = [e.entry for e in relevant(log) if isinstance(e.entry, Asked) and e.entry.call == call.id]
+    return any(change in entry.reason for entry in asked)
 
 
 def started(call: Call, spec: ToolSpec, arguments: str, because: str) -> Started:
@@ -49,3 +80,25 @@ async def outcome(
         return None
     kind = "error" if result.is_error else "ok"
     return Finished(context.call, kind, result.text, result.attachments, result.structured, result.truncated)
+
+
+def requested_by(conversation: str, log: Log) -> str:
+    """Who asked for the calls of the last batch: a client, or the assistant, and for whom it works.
+
+    Those are the clients and the people whose messages are in the turn; the owner's own are the bridge's.
+    """
+    people: dict[str, None] = {}
+    log = relevant(log)
+    read = max((e.entry.upto for e in log if isinstance(e.entry, Replied)), default=0)
+    for logged in log:
+        match logged.entry:
+            case Requested(by=by):
+                return by
+            case Heard(to="assistant", sender=sender) if logged.seq < read:
+                if sender.kind == "client":
+                    people[sender.id] = None
+                elif sender.kind == "person":
+                    people[f"{conversation.partition('/')[0]}:{sender.id}"] = None
+            case _:
+                pass
+    return f"assistant for {', '.join(people)}" if people else "assistant"

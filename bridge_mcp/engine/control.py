@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bridge_mcp.core.answers import ConversationStatus
-from bridge_mcp.core.decide import Idle, decide, open_calls, unread
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Cleared, Judged, Log, Stopped
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.spending import day_of
+from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.core.views import Conversation, Event
 from bridge_mcp.engine.tails import tail

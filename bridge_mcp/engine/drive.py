@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from itertools import takewhile
 from typing import TypeAlias
 
 import anyio
 import anyio.abc
 
-from bridge_mcp.core.decide import (
+from bridge_mcp.core.decide import decide
+from bridge_mcp.core.entries import (
+    Call,
+    Cleared,
+    Entry,
+    Failed,
+    Finished,
+    Judged,
+    Log,
+    Logged,
+    Replied,
+    Started,
+    Stopped,
+    Summarised,
+)
+from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.state import open_calls, relevant
+from bridge_mcp.core.steps import (
     Ask,
     CallModel,
     Cut,
@@ -30,45 +47,18 @@ from bridge_mcp.core.decide import (
     Stop,
     Summarise,
     Wait,
-    decide,
-    open_calls,
-    relevant,
 )
-from bridge_mcp.core.entries import (
-    Asked,
-    Attachment,
-    Call,
-    Cleared,
-    Entry,
-    Failed,
-    Finished,
-    Heard,
-    Judged,
-    Log,
-    Logged,
-    Replied,
-    Requested,
-    Started,
-    Stopped,
-    Summarised,
-    call_id,
-)
-from bridge_mcp.core.errors import Conflict, ModelFailed
-from bridge_mcp.core.policy import Asking, Policy
-from bridge_mcp.core.summary import summary_text
-from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import in_view
 from bridge_mcp.core.views import BRIDGE
-from bridge_mcp.engine import calling, reminders
+from bridge_mcp.engine import attempts, calling, reminders
 from bridge_mcp.engine.control import cancel_waiting
-from bridge_mcp.engine.policies import Policies
-from bridge_mcp.engine.progress import ProgressLane
-from bridge_mcp.engine.requests import Prepared, Requests
+from bridge_mcp.engine.hands import Hands
+from bridge_mcp.engine.requests import Requests
 from bridge_mcp.engine.signal import Signal
-from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import CallContext, Clock, Model, ModelReply, OnText, Store, Toolbox
+from bridge_mcp.ports import CallContext
 
-__all__ = ["Drive", "Hands"]
+__all__ = ["Drive"]
 
 logger = logging.getLogger(__name__)
 
@@ -78,35 +68,8 @@ ENTRIES_PER_MESSAGE = 2
 READY_S = 15.0
 """How long a turn waits for tool servers that are still connecting."""
 
-Outcome: TypeAlias = Replied | Summarised | Failed
-"""What comes of asking the model."""
-
-TOO_LONG = "too_long"
-"""The kind of a `ModelFailed` that a shorter request can mend."""
-
-
-def nobody_looks(conversation: str, started: int, text: str) -> None:
-    """Where no channel can show a text that is still growing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What a drive works with; shared by all of them."""
-
-    store: Store
-    model: Model
-    toolbox: Toolbox
-    policies: Policies
-    tails: Tails
-    clock: Clock
-    show_text: Callable[[str, int, str], None] = nobody_looks
-    """Is told conversation, the seq of the model call, and its text so far ("": what was shown is void). Cheap."""
-    progress: ProgressLane | None = None
-    """Where the progress of running calls is told."""
-    fetch: Callable[[str, Attachment], Awaitable[bytes]] | None = None
-    """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
-    shows: Callable[[str], bool] = lambda conversation: True
-    """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
+Attempt: TypeAlias = Callable[[], Awaitable[Replied | Summarised | Failed]]
+"""Asks the model once; gives what came of it."""
 
 
 class Drive:
@@ -233,7 +196,7 @@ class Drive:
 
     async def _ask(self, step: Ask, log: Log, policy: Policy) -> None:
         now = self._hands.clock.now()
-        by = requested_by(self.conversation, log)
+        by = calling.requested_by(self.conversation, log)
         entries: list[Entry] = []
         for call, reason in step.calls:
             spec = policy.tools[call.tool]
@@ -241,7 +204,7 @@ class Drive:
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            entries.append(asked_of(call, spec, policy.asking(call.tool), now, by, reason))
+            entries.append(calling.asked_of(call, spec, policy.asking(call.tool), now, by, reason))
         await self._intend(log, policy, *entries)
 
     async def _run(self, step: Run, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
@@ -256,9 +219,9 @@ class Drive:
             begun.append((call, spec, arguments))
             entries.append(calling.started(call, spec, arguments, because))
         await self._intend(log, policy, *entries)
-        caller = requested_by(self.conversation, log)
+        caller = calling.requested_by(self.conversation, log)
         for call, spec, arguments in begun:
-            if spec.changed and told_of(spec.changed, call, log):
+            if spec.changed and calling.told_of(spec.changed, call, log):
                 await self._hands.toolbox.accept(spec)
             scope = self._calls[call.id] = anyio.CancelScope()
             effects.start_soon(self._tool, call, spec, arguments, caller, scope)
@@ -301,12 +264,12 @@ class Drive:
         match decide(log, policy, self._hands.clock.now(), self._calls.keys()):
             case CallModel() as call:
                 started = await self._begin(log, Started("model", turn=call.turn, estimate=prepared.estimate))
-                self._ask_model(started, lambda: self._attempt(call, prepared, started), log, effects)
+                self._ask_model(started, lambda: attempts.reply(self._hands, call, prepared, started), log, effects)
             case Summarise() as wanted:
                 request, estimate = self._requests.summary(prepared, wanted.upto)
                 prepared = replace(prepared, request=request)
                 started = await self._begin(log, Started("summary", turn=wanted.turn, estimate=estimate))
-                self._ask_model(started, lambda: self._sum_up(wanted, prepared, started), log, effects)
+                self._ask_model(started, lambda: attempts.summary(self._hands, wanted, prepared, started), log, effects)
             case other:
                 await self._perform(other, log, policy, effects)
 
@@ -314,16 +277,12 @@ class Drive:
         """Write down that the model is about to be asked; the seq of that."""
         return (await self._intend(log, Policy(self.conversation), intent))[-1].seq
 
-    def _ask_model(
-        self, started: int, ask: Callable[[], Awaitable[Outcome]], log: Log, effects: anyio.abc.TaskGroup
-    ) -> None:
+    def _ask_model(self, started: int, ask: Attempt, log: Log, effects: anyio.abc.TaskGroup) -> None:
         scope = anyio.CancelScope()
         self._model = (started, scope)
         effects.start_soon(self._answer, started, ask, log, scope)
 
-    async def _answer(
-        self, started: int, ask: Callable[[], Awaitable[Outcome]], log: Log, scope: anyio.CancelScope
-    ) -> None:
+    async def _answer(self, started: int, ask: Attempt, log: Log, scope: anyio.CancelScope) -> None:
         """Make one attempt and append what came of it, unless the turn was stopped meanwhile."""
         read = tuple(relevant(log))
         try:
@@ -338,52 +297,6 @@ class Drive:
         finally:
             self._model = None
             self.signal.set()
-
-    async def _attempt(self, step: CallModel, prepared: Prepared, started: int) -> Replied | Failed:
-        on_text = self._on_text(started)
-        try:
-            request = prepared.request
-            if self._hands.fetch is not None:
-                request = replace(request, fetch=partial(self._hands.fetch, self.conversation))
-            reply = await self._hands.model.reply(request, on_text)
-        except ModelFailed as exc:
-            if on_text is not None:
-                on_text("")
-            return self._failed(started, step.attempt, exc)
-        except Exception as exc:
-            logger.exception("%s: the model call failed unexpectedly", self.conversation)
-            return self._failed(started, step.attempt, ModelFailed(f"Unexpected: {type(exc).__name__}; see the log."))
-        return replied(reply, started, step)
-
-    def _on_text(self, started: int) -> OnText | None:
-        """Where the reply's text goes while it grows; None where nobody could see it."""
-        hands = self._hands
-        if hands.show_text is nobody_looks or not hands.shows(self.conversation):
-            return None
-        return partial(hands.show_text, self.conversation, started)
-
-    async def _sum_up(self, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
-        """One attempt at a summary. However it fails, the turn goes on: the past is cut without one."""
-        try:
-            reply = await self._hands.model.reply(prepared.request)
-        except ModelFailed as exc:
-            return Failed("summary", started, str(exc), too_long=exc.kind == TOO_LONG)
-        except Exception as exc:
-            logger.exception("%s: the summary failed unexpectedly", self.conversation)
-            return Failed("summary", started, f"Unexpected: {type(exc).__name__}; see the log.")
-        text = summary_text(reply.text, prepared.budget)
-        if not text:
-            return Failed("summary", started, "The model answered no summary.")
-        return Summarised(text, step.upto, started, reply.model, reply.usage)
-
-    def _failed(self, started: int, attempt: int, exc: ModelFailed) -> Failed:
-        retry_at = None
-        if exc.kind == TOO_LONG:
-            retry_at = self._hands.clock.now()  # a shorter request may do, and the next one is shorter
-        elif not exc.permanent:
-            pause = exc.retry_after_s if exc.retry_after_s is not None else 2.0 ** (attempt - 1)
-            retry_at = self._hands.clock.now() + pause
-        return Failed("model", started, str(exc), retry_at, exc.for_chat, exc.kind == TOO_LONG)
 
     # -- stopping ---------------------------------------------------------------------------------------------
 
@@ -401,67 +314,7 @@ class Drive:
                     scope.cancel()
 
 
-def replied(reply: ModelReply, started: int, step: CallModel) -> Replied:
-    """A model's reply as an entry: its calls get ids that are unique in the conversation."""
-    read = (started, -1) if step.upto is None else (step.upto, started)
-    calls = tuple(
-        Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls)
-    )
-    return Replied(reply.text, calls, read[0], step.turn, reply.model, reply.usage, read[1])
-
-
-def told_of(change: str, call: Call, log: Log) -> bool:
-    """Whether whoever approved a call was told of this change of its tool.
-
-    What the tool says and takes is bound by the approval's digest, but a hint may have changed since it was asked.
-    """
-    asked = [e.entry for e in relevant(log) if isinstance(e.entry, Asked) and e.entry.call == call.id]
-    return any(change in entry.reason for entry in asked)
-
-
 def cut_without_summary(log: Log, upto: int) -> Summarised:
     """A cut for which no model was asked: what an earlier summary tells stays."""
     _, before, _ = in_view(log)
     return Summarised(before.text if before else "", upto)
-
-
-def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reason: str) -> Asked:
-    """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
-    escalates = how.escalate_s > 0 and bool(how.escalate_to)
-    return Asked(
-        call.id,
-        spec.server,
-        call.tool,
-        call.arguments,
-        call_digest(spec, parse_arguments(call.arguments)),
-        now + how.expires_s if how.expires_s > 0 else 0.0,
-        by,
-        reason,
-        how.route,
-        how.quorum,
-        how.remind_s,
-        now + how.escalate_s if escalates else 0.0,
-        how.escalate_to if escalates else "",
-    )
-
-
-def requested_by(conversation: str, log: Log) -> str:
-    """Who asked for the calls of the last batch: a client, or the assistant, and for whom it works.
-
-    Those are the clients and the people whose messages are in the turn; the owner's own are the bridge's.
-    """
-    people: dict[str, None] = {}
-    log = relevant(log)
-    read = max((e.entry.upto for e in log if isinstance(e.entry, Replied)), default=0)
-    for logged in log:
-        match logged.entry:
-            case Requested(by=by):
-                return by
-            case Heard(to="assistant", sender=sender) if logged.seq < read:
-                if sender.kind == "client":
-                    people[sender.id] = None
-                elif sender.kind == "person":
-                    people[f"{conversation.partition('/')[0]}:{sender.id}"] = None
-            case _:
-                pass
-    return f"assistant for {', '.join(people)}" if people else "assistant"

@@ -13,8 +13,8 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
-from bridge_mcp.engine.drive import Hands
 from bridge_mcp.engine.express import Express
+from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.outbox import OutboxLane
 from bridge_mcp.engine.policies import Policies

@@ -21,12 +21,14 @@ from typing import Literal
 
 import anyio
 
-from bridge_mcp.core.decide import Run, decide
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Log, Logged, Requested
 from bridge_mcp.core.errors import BridgeError, Conflict
+from bridge_mcp.core.steps import Run
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine import calling
-from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.drive import Drive
+from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.ports import CallContext, ToolProgress
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Conversation
 from bridge_mcp.engine import commands, moves

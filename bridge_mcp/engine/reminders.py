@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge_mcp.core.decide import Remind, Ring
 from bridge_mcp.core.entries import CALLS, Heard, Posted, Rang, Sender, approval_id
 from bridge_mcp.core.policy import AGENTS
+from bridge_mcp.core.steps import Remind, Ring
 from bridge_mcp.core.views import BRIDGE
 from bridge_mcp.core.visible import pretty, visible
 from bridge_mcp.ports import Store

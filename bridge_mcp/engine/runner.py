@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.drive import Drive
+from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.presence import Presence
 from bridge_mcp.engine.signal import Signal
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from bridge_mcp.core.decide import reaches_back_to
 from bridge_mcp.core.entries import Log, Logged
+from bridge_mcp.core.state import reaches_back_to
 from bridge_mcp.core.transcript import begins_at
 from bridge_mcp.ports import LogStore
 

@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass
 
 from bridge_mcp.core.answers import Ticket, TicketKind
-from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import Asked, Cleared, Finished, Heard, Judged, Log, Posted, Replied, Stopped, approval_id
 from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.state import open_calls
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge_mcp.core.answers import Decision
-from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.grants import matches
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.engine import board

@@ -9,9 +9,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.core.decide import Idle, Wait, decide
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Stopped
 from bridge_mcp.core.policy import Budget
+from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store
 from tests.crash.world import Clock, Crash, Points, World, findings

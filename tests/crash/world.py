@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge_mcp.core.decide import Idle, Wait, decide
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Finished, Heard, Judged, Log, Replied, Sender, Started
 from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.core.policy import Asking, Policy, Principal
+from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.engine import control, verdicts
-from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.drive import Drive
+from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import (

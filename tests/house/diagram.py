@@ -9,21 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bridge_mcp.core.decide import (
-    Ask,
-    CallModel,
-    Cut,
-    Idle,
-    Judge,
-    Remind,
-    Ring,
-    Run,
-    Settle,
-    Stop,
-    Summarise,
-    Wait,
-    decide,
-)
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -41,6 +27,7 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Ring, Run, Settle, Stop, Summarise, Wait
 from bridge_mcp.core.tools import ToolSpec
 
 TOOLS = {

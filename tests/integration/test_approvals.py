@@ -221,8 +221,8 @@ async def test_a_reminder_that_was_cut_off_by_a_crash_is_not_said_twice(tmp_path
         assert len(keys) == len(set(keys))
         # The message is out and the fact is missing: as if the process had died between the two.
         (asked,) = [e.entry for e in await it.store.log.load(HERE) if isinstance(e.entry, Asked)]
-        from bridge_mcp.core.decide import Remind
         from bridge_mcp.core.entries import Call
+        from bridge_mcp.core.steps import Remind
         from bridge_mcp.engine import reminders
 
         step = Remind(Call(asked.call, asked.tool, asked.arguments), asked, Reminded(asked.call, 1, "reminder"))

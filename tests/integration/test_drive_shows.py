@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.engine.drive import Drive, Hands
+from bridge_mcp.engine.drive import Drive
+from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.stores.sqlite import open_store

@@ -158,7 +158,7 @@ async def test_a_reminder_comes_back_as_a_message_to_the_assistant_once(tmp_path
 
 
 async def test_a_reminder_that_rang_twice_is_heard_once(tmp_path: Path) -> None:
-    from bridge_mcp.core.decide import Ring
+    from bridge_mcp.core.steps import Ring
     from bridge_mcp.engine import reminders
 
     async with errands(tmp_path) as it:

@@ -14,13 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge_mcp.core.decide import Ask, Judge, Run, Settle, decide
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
+from bridge_mcp.core.steps import Ask, Judge, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
-from bridge_mcp.engine.drive import asked_of
+from bridge_mcp.engine.calling import asked_of
 from bridge_mcp.engine.verdicts import Desk, Yes
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify

@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.decide import CallModel, Cut, Run, Summarise, decide, open_calls, reaches_back_to
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Call,
     Cleared,
@@ -27,6 +27,8 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.state import open_calls, reaches_back_to
+from bridge_mcp.core.steps import CallModel, Cut, Run, Summarise
 from bridge_mcp.core.tools import tool_name, tool_names
 from bridge_mcp.core.transcript import ChatMessage, transcript
 from tests.unit.logs import ANN, TOOLS, asked

@@ -6,25 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge_mcp.core.decide import (
-    INTERRUPTED,
-    SPENT,
-    Ask,
-    CallModel,
-    Cut,
-    Idle,
-    Judge,
-    Run,
-    Settle,
-    Step,
-    Stop,
-    Summarise,
-    Wait,
-    decide,
-    open_calls,
-    unread,
-    work_seconds,
-)
+from bridge_mcp.core.decide import INTERRUPTED, SPENT, decide
+from bridge_mcp.core.effort import work_seconds
 from bridge_mcp.core.entries import (
     Call,
     Cleared,
@@ -42,6 +25,8 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Run, Settle, Step, Stop, Summarise, Wait
 from bridge_mcp.core.tools import Confirmation, call_digest
 from tests.unit.logs import (
     ANN,

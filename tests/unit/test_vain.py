@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bridge_mcp.core.decide import CallModel, Stop, decide
+from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Entry, Finished, Stopped
 from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.steps import CallModel, Stop
 from bridge_mcp.core.vain import rounds_in_vain
 from tests.unit.logs import asked, heard, log, model_started, replied, tool_started
 

@@ -1,0 +1,124 @@
+"""The step that the calls of a batch ask for: the part of `decide` that looks at calls."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Judged,
+    Reminded,
+)
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.policy import Ask as NeedsVerdict
+from bridge_mcp.core.policy import Free, Policy, Refuse
+from bridge_mcp.core.state import Fate, State
+from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle, Step, Wait
+from bridge_mcp.core.tools import call_digest, parse_arguments
+
+__all__ = ["step_of_calls"]
+
+UNKNOWN = (
+    "Outcome unknown: the call was begun and then interrupted, and nobody can say whether it took effect. "
+    "It was not run again. Check before you repeat it."
+)
+CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
+
+
+def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -> Step | None:
+    """The step that the batch's calls ask for; None when every one has its outcome."""
+    steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in state.calls]
+    closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
+    if closing:
+        return closing[0]
+    ask = tuple(asked for step in steps if isinstance(step, Ask) for asked in step.calls)
+    if ask:
+        return Ask(ask)
+    run = tuple(free for step in steps if isinstance(step, Run) for free in step.calls)
+    free_slots = max(0, policy.max_parallel - len(running))
+    if run[:free_slots]:
+        return Run(run[:free_slots])
+    reminders = [step for step in steps if isinstance(step, Remind)]
+    if reminders:
+        return reminders[0]
+    waits = [step for step in steps if isinstance(step, Wait)]
+    if waits or run:
+        return Wait(min((wait.until for wait in waits if wait.until is not None), default=None))
+    return None
+
+
+def step_of_call(
+    call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]
+) -> Settle | Judge | Ask | Run | Remind | Wait | None:
+    """What one call asks for; None when it has its outcome."""
+    if fate.finished:
+        return None
+    if call.id in running:
+        return Wait(None)
+    if fate.question is not None:
+        return step_of_question(call, fate, now)
+    if fate.begun and (not fate.repeatable or fate.begun >= policy.budget.attempts):
+        return Settle(call, "unknown", UNKNOWN)
+    if fate.judged is not None:
+        return step_of_verdict(call, fate, fate.judged, policy)
+    match policy.gate(call, now):  # also of what was begun before: the tool may be another one by now
+        case Refuse(because):
+            return Settle(call, "error", because)
+        case Free(because):
+            because = "repeatable" if fate.begun else because
+            if fate.asked is None:
+                return Run(((call, call.arguments, because),))
+            # What was asked of several stays theirs to decide, whatever was granted or configured since.
+            several = fate.asked.quorum > 1
+            return step_of_waiting(call, fate, fate.asked, now) if several else Judge(call, "approved", because)
+        case NeedsVerdict(because):
+            return Ask(((call, because),)) if fate.asked is None else step_of_waiting(call, fate, fate.asked, now)
+
+
+def step_of_question(call: Call, fate: Fate, now: float) -> Settle | Wait:
+    """What a call asks for whose result is people's answer: it waits for that as a row in a log, and not as a task."""
+    if fate.answer is not None:
+        return Settle(call, "ok", fate.answer)
+    if fate.ends_at and now >= fate.ends_at:
+        return Settle(call, "expired", "Nobody answered in time.")
+    return Wait(fate.ends_at or None)
+
+
+def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge | Remind | Wait:
+    """What a call asks for that waits for people: an end, a reminder, or patience until the next of those."""
+    if asked.expires_at and now >= asked.expires_at:
+        return Judge(call, "expired", "bridge")
+    escalate_at = asked.escalate_at if asked.escalate_to and not fate.escalated else 0.0
+    if escalate_at and now >= escalate_at:
+        return Remind(call, asked, Reminded(call.id, 1, "escalation", asked.escalate_to))
+    remind_at = fate.told_at + asked.remind_s if asked.remind_s > 0 else 0.0
+    if remind_at and now >= remind_at:
+        to = asked.escalate_to if fate.escalated else asked.route
+        return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to))
+    ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
+    return Wait(min(ahead, default=None))
+
+
+def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy) -> Settle | Run:
+    """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
+    if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
+        return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
+    match judged.verdict:
+        case "approved":
+            arguments = call.arguments if judged.arguments is None else judged.arguments
+            spec = policy.tools.get(call.tool)
+            if spec is None:
+                return Settle(call, "error", f"The tool '{call.tool}' was approved but is no longer there.")
+            try:
+                same = not judged.digest or call_digest(spec, parse_arguments(arguments)) == judged.digest
+            except BadInput as exc:
+                return Settle(call, "error", str(exc))
+            return Run(((call, arguments, "verdict"),)) if same else Settle(call, "denied", CHANGED)
+        case "rejected":
+            why = f": {judged.note}" if judged.note else "."
+            return Settle(call, "denied", f"Not run: it was rejected{why}")
+        case "expired":
+            return Settle(call, "expired", "Not run: nobody approved it in time.")
+        case "cancelled":
+            return Settle(call, "stopped", "Not run: the turn was stopped.")

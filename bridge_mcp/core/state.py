@@ -1,0 +1,227 @@
+"""How a conversation stands, read from its log: the last batch of calls, what became of each, and what is unread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Cleared,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Logged,
+    Posted,
+    Question,
+    Rang,
+    Reminded,
+    Replied,
+    Requested,
+    Scheduled,
+    Started,
+    Stopped,
+    Summarised,
+    Voted,
+)
+
+__all__ = ["Fate", "State", "open_calls", "reaches_back_to", "read", "relevant", "unread"]
+
+
+@dataclass(slots=True)
+class Fate:
+    """What the log says of one call so far."""
+
+    finished: bool = False
+    begun: int = 0
+    repeatable: bool = False
+    asked: Asked | None = None
+    judged: Judged | None = None
+    voters: set[str] = field(default_factory=set[str])
+    """Who said yes to what was asked, before there was a verdict."""
+    told_at: float = 0.0
+    """When people were last told that it waits."""
+    reminders: int = 0
+    escalated: bool = False
+    question: int | None = None
+    """The seq of the question that the call has put to people."""
+    ends_at: float = 0.0
+    answer: str | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """The part of a log that matters for the next step, read in one pass."""
+
+    batch: Logged | None = None
+    stopped: Logged | None = None
+    fates: dict[str, Fate] = field(default_factory=dict[str, Fate])
+    unread: list[Logged] = field(default_factory=list[Logged])
+    model_starts: list[int] = field(default_factory=list[int])
+    """Model calls begun since the last reply, stop or clearing: the attempts at the next reply."""
+    failed: Failed | None = None
+    """How the last of them failed, if it did."""
+    summary_starts: int = 0
+    """Summaries begun since then, or since the last one was made."""
+    summary_failed: bool = False
+    asking: int | None = None
+    """The latest `Started` of a model call whose outcome is still wanted."""
+    cut: int = -1
+    """Where the model's view was cut last, as far as this part of the log tells."""
+    head: int = 0
+    scheduled: Scheduled | None = None
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of the batch, unless the turn was stopped since."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.calls if isinstance(entry, Replied | Requested) else ()
+
+    @property
+    def open_turn(self) -> int | None:
+        """The turn that the last reply leaves open, because it asked for calls."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.turn if isinstance(entry, Replied) and entry.calls else None
+
+
+def read(log: Log) -> State:
+    """One pass over a log."""
+    state = State()
+    for logged in log:
+        state.head = logged.seq + 1
+        match logged.entry:
+            case Cleared():
+                state = State(head=state.head)
+            case Replied(upto=upto) as entry:
+                settle_reading(state, upto)
+                state.batch, state.stopped = logged, None
+                state.fates = {call.id: Fate() for call in entry.calls}
+            case Requested() as entry:
+                state.batch, state.stopped = logged, None
+                state.fates = {call.id: Fate() for call in entry.calls}
+            case Stopped(upto=upto):
+                settle_reading(state, upto)
+                state.stopped = logged
+            case Heard(to="assistant", answers=None):
+                state.unread.append(logged)
+            case Posted(question=Question()) | Heard(answers=int()) as entry:
+                note_question(state, logged.seq, entry)
+            case Scheduled() as entry:
+                state.scheduled = entry
+            case Rang():
+                state.scheduled = None
+            case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
+                note_model(state, logged.seq, entry)
+            case Started() | Asked() | Judged() | Voted() | Reminded() | Finished() as entry:
+                note(state.fates.get(entry.call), entry, logged.at)
+            case _:
+                pass
+    return state
+
+
+def note_question(state: State, seq: int, entry: Posted | Heard) -> None:
+    """Write down what a call has asked people, and the first answer to it."""
+    match entry:
+        case Posted(question=Question(call=call, expires_at=ends_at)) if call in state.fates:
+            fate = state.fates[call]
+            if fate.question is None:
+                fate.question, fate.ends_at = seq, ends_at
+        case Heard(answers=int() as question, text=text):
+            for fate in state.fates.values():
+                if fate.question == question and fate.answer is None:
+                    fate.answer = text
+        case _:
+            pass
+
+
+def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> None:
+    """Write down what became of asking the model."""
+    match entry:
+        case Started(effect="model"):
+            state.asking = seq
+            state.model_starts.append(seq)
+            state.failed = None
+        case Started():
+            state.asking = seq
+            state.summary_starts += 1
+        case Failed(effect="model", ref=ref):
+            if state.model_starts and state.model_starts[-1] == ref:
+                state.failed = entry
+        case Failed(effect="summary"):
+            state.summary_failed = True
+        case Failed():
+            pass
+        case Summarised(upto=upto):
+            state.cut = upto
+            state.summary_starts, state.summary_failed = 0, False
+
+
+def settle_reading(state: State, upto: int) -> None:
+    """What was heard before `upto` is dealt with, and the attempts at dealing with it are over."""
+    state.unread = [heard for heard in state.unread if heard.seq >= upto]
+    state.model_starts.clear()
+    state.failed = state.asking = None
+    state.summary_starts, state.summary_failed = 0, False
+
+
+def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
+    """Write one entry into its call's fate; entries of an older batch's calls concern nobody any more."""
+    if fate is None:
+        return
+    match entry:
+        case Started():
+            fate.begun += 1
+            fate.repeatable = entry.repeatable
+        case Asked():
+            fate.asked, fate.told_at = entry, at
+        case Judged():
+            fate.judged = fate.judged or entry
+        case Voted(by=by, digest=digest):
+            if fate.asked is not None and fate.judged is None and digest == fate.asked.digest:
+                fate.voters.add(by)
+        case Reminded():
+            fate.told_at = at
+            fate.reminders += entry.why == "reminder"
+            fate.escalated = fate.escalated or entry.why == "escalation"
+        case Finished():
+            fate.finished = True
+
+
+def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
+    """The calls of the last batch that have no outcome, each with its `Asked` while it waits for a verdict.
+
+    This is the one definition of "pending".
+    """
+    state = read(relevant(log))
+    pending = [(call, state.fates[call.id]) for call in state.calls]
+    return tuple((call, fate.asked if fate.judged is None else None) for call, fate in pending if not fate.finished)
+
+
+def unread(log: Log) -> int:
+    """How many messages for the assistant no reply has read yet."""
+    return len(read(relevant(log)).unread)
+
+
+def reaches_back_to(log: Log) -> int:
+    """The lowest seq that `decide` looks at: a tail that begins at or before it gives the same step as the whole log.
+
+    It is 0 while a tail shows no border; then more of the log is needed, if there is more.
+    """
+    for logged in reversed(log):
+        match logged.entry:
+            case Cleared() | Requested():
+                return logged.seq
+            case Replied(upto=upto, turn=turn, calls=calls):
+                return min(turn, upto) if calls else upto
+            case Stopped(upto=upto):
+                return upto
+            case _:
+                pass
+    return 0
+
+
+def relevant(log: Log) -> Log:
+    """The end of a log that the next step depends on; as long as the turn under way, whatever went before."""
+    return log[max(0, reaches_back_to(log) - log[0].seq) :] if log else log

@@ -1,0 +1,88 @@
+"""One attempt at a model's reply or at a summary, and what came of it as an entry, whatever that is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.steps import CallModel, Summarise
+from bridge_mcp.core.summary import summary_text
+from bridge_mcp.engine.hands import Hands
+from bridge_mcp.engine.requests import Prepared
+from bridge_mcp.ports import ModelReply, OnText
+
+__all__ = ["reply", "summary"]
+
+logger = logging.getLogger(__name__)
+
+TOO_LONG = "too_long"
+"""The kind of a `ModelFailed` that a shorter request can mend."""
+
+
+async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int) -> Replied | Failed:
+    """Ask the model for its reply. `started` is the seq of the intent."""
+    request = prepared.request
+    on_text = text_shown(hands, request.conversation, started)
+    try:
+        if hands.fetch is not None:
+            request = replace(request, fetch=partial(hands.fetch, request.conversation))
+        answer = await hands.model.reply(request, on_text)
+    except ModelFailed as exc:
+        if on_text is not None:
+            on_text("")
+        return Failed(
+            "model", started, str(exc), retry_at(hands, step.attempt, exc), exc.for_chat, exc.kind == TOO_LONG
+        )
+    except Exception as exc:
+        logger.exception("%s: the model call failed unexpectedly", request.conversation)
+        return Failed("model", started, unexpected(exc), retry_at(hands, step.attempt, ModelFailed("")))
+    return replied(answer, started, step)
+
+
+async def summary(hands: Hands, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
+    """Ask the model for a summary. However that fails, the turn goes on: the past is cut without one."""
+    try:
+        answer = await hands.model.reply(prepared.request)
+    except ModelFailed as exc:
+        return Failed("summary", started, str(exc), too_long=exc.kind == TOO_LONG)
+    except Exception as exc:
+        logger.exception("%s: the summary failed unexpectedly", prepared.request.conversation)
+        return Failed("summary", started, unexpected(exc))
+    text = summary_text(answer.text, prepared.budget)
+    if not text:
+        return Failed("summary", started, "The model answered no summary.")
+    return Summarised(text, step.upto, started, answer.model, answer.usage)
+
+
+def text_shown(hands: Hands, conversation: str, started: int) -> OnText | None:
+    """Where the reply's text goes while it grows; None where nobody could see it."""
+    if hands.show_text is None or not hands.shows(conversation):
+        return None
+    return partial(hands.show_text, conversation, started)
+
+
+def retry_at(hands: Hands, attempt: int, failure: ModelFailed) -> float | None:
+    """When to try again; None: it would not help."""
+    now = hands.clock.now()
+    if failure.kind == TOO_LONG:
+        return now  # a shorter request may do, and the next one is shorter
+    if failure.permanent:
+        return None
+    return now + (failure.retry_after_s if failure.retry_after_s is not None else 2.0 ** (attempt - 1))
+
+
+def unexpected(exc: Exception) -> str:
+    """What the log says of an exception that no adapter should raise."""
+    return f"Unexpected: {type(exc).__name__}; see the log."
+
+
+def replied(answer: ModelReply, started: int, step: CallModel) -> Replied:
+    """A model's reply as an entry: its calls get ids that are unique in the conversation."""
+    read = (started, -1) if step.upto is None else (step.upto, started)
+    calls = tuple(
+        Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(answer.calls)
+    )
+    return Replied(answer.text, calls, read[0], step.turn, answer.model, answer.usage, read[1])

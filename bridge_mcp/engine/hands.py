@@ -1,0 +1,35 @@
+"""What drives work with; shared by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.engine.policies import Policies
+from bridge_mcp.engine.progress import ProgressLane
+from bridge_mcp.engine.tails import Tails
+from bridge_mcp.ports import Clock, Model, Store, Toolbox
+
+__all__ = ["Hands"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a drive works with; shared by all of them."""
+
+    store: Store
+    model: Model
+    toolbox: Toolbox
+    policies: Policies
+    tails: Tails
+    clock: Clock
+    show_text: Callable[[str, int, str], None] | None = None
+    """Where replies are shown while they grow, if anywhere; cheap. Is told the conversation, the seq of the model call, and
+    its text so far ("": what was shown is void)."""
+    progress: ProgressLane | None = None
+    """Where the progress of running calls is told."""
+    fetch: Callable[[str, Attachment], Awaitable[bytes]] | None = None
+    """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
+    shows: Callable[[str], bool] = lambda conversation: True
+    """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
