@@ -25,7 +25,7 @@ class Hands:
     tails: Tails
     clock: Clock
     show_text: Callable[[str, int, str], None] | None = None
-    """Where replies are shown while they grow, if anywhere; cheap. Is told the conversation, the seq of the model call, and
+    """Where replies are shown while they grow; cheap. Is told the conversation, the seq of the model call, and
     its text so far ("": what was shown is void)."""
     progress: ProgressLane | None = None
     """Where the progress of running calls is told."""
