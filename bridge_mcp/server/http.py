@@ -7,17 +7,14 @@ ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
-import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.listening import Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
 from bridge_mcp.server.bodies import Bodies
@@ -84,8 +81,13 @@ async def serve_http(
         rates=Buckets(rate_per_s, burst),
         oauth=oauth,
     )
-    with listening(host, port) as listener:
-        server = Server(configured(app), lambda: on_ready(listener.getsockname()[1]))
+
+    def started() -> None:
+        settle()
+        on_ready(listener.getsockname()[1])
+
+    with listening(host, port, "Choose another address or port.") as listener:
+        server = Server(configured(app, LEAVE_S), started)
         serving: asyncio.Task[None] | None = None
         try:
             async with sessions.run():
@@ -116,36 +118,6 @@ async def ended(serving: asyncio.Task[None]) -> None:
         watching.cancel()
 
 
-class Server(uvicorn.Server):
-    """uvicorn without its hold on signals: it would raise them again after serving, before the store is closed."""
-
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            settle()
-            self._on_started()
-
-
-def configured(app: Gate) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=LEAVE_S,
-    )
-
-
 def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
     """Who comes without a token, if that is allowed. `somebody` says whether anybody has one.
 
@@ -171,27 +143,3 @@ def hosts_of(host: str, allowed: Sequence[str]) -> frozenset[str]:
     if host in ("", "0.0.0.0", "::"):
         return frozenset(names | LOOPBACK) if names else frozenset()
     return frozenset(names | LOOPBACK | {host.lower()})
-
-
-@contextmanager
-def listening(host: str, port: int) -> Generator[socket.socket]:
-    """A socket that listens there.
-
-    Raises:
-        ConfigError: the address is taken, or not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, event loops send what is written at once. Else an answer's second write would wait for
-    # the peer's delayed acknowledgement of the first: 40 ms a call.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listener:
-        try:
-            if os.name == "posix":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen()
-        except OSError as exc:
-            raise ConfigError(
-                f"Cannot listen on {host}:{port}: {exc.strerror or exc}.", fix="Choose another address or port."
-            ) from None
-        yield listener

@@ -10,16 +10,12 @@ import asyncio
 import hmac
 import json
 import logging
-import os
 import secrets
-import socket
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import anyio
-import uvicorn
 from telegram import WebhookInfo
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
@@ -30,6 +26,7 @@ from bridge_mcp.channels.telegram.settings import Patience, Webhook
 from bridge_mcp.channels.telegram.troubles import Backoff, refused, retry_after_s, told
 from bridge_mcp.channels.telegram.updates import KINDS
 from bridge_mcp.core.errors import BridgeError, ConfigError
+from bridge_mcp.listening import Server, configured, listening
 
 __all__ = ["Hook", "site_of"]
 
@@ -78,13 +75,8 @@ class Hook:
         Raises:
             ConfigError: the address is taken, Telegram refuses the webhook, or the token was revoked.
         """
-        with listening(self._webhook.host, self._webhook.port) as listener:
-            server = Server(
-                uvicorn.Config(
-                    self, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False,
-                    timeout_graceful_shutdown=LEAVE_S,
-                )
-            )  # fmt: skip
+        with listening(self._webhook.host, self._webhook.port, "Choose another webhook_listen.") as listener:
+            server = Server(configured(self, LEAVE_S))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
                 await self._announce()
@@ -215,35 +207,3 @@ async def read_body(receive: Receive) -> bytes | None:
 async def answered(send: Send, status: int) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its hold on signals: the process has its own."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-@contextmanager
-def listening(host: str, port: int) -> Generator[socket.socket]:
-    """A socket that listens there.
-
-    Raises:
-        ConfigError: the address is taken, or not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, event loops send what is written at once.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listener:
-        try:
-            if os.name == "posix":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen()
-        except OSError as exc:
-            raise ConfigError(
-                f"Cannot listen on {host}:{port} for Telegram: {exc.strerror or exc}.",
-                fix="Choose another webhook_listen.",
-            ) from None
-        yield listener
