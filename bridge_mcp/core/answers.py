@@ -89,6 +89,9 @@ class Ticket:
     """The id of the message that settled it, if one did."""
     approvals: tuple[str, ...] = ()
     """While open: the approvals it waits for."""
+    since: float = 0.0
+    """Epoch seconds of what it was given for, and of the last entry that concerns it."""
+    changed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

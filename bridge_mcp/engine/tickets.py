@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge_mcp.core.answers import Ticket, TicketKind
 from bridge_mcp.core.entries import Asked, Cleared, Finished, Heard, Judged, Log, Posted, Replied, Stopped, approval_id
@@ -20,9 +20,12 @@ from bridge_mcp.core.state import open_calls
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
-__all__ = ["call", "call_conversation", "is_call_of", "look", "look_at_call", "parse", "question", "turn"]
+__all__ = ["CANCELLED", "call", "call_conversation", "is_call_of", "look", "look_at_call", "parse", "question", "turn"]
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
+
+CANCELLED = "its caller cancelled it"
+"""Why a turn was stopped whose caller took it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,12 @@ async def look(store: Store, ticket: str, now: float) -> Ticket:
         raise NotFound(f"The ticket '{ticket}' points nowhere.", fix="Tickets come from run_turn, ask_user, call_tool.")
     match parsed.kind:
         case "turn":
-            return look_at_turn(log, ticket, parsed)
+            found = look_at_turn(log, ticket, parsed)
         case "question":
-            return look_at_question(log, ticket, parsed, now)
+            found = look_at_question(log, ticket, parsed, now)
         case _:
-            return look_at_call(log, ticket, parsed.conversation)
+            found = look_at_call(log, ticket, parsed.conversation)
+    return replace(found, since=log[0].at, changed=log[-1].at)
 
 
 async def look_at_approval(store: Store, ticket: str) -> Ticket:
@@ -124,7 +128,8 @@ def look_at_turn(log: Log, ticket: str, parsed: Parsed) -> Ticket:
                 return Ticket(ticket, "turn", conversation, "done", "replied", text, message=here)
             case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
                 here = message_of(conversation, logged.seq) if text else ""
-                return Ticket(ticket, "turn", conversation, "done", "stopped", text or reason, message=here)
+                outcome = "cancelled" if reason == CANCELLED else "stopped"
+                return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
             case Cleared():
                 return Ticket(ticket, "turn", conversation, "done", "cleared")
             case _:

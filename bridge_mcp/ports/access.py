@@ -117,3 +117,7 @@ class Board(Protocol):
     async def get(self, name: str) -> JSON:
         """None when nobody put it up."""
         ...
+
+    async def settle(self, name: str, body: JSON) -> JSON:
+        """Put it up unless somebody has; what is up then, the same for every process."""
+        ...

@@ -23,11 +23,13 @@ from bridge_mcp import __version__
 from bridge_mcp.core.errors import BridgeError, NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.server import render
 from bridge_mcp.server.faults import fault_of
 from bridge_mcp.server.params import check, schema_of
 from bridge_mcp.server.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.push import Push
 from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
+from bridge_mcp.server.tasks import EXTENSION, TaskParams, Tasks, UpdateParams, becomes_task, declared, undeclared
 from bridge_mcp.server.text import compact
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
 from bridge_mcp.server.tools import TOOLS
@@ -65,6 +67,7 @@ class Face:
         self.server = self._server()
         self.push = Push(bridge)
         self._turns = Turns()
+        self._tasks = Tasks(bridge)
         self._bridge = bridge
         self._principal_of = principal_of
         self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
@@ -103,6 +106,10 @@ class Face:
         add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
         server.add_notification_handler("notifications/cancelled", types.CancelledNotificationParams, self.cancelled)
         add("prompts/get", types.GetPromptRequestParams, guarded("prompts/get", self.get_prompt))
+        server.extensions[EXTENSION] = {}
+        add("tasks/get", TaskParams, guarded("tasks/get", self.get_task))
+        add("tasks/update", UpdateParams, guarded("tasks/update", self.update_task))
+        add("tasks/cancel", TaskParams, guarded("tasks/cancel", self.cancel_task))
         return server
 
     def input_schema(self, name: str) -> Mapping[str, JSON] | None:
@@ -121,22 +128,29 @@ class Face:
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One tool call. Whatever goes wrong is an answer marked as error, which models see and can act on."""
         try:
-            answer = await self._called(ctx, params)
+            who = self._principal_of(ctx)
+            found = self._found(who, params.name)
+            answer = await self._called(ctx, who, found, params.arguments or {})
+            if not isinstance(answer, Illustrated) and declared(ctx) and becomes_task(found, who, answer):
+                return await self._tasks.created(who, answer["id"])
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
-        if isinstance(answer, Illustrated):
-            return result(compact(answer.answer), answer.answer, answer.blocks)
-        return result(compact(answer), answer)
+        return shown(answer)
 
-    async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> Answer | Illustrated:
-        who = self._principal_of(ctx)
-        found = self._tools.get(params.name)
+    def _found(self, who: Principal, name: str) -> Tool:
+        """A tool that `who` may call."""
+        found = self._tools.get(name)
         if found is None:
             names = ", ".join(each.name for each in TOOLS if each.scope in who.scopes)
-            raise NotFound(f"There is no tool '{params.name[:80]}'.", fix=f"The tools are: {names}.")
+            raise NotFound(f"There is no tool '{name[:80]}'.", fix=f"The tools are: {names}.")
         who.require(found.scope)
-        values = check(found.name, found.params, params.arguments or {})
+        return found
+
+    async def _called(
+        self, ctx: Context, who: Principal, found: Tool, arguments: Mapping[str, Any]
+    ) -> Answer | Illustrated:
+        values = check(found.name, found.params, arguments)
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
         if found.name != "run_turn":
@@ -157,6 +171,28 @@ class Face:
         if ticket:
             with suppress(BridgeError):
                 await self._bridge.cancel_turn(who, ticket)
+
+    # -- tasks ------------------------------------------------------------------------------------------------
+
+    async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        task, stands = await self._tasks.get(self._with_tasks(ctx), params)
+        if task["status"] == "completed":
+            task["result"] = shown(render.ticket(stands))
+        return whole(**task)
+
+    async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
+        await self._tasks.update(self._with_tasks(ctx), params)
+        return whole()
+
+    async def cancel_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        await self._tasks.cancel(self._with_tasks(ctx), params)
+        return whole()
+
+    def _with_tasks(self, ctx: Context) -> Principal:
+        """Who makes a request about a task; clients have to say in each that they understand tasks."""
+        if not declared(ctx):
+            raise undeclared()
+        return self._principal_of(ctx)
 
     # -- resources --------------------------------------------------------------------------------------------
 
@@ -209,6 +245,13 @@ def build_server(bridge: Bridge, principal_of: PrincipalOf) -> Server[Any]:
 def the_one(principal: Principal) -> PrincipalOf:
     """Whoever makes the request, it is this one: for a transport with one client."""
     return lambda ctx: principal
+
+
+def shown(answer: Answer | Illustrated) -> dict[str, Any]:
+    """An answer as a tool's result."""
+    if isinstance(answer, Illustrated):
+        return result(compact(answer.answer), answer.answer, answer.blocks)
+    return result(compact(answer), answer)
 
 
 def result(

@@ -110,6 +110,8 @@ class Tool:
     destructive: bool
     idempotent: bool
     open_world: bool
+    ticket: bool
+    """Whether it answers a ticket for something new."""
 
     def listed(self) -> dict[str, JSON]:
         """The tool as `tools/list` tells of it."""
@@ -133,6 +135,7 @@ def tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
+    ticket: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
     """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters."""
 
@@ -147,6 +150,7 @@ def tool(
             destructive=destructive,
             idempotent=idempotent or read_only,
             open_world=open_world,
+            ticket=ticket,
         )
 
     return made

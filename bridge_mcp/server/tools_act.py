@@ -74,7 +74,7 @@ async def react(
     return render.sent(await call.bridge.react(call.who, message, emoji, idempotency_key=idempotency_key))
 
 
-@tool("send", open_world=True)
+@tool("send", open_world=True, ticket=True)
 async def ask_user(
     call: ToolCall,
     conversation: str,
@@ -90,7 +90,7 @@ async def ask_user(
     return render.ticket(answer)
 
 
-@tool("send", destructive=True, open_world=True)
+@tool("send", destructive=True, open_world=True, ticket=True)
 async def run_turn(
     call: ToolCall,
     conversation: str,
@@ -148,7 +148,7 @@ async def reject_call(
     return render.decision(whole(await call.bridge.reject_calls(call.who, (approval_id, *also), reason=reason)))
 
 
-@tool("tools", destructive=True, open_world=True)
+@tool("tools", destructive=True, open_world=True, ticket=True)
 async def call_tool(
     call: ToolCall,
     tool: Annotated[str, "A name from list_tools"],

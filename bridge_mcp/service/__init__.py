@@ -12,11 +12,11 @@ from bridge_mcp.service.clients import Clients
 from bridge_mcp.service.deciding import Deciding, Yes, decided
 from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.filing import Fetched
+from bridge_mcp.service.following import Following
 from bridge_mcp.service.reading import Reading
-from bridge_mcp.service.sending import Sending
 
 __all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided"]
 
 
-class Bridge(Reading, Sending, Deciding, Administration, Clients):
+class Bridge(Reading, Following, Deciding, Administration, Clients):
     """The bridge, as whoever drives it sees it."""

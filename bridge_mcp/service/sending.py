@@ -191,7 +191,7 @@ class Sending(Filing):
         found = await tickets.look(self.store, ticket, self._clock.now())
         if found.state == "done":
             return False
-        return await control.stop(self.store, self._clock, parsed.conversation, who.name, "its caller cancelled it")
+        return await control.stop(self.store, self._clock, parsed.conversation, who.name, tickets.CANCELLED)
 
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]

@@ -134,3 +134,10 @@ async def test_what_is_put_up_is_what_is_read(place: Place, store: Store, body: 
 
 async def test_nothing_is_read_where_nothing_was_put_up(store: Store) -> None:
     assert await store.board.get("engine") is None
+
+
+async def test_what_was_settled_first_holds_for_all(place: Place, store: Store) -> None:
+    other = await place.open()
+    assert await store.board.settle("key", "first") == "first"
+    assert await other.board.settle("key", "second") == "first"
+    assert await store.board.get("key") == "first"

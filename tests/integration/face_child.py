@@ -34,9 +34,11 @@ from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says
 
 ALL = "all-the-scopes-there-are-0123456789"
 READER = "may-read-on-the-local-channel-only"
+CALLER = "may-send-and-call-tools-but-not-read-0123"
 CLIENTS = (
     Client("all", hash_token(ALL), frozenset(SCOPES)),
     Client("reader", hash_token(READER), frozenset({"read"}), frozenset({"local"})),
+    Client("caller", hash_token(CALLER), frozenset({"send", "tools"})),
 )
 
 

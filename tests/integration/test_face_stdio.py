@@ -157,7 +157,7 @@ def test_a_cancelled_run_turn_stops_its_turn_and_nothing_else_does(child: RawChi
     assert json.loads(text(child, "wait_for", ticket=ticket, timeout_s=0))["state"] == "open"
     child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 77}}')
     done = json.loads(text(child, "wait_for", ticket=ticket, timeout_s=WAIT_S))
-    assert (done["state"], done["outcome"], done["text"]) == ("done", "stopped", "its caller cancelled it")
+    assert (done["state"], done["outcome"], done["text"]) == ("done", "cancelled", "its caller cancelled it")
 
 
 def test_progress_is_told_only_to_who_asked_for_it(child: RawChild) -> None:

@@ -121,3 +121,10 @@ class SqliteBoard:
         text = self._reader.value("notice", name=name)
         found: JSON = None if text is None else json.loads(text)
         return found
+
+    async def settle(self, name: str, body: JSON) -> JSON:
+        def work(session: Session) -> None:
+            session.run("put_up_first", name=name, body=dump(body))
+
+        await self._writer.do(work, None)
+        return await self.get(name)

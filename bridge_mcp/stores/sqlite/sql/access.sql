@@ -68,3 +68,6 @@ SELECT body FROM board WHERE name = :name;
 
 -- name: put_up(name, body)!
 INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;
+
+-- name: put_up_first(name, body)!
+INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO NOTHING;

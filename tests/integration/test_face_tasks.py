@@ -1,0 +1,231 @@
+"""The Tasks extension, by the published client with a claim on tasks, over HTTP and over pipes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import mcp_types as types
+import pytest
+from mcp.client.client import Client
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+from mcp.client.session import ClientSession
+from mcp.shared.exceptions import MCPError
+from pydantic import Field
+
+from tests.integration.face_child import ALL, CALLER
+from tests.integration.face_clients import WAIT_S, answer, over_http, over_stdio, served_http
+
+MODERN = "2026-07-28"
+CALL: dict[str, Any] = {"tool": "files__delete", "arguments": {"name": "a.txt"}}
+
+
+class Task(types.Result):
+    """A task, as both `tools/call` and `tasks/get` answer it."""
+
+    task_id: str = Field(alias="taskId")
+    status: Literal["working", "input_required", "completed", "failed", "cancelled"]
+    status_message: str = Field(alias="statusMessage", default="")
+    created_at: str = Field(alias="createdAt")
+    last_updated_at: str = Field(alias="lastUpdatedAt")
+    ttl_ms: int | None = Field(alias="ttlMs")
+    poll_interval_ms: int = Field(alias="pollIntervalMs")
+    result: dict[str, Any] | None = None
+
+
+class Created(Task):
+    result_type: Literal["task"] = Field(alias="resultType")
+
+
+class Done(types.Result):
+    result_type: Literal["complete"] = Field(alias="resultType")
+
+
+class TaskParams(types.RequestParams):
+    task_id: str = Field(serialization_alias="taskId")
+    input_responses: dict[str, Any] | None = Field(serialization_alias="inputResponses", default=None)
+
+
+class About(types.Request[TaskParams, str]):
+    """A request about one task, routed by its id."""
+
+    name_param = "taskId"
+    method: str
+    params: TaskParams
+
+
+async def about(session: ClientSession, method: str, task: str, **more: Any) -> None:
+    async with asyncio.timeout(WAIT_S):
+        await session.send_request(About(method=f"tasks/{method}", params=TaskParams(task_id=task, **more)), Done)
+
+
+async def got(client: Client, task: str) -> Task:
+    async with asyncio.timeout(WAIT_S):
+        asked = About(method="tasks/get", params=TaskParams(task_id=task))
+        return await client.session.send_request(asked, Task)
+
+
+async def ended(client: Client, task: str) -> Task:
+    while True:
+        found = await got(client, task)
+        if found.status != "working":
+            return found
+        await asyncio.sleep(0.02)
+
+
+class TaskClient(ClientExtension):
+    """Polls a task to its end, so that a call answers as any other does."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def claims(self) -> Sequence[ResultClaim[Any]]:
+        return (ResultClaim(result_type="task", model=Created, resolve=self.resolve),)
+
+    async def resolve(self, created: Created, ctx: ClaimContext) -> types.CallToolResult:
+        while True:
+            asked = About(method="tasks/get", params=TaskParams(task_id=created.task_id))
+            found = await ctx.session.send_request(asked, Task)
+            if found.status != "working":
+                return types.CallToolResult.model_validate(found.result)
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def both(state: Path) -> AsyncGenerator[tuple[Client, Client]]:
+    """A client that may call tools but not decide, and another that may do all. Both understand tasks."""
+    with served_http(state) as address:
+        async with over_http(MODERN, address, CALLER, extensions=[TaskClient()]) as caller:
+            async with over_http(MODERN, address, ALL, extensions=[TaskClient()]) as decider:
+                yield caller, decider
+
+
+async def begin(client: Client, tool: str, arguments: dict[str, Any]) -> Created:
+    """Call a tool; the task that it becomes."""
+    found = await client.session.call_tool(tool, arguments, allow_claimed=True)
+    assert isinstance(found, Created)
+    return found
+
+
+async def waiting(client: Client) -> str:
+    """The id of the one approval that waits."""
+    while not (found := (await answer(client, "list_approvals"))["approvals"]):
+        pass
+    (one,) = found
+    return cast("str", one["id"])
+
+
+async def test_a_call_that_waits_for_a_verdict_is_a_task_until_it_has_run(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, decider):
+        task = await begin(caller, "call_tool", CALL)
+        approval = await waiting(decider)
+        assert (task.status, task.ttl_ms, approval in task.status_message) == ("working", None, True)
+        assert (await got(caller, task.task_id)).status == "working"
+        await answer(decider, "approve_call", approval_id=approval)
+        done = await ended(caller, task.task_id)
+        assert (done.status, done.created_at) == ("completed", task.created_at)
+        assert done.result is not None
+        structured = done.result["structuredContent"]
+        assert (structured["outcome"], structured["text"]) == ("ok", "a.txt is gone")
+        assert done.result["content"][0]["type"] == "text"
+
+
+async def test_a_client_with_tasks_may_simply_call(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, decider), asyncio.timeout(WAIT_S):
+
+        async def decide() -> None:
+            await answer(decider, "reject_call", approval_id=await waiting(decider), reason="not today")
+
+        deciding = asyncio.create_task(decide())
+        result = await caller.call_tool("call_tool", CALL)
+        await deciding
+        assert result.structured_content is not None
+        assert (result.structured_content["outcome"], result.structured_content["state"]) == ("denied", "done")
+        assert "not today" in result.structured_content["text"]
+
+
+async def test_what_is_done_at_once_is_no_task(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, _):
+        shouted = await answer(caller, "call_tool", tool="noise__shout")
+        assert (shouted["state"], shouted["text"]) == ("done", "shouted")
+
+
+async def test_a_question_that_nobody_answers_is_a_task_too(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, _):
+        question = {"conversation": "local/main", "question": "Which?", "choices": ["a", "b"], "expires_s": 0.5}
+        task = await begin(caller, "ask_user", question)
+        assert task.status_message == "Waits for an answer."
+        done = await ended(caller, task.task_id)
+        assert done.result is not None
+        assert done.result["structuredContent"]["outcome"] == "expired"
+
+
+async def test_a_task_that_is_taken_back_never_runs(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, decider):
+        task = await begin(caller, "call_tool", CALL)
+        approval = await waiting(decider)
+        await about(caller.session, "cancel", task.task_id)
+        done = await ended(caller, task.task_id)
+        assert (done.status, done.result) == ("cancelled", None)
+        (listed,) = (await answer(decider, "list_approvals", status="cancelled"))["approvals"]
+        assert (listed["id"], listed["decided_by"]) == (approval, "caller")
+        turn = await begin(caller, "run_turn", {"conversation": "local/main", "text": "think", "wait_s": 0})
+        await about(caller.session, "cancel", turn.task_id)
+        assert (await ended(caller, turn.task_id)).status == "cancelled"
+
+
+async def test_a_task_is_its_callers_and_cannot_be_guessed(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, decider):
+        task = (await begin(caller, "call_tool", CALL)).task_id
+        await about(caller.session, "update", task, input_responses={"x": {}})
+        other = task[:-1] + ("A" if task[-1] != "A" else "B")
+        tried = [(caller, wrong) for wrong in (task.rpartition("~")[0], other, "nothing", "~")]
+        for client, wrong in (*tried, (decider, task)):
+            for method in ("get", "update", "cancel"):
+                with pytest.raises(MCPError, match="has no such task") as refused:
+                    await about(client.session, method, wrong, input_responses={})
+                assert refused.value.error.code == types.INVALID_PARAMS
+        assert (await got(caller, task)).status == "working"
+
+
+async def test_a_task_outlives_its_server(tmp_path: Path) -> None:
+    async with both(tmp_path) as (caller, _):
+        task = (await begin(caller, "call_tool", CALL)).task_id
+    async with both(tmp_path) as (caller, decider):
+        assert (await got(caller, task)).status == "working"
+        await answer(decider, "approve_call", approval_id=await waiting(decider))
+        assert (await ended(caller, task)).status == "completed"
+
+
+async def test_who_may_decide_on_a_turn_keeps_its_ticket(tmp_path: Path) -> None:
+    async with both(tmp_path) as (_, decider):
+        turn = await answer(decider, "run_turn", conversation="local/main", text="delete a.txt")
+        assert (turn["state"], len(turn["approvals"])) == ("open", 1)
+
+
+async def test_without_the_extension_a_ticket_is_all_there_is(tmp_path: Path) -> None:
+    with served_http(tmp_path) as address:
+        async with over_http(MODERN, address, CALLER) as client:
+            assert client.server_capabilities.extensions == {TaskClient.identifier: {}}
+            ticket = await answer(client, "call_tool", **CALL)
+            assert ticket["state"] == "open"
+            for method in ("get", "update", "cancel"):
+                with pytest.raises(MCPError) as refused:
+                    await about(client.session, method, ticket["id"], input_responses={})
+                error = refused.value.error
+                assert error.code == types.MISSING_REQUIRED_CLIENT_CAPABILITY
+                assert error.data["requiredCapabilities"]["extensions"] == {TaskClient.identifier: {}}
+
+
+async def test_the_older_era_knows_no_tasks(tmp_path: Path) -> None:
+    async with over_stdio("2025-11-25", tmp_path, ("send", "tools"), extensions=[TaskClient()]) as client:
+        assert (await answer(client, "call_tool", **CALL))["state"] == "open"
+
+
+async def test_over_pipes_too(tmp_path: Path) -> None:
+    async with over_stdio(MODERN, tmp_path, ("send", "tools"), extensions=[TaskClient()]) as client:
+        task = await begin(client, "call_tool", CALL)
+        await about(client.session, "cancel", task.task_id)
+        assert (await ended(client, task.task_id)).status == "cancelled"
