@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge_mcp.config import schema
+from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
@@ -170,6 +171,7 @@ class Reading:
             stream=section.stream,
             tool_calling=section.tool_calling,
             vision=section.vision,
+            prices=prices(key, section, self.problems),
             params=section.params,
             script_path=self._existing(f"{key}.script", script),
         )

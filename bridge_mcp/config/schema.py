@@ -73,6 +73,9 @@ class ModelSection(Section):
     context_tokens: int | None = Field(default=None, ge=1_000)
     reserve_tokens: int | None = Field(default=None, ge=0)
     max_result_chars: int = Field(default=20_000, ge=200)
+    usd_per_million_input: float | None = Field(default=None, ge=0)
+    usd_per_million_output: float | None = Field(default=None, ge=0)
+    usd_per_million_cached: float | None = Field(default=None, ge=0)
     tool_calling: Literal["auto", "native", "prompt"] = "auto"
     vision: bool | None = None
     params: dict[str, Any] = {}

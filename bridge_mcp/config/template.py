@@ -25,6 +25,9 @@ TEMPLATE = """\
 # context_tokens = 128000                  # of question and answer together; what no longer fits is summed up
 # reserve_tokens = 4096                    # of these, for the answer
 # max_result_chars = 20000                 # of a tool's result at once; the model can read on
+# usd_per_million_input = 0.25             # tokens of questions; for [budget], where the price is not known (0: free)
+# usd_per_million_output = 2               # tokens of answers
+# usd_per_million_cached = 0.025           # tokens of questions that are in the provider's cache; else as the others
 
 # -- where people write ------------------------------------------------------------------------------------------------
 

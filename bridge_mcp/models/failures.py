@@ -160,12 +160,16 @@ STATUSES: Mapping[int, Kind] = {
 
 CONNECTION: Mapping[Kind, frozenset[str]] = {
     "unreachable": frozenset(
-        {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol", "ClientConnectorError"}
+        {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
+        | {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
+        | {"ClientConnectorCertificateError"}
     ),
-    "broken": frozenset({"RemoteProtocolError", "ReadError", "WriteError", "ServerDisconnectedError"}),
+    "broken": frozenset(
+        {"RemoteProtocolError", "ReadError", "WriteError"} | {"ClientConnectionError", "ClientPayloadError"}
+    ),
     "timeout": frozenset({"ReadTimeout", "WriteTimeout", "PoolTimeout", "APITimeoutError", "Timeout"}),
 }
-"""By the names of errors, because the SDKs wrap those of several HTTP libraries, which share their names."""
+"""By the names of errors and of what they derive from: the HTTP libraries are others from adapter to adapter."""
 
 LONGEST_WAIT_S = 900.0
 """A provider that asks to wait for longer (until a day's quota is new) is not waited for: the chat is told at once."""
@@ -275,8 +279,8 @@ def trouble_of(error: BaseException) -> Trouble | None:
     chain = list(causes(error))
     for kind, names in CONNECTION.items():
         for cause in reversed(chain):
-            name = type(cause).__name__
-            if name in names:
+            if not names.isdisjoint(kind_of_error.__name__ for kind_of_error in type(cause).__mro__):
+                name = type(cause).__name__
                 return Trouble(f"{name}: {cause}" if str(cause) else name, kind=kind)
     return None
 

@@ -1,4 +1,4 @@
-"""What litellm knows of models, from the map that comes with it: who calls tools, who sees, how much fits into one.
+"""What litellm knows of models, from the map that comes with it: who calls tools, who sees, what fits, what it costs.
 
 The map is a file; reading it takes no import of litellm. Knows no adapter.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from bridge_mcp.models.prices import Prices, listed
+
 __all__ = ["UNKNOWN", "Known", "look_up", "read_map"]
 
 MAP = "model_prices_and_context_window_backup.json"
@@ -24,6 +26,7 @@ class Known:
     calls_tools: bool | None = None
     sees: bool | None = None
     reads: int | None = None
+    prices: Prices | None = None
 
 
 UNKNOWN = Known()
@@ -49,6 +52,7 @@ def look_up(model: str, known: Mapping[str, object]) -> Known:
         bool(told.get("supports_function_calling")),
         bool(told.get("supports_vision")),
         reads if isinstance(reads, int) else None,
+        listed(told),
     )
 
 

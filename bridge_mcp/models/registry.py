@@ -126,7 +126,7 @@ def instead(section: ModelSettings, model: str) -> ModelSettings:
     own, other = provider_of(section.model), provider_of(model)
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own
     if same:
-        return replace(section, model=model, fallbacks=())
+        return replace(section, model=model, fallbacks=(), prices=None)
     return ModelSettings(
         section.name, model, timeout_s=section.timeout_s, first_token_s=section.first_token_s, stream=section.stream
     )

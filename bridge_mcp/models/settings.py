@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.models.prices import Prices
 
 __all__ = ["SCRIPTED", "ModelSettings"]
 
@@ -30,7 +31,7 @@ class ModelSettings:
     fallbacks: tuple[str, ...] = ()
     """Tried in order when this one fails: names of other sections, or models."""
     via: Literal["auto", "openai", "litellm"] = "auto"
-    """Which library asks; auto: the openai SDK where there is a `base_url`, litellm else."""
+    """How it is asked; auto: in OpenAI's format, directly, where there is a `base_url`, else through litellm."""
     timeout_s: float = 300.0
     """The longest that one call of one model may take."""
     first_token_s: float = 60.0
@@ -41,6 +42,8 @@ class ModelSettings:
     """Whether the model calls tools itself, or reads and writes them as text; auto: itself, unless known not to."""
     vision: bool | None = None
     """Whether it sees images; None: as far as litellm knows, and at an endpoint not."""
+    prices: Prices | None = None
+    """What it costs; None: as litellm's map says, of models through litellm and of OpenAI's own; else unknown."""
     params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None

@@ -42,6 +42,7 @@ class Assembly:
         self._by_index: dict[object, Piece] = {}
         self._model: object = None
         self._usage: object = None
+        self._tier: object = None
         self._finish: object = None
 
     def add(self, chunk: object) -> None:
@@ -55,6 +56,7 @@ class Assembly:
             raise failed(self._settings, reported(body["error"]))
         self._model = self._model or body.get("model")
         self._usage = body.get("usage") or self._usage
+        self._tier = body.get("service_tier") or self._tier
         for choice in sequence(body.get("choices"))[:1]:
             self._choice(mapping(choice))
 
@@ -116,6 +118,7 @@ class Assembly:
             "choices": [{"message": message, "finish_reason": self._finish}],
             "model": self._model,
             "usage": self._usage,
+            "service_tier": self._tier,
         }
         return body  # pyright: ignore[reportReturnType]  # parsed JSON, all of it
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from bridge_mcp.core.entries import Call, Usage
@@ -18,6 +19,7 @@ from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.failures import Trouble, failed
 from bridge_mcp.models.files import Shown, note
+from bridge_mcp.models.prices import Prices
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
 
@@ -28,6 +30,9 @@ RESERVED = frozenset(
     | {"num_retries", "max_retries", "stream_timeout"}
 )
 """Names that `params` may not set, because the bridge does."""
+
+USUAL_TIERS = (None, "auto", "default", "standard")
+"""The service tiers whose prices are the listed ones."""
 
 EMPTY = "(a message without text)"
 NOTHING: Mapping[str, Shown] = {}
@@ -131,9 +136,14 @@ def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
 
 
 def read_completion(
-    settings: ModelSettings, completion: object, *, latency_s: float, cost_usd: float | None = None
+    settings: ModelSettings,
+    completion: object,
+    *,
+    latency_s: float,
+    prices: Prices | None = None,
+    cost_usd: float | None = None,
 ) -> ModelReply:
-    """The reply that a completion holds.
+    """The reply that a completion holds. It costs what the section's own prices say, else `prices`, else `cost_usd`.
 
     Raises:
         ModelFailed: it is no completion, its provider refused, or it holds neither text nor calls.
@@ -154,7 +164,9 @@ def read_completion(
         if finish == "content_filter":
             raise failed(settings, Trouble("the answer was withheld by a content filter", kind="refused"))
         raise failed(settings, Trouble(f"finish_reason is {finish or 'not given'}", kind="empty"))
-    usage = read_usage(mapping(body.get("usage")), latency_s, cost_usd)
+    usage = read_usage(body.get("usage"), latency_s)
+    cost = cost_of(settings, prices, body, usage)
+    usage = replace(usage, cost_usd=cost_usd if cost is None else cost)
     return ModelReply(text, calls, str(body.get("model") or settings.model), usage)
 
 
@@ -175,16 +187,24 @@ def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
     return ModelCall(str(call.get("id") or f"call_{index}"), str(function.get("name") or ""), arguments)
 
 
-def read_usage(usage: Mapping[str, object], latency_s: float, cost_usd: float | None) -> Usage:
+def read_usage(told: object, latency_s: float) -> Usage:
     """The tokens as the provider counted them."""
+    usage = mapping(told)
     details = mapping(usage.get("prompt_tokens_details"))
     return Usage(
         input_tokens=tokens(usage.get("prompt_tokens")),
         output_tokens=tokens(usage.get("completion_tokens")),
         cached_tokens=tokens(details.get("cached_tokens")),
-        cost_usd=cost_usd,
         latency_s=latency_s,
     )
+
+
+def cost_of(settings: ModelSettings, prices: Prices | None, body: Mapping[str, object], usage: Usage) -> float | None:
+    """What a call costs: at its section's prices, or at the listed ones if it was served at those; else None."""
+    if not body.get("usage"):
+        return None
+    at = settings.prices or (prices if body.get("service_tier") in USUAL_TIERS else None)
+    return at.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens) if at else None
 
 
 def content_text(content: object) -> str:

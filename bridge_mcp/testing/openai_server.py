@@ -32,6 +32,7 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -136,7 +137,8 @@ class OpenAIServer:
         """The ASGI application."""
         raw = await read_body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        method, path = scope["method"], scope["path"].removeprefix("/v1")
+        # Whoever takes this for a proxy sends a whole address.
+        method, path = str(scope["method"]), urlsplit(str(scope["path"])).path.removeprefix("/v1")
         body: Mapping[str, Any] = {}
         if (method, path) == ("POST", self.path):
             answer, body = self._take(path, headers, raw)

@@ -12,6 +12,8 @@ from bridge_mcp.core.tools import JSON
 __all__ = ["DONE", "cut_into_chunks", "event"]
 
 DONE = b"data: [DONE]\n\n"
+HEAD = ("id", "created", "model", "service_tier")
+"""What stands in every chunk as it stands in the whole."""
 PIECE = 12
 """Characters of a delta: short enough that most texts and arguments come in several."""
 
@@ -25,7 +27,7 @@ def cut_into_chunks(completion: Mapping[str, JSON], *, usage: bool) -> Iterator[
     """The chunks of one completion; `usage` adds the one that tells it, whose choices are empty."""
     choice = cast("dict[str, JSON]", cast("list[JSON]", completion["choices"])[0])
     message = cast("dict[str, JSON]", choice["message"])
-    head: dict[str, JSON] = {name: completion[name] for name in ("id", "created", "model")}
+    head: dict[str, JSON] = {name: completion[name] for name in HEAD if name in completion}
     head |= {"object": "chat.completion.chunk"}
 
     def chunk(delta: dict[str, JSON], finish: JSON = None) -> JSON:

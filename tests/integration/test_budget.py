@@ -10,8 +10,13 @@ import pytest
 from bridge_mcp.core.decide import SPENT
 from bridge_mcp.core.entries import Started, Stopped, Usage
 from bridge_mcp.core.spending import DAY_S, Cap, Caps, Spent, over
+from bridge_mcp.models.prices import Prices
+from bridge_mcp.models.registry import Models
+from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest
 from bridge_mcp.testing import FakeModel
+from bridge_mcp.testing.answers import saying
+from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import OWNER, World, rules_for, world
 
 NOON = 20_000 * DAY_S + DAY_S / 2
@@ -96,3 +101,16 @@ def test_which_cap_is_reached(caps: Caps, reached: str) -> None:
     bridge, channel = Spent(9, 300, 60, 0, 2_000_000_000, 1), Spent(5, 100, 20, 0, 1_500_000_000)
     told = over(caps, "family/7", (bridge, channel, Spent(1, 20, 10, 0, 1_000_000_000)))
     assert (reached in told) if reached else told == ""
+
+
+async def test_an_endpoint_of_ones_own_costs_what_its_section_says(tmp_path: Path) -> None:
+    with OpenAIServer() as server:
+        section = ModelSettings("default", "llama3", base_url=server.url, prices=Prices(0.001, 0.01))
+        models = Models({"default": section})
+        server.answer(saying("ok", usage={"prompt_tokens": 100, "completion_tokens": 40, "total_tokens": 140}))
+        async with world(tmp_path, models, rules=rules_for(caps=Caps(conversation=Cap(usd=0.5)))) as it:
+            assert await it.settled("one") == "ok"
+            assert await it.settled("two") == SPENT
+            assert await reasons(it) == ["the day's budget of $0.5 for this conversation is spent ($0.5000)"]
+            await models.close()
+    assert len(server.requests) == 1

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.tools import ToolSpec, canonical
+from bridge_mcp.core.tools import JSON, ToolSpec, canonical
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
 from bridge_mcp.models.openai import OpenAIModel
@@ -94,6 +94,49 @@ async def test_an_endpoint_without_a_key_gets_none(server: OpenAIServer, monkeyp
     await model.close()
     assert server.requests[-1].key == ""
     assert "meant-for-openai" not in json.dumps(dict(server.requests[-1].headers))
+
+
+@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+async def test_headers_of_ones_own_are_sent_as_headers(
+    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer
+) -> None:
+    extra: dict[str, JSON] = {"extra_headers": {"X-Title": "the bridge"}}
+    made = kind(ModelSettings("default", "openai/gpt-test", "sk-a", server.url, params=extra))
+    await made.reply(HELLO)
+    await made.close()
+    assert server.requests[-1].headers["x-title"] == "the bridge"
+    assert "extra_headers" not in server.requests[-1].body
+
+
+async def test_a_base_url_keeps_its_query(server: OpenAIServer) -> None:
+    model = OpenAIModel(ModelSettings("default", "m", base_url=f"{server.url}/?api-version=1"))
+    assert (await model.reply(HELLO)).text == "You said: hello"
+    await model.close()
+
+
+async def test_large_requests_go_out_whole(server: OpenAIServer) -> None:
+    model = OpenAIModel(ModelSettings("default", "m", base_url=server.url))
+    said = "tide " * 500_000
+    reply = await model.reply(ModelRequest("default", (ChatMessage("user", said),)))
+    await model.close()
+    assert reply.text == f"You said: {said}"
+
+
+async def test_a_server_is_asked_through_the_proxy_of_the_environment_unless_it_is_left_out(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+    elsewhere = OpenAIModel(ModelSettings("default", "m", base_url="http://models.test/v1"))
+    assert (await elsewhere.reply(HELLO)).text == "You said: hello"
+    await elsewhere.close()
+    assert server.requests[-1].headers["host"] == "models.test"
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    here = OpenAIModel(ModelSettings("default", "m", base_url=server.url))
+    assert (await here.reply(HELLO)).text == "You said: hello"
+    await here.close()
 
 
 @pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])

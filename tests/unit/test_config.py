@@ -116,6 +116,9 @@ api_key_file = "key"
 base_url = "http://127.0.0.1:11434/v1"
 fallbacks = ["anthropic/claude-sonnet-5"]
 timeout_s = 30
+usd_per_million_input = 2
+usd_per_million_output = 8
+usd_per_million_cached = 0.5
 params = { temperature = 0.5 }
 [models.script]
 model = "scripted"
@@ -182,6 +185,9 @@ attempts = 2
     model, script = config.models["default"], config.models["script"]
     assert (model.api_key, model.base_url, model.timeout_s) == ("sk-planted-key", "http://127.0.0.1:11434/v1", 30)
     assert (model.fallbacks, model.params) == (("anthropic/claude-sonnet-5",), {"temperature": 0.5})
+    assert model.prices is not None
+    assert model.prices.cost(1_000_000, 1_000_000, 400_000) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 8)
+    assert script.prices is None
     assert script.script_path == home.cwd / "rules.toml"
     family, desk = config.rules.channels["family"], config.rules.channels["desk"]
     assert (family.responder, family.model, family.system_prompt) == ("assistant", "default", "You help a family.")

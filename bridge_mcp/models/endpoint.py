@@ -1,0 +1,107 @@
+"""Where a model of OpenAI's chat format is asked, and with what: address, headers, proxy, certificates.
+
+What the environment holds for OpenAI (key, organization, project) goes to OpenAI alone, never to another endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+from bridge_mcp.models.failures import Trouble, failed
+from bridge_mcp.models.knowledge import UNKNOWN, Known, look_up, read_map
+from bridge_mcp.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["Endpoint", "endpoint_of", "session_at"]
+
+OPENAI = "https://api.openai.com/v1"
+OF_OPENAI: Mapping[str, str] = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+"""Variables that the openai SDK sends as headers."""
+
+CONNECT_S = 10.0
+"""How long reaching the server may take, within `timeout_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how one model is asked."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+    known: Known = UNKNOWN
+    """Of OpenAI's own models what litellm's map says; of an endpoint's nothing, whatever they are called."""
+
+
+def endpoint_of(settings: ModelSettings) -> Endpoint:
+    """The endpoint of a section. Reads files, so it is for a worker thread.
+
+    Raises:
+        ModelFailed: OpenAI itself would be asked without a key.
+    """
+    base = settings.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI
+    parts = urlsplit(base)
+    headers = {"Content-Type": "application/json", "User-Agent": "bridge-mcp"}
+    key = settings.api_key
+    if not settings.base_url:
+        key = key or os.environ.get("OPENAI_API_KEY", "").strip()
+        if not key:
+            raise failed(settings, Trouble("OPENAI_API_KEY is not set either", kind="bad_key"))
+        headers |= {header: told for name, header in OF_OPENAI.items() if (told := os.environ.get(name, "").strip())}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    headers |= cast("Mapping[str, str]", settings.params.get("extra_headers") or {})
+    return Endpoint(
+        urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions")),
+        headers,
+        proxy_for(parts.scheme, parts.hostname or ""),
+        certificates() if parts.scheme == "https" else None,
+        known_at(settings, parts.hostname == urlsplit(OPENAI).hostname),
+    )
+
+
+def known_at(settings: ModelSettings, openai: bool) -> Known:
+    """What is known of a model, at OpenAI or elsewhere. Whoever stands in its place has prices of their own."""
+    if settings.base_url and not openai:
+        return UNKNOWN
+    known = look_up(settings.model, read_map())
+    return known if openai else replace(known, prices=None)
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment, or the system's settings, name for a host."""
+    if proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(scheme) or proxies.get("all")
+
+
+def certificates() -> ssl.SSLContext:
+    """Trusts what SSL_CERT_FILE or SSL_CERT_DIR say, else the usual authorities: a Python may not find the system's."""
+    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context()
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def session_at(endpoint: Endpoint, timeout_s: float) -> ClientSession:
+    """Connections to this endpoint alone, to be made on the event loop; how long an answer may take is not theirs."""
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+    return ClientSession(
+        connector=TCPConnector(limit=0, ssl=endpoint.tls or True),
+        cookie_jar=DummyCookieJar(),
+        headers=endpoint.headers,
+        proxy=endpoint.proxy,
+        timeout=ClientTimeout(total=None, sock_connect=min(CONNECT_S, timeout_s)),
+    )
