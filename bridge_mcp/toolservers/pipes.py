@@ -27,7 +27,6 @@ from mcp import ClientSession
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
-    CallToolResult,
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
@@ -38,8 +37,9 @@ from mcp_types import (
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child, PipeBroken
 from bridge_mcp.toolservers.lines import MAX_MESSAGE, Lines, TooLong
+from bridge_mcp.toolservers.sieve import RelaySession
 
-__all__ = ["TOO_LARGE", "UNSENT", "Answered", "PipeTransport", "RelaySession", "parse"]
+__all__ = ["TOO_LARGE", "UNSENT", "Answered", "PipeTransport", "parse"]
 
 UNSENT = -770_001
 """Our own error code, outside of every reserved range: the request surely did not reach the server."""
@@ -65,16 +65,6 @@ class Answered:
     result: Mapping[str, Any] | None
     code: int = 0
     message: str = ""
-
-
-class RelaySession(ClientSession):
-    """A session that does not hold results against the tool's output schema.
-
-    The tool has run when its result is here: refusing it for a mistake in the schema would hide what it did.
-    """
-
-    async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
-        """Take it as it is."""
 
 
 def parse(line: bytes) -> JSONRPCMessage | None:

@@ -8,27 +8,25 @@ with what is known of it.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
-import anyio
 import httpx2
-from anyio.streams.memory import MemoryObjectSendStream
 from fastmcp.client.transports import ClientTransport
 from fastmcp.client.transports.base import SessionKwargs, TransportOptions
 from mcp import ClientSession
 from mcp.client.auth import OAuthFlowError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
 
 from bridge_mcp.toolservers.lines import MAX_MESSAGE
 from bridge_mcp.toolservers.link import Hooks
 from bridge_mcp.toolservers.oauth import quiet
-from bridge_mcp.toolservers.pipes import UNSENT, RelaySession
+from bridge_mcp.toolservers.pipes import TOO_LARGE, UNSENT
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.sieve import RelaySession, Sieve
 
 __all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
@@ -39,6 +37,8 @@ BROKE_OFF = -770_003
 
 NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 FOR_EVER_S = 10.0 * 365 * 24 * 3600
+PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers of a body as it travels, not as it is here."""
 GOODBYE_S = 2.0
 """How long the server may take to hear that a session is over."""
 
@@ -66,9 +66,10 @@ class WebClient(httpx2.AsyncClient):
         if request.method == "DELETE":
             request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
         try:
-            response = await super().send(request, stream=stream, **options)
-            if response.headers.get("content-type", "").startswith("application/json"):
-                await response.aread()  # here, where a connection that breaks meanwhile concerns this request alone
+            response = await super().send(request, stream=True, **options)
+            if not stream or not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
+                # Here, where a connection that breaks meanwhile concerns this request alone.
+                response = await whole(response)
         except NEVER_LEFT as exc:
             self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
             return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
@@ -79,6 +80,8 @@ class WebClient(httpx2.AsyncClient):
             if self.one_way:
                 self.down(f"the connection broke: {str(exc) or type(exc).__name__}")
             return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
+        except TooMuch as exc:
+            return error_answer(request, 502, TOO_LARGE, str(exc))
         if response.status_code < 400 or request.method != "POST":
             return response
         if self.one_way:
@@ -102,6 +105,39 @@ class WebClient(httpx2.AsyncClient):
         return error_answer(request, status, BROKE_OFF if status >= 500 else TURNED_DOWN, reason)
 
 
+class TooMuch(Exception):
+    """The body of an answer is larger than is taken."""
+
+
+async def whole(response: httpx2.Response) -> httpx2.Response:
+    """The response with its body, read and unpacked.
+
+    Raises:
+        TooMuch: it is larger than `MAX_MESSAGE`; the connection is closed.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_MESSAGE:
+                raise TooMuch(f"it gave an answer of more than the {MAX_MESSAGE:,} bytes that are taken")
+    finally:
+        await response.aclose()
+    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in PACKED]
+    read = httpx2.Response(
+        response.status_code,
+        headers=headers,
+        content=b"".join(parts),
+        request=response.request,
+        extensions=response.extensions,
+        history=response.history,
+    )
+    read.next_request = response.next_request
+    return read
+
+
 def error_answer(request: httpx2.Request, status: int, code: int, message: str) -> httpx2.Response:
     """A response made here."""
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
@@ -122,6 +158,8 @@ class WebTransport(ClientTransport):
     def __init__(self, server: ToolServer, hooks: Hooks) -> None:
         self.server = server
         self.hooks = hooks
+        self.sieve: Sieve | None = None
+        """That of the open session."""
 
     @asynccontextmanager
     async def connect_session(
@@ -131,19 +169,16 @@ class WebTransport(ClientTransport):
         async with (
             WebClient(self.server, self.hooks) as web,
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
-            RelaySession(reads, writes, **session_kwargs) as session,
         ):
-            yield session
+            self.sieve = Sieve(reads)
+            async with RelaySession(self.sieve, writes, **session_kwargs) as session:
+                yield session
 
 
-class SseTransport(ClientTransport):
+class SseTransport(WebTransport):
     """Speaks MCP with one endpoint of the older kind: an event stream for answers, and an address for messages."""
 
     legacy_only = True
-
-    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
-        self.server = server
-        self.hooks = hooks
 
     @asynccontextmanager
     async def connect_session(
@@ -158,22 +193,10 @@ class SseTransport(ClientTransport):
         ) -> httpx2.AsyncClient:
             return WebClient(self.server, self.hooks)
 
-        async def relay(
-            reads: AsyncIterable[SessionMessage | Exception],
-            to_session: MemoryObjectSendStream[SessionMessage | Exception],
-        ) -> None:
-            async with to_session:
-                async for message in reads:
-                    await to_session.send(message)
-            self.hooks.down("its event stream ended")
-
         async with sse_client(self.server.url, sse_read_timeout=FOR_EVER_S, httpx_client_factory=client) as (
             reads,
             writes,
         ):
-            to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-            async with to_session, from_server, anyio.create_task_group() as tasks:
-                tasks.start_soon(relay, reads, to_session)
-                async with RelaySession(from_server, writes, **session_kwargs) as session:
-                    yield session
-                tasks.cancel_scope.cancel()
+            self.sieve = Sieve(reads, lambda: self.hooks.down("its event stream ended"))
+            async with RelaySession(self.sieve, writes, **session_kwargs) as session:
+                yield session

@@ -92,6 +92,7 @@ class ClientLink:
         self._files = hooks.files
         transport = client.transport
         self._pipe = transport if isinstance(transport, PipeTransport) else None
+        self._sieve = transport.sieve if isinstance(transport, WebTransport) else None
 
     @property
     def alive(self) -> bool:
@@ -120,10 +121,10 @@ class ClientLink:
         )
 
     async def _page(self, listing: Listing, cursor: str | None) -> str | None:
-        """Take one page of tools; the cursor of the next. Over pipes, tool by tool: a bad one spoils no other."""
+        """Take one page of tools as it came; the cursor of the next. A bad tool spoils no other."""
         if self._pipe is None:
             answer = await self.client.list_tools_mcp(cursor=cursor, cache_mode="bypass")
-            listing.page(answer.tools)
+            listing.page(answer.tools if self._sieve is None else self._sieve.page)
             return answer.next_cursor
         told = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
         if told.result is None:

@@ -139,3 +139,32 @@ async def test_the_status_says_whether_a_call_can_have_run(status: str, error: t
             await at.text("leave_trace", line="x")
         assert type(raised.value) is error
         assert at.box.status()[0].restarts == 0
+
+
+@pytest.mark.parametrize("way", [(), ("--stream",), ("--sse",)], ids=["json", "streams", "sse"])
+async def test_a_tool_that_is_none_spoils_no_other(way: tuple[str, ...]) -> None:
+    async with running_on_loopback("bad-tools", *way, module="wild_web") as server, opened(server.settings()) as at:
+        assert [spec.tool for spec in at.box.tools()] == ["go", "odd schema", "stay"]
+        assert at.state("web") == "ready"
+        assert "'no schema' (inputSchema: Field required), 'wrong hints' (annotations.readOnlyHint:" in at.error("web")
+        assert await at.text("odd schema", n=1) == 'odd schema {"n": 1}'
+
+
+@pytest.mark.parametrize("way", [(), ("--packed",)], ids=["plain", "packed"])
+async def test_an_answer_without_an_end_is_cut_off_and_the_call_has_run(way: tuple[str, ...]) -> None:
+    async with running_on_loopback("plain", *way, module="wild_web") as server, opened(server.settings()) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.is_error, result.truncated) == (True, True)
+        assert result.text == (
+            "It ran, but it gave an answer of more than the 33,554,432 bytes that are taken. Ask for less at once."
+        )
+        assert await at.text("stay") == "stay {}"
+        assert at.box.status()[0].restarts == 0
+
+
+@pytest.mark.parametrize(("way", "why"), [("--stream", "byte limit"), ("--sse", "event stream ended")])
+async def test_an_event_without_an_end_is_cut_off_and_the_call_is_uncertain(way: str, why: str) -> None:
+    async with running_on_loopback("plain", way, module="wild_web") as server, opened(server.settings()) as at:
+        with pytest.raises(ToolUncertain, match=f"may have taken effect .*{why}"):
+            await at.box.call(at.spec("go"), {})
+        assert await at.text("stay") == "stay {}"

@@ -147,7 +147,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Start it, on the port it had before if it had one."""
-        command = [sys.executable, "-m", f"tests.servers.{self.module}", "--http", str(self.port), *self.args]
+        command = [sys.executable, "-m", f"tests.servers.{self.module}", *self.args, "--http", str(self.port)]
         self.process = await anyio.open_process(command, cwd=ROOT, stdin=None, stderr=None)
         assert self.process.stdout is not None
         with anyio.fail_after(PATIENCE_S):
@@ -166,9 +166,9 @@ class WebServer:
 
 
 @asynccontextmanager
-async def running_on_loopback(*args: str) -> AsyncGenerator[WebServer]:
-    """The workbench over Streamable HTTP; with `--sse`, over the older SSE."""
-    server = WebServer(args, path="/sse" if "--sse" in args else "/mcp")
+async def running_on_loopback(*args: str, module: str = "workbench") -> AsyncGenerator[WebServer]:
+    """The workbench, or another module, over Streamable HTTP; with `--sse`, over the older SSE."""
+    server = WebServer(args, module=module, path="/sse" if "--sse" in args else "/mcp")
     await server.start()
     try:
         yield server

@@ -1,0 +1,112 @@
+"""What stands between a server's messages and the client's session: lists of tools in which a bad one spoils no other.
+
+The session refuses a whole page of tools for one of them. Here the page is kept as it came, for `listing`, and the
+session is given those of it that it takes.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import anyio
+from mcp import ClientSession
+from mcp.shared.message import SessionMessage
+from mcp_types import CallToolResult, JSONRPCResponse, methods
+from pydantic import ValidationError
+
+__all__ = ["RelaySession", "Sieve"]
+
+ERAS: Mapping[str, Mapping[str, Any]] = {
+    "2025-11-25": {},
+    "2026-07-28": {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
+}
+"""A version of each era by which the session may judge a page, and what such a page has beside its tools."""
+
+
+class Messages(Protocol):
+    """A stream of a server's messages, as the SDK's transports give it."""
+
+    async def receive(self) -> SessionMessage | Exception: ...
+    async def aclose(self) -> None: ...
+
+
+class RelaySession(ClientSession):
+    """A session that does not hold results against the tool's output schema.
+
+    The tool has run when its result is here: refusing it for a mistake in the schema would hide what it did.
+    """
+
+    async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
+        """Take it as it is."""
+
+
+class Sieve:
+    """A stream of a server's messages, for its session. `ended` is called when there will be no more of them."""
+
+    def __init__(self, reads: Messages, ended: Callable[[], None] = lambda: None) -> None:
+        self._reads = reads
+        self._ended = ended
+        self.page: list[object] = []
+        """The tools of the page that came last, as they came."""
+
+    @property
+    def last_context(self) -> contextvars.Context | None:
+        """The context in which the last message was sent."""
+        return getattr(self._reads, "last_context", None)
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message."""
+        try:
+            item = await self._reads.receive()
+        except anyio.EndOfStream:
+            self._ended()
+            raise
+        if isinstance(item, SessionMessage) and isinstance(item.message, JSONRPCResponse):
+            self._sift(item.message.result)
+        return item
+
+    def _sift(self, result: dict[str, Any]) -> None:
+        """Take the tools out of a page that the session would refuse."""
+        tools = result.get("tools")
+        if isinstance(tools, list):
+            self.page = cast("list[object]", tools)
+            if not taken(self.page):
+                result["tools"] = [tool for tool in self.page if taken([tool])]
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._reads.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        await self.aclose()
+        return None
+
+
+def taken(tools: list[object]) -> bool:
+    """Whether sessions of both eras take these."""
+    try:
+        for version, more in ERAS.items():
+            methods.validate_server_result("tools/list", version, {**more, "tools": tools})
+    except ValidationError:
+        return False
+    return True
