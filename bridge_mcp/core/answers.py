@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.entries import Responder
+from bridge_mcp.core.entries import Attachment, Responder
 from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
@@ -92,6 +92,10 @@ class Ticket:
     since: float = 0.0
     """Epoch seconds of what it was given for, and of the last entry that concerns it."""
     changed: float = 0.0
+    attachments: tuple[Attachment, ...] = ()
+    """The files that a tool's result brought, or that hold it whole."""
+    truncated: bool = False
+    """A tool's result was too long for the log; where there was room it is whole, as the last of the files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ __all__ = [
     "BRIDGE",
     "JSON",
     "READ_RESULT",
+    "WHOLE_JSON",
+    "WHOLE_TEXT",
     "Confirmation",
     "ToolResult",
     "ToolSpec",
@@ -37,6 +39,9 @@ BRIDGE = "bridge"
 
 READ_RESULT = "bridge__read_result"
 """The tool by which a model reads on in a result that was too long to be shown whole."""
+
+WHOLE_TEXT, WHOLE_JSON = "result.txt", "result.json"
+"""Files that hold a result whole which was too long for a log."""
 
 MAX_NAME = 64
 """The longest tool name that OpenAI, Anthropic and Gemini all take."""

@@ -163,7 +163,17 @@ def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
     for logged in log:
         match logged.entry:
             case Finished() as e:
-                return Ticket(ticket, "call", conversation, "done", e.outcome, e.content, e.structured)
+                return Ticket(
+                    ticket,
+                    "call",
+                    conversation,
+                    "done",
+                    e.outcome,
+                    e.content,
+                    e.structured,
+                    attachments=e.attachments,
+                    truncated=e.truncated,
+                )
             case _:
                 pass
     asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]

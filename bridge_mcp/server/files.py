@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 
+from bridge_mcp.core.answers import Ticket
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput, FetchFailed
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.server import render
 from bridge_mcp.server.shapes import FileShape
-from bridge_mcp.server.tool import Illustrated
+from bridge_mcp.server.tool import Answer, Illustrated, ToolCall
 from bridge_mcp.service import Fetched
 
-__all__ = ["fetched"]
+__all__ = ["fetched", "illustrated"]
 
 MOST_TEXT = 100_000
 """Characters of a text that are shown; a model has to read them all."""
+MOST_SHOWN = 8
+"""Files that one answer shows."""
+MOST_BYTES = 4_000_000
+"""Of all files that one answer shows together: hosts cut off answers that are much larger."""
 
 SEEN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """What models that see take."""
 
 
-def fetched(found: Fetched, message: str, index: int, *, base64: bool) -> Illustrated:
-    """The answer for one file. With `base64` the bytes themselves, whatever they are."""
+def fetched(found: Fetched, message: str, index: int, *, base64: bool, offset: int = 0) -> Illustrated:
+    """The answer for one file. With `base64` the bytes themselves, else of a text what is from `offset` on."""
     file, data = found.attachment, found.data
     shape: FileShape = {
         "message": message,
@@ -32,15 +42,50 @@ def fetched(found: Fetched, message: str, index: int, *, base64: bool) -> Illust
         shape["base64"] = b64encode(data).decode()
         return Illustrated(shape)
     if file.kind == "image" and file.mime in SEEN:
-        block = {"type": "image", "mimeType": file.mime, "data": b64encode(data).decode()}
-        return Illustrated({**shape, "shown": "as an image beside this text"}, (block,))
+        return Illustrated({**shape, "shown": "as an image beside this text"}, (block_of(file, data, ""),))
     text = readable(data)
     if text is None:
         return Illustrated({**shape, "shown": "not: it is no text and no image; form=base64 gives its bytes"})
-    shape["text"] = text[:MOST_TEXT]
-    if len(text) > MOST_TEXT:
-        shape["truncated"] = f"{len(text):,} characters in all; form=base64 gives them"
+    if offset and offset >= len(text):
+        raise BadInput(f"The file has {len(text):,} characters; {offset:,} is behind its end.", fix="Use less.")
+    end = min(len(text), offset + MOST_TEXT)
+    shape["text"] = text[offset:end]
+    if end < len(text):
+        shape["truncated"] = f"characters {offset} to {end} of {len(text)}; go on with offset={end}"
     return Illustrated(shape)
+
+
+async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer | Illustrated:
+    """A ticket; if wanted, with the files of its result as content beside it, as far as there is room.
+
+    A file that holds what was too long for the ticket is no such file: it is there to be read on in.
+    """
+    shape = render.ticket(known)
+    if not shown or not known.attachments:
+        return shape
+    blocks: dict[int, Mapping[str, JSON]] = {}
+    room = MOST_BYTES
+    for index, file in enumerate(known.attachments):
+        if len(blocks) == MOST_SHOWN or (known.truncated and file.kind == "file"):
+            continue
+        try:
+            found = await call.bridge.fetch_attachment(call.who, known.id, index=index, max_bytes=max(1, room))
+        except FetchFailed:
+            continue  # it is not among `shown`, and fetching it by itself tells why
+        room -= len(found.data)
+        blocks[index] = block_of(file, found.data, f"{known.id}/{index}")
+    shape["shown"] = list(blocks)
+    return Illustrated(shape, tuple(blocks.values()))
+
+
+def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:
+    """A file as MCP content: an image or a sound where clients know it as one, else a resource."""
+    encoded = b64encode(data).decode()
+    if file.kind == "image" and file.mime in SEEN:
+        return {"type": "image", "mimeType": file.mime, "data": encoded}
+    if file.kind == "audio":
+        return {"type": "audio", "mimeType": file.mime, "data": encoded}
+    return {"type": "resource", "resource": {"uri": uri, "mimeType": file.mime, "blob": encoded}}
 
 
 def readable(data: bytes) -> str | None:

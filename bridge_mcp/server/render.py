@@ -19,11 +19,14 @@ from bridge_mcp.core.answers import (
     Ticket,
 )
 from bridge_mcp.core.entries import (
+    Attachment,
     Sender,
 )
 from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tools import (
     JSON,
+    WHOLE_JSON,
+    WHOLE_TEXT,
 )
 from bridge_mcp.core.views import (
     Approval,
@@ -37,6 +40,7 @@ from bridge_mcp.ports import (
 from bridge_mcp.server.shapes import (
     ApprovalShape,
     ApprovalsShape,
+    AttachmentShape,
     ConversationShape,
     ConversationsShape,
     ConversationStatusShape,
@@ -113,9 +117,7 @@ def message(known: Message) -> MessageShape:
         "status": known.status,
     }
     if known.attachments:
-        shape["attachments"] = [
-            {"kind": a.kind, "mime": a.mime, "name": a.name, "size": a.size} for a in known.attachments
-        ]
+        shape["attachments"] = attachments(known.attachments)
     if known.question is not None:
         question = known.question
         shape["question"] = {"choices": list(question.choices), "expires_at": instant(question.expires_at)}
@@ -251,7 +253,21 @@ def ticket(known: Ticket) -> TicketShape:
         "structured": parsed(known.structured),
         "message": known.message,
         "approvals": list(known.approvals),
+        "attachments": attachments(known.attachments),
+        "truncated": reading_on(known) if known.truncated else "",
     }
+
+
+def attachments(files: Iterable[Attachment]) -> list[AttachmentShape]:
+    return [{"kind": file.kind, "mime": file.mime, "name": file.name, "size": file.size} for file in files]
+
+
+def reading_on(known: Ticket) -> str:
+    """Where a result is whole that was too long for its ticket."""
+    last = len(known.attachments) - 1
+    if last >= 0 and known.attachments[last].name in (WHOLE_TEXT, WHOLE_JSON):
+        return f"It is whole as a file: fetch_attachment with message={known.id}, index={last}, then on by offset."
+    return "What is left out was not kept."
 
 
 def conversation_status(known: ConversationStatus) -> ConversationStatusShape:

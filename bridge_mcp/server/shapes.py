@@ -164,6 +164,12 @@ class TicketShape(TypedDict):
     structured: JSON
     message: str
     approvals: list[str]
+    attachments: list[AttachmentShape]
+    """Files of a tool's result; `fetch_attachment` gives them by the ticket and their place here."""
+    shown: NotRequired[list[int]]
+    """Which of them stand beside this answer as content."""
+    truncated: str
+    """How to get at all of a result that was too long; empty where it is whole."""
 
 
 class EventShape(TypedDict):

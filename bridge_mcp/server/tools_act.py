@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server import render, shapes
+from bridge_mcp.server import files, render, shapes
 from bridge_mcp.server.params import AtMost, Between
-from bridge_mcp.server.tool import Tool, ToolCall, tool
+from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import Yes, decided
 
 __all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
@@ -29,7 +29,9 @@ async def send_message(
     call: ToolCall,
     conversation: str,
     text: Annotated[str, AtMost(None), "Markdown"],
-    files: Annotated[tuple[str, ...], "Paths in an outbox folder, or MESSAGE_ID/INDEX of files that came in"] = (),
+    files: Annotated[
+        tuple[str, ...], "Paths in an outbox folder, or MESSAGE_OR_TICKET/INDEX of files that came in"
+    ] = (),
     reply_to: Annotated[str, "A message id"] = "",
     buttons: Annotated[tuple[str, ...], "Choices below the message; pressing one says its text"] = (),
     silent: bool = False,
@@ -155,13 +157,14 @@ async def call_tool(
     arguments: Mapping[str, JSON] | None = None,
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-) -> shapes.TicketShape:
+    show_files: Annotated[bool, "Give a result's files as content too"] = False,
+) -> Answer | Illustrated:
     """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
     else has to approve the call (you may not) or it runs on."""
     answer = call.bridge.call_tool(
         call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key, progress=call.hear
     )
-    return render.ticket(await call.wait(answer, wait_s))
+    return await files.illustrated(call, await call.wait(answer, wait_s), shown=show_files)
 
 
 def whole(decisions: Sequence[Decision]) -> Sequence[Decision]:

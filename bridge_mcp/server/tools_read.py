@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from bridge_mcp.server import files, render, render_bridge, shapes
 from bridge_mcp.server.params import AtMost, Between
-from bridge_mcp.server.tool import Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall, tool
 
 __all__ = ["READ_TOOLS"]
 
 Seconds = Annotated[float, Between(0, 50)]
+ShowFiles = Annotated[bool, "Give a result's files as content too"]
 
 
 @tool("read", read_only=True)
@@ -59,14 +60,15 @@ async def search_messages(
 @tool("read", read_only=True, open_world=True)
 async def fetch_attachment(
     call: ToolCall,
-    message: Annotated[str, "A message id"],
+    message: Annotated[str, "A message id, or the ticket of a call"],
     index: Annotated[int, Between(0, 100), "Which of its files"] = 0,
     form: Annotated[Literal["auto", "base64"], "auto: text as text, images as images"] = "auto",
     max_bytes: Annotated[int, Between(1, 50 * 1024 * 1024)] = 5_000_000,
+    offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a long text"] = 0,
 ) -> Illustrated:
-    """A file that came with a message."""
+    """A file that came with a message or a tool's result."""
     found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes)
-    return files.fetched(found, message, index, base64=form == "base64")
+    return files.fetched(found, message, index, base64=form == "base64", offset=offset)
 
 
 @tool("read", read_only=True)
@@ -98,11 +100,11 @@ async def wait_for(
     call: ToolCall,
     ticket: Annotated[str, "Id of a ticket or an approval"],
     timeout_s: Seconds = 20,
-) -> shapes.TicketShape:
+    show_files: ShowFiles = False,
+) -> Answer | Illustrated:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
-    return render.ticket(
-        await call.wait(call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear), timeout_s)
-    )
+    answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
+    return await files.illustrated(call, await call.wait(answer, timeout_s), shown=show_files)
 
 
 @tool("read", read_only=True)

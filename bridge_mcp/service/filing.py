@@ -10,6 +10,7 @@ import anyio.to_thread
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.engine import tickets
 from bridge_mcp.engine.addresses import check_text, parse_message
 from bridge_mcp.engine.parcels import MAX_FILE, attached
 from bridge_mcp.service.desk import Desk, bounded
@@ -34,31 +35,45 @@ class Filing(Desk):
     async def fetch_attachment(
         self, who: Principal, message: str, *, index: int = 0, max_bytes: int = MAX_FILE
     ) -> Fetched:
-        """The bytes of a message's file; `index` counts from 0.
+        """The bytes of a message's file, or of one of a tool's result, named by its ticket; `index` counts from 0.
+
+        Whoever made a call may have its files without the scope `read`.
 
         Raises:
             NotFound: there is no such message, or no such file in it.
             FetchFailed: the file is larger than `max_bytes`, or the platform does not give it (any more).
         """
-        who.require("read")
         attachment, channel = await self._attachment(who, message, index)
         most = bounded("max_bytes", max_bytes, MAX_FILE)
         return Fetched(attachment, await self._fetch(channel, attachment, most))
 
     async def _attachment(self, who: Principal, message: str, index: int) -> tuple[Attachment, str]:
-        """A file of a message that `who` may read, and the channel it is on."""
-        conversation, seq = parse_message(message)
-        self._address(who, conversation)
-        found = await self.store.history.message(conversation, seq)
-        if found is None:
-            raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
-        if not 0 <= index < len(found.attachments):
-            has = f"has {len(found.attachments)} files" if found.attachments else "has no file"
+        """A file of a message or a result that `who` may read, and the channel it is on."""
+        if message.startswith("call:"):
+            conversation, files = tickets.parse(message).conversation, await self._brought(who, message)
+        else:
+            who.require("read")
+            conversation, seq = parse_message(message)
+            self._address(who, conversation)
+            found = await self.store.history.message(conversation, seq)
+            if found is None:
+                raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
+            files = found.attachments
+        if not 0 <= index < len(files):
+            has = f"has {len(files)} files" if files else "has no file"
             raise NotFound(f"{message} {has}; there is none with index {index}.", fix="The first one is 0.")
-        return found.attachments[index], conversation.partition("/")[0]
+        return files[index], conversation.partition("/")[0]
+
+    async def _brought(self, who: Principal, ticket: str) -> tuple[Attachment, ...]:
+        """The files that a client's call brought."""
+        conversation = tickets.parse(ticket).conversation
+        if not tickets.is_call_of(conversation, who.name):
+            who.require("read")
+        self._address(who, conversation, calls=True)
+        return (await tickets.look(self.store, ticket, self._clock.now())).attachments
 
     async def _files(self, who: Principal, files: Sequence[str]) -> tuple[Attachment, ...]:
-        """Files to send, each a path below an outbox folder, or `MESSAGE_ID/INDEX` of one that came in.
+        """Files to send: a path below an outbox folder, or `MESSAGE_ID/INDEX` or `TICKET/INDEX` of one that came in.
 
         Raises:
             BadInput: a file is not there, or may not be sent.
@@ -70,7 +85,7 @@ class Filing(Desk):
     async def _file(self, who: Principal, file: str) -> Attachment:
         check_text(file, "files", 1_000)
         message, slash, index = file.rpartition("/")
-        if slash and "#" in message and index.isascii() and index.isdigit():
+        if slash and ("#" in message or message.startswith("call:")) and index.isascii() and index.isdigit():
             found, channel = await self._attachment(who, message, int(index))
             # A file of ours is named as it was when it was sent; any other one is its channel's.
             ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"

@@ -30,7 +30,7 @@ from mcp_types import (
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.core.tools import JSON, ToolResult, canonical
+from bridge_mcp.core.tools import JSON, WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
 from bridge_mcp.ports import Files
 
 __all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "tool_result"]
@@ -62,20 +62,21 @@ async def result_of(
     if structured and not any(isinstance(block, TextContent) and block.text for block in content):
         parts.insert(0, structured)
     text = "\n".join(part for part in parts if part)
-    long_text, long_structure = len(text) > MAX_TEXT, len(structured) > MAX_TEXT
-    if long_structure:
+    note = ""
+    if len(structured) > MAX_TEXT:
         note = f"[structured result, {len(structured):,} characters: too long to keep here"
-        note += await keeping.whole(structured, "application/json", "result.json")
-        text = f"{note}]" if text == structured else f"{text}\n{note}]"
-        long_text = len(text) > MAX_TEXT
+        note += f"{await keeping.whole(structured, 'application/json', WHOLE_JSON)}]"
+        text = "" if text == structured else text
+    room = MAX_TEXT - len(f"\n{note}") if note else MAX_TEXT
+    long_text = len(text) > room
     if long_text:
-        text = capped(text, await keeping.whole(text, "text/plain", "result.txt"))
+        text = capped(text, await keeping.whole(text, "text/plain", WHOLE_TEXT), room)
     return ToolResult(
-        text=text,
+        text="\n".join(part for part in (text, note) if part),
         is_error=is_error,
-        structured="" if long_structure else structured,
+        structured="" if note else structured,
         attachments=tuple(keeping.kept),
-        truncated=long_text or long_structure,
+        truncated=long_text or bool(note),
     )
 
 
@@ -171,8 +172,8 @@ def json_text(value: JSON) -> str:
         return canonical(cast("JSON", json.loads(json.dumps(value), parse_constant=str)))
 
 
-def capped(text: str, where: str) -> str:
-    """The beginning of a text, how much was cut, and where it is whole."""
+def capped(text: str, where: str, most: int) -> str:
+    """The beginning of a text, how much was cut, and where it is whole: at most so many characters."""
     note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out{where}]"
-    kept = MAX_TEXT - len(note) - len(str(MAX_TEXT))
+    kept = most - len(note) - len(str(MAX_TEXT))
     return text[:kept] + note.format(len(text) - kept)

@@ -1,38 +1,60 @@
-"""Two servers of the MCP project itself, nested: the time server (Python) and server-everything (Node)."""
+"""The servers of the MCP project itself, nested: real work with each of them."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
-import pytest
-
-from bridge_mcp.toolservers.settings import ToolServer
+from tests.servers import official
 from tests.servers.launch import MemoryFiles, opened
 
-EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
+PAGES = {
+    "/robots.txt": ("text/plain", "User-agent: *\nDisallow: /private\n"),
+    "/tides": ("text/html", "<html><body><article><h1>Tides</h1><p>High at four.</p></article></body></html>"),
+    "/private/diary": ("text/html", "<html><body>Dear diary</body></html>"),
+}
 
 
-@pytest.fixture(scope="session")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> ToolServer:
-    """server-everything over stdio, installed once and kept beside the temporary folders of other runs."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("server-everything needs npm, which is not installed here")
-    folder = tmp_path_factory.getbasetemp().parent / EVERYTHING.replace("/", "-")
-    command = folder / "node_modules" / ".bin" / "mcp-server-everything"
-    if not command.exists():
-        install = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", EVERYTHING]
-        done = subprocess.run(install, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not install {EVERYTHING}: {done.stderr.strip()[-300:]}")
-    return ToolServer("everything", command=str(command), args=("stdio",))
+class Pages(BaseHTTPRequestHandler):
+    """Gives what stands in `PAGES`."""
+
+    def do_GET(self) -> None:
+        kind, text = PAGES.get(self.path, ("", ""))
+        self.send_response(200 if kind else 404)
+        self.send_header("content-type", kind or "text/plain")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def pages() -> Generator[str]:
+    """The address of a small web site on loopback."""
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    thread = Thread(target=site.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{site.server_port}"
+    finally:
+        site.shutdown()
+        thread.join()
+        site.server_close()
+
+
+def run_git(folder: Path, *words: str) -> str:
+    """What git says in this folder."""
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 async def test_the_time_server() -> None:
-    server = ToolServer("time", command=sys.executable, args=("-m", "mcp_server_time", "--local-timezone", "UTC"))
-    async with opened(server) as at:
+    async with opened(official.time()) as at:
         assert [spec.name for spec in at.box.tools()] == ["time__convert_time", "time__get_current_time"]
         assert all(spec.read_only for spec in at.box.tools())
         noon = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
@@ -46,8 +68,8 @@ async def test_the_time_server() -> None:
         assert "Mars" in failed.text
 
 
-async def test_server_everything(everything: ToolServer) -> None:
-    async with opened(everything, files=MemoryFiles()) as at:
+async def test_server_everything() -> None:
+    async with opened(official.everything(), files=MemoryFiles()) as at:
         assert at.error("everything") == ""
         assert {"everything__echo", "everything__get-sum"} <= {spec.name for spec in at.box.tools()}
         assert await at.text("echo", message="hello") == "Echo: hello"
@@ -59,3 +81,76 @@ async def test_server_everything(everything: ToolServer) -> None:
         weather = await at.box.call(at.spec("get-structured-content"), {"location": "New York"})
         assert weather.structured == '{"conditions":"Cloudy","humidity":82,"temperature":33}'
         assert "demo://resource/dynamic" in await at.text("get-resource-links", count=2)
+
+
+async def test_resources_that_server_everything_makes_while_it_runs_can_be_read() -> None:
+    server = official.everything(allowed_resources=("demo://resource/*",))
+    async with opened(server, files=MemoryFiles()) as at:
+        assert "note.gz" not in await at.text("read_resource")
+        made = {"name": "note.gz", "data": "data:text/plain,hello", "outputType": "resourceLink"}
+        assert not (await at.box.call(at.spec("gzip-file-as-resource"), made)).is_error
+        assert "note.gz" in await at.text("read_resource")
+        packed = await at.box.call(at.spec("read_resource"), {"uri": "demo://resource/session/note.gz"})
+        assert [part.mime for part in packed.attachments] == ["application/gzip"]
+
+
+async def test_the_filesystem_server_reads_and_writes_below_its_root(tmp_path: Path) -> None:
+    root = tmp_path / "allowed"
+    root.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    async with opened(official.filesystem(root)) as at:
+        path = root / "note.txt"
+        note = str(path)
+        await at.text("write_file", path=note, content="one\ntwo\n")
+        assert path.read_text() == "one\ntwo\n"
+        assert await at.text("read_text_file", path=note, head=1) == "one"
+        await at.text("edit_file", path=note, edits=[{"oldText": "two", "newText": "three"}])
+        await at.text("move_file", source=note, destination=str(root / "moved.txt"))
+        assert await at.text("list_directory", path=str(root)) == "[FILE] moved.txt"
+        assert (root / "moved.txt").read_text() == "one\nthree\n"
+        outside = await at.box.call(at.spec("read_text_file"), {"path": str(tmp_path / "secret.txt")})
+        assert outside.is_error
+        assert "secret.txt" in outside.text
+        reading = {spec.tool for spec in at.box.tools() if spec.read_only}
+        assert {"read_text_file", "list_directory"} <= reading
+        assert not {"write_file", "edit_file", "move_file", "create_directory"} & reading
+
+
+async def test_the_memory_servers_graph_outlives_the_server(tmp_path: Path) -> None:
+    server = official.memory(tmp_path / "graph.jsonl")
+    ann = {"name": "Ann", "entityType": "person", "observations": ["sails"]}
+    async with opened(server) as at:
+        await at.text("create_entities", entities=[ann, {**ann, "name": "Bob"}])
+        await at.text("create_relations", relations=[{"from": "Ann", "to": "Bob", "relationType": "knows"}])
+    async with opened(server) as at:
+        result = await at.box.call(at.spec("search_nodes"), {"query": "sails"})
+        assert '"relationType":"knows"' in result.structured
+        await at.text("delete_entities", entityNames=["Bob"])
+        assert "Bob" not in await at.text("read_graph")
+
+
+async def test_the_git_server_tells_of_a_repository_and_commits(tmp_path: Path) -> None:
+    here = str(tmp_path)
+    for words in (["init", "-q"], ["config", "user.email", "ann@example.org"], ["config", "user.name", "Ann"]):
+        run_git(tmp_path, *words)
+    (tmp_path / "tides.txt").write_text("high\n")
+    async with opened(official.git(tmp_path)) as at:
+        assert "tides.txt" in await at.text("git_status", repo_path=here)
+        await at.text("git_add", repo_path=here, files=["tides.txt"])
+        assert "+high" in await at.text("git_diff_staged", repo_path=here)
+        await at.text("git_commit", repo_path=here, message="The tides")
+        assert "The tides" in await at.text("git_log", repo_path=here)
+        assert "clean" in await at.text("git_status", repo_path=here)
+    assert run_git(tmp_path, "log", "--format=%an %s") == "Ann The tides\n"
+
+
+async def test_the_fetch_server_reads_pages_as_their_robots_txt_allows() -> None:
+    with pages() as site:
+        async with opened(official.fetch()) as at:
+            assert "High at four." in await at.text("fetch", url=f"{site}/tides")
+            refused = await at.box.call(at.spec("fetch"), {"url": f"{site}/private/diary"})
+            assert refused.is_error
+            assert "robots.txt" in refused.text
+            assert "Dear diary" not in refused.text
+            missing = await at.box.call(at.spec("fetch"), {"url": f"{site}/nothing"})
+            assert missing.is_error

@@ -1,0 +1,68 @@
+"""The servers of the MCP project itself, as people run them: from npm, installed once and kept, and from PyPI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["everything", "fetch", "filesystem", "git", "memory", "time"]
+
+VERSION = "2026.8.31"
+INSTALL_S = 300
+
+
+def from_npm(name: str) -> str:
+    """The command of one of the project's npm packages, installed by whichever test process comes first."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"{name} needs npm, which is not installed here")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-mcp-tests"
+    folder = cache / f"{name}@{VERSION}"
+    done = folder / "installed"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{name}.lock", timeout=INSTALL_S):
+        if not done.exists():
+            package = f"@modelcontextprotocol/{name}@{VERSION}"
+            install = [npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", package]
+            tried = subprocess.run(install, capture_output=True, text=True, check=False, timeout=INSTALL_S)
+            if tried.returncode:
+                pytest.skip(f"npm could not install {package}: {tried.stderr.strip()[-300:]}")
+            done.touch()
+    return str(folder / "node_modules" / ".bin" / f"mcp-{name}")
+
+
+def everything(**settings: object) -> ToolServer:
+    return ToolServer("everything", command=from_npm("server-everything"), args=("stdio",), **settings)  # pyright: ignore[reportArgumentType]
+
+
+def filesystem(root: Path) -> ToolServer:
+    """It may read and write below `root`."""
+    return ToolServer("filesystem", command=from_npm("server-filesystem"), args=(str(root),))
+
+
+def memory(kept: Path) -> ToolServer:
+    """It keeps its graph in the file `kept`."""
+    return ToolServer("memory", command=from_npm("server-memory"), env={"MEMORY_FILE_PATH": str(kept)})
+
+
+def git(repository: Path) -> ToolServer:
+    """It works on one repository."""
+    return ToolServer("git", command=sys.executable, args=("-m", "mcp_server_git", "--repository", str(repository)))
+
+
+def fetch() -> ToolServer:
+    """It may read pages of this machine. Where it finds Node, it installs packages for it: here it finds none."""
+    allowed = ("-m", "mcp_server_fetch", "--allow-private-ips")
+    return ToolServer("fetch", command=sys.executable, args=allowed, env={"PATH": os.path.dirname(sys.executable)})
+
+
+def time() -> ToolServer:
+    return ToolServer("time", command=sys.executable, args=("-m", "mcp_server_time", "--local-timezone", "UTC"))
