@@ -65,7 +65,8 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
         from bridge_mcp.server.visitors import Client
 
         clients = [
-            Client(c.name, hash_token(c.token), c.scopes, c.channels, c.conversations) for c in config.clients
+            Client(c.name, hash_token(c.token), c.scopes, c.channels, c.conversations, c.person_decides)
+            for c in config.clients
         ]  # fmt: skip
         host = address[0]
         await serve_http(

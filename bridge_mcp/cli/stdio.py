@@ -6,6 +6,7 @@ import gc
 import sys
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from bridge_mcp.cli.run import loop, prepare, told
@@ -76,10 +77,13 @@ def principal(config: Config, scopes: str | None) -> Principal:
         BadInput: there is no such scope.
     """
     client = config.stdio
+    known = Principal(
+        client.name, "client", client.scopes, client.channels, client.conversations, "mcp", client.person_decides
+    )
     if scopes is None:
-        return Principal(client.name, "client", client.scopes, client.channels, client.conversations, "mcp")
+        return known
     names = [name.strip() for name in scopes.split(",") if name.strip()]
     if unknown := [name for name in names if name not in SCOPES]:
         raise BadInput(f"--scopes: there is no scope '{unknown[0]}'.", fix=f"The scopes are: {', '.join(SCOPES)}.")
     granted: frozenset[Scope] = frozenset(scope for scope in SCOPES if scope in names)
-    return Principal(client.name, "client", granted, client.channels, client.conversations, "mcp")
+    return replace(known, scopes=granted)

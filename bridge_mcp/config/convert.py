@@ -300,8 +300,19 @@ class Reading:
 
     def _limits(self, name: str, section: schema.Client, token: str) -> Client:
         self._within(f"clients.{name}", section)
+        if section.person_decides and self.file.approvals.separate:
+            self.problems.add(
+                f"clients.{name}.person_decides",
+                "approvals.separate says that nobody decides on calls of their own.",
+                "Take one of the two away.",
+            )
         return Client(
-            name, frozenset(section.scopes), frozenset(section.channels), frozenset(section.conversations), token
+            name,
+            frozenset(section.scopes),
+            frozenset(section.channels),
+            frozenset(section.conversations),
+            token,
+            section.person_decides,
         )
 
     def _within(self, key: str, section: schema.Client | schema.OAuth) -> None:

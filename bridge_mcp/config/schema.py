@@ -183,6 +183,7 @@ class Client(Section):
     scopes: list[ScopeName] = ["read"]
     channels: list[Text] = []
     conversations: list[Text] = []
+    person_decides: bool = False
 
 
 class OAuth(Section):

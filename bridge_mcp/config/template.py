@@ -96,6 +96,7 @@ expires_s = 600                            # 0: never
 
 # [clients.stdio]                          # whoever starts bridge-mcp as a host
 # scopes = ["read", "send", "approve", "tools"]
+# person_decides = true                    # you sit there: its form (elicitation) asks you about calls it wants
 
 # [clients.supervisor]                     # over HTTP: bridge-mcp serve --http 127.0.0.1:8765
 # token_env = "SUPERVISOR_TOKEN"

@@ -47,8 +47,9 @@ RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""
 
-Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "cli", "api", "rule"]
-"""By which path a verdict came; `rule` is the bridge's own: it expired, or a grant or the policy frees it now."""
+Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "api", "rule"]
+"""By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `rule` the bridge's own: it
+expired, or a grant or the policy frees it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Principal:
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
     via: Via = ""
+    attended: bool = False
+    """Whether the owner says that a person sits there, who may decide on the calls that it asks for."""
 
     def require(self, scope: Scope) -> None:
         """Let a holder of `scope` pass.

@@ -23,7 +23,7 @@ from bridge_mcp.engine.tails import tail
 from bridge_mcp.engine.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Store
 
-__all__ = ["Desk", "Yes", "find", "may_decide"]
+__all__ = ["Desk", "Yes", "find", "may_decide", "undecided"]
 
 Check = Callable[[ToolSpec, Mapping[str, JSON]], str]
 

@@ -20,15 +20,18 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from bridge_mcp import __version__
+from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.errors import BridgeError, NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
 from bridge_mcp.server.faults import fault_of
+from bridge_mcp.server.forms import Forms
 from bridge_mcp.server.params import check, schema_of
 from bridge_mcp.server.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.push import Push
 from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
+from bridge_mcp.server.seals import Seals
 from bridge_mcp.server.tasks import EXTENSION, TaskParams, Tasks, UpdateParams, becomes_task, declared, undeclared
 from bridge_mcp.server.text import compact
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
@@ -67,7 +70,9 @@ class Face:
         self.server = self._server()
         self.push = Push(bridge)
         self._turns = Turns()
-        self._tasks = Tasks(bridge)
+        seals = Seals(bridge.store.board)
+        self._tasks = Tasks(bridge, seals)
+        self._forms = Forms(bridge, seals)
         self._bridge = bridge
         self._principal_of = principal_of
         self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
@@ -130,12 +135,35 @@ class Face:
         try:
             who = self._principal_of(ctx)
             found = self._found(who, params.name)
+            if found.ticket and params.request_state is not None:
+                return await self._going_on(ctx, who, found, params)
             answer = await self._called(ctx, who, found, params.arguments or {})
-            if not isinstance(answer, Illustrated) and declared(ctx) and becomes_task(found, who, answer):
-                return await self._tasks.created(who, answer["id"])
+            if found.ticket and not isinstance(answer, Illustrated) and answer["state"] == "open":
+                return await self._open(ctx, who, found, answer)
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
+        return shown(answer)
+
+    async def _going_on(
+        self, ctx: Context, who: Principal, found: Tool, params: types.CallToolRequestParams
+    ) -> dict[str, Any]:
+        """The answer of a call that is made again with what it needed."""
+        stands, decided = await self._forms.resumed(who, params)
+        answer = render.ticket(stands)
+        return await self._open(ctx, who, found, answer, ask=decided) if stands.state == "open" else shown(answer)
+
+    async def _open(
+        self, ctx: Context, who: Principal, found: Tool, answer: Answer, *, ask: bool = True
+    ) -> dict[str, Any]:
+        """What a client gets in the place of an open ticket, as far as it can do more with that."""
+        if ask and answer["approvals"] and self._forms.wanted(ctx, who):
+            asked = await self._forms.ask(ctx, who, answer["id"])
+            if not isinstance(asked, Ticket):
+                return asked
+            answer = render.ticket(asked)
+        if declared(ctx) and becomes_task(found, who, answer):
+            return await self._tasks.created(who, answer["id"])
         return shown(answer)
 
     def _found(self, who: Principal, name: str) -> Tool:

@@ -8,10 +8,6 @@ client for nothing (`tasks/update` has nothing to deliver): approvals are decide
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-from base64 import urlsafe_b64encode
 from typing import Any
 
 import mcp_types as types
@@ -21,9 +17,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from bridge_mcp.core.answers import Ticket
-from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server import render
+from bridge_mcp.server.seals import Seals
 from bridge_mcp.server.tool import Answer, Tool
 from bridge_mcp.service import Bridge
 
@@ -55,24 +51,24 @@ def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
 
 
 def becomes_task(tool: Tool, who: Principal, answer: Answer) -> bool:
-    """Whether a client that understands tasks gets one for this answer.
+    """Whether a client that understands tasks gets one for this ticket.
 
     A turn may come to wait for verdicts of the very client that waits for the turn: that one keeps the ticket.
     """
-    return tool.ticket and answer["state"] == "open" and not (tool.name == "run_turn" and "approve" in who.scopes)
+    return answer["state"] == "open" and not (tool.name == "run_turn" and "approve" in who.scopes)
 
 
 class Tasks:
-    """Tickets as tasks. A task's id is its ticket and a seal, so that nobody can guess one, nor use another's."""
+    """Tickets as tasks. A task's id is its ticket, sealed."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, seals: Seals) -> None:
         self._bridge = bridge
-        self._key = b""
+        self._seals = seals
 
     async def created(self, who: Principal, ticket: str) -> dict[str, Any]:
         """The task in whose place others get an open ticket."""
         stands = await self._bridge.follow(who, ticket)
-        return {"resultType": "task", **head(await self._sealed(who, ticket), stands)}
+        return {"resultType": "task", **head(await self._seals.sealed(who, ticket), stands)}
 
     async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket]:
         """How a task is, without its result, and the ticket behind it.
@@ -80,30 +76,16 @@ class Tasks:
         Raises:
             NotFound: `who` has no such task.
         """
-        stands = await self._bridge.follow(who, await self._opened(who, params.task_id))
+        stands = await self._bridge.follow(who, await self._seals.opened(who, params.task_id))
         return head(params.task_id, stands), stands
 
     async def update(self, who: Principal, params: UpdateParams) -> None:
         """Take answers to requests that no task makes: they are passed over, as the extension wants it."""
-        await self._bridge.follow(who, await self._opened(who, params.task_id))
+        await self._bridge.follow(who, await self._seals.opened(who, params.task_id))
 
     async def cancel(self, who: Principal, params: TaskParams) -> None:
         """Take a task back, as far as it can be."""
-        await self._bridge.cancel(who, await self._opened(who, params.task_id))
-
-    async def _sealed(self, who: Principal, ticket: str) -> str:
-        if not self._key:
-            drawn = await self._bridge.store.board.settle("tasks.key", secrets.token_hex(32))
-            self._key = str(drawn).encode()
-        seal = hmac.new(self._key, f"{who.name}\0{ticket}".encode(), hashlib.sha256).digest()[:16]
-        return f"{ticket}~{urlsafe_b64encode(seal).decode().rstrip('=')}"
-
-    async def _opened(self, who: Principal, task_id: str) -> str:
-        ticket = task_id.rpartition("~")[0]
-        sealed = await self._sealed(who, ticket)
-        if not ticket or not hmac.compare_digest(sealed.encode(), task_id.encode()):
-            raise NotFound(f"{who.name} has no such task.", fix="Pass a taskId as tools/call gave it to this client.")
-        return ticket
+        await self._bridge.cancel(who, await self._seals.opened(who, params.task_id))
 
 
 def head(task_id: str, stands: Ticket) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Client:
     scopes: frozenset[PolicyScope]
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
+    person_decides: bool = False
+    """Whether a person sits at its host, who decides in a form of it on the calls that it asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Visitors:
     ) -> None:
         self._known: Mapping[str, Visitor] = {
             c.token_hash: Visitor(
-                Principal(c.name, "client", c.scopes, c.channels, c.conversations, "mcp"), user_of(c.name, c.scopes)
+                Principal(c.name, "client", c.scopes, c.channels, c.conversations, "mcp", c.person_decides),
+                user_of(c.name, c.scopes),
             )
             for c in clients
         }

@@ -1,13 +1,21 @@
-"""Tickets of one's own: how they stand, and taking them back. It takes no scope beyond the one that gave the ticket."""
+"""Tickets of one's own: how they stand, taking them back, deciding on them where the owner lets a person do that.
+
+It takes no scope beyond the one that gave the ticket.
+"""
 
 from __future__ import annotations
 
-from bridge_mcp.core.answers import Ticket
+from dataclasses import replace
+
+from bridge_mcp.core.answers import Decision, Ticket
 from bridge_mcp.core.entries import Judged, Requested
-from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.engine import tickets
+from bridge_mcp.engine.addresses import check_text
+from bridge_mcp.engine.verdicts import Yes, undecided
+from bridge_mcp.service.deciding import decided
 from bridge_mcp.service.desk import sender_of
 from bridge_mcp.service.sending import Sending
 
@@ -17,8 +25,8 @@ __all__ = ["Following"]
 class Following(Sending):
     """What belongs to whoever asked for it, and to nobody else."""
 
-    async def follow(self, who: Principal, ticket: str) -> Ticket:
-        """How a ticket of `who`'s own stands.
+    async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0) -> Ticket:
+        """How a ticket of `who`'s own stands, waiting up to `wait_s` until it is done or waits for a verdict.
 
         Raises:
             BadInput: it is the id of an approval, or no ticket.
@@ -36,7 +44,7 @@ class Following(Sending):
             own = asked is not None and asked.author == sender_of(who)
         if not own:
             raise NotFound(f"{who.name} was given no ticket '{ticket}'.", fix="Use a ticket of your own.")
-        return await tickets.look(self.store, ticket, self._clock.now())
+        return await self._wait(ticket, wait_s, for_people=False)
 
     async def cancel(self, who: Principal, ticket: str) -> bool:
         """Take back what a ticket of `who`'s own was given for; whether that changed anything.
@@ -56,3 +64,32 @@ class Following(Sending):
             found.conversation, *(Judged(call, "cancelled", who.name, via=who.via) for call in waiting)
         )
         return any(place.new for place in recorded)
+
+    async def decide_in_person(
+        self, who: Principal, ticket: str, approval_id: str, *, digest: str, approve: bool, note: str = ""
+    ) -> Decision:
+        """The verdict of the person who sits at `who`'s host, as that told it, on a call that this ticket waits for.
+
+        Raises:
+            AlreadyDecided: somebody was first; the message says who, and how.
+            BadInput: the digest is not that of the call.
+            Denied: the owner does not say that a person sits there, or nobody may decide on calls of their own.
+            NotFound: the ticket is not `who`'s.
+        """
+        if not who.attended or self.rules.separate:
+            raise Denied(
+                f"Nobody decides at {who.name}.",
+                fix=f"person_decides = true under [clients.{who.name}] lets whoever sits there decide.",
+            )
+        check_text(note, "note", 2_000)
+        stands, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
+        undecided(approval)
+        if approval_id not in stands.approvals:
+            raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
+        name = f"person at {who.name}"
+        person = replace(who, name=name, kind="person", scopes=frozenset({"approve"}), via="mcp form")
+        if approve:
+            (decision,) = await self.verdicts.approve(person, [approval], Yes(digest, note=note))
+        else:
+            (decision,) = await self.verdicts.reject(person, [approval], note)
+        return decided(decision)

@@ -35,10 +35,12 @@ from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says
 ALL = "all-the-scopes-there-are-0123456789"
 READER = "may-read-on-the-local-channel-only"
 CALLER = "may-send-and-call-tools-but-not-read-0123"
+SEATED = "may-do-the-same-and-a-person-sits-there-0123"
 CLIENTS = (
     Client("all", hash_token(ALL), frozenset(SCOPES)),
     Client("reader", hash_token(READER), frozenset({"read"}), frozenset({"local"})),
     Client("caller", hash_token(CALLER), frozenset({"send", "tools"})),
+    Client("seated", hash_token(SEATED), frozenset({"send", "tools"}), person_decides=True),
 )
 
 
@@ -125,7 +127,7 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
 async def over_stdio(state: Path, scopes: frozenset[Scope]) -> None:
     wire = claim()
     async with running(state) as bridge:
-        await serve_stdio(build_server(bridge, the_one(Principal("stdio", "client", scopes))), wire)
+        await serve_stdio(build_server(bridge, the_one(Principal("stdio", "client", scopes, attended=True))), wire)
 
 
 async def over_http(state: Path) -> None:

@@ -254,3 +254,10 @@ token_env = "CLIENT"
 def test_a_file_with_a_byte_order_mark_is_read(home: Home) -> None:
     (home.cwd / "bridge.toml").write_bytes(b'\xef\xbb\xbf[approvals]\nconfirmation = "never"\n')
     assert home.load().rules.confirmation == "never"
+
+
+def test_where_a_person_decides(home: Home) -> None:
+    home.write("[clients.stdio]\nperson_decides = true\n[clients.desk]\ntoken_env = 'DESK'\nperson_decides = true\n")
+    config = home.load(DESK="a-token-that-is-long-enough-0123")
+    assert config.stdio.person_decides
+    assert [client.person_decides for client in config.clients] == [True]

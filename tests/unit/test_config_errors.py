@@ -58,6 +58,8 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         ('[channels.calls]\ntype = "local"\n', "channels.calls", "another name"),
         ('[channels."a b"]\ntype = "local"\n', 'channels."a b"', "letters"),
         ('[channels.d]\ntype = "fax"\n', "channels.d.type", "'local' or 'telegram'"),
+        ("[approvals]\nseparate = true\n[clients.stdio]\nperson_decides = true\n",
+         "clients.stdio.person_decides", "Take one of the two away"),
         ('[models.default]\nmodel = "x"\nscript = "s"\n', "models.default.script", "scripted"),
         ('[models.default]\nmodel = "scripted"\nscript = "no.toml"\n', "models.default.script", "no.toml"),
         ('[models.default]\nmodel = "x"\nbase_url = "host:1"\n', "models.default.base_url", "http"),
