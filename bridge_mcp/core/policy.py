@@ -5,6 +5,7 @@ A `Policy` is a snapshot: `decide` reads it and nothing else, so the same log an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from bridge_mcp.core.tools import Confirmation, ToolSpec, parse_arguments
 
 __all__ = [
     "AGENTS",
+    "CLIENT_NAME",
     "RESERVED",
     "SCOPES",
     "Ask",
@@ -43,6 +45,9 @@ its own; or it ends that turn, and opens one."""
 
 RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
 """Names that no client over HTTP may have: a verdict by `owner` is the owner's."""
+
+CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""What a client may be called: nothing that stands between names, or could be taken for another one."""
 
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""

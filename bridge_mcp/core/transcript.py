@@ -8,6 +8,8 @@ turn, so that no result loses its call and the beginning stays the same from tur
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,6 +31,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.tokens import AROUND, calls_tokens, files_tokens, tokens_of
 from bridge_mcp.core.tools import READ_RESULT
+from bridge_mcp.core.visible import visible
 
 __all__ = [
     "SUMMARY",
@@ -48,6 +51,8 @@ __all__ = [
 NOT_RUN = "Not run: the turn was stopped before this call."
 LATE = "[written earlier, while nobody could answer] "
 EDITED = "[an earlier message was changed; it says now:] "
+NOTES = frozenset('"[](){}<>:⏎')
+"""What our own notes are made of."""
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
 
 
@@ -156,7 +161,7 @@ class Builder:
         self._ended = False
         """The next message of a user opens a turn."""
         self._asked: set[int] = set()
-        self._named = len({e.entry.sender.id for e in epoch if isinstance(e.entry, Heard)}) > 1
+        self._names = names_of(epoch)
         self._border = cut.upto if cut else -1
         for logged in epoch:
             match logged.entry:
@@ -204,9 +209,9 @@ class Builder:
         """A chat user's words; with the name in front where several people write."""
         notes = [
             LATE if entry.late else "",
-            f"[forwarded from {entry.forwarded_from}] " if entry.forwarded_from else "",
-            f"[in reply to: {entry.quote}] " if entry.quote else "",
-            f"{entry.sender.name or entry.sender.id}: " if self._named else "",
+            f"[forwarded from {label(entry.forwarded_from)}] " if entry.forwarded_from else "",
+            f"[in reply to: {label(entry.quote)}] " if entry.quote else "",
+            f"{self._names[entry.sender.id]}: " if self._names else "",
         ]
         self._said(seq, ChatMessage("user", "".join(notes) + entry.text, attachments=entry.attachments))
 
@@ -243,6 +248,22 @@ class Builder:
             call = turn.messages[index].call
             text = shortened(entry.content, self._result_chars, call) if self._result_chars else entry.content
             turn.messages[index] = ChatMessage("tool", text, call=call, attachments=entry.attachments)
+
+
+def names_of(epoch: Log) -> dict[str, str]:
+    """By id, how the model is told who writes; nothing where only one person does. No two are called the same."""
+    senders = {e.entry.sender.id: e.entry.sender for e in epoch if isinstance(e.entry, Heard)}
+    if len(senders) < 2:
+        return {}
+    names = {who: label(sender.name or who) for who, sender in senders.items()}
+    often = Counter(name.casefold() for name in names.values())
+    return {who: f"{name} ({label(who)})" if often[name.casefold()] > 1 else name for who, name in names.items()}
+
+
+def label(text: str) -> str:
+    """Somebody's own words within a note of ours: on one line, and in quotes where they could end or imitate it."""
+    shown = visible(text)
+    return json.dumps(shown, ensure_ascii=False) if any(char in NOTES for char in shown) else shown
 
 
 def shortened(text: str, chars: int, call: Call | None = None) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
-__all__ = ["escaped", "hidden", "pretty", "visible"]
+__all__ = ["escaped", "hidden", "pretty", "quoted", "visible"]
 
 JOINERS = "\u200c\u200d"
 """Invisible, but words of some scripts and many emoji need them between their characters."""
@@ -22,6 +22,9 @@ BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories: controls, formats (bidi and zero-width), halves of pairs, private and unassigned ones, separators."""
+
+MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
+"""What may mean something in Markdown."""
 
 MOST_MARKS = 4
 """Combining marks in a row; more of them are drawn over the lines around."""
@@ -35,6 +38,11 @@ def visible(text: str, *, lines: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join([shown(text, place, lines) for place in range(len(text))])
+
+
+def quoted(text: str, *, lines: bool = False) -> str:
+    """Somebody's words inside Markdown of ours: visible, on one line unless `lines`, and no markup."""
+    return "".join([f"\\{char}" if char in MARKUP else char for char in visible(text, lines=lines)])
 
 
 def hidden(text: str) -> frozenset[str]:

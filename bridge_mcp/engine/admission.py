@@ -61,7 +61,10 @@ def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) ->
     """Who acts when this person acts. An approver is named by a pairing of their own id, never by that of a group."""
     if not pairings:
         return local_principal(sender, channel)
-    own = [p for p in pairings if p.subject == sender.id and sender.kind == "person"]
+    if sender.kind != "person":
+        # Whoever writes as a chat, or through another bot: nobody knows who that is, so they may look and ask.
+        return Principal(f"{channel}:{sender.id}", "person", frozenset({"read"}), frozenset({channel}), via="chat text")
+    own = [p for p in pairings if p.subject == sender.id]
     scopes = APPROVER if any(p.role == "approver" for p in own) else USER
     return Principal(f"{channel}:{sender.id}", "person", scopes, frozenset({channel}), via="chat text")
 

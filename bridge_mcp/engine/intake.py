@@ -14,11 +14,11 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Conversation
+from bridge_mcp.core.visible import quoted
 from bridge_mcp.engine import commands, moves
 from bridge_mcp.engine.addresses import join, parse_message
 from bridge_mcp.engine.admission import Admission, principal_of
-from bridge_mcp.engine.presses import press
-from bridge_mcp.engine.tails import tail
+from bridge_mcp.engine.presses import is_open, press
 from bridge_mcp.ports import (
     Arrival,
     ChannelRules,
@@ -41,6 +41,7 @@ class Intake:
     def __init__(self, store: Store, rules: Rules, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
         self._store = store
         self._rules = rules
+        self._traits = traits
         self._clock = clock
         self._admission = Admission(store, traits, clock)
         self._scene = commands.Scene(store, rules, traits, clock)
@@ -90,7 +91,8 @@ class Intake:
 
     async def _hear(self, incoming: Incoming, who: Principal) -> int:
         conversation = join(incoming.channel, incoming.chat)
-        command = commands.is_command(incoming.text)
+        # What is passed on are the words of whoever wrote them first.
+        command = commands.is_command(incoming.text) and not incoming.forwarded_from
         known = await self._store.history.conversation(conversation)
         replied = await self._replied_to(conversation, incoming.reply_to)
         answers = None if command else await self._answered(conversation, known, incoming, replied)
@@ -157,16 +159,9 @@ class Intake:
         seq = replied if replied is not None else known.question if known else None
         asked = None if seq is None else await self._store.history.message(conversation, seq)
         question = asked.question if asked else None
-        if question is None or (question.expires_at and self._clock.now() >= question.expires_at):
-            return None
-        if question.call and not await self._still_open(conversation, question.call):
+        if asked is None or question is None or not await is_open(self._store, self._clock, asked):
             return None
         return seq if fits(question, incoming, replied=replied is not None) else None
-
-    async def _still_open(self, conversation: str, call: str) -> bool:
-        """Whether the assistant still waits for the result of a call: a turn that was stopped asks nothing any more."""
-        log = await tail(self._store.log, conversation)
-        return any(each.id == call for each, _ in open_calls(log))
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:
         key = f"command:{incoming.key}"
@@ -177,7 +172,9 @@ class Intake:
             answer = await commands.run(self._scene, who, conversation, incoming.text)
         except BridgeError as exc:
             answer = str(exc)
-        await self._store.log.record(conversation, Posted(answer, BRIDGE, key=key), note=note_of(incoming))
+        # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
+        told = answer if self._traits[incoming.channel].delivered_by_commit else quoted(answer, lines=True)
+        await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
 
 
 def fits(question: Question, incoming: Incoming, *, replied: bool) -> bool:

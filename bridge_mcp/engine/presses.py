@@ -1,20 +1,24 @@
 """Buttons below messages: a press says the button's value, as its presser's command or as their message.
 
-The token on the platform stands for one button of one entry, so it can only do what was shown with it.
+The token on the platform stands for one button of one entry, so it can only do what was shown with it. Commands are
+given by the bridge's own buttons alone: on one that an agent or the assistant has made, `/approve …` is a text.
 """
 
 from __future__ import annotations
 
+from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import Heard, Responder, Revised
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Message
+from bridge_mcp.core.visible import quoted
 from bridge_mcp.engine import commands
 from bridge_mcp.engine.addresses import join
-from bridge_mcp.ports import Tap
+from bridge_mcp.engine.tails import tail
+from bridge_mcp.ports import Clock, Store, Tap
 
-__all__ = ["PRESSED", "press"]
+__all__ = ["PRESSED", "is_open", "press"]
 
 PRESSED = ("tap:", "answer:")
 """How the keys of presses begin: messages that are none on the platform."""
@@ -32,7 +36,7 @@ async def press(
     if shown is None or not await stands_below(scene, shown, tap):
         return GONE
     value = next((button.value for button in shown.buttons if button.token == tap.token), "")
-    if not commands.is_command(value):
+    if shown.author != BRIDGE or not commands.is_command(value):
         return await say(scene, tap, shown, value, responder, note)
     try:
         return await commands.run(scene, who, conversation, value)
@@ -55,10 +59,21 @@ async def say(
         pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", responder, reply_to=shown.id)
         await scene.store.log.record(shown.conversation, pressed, note=note)
         return value
-    if not shown.asks or 0 < question.expires_at <= scene.clock.now():
-        return "This question is closed."
+    if not shown.asks or not await is_open(scene.store, scene.clock, shown):
+        return "This question is no longer open."
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", responder, shown.seq, reply_to=shown.id)
-    text = f"{shown.text}\n\n✓ {value} ({tap.sender.name or tap.sender.id})"
+    text = f"{shown.text}\n\n✓ {quoted(value)} ({quoted(tap.sender.name or tap.sender.id)})"
     told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
     first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)
     return value if first.new else "Somebody was faster."
+
+
+async def is_open(store: Store, clock: Clock, asked: Message) -> bool:
+    """Whether a question can still be answered: its time is not over, nor the turn whose call asked it."""
+    question = asked.question
+    if question is None or 0 < question.expires_at <= clock.now():
+        return False
+    if not question.call:
+        return True
+    log = await tail(store.log, asked.conversation)
+    return any(call.id == question.call for call, _ in open_calls(log))

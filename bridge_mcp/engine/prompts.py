@@ -13,7 +13,7 @@ from contextlib import closing
 
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Revised
 from bridge_mcp.core.views import BRIDGE, Approval, Event
-from bridge_mcp.core.visible import pretty, visible
+from bridge_mcp.core.visible import pretty, quoted, visible
 from bridge_mcp.ports import ChannelTraits, Clock, Store
 
 __all__ = ["PromptLane"]
@@ -144,14 +144,6 @@ def outcome_text(approval: Approval) -> str:
             return "⌛ Nobody decided in time: it was not run."
         case _:
             return "⏹ The turn was stopped: it was not run."
-
-
-def quoted(text: str) -> str:
-    """Somebody's words inside our Markdown: visible, on one line, and no markup."""
-    return "".join(f"\\{char}" if char in MARKUP else char for char in visible(text))
-
-
-MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
 
 
 def longest_run(text: str, char: str) -> int:

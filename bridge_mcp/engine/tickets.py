@@ -61,7 +61,9 @@ def is_call_of(conversation: str, client: str) -> bool:
 
 
 def slug(client: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", client)[:64]
+    """A client's name as a part of an address; two clients never have the same."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", client)[:64]
+    return plain if plain == client else f"{plain[:47]}~{hashlib.sha256(client.encode()).hexdigest()[:16]}"
 
 
 def parse(ticket: str) -> Parsed:

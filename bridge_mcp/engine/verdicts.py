@@ -18,6 +18,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.core.views import Approval
+from bridge_mcp.core.visible import visible
 from bridge_mcp.engine import board
 from bridge_mcp.engine.tails import tail
 from bridge_mcp.engine.tickets import APPROVAL
@@ -251,8 +252,8 @@ def undecided(approval: Approval) -> None:
 
 def said(approval: Approval) -> str:
     """Who decided first, and how."""
-    by = f" by {approval.decided_by}" if approval.decided_by else ""
-    note = f" ({approval.note})" if approval.note else ""
+    by = f" by {visible(approval.decided_by)}" if approval.decided_by else ""
+    note = f" ({visible(approval.note)})" if approval.note else ""
     return f"{approval.id} was {approval.status}{by}{note} before; the first verdict holds."
 
 

@@ -6,9 +6,11 @@ says what they allow here, and nothing else is allowed. Knows no HTTP but the fe
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import quote
 
 import anyio.to_thread
 import jwt
@@ -26,6 +28,9 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 LEEWAY_S = 30
 """How far clocks may differ."""
+
+LONGEST_NAME = 200
+"""Characters of a name as it is; a longer one is cut, and told from all others by its hash."""
 
 KEYS_S = 300
 """How long fetched keys are kept; an unknown key has them fetched anew at once."""
@@ -77,12 +82,20 @@ class JwtVerifier:
 
 
 def principal_of(token: AccessToken, settings: OAuth) -> Principal:
-    """Whoever shows such a token. The name is no configured client's: those have no colon."""
+    """Whoever shows such a token. The name is no configured client's: those have no colon. Two have never the same."""
     allowed: frozenset[Scope] = frozenset()
     for scope in token.scopes:
         allowed |= settings.scopes.get(scope, frozenset())
-    name = f"oauth:{token.client_id}" + (f":{token.subject}" if token.subject not in (None, token.client_id) else "")
-    return Principal(name[:200], "client", allowed, settings.channels, settings.conversations, "mcp")
+    subject = token.subject if token.subject not in (None, token.client_id) else ""
+    name = ":".join(word(part) for part in ("oauth", token.client_id, subject or "") if part)
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 32]}~{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return Principal(name, "client", allowed, settings.channels, settings.conversations, "mcp")
+
+
+def word(text: str) -> str:
+    """A claim as a part of a name: without spaces, commas and colons, which stand between names."""
+    return quote(text, safe="@/+")
 
 
 def text(claims: Mapping[str, Any], name: str) -> str:

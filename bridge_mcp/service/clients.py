@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Collection
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Literal, TypeAlias
 from bridge_mcp.core.bearers import hash_token
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
-from bridge_mcp.core.policy import RESERVED, SCOPES, Principal, Scope
+from bridge_mcp.core.policy import CLIENT_NAME, RESERVED, SCOPES, Principal, Scope
 from bridge_mcp.core.views import Event
 from bridge_mcp.engine.addresses import parse_conversation
 from bridge_mcp.ports import StoredClient
@@ -20,8 +19,6 @@ from bridge_mcp.service.desk import Desk
 __all__ = ["Clients"]
 
 Kind: TypeAlias = Literal["client.added", "client.revoked"]
-
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 PREFIX = "bridge_"
 """What tokens begin with, so that people and scanners see what was found."""
@@ -48,7 +45,7 @@ class Clients(Desk):
             BadInput: the name is taken or not usable; a scope, a channel or a conversation does not exist.
         """
         self._unlimited(who)
-        if not NAME.fullmatch(name) or name in RESERVED:
+        if not CLIENT_NAME.fullmatch(name) or name in RESERVED:
             raise BadInput(f"'{name[:80]}' is no name for a client.", fix="Use letters, digits, '_', '.', '-'.")
         granted = scopes_of(scopes)
         for channel in channels:

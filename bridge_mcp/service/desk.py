@@ -244,6 +244,9 @@ def sender_of(who: Principal) -> Sender:
 
 
 def keyed(who: Principal, idempotency_key: str) -> str:
-    """The key of what a principal does: its own key made private to it, or one that is used nowhere else."""
+    """The key of what a principal does: its own key made private to it, or one that is used nowhere else.
+
+    No name has a space, and no key of the bridge's own or of a platform has one: nobody takes the key of another.
+    """
     check_text(idempotency_key, "idempotency_key", 200)
-    return f"{who.name}:{idempotency_key}" if idempotency_key else uuid4().hex
+    return f"{who.name} {idempotency_key}" if idempotency_key else uuid4().hex

@@ -30,6 +30,9 @@ __all__ = ["KINDS", "Reading", "read", "thread_of"]
 KINDS = ("message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "my_chat_member")
 """The updates that are asked for."""
 
+SOMEBODY = "somebody"
+"""Whose name is not known; a message that was forwarded always says so."""
+
 QUOTED = 200
 """Characters of a message that somebody replied to, where it is none of ours."""
 
@@ -116,7 +119,7 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
         attachments=files,
         reply_to=reply_to,
         quote=quote,
-        forwarded_from=origin_name(message.forward_origin) if message.forward_origin else "",
+        forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
         group=message.chat.type != "private",
         addressed=is_addressed(message, me),
         offset=number,
@@ -184,7 +187,7 @@ def origin_name(origin: MessageOrigin) -> str:
         case MessageOriginChat(sender_chat=chat) | MessageOriginChannel(chat=chat):
             return chat.effective_name or str(chat.id)
         case _:
-            return "somebody"
+            return SOMEBODY
 
 
 def stamp(message: Message) -> str:
