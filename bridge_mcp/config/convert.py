@@ -15,7 +15,7 @@ from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.policy import AGENTS, RESERVED, SCOPES, Budget, ToolRule
+from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.core.window import Window
@@ -284,6 +284,8 @@ class Reading:
         key = f"clients.{name}"
         if name in RESERVED:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
+        if not CLIENT_NAME.fullmatch(name):
+            self.problems.add(key, "this is no name for a client.", "Use up to 64 letters, digits, '_', '.' or '-'.")
         token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
         if not (section.token_env or section.token_file):
             self.problems.add(key, "a client needs a token.", "Add token_env or token_file.")

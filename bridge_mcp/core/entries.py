@@ -158,6 +158,8 @@ class Heard:
     """What it quotes of the message it replies to."""
     forwarded_from: str = ""
     """Who wrote it first, where it was forwarded."""
+    asked_by: tuple[str, ...] = ()
+    """Of a reminder: the principals in whose turn the assistant wanted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +301,8 @@ class Scheduled:
     text: str
     at: float
     call: str
+    asked_by: tuple[str, ...] = ()
+    """The principals in whose turn that was."""
 
 
 @dataclass(frozen=True, slots=True)

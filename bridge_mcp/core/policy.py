@@ -6,7 +6,7 @@ A `Policy` is a snapshot: `decide` reads it and nothing else, so the same log an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias, get_args
@@ -33,6 +33,8 @@ __all__ = [
     "ToolRule",
     "Via",
     "WhileBusy",
+    "behind",
+    "on_behalf",
 ]
 
 Scope: TypeAlias = Literal["read", "send", "approve", "tools", "admin"]
@@ -55,6 +57,20 @@ AGENTS = "agents"
 Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "api", "rule"]
 """By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `rule` the bridge's own: it
 expired, or a grant or the policy frees it now."""
+
+
+FOR = "assistant for "
+
+
+def on_behalf(names: Iterable[str]) -> str:
+    """Who asks when the assistant does, in the names of these principals."""
+    told = ", ".join(names)
+    return f"{FOR}{told}" if told else "assistant"
+
+
+def behind(requested_by: str) -> tuple[str, ...]:
+    """The principals in whose names the assistant asks; none where a client asked itself. No name has a comma."""
+    return tuple(requested_by.removeprefix(FOR).split(", ")) if requested_by.startswith(FOR) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Literal
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.views import Event
-from bridge_mcp.ports import ChannelTraits, Clock, Incoming, Pairing, PairingRequest, Store, Tap
+from bridge_mcp.ports import Access, ChannelTraits, Clock, Incoming, Pairing, PairingRequest, Store, Tap
 
-__all__ = ["MAX_REQUESTS", "Admission", "principal_of"]
+__all__ = ["MAX_REQUESTS", "Admission", "is_let_in", "principal_of"]
 
 MAX_REQUESTS = 3
 """Open pairing requests per channel: a stranger cannot fill the owner's list."""
@@ -55,6 +55,15 @@ class Admission:
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
         await self._store.feed.publish(Event("pairing.requested", "", now, dict(body)))
         return f"This bot does not know you yet. Show its owner this code: {code}"
+
+
+async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
+    """Whether a chat is let in just now: what waits for a verdict is told nowhere else."""
+    channel, _, chat = conversation.partition("/")
+    known = traits.get(channel)
+    if known is None or not known.needs_pairing:
+        return known is not None
+    return bool(await access.find(channel, chat.partition("/")[0]))
 
 
 def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) -> Principal:

@@ -6,7 +6,7 @@ import logging
 
 from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
-from bridge_mcp.core.policy import Asking
+from bridge_mcp.core.policy import Asking, on_behalf
 from bridge_mcp.core.state import relevant
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
@@ -94,11 +94,12 @@ def requested_by(conversation: str, log: Log) -> str:
         match logged.entry:
             case Requested(by=by):
                 return by
-            case Heard(to="assistant", sender=sender) if logged.seq < read:
+            case Heard(to="assistant", sender=sender, asked_by=by) if logged.seq < read:
                 if sender.kind == "client":
                     people[sender.id] = None
                 elif sender.kind == "person":
                     people[f"{conversation.partition('/')[0]}:{sender.id}"] = None
+                people |= dict.fromkeys(by)
             case _:
                 pass
-    return f"assistant for {', '.join(people)}" if people else "assistant"
+    return on_behalf(people)

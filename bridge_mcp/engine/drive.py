@@ -154,7 +154,8 @@ class Drive:
             case Ring():
                 await reminders.ring(self._hands.store, self.conversation, step)
             case Remind():
-                await reminders.tell(self._hands.store, self.conversation, step)
+                hands = self._hands
+                await reminders.tell(hands.store, hands.traits, hands.clock, self.conversation, step)
             case Cut():
                 await self._intend(log, policy, cut_without_summary(log, step.upto))
             case Stop():

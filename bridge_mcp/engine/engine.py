@@ -95,6 +95,7 @@ class Engine:
         self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = Presence(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
+        traits = {name: channel.traits for name, channel in channels.items()}
         hands = Hands(
             store,
             model,
@@ -102,6 +103,7 @@ class Engine:
             policies,
             Tails(store.log),
             clock,
+            traits,
             fetch=self._fetch,
             show_text=self._presence.text,
             progress=self._progress,
@@ -111,7 +113,6 @@ class Engine:
         self.express = Express(hands, self._runner)
         """The short way for clients' calls, while this runs."""
         self._outbox = OutboxLane(store, channels, clock, rules.outbox, files)
-        traits = {name: channel.traits for name, channel in channels.items()}
         self._intake = Intake(store, rules, traits, clock)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.progress import ProgressLane
 from bridge_mcp.engine.tails import Tails
-from bridge_mcp.ports import Clock, Model, Store, Toolbox
+from bridge_mcp.ports import ChannelTraits, Clock, Model, Store, Toolbox
 
 __all__ = ["Hands"]
 
@@ -24,6 +24,8 @@ class Hands:
     policies: Policies
     tails: Tails
     clock: Clock
+    traits: Mapping[str, ChannelTraits]
+    """What each channel is like."""
     show_text: Callable[[str, int, str], None] | None = None
     """Where replies are shown while they grow; cheap. Is told the conversation, the seq of the model call, and
     its text so far ("": what was shown is void)."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Conversation
 from bridge_mcp.core.visible import quoted

@@ -6,10 +6,10 @@ given by the bridge's own buttons alone: on one that an agent or the assistant h
 
 from __future__ import annotations
 
-from bridge_mcp.core.decide import open_calls
 from bridge_mcp.core.entries import Heard, Responder, Revised
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Message
 from bridge_mcp.core.visible import quoted

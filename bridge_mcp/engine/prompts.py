@@ -14,9 +14,10 @@ from contextlib import closing
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Revised
 from bridge_mcp.core.views import BRIDGE, Approval, Event
 from bridge_mcp.core.visible import pretty, quoted, visible
+from bridge_mcp.engine.admission import is_let_in
 from bridge_mcp.ports import ChannelTraits, Clock, Store
 
-__all__ = ["PromptLane"]
+__all__ = ["PromptLane", "escalation_key", "prompt", "prompt_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ READER = "/prompts"
 """Its name as a reader of the feed; no client's reader can be called so."""
 
 PAGE = 100
+
+QUESTION = "Approve this call?"
 
 SHOWN = 6000
 """Characters of arguments that are shown in the message itself; longer ones go with it as a file, whole."""
@@ -71,28 +74,32 @@ class PromptLane:
 
     async def _ask(self, approval: Approval) -> None:
         place = self._place(approval)
-        if not place:
-            return
-        long = len(approval.arguments) > SHOWN
-        whole = Attachment(f"arguments:{approval.id}", "file", "application/json", f"{approval.id}.json")
-        posted = Posted(
-            question_text(approval, self._clock.now(), shown=not long),
-            BRIDGE,
-            key=prompt_key(approval),
-            files=(whole,) if long else (),
-            buttons=buttons(approval),
-        )
-        await self._store.log.record(place, posted)
+        if place and await is_let_in(self._store.access, self._traits, place):
+            posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
+            await self._store.log.record(place, posted)
 
     async def _tell(self, approval: Approval) -> None:
         """The prompt loses its buttons and says who decided; that is all that a late press can find."""
-        place = self._place(approval)
-        seq = await self._store.traces.posted(place, prompt_key(approval)) if place else None
-        if seq is None:
-            return
-        shown = len(approval.arguments) <= SHOWN
-        text = f"{question_text(approval, None, shown=shown)}\n\n{outcome_text(approval)}"
-        await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{approval.id}"))
+        for place, key in (
+            (self._place(approval), prompt_key(approval)),
+            (approval.escalate_to, escalation_key(approval.id, 1)),
+        ):
+            seq = await self._store.traces.posted(place, key) if place else None
+            if seq is not None:
+                text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval)}"
+                await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{approval.id}"))
+
+
+def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:
+    """The message that asks in `place`, with buttons; arguments that are too long for it go along, whole."""
+    whole = Attachment(f"arguments:{approval.id}", "file", "application/json", f"{approval.id}.json")
+    return Posted(
+        question_text(approval, place, now, head),
+        BRIDGE,
+        key=key,
+        files=(whole,) if len(approval.arguments) > SHOWN else (),
+        buttons=buttons(approval),
+    )
 
 
 def buttons(approval: Approval) -> tuple[Button, ...]:
@@ -114,16 +121,24 @@ def prompt_key(approval: Approval) -> str:
     return f"prompt:{approval.id}"
 
 
-def question_text(approval: Approval, now: float | None, *, shown: bool) -> str:
-    """The whole question as Markdown: what will run, why it is asked, and for whom. Nothing in it can hide the rest."""
+def escalation_key(approval: str, number: int) -> str:
+    return f"escalation:{approval}:{number}"
+
+
+def question_text(approval: Approval, place: str, now: float | None, head: str = QUESTION) -> str:
+    """The whole question as Markdown: what will run, why it is asked, and for whom. Nothing in it can hide the rest.
+
+    `now` is None once nobody can decide any more.
+    """
+    shown = len(approval.arguments) <= SHOWN
     arguments = visible(pretty(approval.arguments), lines=True)
     fence = "`" * max(3, longest_run(arguments, "`") + 1)
     lines = [
-        f"🔐 Approve this call? `{visible(approval.tool)}`",
+        f"🔐 {head} `{visible(approval.tool)}`",
         f"{fence}json\n{arguments}\n{fence}" if shown else "Its arguments are in the file, whole.",
         f"Why: {quoted(approval.reason)}. Asked for by {quoted(approval.requested_by)}.",
     ]
-    if approval.route:
+    if place != approval.conversation:
         lines.append(f"It was asked for in {quoted(approval.conversation)}.")
     if now is not None:
         if approval.expires_at:

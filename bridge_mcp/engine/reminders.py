@@ -6,14 +6,15 @@ stands in the log of the call. A crash between the two repeats the step, and the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge_mcp.core.entries import CALLS, Heard, Posted, Rang, Sender, approval_id
-from bridge_mcp.core.policy import AGENTS
+from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
 from bridge_mcp.core.steps import Remind, Ring
-from bridge_mcp.core.views import BRIDGE
-from bridge_mcp.core.visible import pretty, visible
-from bridge_mcp.ports import Store
+from bridge_mcp.core.views import Approval
+from bridge_mcp.engine.admission import is_let_in
+from bridge_mcp.engine.prompts import escalation_key, prompt, prompt_key
+from bridge_mcp.ports import ChannelTraits, Clock, Store
 
 __all__ = ["ring", "tell"]
 
@@ -22,32 +23,34 @@ async def ring(store: Store, conversation: str, step: Ring) -> None:
     """Put a reminder into the assistant's conversation, as a message that it has to read, once."""
     wanted = step.scheduled
     text = f"Reminder that you asked for: {wanted.text}"
-    heard = Heard(text, Sender("bridge", "reminder", "bot"), f"reminder:{wanted.call}", "assistant")
+    bridge = Sender("bridge", "reminder", "bot")
+    heard = Heard(text, bridge, f"reminder:{wanted.call}", "assistant", asked_by=wanted.asked_by)
     await store.log.record(wanted.conversation, heard)
     await store.log.record(conversation, Rang())
 
 
-async def tell(store: Store, conversation: str, step: Remind) -> None:
-    """Repeat a prompt, or put it to the next ones, and write down that this was done."""
+async def tell(
+    store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, conversation: str, step: Remind
+) -> None:
+    """Repeat a prompt, or put it to the next ones, and write down that this was done.
+
+    A chat that is not let in any more is told nothing; the feed tells of it all the same.
+    """
     reminded = step.reminded
     to = reminded.to or conversation
-    told = "" if to == AGENTS or to.startswith(f"{CALLS}/") else to
-    if told:
-        name = approval_id(conversation, reminded.call)
-        key = f"{reminded.why}:{name}:{reminded.number}"
-        await store.log.record(told, Posted(text_of(conversation, name, step), BRIDGE, key=key))
+    asked = await store.approvals.get(approval_id(conversation, reminded.call))
+    told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
+    if asked is not None and told:
+        await store.log.record(told, await word(store, clock, asked, told, reminded))
     await store.log.record(conversation, replace(reminded, to=told))
 
 
-def text_of(conversation: str, name: str, step: Remind) -> str:
-    """The prompt in words: what will run is shown whole, and nothing in it can hide."""
-    asked = step.asked
-    first = "Still waiting for a verdict" if step.reminded.why == "reminder" else "Nobody has decided yet"
-    return "\n".join(
-        (
-            f"{first}: {visible(asked.tool)}, in {visible(conversation)}, asked by {visible(asked.requested_by)}.",
-            visible(pretty(asked.arguments), lines=True),
-            f"/approve {name}",
-            f"/reject {name}",
-        )
-    )
+async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
+    """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
+    if reminded.why == "escalation":
+        key = escalation_key(asked.id, reminded.number)
+        return prompt(asked, place, clock.now(), key=key, head="Nobody has decided yet: approve this call?")
+    key = f"reminder:{asked.id}:{reminded.number}"
+    again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
+    first = await store.traces.posted(place, prompt_key(asked))
+    return replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

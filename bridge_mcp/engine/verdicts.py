@@ -14,7 +14,7 @@ from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.grants import matches
-from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.policy import Principal, behind
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.core.views import Approval
@@ -207,7 +207,7 @@ def may_decide(approval: Approval, who: Principal, *, separate: bool) -> None:
     who.require("approve")
     asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
     if separate:
-        asked += approval.requested_by.removeprefix("assistant for ").split(", ")
+        asked += behind(approval.requested_by)
     if who.name in asked:
         raise Denied(
             f"{who.name} asked for this call and may not decide it.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
 from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
+from bridge_mcp.core.policy import behind
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.core.views import ASSISTANT, Message
 from bridge_mcp.ports import CallContext, ChannelTraits, Clock, Store
@@ -119,7 +120,7 @@ class Errands:
         seconds = arguments["in_s"]
         at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
         hashed = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
-        scheduled = Scheduled(context.conversation, str(arguments["text"]), at, context.call)
+        scheduled = Scheduled(context.conversation, str(arguments["text"]), at, context.call, behind(context.caller))
         await self.store.log.record(f"{CALLS}/bridge.{hashed}", scheduled)
         return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")
 

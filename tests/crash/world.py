@@ -205,7 +205,7 @@ class World:
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return Drive(
             self.conversation,
-            Hands(store, Teller(points), bank, policies, Tails(store.log), self.clock),
+            Hands(store, Teller(points), bank, policies, Tails(store.log), self.clock, {}),
         )
 
     async def run(self) -> Log:

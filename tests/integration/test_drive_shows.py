@@ -31,6 +31,7 @@ async def test_a_growing_text_goes_to_whoever_shows_it(tmp_path: Path) -> None:
         Policies(rules_for(), toolbox, store.grants, clock, store.spending),
         Tails(store.log),
         clock,
+        {},
         show_text=show,
         shows=lambda conversation: conversation == "local/seen",
     )

@@ -49,7 +49,9 @@ async def test_a_press_answers_a_question_once_and_the_message_says_so(tmp_path:
         assert len({each.token for each in asked.buttons}) == 2
         assert all(8 < len(each.token) < 64 for each in asked.buttons)
         assert await it.family.press("1", button(asked, "yes").token, chat="7", sender=ANN) == "yes"
-        assert await it.family.press("1", button(asked, "no").token, chat="7", sender=ANN) == "This question is closed."
+        assert await it.family.press("1", button(asked, "no").token, chat="7", sender=ANN) == (
+            "This question is no longer open."
+        )
         done = await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)
         assert (done.outcome, done.text) == ("answered", "yes")
         await edits(it, 1)
