@@ -131,11 +131,9 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
     `now` is None once nobody can decide any more.
     """
     shown = len(approval.arguments) <= SHOWN
-    arguments = visible(pretty(approval.arguments), lines=True)
-    fence = "`" * max(3, longest_run(arguments, "`") + 1)
     lines = [
         f"🔐 {head} `{visible(approval.tool)}`",
-        f"{fence}json\n{arguments}\n{fence}" if shown else "Its arguments are in the file, whole.",
+        fenced(approval.arguments) if shown else "Its arguments are in the file, whole.",
         f"Why: {quoted(approval.reason)}. Asked for by {quoted(approval.requested_by)}.",
     ]
     if place != approval.conversation:
@@ -148,17 +146,25 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
 
 
 def outcome_text(approval: Approval) -> str:
-    """What became of it, in one line."""
+    """What became of it, and with which arguments where the approver changed them."""
     note = f": {quoted(approval.note)}" if approval.note else ""
     match approval.status:
         case "approved":
-            return f"✅ Approved by {quoted(approval.decided_by)}{note}"
+            edited = f"\n\nIt runs with other arguments:\n\n{fenced(approval.edited)}" if approval.edited else ""
+            return f"✅ Approved by {quoted(approval.decided_by)}{note}{edited}"
         case "rejected":
             return f"❌ Rejected by {quoted(approval.decided_by)}{note}"
         case "expired":
             return "⌛ Nobody decided in time: it was not run."
         case _:
             return "⏹ The turn was stopped: it was not run."
+
+
+def fenced(arguments: str) -> str:
+    """Arguments as a block of code, out of which nothing in them gets."""
+    text = visible(pretty(arguments), lines=True)
+    fence = "`" * max(3, longest_run(text, "`") + 1)
+    return f"{fence}json\n{text}\n{fence}"
 
 
 def longest_run(text: str, char: str) -> int:

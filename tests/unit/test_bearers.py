@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.engine.tickets import call_conversation, is_call_of
 from bridge_mcp.server.limits import Buckets
 from bridge_mcp.server.oauth import JwtVerifier, principal_of
 
@@ -92,6 +93,30 @@ async def test_a_token_of_the_issuer_is_somebody_with_what_its_scopes_allow(jwks
     assert verified is not None
     who = principal_of(verified, oauth)
     assert (who.name, who.scopes, who.channels) == ("oauth:agent:ann", {"read", "approve"}, {"family"})
+
+
+async def test_two_tokens_never_give_one_name_and_no_name_reads_like_several(jwks_url: str) -> None:
+    oauth = settings(jwks_url)
+    pairs = [
+        ("a", "b:c"),
+        ("a:b", "c"),
+        ("a, owner", "x"),
+        ("a", "x y"),
+        ("a", "x_y"),
+        ("a", "x" * 300),
+        ("a", "x" * 301),
+    ]
+    names: set[str] = set()
+    for client, subject in pairs:
+        verified = await JwtVerifier(oauth).verify_token(token(client_id=client, sub=subject))
+        assert verified is not None
+        names.add(principal_of(verified, oauth).name)
+    assert len(names) == len({call_conversation(name, "k").rpartition(".")[0] for name in names}) == len(pairs)
+    assert not any(char in name for name in names for char in " ,")
+    assert max(map(len, names)) <= 201
+    mine = call_conversation("oauth:a:b", "k")
+    assert is_call_of(f"calls/{mine}", "oauth:a:b")
+    assert not any(is_call_of(f"calls/{mine}", other) for other in ("oauth_a_b", "oauth:a_b", "oauth"))
 
 
 @pytest.mark.parametrize(

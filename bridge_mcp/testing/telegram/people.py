@@ -22,6 +22,10 @@ from bridge_mcp.testing.telegram.world import Press, World
 __all__ = ["User"]
 
 
+INLINE_BOT = 5_000_000_001
+"""The id of whatever inline bot somebody writes through."""
+
+
 class User:
     """A person. Made by `TelegramServer.user`."""
 
@@ -57,6 +61,7 @@ class User:
         entities: Sequence[Entity] = (),
         anonymous: bool = False,
         as_channel: Chat | None = None,
+        via: str = "",
     ) -> Message:
         """Write a message.
 
@@ -65,12 +70,15 @@ class User:
             entities: what the person marked; commands, mentions and addresses are found anyway.
             anonymous: as an administrator who stays anonymous: the message comes from the group itself.
             as_channel: in the name of a channel.
+            via: through the inline bot of this username, whose words it then holds.
         """
         with self._world.changes.lock:
             rich = incoming.user_text(text, tuple(entities))
             if not rich.text:
                 raise BadInput("Nobody can send an empty message.")
             body = incoming.text_fields(self._world, rich)
+            if via:
+                body["via_bot"] = UserState(INLINE_BOT, via, username=via, is_bot=True).wire()
             return self._post(chat, body, (), reply_to, quote, thread, anonymous=anonymous, as_channel=as_channel)
 
     async def sends_file(
