@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+
+from bridge_mcp.models.litellm_process import LitellmProcess
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def litellm(anyio_backend: str) -> AsyncIterator[LitellmProcess]:
+    """litellm's process, which takes seconds to load: one for all tests that ask it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("ANTHROPIC_API_KEY", raising=False)
+        process = LitellmProcess()
+        yield process
+        await process.close()

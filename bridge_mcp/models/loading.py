@@ -1,4 +1,4 @@
-"""litellm itself: imported, set up and kept quiet. Its import takes seconds, so it happens on a worker thread.
+"""litellm itself: imported, set up and kept quiet. Its import takes seconds; the bridge does it in another process.
 
 No price map is fetched, no `.env` file is read, nothing is printed, its loggers write under ours, and it does not retry
 by itself, because the engine counts attempts. Knows no request.
@@ -58,10 +58,6 @@ class Chunks(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Cache(Protocol):
-    def flush_cache(self) -> None: ...
-
-
 class Litellm(Protocol):
     """The part of litellm that is used here."""
 
@@ -69,7 +65,6 @@ class Litellm(Protocol):
     modify_params: bool
     model_cost: Mapping[str, object]
     """What it knows of models, by their names."""
-    in_memory_llm_clients_cache: Cache
 
     def completion(self, **request: object) -> Iterable[object]: ...
 
@@ -78,8 +73,6 @@ class Litellm(Protocol):
     def ModelResponse(self, **fields: object) -> Completion: ...
 
     def completion_cost(self, *, completion_response: Completion, model: str) -> float: ...
-
-    async def close_litellm_async_clients(self) -> None: ...
 
 
 def load() -> Litellm:
@@ -120,9 +113,7 @@ def load() -> Litellm:
 
 @contextmanager
 def uncollected() -> Generator[None]:
-    """Without collecting garbage, which an import makes little of: each full collection holds up the event loop for
-    longer than all else in it, and together they take more than half of its time.
-    """
+    """Without collecting garbage, which an import makes little of: all collections take more than half of its time."""
     collecting = gc.isenabled()
     gc.disable()
     try:

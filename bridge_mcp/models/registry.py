@@ -15,6 +15,7 @@ from dataclasses import replace
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.files import Gallery
 from bridge_mcp.models.fitted import Adapter, Fitted
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.record import Record
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ModelHealth, ModelReply, ModelRequest, OnText
@@ -27,11 +28,20 @@ log = logging.getLogger(__name__)
 class Models:
     """The `Model` of the bridge, by `[models.NAME]`; `now` tells the time in epoch seconds.
 
+    `litellm` is a process that is somebody else's to end; without it there is one of its own, once it is needed.
+
     Raises:
         ConfigError: a script holds what is no rule, or `params` set what the bridge sets itself.
     """
 
-    def __init__(self, settings: Mapping[str, ModelSettings], now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, ModelSettings],
+        now: Callable[[], float] = time.time,
+        litellm: LitellmProcess | None = None,
+    ) -> None:
+        self._litellm = litellm or LitellmProcess()
+        self._litellm_is_own = litellm is None
         self._record = Record(now)
         self._settings = dict(settings)
         self._adapters: dict[tuple[str, str], Fitted] = {}
@@ -83,10 +93,12 @@ class Models:
                     log.error("%s", exc)
 
     async def close(self) -> None:
-        """Close every adapter."""
+        """Close every adapter, and end litellm's process."""
         adapters, self._adapters = self._adapters, {}
         for adapter in adapters.values():
             await adapter.close()
+        if self._litellm_is_own:
+            await self._litellm.close()
 
     def _candidates(self, section: ModelSettings) -> Iterator[ModelSettings]:
         """The section itself and its fallbacks, in the order in which they are tried."""
@@ -97,11 +109,11 @@ class Models:
     def _adapter(self, settings: ModelSettings) -> Fitted:
         key = (settings.name, settings.model)
         if key not in self._adapters:
-            self._adapters[key] = Fitted(settings, make_adapter(settings), self._gallery)
+            self._adapters[key] = Fitted(settings, make_adapter(settings, self._litellm), self._gallery)
         return self._adapters[key]
 
 
-def make_adapter(settings: ModelSettings) -> Adapter:
+def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:
     """The adapter for a section: `scripted`, or by `via`; without that an endpoint by its `base_url`, or litellm.
 
     Raises:
@@ -118,7 +130,7 @@ def make_adapter(settings: ModelSettings) -> Adapter:
         return OpenAIModel(settings)
     from bridge_mcp.models.litellm import LitellmModel
 
-    return LitellmModel(settings)
+    return LitellmModel(settings, litellm)
 
 
 def instead(section: ModelSettings, model: str) -> ModelSettings:

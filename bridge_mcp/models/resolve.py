@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.loading import load
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import make_adapter
@@ -30,7 +31,7 @@ class Resolver(Protocol):
 def complaint(settings: ModelSettings) -> str:
     """What is wrong with a model, with its fix; "" if nothing is. Loads what the model needs, and takes seconds."""
     try:
-        adapter = make_adapter(settings)
+        adapter = make_adapter(settings, LitellmProcess())
     except BridgeError as exc:
         return str(exc)
     if settings.model == SCRIPTED:

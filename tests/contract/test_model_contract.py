@@ -19,6 +19,7 @@ from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import ToolSpec, canonical
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter
 from bridge_mcp.models.script import parse_script
@@ -108,7 +109,7 @@ def server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(params=["scripted", "openai", "openai whole", "litellm", "litellm streams", "fake", "fake streams"])
-async def rig(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Rig]:
+async def rig(request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess) -> AsyncIterator[Rig]:
     settings = ModelSettings("default", "openai/gpt-test", api_key="sk-contract", base_url=server.url)
     model: Adapter | None = None
     name, _, how = request.param.partition(" ")
@@ -119,7 +120,7 @@ async def rig(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIter
         case "openai":
             model = OpenAIModel(replace(settings, stream=False) if how == "whole" else settings)
         case "litellm":
-            model = LitellmModel(settings)
+            model = LitellmModel(settings, litellm)
         case _:
             yield Rig(FakeModel(fake), server, on_text)
     if model is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pytest
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest, OnText
@@ -26,26 +26,18 @@ TEXT = "A text that is long enough to come in several parts."
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
 
 
-pytestmark = [
-    # litellm leaves the connection of a stream that Anthropic refused to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[AnthropicServer]:
     with AnthropicServer(keys={KEY}) as running:
         yield running
-    gc.collect()  # here, where it is known for what it is
 
 
 @pytest.fixture
-async def models(server: AnthropicServer) -> AsyncIterator[Models]:
+async def models(server: AnthropicServer, litellm: LitellmProcess) -> AsyncIterator[Models]:
     settings = ModelSettings(
         "default", "anthropic/claude-sonnet-5", KEY, server.base_url, via="litellm", timeout_s=20.0
     )
-    made = Models({"default": settings})
+    made = Models({"default": settings}, litellm=litellm)
     await made.warm()
     yield made
     await made.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
@@ -18,8 +18,9 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.tools import JSON, ToolSpec, canonical
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.openai import OpenAIModel
-from bridge_mcp.models.registry import Adapter
+from bridge_mcp.models.registry import Adapter, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest, OnText
 from bridge_mcp.testing.answers import Answer, calling, failing, saying
@@ -34,11 +35,13 @@ def server() -> Iterator[OpenAIServer]:
         yield running
 
 
-@pytest.fixture(params=[OpenAIModel, LitellmModel])
-async def model(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Adapter]:
-    made: Adapter = request.param(
-        ModelSettings("default", "openai/gpt-test", "sk-a", server.url, params={"temperature": 0.5, "max_tokens": 99})
-    )
+@pytest.fixture(params=["openai", "litellm"])
+async def model(
+    request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
+) -> AsyncIterator[Adapter]:
+    params: dict[str, JSON] = {"temperature": 0.5, "max_tokens": 99}
+    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=request.param, params=params)
+    made = make_adapter(settings, litellm)
     yield made
     await made.close()
 
@@ -70,8 +73,8 @@ async def test_usage_is_counted_as_the_provider_counts(model: Adapter, server: O
     assert reply.usage.cost_usd is None
 
 
-async def test_a_known_price_makes_a_cost(server: OpenAIServer) -> None:
-    model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", server.url))
+async def test_a_known_price_makes_a_cost(server: OpenAIServer, litellm: LitellmProcess) -> None:
+    model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", server.url), litellm)
     server.answer(saying("hi", usage={"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}))
     reply = await model.reply(HELLO)
     await model.close()
@@ -96,12 +99,13 @@ async def test_an_endpoint_without_a_key_gets_none(server: OpenAIServer, monkeyp
     assert "meant-for-openai" not in json.dumps(dict(server.requests[-1].headers))
 
 
-@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+@pytest.mark.parametrize("via", ["openai", "litellm"])
 async def test_headers_of_ones_own_are_sent_as_headers(
-    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer
+    via: Literal["openai", "litellm"], server: OpenAIServer, litellm: LitellmProcess
 ) -> None:
     extra: dict[str, JSON] = {"extra_headers": {"X-Title": "the bridge"}}
-    made = kind(ModelSettings("default", "openai/gpt-test", "sk-a", server.url, params=extra))
+    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=via, params=extra)
+    made = make_adapter(settings, litellm)
     await made.reply(HELLO)
     await made.close()
     assert server.requests[-1].headers["x-title"] == "the bridge"
@@ -114,11 +118,9 @@ async def test_a_base_url_keeps_its_query(server: OpenAIServer) -> None:
     await model.close()
 
 
-async def test_large_requests_go_out_whole(server: OpenAIServer) -> None:
-    model = OpenAIModel(ModelSettings("default", "m", base_url=server.url))
+async def test_large_requests_go_out_whole(model: Adapter, server: OpenAIServer) -> None:
     said = "tide " * 500_000
     reply = await model.reply(ModelRequest("default", (ChatMessage("user", said),)))
-    await model.close()
     assert reply.text == f"You said: {said}"
 
 
@@ -139,10 +141,12 @@ async def test_a_server_is_asked_through_the_proxy_of_the_environment_unless_it_
     await here.close()
 
 
-@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
-async def test_two_models_send_each_their_own_key(kind: type[OpenAIModel | LitellmModel], server: OpenAIServer) -> None:
-    one = kind(ModelSettings("one", "openai/gpt-test", "sk-one", server.url))
-    two = kind(ModelSettings("two", "openai/gpt-test", "sk-two", server.url))
+@pytest.mark.parametrize("via", ["openai", "litellm"])
+async def test_two_models_send_each_their_own_key(
+    via: Literal["openai", "litellm"], server: OpenAIServer, litellm: LitellmProcess
+) -> None:
+    one = make_adapter(ModelSettings("one", "openai/gpt-test", "sk-one", server.url, via=via), litellm)
+    two = make_adapter(ModelSettings("two", "openai/gpt-test", "sk-two", server.url, via=via), litellm)
     before = len(server.requests)
     seen: list[str] = []
 
@@ -160,16 +164,6 @@ async def test_two_models_send_each_their_own_key(kind: type[OpenAIModel | Litel
     assert "sk-one" not in repr(os.environ)
 
 
-async def test_litellm_logs_under_ours_without_keys(server: OpenAIServer, caplog: pytest.LogCaptureFixture) -> None:
-    model = LitellmModel(ModelSettings("default", "openai/gpt-test", "sk-a", server.url))
-    await model.warm()
-    logging.getLogger("LiteLLM").warning("called with %s", "sk-planted-0123456789")
-    await model.close()
-    (record,) = (record for record in caplog.records if "called with" in record.getMessage())
-    assert record.name == "bridge_mcp.models.litellm"
-    assert "sk-planted" not in record.getMessage()
-
-
 def test_keys_are_not_in_the_repr() -> None:
     settings = ModelSettings("default", "m", "sk-planted", params={"extra_headers": {"x-key": "planted-too"}})
     assert "planted" not in repr(settings)
@@ -179,22 +173,25 @@ QUIET = """
 import asyncio, os, sys
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models.registry import Models
 from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.litellm_process import LitellmProcess
+from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 
 assert "litellm" not in sys.modules and "openai" not in sys.modules
 
 async def main():
-    model = LitellmModel(ModelSettings("default", "openai/nobody-knows-the-price", "sk-a", sys.argv[1]))
+    process = LitellmProcess()
+    model = LitellmModel(ModelSettings("default", "openai/nobody-knows-the-price", "sk-a", sys.argv[1]), process)
     for _ in range(2):
         try:
             reply = await model.reply(ModelRequest("default", (ChatMessage("user", "hello"),)))
             sys.stderr.write(f"reply: {reply.text} {reply.usage.cost_usd}\\n")
         except ModelFailed as exc:
             sys.stderr.write(f"failed: {exc}\\n")
-    await model.close()
+    await process.close()
+    assert "litellm" not in sys.modules and "openai" not in sys.modules
     sys.stderr.write(f"planted: {os.environ.get('PLANTED')}\\n")
 
 asyncio.run(main())
@@ -202,7 +199,9 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-def test_litellm_says_nothing_on_stdout_and_reads_no_env_file(tmp_path: Path, server: OpenAIServer) -> None:
+def test_litellm_stays_out_of_the_process_and_its_stdout_and_reads_no_env_file(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
     (tmp_path / ".env").write_text("PLANTED=found\n")
     server.answer(saying("hi"), failing(500, "Oops."))
     done = subprocess.run(

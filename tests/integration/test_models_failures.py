@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
+from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -17,8 +18,8 @@ from bridge_mcp.core.errors import ConfigError, ModelFailed
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
-from bridge_mcp.models.openai import OpenAIModel
-from bridge_mcp.models.registry import Adapter
+from bridge_mcp.models.litellm_process import LitellmProcess
+from bridge_mcp.models.registry import Adapter, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from bridge_mcp.testing.answers import Answer, cut, failing, saying, silent, trickling
@@ -35,9 +36,11 @@ def server() -> Iterator[OpenAIServer]:
         yield running
 
 
-@pytest.fixture(params=[OpenAIModel, LitellmModel])
-async def model(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Adapter]:
-    made: Adapter = request.param(settings(server))
+@pytest.fixture(params=["openai", "litellm"])
+async def model(
+    request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
+) -> AsyncIterator[Adapter]:
+    made = make_adapter(settings(server, via=request.param), litellm)
     await made.warm()
     yield made
     await made.close()
@@ -166,11 +169,11 @@ async def test_one_attempt_is_one_request(model: Adapter, server: OpenAIServer) 
 
 
 @pytest.mark.parametrize("answer", [silent(), trickling()], ids=name_of)
-@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+@pytest.mark.parametrize("via", ["openai", "litellm"])
 async def test_a_server_that_never_ends_times_out_and_is_hung_up_on(
-    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer, answer: Answer
+    via: str, server: OpenAIServer, litellm: LitellmProcess, answer: Answer
 ) -> None:
-    model = kind(settings(server, timeout_s=0.3))
+    model = make_adapter(settings(server, timeout_s=0.3, via=via), litellm)
     await model.warm()
     hung_up = server.hung_up
     server.answer(answer)
@@ -182,13 +185,14 @@ async def test_a_server_that_never_ends_times_out_and_is_hung_up_on(
     await model.close()
 
 
-@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+@pytest.mark.parametrize("via", ["openai", "litellm"])
 async def test_a_port_where_nobody_listens_is_unreachable(
-    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer
+    via: str, server: OpenAIServer, litellm: LitellmProcess
 ) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
-        model = kind(settings(server, base_url=f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"))
+        nowhere = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
+        model = make_adapter(settings(server, base_url=nowhere, via=via), litellm)
         failure = await failure_of(model)
         await model.close()
     assert not failure.permanent
@@ -212,26 +216,25 @@ async def test_goes_on_after_a_failure(model: Adapter, server: OpenAIServer) -> 
     assert (await model.reply(REQUEST)).text == "back"
 
 
-async def test_a_name_that_litellm_does_not_know() -> None:
-    model = LitellmModel(ModelSettings("default", "no-such-model", api_key=SECRET))
+async def test_a_name_that_litellm_does_not_know(litellm: LitellmProcess) -> None:
+    model = LitellmModel(ModelSettings("default", "no-such-model", api_key=SECRET), litellm)
     failure = await failure_of(model)
     await model.close()
     assert failure.permanent
     assert "provider/model" in failure.fix
 
 
-async def test_a_key_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    model = LitellmModel(ModelSettings("default", "anthropic/claude-sonnet-5"))
+async def test_a_key_that_nobody_gave(litellm: LitellmProcess) -> None:
+    model = LitellmModel(ModelSettings("default", "anthropic/claude-sonnet-5"), litellm)
     failure = await failure_of(model)
     await model.close()
     assert failure.permanent
     assert "api_key_env" in failure.fix
 
 
-@pytest.mark.parametrize("kind", [OpenAIModel, LitellmModel])
+@pytest.mark.parametrize("via", ["openai", "litellm"])
 @pytest.mark.parametrize("name", ["messages", "stream", "api_key"])
-def test_params_may_not_set_what_the_bridge_sets(kind: type[OpenAIModel | LitellmModel], name: str) -> None:
+def test_params_may_not_set_what_the_bridge_sets(via: Literal["openai", "litellm"], name: str) -> None:
     params: dict[str, JSON] = {"temperature": 0, name: "x"}
     with pytest.raises(ConfigError, match=rf"\[models\.default\] params: '{name}'"):
-        kind(ModelSettings("default", "openai/gpt-test", params=params))
+        make_adapter(ModelSettings("default", "openai/gpt-test", via=via, params=params), LitellmProcess())

@@ -18,6 +18,7 @@ from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.knowledge import UNKNOWN, look_up, read_map
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
@@ -53,9 +54,11 @@ SEE = ModelRequest("default", (ChatMessage("user", "What is this?", attachments=
 WORDS = "What is this?\n[file: notes.txt, text/plain]\nBuy milk.\n[end of the file]"
 
 
-async def sent(server: OpenAIServer, settings: ModelSettings, request: ModelRequest = SEE) -> Mapping[str, Any]:
+async def sent(
+    server: OpenAIServer, settings: ModelSettings, request: ModelRequest = SEE, litellm: LitellmProcess | None = None
+) -> Mapping[str, Any]:
     """The body of the request that the server got."""
-    models = Models({"default": settings})
+    models = Models({"default": settings}, litellm=litellm)
     await models.reply(request)
     await models.close()
     assert server.requests[-1].problems == ()
@@ -78,10 +81,10 @@ async def sent(server: OpenAIServer, settings: ModelSettings, request: ModelRequ
     ],
 )
 async def test_images_go_to_models_that_see(
-    server: OpenAIServer, model: str, via: Way, vision: bool | None, sees: bool
+    server: OpenAIServer, litellm: LitellmProcess, model: str, via: Way, vision: bool | None, sees: bool
 ) -> None:
     settings = ModelSettings("default", model, "sk-a", server.url, via=via, vision=vision)
-    (message,) = (await sent(server, settings))["messages"]
+    (message,) = (await sent(server, settings, litellm=litellm))["messages"]
     if sees:
         image = {"type": "image_url", "image_url": {"url": URL}}
         assert message["content"] == [{"type": "text", "text": WORDS}, image]
@@ -134,18 +137,20 @@ ASK = ModelRequest("default", (ChatMessage("user", "list"),), tuple(TOOLS.values
     ],
 )
 async def test_tools_go_into_the_prompt_where_they_cannot_be_called(
-    server: OpenAIServer, model: str, via: Way, tool_calling: How, native: bool
+    server: OpenAIServer, litellm: LitellmProcess, model: str, via: Way, tool_calling: How, native: bool
 ) -> None:
     settings = ModelSettings("default", model, "sk-a", server.url, via=via, tool_calling=tool_calling)
-    body = await sent(server, settings, ASK)
+    body = await sent(server, settings, ASK, litellm)
     assert ("tools" in body) == native
     assert ("files__read" in str(body["messages"])) != native
 
 
 @pytest.fixture(params=["openai", "litellm"])
-async def models(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Models]:
+async def models(
+    request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
+) -> AsyncIterator[Models]:
     settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=request.param, tool_calling="prompt")
-    made = Models({"default": settings})
+    made = Models({"default": settings}, litellm=litellm)
     yield made
     await made.close()
 

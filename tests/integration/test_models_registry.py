@@ -14,6 +14,7 @@ import pytest
 from bridge_mcp.core.errors import ConfigError, ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Models, make_adapter
 from bridge_mcp.models.scripted import ScriptedModel
@@ -48,16 +49,18 @@ def asking(model: str = "default") -> ModelRequest:
 
 
 def test_each_section_gets_its_adapter(server: OpenAIServer) -> None:
-    assert isinstance(make_adapter(ModelSettings("a", "scripted")), ScriptedModel)
-    assert isinstance(make_adapter(ModelSettings("a", "llama3", base_url=server.url)), OpenAIModel)
-    assert isinstance(make_adapter(ModelSettings("a", "openai/gpt-5-mini")), LitellmModel)
+    process = LitellmProcess()
+    assert isinstance(make_adapter(ModelSettings("a", "scripted"), process), ScriptedModel)
+    assert isinstance(make_adapter(ModelSettings("a", "llama3", base_url=server.url), process), OpenAIModel)
+    assert isinstance(make_adapter(ModelSettings("a", "openai/gpt-5-mini"), process), LitellmModel)
+    assert process.pid is None
 
 
 def test_the_way_can_be_forced(server: OpenAIServer) -> None:
-    assert isinstance(
-        make_adapter(ModelSettings("a", "openai/gpt-test", base_url=server.url, via="litellm")), LitellmModel
-    )
-    assert isinstance(make_adapter(ModelSettings("a", "gpt-5-mini", via="openai")), OpenAIModel)
+    process = LitellmProcess()
+    forced = ModelSettings("a", "openai/gpt-test", base_url=server.url, via="litellm")
+    assert isinstance(make_adapter(forced, process), LitellmModel)
+    assert isinstance(make_adapter(ModelSettings("a", "gpt-5-mini", via="openai"), process), OpenAIModel)
 
 
 async def test_openai_itself_is_asked_with_the_key_of_the_environment(

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -14,8 +15,9 @@ import pytest
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm import LitellmModel
+from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.openai import OpenAIModel
-from bridge_mcp.models.registry import Adapter, Models
+from bridge_mcp.models.registry import Adapter, Models, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from bridge_mcp.testing.answers import Answer, calling, failing, saying, silent, streaming, trickling
@@ -23,7 +25,7 @@ from bridge_mcp.testing.openai_server import OpenAIServer
 
 REQUEST = ModelRequest("default", (ChatMessage("user", "hello"),), conversation="local/main")
 TEXT = "A text that is long enough to come in several parts."
-BOTH = [OpenAIModel, LitellmModel]
+BOTH = ["openai", "litellm"]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,10 @@ def settings(server: OpenAIServer) -> ModelSettings:
 
 
 @pytest.fixture(params=BOTH)
-async def model(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[Adapter]:
-    made: Adapter = request.param(settings(server))
+async def model(
+    request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
+) -> AsyncIterator[Adapter]:
+    made = make_adapter(replace(settings(server), via=request.param), litellm)
     await made.warm()
     yield made
     await made.close()
@@ -111,11 +115,11 @@ async def test_a_refusal_of_the_request_is_told_as_ever(model: Adapter, server: 
 
 
 @pytest.mark.parametrize("answer", [silent(), trickling()], ids=lambda answer: answer.ending)
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("via", BOTH)
 async def test_silence_is_not_waited_out(
-    kind: type[OpenAIModel | LitellmModel], server: OpenAIServer, answer: Answer
+    via: Literal["openai", "litellm"], server: OpenAIServer, litellm: LitellmProcess, answer: Answer
 ) -> None:
-    model = kind(replace(settings(server), first_token_s=0.3, timeout_s=60.0))
+    model = make_adapter(replace(settings(server), first_token_s=0.3, timeout_s=60.0, via=via), litellm)
     await model.warm()
     hung_up = server.hung_up
     server.answer(answer)
@@ -137,8 +141,8 @@ async def test_cancelling_a_stream_ends_the_call_at_the_provider(model: Adapter,
     assert await came(server, hung_up=hung_up + 1)
 
 
-async def test_a_price_that_is_known_is_known_of_streams_too(server: OpenAIServer) -> None:
-    model = LitellmModel(settings(server))
+async def test_a_price_that_is_known_is_known_of_streams_too(server: OpenAIServer, litellm: LitellmProcess) -> None:
+    model = LitellmModel(settings(server), litellm)
     tokens = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
     server.answer(saying("hi", usage=tokens), saying("hi", usage=tokens))
     whole = await model.reply(REQUEST)
@@ -152,20 +156,25 @@ async def test_a_price_that_is_known_is_known_of_streams_too(server: OpenAIServe
 
 
 @pytest.mark.parametrize(
-    ("kind", "stream", "looked_at", "streamed"),
+    ("via", "stream", "looked_at", "streamed"),
     [
-        (OpenAIModel, None, False, True),
-        (OpenAIModel, False, True, False),
-        (LitellmModel, None, False, False),
-        (LitellmModel, None, True, True),
-        (LitellmModel, True, False, True),
-        (LitellmModel, False, True, False),
+        ("openai", None, False, True),
+        ("openai", False, True, False),
+        ("litellm", None, False, False),
+        ("litellm", None, True, True),
+        ("litellm", True, False, True),
+        ("litellm", False, True, False),
     ],
 )
 async def test_streams_where_it_costs_little_or_somebody_looks(
-    kind: type[OpenAIModel | LitellmModel], stream: bool | None, looked_at: bool, streamed: bool, server: OpenAIServer
+    via: Literal["openai", "litellm"],
+    stream: bool | None,
+    looked_at: bool,
+    streamed: bool,
+    server: OpenAIServer,
+    litellm: LitellmProcess,
 ) -> None:
-    model = kind(replace(settings(server), stream=stream))
+    model = make_adapter(replace(settings(server), stream=stream, via=via), litellm)
     assert (await model.reply(REQUEST, look_on if looked_at else None)).text == "You said: hello"
     await model.close()
     assert bool(server.requests[-1].body.get("stream")) == streamed

@@ -1,0 +1,124 @@
+"""Calls of litellm, in its own process. Knows the format and litellm, and nothing of pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, cast
+
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.models.failures import Kind, Trouble, failed, trouble_of
+from bridge_mcp.models.loading import Chunks, Completion, Litellm
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.stream import Assembly
+from bridge_mcp.models.wire import mapping, reported
+
+__all__ = ["Grown", "ask"]
+
+Grown: TypeAlias = Callable[[str], None]
+"""Is told of every chunk by what the text has grown by."""
+
+KINDS: Mapping[str, Kind] = {
+    "ContextWindowExceededError": "too_long",
+    "ContentPolicyViolationError": "refused",
+    "AuthenticationError": "bad_key",
+    "Timeout": "timeout",
+}
+"""What litellm has understood already, by the names of its errors."""
+
+STREAM: Mapping[str, JSON] = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+async def ask(
+    library: Litellm, settings: ModelSettings, body: Mapping[str, JSON], grown: Grown | None
+) -> tuple[Mapping[str, object], float | None]:
+    """One call, streamed where there is a `grown`: the completion, and its cost in US dollars if that is known.
+
+    Raises:
+        ModelFailed: the provider failed.
+    """
+    import openai
+
+    try:
+        if grown is not None:
+            return await stream(library, settings, body, grown)
+        completion = cast("Completion", await request(library, settings, body))
+        return completion.model_dump(warnings=False), cost_of(completion)
+    except openai.OpenAIError as exc:  # what all of litellm's errors are
+        raise failed(settings, refusal(exc)) from None
+
+
+async def request(library: Litellm, settings: ModelSettings, body: Mapping[str, JSON]) -> Completion | Chunks:
+    return await library.acompletion(
+        **body,
+        api_key=settings.api_key or None,
+        base_url=settings.base_url or None,
+        timeout=settings.timeout_s,
+        num_retries=0,
+    )
+
+
+async def stream(
+    library: Litellm, settings: ModelSettings, body: Mapping[str, JSON], grown: Grown
+) -> tuple[Mapping[str, object], float | None]:
+    """The completion that a stream makes, and what it cost."""
+    texts = [""]
+    assembly = Assembly(settings, texts.append)
+    chunks = cast("Chunks", await request(library, settings, {**body, **STREAM}))
+    try:
+        async for chunk in chunks:
+            assembly.add(chunk.model_dump(warnings=False))
+            grown(texts[-1][len(texts[0]) :])
+            texts[:] = texts[-1:]
+        # It makes up an end where the provider named none.
+        assembly.ended = chunks.received_finish_reason is not None
+    finally:
+        await asyncio.shield(chunks.aclose())
+    completion = assembly.checked()
+    return completion, priced(library, settings.model, completion)
+
+
+def cost_of(completion: Completion) -> float | None:
+    """What litellm takes the call to have cost, in US dollars; None where it does not know the price."""
+    cost = completion._hidden_params.get("response_cost")  # pyright: ignore[reportPrivateUsage]  # its documented place
+    return float(cost) if isinstance(cost, int | float) else None
+
+
+def priced(library: Litellm, model: str, completion: Mapping[str, JSON]) -> float | None:
+    """The same of a completion that came in pieces."""
+    if not completion.get("usage"):
+        return None
+    try:
+        return library.completion_cost(completion_response=library.ModelResponse(**completion), model=model)
+    except Exception:
+        return None
+
+
+def embedded(text: str) -> object:
+    """The error in a provider's answer, where litellm put all of that into its message; else None."""
+    try:
+        body, _ = json.JSONDecoder().raw_decode(text, max(0, text.find("{")))
+    except ValueError:
+        return None
+    return mapping(body).get("error")
+
+
+def refusal(error: Exception) -> Trouble:
+    """What an error of litellm's says. Its headers hold the provider's `Retry-After`."""
+    inner = vars(error).get("original_exception")
+    if isinstance(inner, Exception):  # a stream that broke is wrapped once more
+        error = inner
+    connection = trouble_of(error)
+    if connection is not None:
+        return connection
+    known = vars(error)
+    status = known.get("status_code")
+    headers = cast("Mapping[str, str]", known.get("litellm_response_headers") or {})
+    return Trouble(
+        str(error),
+        status if isinstance(status, int) else None,
+        reported(known.get("body")).codes or reported(embedded(str(error))).codes,
+        dict(headers),
+        KINDS.get(type(error).__name__),
+    )

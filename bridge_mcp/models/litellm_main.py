@@ -1,0 +1,125 @@
+"""litellm in a process of its own: `python -m bridge_mcp.models.litellm_main`, started by `litellm_process`.
+
+Both directions are a JSON object a line. In: `{"id", "section", "body", "stream"}` asks, `{"id", "cancel"}` takes that
+back. Out: `{}` once litellm is loaded, or `{"failed"}`; of a call signs of life, `{"id", "text"}` with what its text
+has grown by, then `{"id", "completion", "cost_usd"}` or `{"id", "failed"}`, the fields of a `ModelFailed`; and
+`{"log", "text"}` at any time. When stdin ends, the bridge is gone or has had enough of it: the process ends at once, be
+it in the middle of loading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.failures import Trouble, failed, redact
+from bridge_mcp.models.litellm_calls import ask
+from bridge_mcp.models.loading import Litellm, load
+from bridge_mcp.models.settings import ModelSettings
+
+__all__ = ["main"]
+
+log = logging.getLogger(__name__)
+
+Tell: TypeAlias = Callable[[Mapping[str, object]], None]
+
+
+def main() -> None:
+    """Load litellm, then answer until stdin ends."""
+    out = os.dup(1)
+    os.dup2(2, 1)  # what litellm prints is no message
+    one_at_a_time = threading.Lock()
+
+    def tell(message: Mapping[str, object]) -> None:
+        data = json.dumps(message, default=str).encode() + b"\n"
+        with one_at_a_time:
+            while data:
+                data = data[os.write(out, data) :]
+
+    logging.basicConfig(handlers=[Records(tell)], format="%(message)s", level=logging.WARNING)
+    asyncio.run(serve(tell))
+
+
+async def serve(tell: Tell) -> None:
+    """Until the process ends, or litellm cannot be loaded."""
+    loop = asyncio.get_running_loop()
+    requests: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            loop.call_soon_threadsafe(requests.put_nowait, line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        library = await asyncio.to_thread(load)
+    except ModelFailed as exc:
+        tell({"failed": fields_of(exc)})
+        return
+    gc.freeze()
+    tell({})
+    desk = Desk(library, tell)
+    while True:
+        desk.take(json.loads(await requests.get()))
+
+
+class Desk:
+    """Answers requests, each in a task of its own."""
+
+    def __init__(self, library: Litellm, tell: Tell) -> None:
+        self._library = library
+        self._tell = tell
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def take(self, request: Mapping[str, Any]) -> None:
+        """A request came in."""
+        number: int = request["id"]
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
+        elif "body" in request:
+            self._tasks[number] = task = asyncio.create_task(self._answer(number, request))
+            task.add_done_callback(lambda _: self._tasks.pop(number))
+
+    async def _answer(self, number: int, request: Mapping[str, Any]) -> None:
+        def grown(text: str) -> None:
+            self._tell({"id": number, "text": text})
+
+        settings = ModelSettings(**request["section"])
+        try:
+            completion, cost = await ask(self._library, settings, request["body"], grown if request["stream"] else None)
+            self._tell({"id": number, "completion": completion, "cost_usd": cost})
+        except ModelFailed as exc:
+            self._tell({"id": number, "failed": fields_of(exc)})
+        except Exception as exc:  # whatever it is, somebody waits for an answer
+            log.exception("litellm failed unexpectedly")
+            trouble = Trouble(f"{type(exc).__name__}: {exc}", kind="provider")
+            self._tell({"id": number, "failed": fields_of(failed(settings, trouble))})
+
+
+def fields_of(failure: ModelFailed) -> dict[str, object]:
+    """What makes the same error again."""
+    return {"message": str(failure).removesuffix(failure.fix).rstrip(), **vars(failure)}
+
+
+class Records(logging.Handler):
+    """Hands log records to the bridge."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell({"log": record.levelno, "text": redact(self.format(record))})
+
+
+if __name__ == "__main__":
+    main()
