@@ -47,6 +47,10 @@ MAX_NAME = 64
 """The longest tool name that OpenAI, Anthropic and Gemini all take."""
 
 
+# Made once: `json.dumps` with other than the default options builds an encoder for every call.
+write_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
     """One tool as the model sees it, with what its server says of it and how the owner wants it confirmed."""
@@ -90,7 +94,7 @@ class ToolResult:
 
 def canonical(value: JSON) -> str:
     """One text per JSON value: keys sorted, no spaces, characters unescaped (the spirit of RFC 8785)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return write_canonical(value)
 
 
 def parse_arguments(text: str) -> dict[str, JSON]:

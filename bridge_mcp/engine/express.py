@@ -123,8 +123,12 @@ class Express:
         hands = self._hands
         (call,) = errand.entry.calls
         now = hands.clock.now()
-        policy = await hands.policies.snapshot(errand.conversation, calls_open=True)
-        step = decide((Logged(0, now, errand.entry),), policy, now)
+        asked = (Logged(0, now, errand.entry),)
+        policy = hands.policies.of(errand.conversation)
+        step = decide(asked, policy, now)
+        if not isinstance(step, Run):
+            policy = await hands.policies.snapshot(errand.conversation, calls_open=True)
+            step = decide(asked, policy, now)
         spec = policy.tools.get(call.tool)
         if not isinstance(step, Run) or spec is None:
             await hands.store.log.intend(errand.conversation, 0, errand.entry)

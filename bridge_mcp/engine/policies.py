@@ -78,7 +78,11 @@ class Policies:
 
     async def snapshot(self, conversation: str, *, calls_open: bool) -> Policy:
         """The policy now. Grants matter only while calls are open, and are looked up only then."""
-        grants: tuple[Grant, ...] = await self._grants.active(self._clock.now()) if calls_open else ()
+        grants = await self._grants.active(self._clock.now()) if calls_open else ()
+        return self.of(conversation, grants, calls_open=calls_open)
+
+    def of(self, conversation: str, grants: tuple[Grant, ...] = (), *, calls_open: bool = True) -> Policy:
+        """The policy now with these grants. Grants only free: what is free with none of them is so with all."""
         return Policy(
             conversation=conversation,
             tools=self.by_name(conversation) if calls_open else {},

@@ -10,6 +10,7 @@ times as long for one. What the session puts around its own requests is put arou
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -108,18 +109,16 @@ def mended(line: bytes) -> object:
 class Pending:
     """One of our own requests, waiting for its answer."""
 
-    __slots__ = ("answer", "done", "progress")
+    __slots__ = ("answer", "progress")
 
     def __init__(self, progress: ToolProgress | None) -> None:
         self.progress = progress
-        self.done = anyio.Event()
-        self.answer: Answered | None = None
+        self.answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
 
     def settle(self, answer: Answered) -> None:
         """Have the answer; the first one counts."""
-        if self.answer is None:
-            self.answer = answer
-            self.done.set()
+        if not self.answer.done():
+            self.answer.set_result(answer)
 
 
 class PipeTransport(ClientTransport):
@@ -168,9 +167,7 @@ class PipeTransport(ClientTransport):
                 begun = True
                 await self.child.write(line)
                 written = True
-            await pending.done.wait()
-            assert pending.answer is not None
-            return pending.answer
+            return await pending.answer
         except PipeBroken as exc:
             return Answered(None, UNSENT, f"the server no longer reads its stdin ({exc})")
         except anyio.get_cancelled_exc_class():

@@ -37,6 +37,8 @@ class Schemas:
         if validator is None:
             return ""
         try:
+            if validator.is_valid(arguments):
+                return ""
             found = best_match(validator.iter_errors(dict(arguments)))  # pyright: ignore[reportUnknownVariableType]
             error = cast("ValidationError | None", found)
         except Unresolvable as exc:

@@ -299,6 +299,9 @@ class Supervisor:
         Raises:
             ToolFailed: there is none to be had now, or not in time.
         """
+        life, link = self._life, self._life.link
+        if link is not None:
+            return life, link
         failures = self._failures
         self._waiting += 1
         self._nudge.set()
