@@ -83,6 +83,8 @@ def pair_app(module: str) -> App:
 def servers_app(module: str) -> App:
     group = App(name="servers", help="The nested tool servers.")
     group.command(f"{module}:list_", name="list", help="The tool servers, and how each is.")
+    group.command(f"{module}:changes", name="changes", help="The tools that are no longer what they were: was and is.")
+    group.command(f"{module}:accept", name="accept", help="Trust a changed tool as it is now.")
     group.command(f"{module}:login", name="login", help="Log in to a tool server by OAuth, in a browser.")
     group.command(f"{module}:import_", name="import", help="Add the servers of another MCP host's settings (JSON).")
     return group

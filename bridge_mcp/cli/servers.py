@@ -1,4 +1,4 @@
-"""Commands for tool servers: list, import, login."""
+"""Commands for tool servers: list, changes, accept, import, login."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
-__all__ = ["import_", "list_", "login"]
+__all__ = ["accept", "changes", "import_", "list_", "login"]
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
@@ -53,6 +53,58 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             )
             if row["error"]:
                 console().print(f"    {visible(str(row['error']))}")
+        return 0
+
+    return with_bridge(common, body)
+
+
+def changes(*, json: Json = False, common: Common = USUAL) -> int:
+    """The tools that are no longer what they were when they were first seen, or last approved. Their calls ask."""
+
+    async def body(assembly: Assembly) -> int:
+        found = await assembly.bridge.list_changes(OWNER)
+        if json:
+            print_json(found)
+            return 0
+        out = console()
+        for change in found:
+            out.print(f"{visible(change.spec.name)}: {change.spec.changed}", style="bold")
+            for what, was, now in (
+                ("says", change.description, change.spec.description),
+                ("takes", change.schema, change.spec.schema),
+            ):
+                if was not in ("", now):
+                    out.print(f"    {what}, was: {visible(was)}")
+                    out.print(f"    {what}, now: {visible(now)}")
+            out.print(f"    bridge-mcp servers accept {visible(change.spec.name)} --digest {change.digest}")
+        out.print(f"{len(found)} tools have changed." if found else "No tool has changed.")
+        return 0
+
+    return with_bridge(common, body)
+
+
+def accept(
+    tool: str,
+    /,
+    *,
+    digest: Annotated[str, Parameter(help="As listed: accept only exactly that.")] = "",
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Trust a changed tool as it is now. Its calls ask again only where the policy says so.
+
+    Parameters
+    ----------
+    tool
+        Its name, as `servers changes` lists it.
+    """
+
+    async def body(assembly: Assembly) -> int:
+        change = await assembly.bridge.accept_change(OWNER, tool, digest=digest)
+        if json:
+            print_json(change)
+        else:
+            console().print(f"{visible(tool)} is accepted as it is now. The engine takes it up within seconds.")
         return 0
 
     return with_bridge(common, body)

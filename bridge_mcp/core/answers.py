@@ -20,6 +20,7 @@ __all__ = [
     "Status",
     "Ticket",
     "TicketKind",
+    "ToolChange",
     "ToolList",
 ]
 
@@ -126,6 +127,18 @@ class ToolList:
 
     tools: tuple[ToolSpec, ...]
     servers: tuple[ServerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChange:
+    """A tool that is no longer what it was when it was first seen, or last approved. `spec.changed` says in what."""
+
+    spec: ToolSpec
+    digest: str
+    """Of the tool as it is now: what accepting it is bound to."""
+    description: str = ""
+    """What it said before, and the JSON schema of what it took; the beginnings of long ones, "" where nobody knows."""
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ __all__ = [
     "ToolSpec",
     "call_digest",
     "canonical",
+    "definition_digest",
     "parse_arguments",
     "tool_name",
     "tool_names",
@@ -118,6 +119,13 @@ def call_digest(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
     `sha256:` and 64 hex digits. Any change of any of them gives another digest.
     """
     parts = canonical([spec.server, spec.tool, spec.schema, spec.description, dict(arguments)])
+    return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def definition_digest(spec: ToolSpec) -> str:
+    """What accepting a changed tool is bound to: all that its server says of it. `sha256:` and 64 hex digits."""
+    hints = [spec.read_only, spec.destructive, spec.idempotent, spec.open_world]
+    parts = canonical([spec.server, spec.tool, spec.schema, spec.description, *hints])
     return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 

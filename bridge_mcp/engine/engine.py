@@ -17,6 +17,7 @@ from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.outbox import OutboxLane
+from bridge_mcp.engine.pins import take_up
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.presence import Presence
 from bridge_mcp.engine.progress import ProgressLane
@@ -177,6 +178,7 @@ class Engine:
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
+            await take_up(self._store.board, self._toolbox)
             told = await self._tell(told)
 
     async def _keep_the_feed_short(self) -> None:

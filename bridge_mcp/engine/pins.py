@@ -1,13 +1,21 @@
-"""The definitions of tools that were seen before, on the store's board: `ports.Pins`."""
+"""The definitions of tools that were seen before, on the store's board: `ports.Pins`, and what owners say of changes.
+
+An owner accepts a change from any process, by a fact on the board; the engine, whose tools they are, takes it up. It is
+bound to the definition that the owner saw, so it says nothing of the next change.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
-from bridge_mcp.core.tools import JSON
-from bridge_mcp.ports import Board
+from bridge_mcp.core.answers import ToolChange
+from bridge_mcp.core.tools import JSON, ToolSpec, definition_digest
+from bridge_mcp.ports import Board, Toolbox
 
-__all__ = ["BoardPins"]
+__all__ = ["BoardPins", "accept", "change_of", "take_up"]
+
+logger = logging.getLogger(__name__)
 
 
 class BoardPins:
@@ -24,3 +32,27 @@ class BoardPins:
     async def keep(self, server: str, pinned: Mapping[str, JSON]) -> None:
         """See `ports.Pins`."""
         await self._board.put(f"pins:{server}", dict(pinned))
+
+
+async def change_of(board: Board, spec: ToolSpec) -> ToolChange:
+    """A tool that has changed, with what is known of how it was."""
+    kept = (await BoardPins(board).load(spec.server)).get("tools")
+    was = kept.get(spec.tool) if isinstance(kept, dict) else None
+    words = was if isinstance(was, dict) else {}
+    return ToolChange(spec, definition_digest(spec), str(words.get("said") or ""), str(words.get("takes") or ""))
+
+
+async def accept(board: Board, change: ToolChange, by: str) -> None:
+    """Have the engine trust a tool as it is in this change."""
+    await board.put(f"accepted:{change.spec.name}", {"digest": change.digest, "by": by})
+
+
+async def take_up(board: Board, toolbox: Toolbox) -> None:
+    """Trust the tools whose change was accepted."""
+    for spec in toolbox.tools():
+        if not spec.changed:
+            continue
+        told = await board.get(f"accepted:{spec.name}")
+        if isinstance(told, dict) and told.get("digest") == definition_digest(spec):
+            await toolbox.accept(spec)
+            logger.info("%s is accepted as it is now, by %s", spec.name, told.get("by"))

@@ -68,7 +68,7 @@ def server(info: ServerInfo) -> ServerShape:
 
 
 def nested_tool(spec: ToolSpec) -> ToolShape:
-    return {
+    shape: ToolShape = {
         "name": spec.name,
         "server": spec.server,
         "tool": spec.tool,
@@ -80,6 +80,9 @@ def nested_tool(spec: ToolSpec) -> ToolShape:
         "open_world": spec.open_world,
         "confirmation": spec.confirmation,
     }
+    if spec.changed:
+        shape["changed"] = spec.changed
+    return shape
 
 
 def channels(found: Iterable[ChannelInfo]) -> ChannelsShape:

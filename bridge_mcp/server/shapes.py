@@ -191,6 +191,8 @@ class ToolShape(TypedDict):
     idempotent: bool
     open_world: bool
     confirmation: str
+    changed: NotRequired[str]
+    """How it differs from what it was when it was trusted."""
 
 
 class PairingShape(TypedDict):

@@ -1,14 +1,15 @@
-"""Letting people in, standing verdicts, chat commands."""
+"""Letting people in, standing verdicts, changed tools, chat commands."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from bridge_mcp.core.answers import ToolChange
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import Event
-from bridge_mcp.engine import commands, control
+from bridge_mcp.engine import board, commands, control, pins
 from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
@@ -70,6 +71,29 @@ class Administration(Desk):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
         body = {"grant": grant, "tool": found.tool, "by": who.name}
         await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), dict(body)))
+
+    async def list_changes(self, who: Principal) -> tuple[ToolChange, ...]:
+        """The tools that are no longer what they were, as the engine last told of them."""
+        who.require("admin")
+        listed = (await board.tools(self.store)).tools
+        return tuple([await pins.change_of(self.store.board, spec) for spec in listed if spec.changed])
+
+    async def accept_change(self, who: Principal, tool: str, *, digest: str = "") -> ToolChange:
+        """Have a tool trusted as it is now: its calls ask again only where the policy says so. The engine takes it up
+        within seconds. With `digest`, only if it still is what was looked at.
+
+        Raises:
+            NotFound: no tool of this name has changed.
+            BadInput: it is another one again.
+        """
+        who.require("admin")
+        found = next((each for each in await self.list_changes(who) if each.spec.name == tool), None)
+        if found is None:
+            raise NotFound(f"No tool '{tool}' has changed.", fix="See: bridge-mcp servers changes")
+        if digest not in ("", found.digest):
+            raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
+        await pins.accept(self.store.board, found, who.name)
+        return found
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""

@@ -20,6 +20,10 @@ from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["Defined", "Pinning"]
 
+SAID, TAKES = 2_000, 8_000
+"""Characters of a description and of a schema that are kept as words, to show what a change was from."""
+IN_WORDS = 200
+"""Tools of one server that are kept in words: a long list does not fill the store."""
 MAX_KEPT = 4000
 """Definitions kept of one server; a list that is never twice the same does not fill the store."""
 
@@ -71,7 +75,8 @@ class Pinning:
         }
         fresh = [tool for tool in tools if tool.name not in known]
         if fresh:
-            known = {**known, **{tool.name: pinned(tool) for tool in fresh}}
+            words = max(0, IN_WORDS - len(known))
+            known = {**known, **{tool.name: pinned(tool, in_words=n < words) for n, tool in enumerate(fresh)}}
             await self._keep(self._pins, known, {tool.name for tool in tools})
 
     async def accept(self, name: str, tool: Defined) -> None:
@@ -102,9 +107,10 @@ class Pinning:
         self._known = known
 
 
-def pinned(tool: Defined) -> JSON:
-    """What is kept of a definition."""
-    return {
+def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
+    """What is kept of a definition; `engine.pins` reads the words."""
+    words: dict[str, JSON] = {"said": tool.description[:SAID], "takes": tool.schema[:TAKES]} if in_words else {}
+    return words | {
         "description": short_hash(tool.description),
         "schema": short_hash(tool.schema),
         "read_only": tool.read_only,
