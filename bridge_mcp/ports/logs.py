@@ -145,8 +145,11 @@ class Feed(Protocol):
         """
         ...
 
-    async def head(self) -> int:
-        """The cursor of the newest event, 0 when there is none yet."""
+    async def head(self, within: frozenset[str] = frozenset()) -> int:
+        """The cursor of the newest event, 0 when there is none yet.
+
+        `within`: of these channels and chats; where all of theirs are forgotten, of the last one that was.
+        """
         ...
 
     async def publish(self, *events: Event) -> None:

@@ -72,8 +72,8 @@ class Outbox(Protocol):
         """Note how many parts of a message went out so far, and what the platform calls them."""
         ...
 
-    async def pending(self) -> int:
-        """How many messages are queued or being sent."""
+    async def pending(self, within: frozenset[str] = frozenset()) -> int:
+        """How many messages (of these channels and chats) are queued or being sent."""
         ...
 
     async def stranded(self) -> tuple[Message, ...]:

@@ -2,7 +2,8 @@
 
 A pump follows the store's feed while somebody is subscribed, and only then. A notice says that something changed, never
 what: whoever missed one reads the resource, or the feed by its cursor. What the feed does not tell of (how channels and
-servers are) is looked at every two seconds.
+servers are) is looked at every two seconds. Clients with the same limits share an audience, which is told only of what
+changed within them: also that something moved elsewhere is nobody's business.
 """
 
 from __future__ import annotations
@@ -32,8 +33,6 @@ __all__ = ["Push"]
 
 logger = logging.getLogger(__name__)
 
-WATCHER = Principal("push", "bridge", frozenset({"read"}))
-
 LOOK_S = 2.0
 """How often to look at what the feed does not tell of."""
 
@@ -43,19 +42,53 @@ SEND_S = 1.0
 PAGE = 500
 
 
+class Audience:
+    """Those subscribers who may see the same places."""
+
+    def __init__(self, who: Principal) -> None:
+        self.eye = Principal("push", "bridge", frozenset({"read"}), who.channels, who.conversations)
+        """As whom the bridge looks for them."""
+        self.bus = InMemorySubscriptionBus()
+        self.streams = ListenHandler(self.bus)
+        self.wanted: Counter[str] = Counter()
+        self._looks: dict[str, object] = {}
+
+    def drop(self, uris: Iterable[str]) -> None:
+        self.wanted.subtract(uris)
+        self.wanted = +self.wanted
+        if not self.wanted:
+            self._looks.clear()
+
+    def touched(self, events: Iterable[Event]) -> list[str]:
+        """The wanted addresses of what these events change, as far as this audience may know of them."""
+        limited = bool(self.eye.within)
+        mine = [e for e in events if not limited or (e.conversation and self.eye.sees(e.conversation))]
+        return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched(e)) if uri in self.wanted]
+
+    async def looked(self, bridge: Bridge) -> list[str]:
+        """Of what the feed does not tell of: the wanted addresses of what is no longer as it was at the last look."""
+        if self.wanted.keys().isdisjoint((CHANNELS, STATUS)):
+            return []
+        status = await bridge.get_status(self.eye)
+        seen = {
+            CHANNELS: render_bridge.channels(status.channels),
+            STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
+        }
+        changed = [uri for uri, value in seen.items() if self._looks.setdefault(uri, value) != value]
+        self._looks.update(seen)
+        return [uri for uri in changed if uri in self.wanted]
+
+
 class Push:
     """The subscriptions of all clients of one server, and the pump that serves them."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._bus = InMemorySubscriptionBus()
-        self._streams = ListenHandler(self._bus)
-        self._sessions: dict[Connection, set[str]] = {}
-        self._wanted: Counter[str] = Counter()
+        self._audiences: dict[frozenset[str], Audience] = {}
+        self._sessions: dict[Connection, tuple[Audience, set[str]]] = {}
         self._starting = asyncio.Lock()
         self._pump: asyncio.Task[None] | None = None
         self._cursor = 0
-        self._looks: dict[str, object] = {}
         self._look_at = 0.0
 
     async def listen(
@@ -71,8 +104,9 @@ class Push:
             who.require("read")
         uris = [uri for uri in asked if visible(who, uri)]
         allowed = params.notifications.model_copy(update={"resource_subscriptions": uris or None})
-        async with self._watching(uris):
-            return await self._streams(ctx, params.model_copy(update={"notifications": allowed}))
+        audience = self._audience(who)
+        async with self._watching(audience, uris):
+            return await audience.streams(ctx, params.model_copy(update={"notifications": allowed}))
 
     async def subscribe(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> None:
         """Tell this client (of the handshake era) of changes until it unsubscribes or leaves.
@@ -88,55 +122,61 @@ class Push:
             )
         connection = connection_of(ctx)
         if connection not in self._sessions:
-            self._sessions[connection] = set()
+            self._sessions[connection] = (self._audience(who), set())
             connection.exit_stack.callback(self._forget, connection)
-        if uri not in self._sessions[connection]:
-            self._sessions[connection].add(uri)
-            await self._want([uri])
+        audience, held = self._sessions[connection]
+        if uri not in held:
+            held.add(uri)
+            await self._want(audience, [uri])
 
     def unsubscribe(self, ctx: ServerRequestContext[Any, Any], uri: str) -> None:
         """Tell this client no longer. Not having subscribed is fine."""
-        held = self._sessions.get(connection_of(ctx), set())
-        if uri in held:
+        audience, held = self._sessions.get(connection_of(ctx), (None, set[str]()))
+        if audience is not None and uri in held:
             held.remove(uri)
-            self._drop([uri])
+            self._drop(audience, [uri])
 
     def close(self) -> None:
         """End every stream in order; their clients learn that it was meant."""
-        self._streams.close()
+        for audience in self._audiences.values():
+            audience.streams.close()
 
     # -- who wants what ---------------------------------------------------------------------------------------
 
+    def _audience(self, who: Principal) -> Audience:
+        """There are as many as there are different limits of clients."""
+        return self._audiences.setdefault(who.within, Audience(who))
+
     @asynccontextmanager
-    async def _watching(self, uris: list[str]) -> AsyncGenerator[None]:
-        await self._want(uris)
+    async def _watching(self, audience: Audience, uris: list[str]) -> AsyncGenerator[None]:
+        await self._want(audience, uris)
         try:
             yield
         finally:
-            self._drop(uris)
+            self._drop(audience, uris)
 
-    async def _want(self, uris: Iterable[str]) -> None:
+    async def _want(self, audience: Audience, uris: Iterable[str]) -> None:
         """Count these, with a pump that misses nothing from now on."""
         async with self._starting:
             if self._pump is None:
                 self._cursor = await self._bridge.store.feed.head()
                 self._pump = asyncio.create_task(self._run(), name="push")
-            self._wanted.update(uris)
+            audience.wanted.update(uris)
             self._stop_if_idle()
 
-    def _drop(self, uris: Iterable[str]) -> None:
-        self._wanted.subtract(uris)
-        self._wanted = +self._wanted
+    def _drop(self, audience: Audience, uris: Iterable[str]) -> None:
+        audience.drop(uris)
         self._stop_if_idle()
 
     def _stop_if_idle(self) -> None:
-        if not self._wanted and self._pump is not None:
+        if self._pump is not None and not any(audience.wanted for audience in self._audiences.values()):
             self._pump.cancel()
             self._pump = None
-            self._looks.clear()
 
     def _forget(self, connection: Connection) -> None:
-        self._drop(self._sessions.pop(connection, set()))
+        audience, held = self._sessions.pop(connection, (None, set[str]()))
+        if audience is not None:
+            self._drop(audience, held)
 
     # -- the pump ---------------------------------------------------------------------------------------------
 
@@ -144,42 +184,33 @@ class Push:
         with closing(self._bridge.store.agenda.watch()) as changes:
             while True:
                 try:
-                    for uri in await self._changed():
-                        await self._publish(uri)
+                    for audience, uri in await self._changed():
+                        await self._publish(audience, uri)
                 except Exception:
                     logger.exception("subscribers were not told of a change; going on")
                 await changes.wait(LOOK_S)
 
-    async def _changed(self) -> list[str]:
-        """The wanted addresses behind which something changed since the last time."""
-        found: dict[str, None] = {}
+    async def _changed(self) -> list[tuple[Audience, str]]:
+        """The wanted addresses behind which something changed since the last time, with those who want them."""
+        listening = [audience for audience in self._audiences.values() if audience.wanted]
+        found: dict[tuple[Audience, str], None] = {}
         while True:
             page = await self._bridge.store.feed.read(self._cursor, PAGE)
             self._cursor = page.cursor
-            for event in page.events:
-                found.update(dict.fromkeys(touched(event)))
+            for audience in listening:
+                found.update(dict.fromkeys((audience, uri) for uri in audience.touched(page.events)))
             if len(page.events) < PAGE:
                 break
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_S
-            found.update(dict.fromkeys(await self._looked()))
-        return [uri for uri in found if uri in self._wanted]
+            for audience in listening:
+                found.update(dict.fromkeys((audience, uri) for uri in await audience.looked(self._bridge)))
+        return list(found)
 
-    async def _looked(self) -> list[str]:
-        """Of what the feed does not tell of: what is no longer as it was at the last look."""
-        status = await self._bridge.get_status(WATCHER)
-        seen = {
-            CHANNELS: render_bridge.channels(status.channels),
-            STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
-        }
-        changed = [uri for uri, value in seen.items() if self._looks.setdefault(uri, value) != value]
-        self._looks.update(seen)
-        return changed
-
-    async def _publish(self, uri: str) -> None:
-        await self._bus.publish(ResourceUpdated(uri=uri))
-        for connection, held in list(self._sessions.items()):
-            if uri not in held:
+    async def _publish(self, audience: Audience, uri: str) -> None:
+        await audience.bus.publish(ResourceUpdated(uri=uri))
+        for connection, (theirs, held) in list(self._sessions.items()):
+            if theirs is not audience or uri not in held:
                 continue
             with anyio.move_on_after(SEND_S) as scope:
                 await connection.send_resource_updated(uri)

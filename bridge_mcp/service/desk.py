@@ -142,7 +142,7 @@ class Desk:
         if after is not None and after < 0:
             raise BadInput(f"A cursor is never {after}.", fix="Use 0 to read from the beginning.")
         if not consumer:
-            return await self.store.feed.head() if after is None else after
+            return await self.store.feed.head(who.within) if after is None else after
         check_text(consumer, "consumer", 100)
         if after is not None:
             await self.store.feed.read(after, 1)

@@ -21,7 +21,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.spending import day_of
+from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.core.views import Approval, Message
 from bridge_mcp.engine import board, control, tickets, verdicts
 from bridge_mcp.engine.addresses import (
@@ -44,12 +44,11 @@ class Reading(Desk):
         """The channels `who` may see, in the order of the config."""
         who.require("read")
         told = await board.channels(self.store)
-        day = day_of(self._clock.now())
-        today = dict(zip(self.traits, await self.store.spending.on(day, *self.traits), strict=True))
+        seen = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
+        today = [await self._today(self._within(who, name)) for name in seen]
         return tuple(
-            replace(board.channel_info(traits, self._channel_rules(name), told.get(name)), today=today[name])
-            for name, traits in self.traits.items()
-            if who.sees_channel(name)
+            replace(board.channel_info(traits, self._channel_rules(name), told.get(name)), today=taken)
+            for (name, traits), taken in zip(seen.items(), today, strict=True)
         )
 
     async def list_conversations(
@@ -109,7 +108,7 @@ class Reading(Desk):
         wanted = event_types(types)
         if conversation:
             self._address(who, conversation)
-        after = await self._cursor(who, after, consumer)
+        after = stands_at = await self._cursor(who, after, consumer)
         with closing(self.store.agenda.watch()) as changes:
             deadline = self._clock.now() + bounded_wait(timeout_s)
             while True:
@@ -122,7 +121,7 @@ class Reading(Desk):
                 )
                 left = deadline - self._clock.now()
                 if page.events or page.gap or left <= 0:
-                    return page
+                    return seen_by(who, page, stands_at)
                 after = page.cursor
                 await changes.wait(left)
 
@@ -159,7 +158,7 @@ class Reading(Desk):
         return await board.tools(self.store)
 
     async def get_status(self, who: Principal) -> Status:
-        """How the bridge is, and what is wrong with it."""
+        """How the bridge is, and what is wrong with it; to whoever is limited, as far as their limits."""
         who.require("read")
         told, lives = await board.engine(self.store), self._engine_lives()
         engine = told if lives else None
@@ -174,18 +173,23 @@ class Reading(Desk):
             channels=channels,
             servers=listed.servers,
             waiting_approvals=len(waiting),
-            queued_messages=await self.store.outbox.pending(),
-            event_cursor=await self.store.feed.head(),
-            today=(await self.store.spending.on(day_of(self._clock.now()), ""))[0],
+            queued_messages=await self.store.outbox.pending(who.within),
+            event_cursor=await self.store.feed.head(who.within),
+            today=await self._today(who.within),
             warnings=board.warnings(
                 told,
                 lives,
                 channels,
                 listed.servers,
                 await board.models(self.store),
-                await board.complaints(self.store),
+                {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
             ),
         )
+
+    async def _today(self, within: frozenset[str]) -> Spent:
+        """What models took since 00:00 UTC, in these channels and chats, or in all."""
+        day = day_of(self._clock.now())
+        return sum(await self.store.spending.on(day, *(within or {""})), Spent())
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
         """How one conversation is: responder, what it waits for, and what it has cost."""
@@ -201,3 +205,11 @@ class Reading(Desk):
         if not log and after < 0:
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log
+
+
+def seen_by(who: Principal, page: EventPage, after: int) -> EventPage:
+    """A page as `who` may know it: where a limited reader stands tells nothing of what happened elsewhere."""
+    if not who.within:
+        return page
+    last = page.events[-1].cursor if page.events else after
+    return replace(page, cursor=max(last, page.first_available - 1) if page.gap else last)

@@ -105,16 +105,39 @@ async def test_a_client_of_2026_listens(kind: str, address: str, tmp_path: Path)
             assert told == {ResourceUpdated(uri=ENCODED), ResourceUpdated(uri="bridge://status")}
 
 
-async def test_nobody_is_told_of_what_lies_beyond_its_channels(address: str) -> None:
-    family = "bridge://conversations/family/42"
+FAMILY = "bridge://conversations/family/42"
+LISTS = ["bridge://status", "bridge://approvals", "bridge://channels"]
+
+
+async def elsewhere(writer: Client) -> None:
+    """Things happen on a channel, all of them beyond the limits of `READER`."""
+    waiting = await deletion(writer, "family/42", "private.txt")
+    await answer(writer, "send_message", conversation="family/42", text="private")
+    await answer(writer, "reject_call", approval_id=waiting["id"])
+    await answer(writer, "pair_chat", channel="family", chat="43")
+    await answer(writer, "unpair_chat", channel="family", chat="43")
+
+
+async def test_nobody_is_told_that_something_moved_beyond_its_limits(address: str) -> None:
+    """Not even by a list that everybody may watch: the first notice is of what happened inside."""
     async with over_http("2026-07-28", address, READER) as client, over_http("2025-11-25", address, ALL) as writer:
-        async with asyncio.timeout(WAIT_S), client.listen(resource_subscriptions=[family, CHAT_URI]) as events:
-            await answer(writer, "send_message", conversation="family/42", text="private")
+        async with asyncio.timeout(WAIT_S), client.listen(resource_subscriptions=[*LISTS, FAMILY, CHAT_URI]) as events:
+            await elsewhere(writer)
             await answer(writer, "send_message", conversation=CHAT, text="public")
-            assert await anext(aiter(events)) == ResourceUpdated(uri=CHAT_URI)
-    async with over_http("2025-11-25", address, READER) as client:
+            told = [await anext(aiter(events)), await anext(aiter(events))]
+            assert told == [ResourceUpdated(uri=CHAT_URI), ResourceUpdated(uri="bridge://status")]
+    notices = Notices()
+    async with (
+        over_http("2025-11-25", address, READER, message_handler=notices) as client,
+        over_http("2025-11-25", address, ALL) as writer,
+    ):
         with pytest.raises(MCPError, match="There is no resource"):
-            await client.subscribe_resource(family)
+            await client.subscribe_resource(FAMILY)
+        for uri in (*LISTS, CHAT_URI):
+            await client.subscribe_resource(uri)
+        await elsewhere(writer)
+        await answer(writer, "send_message", conversation=CHAT, text="public")
+        assert [await notices.next(), await notices.next()] == [CHAT_URI, "bridge://status"]
 
 
 async def test_reading_needs_its_scope(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.server.lowlevel import Server
 
+from bridge_mcp.core.entries import Posted, Sender
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.ports import Pairing
@@ -141,6 +142,39 @@ async def test_a_limited_client_can_neither_see_nor_touch_what_is_elsewhere(
                 await answer(client, "reject_call", approval_id=waiting[here])
         left = {each.id for each in await bridge.list_approvals(OWNER)}
         assert left == {waiting[each] for each in outside}, "nothing elsewhere was touched"
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+async def test_a_limited_client_cannot_tell_that_something_happens_elsewhere(tmp_path: Path, limit: str) -> None:
+    """Counters and cursors stand still for it, and move again with what it may see."""
+    here, there = ("local/main", "family/42") if limit == "channels" else ("family/42", "local/main")
+    async with running(tmp_path) as bridge:
+        _, token = await bridge.add_client(OWNER, "limited", scopes=["read", "send"], **{limit: LIMITED[limit]})
+        async with serving(bridge) as address, over_http("2026-07-28", address, token) as client:
+
+            async def seen() -> dict[str, Any]:
+                status = await answer(client, "get_status")
+                page = await answer(client, "wait_for_events", consumer="me", timeout_s=0)
+                fresh = await answer(client, "wait_for_events", timeout_s=0)
+                return {**status, "page": page, "fresh": fresh, **await answer(client, "list_channels")}
+
+            await answer(client, "send_message", conversation=here, text="the first")
+            before = await seen()
+            turn = await bridge.run_turn(OWNER, there, "delete it", wait_s=10)
+            await bridge.store.log.record("family/43", Posted("queued", Sender("owner"), "k"))
+            await bridge.reject_call(OWNER, turn.approvals[0])
+            await bridge.wait_for(OWNER, turn.id, timeout_s=10)
+            await bridge.pair_chat(OWNER, channel="family", chat="44")
+            after = await seen()
+            assert after == before
+            assert after["event_cursor"] < await bridge.store.feed.head()
+            with pytest.raises(AssertionError, match="lies in the future") as caught:
+                await answer(client, "wait_for_events", after=10**9, timeout_s=0)
+            assert str(await bridge.store.feed.head()) not in str(caught.value).replace(str(10**9), "")
+            sent = await answer(client, "send_message", conversation=here, text="the second")
+            page = await answer(client, "wait_for_events", after=before["event_cursor"], timeout_s=0)
+            assert page["events"][0]["body"]["message"] == sent["message"]
+            assert page["cursor"] == page["events"][-1]["cursor"]
 
 
 async def check_lists(client: Client, inside: list[str], approvals: set[str]) -> None:

@@ -16,7 +16,7 @@ PENDING = "SCAN messages USING COVERING INDEX messages_pending"
 MAY_SCAN = {
     # What is small: one row, or few.
     "outbox_due": {PENDING, "SCAN first"},
-    "pending": {PENDING},
+    "pending": {PENDING.replace("messages", "m", 1)},
     "stranded": {PENDING},
     "span": {"SCAN sqlite_sequence"},
     "unindexed": {"SCAN indexed"},
@@ -28,6 +28,8 @@ MAY_SCAN = {
     # What is limited: the first rows of an index, and the rows that were found so.
     "due": {"SCAN conversations USING INDEX conversations_due_now"},
     "channels": {"SCAN step"},
+    # What begins at the newest, and ends with the first that fits; in a thread beside.
+    "newest_within": {"SCAN e"},
     # What asks for everything.
     "pairings": {"SCAN pairings"},
     "approvals_all": {"SCAN a"},

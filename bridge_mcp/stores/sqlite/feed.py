@@ -46,8 +46,16 @@ class SqliteFeed:
         looked_at = head - after if types or conversation or within else min(head - after, limit)
         return read(self._reader) if looked_at <= LONG else await self._readers.run(read)
 
-    async def head(self) -> int:
-        return span(self._reader)[0]
+    async def head(self, within: frozenset[str] = frozenset()) -> int:
+        if not within:
+            return span(self._reader)[0]
+
+        def read(session: Session) -> int:
+            with session.snapshot():
+                _, first = span(session)
+                return max(session.value("newest_within", within=dump(sorted(within))) or 0, first - 1)
+
+        return await self._readers.run(read)
 
     async def publish(self, *events: Event) -> None:
         rows = [
@@ -99,7 +107,7 @@ def check(cursor: int, head: int) -> None:
     """
     if cursor > head:
         raise BadInput(
-            f"The cursor {cursor} lies in the future; the newest event has {head}.",
+            f"The cursor {cursor} lies in the future.",
             fix="Use a cursor as a page of events gave it, or 0 to begin anew.",
         )
 

@@ -43,8 +43,8 @@ class SqliteOutbox:
 
         await self._writer.do(work, frozenset((conversation,)))
 
-    async def pending(self) -> int:
-        return int(self._reader.value("pending"))
+    async def pending(self, within: frozenset[str] = frozenset()) -> int:
+        return int(self._reader.value("pending", within=dump(sorted(within))))
 
     async def stranded(self) -> tuple[Message, ...]:
         return tuple([message_of(row) for row in self._reader.rows("stranded")])

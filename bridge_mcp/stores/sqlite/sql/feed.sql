@@ -4,6 +4,19 @@ SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
     (SELECT min(cursor) FROM events);
 
+-- name: newest_within(within)$
+-- The newest event of these channels and chats.
+SELECT e.cursor
+FROM events AS e
+WHERE (
+        substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') + instr(substr(e.conversation, instr(e.conversation || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR e.conversation IN (SELECT value FROM json_each(:within))
+    )
+ORDER BY e.cursor DESC
+LIMIT 1;
+
 -- name: events(after, upto, limit)
 SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
 FROM events AS e

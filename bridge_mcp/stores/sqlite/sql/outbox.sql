@@ -33,8 +33,19 @@ UPDATE messages
 SET parts = :parts, platform_ids = :platform_ids
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'sending';
 
--- name: pending()$
-SELECT count(*) FROM messages WHERE status IN ('queued', 'sending');
+-- name: pending(within)$
+-- `within` is a JSON list of channels and chats; '[]' stands for all.
+SELECT count(*)
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+WHERE m.status IN ('queued', 'sending')
+    AND (
+        :within = '[]'
+        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR c.name IN (SELECT value FROM json_each(:within))
+    );
 
 -- name: stranded()
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
