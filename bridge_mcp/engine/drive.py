@@ -78,6 +78,8 @@ class Drive:
     def __init__(self, conversation: str, hands: Hands) -> None:
         self.conversation = conversation
         self.signal = Signal()
+        self.until: float | None = None
+        """When there will be something to do though nothing comes in, as the last look told."""
         self._hands = hands
         self._calls: dict[str, anyio.CancelScope] = {}
         self._model: tuple[int, anyio.CancelScope] | None = None
@@ -93,6 +95,7 @@ class Drive:
 
     async def _advance(self, effects: anyio.abc.TaskGroup) -> bool:
         """One step; False when there is no next one for now."""
+        self.signal.clear()  # whatever comes in from here on is looked at in the next step, if not in this one
         entries = self._hands.policies.channel(self.conversation).history_limit * ENTRIES_PER_MESSAGE
         log = await self._hands.tails.get(self.conversation, entries)
         if not log:
@@ -132,7 +135,7 @@ class Drive:
 
     async def _rest(self, log: Log, step: Idle | Wait) -> bool:
         """Stop driving, or wait for what is in flight."""
-        until = step.until if isinstance(step, Wait) else None
+        self.until = until = step.until if isinstance(step, Wait) else None
         if self._calls or self._model is not None:
             await self.signal.wait(None if until is None else max(0.0, until - self._hands.clock.now()))
             return True

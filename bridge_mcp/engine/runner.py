@@ -33,6 +33,8 @@ class Runner:
         self._drives: dict[str, Drive] = {}
         self._paused: dict[str, tuple[float, float]] = {}
         """Until when, and how long that pause is."""
+        self._crowded = False
+        """Whether the last search for due conversations may have left some for want of room."""
         self._wake = Signal()
         self._tasks: anyio.abc.TaskGroup | None = None
 
@@ -51,6 +53,8 @@ class Runner:
     def leave(self, drive: Drive) -> None:
         """Give a conversation back in which nothing is left to do."""
         del self._drives[drive.conversation]
+        if self._crowded:
+            self._wake.set()
 
     def start(self, work: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
         """Begin something beside the drives, which ends with them."""
@@ -81,7 +85,8 @@ class Runner:
 
     async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:
         free = self._max_turns - len(self._drives)
-        if free <= 0:
+        self._crowded = free <= 0
+        if self._crowded:
             return
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
@@ -89,6 +94,7 @@ class Runner:
             if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > now:
                 continue
             if len(self._drives) >= self._max_turns:
+                self._crowded = True
                 return
             drive = self._drives[conversation] = Drive(conversation, self._hands)
             tasks.start_soon(self.drive, drive)
@@ -109,7 +115,10 @@ class Runner:
             del self._drives[drive.conversation]
             if self._presence is not None:
                 self._presence.end(drive.conversation)
-            self._wake.set()
+            # Nobody else tells of what waits for room, came in since the last look, or is due at a time.
+            later = drive.until is not None or drive.conversation in self._paused
+            if self._crowded or drive.signal.given or later:
+                self._wake.set()
 
     async def _pause(self, now: float) -> float | None:
         """How long nothing can become due by itself; None for ever."""

@@ -13,8 +13,18 @@ class Signal:
     def __init__(self) -> None:
         self._event = anyio.Event()
 
+    @property
+    def given(self) -> bool:
+        """Whether it was set, and not heard yet."""
+        return self._event.is_set()
+
     def set(self) -> None:
         self._event.set()
+
+    def clear(self) -> None:
+        """Take it as heard."""
+        if self._event.is_set():
+            self._event = anyio.Event()
 
     async def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it was set since the last wait; False when `timeout_s` ran out first."""

@@ -13,14 +13,37 @@ import re
 from dataclasses import dataclass, replace
 
 from bridge_mcp.core.answers import Ticket, TicketKind
-from bridge_mcp.core.entries import Asked, Cleared, Finished, Heard, Judged, Log, Posted, Replied, Stopped, approval_id
+from bridge_mcp.core.entries import (
+    Asked,
+    Cleared,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Logged,
+    Posted,
+    Replied,
+    Stopped,
+    approval_id,
+)
 from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
-__all__ = ["CANCELLED", "call", "call_conversation", "is_call_of", "look", "look_at_call", "parse", "question", "turn"]
+__all__ = [
+    "CANCELLED",
+    "Watched",
+    "call",
+    "call_conversation",
+    "is_call_of",
+    "look",
+    "look_at_call",
+    "parse",
+    "question",
+    "turn",
+]
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
 
@@ -94,20 +117,36 @@ async def look(store: Store, ticket: str, now: float) -> Ticket:
     Raises:
         NotFound: it points nowhere.
     """
-    parsed = parse(ticket)
-    if parsed.kind == "approval":
-        return await look_at_approval(store, ticket)
-    log = await store.log.load(parsed.conversation, parsed.seq - 1)
-    if not log:
-        raise NotFound(f"The ticket '{ticket}' points nowhere.", fix="Tickets come from run_turn, ask_user, call_tool.")
-    match parsed.kind:
-        case "turn":
-            found = look_at_turn(log, ticket, parsed)
-        case "question":
-            found = look_at_question(log, ticket, parsed, now)
-        case _:
-            found = look_at_call(log, ticket, parsed.conversation)
-    return replace(found, since=log[0].at, changed=log[-1].at)
+    return await Watched(store, ticket).look(now)
+
+
+class Watched:
+    """A ticket that is looked at more than once: each look reads only what is new."""
+
+    def __init__(self, store: Store, ticket: str) -> None:
+        self.ticket = ticket
+        self._store = store
+        self._parsed = parse(ticket)
+        self._log: list[Logged] = []
+
+    async def look(self, now: float) -> Ticket:
+        """How it stands. Raises as `look`."""
+        ticket, parsed, log = self.ticket, self._parsed, self._log
+        if parsed.kind == "approval":
+            return await look_at_approval(self._store, ticket)
+        log += await self._store.log.load(parsed.conversation, log[-1].seq if log else parsed.seq - 1)
+        if not log:
+            raise NotFound(
+                f"The ticket '{ticket}' points nowhere.", fix="Tickets come from run_turn, ask_user, call_tool."
+            )
+        match parsed.kind:
+            case "turn":
+                found = look_at_turn(log, ticket, parsed)
+            case "question":
+                found = look_at_question(log, ticket, parsed, now)
+            case _:
+                return look_at_call(log, ticket, parsed.conversation)
+        return dated(found, log)
 
 
 async def look_at_approval(store: Store, ticket: str) -> Ticket:
@@ -162,6 +201,14 @@ def look_at_question(log: Log, ticket: str, parsed: Parsed, now: float) -> Ticke
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
     """How the ticket of a client's call stands, by the whole log of its conversation."""
+    return dated(of_call(log, ticket, conversation), log)
+
+
+def dated(ticket: Ticket, log: Log) -> Ticket:
+    return replace(ticket, since=log[0].at, changed=log[-1].at)
+
+
+def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
     for logged in log:
         match logged.entry:
             case Finished() as e:

@@ -157,10 +157,11 @@ class Desk:
         `progress` is told how far the calls of its conversation are, as the engine publishes it.
         """
         cursor = await self.store.feed.head() if progress is not None else 0
+        watched = tickets.Watched(self.store, ticket)
         with closing(self.store.agenda.watch()) as changes:
             deadline = self._clock.now() + bounded_wait(wait_s)
             while True:
-                found = await tickets.look(self.store, ticket, self._clock.now())
+                found = await watched.look(self._clock.now())
                 left = deadline - self._clock.now()
                 if found.state == "done" or left <= 0 or (found.approvals and not for_people):
                     return found

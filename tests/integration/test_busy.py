@@ -88,7 +88,7 @@ async def test_a_client_that_cancels_its_turn_stops_it(tmp_path: Path, server: O
         await came(server, requests=before[0] + 1)
         assert await it.bridge.cancel_turn(HOST, ticket.id)
         await came(server, hung_up=before[1] + 1)
-        assert (await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)).outcome == "stopped"
+        assert (await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)).outcome == "cancelled"
         assert [(e.reason, e.by) for e in await stops(it)] == [("its caller cancelled it", "host")]
         assert not await it.bridge.cancel_turn(HOST, ticket.id), "it is over"
 

@@ -28,6 +28,10 @@ class SqliteLog:
         self._delivered = delivered_by_commit
 
     async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
+        if limit is None:
+            found = self._reader.rows("load_after", name=conversation, after=after, most=LONG + 1)
+            if len(found) <= LONG:
+                return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
         row = self._reader.row("head", name=conversation)
         if row is None:
             return ()

@@ -8,6 +8,11 @@ WHERE name = :name;
 -- name: head(name)^
 SELECT id, head FROM conversations WHERE name = :name;
 
+-- name: load_after(name, after, most)
+SELECT seq, at, body FROM log
+WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq > :after
+ORDER BY seq LIMIT :most;
+
 -- name: load(id, first, head)
 SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
 
