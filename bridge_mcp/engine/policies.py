@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.spending import day_of, over, scopes
+from bridge_mcp.core.tokens import tools_tokens
 from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.engine.system_prompts import SystemPrompts
@@ -24,6 +25,8 @@ class Offered:
     """The toolbox's, of which they were chosen: the same tuple as long as nothing changed."""
     tools: tuple[ToolSpec, ...]
     by_name: Mapping[str, ToolSpec]
+    tokens: int
+    """What they take of a request, by estimate."""
 
 
 class Policies:
@@ -55,6 +58,10 @@ class Policies:
         """The same by their names."""
         return self._of(conversation).by_name
 
+    def tools_tokens(self, conversation: str) -> int:
+        """What they take of a request, by estimate."""
+        return self._of(conversation).tokens
+
     def _of(self, conversation: str) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
         now, channel = self._toolbox.tools(), conversation.partition("/")[0]
@@ -65,7 +72,9 @@ class Policies:
             found = tuple(s for s in now if s.server != BRIDGE and (allowed is None or s.server in allowed))
             own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name == READ_RESULT))
             tools = (*found, *own) if (found or wanted) and channel != CALLS else found
-            offered = self._offered[channel] = Offered(now, tools, {spec.name: spec for spec in tools})
+            offered = self._offered[channel] = Offered(
+                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools)
+            )
         return offered
 
     async def spent(self, conversation: str) -> str:

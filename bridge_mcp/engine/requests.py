@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bridge_mcp.core.entries import Log
 from bridge_mcp.core.summary import summary_request
-from bridge_mcp.core.tokens import AROUND, calibration, ceiling, tokens_of, tools_tokens
+from bridge_mcp.core.tokens import AROUND, calibration, ceiling, tokens_of
 from bridge_mcp.core.transcript import ChatMessage, Past, message_tokens, past
 from bridge_mcp.core.window import Window, fit
 from bridge_mcp.engine.policies import Policies
@@ -46,7 +46,7 @@ class Requests:
         system = self._policies.prompts.text(rules)
         seen = past(log, upto=upto, result_chars=window.shown_chars, image_turns=window.image_turns)
         budget = min(window.room / calibration(log), ceiling(log))
-        fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens(tools)
+        fixed = (tokens_of(system) + AROUND if system else 0) + self._policies.tools_tokens(conversation)
         fitted = fit(seen, window, max(budget - fixed, LEAST_ROOM))
         head = (ChatMessage("system", system),) if system else ()
         request = ModelRequest(rules.model, (*head, *fitted.messages), tools, conversation)

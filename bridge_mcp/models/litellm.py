@@ -20,7 +20,7 @@ from bridge_mcp.models.knowledge import Known, look_up, read_map
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.patience import Patience
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.wire import chat_body, checked_params, read_completion
+from bridge_mcp.models.wire import Offer, chat_body, checked_params, read_completion
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 __all__ = ["LitellmModel"]
@@ -39,6 +39,7 @@ class LitellmModel:
         self.settings = settings
         self._params = checked_params(settings)
         self._process = process
+        self._offer = Offer()
         self._known: Known | None = None
         self._looking = anyio.Lock()
 
@@ -63,6 +64,8 @@ class LitellmModel:
         """One call. See `ports.Model`."""
         await self._process.ready()
         body = chat_body(self.settings.model, request, self._params, shown)
+        if request.tools:
+            body["tools"] = self._offer.listed(request.tools)
         body["messages"] = cast("JSON", user_first(cast("list[dict[str, JSON]]", body["messages"])))
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
         began = time.perf_counter()

@@ -13,13 +13,13 @@ import io
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
 from bridge_mcp.models.failures import Trouble, failed, trouble_of
 from bridge_mcp.models.files import Shown
@@ -27,7 +27,7 @@ from bridge_mcp.models.knowledge import Known
 from bridge_mcp.models.patience import Patience
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import chat_body, checked_params, mapping, read_completion, reported
+from bridge_mcp.models.wire import Offer, chat_body, checked_params, mapping, read_completion, reported
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class OpenAIModel:
         self._model = settings.model.removeprefix("openai/")
         self._connection: tuple[Endpoint, ClientSession] | None = None
         self._connecting = anyio.Lock()
+        self._offer = Offer()
         self._way = len(STREAMS) - 1 if settings.stream is False else 0
 
     async def warm(self) -> None:
@@ -87,7 +88,7 @@ class OpenAIModel:
         body = chat_body(self._model, request, self._params, shown)
         began = time.perf_counter()
         with Patience(self.settings) as patience:
-            told = await self._ask(endpoint, session, body, patience, on_text)
+            told = await self._ask(endpoint, session, body, request.tools, patience, on_text)
             latency_s = time.perf_counter() - began
             return read_completion(self.settings, told, latency_s=latency_s, prices=endpoint.known.prices)
         raise patience.spent()
@@ -105,6 +106,7 @@ class OpenAIModel:
         endpoint: Endpoint,
         session: ClientSession,
         body: Mapping[str, JSON],
+        tools: Sequence[ToolSpec],
         patience: Patience,
         on_text: OnText | None,
     ) -> object:
@@ -115,7 +117,7 @@ class OpenAIModel:
             way = self._way
             if streams := bool(STREAMS[way]):
                 patience.listen()
-            data = io.BytesIO(json.dumps({**body, **STREAMS[way]}).encode())
+            data = io.BytesIO(self._offer.with_tools({**body, **STREAMS[way]}, tools).encode())
             try:
                 async with session.post(endpoint.url, data=data) as response:
                     if response.status < 400:

@@ -23,7 +23,7 @@ from bridge_mcp.models.prices import Prices
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest
 
-__all__ = ["chat_body", "chat_messages", "chat_tools", "checked_params", "read_completion", "reported"]
+__all__ = ["Offer", "chat_body", "chat_messages", "chat_tools", "checked_params", "read_completion", "reported"]
 
 RESERVED = frozenset(
     {"model", "messages", "tools", "stream", "stream_options", "n", "api_key", "base_url", "timeout", "fallbacks"}
@@ -33,6 +33,9 @@ RESERVED = frozenset(
 
 USUAL_TIERS = (None, "auto", "default", "standard")
 """The service tiers whose prices are the listed ones."""
+
+OFFERS = 16
+"""Sets of tools that are kept as they were written: about as many as channels differ in theirs."""
 
 EMPTY = "(a message without text)"
 NOTHING: Mapping[str, Shown] = {}
@@ -56,12 +59,9 @@ def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
 def chat_body(
     model: str, request: ModelRequest, params: Mapping[str, JSON], shown: Mapping[str, Shown] | None = None
 ) -> dict[str, JSON]:
-    """The body of a chat completion request, made anew: whoever gets it may change it."""
+    """The body of a chat completion request, made anew: whoever gets it may change it. Its tools are an `Offer`'s."""
     messages = chat_messages(request.messages, shown or NOTHING)
-    body: dict[str, JSON] = {**params, "model": model, "messages": cast("JSON", messages)}
-    if request.tools:
-        body["tools"] = cast("JSON", chat_tools(request.tools))
-    return body
+    return {**params, "model": model, "messages": cast("JSON", messages)}
 
 
 def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -> list[dict[str, JSON]]:
@@ -133,6 +133,32 @@ def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
         function: dict[str, JSON] = {"name": spec.name, "description": spec.description, "parameters": parameters}
         out.append({"type": "function", "function": function})
     return out
+
+
+class Offer:
+    """Tools in the chat format, written once for as long as they are the same tuple: a hundred of them are felt."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]] = {}
+        """By the tuple's address, which no other one has while this one is kept."""
+
+    def listed(self, tools: Sequence[ToolSpec]) -> JSON:
+        """The list, shared: nobody may change it."""
+        return cast("JSON", self._of(tools)[1])
+
+    def with_tools(self, body: Mapping[str, JSON], tools: Sequence[ToolSpec]) -> str:
+        """The text of a body, which holds something, together with these tools, if there are any."""
+        text = json.dumps(body)
+        return f'{text[:-1]}, "tools": {self._of(tools)[2]}}}' if tools else text
+
+    def _of(self, tools: Sequence[ToolSpec]) -> tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]:
+        found = self._known.get(id(tools))
+        if found is None:
+            if len(self._known) >= OFFERS:
+                self._known.clear()
+            listed = chat_tools(tools)
+            found = self._known[id(tools)] = (tools, listed, json.dumps(listed))
+        return found
 
 
 def read_completion(

@@ -43,6 +43,7 @@ ROWS = {
         "list_conversations with a query": 5,
     },
     "gate": {"1 at once": 9, "32 at once": 9},
+    "tools on offer": {"scripted": 5, "chat completions": 5},
     "telegram": {
         "arrival to sendMessage, p50": 1,
         "arrival to sendMessage, p99": 1,
