@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.entries import Attachment, Responder
+from bridge_mcp.core.records import CallRecord
 from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
@@ -58,6 +59,8 @@ class MessagePage:
     conversation: str
     messages: tuple[Message, ...]
     before: str = ""
+    calls: tuple[CallRecord, ...] | None = None
+    """The tool calls in the same stretch, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

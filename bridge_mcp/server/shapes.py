@@ -236,10 +236,36 @@ class MessagesShape(TypedDict):
     messages: list[MessageShape]
 
 
+class CallShape(TypedDict):
+    id: str
+    tool: str
+    arguments: JSON
+    at: str | None
+    requested_by: str
+    approval: NotRequired[str]
+    reason: NotRequired[str]
+    votes: NotRequired[list[str]]
+    verdict: NotRequired[str]
+    decided_by: NotRequired[str]
+    decided_via: NotRequired[str]
+    decided_at: NotRequired[str | None]
+    note: NotRequired[str]
+    cleared_by: NotRequired[str]
+    started_at: NotRequired[str | None]
+    ran_with: NotRequired[JSON]
+    """Where these are not the arguments that were asked for."""
+    outcome: NotRequired[str]
+    result: NotRequired[str]
+    result_chars: NotRequired[int]
+    """Of the whole result, where only its beginning is here."""
+    finished_at: NotRequired[str | None]
+
+
 class MessagePageShape(TypedDict):
     conversation: str
     messages: list[MessageShape]
     before: str
+    calls: NotRequired[list[CallShape]]
 
 
 class EventPageShape(TypedDict):

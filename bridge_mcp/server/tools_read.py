@@ -5,7 +5,7 @@ The annotations of this module's functions are read at run time, as each tool's 
 
 from typing import Annotated, Literal
 
-from bridge_mcp.server import files, render, render_bridge, shapes
+from bridge_mcp.server import files, render, render_bridge, render_calls, shapes
 from bridge_mcp.server.params import AtMost, Between
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall, tool
 
@@ -40,9 +40,14 @@ async def read_messages(
     conversation: str,
     before: Annotated[str, "A message id: read what is older"] = "",
     limit: Annotated[int, Between(1, 200)] = 50,
+    calls: Annotated[bool, "Also the tool calls: who asked and decided, what ran, what came back"] = False,
 ) -> shapes.MessagePageShape:
     """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
-    return render.message_page(await call.bridge.read_messages(call.who, conversation, before=before, limit=limit))
+    found = await call.bridge.read_messages(call.who, conversation, before=before, limit=limit, calls=calls)
+    page = render.message_page(found)
+    if found.calls is not None:
+        page["calls"] = render_calls.calls(found.calls)
+    return page
 
 
 @tool("read", read_only=True)

@@ -21,10 +21,12 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.records import calls_of
 from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.core.views import Approval, Message
 from bridge_mcp.engine import board, control, tickets, verdicts
 from bridge_mcp.engine.addresses import (
+    CALLS,
     check_text,
     parse_message,
 )
@@ -62,11 +64,18 @@ class Reading(Desk):
         return ConversationPage(found, following)
 
     async def read_messages(
-        self, who: Principal, conversation: str, *, before: str = "", limit: int = 50
+        self, who: Principal, conversation: str, *, before: str = "", limit: int = 50, calls: bool = False
     ) -> MessagePage:
-        """The last `limit` (1 to 200) messages before the message `before`, oldest first."""
+        """The last `limit` (1 to 200) messages before the message `before`, oldest first.
+
+        With `calls`, also the tool calls in the same stretch of the log; then the conversation may be that of a call
+        of one's own (`calls/…`), which holds no messages.
+        """
         who.require("read")
-        await self._known(who, conversation)
+        if calls and conversation.startswith(f"{CALLS}/"):
+            self._address(who, conversation, calls=True)
+        else:
+            await self._known(who, conversation)
         bound = None
         if before:
             of, bound = parse_message(before)
@@ -74,7 +83,12 @@ class Reading(Desk):
                 raise BadInput(f"'{before}' is no message of {conversation}.", fix="Pass an id from read_messages.")
         limit = bounded("limit", limit, 200)
         found = await self.store.history.messages(conversation, before=bound, limit=limit)
-        return MessagePage(conversation, found, found[0].id if len(found) == limit else "")
+        earlier = len(found) == limit
+        records = None
+        if calls:
+            log = await self.store.log.load(conversation, found[0].seq - 1 if earlier else -1)
+            records = calls_of(conversation, log, bound)
+        return MessagePage(conversation, found, found[0].id if earlier else "", records)
 
     async def search_messages(
         self, who: Principal, query: str, *, conversation: str = "", limit: int = 20

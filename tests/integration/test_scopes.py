@@ -201,6 +201,7 @@ async def check_outside(client: Client, there: str, approval: str) -> None:
     channel, _, chat = there.partition("/")
     tries: list[tuple[str, dict[str, Any]]] = [
         ("read_messages", {"conversation": there}),
+        ("read_messages", {"conversation": there, "calls": True}),
         ("search_messages", {"query": "secret", "conversation": there}),
         ("wait_for_events", {"conversation": there, "after": 0, "timeout_s": 0}),
         ("list_approvals", {"conversation": there}),

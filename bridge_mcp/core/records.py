@@ -1,0 +1,99 @@
+"""The tool calls of a log as records: who asked, what exactly, who decided by which path, what ran, what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Call,
+    Finished,
+    Judged,
+    Log,
+    Replied,
+    Requested,
+    Started,
+    Voted,
+    approval_id,
+)
+
+__all__ = ["CallRecord", "calls_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call so far. Times are epoch seconds, 0 for what has not happened; texts are empty for it."""
+
+    id: str
+    tool: str
+    arguments: str
+    """Whole, as JSON text, as it was asked for."""
+    seq: int
+    """Of the entry that asked for it."""
+    at: float
+    requested_by: str
+    """A client, or `assistant`; where a verdict was needed, also in whose name it asked."""
+    approval: str = ""
+    """The id by which it was decided, where a verdict was needed."""
+    reason: str = ""
+    """Why one was."""
+    votes: tuple[str, ...] = ()
+    verdict: str = ""
+    decided_by: str = ""
+    decided_via: str = ""
+    decided_at: float = 0.0
+    note: str = ""
+    cleared_by: str = ""
+    """What let it run: `policy`, `read-only`, `grant 3`, `verdict`."""
+    ran_with: str = ""
+    """The arguments with which it was begun, as JSON text."""
+    started_at: float = 0.0
+    outcome: str = ""
+    result: str = ""
+    finished_at: float = 0.0
+
+
+def calls_of(conversation: str, log: Log, upto: int | None = None) -> tuple[CallRecord, ...]:
+    """The calls that were asked for in this part of a log before seq `upto`, with all that became of them since."""
+    found: dict[str, CallRecord] = {}
+    for logged in log:
+        match logged.entry:
+            case Replied(calls=calls) | Requested(calls=calls) as asked if upto is None or logged.seq < upto:
+                by = asked.by if isinstance(asked, Requested) else "assistant"
+                found |= {each.id: begun(each, logged.seq, logged.at, by) for each in calls}
+            case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in found:
+                found[entry.call] = after(conversation, found[entry.call], entry, logged.at)
+            case _:
+                pass
+    return tuple(found.values())
+
+
+def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
+    return CallRecord(call.id, call.tool, call.arguments, seq, at, by)
+
+
+def after(
+    conversation: str, known: CallRecord, entry: Asked | Voted | Judged | Started | Finished, at: float
+) -> CallRecord:
+    """The record with one more entry. Of verdicts the first one counts."""
+    match entry:
+        case Asked():
+            approval = approval_id(conversation, entry.call)
+            return replace(known, approval=approval, reason=entry.reason, requested_by=entry.requested_by)
+        case Voted():
+            return replace(known, votes=(*known.votes, entry.by))
+        case Judged() if not known.verdict:
+            return replace(
+                known,
+                verdict=entry.verdict,
+                decided_by=entry.by,
+                decided_via=entry.via,
+                decided_at=at,
+                note=entry.note,
+            )
+        case Started():
+            return replace(known, cleared_by=entry.cleared_by, ran_with=entry.arguments, started_at=at)
+        case Finished():
+            return replace(known, outcome=entry.outcome, result=entry.content, finished_at=at)
+        case _:
+            return known
