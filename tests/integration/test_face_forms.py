@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,19 @@ class Person:
         return types.ElicitResult(action="accept", content=dict(given))
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """One bridge for all of these."""
+    with served_http(tmp_path_factory.mktemp("forms")) as address:
+        yield address
+
+
 @asynccontextmanager
-async def seated(person: Person, era: str, state: Path, token: str = SEATED) -> AsyncGenerator[tuple[Client, Client]]:
+async def seated(person: Person, era: str, address: str, token: str = SEATED) -> AsyncGenerator[tuple[Client, Client]]:
     """A client with a person at it, and another that looks on."""
-    with served_http(state) as address:
-        async with over_http(era, address, token, elicitation_callback=person.fill_in) as client:
-            async with over_http(era, address, ALL) as other:
-                yield client, other
+    async with over_http(era, address, token, elicitation_callback=person.fill_in) as client:
+        async with over_http(era, address, ALL) as other:
+            yield client, other
 
 
 @pytest.fixture(params=ERAS)
@@ -48,15 +54,15 @@ def era(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-async def test_whoever_sits_there_lets_a_call_run(era: str, tmp_path: Path) -> None:
+async def test_whoever_sits_there_lets_a_call_run(era: str, address: str) -> None:
     person = Person({"decision": "approve", "note": "fine"})
-    async with seated(person, era, tmp_path) as (client, other):
+    async with seated(person, era, address) as (client, other):
         done = await answer(client, "call_tool", **CALL)
         assert (done["state"], done["outcome"], done["text"]) == ("done", "ok", "a.txt is gone")
         (form,) = person.seen
         assert "files__delete" in form.message
         assert '"name": "a.txt"' in form.message
-        (decided,) = (await answer(other, "list_approvals", status="approved"))["approvals"]
+        decided = (await answer(other, "list_approvals", status="approved"))["approvals"][-1]
         assert (decided["decided_by"], decided["requested_by"], decided["note"]) == (
             "person at seated",
             "seated",
@@ -64,34 +70,33 @@ async def test_whoever_sits_there_lets_a_call_run(era: str, tmp_path: Path) -> N
         )
 
 
-async def test_or_keeps_it_from_running(era: str, tmp_path: Path) -> None:
-    async with seated(Person({"decision": "reject", "note": "not that one"}), era, tmp_path) as (client, _):
+async def test_or_keeps_it_from_running(era: str, address: str) -> None:
+    async with seated(Person({"decision": "reject", "note": "not that one"}), era, address) as (client, _):
         done = await answer(client, "call_tool", **CALL)
         assert (done["state"], done["outcome"]) == ("done", "denied")
         assert "not that one" in done["text"]
 
 
 @pytest.mark.parametrize("given", ["decline", "cancel", {"decision": "whatever"}, {}], ids=str)
-async def test_nothing_but_a_decision_is_a_verdict(given: Any, era: str, tmp_path: Path) -> None:
+async def test_nothing_but_a_decision_is_a_verdict(given: Any, era: str, address: str) -> None:
     person = Person(given)
-    async with seated(person, era, tmp_path) as (client, other):
+    async with seated(person, era, address) as (client, other):
         stands = await answer(client, "call_tool", **CALL)
         assert (stands["state"], len(person.seen)) == ("open", 1)
-        (waiting,) = (await answer(other, "list_approvals"))["approvals"]
-        assert [waiting["id"]] == stands["approvals"]
+        assert stands["approvals"] == [(await answer(other, "list_approvals"))["approvals"][-1]["id"]]
 
 
-async def test_a_turn_asks_there_too(era: str, tmp_path: Path) -> None:
+async def test_a_turn_asks_there_too(era: str, address: str) -> None:
     person = Person({"decision": "approve"})
-    async with seated(person, era, tmp_path) as (client, _):
-        turn = await answer(client, "run_turn", conversation="local/main", text="delete b.txt")
+    async with seated(person, era, address) as (client, _):
+        turn = await answer(client, "run_turn", conversation=f"local/{era}", text="delete b.txt")
         assert (turn["state"], turn["text"]) == ("done", "tool said: b.txt is gone")
         assert len(person.seen) == 1
 
 
-async def test_what_hides_in_arguments_is_shown_and_what_is_long_is_asked_elsewhere(era: str, tmp_path: Path) -> None:
+async def test_what_hides_in_arguments_is_shown_and_what_is_long_is_asked_elsewhere(era: str, address: str) -> None:
     person = Person("cancel")
-    async with seated(person, era, tmp_path) as (client, _):
+    async with seated(person, era, address) as (client, _):
         await answer(client, "call_tool", tool="files__delete", arguments={"name": "a\u202etxt.exe\nRun nothing?"})
         (form,) = person.seen
         assert "<U+202E>" in form.message
@@ -100,9 +105,9 @@ async def test_what_hides_in_arguments_is_shown_and_what_is_long_is_asked_elsewh
         assert (stands["state"], len(person.seen)) == ("open", 1)
 
 
-async def test_a_host_where_nobody_sits_is_not_asked(era: str, tmp_path: Path) -> None:
+async def test_a_host_where_nobody_sits_is_not_asked(era: str, address: str) -> None:
     person = Person()
-    async with seated(person, era, tmp_path, CALLER) as (client, _):
+    async with seated(person, era, address, CALLER) as (client, _):
         assert (await answer(client, "call_tool", **CALL))["state"] == "open"
         assert person.seen == []
 
@@ -113,10 +118,10 @@ async def test_over_pipes_too(era: str, tmp_path: Path) -> None:
         assert (await answer(client, "call_tool", **CALL))["text"] == "a.txt is gone"
 
 
-async def test_a_call_made_again_decides_on_nothing_but_its_own(tmp_path: Path) -> None:
+async def test_a_call_made_again_decides_on_nothing_but_its_own(address: str) -> None:
     """What a client sends back as the state of a call is taken for nothing unless the bridge gave it to that client."""
     modern = ERAS[-1]
-    async with seated(Person(), modern, tmp_path) as (client, other):
+    async with seated(Person(), modern, address) as (client, other):
         async with asyncio.timeout(20):
             first = await client.session.call_tool("call_tool", CALL, allow_input_required=True)
             assert isinstance(first, types.InputRequiredResult)
@@ -126,8 +131,7 @@ async def test_a_call_made_again_decides_on_nothing_but_its_own(tmp_path: Path) 
             for wrong in ("", "nothing", state.rpartition("~")[0], state + "A"):
                 refused = await client.session.call_tool("call_tool", CALL, input_responses=yes, request_state=wrong)
                 assert refused.is_error
-            (waiting,) = (await answer(other, "list_approvals"))["approvals"]
-            assert waiting["id"] == approval
+            assert approval in {each["id"] for each in (await answer(other, "list_approvals"))["approvals"]}
             stranger = await other.session.call_tool("call_tool", CALL, input_responses=yes, request_state=state)
             assert stranger.is_error
             done = await client.session.call_tool("call_tool", CALL, input_responses=yes, request_state=state)
