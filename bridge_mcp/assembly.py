@@ -52,6 +52,9 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
 """An engine that ran this long was a good one: the next pause is the shortest again."""
 
+AHEAD_S = 2.0
+"""How long a process has stood by until it loads what tool servers need: its own start comes first."""
+
 WARM_S = 60.0
 """How long tool servers may take until loading counts as done."""
 
@@ -143,7 +146,9 @@ async def open_bridge(
             assembly.want_engine()
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Standby(assembly, channels, models, clock, settled).run)
+            standby = Standby(assembly, channels, models, clock, settled)
+            tasks.start_soon(standby.run)
+            tasks.start_soon(standby.look_ahead)
             try:
                 yield assembly
             except (Exception, SystemExit) as exc:  # not wrapped into a group: the caller's errors are the caller's
@@ -228,6 +233,13 @@ class Standby:
             await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
             broken += 1
 
+    async def look_ahead(self) -> None:
+        """Load what tool servers need, if there are any: 0.4 s of CPU and 16 MB that a takeover need not wait for."""
+        if self.assembly.config.tool_servers:
+            await self.assembly.place.wanted.wait()
+            await anyio.sleep(AHEAD_S)
+            await anyio.to_thread.run_sync(load_client, abandon_on_cancel=True)
+
     async def be_engine(self) -> None:
         """Be the engine until cancelled, or broken."""
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
@@ -282,6 +294,13 @@ def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
     from bridge_mcp.toolservers.box import NestedToolbox
 
     return Engine, NestedToolbox
+
+
+def load_client() -> None:
+    """What connecting to tool servers takes."""
+    from bridge_mcp.toolservers.supervisor import load
+
+    load()
 
 
 def with_builtins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 
@@ -47,6 +48,31 @@ async def test_two_in_one_program_share_the_place(home: Home) -> None:
             ticket = await second.bridge.run_turn(OWNER, "desk/main", "hello again", wait_s=20)
             assert ticket.text == "echo: hello again"
             assert (first.is_engine, second.is_engine) == (True, False)
+
+
+STANDS_BY = """
+import sys, anyio
+from bridge_mcp.assembly import open_bridge
+from bridge_mcp.config import load_config
+
+async def main():
+    async with open_bridge(load_config()) as assembly:
+        with anyio.fail_after(30):
+            while "fastmcp.client" not in sys.modules:
+                await anyio.sleep(0.02)
+        print("the engine" if assembly.is_engine else "stands by")
+
+anyio.run(main)
+"""
+
+
+async def test_who_stands_by_loads_what_a_takeover_would_wait_for(home: Home) -> None:
+    home.scripted()
+    async with opened(home) as first:
+        await first.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
+        other = await anyio.run_process([sys.executable, "-c", STANDS_BY], cwd=home.work, env=home.environment())
+        assert other.stdout == b"stands by\n"
+        assert first.is_engine
 
 
 class Listener(logging.Handler):
