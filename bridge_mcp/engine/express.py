@@ -47,9 +47,9 @@ class Errand:
     entry: Requested
     progress: ToolProgress | None
     drive: Drive
-    written: anyio.Event = field(default_factory=anyio.Event)
+    written: asyncio.Event = field(default_factory=asyncio.Event)
     """The request stands in the log, or never will through us."""
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     """There is nothing more to wait for here."""
     log: Log | None = None
     """All of the conversation, if the call has its outcome."""
