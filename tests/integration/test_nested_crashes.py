@@ -32,12 +32,6 @@ class Subject:
     changes: tuple[str, Arguments] | None = None
 
 
-def git_in(folder: Path) -> ToolServer:
-    """The git server on a new repository."""
-    subprocess.run(["git", "init", "-q", "."], cwd=folder, check=True)
-    return official.git(folder)
-
-
 SUBJECTS = {
     "everything": Subject(
         lambda folder: official.everything(), ("echo", {"message": "hi"}), ("toggle-simulated-logging", {})
@@ -53,7 +47,7 @@ SUBJECTS = {
         ("create_entities", {"entities": [{"name": "Ann", "entityType": "person", "observations": []}]}),
     ),
     "git": Subject(
-        git_in, ("git_status", {"repo_path": "{folder}"}), ("git_add", {"repo_path": "{folder}", "files": ["."]})
+        official.git, ("git_status", {"repo_path": "{folder}"}), ("git_add", {"repo_path": "{folder}", "files": ["."]})
     ),
     "fetch": Subject(lambda folder: official.fetch(), ("fetch", {"url": "http://127.0.0.1:9/"})),
     "time": Subject(lambda folder: official.time(), ("get_current_time", {"timezone": "UTC"})),

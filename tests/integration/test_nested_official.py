@@ -130,11 +130,11 @@ async def test_the_memory_servers_graph_outlives_the_server(tmp_path: Path) -> N
 
 
 async def test_the_git_server_tells_of_a_repository_and_commits(tmp_path: Path) -> None:
-    here = str(tmp_path)
-    for words in (["init", "-q"], ["config", "user.email", "ann@example.org"], ["config", "user.name", "Ann"]):
-        run_git(tmp_path, *words)
+    here, server = str(tmp_path), official.git(tmp_path)
+    run_git(tmp_path, "config", "user.email", "ann@example.org")
+    run_git(tmp_path, "config", "user.name", "Ann")
     (tmp_path / "tides.txt").write_text("high\n")
-    async with opened(official.git(tmp_path)) as at:
+    async with opened(server) as at:
         assert "tides.txt" in await at.text("git_status", repo_path=here)
         await at.text("git_add", repo_path=here, files=["tides.txt"])
         assert "+high" in await at.text("git_diff_staged", repo_path=here)
