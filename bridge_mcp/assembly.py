@@ -25,7 +25,7 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.pins import BoardPins
-from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Store, Toolbox
+from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Standby:
             tokens=config.tokens_path,
         )
         traits = {name: channel.traits for name, channel in self.channels.items()}
-        tools = with_builtins(toolbox, config, store, traits, self.clock)
+        tools = with_builtins(toolbox, config, store, traits, self.clock, self.models)
         engine = engine_type(
             store,
             config.rules,
@@ -304,10 +304,11 @@ def load_client() -> None:
 
 
 def with_builtins(
-    nested: Toolbox, config: Config, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock
+    nested: Toolbox, config: Config, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, models: Models
 ) -> Toolbox:
     """The nested tools and the bridge's own as one box."""
     from bridge_mcp.engine.parcels import attached
+    from bridge_mcp.engine.requests import window_of
     from bridge_mcp.toolservers.builtin import WithBuiltins
     from bridge_mcp.toolservers.errands import Errands
     from bridge_mcp.toolservers.reading_on import read_result
@@ -315,8 +316,12 @@ def with_builtins(
     async def outbox(name: str) -> Attachment:
         return await anyio.to_thread.run_sync(attached, name, config.rules.outbox)
 
+    async def result_chars(conversation: str) -> int:
+        name = conversation.partition("/")[0]
+        return (await window_of(config.rules.channels.get(name) or ChannelRules(name), models)).shown_chars
+
     errands = Errands(store, traits, clock, outbox).tools()
-    return WithBuiltins(nested, [*errands, read_result(store.log, config.rules.result_chars)])
+    return WithBuiltins(nested, [*errands, read_result(store.log, result_chars)])
 
 
 def engine_lives(config: Config) -> bool:

@@ -1,4 +1,4 @@
-"""Commands for tool servers: list, changes, accept, import, login."""
+"""Commands for tool servers: list, changes, accept, trust, import, login."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
-__all__ = ["accept", "changes", "import_", "list_", "login"]
+__all__ = ["accept", "changes", "import_", "list_", "login", "trust"]
+
+
+HINTS = {
+    "not used": "It gives instructions, which the assistant is not told: instructions = true in its section.",
+    "changed": "It gives other instructions than before, which the assistant is not told: bridge-mcp servers trust",
+}
+"""What to do about instructions."""
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
@@ -37,6 +44,7 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
                 "state": told[server.name].state if server.name in told else "unknown",
                 "tools": told[server.name].tools if server.name in told else 0,
                 "error": told[server.name].error if server.name in told else "",
+                "instructions": told[server.name].instructions if server.name in told else "unknown",
             }
             for server in assembly.config.tool_servers
         ]
@@ -53,6 +61,8 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             )
             if row["error"]:
                 console().print(f"    {visible(str(row['error']))}")
+            if row["instructions"] in HINTS:
+                console().print(f"    {HINTS[str(row['instructions'])]}", markup=False)
         return 0
 
     return with_bridge(common, body)
@@ -105,6 +115,25 @@ def accept(
             print_json(change)
         else:
             console().print(f"{visible(tool)} is accepted as it is now. The engine takes it up within seconds.")
+        return 0
+
+    return with_bridge(common, body)
+
+
+def trust(name: str, code: str = "", /, *, common: Common = USUAL) -> int:
+    """See what a tool server says of its tools where that has changed, and accept it by the code that is shown.
+
+    Parameters
+    ----------
+    name
+        The server, as bridge.toml calls it.
+    code
+        Stands for the very text that was shown.
+    """
+
+    async def body(assembly: Assembly) -> int:
+        told = await assembly.bridge.trust_instructions(OWNER, name, code)
+        console().print(told, markup=False, highlight=False)
         return 0
 
     return with_bridge(common, body)

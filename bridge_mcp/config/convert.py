@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from bridge_mcp.config import schema
 from bridge_mcp.config.prices import prices
@@ -172,6 +174,9 @@ class Reading:
             tool_calling=section.tool_calling,
             vision=section.vision,
             prices=prices(key, section, self.problems),
+            pdf=section.pdf,
+            context_tokens=section.context_tokens,
+            reserve_tokens=section.reserve_tokens,
             params=section.params,
             script_path=self._existing(f"{key}.script", script),
         )
@@ -200,6 +205,9 @@ class Reading:
             model=model,
             system_prompt=self._prompt(key, section),
             system_prompt_file=self._path(section.system_prompt_file) if section.system_prompt_file else None,
+            type=section.type,
+            chat_context=section.chat_context,
+            timezone=self._timezone(key, section.timezone),
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
             builtin_tools=tuple(section.builtin_tools),
             tools=self._call_rules(key, section.tools),
@@ -231,11 +239,20 @@ class Reading:
         if section.escalate_s and not (section.escalate_to or self.file.approvals.escalate_to):
             self.problems.add(f"{key}.escalate_s", "nobody is there to escalate to.", "Add escalate_to.")
 
+    def _timezone(self, key: str, name: str) -> str:
+        try:
+            if name != "UTC":
+                ZoneInfo(name)
+        except (LookupError, ValueError, OSError):  # unknown, no name of one, a folder
+            fix = 'Write one like "Europe/Berlin"' + (", and install tzdata." if sys.platform == "win32" else ".")
+            self.problems.add(f"{key}.timezone", f"there is no time zone '{name}'.", fix)
+        return name
+
     def _window(self, key: str, section: schema.Channel, model: str) -> Window:
         """What one request of a channel may hold: its model's window, and what is wanted here."""
         asked = self._models.get(model) or schema.ModelSection(model=model)
-        context = asked.context_tokens or Window().context_tokens
-        if asked.reserve_tokens is not None and asked.reserve_tokens > context // 2:
+        context, reserve = asked.context_tokens, asked.reserve_tokens
+        if context is not None and reserve is not None and reserve > context // 2:
             self.problems.add(
                 f"models.{model}.reserve_tokens",
                 f"that leaves less than half of the {context:,} tokens of context_tokens.",
@@ -243,7 +260,7 @@ class Reading:
             )
         return Window(
             context,
-            asked.reserve_tokens,
+            reserve,
             result_chars=asked.max_result_chars,
             image_turns=section.image_turns,
             summarise=asked.model != SCRIPTED if section.summarise is None else section.summarise,

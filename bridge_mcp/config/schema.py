@@ -78,6 +78,7 @@ class ModelSection(Section):
     usd_per_million_cached: float | None = Field(default=None, ge=0)
     tool_calling: Literal["auto", "native", "prompt"] = "auto"
     vision: bool | None = None
+    pdf: bool | None = None
     params: dict[str, Any] = {}
     script: Text | None = None
 
@@ -118,6 +119,8 @@ class Channel(Section):
     model: Text | None = None
     system_prompt: str | None = None
     system_prompt_file: Text | None = None
+    chat_context: bool = True
+    timezone: Text = "UTC"
     tool_servers: list[Text] | None = None
     builtin_tools: list[Literal["whoami", "send_message", "ask_user", "remind"]] = []
     tools: dict[str, CallRule] = {}
@@ -158,6 +161,7 @@ class ToolServer(Section):
     allowed_resources: list[Text] = []
     allowed_prompts: list[Text] = []
     pinned: bool = True
+    instructions: bool = False
     tools: dict[str, ToolShape] = {}
 
 

@@ -55,6 +55,7 @@ def tool_server(
         allowed_resources=tuple(section.allowed_resources),
         allowed_prompts=tuple(section.allowed_prompts),
         pinned=section.pinned,
+        instructions=section.instructions,
         tools=rules(section),
     )
 

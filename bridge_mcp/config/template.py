@@ -21,8 +21,9 @@ TEMPLATE = """\
 # first_token_s = 60                       # for its first word, and between two, where it is streamed
 # tool_calling = "prompt"                  # for a model that cannot call tools itself
 # vision = true                            # for a model at an endpoint of your own that sees images
+# pdf = true                               # and that reads PDFs
 # params = { temperature = 0.3 }
-# context_tokens = 128000                  # of question and answer together; what no longer fits is summed up
+# context_tokens = 128000                  # of question and answer together; without it: as litellm knows, or this many
 # reserve_tokens = 4096                    # of these, for the answer
 # max_result_chars = 20000                 # of a tool's result at once; the model can read on
 # usd_per_million_input = 0.25             # tokens of questions; for [budget], where the price is not known (0: free)
@@ -37,6 +38,8 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # model = "default"
 # system_prompt = "You are a helpful assistant."
 # tool_servers = ["time"]                  # without this line: all of them
+# chat_context = true                      # tell the model where it is, who writes, and when
+# timezone = "Europe/Berlin"               # in which it is told times; without this line: UTC
 # builtin_tools = ["whoami", "send_message", "ask_user", "remind"]   # what the assistant can do in the bridge itself
 
 # [channels.family]
@@ -68,6 +71,7 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # timeout_s = 60
 # allowed_resources = ["docs://*"]         # none without this line; the assistant reads them with time__read_resource
 # allowed_prompts = ["*"]                  # none without this line; time__get_prompt
+# instructions = true                      # let it say in the system prompt how its tools are used
 # pinned = true                            # a tool that changed since it was first seen asks, whatever else holds
 
 # [tool_servers.files]

@@ -122,6 +122,10 @@ class ServerInfo:
     tools: int = 0
     error: str = ""
     restarts: int = 0
+    instructions: Literal["none", "not used", "used", "changed"] = "none"
+    """What becomes of what it says of its tools: whether it stands in system prompts, or an earlier text of it does."""
+    says: str = ""
+    """What it says, where it has changed."""
 
 
 @dataclass(frozen=True, slots=True)

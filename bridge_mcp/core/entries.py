@@ -160,6 +160,8 @@ class Heard:
     """Who wrote it first, where it was forwarded."""
     asked_by: tuple[str, ...] = ()
     """Of a reminder: the principals in whose turn the assistant wanted it."""
+    group: bool = False
+    """Whether several people may write in its chat."""
 
 
 @dataclass(frozen=True, slots=True)

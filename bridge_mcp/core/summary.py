@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge_mcp.core.transcript import ChatMessage, Past, message_tokens, shortened
+from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened
+from bridge_mcp.core.transcript import Past
 
 __all__ = ["summary_request", "summary_text"]
 
@@ -53,8 +54,8 @@ def paragraphs(message: ChatMessage) -> Iterator[str]:
     if message.role == "tool":
         yield f"Result: {message.text}"
         return
-    if message.text:
-        yield f"{'Assistant' if message.role == 'assistant' else 'User'}: {message.text}"
+    if message.told:
+        yield f"{'Assistant' if message.role == 'assistant' else 'User'}: {message.told}"
     for each in message.attachments:
         yield f"({each.kind}: {each.name or each.mime or 'without a name'})"
     for call in message.calls:

@@ -3,18 +3,29 @@
 The rule: a byte of UTF-8 is 0.4 tokens, and 0.65 where it is a digit, a mark or a line's end; an image is 1,600; each
 message, call and tool has some for what stands around it. Measured with cl100k: prose has 3.3 to 4.1 bytes a token,
 Chinese 2.6, JSON of numbers 2.1, rows of numbers 1.7; only text without words (base64, emoji) has fewer than the rule
-supposes. Then experience corrects it: a `Started` holds the estimate of its request, the `Replied` behind it what the
-provider counted, and `calibration` is the worst of their latest quotients.
+supposes. What is shown of a text file or a PDF is guessed by its size. Then experience corrects it: a `Started` holds
+the estimate of its request, the `Replied` behind it what the provider counted, and `calibration` is the worst of their
+latest quotients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bridge_mcp.core.attachments import is_pdf, is_text
 from bridge_mcp.core.entries import Attachment, Call, Failed, Log, Replied, Started
 from bridge_mcp.core.tools import ToolSpec
 
-__all__ = ["IMAGE_TOKENS", "calibration", "calls_tokens", "ceiling", "files_tokens", "tokens_of", "tools_tokens"]
+__all__ = [
+    "IMAGE_TOKENS",
+    "TEXT_SHOWN",
+    "calibration",
+    "calls_tokens",
+    "ceiling",
+    "files_tokens",
+    "tokens_of",
+    "tools_tokens",
+]
 
 DENSE = b"0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n\r\t"
 """Bytes of which few make a token."""
@@ -23,11 +34,21 @@ IMAGE_TOKENS = 1600
 FILE_TOKENS = 60
 """Of the note in a file's place."""
 
+TEXT_SHOWN = 48_000
+"""Characters of a text file that are shown; some 12,000 tokens."""
+
+PDF_BYTES = 30
+"""Of a PDF for one token: between those of plain text (10 and less) and those of scanned pages (100 and more)."""
+LEAST_PDF, MOST_PDF, UNKNOWN_PDF = 2_000, 60_000, 10_000
+
 AROUND = 16
 """Tokens around the words of a message, a call or a tool."""
 
 LATEST = 8
 """Replies that the calibration looks at."""
+
+LATELY = 1_000
+"""Entries of which experience is made: the cost of a look does not grow with the log."""
 
 LOWEST, HIGHEST = 0.5, 4.0
 """Bounds of the calibration: a provider that counts otherwise (without what it had cached) must not mislead it."""
@@ -50,9 +71,21 @@ def calls_tokens(calls: Iterable[Call]) -> int:
     return sum(tokens_of(call.tool) + tokens_of(call.arguments) + AROUND for call in calls)
 
 
-def files_tokens(attachments: Iterable[Attachment]) -> int:
-    """The estimate for the files of one message, an image counted as one that is shown."""
-    return sum(IMAGE_TOKENS if each.kind == "image" else FILE_TOKENS for each in attachments)
+def files_tokens(attachments: Iterable[Attachment], *, texts: bool = True) -> int:
+    """The estimate for the files of one message, each counted as one that is shown; text files only with `texts`."""
+    return sum(file_tokens(each, texts) for each in attachments)
+
+
+def file_tokens(attachment: Attachment, texts: bool) -> int:
+    if attachment.kind == "image":
+        return IMAGE_TOKENS
+    if is_pdf(attachment):
+        size = attachment.size
+        return UNKNOWN_PDF if size is None else min(MOST_PDF, max(LEAST_PDF, size // PDF_BYTES))
+    if texts and is_text(attachment):
+        size = TEXT_SHOWN if attachment.size is None else min(attachment.size, TEXT_SHOWN)
+        return FILE_TOKENS + 45 * size // 100
+    return FILE_TOKENS
 
 
 def tools_tokens(tools: Iterable[ToolSpec]) -> int:
@@ -64,7 +97,7 @@ def calibration(log: Log) -> float:
     """By what an estimate is multiplied, from what the provider has counted lately; 1 without any experience."""
     counted: dict[int, int] = {}
     quotients: list[float] = []
-    for logged in reversed(log):
+    for logged in reversed(log[-LATELY:]):
         match logged.entry:
             case Replied(usage=usage) as entry if usage.input_tokens > 0:
                 counted[entry.started] = usage.input_tokens
@@ -81,7 +114,7 @@ def ceiling(log: Log) -> float:
     """The highest estimate worth trying, from what a provider found too long lately; infinite if nothing was."""
     refused: set[int] = set()
     most = float("inf")
-    for logged in reversed(log):
+    for logged in reversed(log[-LATELY:]):
         match logged.entry:
             case Failed(too_long=True, ref=ref):
                 refused.add(ref)

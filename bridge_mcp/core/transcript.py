@@ -8,14 +8,10 @@ turn, so that no result loses its call and the beginning stays the same from tur
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from bridge_mcp.core.entries import (
-    Attachment,
-    Call,
     Cleared,
     Edited,
     Finished,
@@ -29,12 +25,12 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
 )
-from bridge_mcp.core.tokens import AROUND, calls_tokens, files_tokens, tokens_of
-from bridge_mcp.core.tools import READ_RESULT
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, with_notes, writer
+from bridge_mcp.core.surroundings import quoted
 
 __all__ = [
     "SUMMARY",
+    "About",
     "ChatMessage",
     "Past",
     "Turn",
@@ -49,22 +45,11 @@ __all__ = [
 ]
 
 NOT_RUN = "Not run: the turn was stopped before this call."
-LATE = "[written earlier, while nobody could answer] "
-EDITED = "[an earlier message was changed; it says now:] "
-NOTES = frozenset('"[](){}<>:⏎')
-"""What our own notes are made of."""
+LATE = "written while nobody could answer"
+EDITED = "[an earlier message was changed; it says now:]"
+MOST_QUOTE = 1_000
+"""Characters of what a message quotes."""
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One message of a model request. `calls` only on an assistant's, `call` only on a tool's (whose result it is)."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    text: str
-    calls: tuple[Call, ...] = ()
-    call: Call | None = None
-    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,25 +77,52 @@ class Past:
         return (*told, *(message for turn in self.turns for message in turn.messages))
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is said of each message of a user."""
+
+    when: Callable[[float], str] | None = None
+    """Tells its time."""
+    files: str = ""
+    """The conversation, where files can be used by their ids."""
+
+
+NOTHING_MORE = About()
+
+
 def transcript(log: Log, *, system: str = "") -> tuple[ChatMessage, ...]:
     """All that the model may see, behind the system prompt."""
     head = [ChatMessage("system", system)] if system else []
     return (*head, *past(log).messages())
 
 
-def past(log: Log, *, upto: int | None = None, result_chars: int = 0, image_turns: int | None = None) -> Past:
+def past(
+    log: Log,
+    *,
+    upto: int | None = None,
+    result_chars: int = 0,
+    image_turns: int | None = None,
+    images: bool = True,
+    pdfs: bool = True,
+    about: About = NOTHING_MORE,
+) -> Past:
     """The model's view of a log, or of a tail of one.
 
     Args:
         upto: messages with this seq and later ones are left to the next turn; None: none are.
         result_chars: characters of a tool's result that are shown; 0: all of them.
-        image_turns: of how many last turns the images are shown; None: of all.
+        image_turns: of how many last turns images and PDFs are shown; None: of all.
+        images: whether images are shown at all; where not, a note stands in their place.
+        pdfs: the same of PDFs.
+        about: what is said of a message beside what it answers, and who wrote it where several do.
     """
     epoch, cut, whole = in_view(log)
-    builder = Builder(epoch, cut, upto, result_chars)
-    if image_turns is not None:
-        for turn in builder.turns[: max(0, len(builder.turns) - image_turns)]:
-            turn.messages = [without_images(message) for message in turn.messages]
+    builder = Builder(epoch, cut, upto, result_chars, about)
+    shown_from = 0 if image_turns is None else len(builder.turns) - image_turns
+    for number, turn in enumerate(builder.turns):
+        for index, message in enumerate(turn.messages):
+            if message.attachments:
+                turn.messages[index] = with_notes(message, images, pdfs, recent=number >= shown_from)
     return Past(tuple(builder.turns), cut.text if cut else "", whole)
 
 
@@ -152,7 +164,7 @@ def since_cleared(log: Log) -> Log:
 class Builder:
     """Turns of messages, made in one pass over an epoch. This runs for every model call: it is written to be quick."""
 
-    def __init__(self, epoch: Log, cut: Summarised | None, upto: int | None, result_chars: int) -> None:
+    def __init__(self, epoch: Log, cut: Summarised | None, upto: int | None, result_chars: int, about: About) -> None:
         self.turns: list[Turn] = [Turn(epoch[0].seq if epoch else 0)]
         self._result_chars = result_chars
         self._unread: list[Logged] = []
@@ -161,7 +173,9 @@ class Builder:
         self._ended = False
         """The next message of a user opens a turn."""
         self._asked: set[int] = set()
-        self._names = names_of(epoch)
+        self._about = about
+        heard = [e.entry for e in epoch if isinstance(e.entry, Heard)]
+        self._named = any(e.group for e in heard) or len({e.sender.id for e in heard}) > 1
         self._border = cut.upto if cut else -1
         for logged in epoch:
             match logged.entry:
@@ -196,24 +210,28 @@ class Builder:
             if upto is not None and logged.seq >= upto:
                 later.append(logged)
             elif isinstance(logged.entry, Heard):
-                self._heard(logged.seq, logged.entry)
+                self._heard(logged, logged.entry)
             elif isinstance(logged.entry, Edited):
-                self._said(logged.seq, ChatMessage("user", EDITED + logged.entry.text))
+                self._said(logged.seq, ChatMessage("user", logged.entry.text, about=EDITED))
             elif isinstance(logged.entry, Posted):
                 posted = logged.entry
                 self.turns[-1].messages.append(ChatMessage("assistant", posted.text, attachments=posted.files))
                 self._ended = True
         self._unread = later
 
-    def _heard(self, seq: int, entry: Heard) -> None:
-        """A chat user's words; with the name in front where several people write."""
+    def _heard(self, logged: Logged, entry: Heard) -> None:
+        """A chat user's words, behind what is to be known of them."""
         notes = [
+            f"from {writer(entry.sender)}" if self._named else "",
+            self._about.when(logged.at) if self._about.when else "",
             LATE if entry.late else "",
-            f"[forwarded from {label(entry.forwarded_from)}] " if entry.forwarded_from else "",
-            f"[in reply to: {label(entry.quote)}] " if entry.quote else "",
-            f"{self._names[entry.sender.id]}: " if self._names else "",
+            f"forwarded from {quoted(entry.forwarded_from)}" if entry.forwarded_from else "",
+            f"in reply to {quoted(entry.quote, MOST_QUOTE)}" if entry.quote else "",
+            files_told(f"{self._about.files}#{logged.seq}", entry.attachments) if self._about.files else "",
         ]
-        self._said(seq, ChatMessage("user", "".join(notes) + entry.text, attachments=entry.attachments))
+        about = "; ".join(filter(None, notes))
+        message = ChatMessage("user", entry.text, attachments=entry.attachments, about=f"[{about}]" if about else "")
+        self._said(logged.seq, message)
 
     def _said(self, seq: int, message: ChatMessage) -> None:
         """A user's message; it opens a turn where the one before has come to its end."""
@@ -248,50 +266,6 @@ class Builder:
             call = turn.messages[index].call
             text = shortened(entry.content, self._result_chars, call) if self._result_chars else entry.content
             turn.messages[index] = ChatMessage("tool", text, call=call, attachments=entry.attachments)
-
-
-def names_of(epoch: Log) -> dict[str, str]:
-    """By id, how the model is told who writes; nothing where only one person does. No two are called the same."""
-    senders = {e.entry.sender.id: e.entry.sender for e in epoch if isinstance(e.entry, Heard)}
-    if len(senders) < 2:
-        return {}
-    names = {who: label(sender.name or who) for who, sender in senders.items()}
-    often = Counter(name.casefold() for name in names.values())
-    return {who: f"{name} ({label(who)})" if often[name.casefold()] > 1 else name for who, name in names.items()}
-
-
-def label(text: str) -> str:
-    """Somebody's own words within a note of ours: on one line, and in quotes where they could end or imitate it."""
-    shown = visible(text)
-    return json.dumps(shown, ensure_ascii=False) if any(char in NOTES for char in shown) else shown
-
-
-def shortened(text: str, chars: int, call: Call | None = None) -> str:
-    """At most about `chars` characters of a text, and how to get at the rest: of a result of `call`, by its handle."""
-    if len(text) <= chars or (call is not None and call.tool == READ_RESULT and len(text) <= chars + 100):
-        return text
-    rest = f'; the rest: {READ_RESULT}(handle="{call.id}", offset={chars})' if call is not None else ""
-    return f"{text[:chars]}\n[shortened to its first {chars} characters{rest}]"
-
-
-def without_images(message: ChatMessage) -> ChatMessage:
-    """The message with a note in place of each image."""
-    images = [each for each in message.attachments if each.kind == "image"]
-    if not images:
-        return message
-    notes = [f"[an image was here: {each.name or each.mime or 'without a name'}]" for each in images]
-    others = tuple(each for each in message.attachments if each.kind != "image")
-    return replace(message, text="\n".join([*([message.text] if message.text else []), *notes]), attachments=others)
-
-
-def message_tokens(message: ChatMessage) -> int:
-    """The estimate for one message; see `core.tokens`."""
-    return (
-        AROUND
-        + tokens_of(message.text)
-        + (calls_tokens(message.calls) if message.calls else 0)
-        + (files_tokens(message.attachments) if message.attachments else 0)
-    )
 
 
 def turn_tokens(turn: Turn) -> int:

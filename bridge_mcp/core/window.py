@@ -10,14 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bridge_mcp.core.entries import Call
-from bridge_mcp.core.tokens import AROUND, tokens_of
+from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
+from bridge_mcp.core.tokens import AROUND, files_tokens, tokens_of
 from bridge_mcp.core.tools import canonical
-from bridge_mcp.core.transcript import SUMMARY, ChatMessage, Past, message_tokens, shortened, turn_tokens
+from bridge_mcp.core.transcript import SUMMARY, Past, turn_tokens
 
-__all__ = ["Fitted", "Window", "fit", "squeeze"]
+__all__ = ["Fitted", "Window", "fit", "narrowed", "squeeze"]
 
 KEEP = 0.5
 """How much of the window the turns that are kept may fill after a cut."""
+
+USUAL = 128_000
+"""Tokens of a window of which nothing is known."""
 
 SHORTEST = 120
 """Characters below which nothing is shortened further."""
@@ -27,10 +31,10 @@ SHORTEST = 120
 class Window:
     """What one request may hold."""
 
-    context_tokens: int = 128_000
-    """Of the model: request and reply together."""
+    context_tokens: int | None = None
+    """Of the model: request and reply together; None: as far as is known, or 128,000."""
     reserve_tokens: int | None = None
-    """Kept free for the reply; None: 4,096, or a quarter of a small window."""
+    """Kept free for the reply; None: 4,096, or a quarter of a small window. Never more than half of it."""
     messages: int = 200
     """Of the conversation, at most."""
     result_chars: int = 20_000
@@ -40,11 +44,16 @@ class Window:
     summarise: bool = True
     """Whether the model itself sums up what a cut takes away."""
 
+    def known_to_be(self, context_tokens: int | None) -> Window:
+        """The window with what is known of its model, where nothing else is wanted."""
+        return self if self.context_tokens or not context_tokens else replace(self, context_tokens=context_tokens)
+
     @property
     def room(self) -> int:
         """Tokens of a request."""
-        reserve = min(4_096, self.context_tokens // 4) if self.reserve_tokens is None else self.reserve_tokens
-        return max(1, self.context_tokens - reserve)
+        context = self.context_tokens or USUAL
+        reserve = min(4_096, context // 4) if self.reserve_tokens is None else min(self.reserve_tokens, context // 2)
+        return max(1, context - reserve)
 
     @property
     def shown_chars(self) -> int:
@@ -94,13 +103,18 @@ def kept_from(past: Past, costs: list[int], messages: int, room: float) -> int:
 
 
 def squeeze(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
-    """One turn that is too large for the window, made to fit: long texts are shortened, the older ones first.
+    """One turn that is too large for the window, made to fit: older files go, and long texts are shortened.
 
     Where even that is not enough, the oldest rounds of calls go, each with its results; what people wrote stays.
     """
     if sum(map(message_tokens, messages)) <= room:
         return messages
     newest = max((n for n, message in enumerate(messages) if message.role != "tool"), default=0)
+    messages = (*map(without_files, messages[:newest]), *messages[newest:])
+    if sum(map(message_tokens, messages)) <= room:
+        return messages
+    if sum(files_tokens(message.attachments) for message in messages) > room / 2:
+        messages = tuple(map(without_files, messages))
     chars, tried = 8_000, messages
     while chars >= SHORTEST:
         for upto in (newest, len(messages)):
@@ -110,6 +124,26 @@ def squeeze(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage
                 return tried
         chars //= 2
     return without_old_rounds(tried, room)
+
+
+def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
+    """The messages of a request for a smaller window: as many of the oldest turns go as must, for this once.
+
+    What stands before them stays: the system prompt, and a summary.
+    """
+    costs = [message_tokens(message) for message in messages]
+    total = sum(costs)
+    begin = next((n for n, m in enumerate(messages) if m.role != "system" and not m.text.startswith(SUMMARY)), 0)
+    end = begin
+    for index in range(begin + 1, len(messages)):
+        if total <= room:
+            break
+        before = messages[index - 1]
+        if messages[index].role == "user" and before.role == "assistant" and not before.calls:
+            total -= sum(costs[end:index])
+            end = index
+    left = sum(costs[:begin])
+    return (*messages[:begin], *squeeze(messages[end:], room - left))
 
 
 def clipped(message: ChatMessage, chars: int) -> ChatMessage:

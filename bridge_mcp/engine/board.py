@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from bridge_mcp.core.answers import ChannelInfo, ServerInfo, ToolList
 from bridge_mcp.core.tools import JSON, ToolSpec
@@ -106,7 +106,13 @@ async def tools(store: Store) -> ToolList:
 
 
 def server_info(status: ServerStatus) -> ServerInfo:
-    return ServerInfo(status.name, status.state, status.tools, status.error, status.restarts)
+    used: Literal["none", "not used", "used", "changed"] = "none"
+    if status.instructions_changed:
+        used = "changed"
+    elif status.instructions:
+        used = "used" if status.in_prompts else "not used"
+    says = status.instructions if status.instructions_changed else ""
+    return ServerInfo(status.name, status.state, status.tools, status.error, status.restarts, used, says)
 
 
 def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHealth | None) -> ChannelInfo:
@@ -142,6 +148,12 @@ def warnings(
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
     found += [f"Channel {name}: {complaint}" for name, complaint in (complained or {}).items()]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
+    found += [
+        f"Tool server {s.name} gives other instructions than before; the assistant is told the earlier ones. "
+        f"Look at the new ones, and accept them or not: bridge-mcp servers trust {s.name}"
+        for s in servers
+        if s.instructions == "changed"
+    ]
     found += [
         f"Model {m.name} does not answer{f'; {m.instead} answers in its place' if m.instead else ''}: {m.error}"
         for m in healths

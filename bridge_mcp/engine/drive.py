@@ -85,7 +85,7 @@ class Drive:
         self._model: tuple[int, anyio.CancelScope] | None = None
         self._rested: int | None = None
         self._ready = False
-        self._requests = Requests(hands.policies)
+        self._requests = Requests(hands.policies, hands.model)
 
     async def run(self) -> None:
         """Drive until there is nothing to do before something comes in. What waits is in the store by then."""
@@ -261,8 +261,8 @@ class Drive:
         """Measure what a model call depends on, decide again, and do that."""
         # Before the intent: a process that dies while servers start has made no attempt yet.
         await self._servers_ready()
-        prepared = self._requests.prepare(self.conversation, log, step.upto)
-        summarise = self._requests.window(self.conversation).summarise
+        prepared = await self._requests.prepare(self.conversation, log, step.upto)
+        summarise = self._requests.summarises(self.conversation)
         spent = await self._hands.policies.spent(self.conversation)
         policy = replace(policy, spent=spent, cut=prepared.cut, summarise=summarise)
         match decide(log, policy, self._hands.clock.now(), self._calls.keys()):

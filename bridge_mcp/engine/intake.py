@@ -109,6 +109,7 @@ class Intake:
             title=incoming.title,
             quote=incoming.quote,
             forwarded_from=incoming.forwarded_from,
+            group=incoming.group,
         )
         # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
         note = None if command else note_of(incoming)

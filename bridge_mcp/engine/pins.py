@@ -19,19 +19,19 @@ logger = logging.getLogger(__name__)
 
 
 class BoardPins:
-    """See `ports.Pins`. One fact of the board for each server, so that keeping is one write."""
+    """See `ports.Pins`. One fact of the board for each subject, so that keeping is one write."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    async def load(self, server: str) -> Mapping[str, JSON]:
+    async def load(self, subject: str) -> Mapping[str, JSON]:
         """See `ports.Pins`."""
-        body = await self._board.get(f"pins:{server}")
+        body = await self._board.get(f"pins:{subject}")
         return body if isinstance(body, dict) else {}
 
-    async def keep(self, server: str, pinned: Mapping[str, JSON]) -> None:
+    async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
         """See `ports.Pins`."""
-        await self._board.put(f"pins:{server}", dict(pinned))
+        await self._board.put(f"pins:{subject}", dict(pinned))
 
 
 async def change_of(board: Board, spec: ToolSpec) -> ToolChange:

@@ -77,6 +77,15 @@ class Policies:
             )
         return offered
 
+    def instructions(self, rules: ChannelRules) -> tuple[tuple[str, str], ...]:
+        """What the tool servers of a channel may say in its system prompt, by their names, in the config's order."""
+        allowed = rules.tool_servers
+        return tuple(
+            (server.name, server.in_prompts)
+            for server in self._toolbox.status()
+            if server.in_prompts and (allowed is None or server.name in allowed)
+        )
+
     async def spent(self, conversation: str) -> str:
         """Which of the day's caps on models is reached here, in words; "" if none is."""
         caps = self._rules.caps

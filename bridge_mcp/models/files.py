@@ -1,4 +1,6 @@
-"""Files that came with messages, made ready for a model: images as data URLs, small texts as text, notes for the rest.
+"""Files of messages and of results, made ready for a model: images and PDFs as data URLs, small texts as text.
+
+For the rest there are notes.
 
 Bytes come through the request's `fetch`, and only those are fetched that the model will be shown. Knows no provider.
 """
@@ -10,9 +12,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.tokens import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.ports import Fetch, ModelRequest
 
@@ -24,8 +29,10 @@ MAX_IMAGES = 8
 """Images in one request: the newest ones."""
 MAX_IMAGE = 4_500_000
 """Bytes of one image: what the strictest of the large providers takes."""
-MAX_TEXT = 48_000
-"""Characters of a text that are shown; some 12,000 tokens."""
+MAX_PDFS = 3
+"""PDFs in one request: the newest ones."""
+MAX_PDF = 4_500_000
+"""Bytes of one PDF: what fits into a request beside the rest."""
 MAX_TEXT_FILE = 1_000_000
 """Bytes of a text file that is fetched to show its beginning."""
 MAX_TEXTS = 4
@@ -39,22 +46,13 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 """How images begin; platforms often give no type, or a wrong one, and providers refuse what is not what it says."""
 
-TEXT_TYPES = (
-    "text/",
-    "application/json",
-    "application/xml",
-    "application/yaml",
-    "application/x-yaml",
-    "application/toml",
-)
-TEXT_NAMES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".toml", ".xml", ".log", ".ini", ".py", ".sql")
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a model is shown of a file: an image as a data URL, a text, or why neither."""
+    """What a model is shown of a file: an image or a PDF as a data URL, a text, or why none of these."""
 
     image: str = ""
+    pdf: str = ""
     text: str = ""
     why_not: str = ""
 
@@ -65,21 +63,17 @@ class Gallery:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Shown] = OrderedDict()
 
-    async def show(self, request: ModelRequest, *, sees: bool) -> dict[str, Shown]:
+    async def show(self, request: ModelRequest, *, sees: bool, pdfs: bool = False) -> dict[str, Shown]:
         """What the model is shown of each file, by its ref; a file that is not in there gets a plain note."""
         shown: dict[str, Shown] = {}
         if request.fetch is None:
             return shown
-        images, texts = MAX_IMAGES if sees else 0, MAX_TEXTS
-        for attachment in newest_first(request.messages):
-            if attachment.ref in shown:
+        left = {"image": MAX_IMAGES if sees else 0, "pdf": MAX_PDFS if pdfs else 0, "text": MAX_TEXTS}
+        for role, attachment in newest_first(request.messages):
+            way = way_of(attachment)
+            if attachment.ref in shown or not left.get(way) or (way == "text" and role == "tool"):
                 continue
-            if attachment.kind == "image" and images:
-                images -= 1
-            elif is_text(attachment) and texts:
-                texts -= 1
-            else:
-                continue
+            left[way] -= 1
             shown[attachment.ref] = await self._look(request.fetch, attachment)
         return shown
 
@@ -98,7 +92,8 @@ class Gallery:
 
 async def look(fetch: Fetch, attachment: Attachment) -> Shown:
     """Fetch one file and make it ready."""
-    most = MAX_IMAGE if attachment.kind == "image" else MAX_TEXT_FILE
+    way = way_of(attachment)
+    most = {"image": MAX_IMAGE, "pdf": MAX_PDF}.get(way, MAX_TEXT_FILE)
     if attachment.size is not None and attachment.size > most:
         return Shown(why_not="too large")
     try:
@@ -108,7 +103,14 @@ async def look(fetch: Fetch, attachment: Attachment) -> Shown:
         return Shown(why_not="could not be fetched")
     if len(data) > most:
         return Shown(why_not="too large")
-    return image_of(data) if attachment.kind == "image" else text_of(data)
+    return image_of(data) if way == "image" else pdf_of(data) if way == "pdf" else text_of(data)
+
+
+def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
+    """How a file can be shown; "" for in no way."""
+    if attachment.kind == "image":
+        return "image"
+    return "pdf" if is_pdf(attachment) else "text" if is_text(attachment) else ""
 
 
 def image_of(data: bytes) -> Shown:
@@ -120,6 +122,12 @@ def image_of(data: bytes) -> Shown:
     return Shown(image=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 
+def pdf_of(data: bytes) -> Shown:
+    if b"%PDF-" not in data[:1024]:
+        return Shown(why_not="no PDF, whatever its name says")
+    return Shown(pdf=f"data:application/pdf;base64,{base64.b64encode(data).decode('ascii')}")
+
+
 def text_of(data: bytes) -> Shown:
     try:
         text = data.decode("utf-8-sig")
@@ -127,29 +135,22 @@ def text_of(data: bytes) -> Shown:
         return Shown(why_not="no text in UTF-8")
     if "\0" in text:
         return Shown(why_not="no text")
-    if len(text) > MAX_TEXT:
-        text = f"{text[:MAX_TEXT]}\n… ({len(text) - MAX_TEXT:,} more characters)"
+    if len(text) > TEXT_SHOWN:
+        text = f"{text[:TEXT_SHOWN]}\n… ({len(text) - TEXT_SHOWN:,} more characters)"
     return Shown(text=text)
 
 
-def newest_first(messages: Sequence[ChatMessage]) -> Iterator[Attachment]:
-    """The files that people sent, the last ones first."""
+def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachment]]:
+    """The files that people sent and tools gave, the last ones first, each with the role of its message."""
     for message in reversed(messages):
-        if message.role == "user":
-            yield from reversed(message.attachments)
-
-
-def is_text(attachment: Attachment) -> bool:
-    return attachment.mime.startswith(TEXT_TYPES) or (
-        attachment.kind == "file" and attachment.name.lower().endswith(TEXT_NAMES)
-    )
+        if message.role in ("user", "tool"):
+            for attachment in reversed(message.attachments):
+                yield message.role, attachment
 
 
 def note(attachment: Attachment, shown: Shown | None = None) -> str:
     """What stands in a message's text for a file: its own text, or that the model cannot see it."""
-    told = [attachment.name, attachment.mime, "" if attachment.size is None else f"{attachment.size} bytes"]
-    what = ", ".join(each for each in told if each)
     if shown is not None and shown.text:
-        return f"[{attachment.kind}: {what or 'a text'}]\n{shown.text}\n[end of the {attachment.kind}]"
-    why = f", {shown.why_not}" if shown is not None and shown.why_not else ""
-    return f"[{attachment.kind}, not shown here{why}: {what or 'nothing more is known'}]"
+        what = described(attachment) or "a text"
+        return f"[{attachment.kind}: {what}]\n{shown.text}\n[end of the {attachment.kind}]"
+    return unseen(attachment, shown.why_not if shown is not None else "")

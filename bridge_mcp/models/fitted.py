@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.files import Gallery, Shown
-from bridge_mcp.models.knowledge import Known
+from bridge_mcp.models.knowledge import UNKNOWN, Known
 from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.ports import ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "Fitted"]
 
@@ -50,13 +51,21 @@ class Fitted:
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """See `ports.Model`."""
         known = await self._adapter.known()
-        sees = self.settings.vision if self.settings.vision is not None else known.sees is True
-        shown = await self._gallery.show(request, sees=sees)
+        able = capacity(self.settings, known)
+        shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs)
         if not in_prompt(self.settings, known):
             return await self._adapter.reply(request, on_text, shown)
         tools = request.tools
         filtered = without_calls(on_text, tools) if on_text is not None else None
         return out_of_words(await self._adapter.reply(in_words(request), filtered, shown), tools)
+
+    async def capacity(self) -> Capacity:
+        """What the model can take; where it cannot be loaded, what the owner says of it."""
+        try:
+            known = await self._adapter.known()
+        except ModelFailed:
+            known = UNKNOWN
+        return capacity(self.settings, known)
 
     async def warm(self) -> None:
         """Load now what the first call would have to wait for."""
@@ -65,6 +74,15 @@ class Fitted:
     async def close(self) -> None:
         """Give its connections back."""
         await self._adapter.close()
+
+
+def capacity(settings: ModelSettings, known: Known) -> Capacity:
+    """What a model can take: as the owner says, else as is known."""
+    return Capacity(
+        settings.context_tokens or known.reads,
+        known.sees is True if settings.vision is None else settings.vision,
+        known.pdfs is True if settings.pdf is None else settings.pdf,
+    )
 
 
 def in_prompt(settings: ModelSettings, known: Known) -> bool:

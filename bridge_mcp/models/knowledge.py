@@ -27,6 +27,7 @@ class Known:
     sees: bool | None = None
     reads: int | None = None
     prices: Prices | None = None
+    pdfs: bool | None = None
 
 
 UNKNOWN = Known()
@@ -51,8 +52,9 @@ def look_up(model: str, known: Mapping[str, object]) -> Known:
     return Known(
         bool(told.get("supports_function_calling")),
         bool(told.get("supports_vision")),
-        reads if isinstance(reads, int) else None,
+        reads if isinstance(reads, int) and reads > 0 else None,
         listed(told),
+        pdfs=bool(told.get("supports_pdf_input")),
     )
 
 

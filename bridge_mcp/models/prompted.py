@@ -57,7 +57,7 @@ def spoken(message: ChatMessage) -> ChatMessage:
     if message.calls:
         blocks = "\n".join(map(block, message.calls))
         return ChatMessage(message.role, f"{message.text}\n{blocks}".strip(), attachments=message.attachments)
-    return message
+    return replace(message, text=message.told, about="")
 
 
 def block(call: Call) -> str:

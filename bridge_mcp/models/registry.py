@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.tokens import tools_tokens
+from bridge_mcp.core.window import Window, narrowed
 from bridge_mcp.models.files import Gallery
 from bridge_mcp.models.fitted import Adapter, Fitted
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.record import Record
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
-from bridge_mcp.ports import ModelHealth, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import Capacity, ModelHealth, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "Models", "make_adapter"]
 
@@ -69,7 +71,8 @@ class Models:
                     on_text("")
                 log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
             try:
-                reply = await self._adapter(candidate).reply(request, on_text)
+                asked = request if candidate is section else await self._for_fallback(request, candidate)
+                reply = await self._adapter(candidate).reply(asked, on_text)
             except ModelFailed as exc:
                 self._record.failed(candidate, exc)
                 failures.append(exc)
@@ -77,6 +80,19 @@ class Models:
                 self._record.answered(candidate, section)
                 return reply
         raise failures[0] if len(failures) == 1 else all_failed(section, failures)
+
+    async def capacity(self, model: str) -> Capacity:
+        """What the model of a section can take; see `ports.Model`."""
+        section = self._settings.get(model)
+        return Capacity() if section is None else await self._adapter(section).capacity()
+
+    async def _for_fallback(self, request: ModelRequest, candidate: ModelSettings) -> ModelRequest:
+        """The request without the oldest turns where the fallback's window is known, and smaller than it."""
+        able = await self._adapter(candidate).capacity()
+        if able.context_tokens is None:
+            return request
+        room = Window(able.context_tokens, candidate.reserve_tokens).room / request.scale
+        return replace(request, messages=narrowed(request.messages, room - tools_tokens(request.tools)))
 
     def health(self) -> tuple[ModelHealth, ...]:
         """How the models were when they were last asked."""
@@ -138,7 +154,7 @@ def instead(section: ModelSettings, model: str) -> ModelSettings:
     own, other = provider_of(section.model), provider_of(model)
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own
     if same:
-        return replace(section, model=model, fallbacks=(), prices=None)
+        return replace(section, model=model, fallbacks=(), prices=None, context_tokens=None)
     return ModelSettings(
         section.name, model, timeout_s=section.timeout_s, first_token_s=section.first_token_s, stream=section.stream
     )

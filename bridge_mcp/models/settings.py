@@ -44,6 +44,12 @@ class ModelSettings:
     """Whether it sees images; None: as far as litellm knows, and at an endpoint not."""
     prices: Prices | None = None
     """What it costs; None: as litellm's map says, of models through litellm and of OpenAI's own; else unknown."""
+    pdf: bool | None = None
+    """Whether it reads PDFs; None: as far as litellm knows, and at an endpoint not."""
+    context_tokens: int | None = None
+    """How many tokens question and answer may have together; None: as far as litellm knows."""
+    reserve_tokens: int | None = None
+    """How many of these are for the answer; see `core.window`."""
     params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None

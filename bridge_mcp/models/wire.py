@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from bridge_mcp.core.entries import Call, Usage
+from bridge_mcp.core.entries import Attachment, Call, Usage
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.core.visible import visible
 from bridge_mcp.models.failures import Trouble, failed
 from bridge_mcp.models.files import Shown, note
 from bridge_mcp.models.prices import Prices
@@ -65,38 +66,71 @@ def chat_body(
 
 
 def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -> list[dict[str, JSON]]:
-    """The messages; each call with an id that is unique in its message, and its result with the same."""
+    """The messages; each call with an id that is unique in its message, and its result with the same.
+
+    A result may hold text only, so what is shown of its files follows the results as a user's message.
+    """
     ids: dict[str, str] = {}
     out: list[dict[str, JSON]] = []
+    given: list[JSON] = []
     for message in messages:
+        if given and message.role != "tool":
+            out.append({"role": "user", "content": given})
+            given = []
         if message.role == "tool" and message.call is not None:
+            given += files_of_result(message, shown)
             answered = ids.get(message.call.id, message.call.id)
-            out.append({"role": "tool", "tool_call_id": answered, "content": text_of(message)})
+            out.append({"role": "tool", "tool_call_id": answered, "content": text_of(message, shown)})
         elif message.calls:
             ids.update(call_ids(message.calls))
             calls: list[JSON] = [call_of(call, ids[call.id]) for call in message.calls]
             out.append({"role": "assistant", "content": text_of(message) or None, "tool_calls": calls})
         else:
             out.append({"role": message.role, "content": content_of(message, shown)})
+    if given:
+        out.append({"role": "user", "content": given})
     return out
 
 
 def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
-    """A message's text, or its parts where it has images to show."""
+    """A message's text, or its parts where it has images or PDFs to show."""
     files = shown if message.role == "user" else NOTHING
-    images = [each.image for file in message.attachments if (each := files.get(file.ref)) and each.image]
+    parts = parts_of(message.attachments, files)
     text = text_of(message, files)
-    if not images:
+    if not parts:
         return text or EMPTY
-    parts: list[JSON] = [{"type": "image_url", "image_url": {"url": url}} for url in images]
-    return [{"type": "text", "text": text}, *parts] if text else parts
+    return [text_part(text), *parts] if text else parts
+
+
+def files_of_result(message: ChatMessage, shown: Mapping[str, Shown]) -> list[JSON]:
+    """What a model is shown of the files that a call gave, behind words that say so."""
+    parts = parts_of(message.attachments, shown)
+    tool = message.call.tool if message.call else "a tool"
+    return [text_part(f"[Given by the tool {tool}, with its result above:]"), *parts] if parts else []
+
+
+def parts_of(files: Sequence[Attachment], shown: Mapping[str, Shown]) -> list[JSON]:
+    """The parts of a message's content that show these files, as far as they are shown so."""
+    parts: list[JSON] = []
+    for file in files:
+        look = shown.get(file.ref)
+        if look is not None and look.image:
+            parts.append({"type": "image_url", "image_url": {"url": look.image}})
+        elif look is not None and look.pdf:
+            name = visible(file.name) or "document.pdf"
+            parts.append({"type": "file", "file": {"filename": name, "file_data": look.pdf}})
+    return parts
+
+
+def text_part(text: str) -> JSON:
+    return {"type": "text", "text": text}
 
 
 def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
-    """A message's text, with a note for each file that came with it and is not shown as an image."""
+    """A message's text, with a note for each file that came with it and is no part of its own."""
     looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
-    notes = [note(file, each) for file, each in looked if each is None or not each.image]
-    return "\n".join([*([message.text] if message.text else []), *notes])
+    notes = [note(file, each) for file, each in looked if each is None or not (each.image or each.pdf)]
+    return "\n".join(filter(None, (message.told, *notes)))
 
 
 def call_ids(calls: Sequence[Call]) -> Iterator[tuple[str, str]]:

@@ -27,12 +27,12 @@ from bridge_mcp.ports.channels import (
 )
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
-from bridge_mcp.ports.models import Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.store import Store
-from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress
+from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress, instructions_of
 
 __all__ = [
     "KEPT",
@@ -42,6 +42,7 @@ __all__ = [
     "Arrival",
     "Board",
     "CallContext",
+    "Capacity",
     "Changes",
     "Channel",
     "ChannelHealth",
@@ -88,4 +89,5 @@ __all__ = [
     "Toolbox",
     "Traces",
     "Upload",
+    "instructions_of",
 ]

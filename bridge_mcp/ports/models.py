@@ -10,7 +10,7 @@ from bridge_mcp.core.entries import Attachment, Usage
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 
-__all__ = ["Fetch", "Model", "ModelCall", "ModelHealth", "ModelReply", "ModelRequest", "OnText"]
+__all__ = ["Capacity", "Fetch", "Model", "ModelCall", "ModelHealth", "ModelReply", "ModelRequest", "OnText"]
 
 OnText: TypeAlias = Callable[[str], None]
 """Is told the whole text of a reply so far, whenever it has grown; "" when what was told came to nothing.
@@ -33,6 +33,8 @@ class ModelRequest:
     conversation: str = ""
     fetch: Fetch | None = field(default=None, repr=False, compare=False)
     """For the files of the messages that the model can be shown; without it they are named only."""
+    scale: float = 1.0
+    """How many tokens the provider counts for one of the estimate (`core.tokens`), as far as experience tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class ModelReply:
     calls: tuple[ModelCall, ...] = ()
     model: str = ""
     usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a model can take, as far as anybody knows."""
+
+    context_tokens: int | None = None
+    """Question and answer together; None: nobody knows."""
+    images: bool = True
+    pdfs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,13 @@ class Model(Protocol):
 
         Raises:
             ModelFailed: no whole reply came; it says whether trying again can help, and what to tell the chat.
+        """
+        ...
+
+    async def capacity(self, model: str) -> Capacity:
+        """What the model of a `[models.NAME]` section can take: itself, not its fallbacks. Never raises.
+
+        May wait until the model is loaded, as its first `reply` would.
         """
         ...
 

@@ -23,10 +23,16 @@ class ChannelRules:
 
     name: str
     responder: Literal["assistant", "relay", "off"] = "relay"
+    type: str = "local"
+    """Of the platform."""
     model: str = "default"
     system_prompt: str = ""
     system_prompt_file: Path | None = None
     """Where it is from: it is read again when that changes."""
+    chat_context: bool = True
+    """Whether the model is told where it is, who writes, and when."""
+    timezone: str = "UTC"
+    """In which it is told times."""
     tool_servers: tuple[str, ...] | None = None
     """None: all of them."""
     builtin_tools: tuple[str, ...] = ()
@@ -73,11 +79,6 @@ class Rules:
     budget: Budget = Budget()
     caps: Caps = Caps()
     """What models may take in a day."""
-
-    def result_chars(self, conversation: str) -> int:
-        """How many characters of a tool's result the model of a conversation is shown at once."""
-        channel = self.channels.get(conversation.partition("/")[0])
-        return (channel.window if channel else Window()).shown_chars
 
     @property
     def places(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 
-__all__ = ["CallContext", "Pins", "ServerState", "ServerStatus", "ToolProgress", "Toolbox"]
+__all__ = ["CallContext", "Pins", "ServerState", "ServerStatus", "ToolProgress", "Toolbox", "instructions_of"]
 
 ServerState: TypeAlias = Literal["connecting", "ready", "degraded", "stopped"]
 
@@ -27,18 +27,30 @@ class ServerStatus:
     since: float = 0.0
     restarts: int = 0
     instructions: str = ""
-    """How the server says its tools are best used. Written by a stranger: for a prompt only if the owner wants it."""
+    """How the server says its tools are best used. Written by a stranger."""
+    in_prompts: str = ""
+    """What of that stands in system prompts: nothing without the owner's consent, and then what was consented to."""
+    instructions_changed: bool = False
+    """It may speak in system prompts, and says something else now than what stands there."""
+
+
+def instructions_of(server: str) -> str:
+    """Under what name `Pins` keep what a server says of the use of its tools."""
+    return f"{server}:instructions"
 
 
 class Pins(Protocol):
-    """What was seen of each server's tools before: for each tool, what its definition was when it was trusted."""
+    """What was seen of each server before: what its tools were when they were trusted, and its instructions.
 
-    async def load(self, server: str) -> Mapping[str, JSON]:
-        """What was kept for this server; empty when nothing was."""
+    `subject` is the server's name for its tools, and `instructions_of` that for the other.
+    """
+
+    async def load(self, subject: str) -> Mapping[str, JSON]:
+        """What was kept; empty when nothing was."""
         ...
 
-    async def keep(self, server: str, pinned: Mapping[str, JSON]) -> None:
-        """Keep this for the server, in place of what was kept before."""
+    async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
+        """Keep this, in place of what was kept before."""
         ...
 
 

@@ -64,6 +64,7 @@ def server(info: ServerInfo) -> ServerShape:
         "tools": info.tools,
         "error": info.error,
         "restarts": info.restarts,
+        "instructions": info.instructions,
     }
 
 

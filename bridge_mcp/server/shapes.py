@@ -65,6 +65,7 @@ class ServerShape(TypedDict):
     tools: int
     error: str
     restarts: int
+    instructions: str
 
 
 class ConversationShape(TypedDict):

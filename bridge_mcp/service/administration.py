@@ -9,7 +9,7 @@ from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import Event
-from bridge_mcp.engine import board, commands, control, pins
+from bridge_mcp.engine import board, commands, control, instructions, pins
 from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
@@ -94,6 +94,11 @@ class Administration(Desk):
             raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
         await pins.accept(self.store.board, found, who.name)
         return found
+
+    async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
+        """Accept what a tool server says now where it has changed; without its `code`, see it. In words."""
+        who.require("admin")
+        return await instructions.trust(self.store, self._clock, server, code)
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""

@@ -63,7 +63,7 @@ def content_problems(where: str, message: Mapping[str, object]) -> Iterator[str]
         if not content.strip():
             yield f"{where}: text content must be non-empty"
         return
-    allowed = {"text", "tool_use"} if role == "assistant" else {"text", "image", "tool_result"}
+    allowed = {"text", "tool_use"} if role == "assistant" else {"text", "image", "document", "tool_result"}
     yield from block_problems(where, sequence(content), allowed)
 
 
@@ -80,7 +80,9 @@ def block_problems(where: str, blocks: Sequence[object], allowed: set[str]) -> I
         if kind == "tool_use" and not (isinstance(block.get("input"), dict) and NAME.match(str(block.get("name", "")))):
             yield f"{here}: a legal name and an input object are required"
         source = mapping(block.get("source"))
-        if kind == "image" and not (source.get("type") == "base64" and source.get("media_type") and source.get("data")):
+        if kind in ("image", "document") and not (
+            source.get("type") == "base64" and source.get("media_type") and source.get("data")
+        ):
             yield f"{here}.source: base64 data with its media_type is required"
 
 

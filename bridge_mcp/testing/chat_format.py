@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 __all__ = ["chat_problems"]
@@ -83,9 +83,49 @@ def content_problems(where: str, message: Mapping[str, object]) -> Iterator[str]
     elif not isinstance(content, list) or not content:
         yield f"{where}.content: a text or a list of parts is required"
     else:
-        for part in cast("list[object]", content):
-            if not isinstance(part, dict) or not isinstance(cast("dict[str, object]", part).get("type"), str):
-                yield f"{where}.content: each part is an object with a type"
+        for number, part in enumerate(cast("list[object]", content)):
+            told = cast("dict[str, object]", part) if isinstance(part, dict) else {}
+            kind = str(told.get("type"))
+            if kind not in PARTS:
+                yield f"{where}.content.{number}: an object with a type, one of {', '.join(PARTS)}, is required"
+            elif kind != "text" and message.get("role") != "user":
+                yield f"{where}.content.{number}: only a user's message may hold an {kind}"
+            elif not PARTS[kind](told.get(kind)):
+                yield f"{where}.content.{number}.{kind}: it is not of its shape"
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def is_image(value: object) -> bool:
+    """A link to an image, or a data URL of one."""
+    url = cast("dict[str, object]", value).get("url") if isinstance(value, dict) else None
+    return isinstance(url, str) and url.startswith(("https://", "http://", "data:image/"))
+
+
+def is_file(value: object) -> bool:
+    """A file by its id, or a PDF as a data URL with a name."""
+    told = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    data = told.get("file_data")
+    named = isinstance(told.get("filename"), str) and bool(told.get("filename"))
+    return isinstance(told.get("file_id"), str) or (
+        named and isinstance(data, str) and data.startswith("data:application/pdf;base64,")
+    )
+
+
+def is_audio(value: object) -> bool:
+    told = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return isinstance(told.get("data"), str) and told.get("format") in ("wav", "mp3")
+
+
+PARTS: Mapping[str, Callable[[object], bool]] = {
+    "text": is_text,
+    "image_url": is_image,
+    "file": is_file,
+    "input_audio": is_audio,
+}
+"""The parts that a message's content may have, and how to know one."""
 
 
 def call_ids(calls: object) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.ports import ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
+from bridge_mcp.ports import Capacity, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 
 __all__ = ["FakeModel", "calls", "says"]
 
@@ -43,6 +43,8 @@ class FakeModel:
         self.unplanned = 0
         self.healths: tuple[ModelHealth, ...] = ()
         """What `health` tells."""
+        self.able = Capacity(images=True, pdfs=True)
+        """What `capacity` tells of every section."""
         self._replier = plan if callable(plan) else None
         self._left: deque[Planned] = deque() if callable(plan) else deque(plan)
 
@@ -66,6 +68,10 @@ class FakeModel:
             for count in range(1, len(words) + 1):
                 on_text(" ".join(words[:count]))
         return planned
+
+    async def capacity(self, model: str) -> Capacity:
+        """What `able` was set to."""
+        return self.able
 
     def health(self) -> tuple[ModelHealth, ...]:
         """What `healths` was set to."""

@@ -27,7 +27,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +56,8 @@ class ReceivedRequest:
     headers: Mapping[str, str]
     body: Mapping[str, Any]
     problems: tuple[str, ...] = ()
+    tokens: int = 0
+    """As the server counts them, where it does."""
 
     @property
     def key(self) -> str:
@@ -71,6 +73,8 @@ class OpenAIServer:
         models: the models it knows; None: any.
         port: 0 for one that is free.
         respond: what it says when no scripted answer is left; by default it echoes the last user text.
+        tokens_of: counts the tokens of a request's body; without it, they are what each answer says.
+        window: how many of them it takes; a request of more is refused as OpenAI does. Only with `tokens_of`.
     """
 
     def __init__(
@@ -80,11 +84,14 @@ class OpenAIServer:
         models: frozenset[str] | set[str] | None = None,
         port: int = 0,
         respond: Callable[[ReceivedRequest], Answer] | None = None,
+        tokens_of: Callable[[Mapping[str, Any]], int] | None = None,
+        window: int | None = None,
     ) -> None:
         self.requests: list[ReceivedRequest] = []
         self.hung_up = 0
         """How many clients went away while they were kept waiting."""
         self._keys, self._models, self._respond = keys, models, respond or echo
+        self._tokens_of, self._window = tokens_of, window
         self._answers: deque[Answer] = deque()
         self._ids = count(1)
         self._changed = threading.Condition()
@@ -158,7 +165,10 @@ class OpenAIServer:
         except ValueError:
             return failing(400, "We could not parse the JSON body of your request."), {}
         body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-        return self._choose(ReceivedRequest(path, headers, body, self._problems(body, headers))), body
+        problems = self._problems(body, headers)
+        tokens = self._tokens_of(body) if self._tokens_of is not None and not problems else 0
+        request = ReceivedRequest(path, headers, body, problems, tokens)
+        return counted(self._choose(request), tokens) if tokens else self._choose(request), body
 
     def _choose(self, request: ReceivedRequest) -> Answer:
         """What is wrong with a request comes first, then the script."""
@@ -178,6 +188,9 @@ class OpenAIServer:
             return failing(400, f"Invalid request: {'; '.join(request.problems)}")
         if self._models is not None and request.body["model"] not in self._models:
             return failing(404, f"The model '{request.body['model']}' does not exist.", code="model_not_found")
+        if self._window is not None and request.tokens > self._window:
+            told = f"This model's maximum context length is {self._window} tokens. However, your messages resulted in"
+            return failing(400, f"{told} {request.tokens} tokens.", code="context_length_exceeded")
         return None
 
     # -- what a server that speaks another format does in its own way ----------------------------------------------
@@ -272,6 +285,15 @@ async def read_body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def counted(answer: Answer, tokens: int) -> Answer:
+    """The answer with so many tokens for the request in its usage."""
+    if not isinstance(answer.body, dict) or not isinstance(usage := answer.body.get("usage"), dict):
+        return answer
+    given = usage.get("completion_tokens")
+    total = tokens + (given if isinstance(given, int) else 0)
+    return replace(answer, body={**answer.body, "usage": {**usage, "prompt_tokens": tokens, "total_tokens": total}})
 
 
 def echo(request: ReceivedRequest) -> Answer:

@@ -1,8 +1,10 @@
-"""Which definitions of a server's tools are trusted: as they were first seen, or as they last were approved.
+"""What of a server is trusted: the definitions of its tools, and its instructions, as first seen or last approved.
 
 A server may change what a tool says and takes after people have got used to approving it. So the first sight of a tool
 is kept, and whatever differs from it is told, in words for whoever decides. Of the hints only those count that now
 sound safer: they are what lets a call run unasked.
+
+Of instructions the trusted text itself is kept: it stays in prompts until another one is approved.
 
 A server at another place (other command, arguments or url) is another server: its owner chose it anew.
 """
@@ -14,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.ports import Pins
+from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.link import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
@@ -90,6 +92,24 @@ class Pinning:
         known = await self._loaded(self._pins)
         await self._keep(self._pins, {**known, name: pinned(tool)}, {name})
         self._changes.pop(name, None)
+
+    async def instructions(self, text: str) -> tuple[str, bool]:
+        """What may stand in prompts where a server says `text`, and whether it has said something else before.
+
+        Raises:
+            StoreError: what was seen before cannot be read or kept.
+        """
+        if not self._server.instructions or not text:
+            return "", False
+        if self._pins is None:
+            return text, False
+        subject = instructions_of(self._server.name)
+        kept = await self._pins.load(subject)
+        trusted = kept.get("text") if kept.get("place") == place(self._server) else None
+        if not isinstance(trusted, str):
+            await self._pins.keep(subject, {"place": place(self._server), "text": text})
+            return text, False
+        return trusted, trusted != text
 
     async def _loaded(self, pins: Pins) -> dict[str, JSON]:
         if self._known is None:

@@ -6,7 +6,7 @@ running it again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from bridge_mcp.core.entries import Cleared, Finished
 from bridge_mcp.core.errors import BadInput, NotFound
@@ -27,7 +27,7 @@ SCHEMA: Mapping[str, JSON] = {
 }
 
 
-def read_result(log: LogStore, chars: Callable[[str], int]) -> Builtin:
+def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builtin:
     """The tool. `chars` says how many characters of a result a conversation's model is shown at once."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
@@ -35,7 +35,7 @@ def read_result(log: LogStore, chars: Callable[[str], int]) -> Builtin:
         content = await whole(log, context.conversation, handle)
         if offset >= len(content):
             raise BadInput(f"The result {handle} has {len(content):,} characters; {offset:,} is behind its end.")
-        end = min(len(content), offset + max(1, chars(context.conversation)))
+        end = min(len(content), offset + max(1, await chars(context.conversation)))
         more = f"go on with offset {end}" if end < len(content) else "that is its end"
         return ToolResult(f"{content[offset:end]}\n[characters {offset} to {end} of {len(content)}; {more}]")
 

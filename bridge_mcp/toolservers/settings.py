@@ -64,6 +64,8 @@ class ToolServer:
     """Patterns over names of prompts that may be used; empty means none."""
     pinned: bool = True
     """A tool whose definition changed after it was first seen asks, whatever else holds, until a call is approved."""
+    instructions: bool = False
+    """Whether what it says of the use of its tools may stand in system prompts."""
     tools: tuple[ToolRule, ...] = ()
     """The first rule whose pattern matches wins, so the most specific one comes first."""
 

@@ -83,7 +83,8 @@ class Supervisor:
         """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
         self.generated: frozenset[str] = frozenset()
         """Those of them that stand for the server's resources and prompts."""
-        self.instructions = ""
+        self.instructions = self.in_prompts = ""
+        self.instructions_changed = False
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
         self.settled = anyio.Event()
         """Set once it has been connected, or has failed to be."""
@@ -218,6 +219,7 @@ class Supervisor:
         self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
         self._complaint = offered.complaint
         self.instructions = link.instructions
+        self.in_prompts, self.instructions_changed = await self.pinning.instructions(link.instructions)
 
     async def _nudged(self) -> None:
         """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
@@ -246,6 +248,8 @@ class Supervisor:
             since,
             max(0, self._lives - 1),
             self.instructions,
+            self.in_prompts,
+            self.instructions_changed,
         )
         self.settled.set()
         self._news.set()

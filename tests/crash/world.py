@@ -16,6 +16,7 @@ from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.core.policy import Asking, Policy, Principal
 from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
+from bridge_mcp.core.window import Window
 from bridge_mcp.engine import control, verdicts
 from bridge_mcp.engine.drive import Drive
 from bridge_mcp.engine.hands import Hands
@@ -23,8 +24,10 @@ from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import (
     CallContext,
+    Capacity,
     ChannelRules,
     Grants,
+    Model,
     ModelCall,
     ModelHealth,
     ModelReply,
@@ -168,6 +171,9 @@ class Teller:
     def health(self) -> tuple[ModelHealth, ...]:
         return ()
 
+    async def capacity(self, model: str) -> Capacity:
+        return Capacity()
+
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         await self._points.reach("before the model")
         rounds = sum(1 for message in request.messages if message.calls)
@@ -185,6 +191,7 @@ class World:
     points: Points = field(default_factory=Points)
     paid: list[str] = field(default_factory=list[str])
     clock: Clock = field(default_factory=Clock)
+    window: Window = Window()
     crashes: int = 0
 
     async def hear(self, key: str, text: str = "pay my bills") -> None:
@@ -201,12 +208,16 @@ class World:
         store: Any = GuardedStore(self.store, points)
         bank = Bank(points, self.paid)
         channel = self.conversation.partition("/")[0]
-        rules = Rules({channel: ChannelRules(channel, "assistant")}, expires_s=600)
+        rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)}, expires_s=600)
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return Drive(
             self.conversation,
-            Hands(store, Teller(points), bank, policies, Tails(store.log), self.clock, {}),
+            Hands(store, self.model_at(points), bank, policies, Tails(store.log), self.clock, {}),
         )
+
+    def model_at(self, points: Points) -> Model:
+        """The model that a process asks."""
+        return Teller(points)
 
     async def run(self) -> Log:
         """Drive, crash, start again, judge what waits, until nothing is left to do. The log at the end."""
@@ -235,7 +246,7 @@ class World:
 
     async def takeover(self) -> None:
         """Another process drives the conversation to its end while this one stands still, and will wake up later."""
-        other = World(self.store, self.conversation, self.verdict, paid=self.paid, clock=self.clock)
+        other = type(self)(self.store, self.conversation, self.verdict, paid=self.paid, clock=self.clock)
         await other.run()
 
     def policy(self) -> Policy:

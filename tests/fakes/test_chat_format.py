@@ -9,6 +9,8 @@ import pytest
 from bridge_mcp.testing.chat_format import chat_problems
 
 USER = {"role": "user", "content": "hi"}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+PDF = "data:application/pdf;base64,AAAA"
 
 
 def call(call_id: str = "call_1", name: str = "files__read", arguments: str = "{}") -> dict[str, Any]:
@@ -38,7 +40,8 @@ def test_a_whole_conversation_passes() -> None:
         {"role": "assistant", "content": "Done."},
         {"role": "user", "content": [{"type": "text", "text": "Thanks."}]},
         assistant(call("a")),
-        result("a"),
+        {**result("a"), "content": [{"type": "text", "text": "drawn"}]},
+        {"role": "user", "content": [IMAGE, {"type": "file", "file": {"filename": "a.pdf", "file_data": PDF}}]},
     ]
     assert chat_problems({"model": "m", "messages": messages, "tools": [tool()]}) == ()
 
@@ -50,7 +53,12 @@ REFUSED: list[tuple[list[Any], str]] = [
     ([{"role": "user", "content": ""}], "must not be empty"),
     ([{"role": "user", "content": None}], "messages.0.content: text is required"),
     ([{"role": "user", "content": []}], "a text or a list of parts"),
-    ([{"role": "user", "content": [{"text": "hi"}]}], "each part is an object with a type"),
+    ([{"role": "user", "content": [{"text": "hi"}]}], "content.0: an object with a type, one of text, image_url"),
+    ([{"role": "user", "content": [{"type": "pdf", "pdf": "x"}]}], "one of text, image_url"),
+    ([USER, assistant(call()), {**result(), "content": [IMAGE]}], "only a user's message may hold an image_url"),
+    ([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}], "image_url: it is not of its shape"),
+    ([{"role": "user", "content": [{"type": "file", "file": {"file_data": PDF}}]}], "file: it is not of its shape"),
+    ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}], "input_audio: it is not of its"),
     ([{"role": "assistant", "content": None}], "messages.0.content: text is required"),
     ([{"role": "user", "content": "hi", "tool_calls": [call()]}], "only an assistant's message has calls"),
     ([USER, assistant(call())], "never answered: call_1"),

@@ -103,7 +103,7 @@ class World:
 
 def rules_for(**changes: object) -> Rules:
     channels = {
-        "local": ChannelRules("local", "assistant", system_prompt="Be kind."),
+        "local": ChannelRules("local", "assistant", system_prompt="Be kind.", chat_context=False),
         "family": ChannelRules("family", "assistant"),
     }
     given: dict[str, object] = {"channels": channels, **changes}

@@ -291,7 +291,7 @@ async def test_commands_of_a_chat_answer_in_the_chat(tmp_path: Path) -> None:
 async def test_a_system_prompt_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "prompt.md"
     file.write_text("Be kind.")
-    channels = {"local": ChannelRules("local", "assistant", system_prompt="as read", system_prompt_file=file)}
+    channels = {"local": ChannelRules("local", "assistant", system_prompt_file=file, chat_context=False)}
     model = FakeModel([says("1"), says("2"), says("3")])
     async with world(tmp_path, model, rules=rules_for(channels=channels)) as it:
         await it.settled("one")

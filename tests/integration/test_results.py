@@ -20,7 +20,10 @@ HERE = "local/main"
 async def read(
     store: Store, handle: str, offset: int, *, conversation: str = HERE, chars: int = 10
 ) -> tuple[str, bool]:
-    box = WithBuiltins(FakeToolbox(), [read_result(store.log, lambda _: chars)])
+    async def at_once(conversation: str) -> int:
+        return chars
+
+    box = WithBuiltins(FakeToolbox(), [read_result(store.log, at_once)])
     (spec,) = box.tools()
     given: Mapping[str, JSON] = {"handle": handle, "offset": offset}
     result = await box.call(spec, given, context=CallContext(conversation))

@@ -11,6 +11,7 @@ from bridge_mcp.core.summary import TASK
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import SUMMARY
 from bridge_mcp.core.window import Window
+from bridge_mcp.engine.requests import window_of
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Rules
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from tests.integration.setup import OWNER, World, rules_for, world
@@ -19,7 +20,7 @@ SMALL = Window(context_tokens=2_000)
 
 
 def small(**changes: object) -> Rules:
-    channel = ChannelRules("local", "assistant", system_prompt="Be kind.", window=SMALL)
+    channel = ChannelRules("local", "assistant", system_prompt="Be kind.", chat_context=False, window=SMALL)
     return rules_for(channels={"local": channel}, **changes)
 
 
@@ -118,7 +119,11 @@ async def test_a_long_result_is_read_on_by_the_model(tmp_path: Path) -> None:
     model = FakeModel([calls(("files__read", {}))])
     rules = small(confirmation="required")
     async with world(tmp_path, model, toolbox, rules=rules, engine=False) as it:
-        combined = WithBuiltins(toolbox, [read_result(it.store.log, rules.result_chars)])
+
+        async def at_once(conversation: str) -> int:
+            return (await window_of(rules.channels["local"], model)).shown_chars
+
+        combined = WithBuiltins(toolbox, [read_result(it.store.log, at_once)])
         async with it.engine_with(combined):
             message = await it.say("read it")
             (waiting,) = await it.approvals()

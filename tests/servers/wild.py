@@ -196,10 +196,18 @@ def launcher() -> None:
 
 
 def shifting() -> None:
-    """Lists what stands in the file named in SHIFTING as JSON, now; a call of `go` says that it has changed."""
+    """Lists what stands in the file named in SHIFTING as JSON, now; a call of `go` says that it has changed.
+
+    What it says of its tools stands in a file beside that one, which ends in .md, if there is one.
+    """
     path = Path(os.environ["SHIFTING"])
+    spoken = path.with_suffix(".md")
     for line in sys.stdin:
         match json.loads(line):
+            case {"method": "initialize", "id": number} if spoken.exists():
+                known: Message = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
+                known["serverInfo"] = {"name": "wild", "version": "1"}
+                say({"id": number, "result": {**known, "instructions": spoken.read_text("utf-8")}})
             case {"method": "tools/list", "id": number}:
                 say({"id": number, "result": {"tools": json.loads(path.read_text("utf-8"))}})
             case {"method": "tools/call", "id": number, "params": {"name": "go"}}:

@@ -12,6 +12,7 @@ from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
 from bridge_mcp.config import Config, config_folder, load_config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Budget
+from bridge_mcp.core.window import Window
 
 BOT = "123456:AAHplantedTelegramToken"
 HOOK = "planted-webhook-secret"
@@ -261,3 +262,53 @@ def test_where_a_person_decides(home: Home) -> None:
     config = home.load(DESK="a-token-that-is-long-enough-0123")
     assert config.stdio.person_decides
     assert [client.person_decides for client in config.clients] == [True]
+
+
+def test_what_a_model_is_asked_and_how_is_as_the_file_says(home: Home) -> None:
+    home.write("""
+[models.default]
+model = "house"
+base_url = "http://127.0.0.1:1/v1"
+via = "litellm"
+first_token_s = 5
+stream = false
+vision = true
+pdf = false
+context_tokens = 8000
+reserve_tokens = 1000
+[models.plain]
+model = "openai/gpt-5-mini"
+[models.played]
+model = "scripted"
+[channels.desk]
+type = "local"
+image_turns = 0
+summarise = false
+while_busy = "interrupt"
+chat_context = false
+timezone = "America/New_York"
+[channels.plain]
+type = "local"
+model = "plain"
+[channels.played]
+type = "local"
+model = "played"
+[tool_servers.files]
+command = "x"
+instructions = true
+""")
+    config = home.load()
+    house, plain = config.models["default"], config.models["plain"]
+    assert (house.via, house.first_token_s, house.stream, house.vision, house.pdf) == ("litellm", 5, False, True, False)
+    assert (house.context_tokens, house.reserve_tokens) == (8000, 1000)
+    assert (plain.via, plain.first_token_s, plain.stream, plain.vision, plain.pdf) == ("auto", 60, None, None, None)
+    assert (plain.context_tokens, plain.reserve_tokens) == (None, None)
+    rules = config.rules.channels
+    assert rules["desk"].window == Window(8000, 1000, image_turns=0, summarise=False)
+    assert (rules["desk"].while_busy, rules["desk"].chat_context, rules["desk"].timezone) == (
+        "interrupt", False, "America/New_York",
+    )  # fmt: skip
+    assert rules["plain"].window == Window(None, None, image_turns=3, summarise=True)
+    assert (rules["plain"].while_busy, rules["plain"].chat_context, rules["plain"].timezone) == ("join", True, "UTC")
+    assert not rules["played"].window.summarise, "a scripted model sums nothing up"
+    assert config.tool_servers[0].instructions

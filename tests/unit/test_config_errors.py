@@ -10,6 +10,7 @@ from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import ConfigError
 
 BOT = '[channels.t]\ntype = "telegram"\ntoken_env = "BOT"\n'
+MODEL = '[models.default]\nmodel = "x"\n'
 LOCAL = '[channels.desk]\ntype = "local"\n'
 
 
@@ -66,6 +67,23 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         ('[models.default]\nmodel = "x"\nusd_per_million_input = 2\n', "usd_per_million_input", "Set both"),
         ('[models.default]\nmodel = "x"\nusd_per_million_cached = 2\n', "usd_per_million_cached", "Set both"),
         ('[models.default]\nmodel = "x"\nusd_per_million_output = -2\n', "usd_per_million_output", "greater than"),
+        (MODEL + "first_token_s = 0\n", "models.default.first_token_s", "greater than 0"),
+        (MODEL + 'stream = "yes"\n', "models.default.stream", "boolean"),
+        (MODEL + "vision = 1\n", "models.default.vision", "boolean"),
+        (MODEL + 'pdf = "auto"\n', "models.default.pdf", "boolean"),
+        (MODEL + 'via = "sdk"\n', "models.default.via", "'auto', 'openai' or 'litellm'"),
+        (MODEL + "context_tokens = 999\n", "models.default.context_tokens", "greater than or equal to 1000"),
+        (MODEL + "context_tokens = 8e3\n", "models.default.context_tokens", "integer"),
+        (MODEL + "reserve_tokens = -1\n", "models.default.reserve_tokens", "greater than or equal to 0"),
+        (LOCAL + MODEL + "context_tokens = 8000\nreserve_tokens = 4001\n",
+         "models.default.reserve_tokens: that leaves less than half of the 8,000", "Lower it, or leave it out"),
+        (LOCAL + "image_turns = -1\n", "channels.desk.image_turns", "greater than or equal to 0"),
+        (LOCAL + 'summarise = "never"\n', "channels.desk.summarise", "boolean"),
+        (LOCAL + 'while_busy = "wait"\n', "channels.desk.while_busy", "'join', 'queue' or 'interrupt'"),
+        (LOCAL + 'chat_context = "off"\n', "channels.desk.chat_context", "boolean"),
+        (LOCAL + 'timezone = "Berlin"\n', "channels.desk.timezone: there is no time zone 'Berlin'", "Europe/Berlin"),
+        (LOCAL + 'timezone = "../etc/passwd"\n', "channels.desk.timezone", "Europe/Berlin"),
+        ('[tool_servers.s]\ncommand = "x"\ninstructions = "all"\n', "tool_servers.s.instructions", "boolean"),
         ("[tool_servers.s]\n", "tool_servers.s", "exactly one"),
         ('[tool_servers.s]\ncommand = "x"\nurl = "http://h/mcp"\n', "tool_servers.s", "exactly one"),
         ('[tool_servers.s]\ncommand = "x"\nheaders = { a = "b" }\n', "tool_servers.s.headers", "Remove it"),

@@ -8,7 +8,7 @@ from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 
 
 def shape(*messages: object) -> list[tuple[str, str]]:
-    return [(m.role, m.text) for m in messages]  # pyright: ignore
+    return [(m.role, m.told) for m in messages]  # pyright: ignore
 
 
 def test_results_stand_behind_their_calls_and_later_messages_behind_those() -> None:
@@ -57,7 +57,10 @@ def test_a_result_that_comes_in_after_clearing_is_not_seen() -> None:
 
 def test_several_people_are_told_apart() -> None:
     entries = log(Heard("hi", ANN, "1"), Heard("hello", Sender("8", "Bob"), "2"))
-    assert shape(*transcript(entries)) == [("user", "Ann: hi"), ("user", "Bob: hello")]
+    assert shape(*transcript(entries)) == [
+        ("user", '[from "Ann" (id 7)]\nhi'),
+        ("user", '[from "Bob" (id 8)]\nhello'),
+    ]
 
 
 def test_what_others_posted_is_part_of_the_conversation() -> None:

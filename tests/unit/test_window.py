@@ -26,10 +26,11 @@ from bridge_mcp.core.entries import (
     Usage,
     call_id,
 )
+from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request, summary_text
 from bridge_mcp.core.tokens import calibration, ceiling, tokens_of
-from bridge_mcp.core.transcript import ChatMessage, begins_at, message_tokens, past, transcript, turn_tokens
-from bridge_mcp.core.window import Window, fit, squeeze
+from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript, turn_tokens
+from bridge_mcp.core.window import Window, fit, narrowed, squeeze
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 from tests.unit.test_core_properties import check_chat_format
 
@@ -295,15 +296,76 @@ def test_a_message_that_was_changed_before_anybody_read_it_says_what_it_says_now
     entries = log(heard("helo"), Edited(0, "hello", "m1:2"))
     assert [m.text for m in transcript(entries)] == ["hello"]
     read = log(heard("helo"), model_started(), replied("Hi."), Edited(0, "hello", "m1:2"), heard("so?", "m2"))
-    changed = "[an earlier message was changed; it says now:] hello"
-    assert [m.text for m in transcript(read)] == ["helo", "Hi.", changed, "so?"]
+    changed = "[an earlier message was changed; it says now:]\nhello"
+    assert [m.told for m in transcript(read)] == ["helo", "Hi.", changed, "so?"]
 
 
 def test_late_quoting_and_forwarded_messages_say_so() -> None:
     entries = log(Heard("yes", ANN, "1", late=True, quote="shall I?", forwarded_from="Bob"))
-    assert transcript(entries)[0].text == (
-        "[written earlier, while nobody could answer] [forwarded from Bob] [in reply to: shall I?] yes"
+    assert transcript(entries)[0].told == (
+        '[written while nobody could answer; forwarded from "Bob"; in reply to "shall I?"]\nyes'
     )
+
+
+def test_files_that_the_model_cannot_take_are_noted_and_not_counted() -> None:
+    image, pdf = Attachment("a", "image", "image/png", "cat.png"), Attachment("b", "file", "application/pdf", "x.pdf")
+    entries = log(Heard("look", ANN, "1", attachments=(image, pdf)))
+    (blind,) = past(entries, images=False, pdfs=False).messages()
+    assert blind == ChatMessage(
+        "user", "look\n[image, not shown here: cat.png, image/png]\n[file, not shown here: x.pdf, application/pdf]"
+    )
+    (seeing,) = past(entries).messages()
+    assert message_tokens(seeing) > message_tokens(blind) + 10_000
+    (older,) = past(entries, image_turns=0, pdfs=False).messages()
+    assert older.text == "look\n[an image was here: cat.png]\n[file, not shown here: x.pdf, application/pdf]"
+
+
+def test_files_that_do_not_fit_become_notes_the_older_ones_first() -> None:
+    photos = tuple(Attachment(f"p{n}", "image", "image/png", f"{n}.png") for n in range(3))
+    call = Call("1.0", "files__draw", "{}")
+    messages = (
+        ChatMessage("user", "draw", attachments=photos[:1]),
+        ChatMessage("assistant", "", calls=(call,)),
+        ChatMessage("tool", "drawn", call=call, attachments=photos[1:]),
+    )
+    kept = squeeze(messages, 4_000)
+    assert kept[0].text == "draw\n[image, not shown here, no room: 0.png, image/png]"
+    assert kept[2] == messages[2]
+    tight = squeeze(messages, 1_000)
+    assert all(not message.attachments for message in tight)
+    assert tight[2].text.startswith("drawn\n[image, not shown here, no room: 1.png")
+    assert total(tight) <= 1_000
+
+
+# -- a fallback's window -----------------------------------------------------------------------------------
+
+
+def test_for_a_smaller_window_the_oldest_turns_go_and_the_summary_stays() -> None:
+    entries = talk(40, tools=1)
+    before = [*entries, Logged(len(entries), 2000.0, Summarised("they met", 0))]
+    messages = (ChatMessage("system", "Be kind."), *past(before).messages())
+    for room in (600, 1_500, 4_000):
+        left = narrowed(messages, room)
+        assert total(left) <= room
+        assert [m.text for m in left[:2]] == ["Be kind.", f"{SUMMARY}they met"]
+        assert left[2].role == "user"
+        check_chat_format(left)
+        assert left[-1] == messages[-1]
+    assert narrowed(messages, total(messages)) == messages
+
+
+def test_what_does_not_fit_even_alone_is_made_shorter() -> None:
+    messages = (ChatMessage("system", "Be kind."), ChatMessage("user", "word " * 2_000))
+    left = narrowed(messages, 500)
+    assert total(left) <= 500
+    assert left[0] == messages[0]
+
+
+def test_a_window_is_as_the_owner_says_else_as_is_known() -> None:
+    assert Window().room == 128_000 - 4_096
+    assert Window().known_to_be(16_000).room == 12_000
+    assert Window(context_tokens=8_192).known_to_be(16_000).room == 6_144
+    assert Window(reserve_tokens=30_000).known_to_be(8_192).room == 4_096, "half of it is for the question in any case"
 
 
 def test_results_of_a_small_window_are_shown_in_small_parts() -> None:

@@ -1,0 +1,54 @@
+"""What kinds of files there are for a model, and the words for one that it is not shown."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.visible import visible
+
+__all__ = ["described", "gone", "is_pdf", "is_text", "unseen"]
+
+TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/xml",
+    "application/yaml",
+    "application/x-yaml",
+    "application/toml",
+)
+TEXT_NAMES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".toml", ".xml", ".log", ".ini", ".py", ".sql")
+
+MOST_NAME = 200
+"""Characters of a file's name that are told."""
+
+
+def is_pdf(attachment: Attachment) -> bool:
+    """Whether this is a PDF, as far as its type or its name tells."""
+    return attachment.mime == "application/pdf" or (
+        attachment.kind == "file" and not attachment.mime and attachment.name.lower().endswith(".pdf")
+    )
+
+
+def is_text(attachment: Attachment) -> bool:
+    """Whether it can be shown as text, as far as its type or its name tells."""
+    return attachment.mime.startswith(TEXT_TYPES) or (
+        attachment.kind == "file" and attachment.name.lower().endswith(TEXT_NAMES)
+    )
+
+
+def described(attachment: Attachment) -> str:
+    """Name, type and size, as far as they are known. Others chose the name: it cannot grow a line of its own."""
+    size = "" if attachment.size is None else f"{attachment.size} bytes"
+    told = (visible(attachment.name)[:MOST_NAME], visible(attachment.mime)[:MOST_NAME], size)
+    return ", ".join(each for each in told if each)
+
+
+def unseen(attachment: Attachment, why: str = "") -> str:
+    """What stands in the place of a file that a model is not shown."""
+    because = f", {why}" if why else ""
+    return f"[{attachment.kind}, not shown here{because}: {described(attachment) or 'nothing more is known'}]"
+
+
+def gone(attachment: Attachment) -> str:
+    """What stands in the place of a file that a model was shown earlier."""
+    what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
+    return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MOST_NAME] or 'without a name'}]"

@@ -1,0 +1,96 @@
+"""One message of a model request: what it holds, what it costs, and how it is made shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bridge_mcp.core.attachments import gone, is_pdf, unseen
+from bridge_mcp.core.entries import Attachment, Call, Sender
+from bridge_mcp.core.surroundings import quoted
+from bridge_mcp.core.tokens import AROUND, calls_tokens, files_tokens, tokens_of
+from bridge_mcp.core.tools import READ_RESULT
+
+__all__ = [
+    "ChatMessage",
+    "files_told",
+    "message_tokens",
+    "shortened",
+    "with_notes",
+    "without_files",
+    "writer",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a model request. `calls` only on an assistant's, `call` only on a tool's (whose result it is)."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    calls: tuple[Call, ...] = ()
+    call: Call | None = None
+    attachments: tuple[Attachment, ...] = ()
+    about: str = ""
+    """A line before the text, in the bridge's own words: who wrote it and when, what it replies to."""
+
+    @property
+    def told(self) -> str:
+        """The text, behind what is said about it."""
+        return "\n".join(filter(None, (self.about, self.text)))
+
+
+def message_tokens(message: ChatMessage) -> int:
+    """The estimate for one message; see `core.tokens`."""
+    return (
+        AROUND
+        + tokens_of(message.told)
+        + (calls_tokens(message.calls) if message.calls else 0)
+        + (files_tokens(message.attachments, texts=message.role == "user") if message.attachments else 0)
+    )
+
+
+def shortened(text: str, chars: int, call: Call | None = None) -> str:
+    """At most about `chars` characters of a text, and how to get at the rest: of a result of `call`, by its handle."""
+    if len(text) <= chars or (call is not None and call.tool == READ_RESULT and len(text) <= chars + 100):
+        return text
+    rest = f'; the rest: {READ_RESULT}(handle="{call.id}", offset={chars})' if call is not None else ""
+    return f"{text[:chars]}\n[shortened to its first {chars} characters{rest}]"
+
+
+def with_notes(message: ChatMessage, images: bool, pdfs: bool, *, recent: bool) -> ChatMessage:
+    """The message with a note in place of each image and PDF that cannot be shown, or no longer is."""
+    notes: list[str] = []
+    shown: list[Attachment] = []
+    for each in message.attachments:
+        able = images if each.kind == "image" else pdfs if is_pdf(each) else None
+        if able is None or (able and recent):
+            shown.append(each)
+        else:
+            notes.append(gone(each) if able else unseen(each))
+    return noted(message, notes, shown) if notes else message
+
+
+def without_files(message: ChatMessage) -> ChatMessage:
+    """The message with a note in place of each file."""
+    notes = [unseen(each, "no room") for each in message.attachments]
+    return noted(message, notes, ()) if notes else message
+
+
+def noted(message: ChatMessage, notes: Iterable[str], files: Iterable[Attachment]) -> ChatMessage:
+    """The message with these notes behind its text, and only these files."""
+    return replace(message, text="\n".join(filter(None, (message.text, *notes))), attachments=tuple(files))
+
+
+def writer(sender: Sender) -> str:
+    """Who wrote a message, for a model: the name, which anybody can choose, and what nobody can."""
+    if sender.kind == "person":
+        return f"{quoted(sender.name)} (id {quoted(sender.id)[1:-1]})" if sender.name else f"id {quoted(sender.id)}"
+    return f"{quoted(sender.name or sender.id)} ({'the owner' if sender.kind == 'owner' else f'a {sender.kind}'})"
+
+
+def files_told(message: str, files: Sequence[Attachment]) -> str:
+    """The ids by which the files of a message can be used."""
+    ids = [f"{quoted(f'{message}/{index}')} ({file.kind})" for index, file in enumerate(files)]
+    return f"files: {', '.join(ids)}" if ids else ""
