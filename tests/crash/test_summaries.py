@@ -60,6 +60,9 @@ class Chat(World):
     models: list[Chronicler] = field(default_factory=list[Chronicler])
     window: Window = SMALL
 
+    async def takeover(self) -> None:
+        await Chat(self.store, self.conversation, clock=self.clock, models=self.models).run()
+
     def model_at(self, points: Points) -> Chronicler:
         model = Chronicler(points)
         self.models.append(model)
@@ -90,6 +93,12 @@ def wrong(chat: Chat, log: Log, *, answered: bool = True) -> list[str]:
     answers = [entry.ref for entry in summed if entry.ref >= 0]
     if len(set(answers)) != len(answers) or not begun.issuperset(answers):
         found.append(f"summaries that nobody began, or two of one: {answers}")
+    asked = [request for model in chat.models for request in model.asked]
+    for entry in summed:
+        gone = [each.entry.text for each in log[: entry.upto] if isinstance(each.entry, Heard)]
+        told = [request.messages[1].text for request in asked if request.messages[0].text == TASK]
+        if entry.ref >= 0 and not any(all(text.strip() in each for text in gone) for each in told):
+            found.append("a turn is gone of which no summary was asked for")
     heard = [logged.entry.text for logged in log if isinstance(logged.entry, Heard)]
     if len(set(heard)) != len(heard) or len(heard) < TURNS + 1:
         found.append("a message was lost or doubled in the log")
@@ -99,7 +108,7 @@ def wrong(chat: Chat, log: Log, *, answered: bool = True) -> list[str]:
     shown = [message.text for message in past(log).messages() if message.role == "user"]
     if [text for text in shown if text in heard] != kept:
         found.append(f"the model would see {shown}, where {kept} stands behind the cut")
-    for request in [request for model in chat.models for request in model.asked]:
+    for request in asked:
         found += chat_problems(chat_body("m", request, {}))
         if sum(map(message_tokens, request.messages)) > SMALL.room / calibration(log):
             found.append("a request does not fit")

@@ -43,7 +43,7 @@ async def came(server: OpenAIServer, *, requests: int = 0, hung_up: int = 0) -> 
 
 
 def busy(what: WhileBusy) -> Any:
-    return rules_for(channels={"local": ChannelRules("local", "assistant", while_busy=what)})
+    return rules_for(channels={"local": ChannelRules("local", "assistant", chat_context=False, while_busy=what)})
 
 
 def files() -> FakeToolbox:

@@ -158,10 +158,12 @@ async def test_a_model_that_cannot_be_loaded_takes_what_the_owner_says(monkeypat
     await models.close()
 
 
-async def test_a_known_window_is_kept_to(tmp_path: Path) -> None:
+async def test_a_known_window_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """gpt-4 reads 8,192 tokens, and nobody configured that."""
     with OpenAIServer(tokens_of=request_tokens, window=8_192 - 2_048) as server:
-        models = Models({"default": ModelSettings("default", "openai/gpt-4", "sk-a", server.url, via="litellm")})
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        models = Models({"default": ModelSettings("default", "gpt-4", "sk-a", via="openai")})
+        await models.warm()
         async with world(tmp_path, models) as it:
             for number in range(12):
                 await it.settled(f"{number}: " + "word " * 600)
