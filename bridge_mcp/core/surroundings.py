@@ -8,8 +8,8 @@ Titles, names and the words of servers were chosen by others: they are quoted, s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bridge_mcp.core.entries import Heard, Log
 from bridge_mcp.core.visible import visible
@@ -78,7 +78,8 @@ def chat_context(conversation: str, platform: str, place: Place, *, zone: str, f
     return "\n".join(lines)
 
 
-def server_instructions(told: Iterable[tuple[str, str]]) -> str:
+@lru_cache(maxsize=32)
+def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
     """What tool servers say of the use of their tools, by their names; each line of it is marked as theirs."""
     parts: list[str] = []
     for server, text in told:
