@@ -137,6 +137,7 @@ async def open_bridge(
             engine_lives=lambda: place.held or engine_lives(config),
             fetch=fetch,
             express=lambda: place.express,
+            clients=config.visitors,
         )
         assembly = Assembly(config, store, files, bridge, place)
         if models is None:

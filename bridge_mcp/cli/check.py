@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import anyio.to_thread
 from rich.padding import Padding
 from rich.text import Text
 
-from bridge_mcp.assembly import WallClock
+from bridge_mcp.assembly import WallClock, make_channels
 from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.visible import visible
+from bridge_mcp.engine.reach import Reach
 
 __all__ = ["check"]
 
@@ -27,6 +29,8 @@ class Finding:
     what: str
     fine: bool
     told: str
+    warning: bool = False
+    """It works, and the owner should know this."""
 
 
 def check(*, json: Json = False, common: Common = USUAL) -> int:
@@ -58,7 +62,8 @@ def shown(findings: list[Finding], json: bool) -> int:
         print_json(findings)
     out = console()
     for finding in [] if json else findings:
-        line = Text("✓ " if finding.fine else "✗ ", "green" if finding.fine else "bold red")
+        mark = ("! ", "yellow") if finding.warning else ("✓ ", "green") if finding.fine else ("✗ ", "bold red")
+        line = Text(*mark)
         line.append(f"{finding.what:<12} ", "bold")
         first, *rest = visible(finding.told, lines=True).split("\n")
         line.append(first, "default")
@@ -135,7 +140,27 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
     async with NestedToolbox(config.tool_servers, clock=WallClock()) as toolbox:
         await toolbox.ready(frozenset(server.name for server in config.tool_servers), longest)
         found = toolbox.status()
+        stuck = await approvals(config, toolbox.tools())
     for status in found:
         fine = status.state == "ready"
         told = f"connected, {status.tools} tools" if fine else status.error or f"still {status.state}"
         yield Finding(f"server {status.name}", fine, told)
+    for channel, told in stuck.items():
+        yield Finding(f"channel {channel}", True, told, warning=True)
+
+
+async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:
+    """By channel: which calls would wait for nobody; nothing where the store cannot tell who is let in."""
+    from bridge_mcp.stores.sqlite import open_store
+
+    try:
+        store = await open_store(config.store_path, clock=WallClock())
+    except BridgeError:
+        return {}
+    try:
+        pairings, stored = await store.access.pairings(), await store.clients.all()
+    finally:
+        await store.close()
+    traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
+    clients = [*config.visitors, *(each.principal for each in stored)]
+    return Reach(config.rules, traits, pairings, clients).complaints(tools)

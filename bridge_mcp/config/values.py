@@ -9,7 +9,7 @@ from typing import Literal
 
 from bridge_mcp.channels.telegram.settings import TelegramSettings
 from bridge_mcp.core.bearers import OAuth
-from bridge_mcp.core.policy import Scope
+from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Rules
 from bridge_mcp.toolservers.settings import ToolServer
@@ -69,6 +69,15 @@ class Config:
     oauth: OAuth | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
+
+    @property
+    def visitors(self) -> tuple[Principal, ...]:
+        """Who may come over HTTP by these settings; whoever an authorization server lets in counts as one."""
+        found = [Principal(c.name, "client", c.scopes, c.channels, c.conversations) for c in self.clients]
+        if self.oauth is not None:
+            scopes = frozenset[Scope]().union(*self.oauth.scopes.values())
+            found.append(Principal("oauth", "client", scopes, self.oauth.channels, self.oauth.conversations))
+        return tuple(found)
 
     @property
     def where(self) -> str:

@@ -136,6 +136,7 @@ def warnings(
     servers: Sequence[ServerInfo],
     healths: Sequence[ModelHealth] = (),
     complained: Mapping[str, str] | None = None,
+    stuck: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """What an owner should look at, each with its next move where there is one.
 
@@ -146,7 +147,7 @@ def warnings(
         killed = f"The engine, process {told.pid}, was killed. " if told else ""
         found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
-    found += [f"Channel {name}: {complaint}" for name, complaint in (complained or {}).items()]
+    found += [f"Channel {name}: {told}" for each in (complained, stuck) for name, told in (each or {}).items()]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
     found += [
         f"Tool server {s.name} gives other instructions than before; the assistant is told the earlier ones. "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import Scope
+from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 
 __all__ = ["Access", "Board", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
@@ -47,6 +47,11 @@ class StoredClient:
     conversations: frozenset[str] = frozenset()
     by: str = ""
     created_at: float = 0.0
+
+    @property
+    def principal(self) -> Principal:
+        """As whom it acts."""
+        return Principal(self.name, "client", self.scopes, self.channels, self.conversations, "mcp")
 
 
 class Access(Protocol):

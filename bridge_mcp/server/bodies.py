@@ -1,4 +1,4 @@
-"""Reads HTTP bodies, and refuses those that are too large or hold half of a UTF-16 pair, in words that name the place.
+"""Reads HTTP bodies, and refuses those that are too large or too slow, or hold half of a UTF-16 pair, and says where.
 
 The SDK refuses both too, but its words name no cause, and its two eras differ. Knows JSON and no method.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
+import anyio
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,17 +22,24 @@ class Bodies:
     Args:
         app: what is behind it; it gets the body in one message.
         most: bytes of the largest body.
+        within_s: seconds in which it has to be here, so that nobody holds a place by sending a byte now and then.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, within_s: float) -> None:
         self._app = app
         self._most = most
+        self._within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body = await self._body(receive)
+        body: bytes | None = b""
+        with anyio.move_on_after(self._within_s) as patience:
+            body = await self._body(receive)
+        if patience.cancelled_caught:
+            await answer(send, 408, too_slow(self._within_s))
+            return
         problem = too_large(self._most) if body is None else refusal(body)
         if problem is not None:
             await answer(send, 413 if body is None else 400, problem)
@@ -65,6 +73,10 @@ async def answer(send: Send, status: int, body: bytes) -> None:
 
 def too_large(most: int) -> bytes:
     return error_body(None, INVALID_REQUEST, f"The request is larger than {most:,} bytes. Send less at once.")
+
+
+def too_slow(within_s: float) -> bytes:
+    return error_body(None, INVALID_REQUEST, f"The request was not here within {within_s:g} s. Send it again, whole.")
 
 
 def error_body(id_: object, code: int, message: str) -> bytes:

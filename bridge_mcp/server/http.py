@@ -29,6 +29,9 @@ PATH = "/mcp"
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of one request; as much as a line over stdio."""
 
+BODY_S = 60.0
+"""Seconds in which the body of a request has to be here."""
+
 LEAVE_S = 2
 """Seconds that open answers have when serving ends."""
 
@@ -45,6 +48,7 @@ async def serve_http(
     oauth: OAuth | None = None,
     rate_per_s: float = 200.0,
     burst: int = 1000,
+    body_s: float = BODY_S,
     stateless: bool = False,
     on_ready: Callable[[int], object] = lambda port: None,
 ) -> None:
@@ -61,6 +65,7 @@ async def serve_http(
         oauth: an issuer whose tokens are taken too.
         rate_per_s: requests that each client may make in a second, in the long run; 0 for any number.
         burst: requests that each client may make at once.
+        body_s: seconds in which the body of a request has to be here.
         stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
         on_ready: called once with the port, when connections are answered.
 
@@ -73,7 +78,7 @@ async def serve_http(
     face = Face(bridge, visitors.principal_of)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
-        Bodies(StreamableHTTPASGIApp(sessions), MAX_BODY),
+        Bodies(StreamableHTTPASGIApp(sessions), MAX_BODY, body_s),
         visitors,
         path=PATH,
         hosts=hosts_of(host, allowed_hosts),

@@ -134,9 +134,8 @@ class Visitors:
         client = await self._stored.by_token(token_hash) if self._stored is not None else None
         if client is None:
             return None
-        who = Principal(client.name, "client", client.scopes, client.channels, client.conversations, "mcp")
         # A name that was given away again is another client: sessions are told apart by the token too.
-        return Visitor(who, user_of(f"{client.name}:{token_hash[:16]}", client.scopes), token_hash)
+        return Visitor(client.principal, user_of(f"{client.name}:{token_hash[:16]}", client.scopes), token_hash)
 
     def principal_of(self, ctx: ServerRequestContext[Any, Any]) -> Principal:
         """Who makes a request, as the gate left it with its HTTP request.

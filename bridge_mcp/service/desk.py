@@ -74,6 +74,7 @@ class Desk:
         engine_lives: Callable[[], bool] = lambda: True,
         fetch: Fetch | None = None,
         express: Callable[[], Express | None] = lambda: None,
+        clients: Sequence[Principal] = (),
     ) -> None:
         self.store = store
         self.rules = rules
@@ -85,6 +86,8 @@ class Desk:
         self._is_engine = is_engine
         self._engine_lives = engine_lives
         self._fetch = fetch or no_files
+        self._clients = tuple(clients)
+        """Those that the configuration lets in over MCP, beside those in the store."""
         self._express = express
         """The short way for calls, while this process is the engine."""
 

@@ -30,6 +30,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_message,
 )
+from bridge_mcp.engine.reach import Reach
 from bridge_mcp.ports import (
     EventPage,
     ToolProgress,
@@ -197,8 +198,16 @@ class Reading(Desk):
                 listed.servers,
                 await board.models(self.store),
                 {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
+                await self._stuck(who, listed),
             ),
         )
+
+    async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
+        """By channel that `who` sees: which calls wait there for nobody. Whoever asks counts, if they could decide."""
+        stored = [each.principal for each in await self.store.clients.all()]
+        asking = [who] if who.kind == "client" else []
+        reach = Reach(self.rules, self.traits, await self.store.access.pairings(), [*self._clients, *stored, *asking])
+        return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
 
     async def _today(self, within: frozenset[str]) -> Spent:
         """What models took since 00:00 UTC, in these channels and chats, or in all."""

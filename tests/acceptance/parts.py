@@ -83,9 +83,9 @@ class Home:
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout if code == 0 else done.stdout + done.stderr
 
-    def json(self, *arguments: str, code: int = 0) -> Any:
+    def json(self, *arguments: str, code: int = 0, **env: str) -> Any:
         """What a command prints with --json, as a value."""
-        done = self.done(*arguments, "--json")
+        done = self.done(*arguments, "--json", **env)
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 

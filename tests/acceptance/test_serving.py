@@ -19,6 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.acceptance.parts import COMMAND, Home
 
 TOKEN = "planted-supervisor-token"
+HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream",
+           "mcp-protocol-version": "2025-06-18"}  # fmt: skip
 CLIENTS = """
 [clients.supervisor]
 token_env = "SUPERVISOR_TOKEN"
@@ -75,6 +77,47 @@ async def test_clients_come_by_token_over_http(home: Home) -> None:
         assert process.wait(15) == 0
         assert process.stderr is not None
         assert "planted" not in process.stderr.read()
+
+
+async def ends_unanswered(http: httpx2.AsyncClient, url: str, body: dict[str, Any]) -> None:
+    """A request that was under way when its client was revoked."""
+    answer = await http.post(url, json=body, headers=HEADERS)
+    assert "structuredContent" not in answer.text
+
+
+async def test_a_client_comes_and_goes_while_it_serves(home: Home) -> None:
+    """By the command line alone, in processes of their own: let in at once, and out at once."""
+    home.scripted(CLIENTS)
+
+    def owner(*arguments: str, code: int = 0) -> str:
+        return home.run("clients", *arguments, code=code, SUPERVISOR_TOKEN=TOKEN, WORKER_TOKEN="planted-worker-token")
+
+    tokens = {"SUPERVISOR_TOKEN": TOKEN, "WORKER_TOKEN": "planted-worker-token"}
+    with running(home, "serve", "--http", "127.0.0.1:0", **tokens) as process:
+        url = until(process.stderr, r"http://127\.0\.0\.1:\d+/mcp")[0]
+        made = json.loads(owner("add", "late", "--scopes", "read", "--json"))
+        token = made["token"]
+        assert "late" in owner("list")
+        assert token not in owner("list", "--json")
+        assert "late" in owner("add", "late", code=1)
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=30) as http:
+            async with Client(streamable_http_client(url, http_client=http)) as client:
+                names = {tool.name for tool in (await client.list_tools()).tools}
+                assert "get_status" in names
+                assert "send_message" not in names
+            wait: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                    "params": {"name": "wait_for_events", "arguments": {"timeout_s": 50}}}  # fmt: skip
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(ends_unanswered, http, url, wait)
+                    await anyio.to_thread.run_sync(owner, "revoke", "late")
+            assert (await http.post(url, json=wait, headers=HEADERS)).status_code == 401
+        for wrong in ("", "Bearer", f"Bearer {token}x", f"Basic {TOKEN}"):
+            async with httpx2.AsyncClient(headers={"authorization": wrong} if wrong else {}) as http:
+                assert (await http.post(url, json=wait, headers=HEADERS)).status_code == 401
+        assert "no client 'late'" in owner("revoke", "late", code=1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
 
 
 async def test_this_machine_may_come_without_a_token_where_the_owner_says_so(home: Home) -> None:

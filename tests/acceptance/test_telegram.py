@@ -99,3 +99,13 @@ def test_check_looks_at_the_bot(home: Home, fine: bool) -> None:
         told = home.run("check", code=0 if fine else 1, FAMILY_TOKEN=server.token)
         assert "@loopback_test_bot" in told
         assert ("/setprivacy" in told) is not fine
+
+
+def test_check_and_status_warn_where_nobody_could_decide(home: Home) -> None:
+    with TelegramServer() as server:
+        home.scripted(TELEGRAM.format(url=server.url))
+        warnings = [each for each in home.json("check", FAMILY_TOKEN=server.token) if each["warning"]]
+        assert [(each["what"], each["fine"]) for each in warnings] == [("channel family", True)]
+        assert "files__delete_file" in warnings[0]["told"]
+        home.run("pair", "add", "family", "7", "--role", "approver", FAMILY_TOKEN=server.token)
+        assert not any(each["warning"] for each in home.json("check", FAMILY_TOKEN=server.token))

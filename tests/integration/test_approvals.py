@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.core.entries import Asked, Judged, Posted, Reminded, Voted
+from bridge_mcp.core.entries import Asked, Judged, Posted, Reminded, Scheduled, Sender, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
@@ -288,3 +288,103 @@ async def test_every_verdict_tells_its_path(tmp_path: Path) -> None:
         log = [e.entry for e in await it.store.log.load(HERE)]
         assert [(e.by, e.via) for e in log if isinstance(e, Judged)] == [("bob", "mcp"), ("owner", "chat text")]
         assert (await it.store.approvals.get(a.id) or a).decided_via == "mcp"
+
+
+# -- who can be reached --------------------------------------------------------------------------------------
+
+
+async def warned(it: World, who: Principal = OWNER) -> list[str]:
+    return [each for each in (await it.bridge.get_status(who)).warnings if "wait for a verdict" in each]
+
+
+async def test_a_channel_whose_calls_would_wait_for_nobody_is_told_of(tmp_path: Path) -> None:
+    async with world(tmp_path, FakeModel(), files(), prompts=True) as it:
+        (told,) = await warned(it)
+        assert told.startswith("Channel family: calls of files__delete")
+        assert "pair add CODE --role approver" in told
+        reader = Principal("reader", "client", frozenset({"read"}))
+        elsewhere = Principal("elsewhere", "client", frozenset({"read"}), channels=frozenset({"local"}))
+        assert (await warned(it, SUPERVISOR), await warned(it, reader), await warned(it, elsewhere)) == ([], [told], [])
+        for subject, role in (("-5", "approver"), ("7", "user")):
+            await it.store.access.pair(Pairing("family", subject, role))  # pyright: ignore[reportArgumentType]
+        assert await warned(it) == [told], "neither a group nor a user decides"
+        await it.store.access.pair(Pairing("family", "8", "approver"))
+        assert await warned(it) == []
+        await it.bridge.unpair_chat(OWNER, channel="family", chat="8")
+        await it.bridge.add_client(OWNER, "helper", scopes=["approve"], channels=["local"])
+        assert await warned(it) == [told], "a client that does not see the channel is nobody there"
+        await it.bridge.add_client(OWNER, "watcher", scopes=["approve"])
+        assert await warned(it) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "fine"),
+    [
+        ({"route": "local/boss"}, True),
+        ({"route": "agents"}, False),
+        ({"route": "family/9"}, False),
+        ({"escalate_s": 5, "escalate_to": "local/boss"}, True),
+        ({"confirmation": "never"}, True),
+        ({"quorum": 2, "route": "local/boss"}, False),
+    ],
+)
+async def test_a_route_reaches_somebody_or_not(tmp_path: Path, rules: dict[str, object], fine: bool) -> None:
+    async with world(tmp_path, FakeModel(), files(), rules=rules_for(**rules), engine=True) as it:
+        told = [each for each in await warned(it) if each.startswith("Channel family")]
+        assert (told == []) == fine
+
+
+async def test_a_chat_that_is_let_in_no_longer_is_asked_and_reminded_of_nothing(tmp_path: Path) -> None:
+    rules = rules_for(route="family/9", remind_s=0.1, escalate_s=0.2, escalate_to="family/8", expires_s=0)
+    async with world(tmp_path, FakeModel([deletes("a")]), files(), rules=rules, prompts=True) as it:
+        await it.store.access.pair(Pairing("family", "9", "approver"))
+        await it.say("go")
+        (waiting,) = await it.approvals()
+        await it.family.wait_for_sent(2)
+        assert {each.chat for each in it.family.sent} == {"9"}
+        await it.bridge.unpair_chat(OWNER, channel="family", chat="9")
+        (escalated,) = [e for e in await it.events("approval.reminded", 3) if e.body["why"] == "escalation"]
+        assert escalated.body["to"] == "", "it is told in the feed alone"
+        sent = len(it.family.sent)
+        await it.store.access.pair(Pairing("family", "8", "approver"))
+        await it.family.wait_for_sent(sent + 1)
+        assert {each.chat for each in it.family.sent[sent:]} == {"8"}, "whoever is let in again is told again"
+        await it.bridge.approve_call(BOB, waiting.id)
+
+
+async def test_whoever_asks_by_a_reminder_is_known_as_who_asked(tmp_path: Path) -> None:
+    """A turn that the bridge begins is in the name of those in whose turn the assistant wanted it."""
+    starter = Principal("starter", "client", frozenset({"read", "send", "approve"}))
+    rules = rules_for(separate=True)
+    async with world(tmp_path, FakeModel([deletes("a"), says("Done.")]), files(), rules=rules) as it:
+        wanted = Scheduled(HERE, "delete it", 0.0, "0.0", ("starter",))
+        await it.store.log.record("calls/bridge.00", wanted)
+        (waiting,) = await it.approvals()
+        assert waiting.requested_by == "assistant for starter"
+        with pytest.raises(Denied, match="asked for this call"):
+            await it.bridge.approve_call(starter, waiting.id)
+        await it.bridge.approve_call(BOB, waiting.id)
+
+
+@pytest.mark.parametrize("way", ["button", "text"])
+async def test_whoever_asks_in_a_chat_may_not_decide_there_if_the_owner_says_so(tmp_path: Path, way: str) -> None:
+    rules = rules_for(separate=True)
+    async with world(tmp_path, FakeModel([deletes("a"), says("Done.")]), files(), rules=rules, prompts=True) as it:
+        for subject in ("7", "8"):
+            await it.store.access.pair(Pairing("family", subject, "approver"))
+        await it.store.access.pair(Pairing("family", "-5"))
+        await it.family.receive("go", chat="-5", sender=ANN, group=True)
+        (prompt,) = await it.family.wait_for_sent(1)
+        (waiting,) = await it.approvals()
+        bob = Sender("8", "Bob")
+
+        async def decides(who: Sender) -> str:
+            if way == "button":
+                return await it.family.press("1", prompt.buttons[0].token, chat="-5", sender=who)
+            sent = len(it.family.sent)
+            await it.family.receive(f"/approve {waiting.id}", chat="-5", sender=who, group=True)
+            return (await it.family.wait_for_sent(sent + 1))[sent].text
+
+        assert "asked for this call and may not decide it" in (await decides(ANN)).replace("\\", "")
+        assert (await it.approvals())[0].status == "waiting"
+        assert "Approved: files" in await decides(bob)

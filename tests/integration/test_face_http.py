@@ -28,6 +28,7 @@ from tests.integration.face_clients import (
     refusal,
     served_http,
 )
+from tests.integration.test_scopes import serving
 
 CHAT = "local/main"
 HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -161,6 +162,38 @@ async def test_too_large_a_body_is_refused(address: str) -> None:
     response = await post(address, {"pad": "x" * (17 * 1024 * 1024)}, authorization=f"Bearer {ALL}")
     assert response.status_code == 413
     assert "larger than 16,777,216 bytes" in response.json()["error"]["message"]
+
+
+DEEP = {"array": b"[" * 200_000, "object": b'{"a":' * 200_000, "closed": b"[" * 100_000 + b"]" * 100_000}
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize("shape", DEEP)
+async def test_json_that_is_nested_without_end_is_refused_and_the_server_lives(
+    address: str, version: str, shape: str
+) -> None:
+    headers = HEADERS | {"authorization": f"Bearer {ALL}", "mcp-protocol-version": version}
+    call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_status","arguments":{"a":%s}}}'
+    async with httpx2.AsyncClient(timeout=WAIT_S) as http:
+        for body in (DEEP[shape], call % DEEP[shape]):
+            refused = await http.post(address, content=body, headers=headers)
+            assert refused.status_code == 400
+            assert "error" in refused.json()
+    assert (await post(address, authorization=f"Bearer {ALL}")).status_code == 200
+
+
+async def test_a_body_that_comes_too_slowly_is_refused_and_others_are_served(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge, serving(bridge, clients=CLIENTS, body_s=0.2) as address:
+        host, port = address.removeprefix("http://").removesuffix("/mcp").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /mcp HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {ALL}\r\ncontent-length: 9999\r\n\r\n"
+        writer.write(head.encode() + b'{"jsonrpc":')
+        await writer.drain()
+        assert (await post(address, authorization=f"Bearer {ALL}")).status_code == 200
+        async with asyncio.timeout(WAIT_S):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+            assert b"not here within 0.2 s" in await reader.readuntil(b"Send it again")
+        writer.close()
 
 
 async def test_there_is_one_path(address: str) -> None:
