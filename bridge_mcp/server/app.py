@@ -8,7 +8,7 @@ transport; who acts is told by `principal_of`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar
@@ -21,7 +21,7 @@ from mcp.shared.exceptions import MCPError
 
 from bridge_mcp import __version__
 from bridge_mcp.core.answers import Ticket
-from bridge_mcp.core.errors import BridgeError, NotFound
+from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
@@ -66,15 +66,18 @@ KEPT_MS = 300_000
 class Face:
     """One server, its handlers and its subscriptions."""
 
-    def __init__(self, bridge: Bridge, principal_of: PrincipalOf) -> None:
+    def __init__(
+        self, bridge: Bridge, principal_of: PrincipalOf, hung_up: Callable[[Context], bool] = lambda ctx: False
+    ) -> None:
         self.server = self._server()
         self.push = Push(bridge)
-        self._turns = Turns()
+        self._turns = Turns(bridge.cancel_turn)
         seals = Seals(bridge.store.board)
         self._tasks = Tasks(bridge, seals)
         self._forms = Forms(bridge, seals)
         self._bridge = bridge
         self._principal_of = principal_of
+        self._hung_up = hung_up
         self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
         self._schemas = {each.name: schema_of(each.params) for each in TOOLS}
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
@@ -181,24 +184,19 @@ class Face:
         values = check(found.name, found.params, arguments)
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
+        call = ToolCall(self._bridge, who, progress)
         if found.name != "run_turn":
-            return await found.run(ToolCall(self._bridge, who, progress), **values)
-        call = ToolCall(self._bridge, who, progress, begun=partial(self._turns.begin, who, ctx.request_id))
-        answered = False
-        try:
-            answer = await found.run(call, **values)
-            answered = True
-            return answer
-        finally:
-            self._turns.end(who, ctx.request_id, answered=answered)
+            return await found.run(call, **values)
+        return await self._turns.waited_for(
+            who,
+            ctx.request_id,
+            lambda begun: found.run(replace(call, begun=begun), **values),
+            partial(self._hung_up, ctx),
+        )
 
     async def cancelled(self, ctx: Context, params: types.CancelledNotificationParams) -> None:
         """A caller takes a call back: if it waited for a turn, that is stopped. The SDK has ended the wait."""
-        who = self._principal_of(ctx)
-        ticket = self._turns.ticket(who, params.request_id)
-        if ticket:
-            with suppress(BridgeError):
-                await self._bridge.cancel_turn(who, ticket)
+        await self._turns.take_back(self._principal_of(ctx), params.request_id)
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from bridge_mcp.listening import Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
 from bridge_mcp.server.bodies import Bodies
+from bridge_mcp.server.hangups import Hangups, hung_up
 from bridge_mcp.server.limits import Buckets
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
@@ -75,10 +76,10 @@ async def serve_http(
     stored = bridge.store.clients
     somebody = bool(clients or oauth or await stored.all())
     visitors = Visitors(clients, admitted(host, somebody, insecure_loopback), stored, oauth)
-    face = Face(bridge, visitors.principal_of)
+    face = Face(bridge, visitors.principal_of, hung_up)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
-        Bodies(StreamableHTTPASGIApp(sessions), MAX_BODY, body_s),
+        Bodies(Hangups(StreamableHTTPASGIApp(sessions)), MAX_BODY, body_s),
         visitors,
         path=PATH,
         hosts=hosts_of(host, allowed_hosts),

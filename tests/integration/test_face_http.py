@@ -16,7 +16,7 @@ import pytest
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.server.auth import hash_token
 from bridge_mcp.server.http import serve_http
-from bridge_mcp.service import Bridge
+from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
 from tests.integration.face_clients import (
     ERAS,
@@ -252,3 +252,36 @@ async def test_serving_ends_in_order_while_clients_wait_and_listen(tmp_path: Pat
                     assert [event async for event in events] == []
             assert await asyncio.to_thread(child.wait, WAIT_S) == 0
             waiting.cancel()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_cancelled_run_turn_stops_its_turn_in_both_eras(address: str, era: str) -> None:
+    """The older era says it by a notification, the newer one by closing the response."""
+    there = f"local/cancelled-{era}"
+    async with over_http(era, address, ALL) as client:
+        asking = {"conversation": there, "text": "think", "wait_s": 50}
+        waiting = asyncio.create_task(client.call_tool("run_turn", asking))
+        while not (said := (await answer(client, "read_messages", conversation=there))["messages"]):
+            pass
+        ticket = f"turn:{said[0]['id']}"
+        assert (await answer(client, "wait_for", ticket=ticket, timeout_s=0))["state"] == "open"
+        waiting.cancel()
+        done = await answer(client, "wait_for", ticket=ticket, timeout_s=WAIT_S)
+        assert (done["state"], done["outcome"], done["text"]) == ("done", "cancelled", "its caller cancelled it")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_server_that_ends_stops_no_turn(tmp_path: Path, era: str) -> None:
+    there = "local/goes-on"
+    with child_serving(tmp_path) as (child, address):
+        async with over_http(era, address, ALL) as client:
+            asking = {"conversation": there, "text": "think", "wait_s": 50}
+            waiting = asyncio.create_task(client.call_tool("run_turn", asking))
+            while not (said := (await answer(client, "read_messages", conversation=there))["messages"]):
+                pass
+            child.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(child.wait, WAIT_S) == 0
+            waiting.cancel()
+    async with running(tmp_path) as bridge:
+        stands = await bridge.wait_for(OWNER, f"turn:{said[0]['id']}", timeout_s=0)
+        assert (stands.state, stands.outcome) == ("open", "")
