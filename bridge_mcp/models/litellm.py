@@ -62,14 +62,14 @@ class LitellmModel:
         self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
-        await self._process.ready()
         body = chat_body(self.settings.model, request, self._params, shown)
         if request.tools:
             body["tools"] = self._offer.listed(request.tools)
         body["messages"] = cast("JSON", user_first(cast("list[dict[str, JSON]]", body["messages"])))
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
-        began = time.perf_counter()
         with Patience(self.settings) as patience:
+            await self._process.ready()
+            began = time.perf_counter()
             if streams:
                 patience.listen()
             answer = await self._process.ask(self.settings, body, patience.listen if streams else None, on_text)

@@ -94,6 +94,8 @@ def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -
 
 def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
     """A message's text, or its parts where it has images or PDFs to show."""
+    if not message.attachments:
+        return message.told or EMPTY
     files = shown if message.role == "user" else NOTHING
     parts = parts_of(message.attachments, files)
     text = text_of(message, files)
@@ -128,6 +130,8 @@ def text_part(text: str) -> JSON:
 
 def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
     """A message's text, with a note for each file that came with it and is no part of its own."""
+    if not message.attachments:
+        return message.told
     looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
     notes = [note(file, each) for file, each in looked if each is None or not (each.image or each.pdf)]
     return "\n".join(filter(None, (message.told, *notes)))

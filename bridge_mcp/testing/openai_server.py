@@ -73,6 +73,7 @@ class OpenAIServer:
         models: the models it knows; None: any.
         port: 0 for one that is free.
         respond: what it says when no scripted answer is left; by default it echoes the last user text.
+        certificate: the files of a certificate and of its key; with them it speaks https.
         tokens_of: counts the tokens of a request's body; without it, they are what each answer says.
         window: how many of them it takes; a request of more is refused as OpenAI does. Only with `tokens_of`.
     """
@@ -84,6 +85,7 @@ class OpenAIServer:
         models: frozenset[str] | set[str] | None = None,
         port: int = 0,
         respond: Callable[[ReceivedRequest], Answer] | None = None,
+        certificate: tuple[Path, Path] | None = None,
         tokens_of: Callable[[Mapping[str, Any]], int] | None = None,
         window: int | None = None,
     ) -> None:
@@ -98,15 +100,24 @@ class OpenAIServer:
         self._socket = listening(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            self, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False, date_header=False
+            self,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            ssl_certfile=certificate and certificate[0],
+            ssl_keyfile=certificate and certificate[1],
         )
+        self._scheme = "https" if certificate else "http"
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="openai-server")
 
     @property
     def url(self) -> str:
         """What belongs into `base_url`."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self._scheme}://127.0.0.1:{self.port}/v1"
 
     def answer(self, *answers: Answer) -> None:
         """Script the next answers, in order, behind those already waiting."""

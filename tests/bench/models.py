@@ -1,4 +1,6 @@
-"""Models: durable turns through a chat completions server on loopback, beside bare calls of both SDKs to it."""
+"""Models: durable turns through a chat completions server on loopback, beside bare calls of both SDKs to it, and beside
+the turns of llm-expose, the project before this one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,16 +21,16 @@ import anyio
 
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
-from bridge_mcp.core.tools import JSON
-from bridge_mcp.ports import ModelReply, ModelRequest
 from bridge_mcp.service import Bridge
-from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
+from tests.bench import origin_models
 from tests.bench.bridges import SAID, on_the_loop, turn
 from tests.bench.figures import Round, Rounds, median
+from tests.bench.model_turns import TOOL_S, TOOLS, among_paired, tools_together
+from tests.bench.origin import ORIGIN, missing_because
+from tests.bench.origin_models import OriginFound
 from tests.bench.peers import environment, fresh_process
-from tests.bench.table import Table, amount, milli, verdict
+from tests.bench.table import Table, amount, milli, ratio, verdict
 from tests.bench.turns import timed
-from tests.integration.setup import world
 
 __all__ = ["run"]
 
@@ -36,9 +38,10 @@ AT_ONCE = (1, 16, 100)
 ADDED_GOAL_S = 0.002
 HISTORY = 1_000
 HISTORY_GOAL_S = 0.005
-TOOLS = 5
-TOOL_S = 0.1
 TOOLS_GOAL_S = 0.130
+PAIRED = (200, 10_000)
+PAIRED_GOAL = 1.1
+RATE_GOAL = 5.0
 
 CONFIG = """\
 [models.default]
@@ -74,9 +77,38 @@ class Size:
 
 def run(quick: bool) -> list[Table]:
     size = Size(1, 5, 20) if quick else Size(5, 200, HISTORY)
+    few = 3 if quick else 7
     ways = [fresh_process(measured, way, size) for way in ("bridge", "openai", "litellm")]
-    tools = fresh_process(tools_together, 1 if quick else 7)
-    return [speed(ways), costs(ways, size, tools)]
+    tools = fresh_process(tools_together, few)
+    paired = fresh_process(among_paired, PAIRED, few * 20)
+    origin, missing = None, "left out of a quick run"
+    if not quick:
+        try:
+            origin = of_origin(size, few)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
+            missing = missing_because(exc)
+    return [speed(ways), costs(ways, size), beside(ways[0], size, tools, paired, origin, missing)]
+
+
+def of_origin(size: Size, few: int) -> OriginFound:
+    """The same of the origin.
+
+    Raises:
+        OSError, RuntimeError, subprocess.SubprocessError: it cannot be had here.
+    """
+    with chat_server() as url:
+        return origin_models.measured(
+            url,
+            SAID,
+            PAIRED[1],
+            at_once=AT_ONCE,
+            rounds=size.rounds,
+            each=size.each,
+            history=size.history,
+            few=few,
+            tools=TOOLS,
+            tool_s=TOOL_S,
+        )
 
 
 def speed(ways: list[Found]) -> Table:
@@ -94,7 +126,7 @@ def speed(ways: list[Found]) -> Table:
     )
 
 
-def costs(ways: list[Found], size: Size, tools: float) -> Table:
+def costs(ways: list[Found], size: Size) -> Table:
     cpu = [median(way.cpu) for way in ways]
     long = [median(way.long) for way in ways]
     added = verdict(cpu[0] - cpu[1], ADDED_GOAL_S, f"+{ADDED_GOAL_S * 1e3:g} ms to the SDK")
@@ -103,14 +135,47 @@ def costs(ways: list[Found], size: Size, tools: float) -> Table:
         ("", "bridge", "openai SDK", "litellm", "goal"),
         (
             ("CPU of one", *map(milli, cpu), added),
-            (
-                f"with a history of {size.history:,} messages",
-                *map(milli, long),
-                verdict(long[0], HISTORY_GOAL_S, milli(HISTORY_GOAL_S)),
-            ),
-            (f"{TOOLS} tools of 100 ms in one turn", milli(tools), "-", "-", verdict(tools, TOOLS_GOAL_S, "130 ms")),
+            (f"with a history of {size.history:,} messages", *map(milli, long), "-"),
         ),
-        ("the origin, llm-expose, is not among them",),
+    )
+
+
+def beside(
+    ours: Found, size: Size, tools: float, paired: tuple[float, float], origin: OriginFound | None, missing: str
+) -> Table:
+    """The same turns of the origin, whose goals are the issue's: it takes 150, 250 and 530 ms for the last ones."""
+    rows: list[tuple[str, ...]] = []
+    for count in AT_ONCE:
+        rate = ours.rounds[count].rate
+        theirs = origin.rounds[count].rate if origin else None
+        goal = verdict(rate / theirs, RATE_GOAL, "5.00x", at_least=True) if theirs and count == AT_ONCE[-1] else "-"
+        shown = (f"{amount(theirs)}/s", ratio(rate / theirs)) if theirs else ("-", "-")
+        rows.append((f"turns per second, {count} chats at once", f"{amount(rate)}/s", *shown, goal))
+
+    def row(what: str, seconds: float, theirs: Sequence[float] | None, goal: str) -> None:
+        shown = (milli(median(theirs)), ratio(median(theirs) / seconds)) if theirs else ("-", "-")
+        rows.append((what, milli(seconds), *shown, goal))
+
+    long = median(ours.long)
+    row(
+        f"a turn, {size.history:,} messages before it",
+        long,
+        origin and origin.long,
+        verdict(long, HISTORY_GOAL_S, milli(HISTORY_GOAL_S)),
+    )
+    row(
+        f"a turn, {PAIRED[1]:,} chats let in",
+        paired[1],
+        origin and origin.paired,
+        verdict(paired[1] / paired[0], PAIRED_GOAL, f"flat ({ratio(paired[1] / paired[0])})"),
+    )
+    row(f"a turn, {TOOLS} tools of 100 ms", tools, origin and origin.tools, verdict(tools, TOOLS_GOAL_S, "130 ms"))
+    notes = ("the origin keeps nothing; all that the bridge says and hears is on disk, and it waits for that",)
+    return Table(
+        "models, beside the origin: the same turns on its path for OpenAI-compatible endpoints",
+        ("", "bridge", "origin", "times", "goal"),
+        tuple(rows),
+        notes if origin else (f"{ORIGIN}: {missing}",),
     )
 
 
@@ -232,38 +297,3 @@ def bare(ask: Callable[[list[Any]], Awaitable[None]], history: int) -> Ways:
 
 
 WAYS: Mapping[str, Any] = {"bridge": through_bridge, "openai": through_openai, "litellm": through_litellm}
-
-
-# -- tools -----------------------------------------------------------------------------------------------------
-
-
-def tools_together(rounds: int) -> float:
-    """The median seconds of a turn whose model asks for several slow tools at once."""
-    return on_the_loop(partial(measure_tools, rounds))
-
-
-async def measure_tools(rounds: int) -> float:
-    toolbox = FakeToolbox()
-
-    @toolbox.tool("bench__slow", read_only=True)
-    async def _slow(arguments: Mapping[str, JSON]) -> str:
-        await anyio.sleep(TOOL_S)
-        return "done"
-
-    def reply(request: ModelRequest) -> ModelReply:
-        if request.messages[-1].role == "tool":
-            return says("Done.")
-        return calls(*(("bench__slow", {"n": number}) for number in range(TOOLS)))
-
-    found: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="bridge-mcp-bench-") as folder:
-        async with world(Path(folder), FakeModel(reply), toolbox) as it:
-            await it.settled("warm")
-            for _ in range(rounds):
-                seconds, _ = await timed(partial(settle, it.settled))
-                found.append(seconds)
-    return median(found)
-
-
-async def settle(settled: Callable[[str], Awaitable[str]]) -> None:
-    await settled("go")

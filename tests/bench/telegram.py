@@ -7,9 +7,7 @@ nothing; the bridge has committed everything it does three times by then. Where 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -25,16 +23,15 @@ from bridge_mcp.config import load_config
 from bridge_mcp.service import OWNER
 from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.bench.figures import Round, Rounds, of_pairs
+from tests.bench.origin import ORIGIN, installed, missing_because
 from tests.bench.peers import BRIDGE, bridge_folder, environment
 from tests.bench.table import Table, amount, milli, verdict
 
 __all__ = ["run"]
 
-ORIGIN = "llm-expose==0.1.2"
 APART_S = 0.05
 """Between two people, so that Telegram's own limit of thirty messages a second plays no part."""
 PATIENCE_S = 60.0
-INSTALL_S = 240.0
 SAID = "when does the tide come back"
 WARM = 5
 
@@ -95,7 +92,7 @@ def run(quick: bool) -> list[Table]:
             try:
                 theirs = stack.enter_context(origin(rounds * people + WARM + crowd))
             except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
-                missing = f"not to be had here: {str(exc).splitlines()[-1][:60]}"
+                missing = missing_because(exc)
         return [table(*anyio.run(partial(measured, ours, theirs, rounds, people, crowd)), missing)]
 
 
@@ -213,19 +210,3 @@ def origin(count: int) -> Generator[Bot]:
         asked = json.dumps({"url": server.url, "token": server.token})
         with program((python, "-c", PROGRAM, asked), settings, lambda: server.polling):
             yield Bot(server, people)
-
-
-def installed(folder: Path) -> str:
-    """The Python of a new environment that has the origin. Raises where there is no index to get it from."""
-    python = str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
-    if uv := shutil.which("uv"):
-        # Many times as quick as pip.
-        steps = [[uv, "venv", "--quiet", "--python", sys.executable, str(folder)]]
-        steps.append([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, ORIGIN])
-    else:
-        steps = [[sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "--quiet", ORIGIN]]
-    for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr.strip() or f"{step[0]} failed")
-    return python

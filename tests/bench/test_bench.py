@@ -51,7 +51,13 @@ ROWS = {
     },
     "startup, a model of litellm's configured": {"spawn to initialize answered": 3, "spawn to tools/list answered": 3},
     "models": {f"{what}, {count} at once": 3 for what in ("per second", "p50", "p99") for count in (1, 16, 100)},
-    "models, costs": {"CPU of one": 3, "with a history of 20 messages": 3, "5 tools of 100 ms in one turn": 1},
+    "models, costs": {"CPU of one": 3, "with a history of 20 messages": 3},
+    "models, beside the origin": {
+        "turns per second, 100 chats at once": 1,
+        "a turn, 20 messages before it": 1,
+        "a turn, 10,000 chats let in": 1,
+        "a turn, 5 tools of 100 ms": 1,
+    },
 }
 """Of each table, by the beginning of its title, rows and how many figures they hold at least."""
 
