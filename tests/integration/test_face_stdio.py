@@ -122,7 +122,7 @@ def test_what_tools_print_never_reaches_the_protocol(child: RawChild) -> None:
 
 def test_the_end_of_input_ends_the_process_even_while_a_call_waits(lone: RawChild) -> None:
     waiting = {"name": "wait_for_events", "arguments": {"timeout_s": 50}}
-    lone.send(json.dumps({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": waiting}).encode())
+    lone.send(json.dumps({"jsonrpc": "2.0", "id": "waits", "method": "tools/call", "params": waiting}).encode())
     lone.ask("ping")
     assert lone.close() == 0
 
@@ -140,8 +140,8 @@ def test_the_keyboard_ends_it_too(tmp_path: Path) -> None:
 
 def test_a_cancelled_call_ends_its_wait_and_the_connection_lives(child: RawChild) -> None:
     waiting = {"name": "wait_for_events", "arguments": {"timeout_s": 50}}
-    child.send(json.dumps({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": waiting}).encode())
-    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}')
+    child.send(json.dumps({"jsonrpc": "2.0", "id": "waits", "method": "tools/call", "params": waiting}).encode())
+    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "waits"}}')
     text(child, "send_message", conversation=CHAT, text="would have ended the wait")
     assert child.ask("ping")["id"] == child.next_id
 
@@ -149,13 +149,13 @@ def test_a_cancelled_call_ends_its_wait_and_the_connection_lives(child: RawChild
 def test_a_cancelled_run_turn_stops_its_turn_and_nothing_else_does(child: RawChild) -> None:
     there = CHAT.partition("/")[0] + "/cancelled"
     asking = {"name": "run_turn", "arguments": {"conversation": there, "text": "think", "wait_s": 50}}
-    child.send(json.dumps({"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": asking}).encode())
+    child.send(json.dumps({"jsonrpc": "2.0", "id": "turn", "method": "tools/call", "params": asking}).encode())
     while not (said := json.loads(text(child, "read_messages", conversation=there))["messages"]):
         pass
     ticket = f"turn:{said[0]['id']}"
-    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 78}}')
+    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "other"}}')
     assert json.loads(text(child, "wait_for", ticket=ticket, timeout_s=0))["state"] == "open"
-    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 77}}')
+    child.send(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "turn"}}')
     done = json.loads(text(child, "wait_for", ticket=ticket, timeout_s=WAIT_S))
     assert (done["state"], done["outcome"], done["text"]) == ("done", "cancelled", "its caller cancelled it")
 
