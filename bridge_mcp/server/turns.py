@@ -10,7 +10,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import anyio
 
@@ -24,14 +25,26 @@ T = TypeVar("T")
 KEPT = 256
 """The cancellation of a call may be told after it has ended: so many are remembered."""
 
+Key: TypeAlias = tuple[str, str]
+"""Who calls, and the request's id, which is unique in a connection only."""
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A call that is under way. It has a ticket once its turn is on record."""
+
+    ticket: str = ""
+    taken_back: bool = False
+
 
 class Turns:
-    """Which ticket each call of `run_turn` has given, by who called and by the request's id; `stop` ends its turn."""
+    """The calls of `run_turn`, by who called and by the request's id; `stop` ends the turn of a ticket."""
 
     def __init__(self, stop: Callable[[Principal, str], Awaitable[object]]) -> None:
         self._stop = stop
-        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._waiting: dict[tuple[str, str], int] = {}
+        self._open: dict[Key, list[Call]] = {}
+        self._cut_off: OrderedDict[Key, str] = OrderedDict()
+        """The tickets of calls that have ended without an answer."""
 
     async def waited_for(
         self,
@@ -44,51 +57,45 @@ class Turns:
 
         `hung_up` says, once the call is cancelled, whether that is how its caller takes it back.
         """
-        ticket, answered = "", False
+        call, key = Call(), (who.name, repr(request))
+        self._open.setdefault(key, []).append(call)
 
-        def begun(given: str) -> None:
-            nonlocal ticket
-            ticket = given
-            self._begin(who, request, given)
+        def begun(ticket: str) -> None:
+            call.ticket = ticket
 
         try:
-            answer = await wait(begun)
-            answered = True
-            return answer
+            return await wait(begun)
         except asyncio.CancelledError:
-            if hung_up():
+            if call.taken_back or hung_up():
                 with anyio.CancelScope(shield=True):
-                    await self._end_turn(who, ticket)
+                    await self._end_turn(who, call.ticket)
+            else:
+                self._remember(key, call.ticket if len(self._open[key]) == 1 else "")
             raise
         finally:
-            self._end(who, request, answered=answered)
+            self._open[key].remove(call)
+            if not self._open[key]:
+                del self._open[key]
 
     async def take_back(self, who: Principal, request: object) -> None:
-        """Stop the turn that a call of this id waits for, or waited for last; nothing if nobody can say which."""
-        await self._end_turn(who, self._known.get((who.name, repr(request)), ""))
+        """Stop the turn that a call of this id waits for, or waited for last; of two such calls, neither."""
+        key = (who.name, repr(request))
+        match self._open.get(key, []):
+            case []:
+                await self._end_turn(who, self._cut_off.pop(key, ""))
+            case [call]:
+                call.taken_back = True
+                await self._end_turn(who, call.ticket)
+            case _:
+                pass
 
     async def _end_turn(self, who: Principal, ticket: str) -> None:
         if ticket:
             with suppress(BridgeError):
                 await self._stop(who, ticket)
 
-    def _begin(self, who: Principal, request: object, ticket: str) -> None:
-        """A call waits for this ticket. Ids are unique in a connection only: if two wait under one, none counts."""
-        key = (who.name, repr(request))
-        twice = self._waiting.get(key, 0) > 0
-        self._waiting[key] = self._waiting.get(key, 0) + 1
-        self._known[key] = "" if twice else ticket
-        self._known.move_to_end(key)
-        if len(self._known) > KEPT:
-            self._known.popitem(last=False)
-
-    def _end(self, who: Principal, request: object, *, answered: bool) -> None:
-        """A call waits no longer; one that was answered cannot be taken back."""
-        key = (who.name, repr(request))
-        if answered:
-            self._known.pop(key, None)
-        left = self._waiting.get(key, 0) - 1
-        if left > 0:
-            self._waiting[key] = left
-        else:
-            self._waiting.pop(key, None)
+    def _remember(self, key: Key, ticket: str) -> None:
+        self._cut_off[key] = ticket
+        self._cut_off.move_to_end(key)
+        if len(self._cut_off) > KEPT:
+            self._cut_off.popitem(last=False)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 from uuid import uuid4
 
+import anyio
+
 from bridge_mcp.core.answers import (
     Sent,
     Ticket,
@@ -169,8 +171,9 @@ class Sending(Filing):
         if not text.strip():
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
         heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
-        recorded = await self._write(conversation, heard)
-        ticket = tickets.turn(conversation, recorded.seq)
+        ticket = ""
+        with anyio.CancelScope(shield=True):  # a caller who goes away meanwhile has begun a turn all the same
+            ticket = tickets.turn(conversation, (await self._write(conversation, heard)).seq)
         begun(ticket)
         return await self._wait(ticket, wait_s, for_people=False)
 
