@@ -127,10 +127,10 @@ async def start() -> Running:
     Raises:
         ModelFailed: there can be none.
     """
-    settings = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         _, running = await asyncio.get_running_loop().subprocess_exec(
-            Running, *COMMAND, env=settings, start_new_session=True
+            Running, *COMMAND, env=environment, start_new_session=True
         )
     except OSError as exc:
         raise ModelFailed(f"litellm's process cannot be started: {exc}.", fix="Free memory and processes.") from exc
@@ -159,7 +159,13 @@ class Running(asyncio.SubprocessProtocol):
         number = next(self._numbers)
         self._calls[number] = call
         given = call.settings
-        section = {name: getattr(given, name) for name in ("name", "model", "api_key", "base_url", "timeout_s")}
+        section = {
+            "name": given.name,
+            "model": given.model,
+            "api_key": given.api_key,
+            "base_url": given.base_url,
+            "timeout_s": given.timeout_s,
+        }
         self._tell({"id": number, "section": section, "body": body, "stream": call.heard is not None})
         if self.ended:
             self._lose()

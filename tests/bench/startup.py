@@ -62,7 +62,7 @@ def with_model(starts: Mapping[str, Sequence[Start]]) -> Table:
         f"startup, a model of litellm's configured: {MODEL}, {len(starts['model'])} starts in turn, medians",
         ("", "with it", "scripted", "with/scripted", "goal"),
         (row("spawn to initialize answered", "opened"), row("spawn to tools/list answered", "listed")),
-        ("litellm is loaded by the engine, which begins after tools/list",),
+        ("litellm is loaded by a process of its own, which the engine starts after tools/list",),
     )
 
 
