@@ -33,14 +33,13 @@ class Known:
 UNKNOWN = Known()
 
 
-def look_up(model: str, known: Mapping[str, object]) -> Known:
+def look_up(model: str, known: ModelMap) -> Known:
     """What the map `known` says of a model by its litellm name, or of OpenAI's by their own."""
     provider, _, name = model.partition("/") if "/" in model else ("openai", "", model)
     for key in (model, name):
-        entry = known.get(key)
-        if not isinstance(entry, dict):
+        told = known.get(key)
+        if told is None:
             continue
-        told = cast("dict[str, object]", entry)
         # Several providers have models of one name; only the provider's own entry counts.
         if key == model or str(told.get("litellm_provider", "")).startswith(provider):
             break
@@ -58,11 +57,29 @@ def look_up(model: str, known: Mapping[str, object]) -> Known:
     )
 
 
-def read_map() -> Mapping[str, object]:
-    """The map as it is installed; empty where there is none. Takes some 50 ms, for a worker thread."""
+class ModelMap:
+    """The map by its text. An entry is read when it is asked for: parsing all of 3 MB would hold up the event loop for
+    some 60 ms, on whatever thread.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get(self, name: str) -> Mapping[str, object] | None:
+        """What the map says of a model by this name."""
+        head = f"{json.dumps(name)}: {{"
+        at = self._text.find(head)
+        if at < 0:
+            return None
+        entry, _ = json.JSONDecoder().raw_decode(self._text, at + len(head) - 1)
+        return cast("dict[str, object]", entry)
+
+
+def read_map() -> ModelMap:
+    """The map as it is installed; empty where there is none. For a worker thread."""
     spec = importlib.util.find_spec("litellm")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / MAP
         if path.is_file():
-            return cast("dict[str, object]", json.loads(path.read_bytes()))
-    return {}
+            return ModelMap(path.read_text("utf-8"))
+    return ModelMap("")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,6 +120,17 @@ def test_what_litellm_knows_is_read_from_its_map() -> None:
     assert look_up("acme/gpt-4o-mini", known) == UNKNOWN
     assert look_up("openai/text-embedding-3-small", known) == UNKNOWN
     assert look_up("openai/nobody-knows-it", known) == UNKNOWN
+
+
+def test_entries_of_the_map_are_found_in_its_text() -> None:
+    spec = find_spec("litellm")
+    assert spec is not None
+    assert spec.origin is not None
+    whole = json.loads((Path(spec.origin).parent / "model_prices_and_context_window_backup.json").read_text("utf-8"))
+    known = read_map()
+    some = [*whole][::50]
+    assert {name: known.get(name) for name in some} == {name: whole[name] for name in some}
+    assert known.get("gpt") is None
 
 
 # -- tools in words --------------------------------------------------------------------------------------------
