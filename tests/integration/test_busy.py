@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -159,3 +160,21 @@ async def test_by_default_a_message_joins_the_turn_at_its_next_call(tmp_path: Pa
         for message in (first, second):
             assert (await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=5)).text == "about both"
     assert len(model.requests) == 2
+
+
+async def test_a_client_that_goes_away_at_any_moment_knows_of_every_turn_it_began(tmp_path: Path) -> None:
+    """Else a call that is taken back while its message is being written could not stop its turn."""
+    begun_without: list[str] = []
+    async with world(tmp_path, engine=False) as it:
+        for moments in range(40):
+            there, told = f"local/{moments}", list[str]()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(it.bridge.run_turn, OWNER, there, "hi", wait_s=5, begun=told.append))
+                for _ in range(moments):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            # What was handed to the store before is written by now.
+            await it.say("and then?", "local/after")
+            if "hi" in await it.texts(there) and not told:
+                begun_without.append(there)
+    assert begun_without == []
