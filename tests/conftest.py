@@ -14,9 +14,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def litellm(anyio_backend: str) -> AsyncIterator[LitellmProcess]:
-    """litellm's process, which takes seconds to load: one for all tests that ask it."""
+    """litellm's process, which takes seconds to load: one for all tests of a module.
+
+    Not for more: while it lives the tests keep one event loop, beside which `anyio.run` starts no other.
+    """
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("ANTHROPIC_API_KEY", raising=False)
         process = LitellmProcess()

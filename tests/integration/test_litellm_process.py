@@ -110,7 +110,7 @@ async def test_what_it_prints_is_no_answer_and_what_it_logs_comes_without_keys(
     records = {record.getMessage(): record.levelname for record in caplog.records}
     assert records["LiteLLM: called with [key]"] == "WARNING"
     assert records["Provider List: https://docs.litellm.ai/docs/providers"] == "DEBUG"
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr().out == ""
 
 
 async def test_when_it_dies_all_calls_fail_once_and_the_next_one_starts_it_again(
