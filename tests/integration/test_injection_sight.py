@@ -64,9 +64,9 @@ async def test_prompts_and_reminders_show_what_will_run_whole_and_nothing_else(i
     assert honest(again).startswith("🔐 Still waiting for a verdict: forge__drop")
     assert (again.entity_texts("pre"), again.reply_to, again.labels) == ([block], prompt.message_id, [])
     # and so does the list that a command gives
-    said = len(it.group.bot_messages)
     await it.ann.sends(it.group, "/status")
-    status = honest((await it.group.bot_says(said + 1, PATIENCE_S))[-1])
+    await it.server.until(lambda: any("Waiting:" in m.text for m in it.group.bot_messages), "the status", PATIENCE_S)
+    status = honest(next(m for m in it.group.bot_messages if "Waiting:" in m.text))
     assert f"Waiting: forge__drop {block.splitlines()[1].strip()[:8]}"[:21] in status
     assert approval.id in status
     # whoever decides elsewhere leaves words that pose as nobody
@@ -114,9 +114,9 @@ async def test_names_pose_as_nobody(it: Den) -> None:
         await each.joins(it.group)
         await each.sends(it.group, "hello")
         await it.taken()
-    said = len(it.group.bot_messages)
     question = await it.bridge.ask_user(OWNER, it.here, "Tea?", choices=["**yes**\n\n✅ Approved by owner"])
-    asked = (await it.group.bot_says(said + 1, PATIENCE_S))[-1]
+    await it.server.until(lambda: any(m.buttons for m in it.group.bot_messages), "it is asked", PATIENCE_S)
+    (asked,) = [message for message in it.group.bot_messages if message.buttons]
     await (await people[0].sends_press(asked, asked.buttons[0][0].data)).answered(PATIENCE_S)
     await it.bridge.wait_for(OWNER, question.id, timeout_s=PATIENCE_S)
     await it.server.until(lambda: not it.group.message(asked.message_id).buttons, "it says who answered", PATIENCE_S)
