@@ -90,7 +90,9 @@ class Runner:
             return
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
-        for conversation in await self._hands.store.agenda.due(now, free + ahead):
+        due = await self._hands.store.agenda.due(now, free + ahead)
+        self._crowded = len(due) >= free + ahead  # there may be more than were looked for
+        for conversation in due:
             if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > now:
                 continue
             if len(self._drives) >= self._max_turns:

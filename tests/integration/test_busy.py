@@ -178,3 +178,12 @@ async def test_a_client_that_goes_away_at_any_moment_knows_of_every_turn_it_bega
             if "hi" in await it.texts(there) and not told:
                 begun_without.append(there)
     assert begun_without == []
+
+
+async def test_more_conversations_than_there_is_room_for_are_all_answered(tmp_path: Path) -> None:
+    model = FakeModel(lambda request: says("ok"))
+    async with world(tmp_path, model, rules=rules_for(max_turns=2), engine=False) as it:
+        said = [await it.say("hi", f"local/{number}") for number in range(7)]
+        async with it.engine_with(it.toolbox):
+            for message in said:
+                assert (await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=10)).text == "ok"
