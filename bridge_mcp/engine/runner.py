@@ -84,22 +84,18 @@ class Runner:
                     self._wake.set()
 
     async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:
+        self._crowded = True  # whoever ends while this searches makes room that it does not know of
         free = self._max_turns - len(self._drives)
-        self._crowded = free <= 0
-        if self._crowded:
-            return
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
-        due = await self._hands.store.agenda.due(now, free + ahead)
-        self._crowded = len(due) >= free + ahead  # there may be more than were looked for
-        for conversation in due:
+        for conversation in await self._hands.store.agenda.due(now, free + ahead) if free > 0 else ():
             if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > now:
                 continue
             if len(self._drives) >= self._max_turns:
-                self._crowded = True
-                return
+                break
             drive = self._drives[conversation] = Drive(conversation, self._hands)
             tasks.start_soon(self.drive, drive)
+        self._crowded = len(self._drives) >= self._max_turns
 
     async def drive(self, drive: Drive) -> None:
         """Drive a conversation that was entered, and leave it."""
