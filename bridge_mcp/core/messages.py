@@ -38,7 +38,7 @@ class ChatMessage:
     @property
     def told(self) -> str:
         """The text, behind what is said about it."""
-        return "\n".join(filter(None, (self.about, self.text)))
+        return f"{self.about}\n{self.text}" if self.about and self.text else self.about or self.text
 
 
 def message_tokens(message: ChatMessage) -> int:

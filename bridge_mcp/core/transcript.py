@@ -221,17 +221,21 @@ class Builder:
 
     def _heard(self, logged: Logged, entry: Heard) -> None:
         """A chat user's words, behind what is to be known of them."""
-        notes = [
-            f"from {writer(entry.sender)}" if self._named else "",
-            self._about.when(logged.at) if self._about.when else "",
-            LATE if entry.late else "",
-            f"forwarded from {quoted(entry.forwarded_from)}" if entry.forwarded_from else "",
-            f"in reply to {quoted(entry.quote, MOST_QUOTE)}" if entry.quote else "",
-            files_told(f"{self._about.files}#{logged.seq}", entry.attachments) if self._about.files else "",
-        ]
-        about = "; ".join(filter(None, notes))
-        message = ChatMessage("user", entry.text, attachments=entry.attachments, about=f"[{about}]" if about else "")
-        self._said(logged.seq, message)
+        notes: list[str] = []
+        if self._named:
+            notes.append(f"from {writer(entry.sender)}")
+        if self._about.when is not None:
+            notes.append(self._about.when(logged.at))
+        if entry.late:
+            notes.append(LATE)
+        if entry.forwarded_from:
+            notes.append(f"forwarded from {quoted(entry.forwarded_from)}")
+        if entry.quote:
+            notes.append(f"in reply to {quoted(entry.quote, MOST_QUOTE)}")
+        if self._about.files and entry.attachments:
+            notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
+        about = f"[{'; '.join(notes)}]" if notes else ""
+        self._said(logged.seq, ChatMessage("user", entry.text, attachments=entry.attachments, about=about))
 
     def _said(self, seq: int, message: ChatMessage) -> None:
         """A user's message; it opens a turn where the one before has come to its end."""

@@ -26,6 +26,7 @@ from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
 from bridge_mcp.server.faults import fault_of
+from bridge_mcp.server.files import illustrated
 from bridge_mcp.server.forms import Forms
 from bridge_mcp.server.params import check, schema_of
 from bridge_mcp.server.prompts import get_prompt, listed_prompts
@@ -142,7 +143,7 @@ class Face:
                 return await self._going_on(ctx, who, found, params)
             answer = await self._called(ctx, who, found, params.arguments or {})
             if found.ticket and not isinstance(answer, Illustrated) and answer["state"] == "open":
-                return await self._open(ctx, who, found, answer)
+                return await self._open(ctx, who, found, answer, show_files=shows_files(params))
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
@@ -153,21 +154,28 @@ class Face:
     ) -> dict[str, Any]:
         """The answer of a call that is made again with what it needed."""
         stands, decided = await self._forms.resumed(who, params)
-        answer = render.ticket(stands)
-        return await self._open(ctx, who, found, answer, ask=decided) if stands.state == "open" else shown(answer)
+        if stands.state == "done":
+            return await self._ended(who, stands, show_files=shows_files(params))
+        return await self._open(ctx, who, found, render.ticket(stands), show_files=shows_files(params), ask=decided)
 
     async def _open(
-        self, ctx: Context, who: Principal, found: Tool, answer: Answer, *, ask: bool = True
+        self, ctx: Context, who: Principal, found: Tool, answer: Answer, *, show_files: bool, ask: bool = True
     ) -> dict[str, Any]:
         """What a client gets in the place of an open ticket, as far as it can do more with that."""
         if ask and answer["approvals"] and self._forms.wanted(ctx, who):
             asked = await self._forms.ask(ctx, who, answer["id"])
             if not isinstance(asked, Ticket):
                 return asked
+            if asked.state == "done":
+                return await self._ended(who, asked, show_files=show_files)
             answer = render.ticket(asked)
-        if declared(ctx) and becomes_task(found, who, answer):
-            return await self._tasks.created(who, answer["id"])
+        if declared(ctx) and becomes_task(found, who):
+            return await self._tasks.created(who, answer["id"], show_files=show_files)
         return shown(answer)
+
+    async def _ended(self, who: Principal, ticket: Ticket, *, show_files: bool) -> dict[str, Any]:
+        """The result of a tool whose ticket is done."""
+        return shown(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
 
     def _found(self, who: Principal, name: str) -> Tool:
         """A tool that `who` may call."""
@@ -201,9 +209,10 @@ class Face:
     # -- tasks ------------------------------------------------------------------------------------------------
 
     async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        task, stands = await self._tasks.get(self._with_tasks(ctx), params)
+        who = self._with_tasks(ctx)
+        task, stands, show_files = await self._tasks.get(who, params)
         if task["status"] == "completed":
-            task["result"] = shown(render.ticket(stands))
+            task["result"] = await self._ended(who, stands, show_files=show_files)
         return whole(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
@@ -271,6 +280,11 @@ def build_server(bridge: Bridge, principal_of: PrincipalOf) -> Server[Any]:
 def the_one(principal: Principal) -> PrincipalOf:
     """Whoever makes the request, it is this one: for a transport with one client."""
     return lambda ctx: principal
+
+
+def shows_files(params: types.CallToolRequestParams) -> bool:
+    """Whether a call wants the files of its result as content."""
+    return (params.arguments or {}).get("show_files") is True
 
 
 def shown(answer: Answer | Illustrated) -> dict[str, Any]:

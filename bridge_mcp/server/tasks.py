@@ -20,12 +20,15 @@ from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server import render
 from bridge_mcp.server.seals import Seals
-from bridge_mcp.server.tool import Answer, Tool
+from bridge_mcp.server.tool import Tool
 from bridge_mcp.service import Bridge
 
 __all__ = ["EXTENSION", "TaskParams", "Tasks", "UpdateParams", "becomes_task", "declared", "undeclared"]
 
 EXTENSION = "io.modelcontextprotocol/tasks"
+
+SHOWING = "~files"
+"""Behind the ticket in the id of a task whose result is to bring its files. No ticket ends so."""
 
 POLL_MS = 1_000
 """How often a client is advised to ask."""
@@ -50,12 +53,12 @@ def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (extensions or {})
 
 
-def becomes_task(tool: Tool, who: Principal, answer: Answer) -> bool:
-    """Whether a client that understands tasks gets one for this ticket.
+def becomes_task(tool: Tool, who: Principal) -> bool:
+    """Whether a client that understands tasks gets one for an open ticket of this tool.
 
     A turn may come to wait for verdicts of the very client that waits for the turn: that one keeps the ticket.
     """
-    return answer["state"] == "open" and not (tool.name == "run_turn" and "approve" in who.scopes)
+    return not (tool.name == "run_turn" and "approve" in who.scopes)
 
 
 class Tasks:
@@ -65,27 +68,32 @@ class Tasks:
         self._bridge = bridge
         self._seals = seals
 
-    async def created(self, who: Principal, ticket: str) -> dict[str, Any]:
-        """The task in whose place others get an open ticket."""
+    async def created(self, who: Principal, ticket: str, *, show_files: bool) -> dict[str, Any]:
+        """The task in whose place others get an open ticket. `show_files`: its result brings its files as content."""
         stands = await self._bridge.follow(who, ticket)
-        return {"resultType": "task", **head(await self._seals.sealed(who, ticket), stands)}
+        sealed = await self._seals.sealed(who, f"{ticket}{SHOWING}" if show_files else ticket)
+        return {"resultType": "task", **head(sealed, stands)}
 
-    async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket]:
-        """How a task is, without its result, and the ticket behind it.
+    async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, bool]:
+        """How a task is, without its result; the ticket behind it, and whether its files are to be shown.
 
         Raises:
             NotFound: `who` has no such task.
         """
-        stands = await self._bridge.follow(who, await self._seals.opened(who, params.task_id))
-        return head(params.task_id, stands), stands
+        opened = await self._seals.opened(who, params.task_id)
+        stands = await self._bridge.follow(who, opened.removesuffix(SHOWING))
+        return head(params.task_id, stands), stands, opened.endswith(SHOWING)
 
     async def update(self, who: Principal, params: UpdateParams) -> None:
         """Take answers to requests that no task makes: they are passed over, as the extension wants it."""
-        await self._bridge.follow(who, await self._seals.opened(who, params.task_id))
+        await self._bridge.follow(who, await self._ticket(who, params))
 
     async def cancel(self, who: Principal, params: TaskParams) -> None:
         """Take a task back, as far as it can be."""
-        await self._bridge.cancel(who, await self._seals.opened(who, params.task_id))
+        await self._bridge.cancel(who, await self._ticket(who, params))
+
+    async def _ticket(self, who: Principal, params: TaskParams) -> str:
+        return (await self._seals.opened(who, params.task_id)).removesuffix(SHOWING)
 
 
 def head(task_id: str, stands: Ticket) -> dict[str, Any]:

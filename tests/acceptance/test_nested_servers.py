@@ -19,6 +19,7 @@ from mcp_types import BlobResourceContents, CallToolResult, EmbeddedResource, Im
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.acceptance.parts import COMMAND, WAIT_S, Home, processes_in
 from tests.acceptance.test_serving import running, until
+from tests.integration.task_client import TaskClient, begin, ended
 from tests.servers import official
 from tests.servers.launch import module
 
@@ -40,10 +41,10 @@ def section(server: ToolServer) -> str:
 
 
 @asynccontextmanager
-async def host(home: Home) -> AsyncGenerator[Client]:
+async def host(home: Home, **options: Any) -> AsyncGenerator[Client]:
     """A host that has started the bridge, once the nested servers are there."""
     child = StdioServerParameters(command=COMMAND, env=home.environment(SUPERVISOR_TOKEN=TOKEN), cwd=str(home.work))
-    async with Client(child) as client:
+    async with Client(child, **options) as client:
         with anyio.fail_after(WAIT_S):
             while {server["state"] for server in (await body(client, "list_tools"))["servers"]} != {"ready"}:
                 await body(client, "wait_for_events", timeout_s=0.05)  # nothing tells of a server in the feed
@@ -189,6 +190,13 @@ async def test_what_results_bring_comes_as_content_where_it_is_asked_for(home: H
         assert isinstance(block.resource, BlobResourceContents)
         assert (block.resource.mime_type, block.resource.uri) == ("application/gzip", f"{asked['id']}/0")
         assert decompress(b64decode(block.resource.blob)) == b"hello"
+        async with host(home, extensions=[TaskClient()]) as another:
+            arguments = {"tool": "everything__gzip-file-as-resource", "arguments": packing, "show_files": True}
+            task = await begin(another, "call_tool", arguments)
+            home.run("approvals", "approve", task.status_message.split()[-1].rstrip("."), SUPERVISOR_TOKEN=TOKEN)
+            given = (await ended(another, task.task_id)).result
+            assert given is not None
+            assert [each["type"] for each in given["content"]] == ["text", "resource"]
         sent = await body(client, "send_message", conversation="desk/main", text="Here", files=[f"{asked['id']}/0"])
         assert sent["status"] == "sent"
 

@@ -4,94 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import mcp_types as types
 import pytest
 from mcp.client.client import Client
-from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
-from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
-from pydantic import Field
 
 from tests.integration.face_child import ALL, CALLER
 from tests.integration.face_clients import WAIT_S, answer, over_http, over_stdio, served_http
+from tests.integration.task_client import Task, TaskClient, about, begin, ended, got
 
 MODERN = "2026-07-28"
 CALL: dict[str, Any] = {"tool": "files__delete", "arguments": {"name": "a.txt"}}
-
-
-class Task(types.Result):
-    """A task, as both `tools/call` and `tasks/get` answer it."""
-
-    task_id: str = Field(alias="taskId")
-    status: Literal["working", "input_required", "completed", "failed", "cancelled"]
-    status_message: str = Field(alias="statusMessage", default="")
-    created_at: str = Field(alias="createdAt")
-    last_updated_at: str = Field(alias="lastUpdatedAt")
-    ttl_ms: int | None = Field(alias="ttlMs")
-    poll_interval_ms: int = Field(alias="pollIntervalMs")
-    result: dict[str, Any] | None = None
-
-
-class Created(Task):
-    result_type: Literal["task"] = Field(alias="resultType")
-
-
-class Done(types.Result):
-    result_type: Literal["complete"] = Field(alias="resultType")
-
-
-class TaskParams(types.RequestParams):
-    task_id: str = Field(serialization_alias="taskId")
-    input_responses: dict[str, Any] | None = Field(serialization_alias="inputResponses", default=None)
-
-
-class About(types.Request[TaskParams, str]):
-    """A request about one task, routed by its id."""
-
-    name_param = "taskId"
-    method: str
-    params: TaskParams
-
-
-async def about(session: ClientSession, method: str, task: str, **more: Any) -> None:
-    async with asyncio.timeout(WAIT_S):
-        await session.send_request(About(method=f"tasks/{method}", params=TaskParams(task_id=task, **more)), Done)
-
-
-async def got(client: Client, task: str) -> Task:
-    async with asyncio.timeout(WAIT_S):
-        asked = About(method="tasks/get", params=TaskParams(task_id=task))
-        return await client.session.send_request(asked, Task)
-
-
-async def ended(client: Client, task: str) -> Task:
-    while True:
-        found = await got(client, task)
-        if found.status != "working":
-            return found
-        await asyncio.sleep(0.02)
-
-
-class TaskClient(ClientExtension):
-    """Polls a task to its end, so that a call answers as any other does."""
-
-    identifier = "io.modelcontextprotocol/tasks"
-
-    def claims(self) -> Sequence[ResultClaim[Any]]:
-        return (ResultClaim(result_type="task", model=Created, resolve=self.resolve),)
-
-    async def resolve(self, created: Created, ctx: ClaimContext) -> types.CallToolResult:
-        while True:
-            asked = About(method="tasks/get", params=TaskParams(task_id=created.task_id))
-            found = await ctx.session.send_request(asked, Task)
-            if found.status != "working":
-                return types.CallToolResult.model_validate(found.result)
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +35,6 @@ async def both(address: str) -> AsyncGenerator[tuple[Client, Client]]:
     async with over_http(MODERN, address, CALLER, extensions=[TaskClient()]) as caller:
         async with over_http(MODERN, address, ALL, extensions=[TaskClient()]) as decider:
             yield caller, decider
-
-
-async def begin(client: Client, tool: str, arguments: dict[str, Any]) -> Created:
-    """Call a tool; the task that it becomes."""
-    found = await client.session.call_tool(tool, arguments, allow_claimed=True)
-    assert isinstance(found, Created)
-    return found
 
 
 def waited_for(task: Task) -> str:
