@@ -58,6 +58,26 @@ class Turn:
 
     first: int
     messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
+    has_files: bool = False
+    _tokens: int | None = field(default=None, compare=False)
+
+    def add(self, message: ChatMessage) -> None:
+        self.messages.append(message)
+        self.has_files = self.has_files or bool(message.attachments)
+        self._tokens = None
+
+    def put(self, index: int, message: ChatMessage) -> None:
+        """Another message in the place of one."""
+        self.messages[index] = message
+        self.has_files = self.has_files or bool(message.attachments)
+        self._tokens = None
+
+    @property
+    def tokens(self) -> int:
+        """The estimate for it, worked out once."""
+        if self._tokens is None:
+            self._tokens = sum(map(message_tokens, self.messages))
+        return self._tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +126,82 @@ def past(
     pdfs: bool = True,
     about: About = NOTHING_MORE,
 ) -> Past:
-    """The model's view of a log, or of a tail of one.
+    """The model's view of a log, or of a tail of one. `Memory.past` says what the arguments are."""
+    return Memory().past(
+        log,
+        upto=upto,
+        result_chars=result_chars,
+        image_turns=image_turns,
+        images=images,
+        pdfs=pdfs,
+        about=about,
+    )
 
-    Args:
-        upto: messages with this seq and later ones are left to the next turn; None: none are.
-        result_chars: characters of a tool's result that are shown; 0: all of them.
-        image_turns: of how many last turns images and PDFs are shown; None: of all.
-        images: whether images are shown at all; where not, a note stands in their place.
-        pdfs: the same of PDFs.
-        about: what is said of a message beside what it answers, and who wrote it where several do.
+
+class Memory:
+    """The model's view of one conversation, kept from call to call: of a long past only what is new is read.
+
+    What it answers is what a new one would answer; it only takes longer to be made from nothing.
     """
-    epoch, cut, whole = in_view(log)
-    builder = Builder(epoch, cut, upto, result_chars, about)
-    shown_from = 0 if image_turns is None else len(builder.turns) - image_turns
-    for number, turn in enumerate(builder.turns):
-        for index, message in enumerate(turn.messages):
-            if message.attachments:
-                turn.messages[index] = with_notes(message, images, pdfs, recent=number >= shown_from)
-    return Past(tuple(builder.turns), cut.text if cut else "", whole)
+
+    def __init__(self) -> None:
+        self._builder: Builder | None = None
+        self._tail = -1
+        """The first seq of the log as it was given last."""
+        self._whole = True
+
+    def past(
+        self,
+        log: Log,
+        *,
+        upto: int | None = None,
+        result_chars: int = 0,
+        image_turns: int | None = None,
+        images: bool = True,
+        pdfs: bool = True,
+        about: About = NOTHING_MORE,
+    ) -> Past:
+        """The model's view of a log, or of a tail of one.
+
+        Args:
+            log: the same conversation's as before, as it is now.
+            upto: messages with this seq and later ones are left to the next turn; None: none are.
+            result_chars: characters of a tool's result that are shown; 0: all of them.
+            image_turns: of how many last turns images and PDFs are shown; None: of all.
+            images: whether images are shown at all; where not, a note stands in their place.
+            pdfs: the same of PDFs.
+            about: what is said of a message beside what it answers, and who wrote it where several do.
+        """
+        builder = self._read(log, result_chars, about)
+        turns = builder.finished(upto)
+        shown_from = 0 if image_turns is None else len(turns) - image_turns
+        for number, turn in enumerate(turns):
+            if turn.has_files:
+                recent = number >= shown_from
+                noted = [with_notes(message, images, pdfs, recent=recent) for message in turn.messages]
+                turns[number] = Turn(turn.first, noted, has_files=True)
+        return Past(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
+
+    def _read(self, log: Log, result_chars: int, about: About) -> Builder:
+        """The builder that has read this log: the one there is, if it has read the beginning of what is in view now."""
+        kept = self._builder
+        if kept is not None and log and self._tail == log[0].seq and kept.settings == (result_chars, about):
+            new = log[kept.upto - self._tail :]
+            cut = any(isinstance(logged.entry, Cleared | Summarised) for logged in new)
+            if kept.upto <= log[-1].seq + 1 and not cut and kept.take(new):
+                return kept
+        epoch, cut, self._whole = in_view(log)
+        builder = Builder(epoch[0].seq if epoch else 0, cut, written_by_several(epoch), result_chars, about)
+        builder.take(epoch)
+        self._tail = log[0].seq if log else -1
+        self._builder = builder if epoch else None
+        return builder
+
+
+def written_by_several(epoch: Log) -> bool:
+    """Whether messages say who wrote them."""
+    heard = [e.entry for e in epoch if isinstance(e.entry, Heard)]
+    return any(e.group for e in heard) or len({e.sender.id for e in heard}) > 1
 
 
 def begins_at(log: Log) -> int:
@@ -162,10 +240,14 @@ def since_cleared(log: Log) -> Log:
 
 
 class Builder:
-    """Turns of messages, made in one pass over an epoch. This runs for every model call: it is written to be quick."""
+    """Turns of messages, made entry by entry. This runs for every model call: it is written to be quick."""
 
-    def __init__(self, epoch: Log, cut: Summarised | None, upto: int | None, result_chars: int, about: About) -> None:
-        self.turns: list[Turn] = [Turn(epoch[0].seq if epoch else 0)]
+    def __init__(self, first: int, cut: Summarised | None, several: bool, result_chars: int, about: About) -> None:
+        self.cut = cut
+        self.settings = (result_chars, about)
+        self.upto = first
+        """The seq of the entry that it reads next."""
+        self._turns: list[Turn] = [Turn(first)]
         self._result_chars = result_chars
         self._unread: list[Logged] = []
         self._open: dict[str, tuple[Turn, int]] = {}
@@ -174,34 +256,56 @@ class Builder:
         """The next message of a user opens a turn."""
         self._asked: set[int] = set()
         self._about = about
-        heard = [e.entry for e in epoch if isinstance(e.entry, Heard)]
-        self._named = any(e.group for e in heard) or len({e.sender.id for e in heard}) > 1
+        self._named = several
+        self._writer = ""
         self._border = cut.upto if cut else -1
-        for logged in epoch:
-            match logged.entry:
-                case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
-                    pass  # commands and their answers
-                case Posted(question=Question(call=call)) if call:
-                    self._asked.add(logged.seq)  # the call says what was asked, and its result what was answered
-                case Heard(answers=int() as question) if question in self._asked:
-                    pass
-                case Heard() | Posted():
-                    self._unread.append(logged)
-                case Edited() as entry:
-                    self._edited(logged, entry)
-                case Replied() as entry if entry.upto > self._border:
-                    self._read(entry.upto)
-                    self._reply(entry)
-                case Finished() as entry:
-                    self._result(entry)
-                case Stopped() as entry if entry.upto > self._border:
-                    self._read(entry.upto)
-                    if entry.text:
-                        self.turns[-1].messages.append(ChatMessage("assistant", entry.text))
-                    self._ended = True
-                case _:
-                    pass  # of replies and stops: those to what stands before the cut
+
+    def take(self, entries: Log) -> bool:
+        """Read what comes next; False, and this is of no use any more, where that shows a second writer."""
+        for logged in entries:
+            entry = logged.entry
+            if not self._named and isinstance(entry, Heard):
+                if entry.group or entry.sender.id != (self._writer or entry.sender.id):
+                    return False
+                self._writer = entry.sender.id
+            self._take(logged)
+            self.upto = logged.seq + 1
+        return True
+
+    def finished(self, upto: int | None) -> list[Turn]:
+        """The turns, with the messages that nobody has answered yet, up to this seq. Reading can go on after that."""
+        kept = self._turns, self._unread, self._ended
+        last = self._turns[-1]
+        self._turns = [*self._turns[:-1], Turn(last.first, [*last.messages], last.has_files)]
         self._read(upto)
+        turns = self._turns
+        self._turns, self._unread, self._ended = kept
+        return turns
+
+    def _take(self, logged: Logged) -> None:
+        match logged.entry:
+            case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
+                pass  # commands and their answers
+            case Posted(question=Question(call=call)) if call:
+                self._asked.add(logged.seq)  # the call says what was asked, and its result what was answered
+            case Heard(answers=int() as question) if question in self._asked:
+                pass
+            case Heard() | Posted():
+                self._unread.append(logged)
+            case Edited() as entry:
+                self._edited(logged, entry)
+            case Replied() as entry if entry.upto > self._border:
+                self._read(entry.upto)
+                self._reply(entry)
+            case Finished() as entry:
+                self._result(entry)
+            case Stopped() as entry if entry.upto > self._border:
+                self._read(entry.upto)
+                if entry.text:
+                    self._turns[-1].add(ChatMessage("assistant", entry.text))
+                self._ended = True
+            case _:
+                pass  # of replies and stops: those to what stands before the cut
 
     def _read(self, upto: int | None) -> None:
         """Put in what had been read by then; later messages come behind the reply that had not read them."""
@@ -215,7 +319,7 @@ class Builder:
                 self._said(logged.seq, ChatMessage("user", logged.entry.text, about=EDITED))
             elif isinstance(logged.entry, Posted):
                 posted = logged.entry
-                self.turns[-1].messages.append(ChatMessage("assistant", posted.text, attachments=posted.files))
+                self._turns[-1].add(ChatMessage("assistant", posted.text, attachments=posted.files))
                 self._ended = True
         self._unread = later
 
@@ -239,10 +343,10 @@ class Builder:
 
     def _said(self, seq: int, message: ChatMessage) -> None:
         """A user's message; it opens a turn where the one before has come to its end."""
-        if self._ended and self.turns[-1].messages:
-            self.turns.append(Turn(seq))
+        if self._ended and self._turns[-1].messages:
+            self._turns.append(Turn(seq))
         self._ended = False
-        self.turns[-1].messages.append(message)
+        self._turns[-1].add(message)
 
     def _edited(self, logged: Logged, entry: Edited) -> None:
         """Another text for a message: in its place while nobody has read that, else behind what was said since."""
@@ -255,12 +359,12 @@ class Builder:
 
     def _reply(self, entry: Replied) -> None:
         """A reply and, directly behind it, a place for the result of each of its calls."""
-        turn = self.turns[-1]
+        turn = self._turns[-1]
         if entry.text or entry.calls:
-            turn.messages.append(ChatMessage("assistant", entry.text, calls=entry.calls))
+            turn.add(ChatMessage("assistant", entry.text, calls=entry.calls))
         for call in entry.calls:
             self._open[call.id] = (turn, len(turn.messages))
-            turn.messages.append(ChatMessage("tool", NOT_RUN, call=call))
+            turn.add(ChatMessage("tool", NOT_RUN, call=call))
         self._ended = not entry.calls
 
     def _result(self, entry: Finished) -> None:
@@ -269,9 +373,9 @@ class Builder:
             turn, index = place
             call = turn.messages[index].call
             text = shortened(entry.content, self._result_chars, call) if self._result_chars else entry.content
-            turn.messages[index] = ChatMessage("tool", text, call=call, attachments=entry.attachments)
+            turn.put(index, ChatMessage("tool", text, call=call, attachments=entry.attachments))
 
 
 def turn_tokens(turn: Turn) -> int:
     """The estimate for a turn."""
-    return sum(map(message_tokens, turn.messages))
+    return turn.tokens

@@ -85,7 +85,7 @@ class Drive:
         self._model: tuple[int, anyio.CancelScope] | None = None
         self._rested: int | None = None
         self._ready = False
-        self._requests = Requests(hands.policies, hands.model)
+        self._requests = Requests(hands.policies, hands.model, hands.pasts)
 
     async def run(self) -> None:
         """Drive until there is nothing to do before something comes in. What waits is in the store by then."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge_mcp.core.entries import Attachment
+from bridge_mcp.engine.pasts import Pasts
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.progress import ProgressLane
 from bridge_mcp.engine.tails import Tails
@@ -35,3 +36,5 @@ class Hands:
     """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
     shows: Callable[[str], bool] = lambda conversation: True
     """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
+    pasts: Pasts = field(default_factory=Pasts)
+    """What models have seen of conversations before."""

@@ -9,8 +9,9 @@ from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request
 from bridge_mcp.core.surroundings import chat_context, place_of, server_instructions
 from bridge_mcp.core.tokens import AROUND, calibration, ceiling, tokens_of
-from bridge_mcp.core.transcript import About, Past, past
+from bridge_mcp.core.transcript import About, Past
 from bridge_mcp.core.window import Window, fit
+from bridge_mcp.engine.pasts import Pasts
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.times import teller
 from bridge_mcp.ports import ChannelRules, Model, ModelRequest
@@ -41,9 +42,10 @@ class Prepared:
 class Requests:
     """Makes requests for conversations, each from its log. Asks the model for no more than what it can take."""
 
-    def __init__(self, policies: Policies, model: Model) -> None:
+    def __init__(self, policies: Policies, model: Model, pasts: Pasts) -> None:
         self._policies = policies
         self._model = model
+        self._pasts = pasts
 
     async def prepare(self, conversation: str, log: Log, upto: int | None = None) -> Prepared:
         """The request for the turn under way; messages from `upto` on are left to the next one."""
@@ -52,7 +54,7 @@ class Requests:
         window = replace(rules.window.known_to_be(capacity.context_tokens), messages=rules.history_limit)
         tools = self._policies.tools(conversation)
         system = self._system(conversation, rules, log)
-        seen = past(
+        seen = self._pasts.of(conversation).past(
             log,
             upto=upto,
             result_chars=window.shown_chars,

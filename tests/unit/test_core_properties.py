@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
+    Attachment,
     Call,
     Cleared,
+    Edited,
     Entry,
     Failed,
     Finished,
@@ -20,6 +22,7 @@ from bridge_mcp.core.entries import (
     Logged,
     Posted,
     Replied,
+    Sender,
     Started,
     Stopped,
     Summarised,
@@ -30,11 +33,12 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.state import open_calls, reaches_back_to
 from bridge_mcp.core.steps import CallModel, Cut, Run, Summarise
 from bridge_mcp.core.tools import tool_name, tool_names
-from bridge_mcp.core.transcript import ChatMessage, transcript
+from bridge_mcp.core.transcript import About, ChatMessage, Memory, past, transcript
 from tests.unit.logs import ANN, TOOLS, asked
 
 POLICY = Policy("local/main", TOOLS)
 NAMES = st.sampled_from([*TOOLS, "no__such"])
+PICTURE = Attachment("ref", "image", "image/png", "a.png", 7)
 
 
 @st.composite
@@ -57,6 +61,14 @@ def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
     verdicts: st.SearchStrategy[Verdict] = st.sampled_from(get_args(Verdict))
     return st.one_of(
         st.just(Heard("hi", ANN, f"m{seq}")),
+        st.sampled_from(
+            [
+                Heard("hi", Sender("8", "Bob"), f"m{seq}"),
+                Heard("look", ANN, f"m{seq}", attachments=(PICTURE,)),
+                Heard("hi all", ANN, f"m{seq}", group=True),
+                Edited(back, "ho", f"e{seq}"),
+            ]
+        ),
         st.just(Started("model", turn=back)),
         replies,
         st.just(asked(call, expires_at=1500.0)),
@@ -130,6 +142,22 @@ def test_the_model_is_called_only_when_no_call_is_open(log: list[Logged], now: f
 @given(logs())
 def test_every_transcript_is_valid_for_the_chat_format(log: list[Logged]) -> None:
     check_chat_format(transcript(log, system="be kind"))
+
+
+@given(logs(), st.lists(st.none() | st.integers(0, 25), min_size=1), st.integers(0, 8))
+def test_what_is_remembered_of_a_past_is_what_would_be_read_anew(
+    log: list[Logged], uptos: list[int | None], trimmed: int
+) -> None:
+    memory, about = Memory(), About(str, "files")
+    for length in range(1, len(log) + 1):
+        upto = uptos[length % len(uptos)]
+        # A tail loses its beginning now and then.
+        view = log[trimmed if length > 2 * trimmed else 0 : length]
+        chars = 3 if length % 7 == 6 else 0
+        kept = memory.past(view, upto=upto, result_chars=chars, image_turns=1, about=about)
+        anew = past(view, upto=upto, result_chars=chars, image_turns=1, about=about)
+        assert kept == anew
+        assert [turn.tokens for turn in kept.turns] == [turn.tokens for turn in anew.turns]
 
 
 def check_chat_format(messages: tuple[ChatMessage, ...]) -> None:
