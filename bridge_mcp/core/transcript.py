@@ -8,30 +8,22 @@ turn, so that no result loses its call and the beginning stays the same from tur
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from bridge_mcp.core.entries import (
     Cleared,
-    Edited,
-    Finished,
     Heard,
     Log,
-    Logged,
-    Posted,
-    Question,
-    Replied,
-    Sender,
-    Stopped,
     Summarised,
 )
-from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, with_notes, writer
-from bridge_mcp.core.surroundings import quoted
+from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, with_notes
+from bridge_mcp.core.turns import NOTHING_MORE, About, Builder, Turn
 
 __all__ = [
     "SUMMARY",
     "About",
     "ChatMessage",
+    "Memory",
     "Past",
     "Turn",
     "begins_at",
@@ -44,40 +36,7 @@ __all__ = [
     "turn_tokens",
 ]
 
-NOT_RUN = "Not run: the turn was stopped before this call."
-LATE = "written while nobody could answer"
-EDITED = "[an earlier message was changed; it says now:]"
-MOST_QUOTE = 1_000
-"""Characters of what a message quotes."""
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
-
-
-@dataclass(slots=True)
-class Turn:
-    """The messages from one user's message to the next one that opens a turn; `first` is the seq of that message."""
-
-    first: int
-    messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
-    has_files: bool = False
-    _tokens: int | None = field(default=None, compare=False)
-
-    def add(self, message: ChatMessage) -> None:
-        self.messages.append(message)
-        self.has_files = self.has_files or bool(message.attachments)
-        self._tokens = None
-
-    def put(self, index: int, message: ChatMessage) -> None:
-        """Another message in the place of one."""
-        self.messages[index] = message
-        self.has_files = self.has_files or bool(message.attachments)
-        self._tokens = None
-
-    @property
-    def tokens(self) -> int:
-        """The estimate for it, worked out once."""
-        if self._tokens is None:
-            self._tokens = sum(map(message_tokens, self.messages))
-        return self._tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +54,6 @@ class Past:
         """In order; the summary is told as a user's words, because some models take one system message only."""
         told = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
         return (*told, *(message for turn in self.turns for message in turn.messages))
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is said of each message of a user."""
-
-    when: Callable[[float], str] | None = None
-    """Tells its time."""
-    files: str = ""
-    """The conversation, where files can be used by their ids."""
-
-
-NOTHING_MORE = About()
 
 
 def transcript(log: Log, *, system: str = "") -> tuple[ChatMessage, ...]:
@@ -237,143 +183,6 @@ def since_cleared(log: Log) -> Log:
         if isinstance(log[index].entry, Cleared):
             return log[index + 1 :]
     return log
-
-
-class Builder:
-    """Turns of messages, made entry by entry. This runs for every model call: it is written to be quick."""
-
-    def __init__(self, first: int, cut: Summarised | None, several: bool, result_chars: int, about: About) -> None:
-        self.cut = cut
-        self.settings = (result_chars, about)
-        self.upto = first
-        """The seq of the entry that it reads next."""
-        self._turns: list[Turn] = [Turn(first)]
-        self._result_chars = result_chars
-        self._unread: list[Logged] = []
-        self._open: dict[str, tuple[Turn, int]] = {}
-        """Where the result of each call goes once it comes."""
-        self._ended = False
-        """The next message of a user opens a turn."""
-        self._asked: set[int] = set()
-        self._about = about
-        self._named = several
-        self._writer = ""
-        self._border = cut.upto if cut else -1
-
-    def take(self, entries: Log) -> bool:
-        """Read what comes next; False, and this is of no use any more, where that shows a second writer."""
-        for logged in entries:
-            entry = logged.entry
-            if not self._named and isinstance(entry, Heard):
-                if entry.group or entry.sender.id != (self._writer or entry.sender.id):
-                    return False
-                self._writer = entry.sender.id
-            self._take(logged)
-            self.upto = logged.seq + 1
-        return True
-
-    def finished(self, upto: int | None) -> list[Turn]:
-        """The turns, with the messages that nobody has answered yet, up to this seq. Reading can go on after that."""
-        kept = self._turns, self._unread, self._ended
-        last = self._turns[-1]
-        self._turns = [*self._turns[:-1], Turn(last.first, [*last.messages], last.has_files)]
-        self._read(upto)
-        turns = self._turns
-        self._turns, self._unread, self._ended = kept
-        return turns
-
-    def _take(self, logged: Logged) -> None:
-        match logged.entry:
-            case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
-                pass  # commands and their answers
-            case Posted(question=Question(call=call)) if call:
-                self._asked.add(logged.seq)  # the call says what was asked, and its result what was answered
-            case Heard(answers=int() as question) if question in self._asked:
-                pass
-            case Heard() | Posted():
-                self._unread.append(logged)
-            case Edited() as entry:
-                self._edited(logged, entry)
-            case Replied() as entry if entry.upto > self._border:
-                self._read(entry.upto)
-                self._reply(entry)
-            case Finished() as entry:
-                self._result(entry)
-            case Stopped() as entry if entry.upto > self._border:
-                self._read(entry.upto)
-                if entry.text:
-                    self._turns[-1].add(ChatMessage("assistant", entry.text))
-                self._ended = True
-            case _:
-                pass  # of replies and stops: those to what stands before the cut
-
-    def _read(self, upto: int | None) -> None:
-        """Put in what had been read by then; later messages come behind the reply that had not read them."""
-        later: list[Logged] = []
-        for logged in self._unread:
-            if upto is not None and logged.seq >= upto:
-                later.append(logged)
-            elif isinstance(logged.entry, Heard):
-                self._heard(logged, logged.entry)
-            elif isinstance(logged.entry, Edited):
-                self._said(logged.seq, ChatMessage("user", logged.entry.text, about=EDITED))
-            elif isinstance(logged.entry, Posted):
-                posted = logged.entry
-                self._turns[-1].add(ChatMessage("assistant", posted.text, attachments=posted.files))
-                self._ended = True
-        self._unread = later
-
-    def _heard(self, logged: Logged, entry: Heard) -> None:
-        """A chat user's words, behind what is to be known of them."""
-        notes: list[str] = []
-        if self._named:
-            notes.append(f"from {writer(entry.sender)}")
-        if self._about.when is not None:
-            notes.append(self._about.when(logged.at))
-        if entry.late:
-            notes.append(LATE)
-        if entry.forwarded_from:
-            notes.append(f"forwarded from {quoted(entry.forwarded_from)}")
-        if entry.quote:
-            notes.append(f"in reply to {quoted(entry.quote, MOST_QUOTE)}")
-        if self._about.files and entry.attachments:
-            notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
-        about = f"[{'; '.join(notes)}]" if notes else ""
-        self._said(logged.seq, ChatMessage("user", entry.text, attachments=entry.attachments, about=about))
-
-    def _said(self, seq: int, message: ChatMessage) -> None:
-        """A user's message; it opens a turn where the one before has come to its end."""
-        if self._ended and self._turns[-1].messages:
-            self._turns.append(Turn(seq))
-        self._ended = False
-        self._turns[-1].add(message)
-
-    def _edited(self, logged: Logged, entry: Edited) -> None:
-        """Another text for a message: in its place while nobody has read that, else behind what was said since."""
-        for index, before in enumerate(self._unread):
-            if before.seq == entry.message and isinstance(before.entry, Heard):
-                self._unread[index] = Logged(before.seq, before.at, replace(before.entry, text=entry.text))
-                return
-        if entry.message >= self._border:
-            self._unread.append(logged)
-
-    def _reply(self, entry: Replied) -> None:
-        """A reply and, directly behind it, a place for the result of each of its calls."""
-        turn = self._turns[-1]
-        if entry.text or entry.calls:
-            turn.add(ChatMessage("assistant", entry.text, calls=entry.calls))
-        for call in entry.calls:
-            self._open[call.id] = (turn, len(turn.messages))
-            turn.add(ChatMessage("tool", NOT_RUN, call=call))
-        self._ended = not entry.calls
-
-    def _result(self, entry: Finished) -> None:
-        place = self._open.pop(entry.call, None)
-        if place is not None:
-            turn, index = place
-            call = turn.messages[index].call
-            text = shortened(entry.content, self._result_chars, call) if self._result_chars else entry.content
-            turn.put(index, ChatMessage("tool", text, call=call, attachments=entry.attachments))
 
 
 def turn_tokens(turn: Turn) -> int:
