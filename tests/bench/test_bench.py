@@ -97,6 +97,6 @@ def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
     assert (
-        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, telegram, models"
+        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, offers, telegram, models"
         in refused.stderr
     )
