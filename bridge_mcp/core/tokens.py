@@ -114,7 +114,10 @@ def ceiling(log: Log) -> float:
     """The highest estimate worth trying, from what a provider found too long lately; infinite if nothing was."""
     refused: set[int] = set()
     most = float("inf")
-    for logged in reversed(log[-LATELY:]):
+    lately = log[-LATELY:]
+    if not any(isinstance(logged.entry, Failed) for logged in lately):
+        return most
+    for logged in reversed(lately):
         match logged.entry:
             case Failed(too_long=True, ref=ref):
                 refused.add(ref)

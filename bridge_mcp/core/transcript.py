@@ -9,6 +9,7 @@ turn, so that no result loses its call and the beginning stays the same from tur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from bridge_mcp.core.entries import (
     Cleared,
@@ -53,7 +54,7 @@ class Past:
     def messages(self) -> tuple[ChatMessage, ...]:
         """In order; the summary is told as a user's words, because some models take one system message only."""
         told = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
-        return (*told, *(message for turn in self.turns for message in turn.messages))
+        return (*told, *chain.from_iterable(turn.messages for turn in self.turns))
 
 
 def transcript(log: Log, *, system: str = "") -> tuple[ChatMessage, ...]:

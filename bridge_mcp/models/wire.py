@@ -85,6 +85,8 @@ def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -
             ids.update(call_ids(message.calls))
             calls: list[JSON] = [call_of(call, ids[call.id]) for call in message.calls]
             out.append({"role": "assistant", "content": text_of(message) or None, "tool_calls": calls})
+        elif not message.attachments:
+            out.append({"role": message.role, "content": message.told or EMPTY})
         else:
             out.append({"role": message.role, "content": content_of(message, shown)})
     if given:
@@ -94,8 +96,6 @@ def chat_messages(messages: Sequence[ChatMessage], shown: Mapping[str, Shown]) -
 
 def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
     """A message's text, or its parts where it has images or PDFs to show."""
-    if not message.attachments:
-        return message.told or EMPTY
     files = shown if message.role == "user" else NOTHING
     parts = parts_of(message.attachments, files)
     text = text_of(message, files)

@@ -96,7 +96,5 @@ def test_every_figure_is_printed_and_is_a_number() -> None:
 def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
-    assert (
-        "there is no figure 'startupp'; there are startup, roundtrip, turns, memory, reading, gate, offers, telegram, models"
-        in refused.stderr
-    )
+    names = "startup, roundtrip, turns, memory, reading, gate, offers, telegram, models"
+    assert f"there is no figure 'startupp'; there are {names}" in refused.stderr
