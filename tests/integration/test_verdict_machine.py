@@ -1,5 +1,6 @@
-"""Any order of asking, deciding (late, double, foreign, edited, by several), granting, revoking, time and restarts, on
-a real store: a call runs if and only if its policy or a valid verdict for it says so, and once.
+"""Any order of asking, deciding (late, double, foreign, edited, by several), granting (also for a time), revoking,
+tools that become others, time and restarts, on a real store: a call runs if and only if its policy or a valid verdict
+for it says so, and once.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,8 +63,11 @@ class Verdicts(RuleBasedStateMachine):
         self.decided: dict[str, str] = {}
         self.due: dict[str, float] = {}
         self.ran: list[str] = []
-        self.grants: dict[int, tuple[str, str]] = {}
-        """By id: the tool, and the pattern of its path ("" for any)."""
+        self.grants: dict[int, tuple[str, str, float]] = {}
+        """By id: the tool, the pattern of its path ("" for any), and when it ends (0: never)."""
+        self.tools = dict(TOOLS)
+        self.asked: dict[str, ToolSpec] = {}
+        """By conversation: the tool as it was when a verdict was asked for."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -96,19 +101,25 @@ class Verdicts(RuleBasedStateMachine):
         self.drive()
 
     @rule(newest=st.integers(0, 3), who=st.sampled_from(DECIDING), remember=st.sampled_from(["once", "always"]),
-          pattern=st.sampled_from(["", "safe/*", "safe/*", "*"]), edit=RARELY, foreign=RARELY)  # fmt: skip
-    def approve(self, newest: int, who: str, remember: Any, pattern: str, edit: bool, foreign: bool) -> None:
+          pattern=st.sampled_from(["", "safe/*", "safe/*", "*"]), edit=RARELY, foreign=RARELY,
+          lasting=st.sampled_from([0.0, 0.0, TTL_S / 2]))  # fmt: skip
+    def approve(
+        self, newest: int, who: str, remember: Any, pattern: str, edit: bool, foreign: bool, lasting: float
+    ) -> None:
         """Somebody says yes, to what may be over long ago."""
         conversation = self.among(newest)
         patterns = {"path": pattern} if pattern and remember == "always" else {}
         arguments: dict[str, JSON] | None = {"path": "edited"} if edit else None
-        yes = Yes("sha256:00" if foreign else "", arguments, remember, patterns)
+        lasting = lasting if remember == "always" else 0.0
+        yes = Yes("sha256:00" if foreign else "", arguments, remember, patterns, lasting)
         if not self.run(self.verdict(conversation, who, yes)):
             return
         call, quorum = self.calls[conversation], self.quorum(conversation)
         self.yes.setdefault(conversation, set()).add(who)
         if len(self.yes[conversation]) >= quorum:
-            self.decided[conversation] = "edited" if edit else "as it is"
+            # Edited arguments were checked against the tool as it is now; else it has to be the one that was asked for.
+            same = self.tools[call.tool] == self.asked[conversation]
+            self.decided[conversation] = "edited" if edit else "as it is" if same else "no"
         else:
             approval = self.run(self.store.approvals.get(approval_id(conversation, "0.0")))
             assert approval is not None
@@ -116,7 +127,7 @@ class Verdicts(RuleBasedStateMachine):
         if remember == "always":
             found = {grant.id: grant for grant in self.run(self.store.grants.active(0.0))}
             (new,) = found.keys() - self.grants.keys()
-            self.grants[new] = (call.tool, pattern)
+            self.grants[new] = (call.tool, pattern, self.clock.now() + lasting if lasting else 0.0)
         self.drive()
 
     @rule(newest=st.integers(0, 3), who=st.sampled_from(DECIDING))
@@ -132,6 +143,12 @@ class Verdicts(RuleBasedStateMachine):
         grant = data.draw(st.sampled_from(sorted(self.grants)))
         self.run(self.store.grants.revoke(grant))
         del self.grants[grant]
+
+    @rule(tool=st.sampled_from(["t__act", "t__both"]))
+    def change(self, tool: str) -> None:
+        """A tool becomes another one; what was approved is not that."""
+        before = self.tools[tool]
+        self.tools[tool] = replace(before, schema=f'{{"type":"object","title":"{len(before.schema)}"}}')
 
     @rule(seconds=st.sampled_from([1.0, 60.0, TTL_S]))
     def wait(self, seconds: float) -> None:
@@ -155,7 +172,7 @@ class Verdicts(RuleBasedStateMachine):
         if approval is None:
             return False
         desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
-        await self.store.board.put("tools", {"tools": [shown(spec) for spec in TOOLS.values()], "servers": []})
+        await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.tools.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())
         try:
@@ -187,7 +204,7 @@ class Verdicts(RuleBasedStateMachine):
         log = await self.store.log.load(conversation)
         now = self.clock.now()
         policy = Policy(
-            conversation, TOOLS, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
+            conversation, self.tools, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
         )
         entries: list[Entry]
         match decide(log, policy, now):
@@ -204,8 +221,10 @@ class Verdicts(RuleBasedStateMachine):
             case Ask(asked):
                 assert not self.covered(conversation)
                 self.due[conversation] = now + TTL_S
+                self.asked[conversation] = self.tools[self.calls[conversation].tool]
                 entries = [
-                    asked_of(c, TOOLS[c.tool], policy.asking(c.tool), now, "caller", because) for c, because in asked
+                    asked_of(c, self.tools[c.tool], policy.asking(c.tool), now, "caller", because)
+                    for c, because in asked
                 ]
             case Run(((call, arguments, because),)):
                 self.check_run(conversation, arguments, because)
@@ -234,12 +253,13 @@ class Verdicts(RuleBasedStateMachine):
         return 2 if self.calls[conversation].tool == "t__both" else 1
 
     def covered(self, conversation: str) -> bool:
-        """Whether a grant that was given and not revoked covers a call, in the plainest words."""
+        """Whether a grant that was given, not revoked and is not over covers a call, in the plainest words."""
         call = self.calls[conversation]
         path = call.arguments.removeprefix('{"path":"').removesuffix('"}')
         fits = {"": True, "*": ".." not in path, "safe/*": path == "safe/a"}
         return self.quorum(conversation) == 1 and any(
-            tool == call.tool and fits[pattern] for tool, pattern in self.grants.values()
+            tool == call.tool and fits[pattern] and (not ends or self.clock.now() < ends)
+            for tool, pattern, ends in self.grants.values()
         )
 
     # -- what has to hold at any time -------------------------------------------------------------------------
@@ -262,7 +282,7 @@ def shown(spec: ToolSpec) -> JSON:
 
 
 TestVerdicts = Verdicts.TestCase
-TestVerdicts.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+TestVerdicts.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def test_an_edit_is_another_digest() -> None:
