@@ -34,7 +34,6 @@ __all__ = [
     "shortened",
     "since_cleared",
     "transcript",
-    "turn_tokens",
 ]
 
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
@@ -184,8 +183,3 @@ def since_cleared(log: Log) -> Log:
         if isinstance(log[index].entry, Cleared):
             return log[index + 1 :]
     return log
-
-
-def turn_tokens(turn: Turn) -> int:
-    """The estimate for a turn."""
-    return turn.tokens

@@ -13,7 +13,7 @@ from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
 from bridge_mcp.core.tokens import AROUND, files_tokens, tokens_of
 from bridge_mcp.core.tools import canonical
-from bridge_mcp.core.transcript import SUMMARY, Past, turn_tokens
+from bridge_mcp.core.transcript import SUMMARY, Past
 
 __all__ = ["Fitted", "Window", "fit", "narrowed", "squeeze"]
 
@@ -77,7 +77,7 @@ def fit(past: Past, window: Window, room: float) -> Fitted:
 
     Where a cut is named, the messages are those that would be left without a summary of what it takes away.
     """
-    costs = [turn_tokens(turn) for turn in past.turns]
+    costs = [turn.tokens for turn in past.turns]
     told = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
     count = sum(len(turn.messages) for turn in past.turns)
     if past.whole and told + sum(costs) <= room and count <= window.messages:

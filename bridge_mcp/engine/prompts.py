@@ -87,7 +87,7 @@ class PromptLane:
             seq = await self._store.traces.posted(place, key) if place else None
             if seq is not None:
                 text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval)}"
-                await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{approval.id}"))
+                await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{key}"))
 
 
 def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:

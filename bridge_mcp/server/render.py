@@ -72,9 +72,6 @@ __all__ = [
     "ticket",
 ]
 
-RESULT_CHARS = 2_000
-"""Of a call's result that a page of messages shows; the log has it whole."""
-
 
 def instant(seconds: float | None) -> str | None:
     """Epoch seconds as text; None for 0, which the bridge uses for never and unknown."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.core.entries import Asked, Judged, Posted, Reminded, Scheduled, Sender, Voted
+from bridge_mcp.core.entries import Asked, Judged, Posted, Reminded, Revised, Scheduled, Sender, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
@@ -350,6 +350,23 @@ async def test_a_chat_that_is_let_in_no_longer_is_asked_and_reminded_of_nothing(
         await it.family.wait_for_sent(sent + 1)
         assert {each.chat for each in it.family.sent[sent:]} == {"8"}, "whoever is let in again is told again"
         await it.bridge.approve_call(BOB, waiting.id)
+
+
+async def test_a_prompt_and_its_escalation_in_one_chat_both_tell_how_it_ended(tmp_path: Path) -> None:
+    rules = rules_for(route="family/9", escalate_s=0.1, escalate_to="family/9", expires_s=0)
+    async with world(tmp_path, FakeModel([deletes("a"), says("Done.")]), files(), rules=rules, prompts=True) as it:
+        await it.store.access.pair(Pairing("family", "9", "approver"))
+        message = await it.say("go")
+        (waiting,) = await it.approvals()
+        await it.family.wait_for_sent(2)
+        await it.bridge.approve_call(BOB, waiting.id)
+        await done(it, message)
+        ended: set[int] = set()
+        with anyio.fail_after(5):
+            while len(ended) < 2:
+                log = [e.entry for e in await it.store.log.load("family/9")]
+                ended = {e.message for e in log if isinstance(e, Revised) and "Approved by" in e.text}
+                await anyio.sleep(0.01)
 
 
 async def test_whoever_asks_by_a_reminder_is_known_as_who_asked(tmp_path: Path) -> None:

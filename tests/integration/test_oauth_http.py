@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.policy import Scope
@@ -22,6 +18,7 @@ from tests.integration.face_child import ALL, CLIENTS, running
 from tests.integration.face_clients import ERAS, answer, over_http, refusal
 from tests.integration.test_face_http import HELLO, post
 from tests.integration.test_scopes import serving
+from tests.servers.issuer import issuing
 
 ISSUER = "https://login.example.org"
 RESOURCE = "https://bridge.example.org/mcp"
@@ -36,27 +33,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def jwks_url() -> Iterator[str]:
-    """An issuer's keys, on loopback."""
-    public: dict[str, Any] = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    body = json.dumps({"keys": [public | {"kid": "1", "use": "sig", "alg": "ES256"}]}).encode()
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Keys)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    """Where the issuer's keys are."""
+    with issuing(KEY) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import jwt
@@ -14,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import ECAlgorithm
 
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.engine.tickets import call_conversation, is_call_of
 from bridge_mcp.server.limits import Buckets
 from bridge_mcp.server.oauth import JwtVerifier, principal_of
+from tests.servers.issuer import issuing
 
 ISSUER = "https://login.example.org"
 RESOURCE = "https://bridge.example.org/mcp"
@@ -50,27 +47,9 @@ def test_each_name_has_its_own_and_no_limit_is_none() -> None:
 
 @pytest.fixture(scope="module")
 def jwks_url() -> Iterator[str]:
-    """An issuer's keys, on loopback."""
-    public: dict[str, Any] = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    body = json.dumps({"keys": [public | {"kid": "1", "use": "sig", "alg": "ES256"}]}).encode()
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Keys)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    """Where the issuer's keys are."""
+    with issuing(KEY) as url:
+        yield url
 
 
 def settings(jwks_url: str) -> OAuth:

@@ -29,7 +29,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request, summary_text
 from bridge_mcp.core.tokens import calibration, ceiling, tokens_of
-from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript, turn_tokens
+from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript
 from bridge_mcp.core.window import Window, fit, narrowed, squeeze
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 from tests.unit.test_core_properties import check_chat_format
@@ -397,7 +397,7 @@ def test_a_request_for_a_summary_fits_into_the_window_itself() -> None:
     for room in (1_000, 4_000, 20_000):
         asked = summary_request(past(entries), len(entries), room)
         assert total(asked) <= room
-    assert turn_tokens(past(entries).turns[0]) > 0
+    assert past(entries).turns[0].tokens > 0
 
 
 def test_a_summary_is_no_longer_than_it_may_be() -> None:
