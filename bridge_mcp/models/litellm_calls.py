@@ -91,7 +91,7 @@ def priced(library: Litellm, model: str, completion: Mapping[str, JSON]) -> floa
         return None
     try:
         return library.completion_cost(completion_response=library.ModelResponse(**completion), model=model)
-    except Exception:
+    except Exception:  # a plain one, of litellm's, for a model whose price it does not know
         return None
 
 

@@ -91,6 +91,7 @@ class Turns:
 
     async def _end_turn(self, who: Principal, ticket: str) -> None:
         if ticket:
+            # Nobody waits for an answer any more, and the commonest reason is that the turn is over already.
             with suppress(BridgeError):
                 await self._stop(who, ticket)
 
