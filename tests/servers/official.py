@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,23 +25,33 @@ INSTALL_S = 300
 
 
 def from_npm(name: str) -> str:
-    """The command of one of the project's npm packages, installed by whichever test process comes first."""
+    """The command of one of the project's npm packages."""
+    command, missing = installed(name)
+    if missing:
+        pytest.skip(missing)
+    return command
+
+
+@cache
+def installed(name: str) -> tuple[str, str]:
+    """The command, installed by whichever test process comes first, or why there is none: each process tries once."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip(f"{name} needs npm, which is not installed here")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-mcp-tests"
-    folder = cache / f"{name}@{VERSION}"
+        return "", f"{name} needs npm, which is not installed here"
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-mcp-tests"
+    folder = kept / f"{name}@{VERSION}"
     done = folder / "installed"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock", timeout=INSTALL_S):
+    kept.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept / f"{name}.lock", timeout=INSTALL_S):
         if not done.exists():
             package = f"@modelcontextprotocol/{name}@{VERSION}"
-            install = [npm, "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", package]
+            quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
+            install = [npm, "install", "--prefix", folder, *quietly, package]
             tried = subprocess.run(install, capture_output=True, text=True, check=False, timeout=INSTALL_S)
             if tried.returncode:
-                pytest.skip(f"npm could not install {package}: {tried.stderr.strip()[-300:]}")
+                return "", f"npm could not install {package}: {tried.stderr.strip()[-300:]}"
             done.touch()
-    return str(folder / "node_modules" / ".bin" / f"mcp-{name}")
+    return str(folder / "node_modules" / ".bin" / f"mcp-{name}"), ""
 
 
 def everything(**settings: object) -> ToolServer:
