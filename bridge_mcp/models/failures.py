@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal[
     "refused",
     "unknown_model",
     "bad_request",
+    "redirected",
     "unreachable",
     "broken",
     "timeout",
@@ -87,6 +88,12 @@ MEANINGS: Mapping[Kind, Meaning] = {
         "the provider did not take the request",
         f"The model did not take the request. {OWNER}",
         "Check params of [models.{name}] against the provider's documentation.",
+        permanent=True,
+    ),
+    "redirected": Meaning(
+        "the endpoint redirects to another address, to which nothing was sent",
+        f"The model is not where it was. {OWNER}",
+        "Set base_url of [models.{name}] to the new address, if you trust it.",
         permanent=True,
     ),
     "unreachable": Meaning(
@@ -231,6 +238,8 @@ def kind_of(trouble: Trouble) -> Kind:
         if code in CODES:
             return CODES[code]
     status = trouble.status
+    if status is not None and 300 <= status < 400:
+        return "redirected"
     if status is None or status < 500:
         for kind, words in WORDS.items():
             if re.search(words, trouble.message, re.IGNORECASE):
@@ -240,10 +249,14 @@ def kind_of(trouble: Trouble) -> Kind:
     return STATUSES.get(status, "bad_request" if 400 <= status < 500 else "provider")
 
 
+SHORTEST_SECRET = 8
+"""Shorter keys are placeholders ("x", "na"): taking those out of a text would only garble it."""
+
+
 def redact(text: str, *secrets: str) -> str:
     """The text without these secrets, and without what looks like a key, a bearer token or a password in a URL."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "[key]")
     return KEY_SHAPES.sub("[key]", text)
 

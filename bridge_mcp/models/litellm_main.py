@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.failures import Trouble, failed, redact
 from bridge_mcp.models.litellm_calls import ask
-from bridge_mcp.models.loading import Litellm, load
+from bridge_mcp.models.loading import Litellm, load, stay_at_the_endpoint
 from bridge_mcp.models.settings import ModelSettings
 
 __all__ = ["main"]
@@ -64,6 +64,7 @@ async def serve(tell: Tell) -> None:
     except ModelFailed as exc:
         tell({"failed": fields_of(exc)})
         return
+    stay_at_the_endpoint()
     gc.freeze()
     tell({})
     desk = Desk(library, tell)

@@ -22,6 +22,7 @@ import anyio
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.models.environment import litellm_environment
 from bridge_mcp.models.failures import Trouble, failed, redact
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import OnText
@@ -127,7 +128,7 @@ async def start() -> Running:
     Raises:
         ModelFailed: there can be none.
     """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = litellm_environment(os.environ) | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         _, running = await asyncio.get_running_loop().subprocess_exec(
             Running, *COMMAND, env=environment, start_new_session=True

@@ -10,20 +10,23 @@ import gc
 import importlib
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.failures import redact
 
-__all__ = ["Chunks", "Completion", "Litellm", "load"]
+__all__ = ["Chunks", "Completion", "Litellm", "load", "stay_at_the_endpoint"]
 
 log = logging.getLogger("bridge_mcp.models.litellm")
+
+T = TypeVar("T")
 
 LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 HELLO: Mapping[str, JSON] = {
@@ -109,6 +112,26 @@ def load() -> Litellm:
         logger.propagate = False
         logger.setLevel(logging.WARNING)
     return library
+
+
+def stay_at_the_endpoint() -> None:
+    """Have no HTTP client of this process follow a redirect: it would take a conversation where nobody sent it.
+
+    litellm and the SDKs that it loads make clients of their own, each of which would follow; none has a setting for it.
+    """
+    for name in ("httpx", "httpx2"):
+        library = sys.modules.get(name)
+        if library is None:
+            continue
+        for client in (library.Client, library.AsyncClient):
+            client.send = staying(client.send)
+
+
+def staying(send: Callable[..., T]) -> Callable[..., T]:
+    def send_here(client: object, request: object, **options: object) -> T:
+        return send(client, request, **{**options, "follow_redirects": False})
+
+    return send_here
 
 
 @contextmanager

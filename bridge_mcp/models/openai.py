@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 import anyio.to_thread
@@ -119,8 +120,9 @@ class OpenAIModel:
                 patience.listen()
             data = io.BytesIO(self._offer.with_tools({**body, **STREAMS[way]}, tools).encode())
             try:
-                async with session.post(endpoint.url, data=data) as response:
-                    if response.status < 400:
+                # A redirect would take the conversation, and headers beside the key, to an address nobody chose.
+                async with session.post(endpoint.url, data=data, allow_redirects=False) as response:
+                    if response.status < 300:
                         if streams and response.content_type == "text/event-stream":
                             return await self._read(response, patience, Assembly(self.settings, on_text))
                         return parsed(await response.read())
@@ -189,4 +191,7 @@ def parsed(data: bytes) -> object:
 def refusal(response: ClientResponse, body: object) -> Trouble:
     """What an answer with an error status says."""
     told = reported(mapping(body).get("error") or body) if body else Trouble(response.reason or "")
+    if 300 <= response.status < 400:
+        to = urlsplit(response.headers.get("Location", ""))
+        told = Trouble(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
     return Trouble(told.message, response.status, told.codes, dict(response.headers))

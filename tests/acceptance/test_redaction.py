@@ -81,3 +81,8 @@ def test_what_is_learned_later_is_known() -> None:
     redactor = Redactor({"A": "first-secret"})
     redactor.learn({"B": "second-secret"})
     assert redactor("first-secret, second-secret") == "***A***, ***B***"
+
+
+def test_a_value_too_short_for_a_secret_garbles_nothing() -> None:
+    redactor = Redactor({"A": "ab", "B": "true", "C": "long-enough-to-hide"})
+    assert redactor("a table is truely long-enough-to-hide") == "a table is truely ***C***"

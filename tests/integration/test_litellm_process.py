@@ -55,6 +55,8 @@ async def acompletion(*, messages, **request):
     elif said == "die":
         print("Fatal error: out of luck, sk-planted-0123456789", file=sys.stderr, flush=True)
         os._exit(7)
+    elif said == "environment":
+        return Whole(" ".join(sorted(os.environ)))
     elif said == "break":
         raise KeyError("choices")
     elif said == "wait":
@@ -111,6 +113,18 @@ async def test_what_it_prints_is_no_answer_and_what_it_logs_comes_without_keys(
     assert records["LiteLLM: called with [key]"] == "WARNING"
     assert records["Provider List: https://docs.litellm.ai/docs/providers"] == "DEBUG"
     assert capfd.readouterr().out == ""
+
+
+async def test_it_sees_the_machine_and_its_providers_but_no_other_secret(
+    process: LitellmProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = ("TELEGRAM_BOT_TOKEN", "BRIDGE_CLIENT_TOKEN", "GITHUB_TOKEN", "PGPASSWORD", "MY_SERVICE_API_KEY", "NOTES")
+    own = ("ANTHROPIC_API_KEY", "AWS_REGION", "AZURE_API_VERSION", "GITHUB_API_KEY", "https_proxy", "SSL_CERT_FILE")
+    for name in (*foreign, *own):
+        monkeypatch.setenv(name, "planted-0123456789")
+    seen = set((await say(process, "environment")).text.removeprefix("You said: ").split())
+    assert {*own, "PATH", "PYTHONPATH"} <= seen
+    assert not seen & set(foreign)
 
 
 async def test_when_it_dies_all_calls_fail_once_and_the_next_one_starts_it_again(

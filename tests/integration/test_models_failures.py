@@ -161,6 +161,28 @@ async def test_a_provider_that_asks_to_wait_for_hours_is_not_waited_for(model: A
     assert failure.kind == "rate_limit"
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_told_and_nothing_is_sent_there(model: Adapter, server: OpenAIServer, status: int) -> None:
+    """Neither the conversation nor a header goes to an address that the owner did not write down."""
+    with OpenAIServer() as elsewhere:
+        server.answer(Answer("", status, {"location": f"{elsewhere.url}/chat/completions?token=planted"}))
+        failure = await failure_of(model)
+        assert elsewhere.requests == []
+    assert (failure.kind, failure.permanent) == ("redirected", True)
+    assert "redirects to another address" in str(failure)
+    assert "token=planted" not in str(failure)
+    assert "Set base_url of [models.default]" in failure.fix
+
+
+@pytest.mark.parametrize("key", ["x", "in", "or"])
+async def test_a_short_key_does_not_garble_what_a_provider_said(server: OpenAIServer, key: str) -> None:
+    model = make_adapter(settings(server, api_key=key), LitellmProcess())
+    server.answer(failing(500, "The origin is in maintenance for an hour, box 7."))
+    failure = await failure_of(model)
+    await model.close()
+    assert "The origin is in maintenance for an hour, box 7" in str(failure)
+
+
 async def test_one_attempt_is_one_request(model: Adapter, server: OpenAIServer) -> None:
     before = len(server.requests)
     server.answer(failing(500, "Oops."))
