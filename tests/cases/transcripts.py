@@ -1,0 +1,49 @@
+"""A transcript that several threads write to, and how long it has been silent."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+
+__all__ = ["Transcript", "short"]
+
+BASE64 = re.compile(r"data:([\w/+-]+);base64,[A-Za-z0-9+/=]{40,}")
+
+
+def short(value: object, most: int = 1_500) -> str:
+    """A value as one text of about `most` characters: its beginning, its length, and its end."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = BASE64.sub(r"data:\1;base64,…", text)
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} …[{len(text)} chars]… {text[-(most // 3) :]}"
+
+
+class Transcript:
+    """Lines, each with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: list[str] = []
+        self._started = self._last = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Add a line."""
+        with self._lock:
+            self._last = time.monotonic()
+            self._lines.append(f"{self._last - self._started:6.2f} {text}")
+
+    def wait_until_quiet(self, silence_s: float, most_s: float = 15.0) -> None:
+        """Wait until nothing was added for so long."""
+        began = time.monotonic()
+        while time.monotonic() - began < most_s:
+            with self._lock:
+                silent = time.monotonic() - max(self._last, began)
+            if silent >= silence_s:
+                return
+            time.sleep(0.05)
+
+    def text(self) -> str:
+        """All lines."""
+        with self._lock:
+            return "\n".join(self._lines)
