@@ -2,6 +2,7 @@
 
 BridgeError
 ├── BadInput            the caller's words are off; nothing was changed
+│   ├── BadJSON         a text that is no JSON, or JSON that is refused: too deep, too long, not finite
 │   └── NotFound        a name or an id that points nowhere
 ├── Denied              the caller may not do this
 │   └── NotPaired       the chat has not been let in
@@ -23,6 +24,7 @@ from __future__ import annotations
 __all__ = [
     "AlreadyDecided",
     "BadInput",
+    "BadJSON",
     "BridgeError",
     "ConfigError",
     "Conflict",
@@ -56,6 +58,10 @@ class BadInput(BridgeError):
     """The input is not usable."""
 
     code = "bad_input"
+
+
+class BadJSON(BadInput):
+    """This is not JSON that can be read."""
 
 
 class NotFound(BadInput):

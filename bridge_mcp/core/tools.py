@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json
 
 __all__ = [
     "BRIDGE",
@@ -32,7 +33,6 @@ __all__ = [
     "tool_names",
 ]
 
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Confirmation: TypeAlias = Literal["required", "never", "by-annotation", "default"]
 
 BRIDGE = "bridge"
@@ -102,15 +102,15 @@ def parse_arguments(text: str) -> dict[str, JSON]:
     """The arguments of a call; an empty text is no arguments.
 
     Raises:
-        BadInput: the text is not JSON, or not an object.
+        BadInput: the text is not JSON that `read_json` takes, or not an object, or a name stands twice in it.
     """
     try:
-        value: object = json.loads(text) if text.strip() else {}
-    except ValueError as exc:
-        raise BadInput(f"The arguments are not valid JSON: {exc}.", fix="Send one JSON object.") from None
+        value = read_json(text, unique_names=True) if text.strip() else {}
+    except BadJSON as exc:
+        raise BadInput(f"The arguments are not valid JSON: {exc}", fix="Send one JSON object.") from None
     if not isinstance(value, dict):
         raise BadInput("The arguments are not a JSON object.", fix='Send an object like {"name": "value"}.')
-    return cast("dict[str, JSON]", value)
+    return value
 
 
 def call_digest(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:

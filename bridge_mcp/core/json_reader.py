@@ -1,0 +1,219 @@
+"""The one reader for JSON that others wrote: models, servers, clients, webhooks, files.
+
+What it gives can be walked, compared, stored and sent on as it is, which `json.loads` does not promise:
+
+- size and depth are bounded, and no text makes a RecursionError (RFC 8259, section 9, lets a reader set such limits);
+- numbers are finite: NaN, Infinity, `1e999` and integers beyond the range of a double are refused (section 6);
+- of a name that stands twice in an object the last one counts, as in ECMAScript's `JSON.parse`, and whatever is sent on
+  is written anew from the value, so that nobody can read the other one; with `unique_names` it is refused (section 4);
+- half a surrogate pair, and bytes that are not UTF-8, become U+FFFD (section 8.2).
+
+`check_json` holds a value that never was text to the same rules.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from bridge_mcp.core.errors import BadJSON
+
+__all__ = [
+    "JSON",
+    "MAX_DEPTH",
+    "MAX_SIZE",
+    "MESSAGE_DEPTH",
+    "check_json",
+    "read_json",
+    "read_json_at",
+    "whole_characters",
+]
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+
+MAX_DEPTH: Final = 100
+"""Lists and objects inside each other in one value: arguments, a result, a schema."""
+MESSAGE_DEPTH: Final = 200
+"""The same in a whole message, which holds such values: what is too deep in one of them costs that one alone."""
+MAX_SIZE: Final = 32 * 1024 * 1024
+"""Characters or bytes of one text; most doors have a lower limit of their own."""
+MAX_DIGITS: Final = 308
+"""Digits of an integer, with its sign: as many as a double surely holds."""
+
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair: no character, and not to be encoded."""
+ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may become half a surrogate pair when it is read."""
+
+BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+
+
+def read_json(
+    given: str | bytes,
+    *,
+    max_depth: int = MAX_DEPTH,
+    max_size: int = MAX_SIZE,
+    unique_names: bool = False,
+    mend: bool = True,
+) -> JSON:
+    """The value of a JSON text; see the module for the rules. A byte order mark in front is passed over.
+
+    Args:
+        given: the text, or its bytes in UTF-8.
+        max_depth: how many lists and objects may stand inside each other.
+        max_size: characters or bytes of the text.
+        unique_names: whether a name that stands twice in an object is refused.
+        mend: whether what is no character is replaced. Without it bytes that are not UTF-8 are refused and halves of
+            surrogate pairs stay, for a caller that says where they are.
+
+    Raises:
+        BadJSON: it is no such text; the message says why and quotes nothing of it.
+    """
+    if len(given) > max_size:
+        raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
+    text = given if isinstance(given, str) else decoded(given, mend)
+    text = text[1:] if text.startswith("\ufeff") else text
+    decoder = UNIQUE if unique_names else PLAIN
+    value = guarded(lambda: decoder.decode(text), max_depth)
+    check_text_depth(text, max_depth)
+    return mended(value, text) if mend else value
+
+
+def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH) -> tuple[JSON, int]:
+    """The value that begins at this character of a longer text, and the place behind it.
+
+    Raises:
+        BadJSON: there is none, or it breaks a rule of the module.
+    """
+    value, end = guarded(lambda: PLAIN.raw_decode(text, at), max_depth)
+    inside = text[at:end]
+    check_text_depth(inside, max_depth)
+    return mended(value, inside), end
+
+
+def check_json(value: object, *, max_depth: int = MAX_DEPTH) -> JSON:
+    """A value that never was text, as JSON: tuples become lists, and it is a copy.
+
+    Raises:
+        BadJSON: it breaks a rule of the module, or holds half a surrogate pair or what JSON does not have.
+    """
+    try:
+        text = WRITER.encode(value)
+        if not text.isascii():
+            text.encode()
+    except RecursionError:
+        raise too_deep(max_depth) from None
+    except UnicodeEncodeError:
+        raise BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.") from None
+    except ValueError:  # an infinity, or a list that holds itself
+        raise BadJSON("It holds a number that is not finite, or itself.", fix="Send a finite value.") from None
+    except TypeError as exc:
+        raise BadJSON(f"It holds what JSON does not have ({exc}).") from None
+    return read_json(text, max_depth=max_depth)
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which no encoder takes."""
+    return text if text.isascii() else HALF.sub("\ufffd", text)
+
+
+# -- how -----------------------------------------------------------------------------------------------------
+
+
+def guarded(read: Callable[[], Any], max_depth: int) -> Any:
+    """What the decoder gives.
+
+    Raises:
+        BadJSON: it does not.
+    """
+    try:
+        return read()
+    except json.JSONDecodeError as exc:
+        raise BadJSON(f"{exc.msg} at character {exc.pos}.") from None
+    except RecursionError:
+        raise too_deep(max_depth) from None
+
+
+def too_deep(most: int) -> BadJSON:
+    return BadJSON(f"It is nested more than {most} levels deep.", fix="Send a flatter value.")
+
+
+def decoded(given: bytes, mend: bool) -> str:
+    try:
+        return given.decode("utf-8", "replace" if mend else "strict")
+    except UnicodeDecodeError as exc:
+        raise BadJSON(f"It is not UTF-8 at byte {exc.start}.") from None
+
+
+def check_text_depth(text: str, most: int) -> None:
+    """Hold valid JSON text to a depth; a few passes over its brackets at C speed, and none where they are few.
+
+    Raises:
+        BadJSON: it is deeper.
+    """
+    if text.count("[") + text.count("{") <= most:
+        return
+    plain = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
+    marks = plain.encode("utf-8", "replace").translate(BRACKETS, NO_BRACKETS)
+    marks = b"".join(marks.split(b'"')[::2])
+    for _ in range(most):
+        if not marks:
+            return
+        marks = marks.replace(b"[]", b"")
+    if marks:
+        raise too_deep(most)
+
+
+def finite(digits: str) -> float:
+    number = float(digits)
+    if number - number != 0:
+        raise BadJSON("It holds a number beyond the range of a double.", fix="Send a finite number, or a text.")
+    return number
+
+
+def integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise BadJSON("It holds a number beyond the range of a double.", fix="Send a smaller number, or a text.")
+    return int(digits)
+
+
+def not_finite(word: str) -> JSON:
+    raise BadJSON(f"It holds {word}, which is no number in JSON.", fix="Send a finite number, null, or a text.")
+
+
+def unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadJSON("A name stands twice in one object.", fix="Give each name once.")
+    return found
+
+
+# Made once: `json.loads` with other than the default options builds a decoder for every call.
+PLAIN: Final = json.JSONDecoder(parse_float=finite, parse_int=integer, parse_constant=not_finite)
+WRITER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+UNIQUE: Final = json.JSONDecoder(
+    parse_float=finite, parse_int=integer, parse_constant=not_finite, object_pairs_hook=unique
+)
+
+
+def mended(value: JSON, text: str) -> JSON:
+    """The value with a replacement for each half of a surrogate pair, if its text may hold one."""
+    if ("\\u" in text and ESCAPED_HALF.search(text)) or (not text.isascii() and HALF.search(text)):
+        return replaced(value)
+    return value
+
+
+def replaced(value: JSON) -> JSON:
+    """A value of bounded depth with U+FFFD for each half of a surrogate pair."""
+    match value:
+        case str():
+            return whole_characters(value)
+        case list():
+            return [replaced(each) for each in value]
+        case dict():
+            return {whole_characters(name): replaced(each) for name, each in value.items()}
+        case _:
+            return value
