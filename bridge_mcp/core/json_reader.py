@@ -6,9 +6,11 @@ What it gives can be walked, compared, stored and sent on as it is, which `json.
 - numbers are finite: NaN, Infinity, `1e999` and integers beyond the range of a double are refused (section 6);
 - of a name that stands twice in an object the last one counts, as in ECMAScript's `JSON.parse`, and whatever is sent on
   is written anew from the value, so that nobody can read the other one; with `unique_names` it is refused (section 4);
-- half a surrogate pair, and bytes that are not UTF-8, become U+FFFD (section 8.2).
+- every text can be encoded: half a surrogate pair, and bytes that are not UTF-8, are refused (section 8.2).
 
-`check_json` holds a value that never was text to the same rules.
+Where a refusal would lose more than it saves (the answer of a tool that has run), `odd="mend"` replaces what is odd: a
+number that is not finite by its text, what is no character by U+FFFD. `check_json` holds a value that never was text
+to the same rules.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from bridge_mcp.core.errors import BadJSON
 
@@ -25,6 +27,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_SIZE",
     "MESSAGE_DEPTH",
+    "Odd",
     "check_json",
     "read_json",
     "read_json_at",
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+Odd: TypeAlias = Literal["refuse", "mend", "keep"]
+"""What becomes of numbers that are not finite and of what is no character."""
 
 MAX_DEPTH: Final = 100
 """Lists and objects inside each other in one value: arguments, a result, a schema."""
@@ -57,7 +62,7 @@ def read_json(
     max_depth: int = MAX_DEPTH,
     max_size: int = MAX_SIZE,
     unique_names: bool = False,
-    mend: bool = True,
+    odd: Odd = "refuse",
 ) -> JSON:
     """The value of a JSON text; see the module for the rules. A byte order mark in front is passed over.
 
@@ -66,32 +71,29 @@ def read_json(
         max_depth: how many lists and objects may stand inside each other.
         max_size: characters or bytes of the text.
         unique_names: whether a name that stands twice in an object is refused.
-        mend: whether what is no character is replaced. Without it bytes that are not UTF-8 are refused and halves of
-            surrogate pairs stay, for a caller that says where they are.
+        odd: `keep` leaves halves of surrogate pairs, NaN and infinities where they are, for a caller that says in its
+            own words where they stand.
 
     Raises:
         BadJSON: it is no such text; the message says why and quotes nothing of it.
     """
     if len(given) > max_size:
         raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
-    text = given if isinstance(given, str) else decoded(given, mend)
+    text = given if isinstance(given, str) else decoded(given, odd)
     text = text[1:] if text.startswith("\ufeff") else text
-    decoder = UNIQUE if unique_names else PLAIN
+    decoder = UNIQUE if unique_names else DECODERS[odd]
     value = guarded(lambda: decoder.decode(text), max_depth)
-    check_text_depth(text, max_depth)
-    return mended(value, text) if mend else value
+    return without_halves(value, text, odd, max_depth)
 
 
-def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH) -> tuple[JSON, int]:
+def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH, odd: Odd = "refuse") -> tuple[JSON, int]:
     """The value that begins at this character of a longer text, and the place behind it.
 
     Raises:
         BadJSON: there is none, or it breaks a rule of the module.
     """
-    value, end = guarded(lambda: PLAIN.raw_decode(text, at), max_depth)
-    inside = text[at:end]
-    check_text_depth(inside, max_depth)
-    return mended(value, inside), end
+    value, end = guarded(lambda: DECODERS[odd].raw_decode(text, at), max_depth)
+    return without_halves(value, text[at:end], odd, max_depth), end
 
 
 def check_json(value: object, *, max_depth: int = MAX_DEPTH) -> JSON:
@@ -107,7 +109,7 @@ def check_json(value: object, *, max_depth: int = MAX_DEPTH) -> JSON:
     except RecursionError:
         raise too_deep(max_depth) from None
     except UnicodeEncodeError:
-        raise BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.") from None
+        raise half() from None
     except ValueError:  # an infinity, or a list that holds itself
         raise BadJSON("It holds a number that is not finite, or itself.", fix="Send a finite value.") from None
     except TypeError as exc:
@@ -141,9 +143,13 @@ def too_deep(most: int) -> BadJSON:
     return BadJSON(f"It is nested more than {most} levels deep.", fix="Send a flatter value.")
 
 
-def decoded(given: bytes, mend: bool) -> str:
+def half() -> BadJSON:
+    return BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.")
+
+
+def decoded(given: bytes, odd: Odd) -> str:
     try:
-        return given.decode("utf-8", "replace" if mend else "strict")
+        return given.decode("utf-8", "replace" if odd == "mend" else "strict")
     except UnicodeDecodeError as exc:
         raise BadJSON(f"It is not UTF-8 at byte {exc.start}.") from None
 
@@ -191,19 +197,42 @@ def unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     return found
 
 
+def finite_or_text(digits: str) -> float | str:
+    number = float(digits)
+    return number if number - number == 0 else digits
+
+
+def integer_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
+
+
 # Made once: `json.loads` with other than the default options builds a decoder for every call.
-PLAIN: Final = json.JSONDecoder(parse_float=finite, parse_int=integer, parse_constant=not_finite)
-WRITER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+DECODERS: Final[dict[Odd, json.JSONDecoder]] = {
+    "refuse": json.JSONDecoder(parse_float=finite, parse_int=integer, parse_constant=not_finite),
+    "mend": json.JSONDecoder(parse_float=finite_or_text, parse_int=integer_or_text, parse_constant=str),
+    "keep": json.JSONDecoder(parse_int=integer),
+}
 UNIQUE: Final = json.JSONDecoder(
     parse_float=finite, parse_int=integer, parse_constant=not_finite, object_pairs_hook=unique
 )
+WRITER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
-def mended(value: JSON, text: str) -> JSON:
-    """The value with a replacement for each half of a surrogate pair, if its text may hold one."""
-    if ("\\u" in text and ESCAPED_HALF.search(text)) or (not text.isascii() and HALF.search(text)):
-        return replaced(value)
-    return value
+def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
+    """The value that was read from this text, held to its depth and without halves of surrogate pairs.
+
+    Raises:
+        BadJSON: it is too deep, or holds a half that is refused.
+    """
+    check_text_depth(text, max_depth)
+    if odd == "keep":
+        return value
+    if not (("\\u" in text and ESCAPED_HALF.search(text)) or (not text.isascii() and HALF.search(text))):
+        return value
+    whole = replaced(value)
+    if odd == "refuse" and whole != value:
+        raise half()
+    return whole
 
 
 def replaced(value: JSON) -> JSON:

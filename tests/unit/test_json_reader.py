@@ -69,7 +69,9 @@ def test_exactly_what_is_deeper_than_the_limit_is_refused(value: JSON, most: int
 @given(st.binary(max_size=60) | st.text(alphabet='[]{}":,\\u0dD8e1-.NaIfty \ud800\ufeff', max_size=60))
 def test_no_input_makes_another_error(given_text: bytes | str) -> None:
     with suppress(BadJSON):
-        value = read_json(given_text)
+        read_json(given_text)
+    with suppress(BadJSON):
+        value = read_json(given_text, odd="mend")
         assert read_json(json.dumps(value, allow_nan=False, ensure_ascii=False).encode()) == value
         assert check_json(value) == value
 
@@ -119,16 +121,30 @@ def test_the_last_of_two_equal_names_counts_and_in_arguments_both_are_refused() 
         parse_arguments('{"list": [{"a": 1, "\\u0061": 2}]}')
 
 
-def test_what_is_no_character_is_replaced_and_can_be_sent_on() -> None:
-    for text in ('{"a\\ud800": "\\uDFFF b"}', '{"a\ud800": "\udfff b"}'):
-        assert read_json(text) == {"a\ufffd": "\ufffd b"}
-    assert read_json(b'["\xff"]') == ["\ufffd"]
+HALVES = ('{"a\\ud800": "\\uDFFF b"}', '{"a\ud800": "\udfff b"}', '["a", {"b": ["\\uDbFf\\ud800"]}]')
+
+
+def test_half_a_pair_is_refused_and_a_whole_one_is_a_character() -> None:
     assert read_json('["\\ud83d\\ude00"]') == ["\U0001f600"]
+    for text in HALVES:
+        with pytest.raises(BadJSON, match="UTF-16"):
+            read_json(text)
+        with pytest.raises(BadJSON, match="UTF-16"):
+            read_json_at(text, 0)
+        with pytest.raises(BadJSON, match="UTF-16"):
+            check_json(read_json(text, odd="keep"))
     with pytest.raises(BadJSON, match="byte 2"):
-        read_json(b'["\xff"]', mend=False)
-    assert read_json('["\\ud800"]', mend=False) == ["\ud800"]
-    with pytest.raises(BadJSON, match="UTF-16"):
-        check_json({"a": ["\ud800"]})
+        read_json(b'["\xff"]')
+
+
+def test_mended_everything_that_is_odd_is_replaced_and_can_be_sent_on() -> None:
+    for text in HALVES:
+        assert "\ufffd" in json.dumps(read_json(text, odd="mend"), ensure_ascii=False).encode().decode()
+    assert read_json(b'["\xff"]', odd="mend") == ["\ufffd"]
+    number = "1" * 5_000
+    assert read_json(f"[NaN, -Infinity, 1e999, {number}, 1.5]", odd="mend") == [
+        "NaN", "-Infinity", "1e999", number, 1.5,
+    ]  # fmt: skip
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
