@@ -12,7 +12,7 @@ from rich.text import Text
 from bridge_mcp.assembly import WallClock, make_channels
 from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.output import console, print_json
-from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.tools import ToolSpec
@@ -75,6 +75,8 @@ def shown(findings: list[Finding], json: bool) -> int:
 
 async def look(config: Config) -> AsyncIterator[Finding]:
     """All findings behind the settings themselves."""
+    if config.passed_over:
+        yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
     yield await store(config)
     yield channels(config)

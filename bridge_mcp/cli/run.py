@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
@@ -11,9 +12,10 @@ from typing import TypeVar, TypeVarTuple
 
 from bridge_mcp.config import Config, load_config
 from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.core.visible import visible
 from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
 
-__all__ = ["loop", "prepare", "told"]
+__all__ = ["loop", "not_taken", "prepare", "told"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -32,7 +34,14 @@ def prepare(path: str | Path | None, level: str | None, usual: str = "info") -> 
     set_up_logging(wanted, redactor)
     config = load_config(path)
     redactor.learn(config.secrets)
+    if config.passed_over and wanted != "error":
+        sys.stderr.write(f"note: {not_taken(config.passed_over)}\n")
     return config
+
+
+def not_taken(path: Path) -> str:
+    """Why a file that lies in the working folder was not read, and what would have it read."""
+    return f"{visible(str(path))} is not taken by itself; to use it: --config {visible(shlex.quote(str(path)))}"
 
 
 def loop(body: Callable[[*Ts], Awaitable[T]], *arguments: *Ts, serving: bool = False) -> T:

@@ -17,7 +17,7 @@ from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.importing import Imported, complaint, imported
-from bridge_mcp.config.paths import find_config
+from bridge_mcp.config.paths import find_config, working_folder
 from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
@@ -155,7 +155,7 @@ def import_(
     path
         claude_desktop_config.json, .cursor/mcp.json, .vscode/mcp.json, .mcp.json, ...
     """
-    target = find_config(common.config, os.environ, Path.cwd())
+    target = find_config(common.config, os.environ, working_folder())
     if target is None:
         raise ConfigError(f"There is no {CONFIG_NAME} to add servers to.", fix="Write one with: bridge-mcp init")
     found = imported(read(path), tool_servers_in(target))

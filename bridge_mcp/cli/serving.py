@@ -77,7 +77,9 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             oauth=config.oauth,
             rate_per_s=config.rate_per_s,
             burst=config.burst,
-            on_ready=lambda port: out.print(Text(f"MCP is served on http://{host}:{port}/mcp. Ctrl-C ends it.")),
+            on_ready=lambda port: out.print(
+                Text(f"MCP is served on http://{host}:{port}/mcp ({config.where}). Ctrl-C ends it.")
+            ),
         )  # fmt: skip
 
 

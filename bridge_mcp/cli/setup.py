@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console
-from bridge_mcp.config import CONFIG_NAME
+from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import TEMPLATE
 from bridge_mcp.core.errors import BadInput
 
 __all__ = ["init", "migrate"]
 
 
-def init(path: Path = Path(CONFIG_NAME), /) -> int:
-    """Write a commented bridge.toml; a file that is there is left as it is.
+def init(path: Path | None = None, /, *, here: bool = False) -> int:
+    """Write a commented bridge.toml where every host of this user finds it; a file that is there is left as it is.
 
     Parameters
     ----------
     path
-        Where to write it.
+        Where to write it instead: a file, or a folder. No host reads that one unless it is named.
+    here
+        Write it into this folder.
     """
-    target = path / CONFIG_NAME if path.is_dir() else path
+    own = own_config(os.environ)
+    target = absolute(Path() if here and path is None else path) or own
+    write_new(target, TEMPLATE)
+    readers, option = who_reads(target, own)
+    console().print(
+        f"Wrote {target}.\n{readers}\nEdit it, then run: bridge-mcp {option}check", highlight=False, soft_wrap=True
+    )
+    return 0
+
+
+def who_reads(target: Path, own: Path) -> tuple[str, str]:
+    """Who reads a configuration that lies there, and the option that `check` needs to read it."""
+    named = os.environ.get("BRIDGE_MCP_CONFIG")
+    option = f"--config {shlex.quote(str(target))} "
+    if named and working_folder() / Path(named).expanduser() == target:
+        return "Every host and command with this BRIDGE_MCP_CONFIG reads it.", ""
+    if target != own:
+        return f"No host reads it by itself: give the host {option}or set BRIDGE_MCP_CONFIG.", option
+    if named:
+        return f"Every host of this user reads it, where BRIDGE_MCP_CONFIG does not say otherwise ({named}).", option
+    return "Every host and command of this user reads it.", ""
+
+
+def absolute(path: Path | None) -> Path | None:
+    """The file that a path means: bridge.toml in it, where it is a folder."""
+    if path is None:
+        return None
+    named = working_folder() / path.expanduser()
+    return named / CONFIG_NAME if named.is_dir() else named
+
+
+def write_new(target: Path, text: str) -> None:
+    """Write a file that is not there yet, for its owner alone to change.
+
+    Raises:
+        BadInput: it is there, or cannot be written.
+    """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
     except FileExistsError:
         raise BadInput(f"{target} is there already.", fix="Edit it, or name another file.") from None
     except OSError as exc:
         raise BadInput(f"{target} cannot be written: {exc.strerror}.", fix="Name another file.") from exc
-    named = "" if target == Path(CONFIG_NAME) else f"--config {target} "
-    console().print(f"Wrote {target}. Edit it, then run: bridge-mcp {named}check")
-    return 0
 
 
 def migrate(*, common: Common = USUAL) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
@@ -14,9 +15,12 @@ from bridge_mcp.cli.start import StdioOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
+from bridge_mcp.core.visible import visible
 from bridge_mcp.server.claim import Wire, claim
 
 __all__ = ["serve"]
+
+logger = logging.getLogger(__name__)
 
 HINT = """\
 bridge-mcp speaks MCP here: a host starts it and talks to it over standard input. Ctrl-D ends it.
@@ -50,6 +54,7 @@ async def run(config: Config, who: Principal, wire: Wire) -> None:
     from bridge_mcp.server.stdio import serve_stdio
 
     async with open_bridge(config, engine="soon", settled=gc.freeze) as assembly:
+        logger.info("settings: %s", visible(config.where))
         server = build_server(assembly.bridge, the_one(who))
         after_handshake(server.middleware, assembly.want_engine)
         await serve_stdio(server, wire)

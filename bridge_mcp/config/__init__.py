@@ -5,7 +5,7 @@ Knows nothing of what the settings are used for.
 """
 
 from bridge_mcp.config.load import load_config
-from bridge_mcp.config.paths import CONFIG_NAME, config_folder, find_config, state_folder
+from bridge_mcp.config.paths import CONFIG_NAME, config_folder, find_config, own_config, state_folder, working_folder
 from bridge_mcp.config.values import ChannelSettings, Client, Config
 
 __all__ = [
@@ -16,5 +16,7 @@ __all__ = [
     "config_folder",
     "find_config",
     "load_config",
+    "own_config",
     "state_folder",
+    "working_folder",
 ]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bridge_mcp.config import schema
 from bridge_mcp.config.convert import Reading
-from bridge_mcp.config.paths import find_config, make_private, state_folder
+from bridge_mcp.config.paths import find_config, make_private, passed_over, state_folder, working_folder
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.values import STORE_NAME, Config
@@ -26,14 +26,14 @@ def load_config(
 ) -> Config:
     """All settings, checked; makes the state folder. `path` is what `--config` named.
 
-    Without `path` it is BRIDGE_MCP_CONFIG, then bridge.toml in the working folder, then in the user's config folder;
-    none is fine. Relative paths in the file are relative to the file.
+    Without `path` it is BRIDGE_MCP_CONFIG, then bridge.toml in the user's config folder; none is fine. The working
+    folder is never searched. Relative paths in the file are relative to the file.
 
     Raises:
         ConfigError: with everything that is wrong, each with its key and its fix.
     """
     env = os.environ if env is None else env
-    cwd = cwd or Path.cwd()
+    cwd = cwd or working_folder()
     source = find_config(path, env, cwd)
     problems = Problems(source)
     file = parse(source, problems) if source else schema.File()
@@ -42,6 +42,7 @@ def load_config(
     state = state_folder(env)
     config = Config(
         source=source,
+        passed_over=passed_over(source, path, env, cwd),
         state_dir=state,
         store_url=reading.store_url(state / STORE_NAME),
         models=reading.models(),

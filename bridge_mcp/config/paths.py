@@ -7,19 +7,31 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bridge_mcp.config.owner import check_owner_alone
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["CONFIG_NAME", "config_folder", "find_config", "make_private", "state_folder"]
+__all__ = [
+    "CONFIG_NAME",
+    "config_folder",
+    "find_config",
+    "make_private",
+    "own_config",
+    "passed_over",
+    "state_folder",
+    "working_folder",
+]
 
 CONFIG_NAME = "bridge.toml"
 APP = "bridge-mcp"
 
 
 def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
-    """The configuration to read: `asked`, BRIDGE_MCP_CONFIG, the working folder's, the user's; None when there is none.
+    """The configuration to read: `asked`, BRIDGE_MCP_CONFIG, or the user's own file; None when there is none.
+
+    The working folder is never searched: a host starts in whatever project is open, and a configuration runs commands.
 
     Raises:
-        ConfigError: a file that was named is not there.
+        ConfigError: a file that was named is not there, or others can write the user's own.
     """
     for named, whence in ((asked, "--config"), (env.get("BRIDGE_MCP_CONFIG"), "BRIDGE_MCP_CONFIG")):
         if named:
@@ -29,7 +41,35 @@ def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> 
                     f"There is no file {path} ({whence}).", fix=f"Write one with: bridge-mcp init {named}"
                 )
             return path
-    return next((path for path in (cwd / CONFIG_NAME, config_folder(env) / CONFIG_NAME) if path.is_file()), None)
+    own = own_config(env)
+    if not own.is_file():
+        return None
+    check_owner_alone(own, home())
+    return own
+
+
+def own_config(env: Mapping[str, str]) -> Path:
+    """Where the user's own configuration is, or would be."""
+    return config_folder(env) / CONFIG_NAME
+
+
+def passed_over(source: Path | None, asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
+    """The bridge.toml of the working folder, if it is there and is not the one in use; None if a file was named."""
+    here = cwd / CONFIG_NAME
+    try:
+        if asked or env.get("BRIDGE_MCP_CONFIG") or not here.is_file():
+            return None
+        return None if source and source.samefile(here) else here
+    except OSError:  # a folder that cannot be read holds nothing to take
+        return None
+
+
+def working_folder() -> Path:
+    """The folder this process was started in; the user's home if that is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return home()
 
 
 def config_folder(env: Mapping[str, str]) -> Path:
@@ -38,7 +78,7 @@ def config_folder(env: Mapping[str, str]) -> Path:
         return Path(env.get("APPDATA") or home() / "AppData" / "Roaming") / APP
     if sys.platform == "darwin":
         return home() / "Library" / "Application Support" / APP
-    return Path(env.get("XDG_CONFIG_HOME") or home() / ".config") / APP
+    return xdg(env, "XDG_CONFIG_HOME", ".config") / APP
 
 
 def state_folder(env: Mapping[str, str]) -> Path:
@@ -49,7 +89,13 @@ def state_folder(env: Mapping[str, str]) -> Path:
         return Path(env.get("LOCALAPPDATA") or home() / "AppData" / "Local") / APP
     if sys.platform == "darwin":
         return home() / "Library" / "Application Support" / APP / "state"
-    return Path(env.get("XDG_STATE_HOME") or home() / ".local" / "state") / APP
+    return xdg(env, "XDG_STATE_HOME", ".local/state") / APP
+
+
+def xdg(env: Mapping[str, str], variable: str, usual: str) -> Path:
+    """A base folder; a relative one is ignored, as the XDG Base Directory Specification wants."""
+    named = Path(env.get(variable) or "")
+    return named if named.is_absolute() else home() / usual
 
 
 def make_private(folder: Path) -> None:
@@ -77,9 +123,11 @@ def home() -> Path:
     Raises:
         ConfigError: nobody knows where it is (a service account without one).
     """
+    fix = "Set BRIDGE_MCP_STATE_DIR and BRIDGE_MCP_CONFIG."
     try:
-        return Path.home()
+        found = Path.home()
     except RuntimeError as exc:
-        raise ConfigError(
-            "This user has no home folder.", fix="Set BRIDGE_MCP_STATE_DIR and BRIDGE_MCP_CONFIG."
-        ) from exc
+        raise ConfigError("This user has no home folder.", fix=fix) from exc
+    if not found.is_absolute():  # it would be a folder of the working folder
+        raise ConfigError("This user's home folder is not an absolute path (HOME).", fix=fix)
+    return found

@@ -67,6 +67,8 @@ class Config:
     burst: int = 1000
     """Requests that each HTTP client may make at once."""
     oauth: OAuth | None = None
+    passed_over: Path | None = None
+    """A bridge.toml in the working folder that was not taken, because nobody named it."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
 

@@ -118,7 +118,7 @@ async def supervised(
     """
     child = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "bridge_mcp", "--config", str(stage.config)],
+        args=["-P", "-m", "bridge_mcp", "--config", str(stage.config)],
         env=stage.environment(),
         cwd=str(stage.root),
     )

@@ -156,6 +156,7 @@ async def say(stage: Stage, transcript: Transcript, text: str) -> None:
     transcript.says("chat", f'$ bridge-mcp say {CONVERSATION} "{text}"')
     command = [
         sys.executable,
+        "-P",
         "-m",
         "bridge_mcp",
         "say",

@@ -53,7 +53,10 @@ class Home:
         self.root = root
         self.work = root / "work"
         self.state = root / "state"
+        self.config = root / "config" / "bridge-mcp" / "bridge.toml"
+        """The owner's own settings, which every command finds."""
         self.work.mkdir()
+        self.config.parent.mkdir(parents=True)
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {
@@ -64,7 +67,7 @@ class Home:
         return get_default_environment() | own | more
 
     def write(self, text: str) -> None:
-        (self.work / "bridge.toml").write_text(text, "utf-8")
+        self.config.write_text(text, "utf-8")
 
     def scripted(self, more: str = "") -> None:
         """A local channel `desk`, an assistant that echoes and deletes what it is asked to, and a files server.
@@ -72,7 +75,7 @@ class Home:
         On the channel `plain` the assistant has no tools.
         """
         (self.work / "files").mkdir()
-        (self.work / "rules.toml").write_text(RULES, "utf-8")
+        (self.config.parent / "rules.toml").write_text(RULES, "utf-8")
         named = {"python": sys.executable, "files": str(self.work / "files"), "effects": str(self.work / "effects")}
         self.write(SCRIPTED.format(**{key: json.dumps(value) for key, value in named.items()}) + more)
 

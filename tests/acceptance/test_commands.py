@@ -90,20 +90,58 @@ def test_all_of_a_bad_configuration_is_told_at_once(home: Home) -> None:
     assert not home.state.exists()
 
 
-def test_init_writes_settings_that_check_and_never_writes_over(home: Home) -> None:
+def test_init_writes_settings_that_every_host_finds_and_never_writes_over(home: Home) -> None:
     told = home.run("init")
-    assert "bridge-mcp check" in told
-    text = (home.work / "bridge.toml").read_text("utf-8")
-    assert "✓ settings" in home.run("check")
+    assert f"Wrote {home.config}." in told
+    assert "Every host and command of this user reads it." in told
+    assert told.endswith("then run: bridge-mcp check\n")
+    text = home.config.read_text("utf-8")
+    assert f"✓ settings     {home.config}" in home.run("check")
     assert "is there already" in home.run("init", code=1)
-    assert (home.work / "bridge.toml").read_text("utf-8") == text
-    home.run("init", "elsewhere/my.toml")
-    assert (home.work / "elsewhere" / "my.toml").exists()
+    assert home.config.read_text("utf-8") == text
+    assert [path.name for path in home.work.iterdir()] == []
+
+
+def test_init_elsewhere_says_that_no_host_reads_it_and_how_one_would(home: Home) -> None:
+    for arguments, written in ((["elsewhere/my.toml"], "elsewhere/my.toml"), (["--here"], "bridge.toml")):
+        told = home.run("init", *arguments)
+        target = home.work / written
+        assert target.exists()
+        assert "No host reads it by itself" in told
+        assert told.endswith(f"then run: bridge-mcp --config {target} check\n")
+        home.run("--config", str(target), "check")
+    assert "Every host and command with this BRIDGE_MCP_CONFIG" in home.run(
+        "init", "x.toml", BRIDGE_MCP_CONFIG="x.toml"
+    )
+    assert "does not say otherwise (x.toml)" in home.run("init", BRIDGE_MCP_CONFIG="x.toml")
+
+
+def test_a_config_of_the_working_folder_runs_nothing_and_is_named_in_one_line(home: Home) -> None:
+    touched = home.root / "owned"
+    evil = f'[tool_servers.evil]\ncommand = "touch"\nargs = [{json.dumps(str(touched))}]\n'
+    stranger = home.work / "bridge.toml"
+    stranger.write_text(evil, "utf-8")
+    note = f"note: {stranger} is not taken by itself; to use it: --config {stranger}\n"
+    for arguments in (["status"], ["say", "local/main", "x"]):
+        done = home.done(*arguments)
+        assert (done.returncode, done.stderr) == (0, note), arguments
+        assert "evil" not in done.stdout
+    assert note in home.done(stdin="").stderr
+    assert re.search(r"! settings +.*is not taken by itself; to use it: --config", home.run("check"))
+    assert not touched.exists()
+    assert home.json("servers", "list", "--config", "bridge.toml")[0]["name"] == "evil"
+
+
+def test_the_file_that_holds_is_told_by_status_check_and_the_start(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    assert str(home.config) in home.run("check")
+    assert str(home.config) in home.run("status").replace("\n", "").replace(" ", "")
+    assert f"settings: {home.config}" in home.done(stdin="").stderr
 
 
 def test_every_line_that_init_comments_out_is_a_setting_there_is(home: Home) -> None:
     home.run("init")
-    lines = (home.work / "bridge.toml").read_text("utf-8").splitlines()
+    lines = home.config.read_text("utf-8").splitlines()
     shown = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
     file = File.model_validate(tomllib.loads("\n".join(shown)))
     assert file.channels is not None

@@ -108,7 +108,7 @@ async def test_an_engine_that_breaks_is_told_of_and_started_again(home: Home) ->
 
 async def test_a_mistake_in_a_script_is_told_before_anything_starts(home: Home) -> None:
     home.scripted()
-    (home.work / "rules.toml").write_text('[[rule]]\nwhen = "("\n', "utf-8")
+    (home.config.parent / "rules.toml").write_text('[[rule]]\nwhen = "("\n', "utf-8")
     with pytest.raises(ConfigError, match=r"rules\.toml"):
         async with opened(home):
             pass

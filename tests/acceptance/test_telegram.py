@@ -22,7 +22,7 @@ WAIT_S = 30.0
 
 def set_up(home: Home, server: TelegramServer, more: str = "") -> None:
     """A bot whose assistant echoes, without tools."""
-    (home.work / "rules.toml").write_text(RULES, "utf-8")
+    (home.config.parent / "rules.toml").write_text(RULES, "utf-8")
     model = '[models.default]\nmodel = "scripted"\nscript = "rules.toml"\n'
     home.write(model + TELEGRAM.format(url=server.url) + more)
 

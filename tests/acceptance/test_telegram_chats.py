@@ -28,7 +28,7 @@ async def server() -> AsyncGenerator[TelegramServer]:
 
 def configure(home: Home, server: TelegramServer, responder: str = "assistant") -> None:
     home.scripted(CHANNEL.format(url=json.dumps(server.url), responder=json.dumps(responder)))
-    (home.work / "token").write_text(server.token)
+    (home.config.parent / "token").write_text(server.token)
 
 
 def button(message: Message, label: str) -> Button:

@@ -37,6 +37,13 @@ class Home:
         path.write_text(text, "utf-8")
         return path
 
+    def own(self, text: str) -> Path:
+        """The user's own file."""
+        path = config_folder(self.env) / "bridge.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
     def load(self, path: str | Path | None = None, **env: str) -> Config:
         return load_config(path, env=self.env | env, cwd=self.cwd)
 
@@ -65,17 +72,67 @@ def test_the_environment_alone_brings_a_model_and_a_telegram_channel(home: Home)
     assert config.models["default"].model == "openai/gpt-5-mini"
 
 
-def test_the_search_order_is_argument_environment_working_folder_user(home: Home) -> None:
-    user = config_folder(home.env)
-    user.mkdir(parents=True)
-    (user / "bridge.toml").write_text("", "utf-8")
-    assert home.load().source == user / "bridge.toml"
-    here = home.write("")
-    assert home.load().source == here
+def test_the_search_order_is_argument_environment_user(home: Home) -> None:
+    own = home.own("")
+    assert home.load().source == own
     named = home.write("", "named.toml")
     assert home.load(BRIDGE_MCP_CONFIG=str(named)).source == named
     asked = home.write("", "asked.toml")
     assert home.load("asked.toml", BRIDGE_MCP_CONFIG=str(named)).source == asked
+
+
+def test_a_file_of_the_working_folder_is_never_taken_by_itself(home: Home) -> None:
+    stranger = home.write('[tool_servers.evil]\ncommand = "touch"\n')
+    found = home.load()
+    assert (found.source, found.passed_over, found.tool_servers) == (None, stranger, ())
+    own = home.own("")
+    found = home.load()
+    assert (found.source, found.passed_over) == (own, stranger)
+    found = home.load("bridge.toml")
+    assert (found.source, found.passed_over) == (stranger, None)
+    assert home.load(BRIDGE_MCP_CONFIG="bridge.toml").source == stranger
+
+
+def test_base_folders_that_are_relative_are_ignored_for_they_would_be_the_projects(home: Home) -> None:
+    (home.cwd / "bridge-mcp").mkdir()
+    home.write("nonsense", "bridge-mcp/bridge.toml")
+    assert config_folder({"XDG_CONFIG_HOME": "."}).is_absolute()
+    assert config_folder({"XDG_CONFIG_HOME": "."}) == config_folder({})
+
+
+def test_the_users_own_folder_as_the_working_folder_passes_nothing_over(home: Home) -> None:
+    own = home.own("")
+    found = load_config(env=home.env, cwd=own.parent)
+    assert (found.source, found.passed_over) == (own, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes mean nothing there")
+@pytest.mark.parametrize("level", ["file", "folder", "folder above"])
+def test_a_file_of_the_user_that_others_can_write_is_refused_with_the_way_out(home: Home, level: str) -> None:
+    own = home.own("")
+    opened = {"file": own, "folder": own.parent, "folder above": own.parent.parent}[level]
+    opened.chmod(opened.stat().st_mode | 0o002)
+    with pytest.raises(ConfigError, match="can be written by everybody") as caught:
+        home.load()
+    assert f"chmod go-w '{opened}'" in str(caught.value)
+    assert home.load(own).source == own, "who names it, wants it"
+    opened.chmod(opened.stat().st_mode & ~0o002)
+    assert home.load().source == own
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes mean nothing there")
+def test_a_link_is_as_safe_as_what_it_points_to(home: Home) -> None:
+    shared = home.root / "shared"
+    shared.mkdir()
+    real = shared / "bridge.toml"
+    real.write_text("", "utf-8")
+    own = home.own("")
+    own.unlink()
+    own.symlink_to(real)
+    assert home.load().source == own
+    shared.chmod(0o777)
+    with pytest.raises(ConfigError, match="can be written by everybody"):
+        home.load()
 
 
 @pytest.mark.parametrize(("argument", "env"), [("nowhere.toml", {}), (None, {"BRIDGE_MCP_CONFIG": "nowhere.toml"})])
@@ -180,7 +237,9 @@ tool_rounds = 4
 work_s = 60
 attempts = 2
 """)
-    config = home.load(FAMILY=BOT, HOOK=HOOK, FILES_TOKEN="planted-files", SUPERVISOR_TOKEN="planted-supervisor")
+    config = home.load(
+        "bridge.toml", FAMILY=BOT, HOOK=HOOK, FILES_TOKEN="planted-files", SUPERVISOR_TOKEN="planted-supervisor"
+    )
     assert config.store_path == home.cwd / "data" / "chat.db"
     assert config.lock_path == home.cwd / "data" / "chat.db.engine.lock"
     model, script = config.models["default"], config.models["script"]
@@ -245,7 +304,7 @@ token_env = "CLIENT"
         "CLIENT": "planted-client-token",
         "ANTHROPIC_API_KEY": "planted-provider-key",
     }
-    config = home.load(**env)
+    config = home.load("bridge.toml", **env)
     for secret in (*env.values(), "planted-env-key"):
         assert secret in config.secrets.values()
         assert secret not in repr(config)
@@ -254,12 +313,12 @@ token_env = "CLIENT"
 
 def test_a_file_with_a_byte_order_mark_is_read(home: Home) -> None:
     (home.cwd / "bridge.toml").write_bytes(b'\xef\xbb\xbf[approvals]\nconfirmation = "never"\n')
-    assert home.load().rules.confirmation == "never"
+    assert home.load("bridge.toml").rules.confirmation == "never"
 
 
 def test_where_a_person_decides(home: Home) -> None:
     home.write("[clients.stdio]\nperson_decides = true\n[clients.desk]\ntoken_env = 'DESK'\nperson_decides = true\n")
-    config = home.load(DESK="a-token-that-is-long-enough-0123")
+    config = home.load("bridge.toml", DESK="a-token-that-is-long-enough-0123")
     assert config.stdio.person_decides
     assert [client.person_decides for client in config.clients] == [True]
 
@@ -297,7 +356,7 @@ model = "played"
 command = "x"
 instructions = true
 """)
-    config = home.load()
+    config = home.load("bridge.toml")
     house, plain = config.models["default"], config.models["plain"]
     assert (house.via, house.first_token_s, house.stream, house.vision, house.pdf) == ("litellm", 5, False, True, False)
     assert (house.context_tokens, house.reserve_tokens) == (8000, 1000)

@@ -18,7 +18,7 @@ def wrong(folder: Path, text: str, **env: str) -> str:
     """What the owner is told of this file."""
     (folder / "bridge.toml").write_text(text, "utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_config(env={"HOME": str(folder), "BRIDGE_MCP_STATE_DIR": str(folder / "state")} | env, cwd=folder)
+        load_config("bridge.toml", env={"BRIDGE_MCP_STATE_DIR": str(folder / "state")} | env, cwd=folder)
     assert str(folder / "bridge.toml") in str(caught.value)
     assert not (folder / "state").exists(), "nothing is begun"
     return str(caught.value)
@@ -143,4 +143,6 @@ def test_what_is_no_toml_names_the_line(tmp_path: Path, text: str) -> None:
 def test_what_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "bridge.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
-        load_config(env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}, cwd=tmp_path)
+        load_config(
+            "bridge.toml", env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}, cwd=tmp_path
+        )

@@ -32,7 +32,7 @@ def test_its_example_is_a_configuration(tmp_path: Path) -> None:
     (tmp_path / "house.md").write_text("Be kind.", "utf-8")
     named: set[str] = set(re.findall(r'_env = "(\w+)"', found))
     env = dict.fromkeys(named, "a-secret-long-enough") | {"HOME": str(tmp_path)}
-    config = load_config(env=env | {"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}, cwd=tmp_path)
+    config = load_config("bridge.toml", env=env | {"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}, cwd=tmp_path)
     assert set(config.models) == set(tomllib.loads(found)["models"])
     assert config.rules.channels["local"].system_prompt == "Be kind."
 

@@ -134,12 +134,13 @@ def test_the_command_appends_and_keeps_what_is_there(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BRIDGE_MCP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.delenv("BRIDGE_MCP_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     host = tmp_path / "host.json"
     host.write_text(json.dumps(CLAUDE), encoding="utf-8")
     assert run(["servers", "import", str(host)]) == 1
     assert "bridge-mcp init" in capsys.readouterr().err
-    config = tmp_path / "bridge.toml"
+    config = tmp_path / "bridge-mcp" / "bridge.toml"
+    config.parent.mkdir()
     before = '# mine\n[tool_servers.time]\ncommand = "uvx" # a comment\n[approvals]\nexpires_s = 5'
     config.write_text(before, encoding="utf-8")
     config.chmod(0o600)
