@@ -30,6 +30,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
     Voted,
+    Withdrawn,
     approval_id,
 )
 from bridge_mcp.core.tools import JSON
@@ -110,6 +111,8 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"what stands before #{e.upto} leaves the model's view; it is told: {e.text or 'nothing'}"
         case Stopped() as e:
             return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
+        case Withdrawn() as e:
+            return f"#{e.message}, by {e.by}"
         case Cleared() as e:
             return f"by {e.by}"
         case Scheduled() as e:

@@ -51,6 +51,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "Voted",
+    "Withdrawn",
     "approval_id",
     "call_id",
     "key",
@@ -107,6 +108,8 @@ class Question:
     expires_at: float = 0.0
     call: str = ""
     """The assistant's call that asks this; the answer is its result."""
+    expires_s: float = 0.0
+    """What the asker wanted, in seconds from then on; 0 for never, or where nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,18 @@ class Stopped:
     by: str = "bridge"
     text: str = ""
     """What the chat is told; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Whoever wrote a message took it back before it was answered: it is for nobody now, and the rest goes on.
+
+    A model call that had read it is void and is made again without it.
+    """
+
+    message: int
+    """The seq of the `Heard`."""
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +466,7 @@ Entry: TypeAlias = (
     | Scheduled
     | Rang
     | Stopped
+    | Withdrawn
     | Cleared
     | Configured
     | Started
@@ -495,6 +511,8 @@ def key(entry: Entry) -> str | None:
             return type(entry).__name__.lower()
         case Finished():
             return f"tool:{entry.call}"
+        case Withdrawn():
+            return f"withdrawn:{entry.message}"
         case Delivered():
             return f"sent:{entry.message}"
         case Failed(effect="model" | "summary"):

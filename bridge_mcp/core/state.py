@@ -25,6 +25,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
     Voted,
+    Withdrawn,
 )
 
 __all__ = ["Fate", "State", "open_calls", "reaches_back_to", "read", "relevant", "unread"]
@@ -104,10 +105,8 @@ def read(log: Log) -> State:
             case Stopped(upto=upto):
                 settle_reading(state, upto)
                 state.stopped = logged
-            case Heard(to="assistant", answers=None):
-                state.unread.append(logged)
-            case Posted(question=Question()) | Heard(answers=int()) as entry:
-                note_question(state, logged.seq, entry)
+            case Heard() | Withdrawn() | Posted(question=Question()) as entry:
+                note_message(state, logged, entry)
             case Scheduled() as entry:
                 state.scheduled = entry
             case Rang():
@@ -121,9 +120,14 @@ def read(log: Log) -> State:
     return state
 
 
-def note_question(state: State, seq: int, entry: Posted | Heard) -> None:
-    """Write down what a call has asked people, and the first answer to it."""
+def note_message(state: State, logged: Logged, entry: Heard | Withdrawn | Posted) -> None:
+    """Write down what is to be answered, what a call has asked people, and the first answer to that."""
+    seq = logged.seq
     match entry:
+        case Heard(to="assistant", answers=None):
+            state.unread.append(logged)
+        case Withdrawn(message=message):
+            withdraw(state, message)
         case Posted(question=Question(call=call, expires_at=ends_at)) if call in state.fates:
             fate = state.fates[call]
             if fate.question is None:
@@ -156,6 +160,14 @@ def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> 
         case Summarised(upto=upto):
             state.cut = upto
             state.summary_starts, state.summary_failed = 0, False
+
+
+def withdraw(state: State, message: int) -> None:
+    """Nobody is to answer this message any more; a model call that has read it does not count."""
+    state.unread = [heard for heard in state.unread if heard.seq != message]
+    if state.asking is not None and state.asking > message:
+        state.model_starts = [seq for seq in state.model_starts if seq != state.asking]
+        state.asking = None
 
 
 def settle_reading(state: State, upto: int) -> None:

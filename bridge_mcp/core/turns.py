@@ -17,6 +17,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Stopped,
     Summarised,
+    Withdrawn,
 )
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
 from bridge_mcp.core.surroundings import quoted
@@ -124,6 +125,8 @@ class Builder:
                 pass
             case Heard() | Posted():
                 self._unread.append(logged)
+            case Withdrawn(message=message):
+                self._unread = [each for each in self._unread if each.seq != message]
             case Edited() as entry:
                 self._edited(logged, entry)
             case Replied() as entry if entry.upto > self._border:

@@ -38,6 +38,7 @@ from bridge_mcp.core.entries import (
     Summarised,
     Verdict,
     Voted,
+    Withdrawn,
     approval_id,
     message_id,
 )
@@ -70,6 +71,7 @@ EventType: TypeAlias = Literal[
     "message.failed",
     "message.edited",
     "message.reacted",
+    "message.withdrawn",
     "approval.requested",
     "approval.reminded",
     "approval.voted",
@@ -366,6 +368,8 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
             return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
         case Finished() as e:
             return "tool.finished", {"call": e.call, "outcome": e.outcome}
+        case Withdrawn() as e:
+            return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
         case Cleared() as e:
             return "conversation.cleared", {"by": e.by}
         case Summarised() as e:

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from bridge_mcp.core.answers import ConversationStatus
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Cleared, Judged, Log, Stopped
+from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stopped, Withdrawn
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.spending import day_of
-from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.state import open_calls, read, relevant, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.core.views import Conversation, Event
 from bridge_mcp.engine.tails import tail
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules, Store
 
-__all__ = ["clear", "conversation_status", "pair", "stop", "unpair"]
+__all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
 
 
 async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
@@ -34,6 +34,36 @@ async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: s
         except Conflict:
             continue
         return True
+
+
+async def withdraw(store: Store, conversation: str, message: int, by: str, reason: str) -> bool:
+    """Take back a message of one's own: what others wrote is answered all the same. False if it is dealt with already.
+
+    A turn that has read nothing else is stopped; of others only this message is taken out.
+    """
+    while True:
+        log = await tail(store.log, conversation)
+        entries = taking_back(log, message, by, reason)
+        if not entries:
+            return False
+        try:
+            await store.log.intend(conversation, log[-1].seq + 1, *entries)
+        except Conflict:
+            continue
+        return True
+
+
+def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ...]:
+    """The entries that take a message back; none where it was answered or stopped before."""
+    state = read(relevant(log))
+    if message not in [heard.seq for heard in state.unread]:
+        batch = state.batch.entry if state.batch and state.open_turn is not None else None
+        if not isinstance(batch, Replied) or batch.upto <= message or log[0].seq > message:
+            return ()
+        return (*cancel_waiting(log, by), Stopped(reason, batch.upto, by))
+    upto = state.asking if state.asking is not None and state.asking > message else message + 1
+    alone = state.open_turn is None and [heard.seq for heard in state.unread if heard.seq < upto] == [message]
+    return (Stopped(reason, upto, by),) if alone else (Withdrawn(message, by),)
 
 
 async def clear(store: Store, conversation: str, by: str) -> bool:

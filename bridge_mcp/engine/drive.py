@@ -29,6 +29,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Withdrawn,
 )
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.policy import Policy
@@ -309,13 +310,24 @@ class Drive:
         if self._model is not None:
             started, scope = self._model
             since = takewhile(lambda logged: logged.seq > started, reversed(log))
-            if any(isinstance(logged.entry, Stopped | Cleared) for logged in since):
+            if any(supersedes(logged.entry, started) for logged in since):
                 scope.cancel()
         if self._calls:
             wanted = {call.id for call, _ in open_calls(log)}
             for call, scope in self._calls.items():
                 if call not in wanted:
                     scope.cancel()
+
+
+def supersedes(entry: Entry, started: int) -> bool:
+    """Whether an entry makes the outcome of the model call begun at `started` void."""
+    match entry:
+        case Stopped() | Cleared():
+            return True
+        case Withdrawn(message=message):
+            return message < started
+        case _:
+            return False
 
 
 def cut_without_summary(log: Log, upto: int) -> Summarised:

@@ -24,6 +24,7 @@ from bridge_mcp.core.entries import (
     Posted,
     Replied,
     Stopped,
+    Withdrawn,
     approval_id,
 )
 from bridge_mcp.core.entries import message_id as message_of
@@ -171,6 +172,8 @@ def look_at_turn(log: Log, ticket: str, parsed: Parsed) -> Ticket:
                 here = message_of(conversation, logged.seq) if text else ""
                 outcome = "cancelled" if reason == CANCELLED else "stopped"
                 return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
+            case Withdrawn(message=parsed.seq):
+                return Ticket(ticket, "turn", conversation, "done", "cancelled", CANCELLED)
             case Cleared():
                 return Ticket(ticket, "turn", conversation, "done", "cleared")
             case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from bridge_mcp.core.answers import (
 from bridge_mcp.core.entries import (
     Button,
     Configured,
+    Entry,
     Heard,
     Posted,
     Question,
@@ -23,6 +25,7 @@ from bridge_mcp.core.entries import (
     Responder,
     Revised,
     Sender,
+    key,
     message_id,
 )
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
@@ -139,15 +142,16 @@ class Sending(Filing):
             raise BadInput("The choices are not usable.", fix="Pass at most 20 different choices, none empty.")
         for choice in choices:
             check_text(choice, "choices", 200)
+        now = self._clock.now()
         entry = Posted(
             question,
             by=sender_of(who),
             key=keyed(who, idempotency_key),
             buttons=pressable(choices),
-            question=Question(tuple(choices), self._clock.now() + expires_s if expires_s > 0 else 0.0),
+            question=Question(tuple(choices), now + expires_s if expires_s > 0 else 0.0, expires_s=max(0.0, expires_s)),
         )
         recorded = await self._write(conversation, entry)
-        return await tickets.look(self.store, tickets.question(conversation, recorded.seq), self._clock.now())
+        return await tickets.look(self.store, tickets.question(conversation, recorded.seq), now)
 
     async def run_turn(
         self,
@@ -178,7 +182,9 @@ class Sending(Filing):
         return await self._wait(ticket, wait_s, for_people=False)
 
     async def cancel_turn(self, who: Principal, ticket: str) -> bool:
-        """Stop a turn that `who` has started: model and tools are cut off. False if it was over before.
+        """Take back a turn that `who` has started: model and tools are cut off. False if it was over before.
+
+        What others wrote meanwhile, and no reply has read, is answered all the same.
 
         Raises:
             Denied: somebody else has started it.
@@ -194,7 +200,7 @@ class Sending(Filing):
         found = await tickets.look(self.store, ticket, self._clock.now())
         if found.state == "done":
             return False
-        return await control.stop(self.store, self._clock, parsed.conversation, who.name, tickets.CANCELLED)
+        return await control.withdraw(self.store, parsed.conversation, parsed.seq, who.name, tickets.CANCELLED)
 
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
@@ -254,19 +260,32 @@ class Sending(Filing):
     async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
         """Record a message, or find that it was recorded before under the same key.
 
+        What counts is what was logged then, whole; not what the message says, or became, since.
+
         Raises:
             BadInput: the key belongs to another message.
         """
         (recorded,) = await self.store.log.record(conversation, entry)
         if not recorded.new:
-            before = await self.store.history.message(conversation, recorded.seq)
-            wanted = entry.emoji if isinstance(entry, Reacted) else entry.text
-            if before is None or before.text != wanted:
+            before = await self.store.log.find(conversation, key(entry) or "")
+            if before is None or as_asked(before.entry) != as_asked(entry):
                 raise BadInput(
                     "This idempotency_key was used for another message here.",
                     fix="Use a new key for each different message, and the same one only to repeat a call.",
                 )
         return recorded
+
+
+def as_asked(entry: Entry) -> Entry:
+    """What a caller asked for: without what is drawn or worked out anew for each call."""
+    match entry:
+        case Posted(question=Question() as question):
+            entry = replace(entry, question=replace(question, expires_at=0.0))
+        case _:
+            pass
+    if isinstance(entry, Posted | Revised):
+        return replace(entry, buttons=tuple([replace(button, token="") for button in entry.buttons]))
+    return entry
 
 
 def pressable(labels: Sequence[str]) -> tuple[Button, ...]:

@@ -42,6 +42,7 @@ from bridge_mcp.core.entries import (
     Summarised,
     Usage,
     Voted,
+    Withdrawn,
 )
 from bridge_mcp.core.errors import BadInput, NewerSchema, StoreError
 
@@ -145,6 +146,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         Reminded("4.0", 2, "reminder", "family/42"),
         '{"v":1,"kind":"Reminded","call":"4.0","number":2,"why":"reminder","to":"family/42"}',
     ),
+    (Withdrawn(4, "host"), '{"v":1,"kind":"Withdrawn","message":4,"by":"host"}'),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (
         Scheduled("family/1", "call mum", 9.5, "4.0"),

@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
     Verdict,
+    Withdrawn,
     call_id,
 )
 from bridge_mcp.core.policy import Policy
@@ -77,6 +78,7 @@ def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
         st.just(Finished(call, "ok", "done")),
         st.just(Failed("model", back, "busy", 1200.0)),
         st.just(Stopped("enough", back)),
+        st.just(Withdrawn(back, "host")),
         st.just(Started("summary", turn=back)),
         st.just(Failed("summary", back, "busy")),
         st.just(Summarised("before that, ...", back, back)),

@@ -22,6 +22,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Withdrawn,
     approval_id,
     key,
     wakes,
@@ -144,6 +145,8 @@ class Append:
             case Started(effect="model" | "summary"):
                 self.calling = logged.seq
             case Replied() | Stopped() | Cleared():
+                self.calling = None
+            case Withdrawn(message=message) if self.calling is not None and self.calling > message:
                 self.calling = None
             case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref):
                 self.calling = None if self.calling == ref else self.calling

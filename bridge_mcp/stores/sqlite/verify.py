@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Withdrawn,
     approval_id,
     key,
     wakes,
@@ -212,13 +213,8 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
 
 def follow(name: str, expected: Expected, here: Logged) -> None:
     """What an entry says of those before it."""
+    expected.calling = calling_after(expected.calling, here)
     match here.entry:
-        case Started(effect="model" | "summary"):
-            expected.calling = here.seq
-        case Replied() | Stopped() | Cleared():
-            expected.calling = None
-        case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == expected.calling:
-            expected.calling = None
         case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
             settle(expected, ref, ("failed", reason, ()))
         case Delivered() as e:
@@ -238,6 +234,21 @@ def follow(name: str, expected: Expected, here: Logged) -> None:
             expected.responder = e.responder
         case _:
             pass
+
+
+def calling_after(calling: int | None, here: Logged) -> int | None:
+    """The model call whose outcome is still wanted after this entry."""
+    match here.entry:
+        case Started(effect="model" | "summary"):
+            return here.seq
+        case Replied() | Stopped() | Cleared():
+            return None
+        case Withdrawn(message=message) if message < (calling or 0):
+            return None
+        case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == calling:
+            return None
+        case _:
+            return calling
 
 
 def settle(expected: Expected, seq: int, told: Standing) -> None:
