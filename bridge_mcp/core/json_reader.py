@@ -38,7 +38,7 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 Odd: TypeAlias = Literal["refuse", "mend", "keep"]
 """What becomes of numbers that are not finite and of what is no character."""
 
-MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 128
 """Lists and objects inside each other in one value: arguments, a result, a schema."""
 MESSAGE_DEPTH: Final = 200
 """The same in a whole message, which holds such values: what is too deep in one of them costs that one alone."""

@@ -107,7 +107,9 @@ def parse_arguments(text: str) -> dict[str, JSON]:
     try:
         value = read_json(text, unique_names=True) if text.strip() else {}
     except BadJSON as exc:
-        raise BadInput(f"The arguments are not valid JSON: {exc}", fix="Send one JSON object.") from None
+        raise BadInput(
+            f"The arguments are not valid JSON: {exc}", fix="" if exc.fix else "Send one JSON object."
+        ) from None
     if not isinstance(value, dict):
         raise BadInput("The arguments are not a JSON object.", fix='Send an object like {"name": "value"}.')
     return value

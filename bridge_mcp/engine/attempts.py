@@ -8,6 +8,7 @@ from functools import partial
 
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.steps import CallModel, Summarise
 from bridge_mcp.core.summary import summary_text
 from bridge_mcp.engine.hands import Hands
@@ -83,6 +84,8 @@ def replied(answer: ModelReply, started: int, step: CallModel) -> Replied:
     """A model's reply as an entry: its calls get ids that are unique in the conversation."""
     read = (started, -1) if step.upto is None else (step.upto, started)
     calls = tuple(
-        Call(call_id(started, index), call.tool, call.arguments, call.id) for index, call in enumerate(answer.calls)
+        Call(call_id(started, index), *map(whole_characters, (call.tool, call.arguments, call.id)))
+        for index, call in enumerate(answer.calls)
     )
-    return Replied(answer.text, calls, read[0], step.turn, answer.model, answer.usage, read[1])
+    text, model = whole_characters(answer.text), whole_characters(answer.model)
+    return Replied(text, calls, read[0], step.turn, model, answer.usage, read[1])

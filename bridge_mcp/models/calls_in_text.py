@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import cast
 
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json, read_json_at
 from bridge_mcp.ports import ModelCall
 
 __all__ = ["split"]
@@ -77,8 +78,8 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
     if start["bare"]:
         opening = start.end() - 1
         try:
-            _, end = json.JSONDecoder().raw_decode(text, opening)
-        except ValueError:
+            _, end = read_json_at(text, opening)
+        except BadJSON:
             rest = text[opening:]
             wanted = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
             return Block(begin, len(text), rest if wanted else "", False, closed=False)
@@ -98,8 +99,8 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
 def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
     """The calls of a block as pairs of name and arguments; None when it is none and belongs to the text."""
     try:
-        value: object = json.loads(block.body)
-    except ValueError:
+        value = read_json(block.body)
+    except BadJSON:
         several = lines_of_calls(block.body, names)
         if several:
             return several
@@ -116,11 +117,11 @@ def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
 def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
     """The calls of a body that holds one JSON object after the other."""
     found: list[tuple[str, str]] = []
-    at, decoder = 0, json.JSONDecoder()
+    at = 0
     while at < len(body):
         try:
-            value, at = decoder.raw_decode(body, at)
-        except ValueError:
+            value, at = read_json_at(body, at)
+        except BadJSON:
             return []
         calls = calls_of(value, names, True)
         if not calls:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json_at
 from bridge_mcp.models.failures import Kind, Trouble, failed, trouble_of
 from bridge_mcp.models.loading import Chunks, Completion, Litellm
 from bridge_mcp.models.settings import ModelSettings
@@ -98,8 +98,8 @@ def priced(library: Litellm, model: str, completion: Mapping[str, JSON]) -> floa
 def embedded(text: str) -> object:
     """The error in a provider's answer, where litellm put all of that into its message; else None."""
     try:
-        body, _ = json.JSONDecoder().raw_decode(text, max(0, text.find("{")))
-    except ValueError:
+        body, _ = read_json_at(text, max(0, text.find("{")), odd="mend")
+    except BadJSON:
         return None
     return mapping(body).get("error")
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.models.failures import Trouble, failed, redact
 from bridge_mcp.models.litellm_calls import ask
 from bridge_mcp.models.loading import Litellm, load, stay_at_the_endpoint
@@ -97,7 +98,8 @@ class Desk:
         settings = ModelSettings(**request["section"])
         try:
             completion, cost = await ask(self._library, settings, request["body"], grown if request["stream"] else None)
-            self._tell({"id": number, "completion": completion, "cost_usd": cost})
+            told = read_json(json.dumps(completion, default=str), max_depth=MESSAGE_DEPTH, odd="mend")
+            self._tell({"id": number, "completion": told, "cost_usd": cost})
         except ModelFailed as exc:
             self._tell({"id": number, "failed": fields_of(exc)})
         except Exception as exc:  # whatever it is, somebody waits for an answer

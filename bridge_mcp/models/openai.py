@@ -10,7 +10,6 @@ for an idle connection. Knows nothing of litellm.
 from __future__ import annotations
 
 import io
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 import anyio
 import anyio.to_thread
 
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
 from bridge_mcp.models.failures import Trouble, failed, trouble_of
@@ -155,8 +156,8 @@ class OpenAIModel:
 
     def _chunk(self, data: bytes) -> object:
         try:
-            return json.loads(data)
-        except ValueError:
+            return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
+        except BadJSON:
             told = data[:500].decode(errors="replace")
             raise failed(self.settings, Trouble(f"this is no part of an answer: {told}", kind="provider")) from None
 
@@ -183,8 +184,8 @@ def prepare(settings: ModelSettings) -> Endpoint:
 def parsed(data: bytes) -> object:
     """The JSON of an answer, or its text."""
     try:
-        return json.loads(data)
-    except ValueError:
+        return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
+    except BadJSON:
         return data.decode(errors="replace")
 
 

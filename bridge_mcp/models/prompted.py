@@ -12,7 +12,9 @@ from dataclasses import replace
 from itertools import groupby
 
 from bridge_mcp.core.entries import Call
-from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.calls_in_text import split
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
@@ -63,8 +65,8 @@ def spoken(message: ChatMessage) -> ChatMessage:
 def block(call: Call) -> str:
     """A call as the model is asked to write it."""
     try:
-        arguments: JSON = json.loads(call.arguments) if call.arguments.strip() else {}
-    except ValueError:
+        arguments = read_json(call.arguments) if call.arguments.strip() else {}
+    except BadJSON:
         arguments = call.arguments
     body = json.dumps({"tool": call.tool, "arguments": arguments}, ensure_ascii=False)
     return f"```tool_call\n{body}\n```"

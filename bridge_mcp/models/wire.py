@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import cast
 
 from bridge_mcp.core.entries import Attachment, Call, Usage
-from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.errors import BadJSON, ConfigError
+from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.core.visible import visible
@@ -156,8 +157,8 @@ def call_of(call: Call, call_id: str) -> dict[str, JSON]:
 def arguments_of(text: str) -> str:
     """The arguments as the text of a JSON object; what is none is shown to the model inside of one."""
     try:
-        value: object = json.loads(text) if text.strip() else {}
-    except ValueError:
+        value = read_json(text) if text.strip() else {}
+    except BadJSON:
         value = None
     return (text if text.strip() else "{}") if isinstance(value, dict) else json.dumps({"malformed": text})
 
