@@ -10,7 +10,8 @@ BridgeError
 ├── ConfigError         the configuration is off; nothing was started
 ├── StoreError          the store cannot serve
 │   ├── Conflict        somebody else appended first: load again
-│   └── NewerSchema     the store was written by a newer bridge_mcp
+│   ├── NewerSchema     the store was written by a newer bridge_mcp
+│   └── StoreLost       the file that was opened is not the store any more
 ├── ModelFailed         a model call gave no reply
 ├── ToolFailed          a nested tool call gave no result
 │   └── ToolUncertain   nobody can say whether the call took effect
@@ -37,6 +38,7 @@ __all__ = [
     "SendFailed",
     "SendUncertain",
     "StoreError",
+    "StoreLost",
     "ToolFailed",
     "ToolUncertain",
 ]
@@ -110,6 +112,12 @@ class NewerSchema(StoreError):
     """The store was written by a newer version of bridge_mcp."""
 
     code = "newer_schema"
+
+
+class StoreLost(StoreError):
+    """The store that this process opened is gone, replaced, or migrated by another process."""
+
+    code = "store_lost"
 
 
 class ModelFailed(BridgeError):

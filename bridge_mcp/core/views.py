@@ -130,6 +130,10 @@ class Message:
     """Whether `text` is a later version of it."""
     quote: str = ""
     forwarded_from: str = ""
+    unreadable: str = ""
+    """Why its entry cannot be read, where that is so; then `text` says so and the rest is empty."""
+    newer: bool = False
+    """Whether it cannot be read because a newer bridge_mcp wrote it."""
 
     @property
     def id(self) -> str:
@@ -153,8 +157,6 @@ class Approval:
     requested_by: str
     asked_at: float
     expires_at: float
-    route: str = ""
-    """The conversation in which it is asked; empty for its own."""
     status: Literal["waiting"] | Verdict = "waiting"
     decided_by: str = ""
     decided_at: float = 0.0

@@ -8,21 +8,25 @@ reported as uncertain and not sent again, and the parts behind it follow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.abc
 
 from bridge_mcp.core.entries import Delivered, Failed
-from bridge_mcp.core.errors import SendFailed, SendUncertain
+from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
 from bridge_mcp.core.views import Message
 from bridge_mcp.engine import moves
 from bridge_mcp.engine.addresses import parse_message
+from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles, told
 from bridge_mcp.engine.parcels import Parcels
 from bridge_mcp.engine.presses import PRESSED
 from bridge_mcp.engine.signal import Signal
-from bridge_mcp.ports import Channel, Clock, Edit, Errand, Files, Outgoing, Reaction, Store
+from bridge_mcp.ports import Channel, Clock, Edit, Errand, Files, Outgoing, Part, Reaction, Store
 
 __all__ = ["OutboxLane"]
 
@@ -35,6 +39,17 @@ LONGEST_PAUSE_S = 60.0
 """Between two attempts at what surely did not go out, where the platform names no time."""
 
 MAX_SENDS = 32
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
+
+STRANDED_S = 5.0
+"""How often messages are looked for that are marked as being sent, and are not."""
+
+UNREAD_ATTEMPTS = 10
+"""How often a message is tried whose files or target cannot be read; some five minutes."""
+
+LOOKING = "Looking for messages to send"
 
 LOST = ""
 """Stands for the platform's id of a part whose fate is unknown."""
@@ -50,33 +65,67 @@ class OutboxLane:
         clock: Clock,
         folders: Sequence[Path] = (),
         files: Files | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
         self._clock = clock
         self._parcels = Parcels(folders, channels, store.approvals, files)
+        self._lanes = lanes or Lanes(Troubles())
         self._sending: set[str] = set()
+        self._paused: dict[str, tuple[float, Pauses]] = {}
+        """Conversations whose first message could not be begun: until when (monotonic), and the pauses so far."""
+        self._search = Pauses()
+        self._looked: float | None = None
+        """When stranded messages were looked for last (monotonic)."""
         self._wake = Signal()
 
     async def run(self) -> None:
         """Until cancelled. A part that a dead engine was sending has an unknown fate, and is said to have."""
-        for message in await self._store.outbox.stranded():
-            sent = (*message.platform_ids, LOST)
-            await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
-            await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
         if all(channel.traits.delivered_by_commit for channel in self._channels.values()):
+            await self._lanes.until_done(LOOKING, self._recover)
             await anyio.sleep_forever()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
             while True:
-                now = self._clock.now()
-                free = MAX_SENDS - len(self._sending)
-                due = await self._store.outbox.due(now, free, frozenset(self._sending)) if free > 0 else ()
-                for message in due:
-                    self._sending.add(message.conversation)
-                    tasks.start_soon(self._deliver, message)
-                following = await self._store.agenda.next_due(now)
-                await self._wake.wait(None if following is None else max(0.0, following - self._clock.now()))
+                await self._wake.wait(await self._look(tasks))
+
+    async def _look(self, tasks: anyio.abc.TaskGroup) -> float:
+        """Begin what is due; how long until there is something to look at again. A failure never ends what is sent."""
+        try:
+            await self._recover()
+            now = self._clock.now()
+            free = MAX_SENDS - len(self._sending)
+            held = frozenset(self._sending) | self._held()
+            due = await self._store.outbox.due(now, free, held) if free > 0 else ()
+            for message in due:
+                self._sending.add(message.conversation)
+                tasks.start_soon(self._deliver, message)
+            following = await self._store.agenda.next_due(now)
+        except Exception as exc:
+            return self._lanes.failed(LOOKING, exc, self._search)
+        self._search.reset()
+        self._lanes.troubles.clear(LOOKING)
+        ends = [until - time.monotonic() for place, (until, _) in self._paused.items() if place in self._held()]
+        ends += [] if following is None else [following - self._clock.now()]
+        return max(0.0, min([LOOK_AGAIN_S, *ends]))
+
+    def _held(self) -> frozenset[str]:
+        """The conversations that pause after a failure."""
+        return frozenset(name for name, (until, _) in self._paused.items() if until > time.monotonic())
+
+    async def _recover(self) -> None:
+        """Queue again what is marked as being sent and is not: its last part has an unknown fate, and is said to."""
+        if self._looked is not None and time.monotonic() - self._looked < STRANDED_S:
+            return
+        for message in await self._store.outbox.stranded():
+            if message.conversation in self._sending:
+                continue
+            logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
+            sent = (*message.platform_ids, LOST)
+            await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
+            await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
+        self._looked = time.monotonic()
 
     async def _follow(self) -> None:
         with closing(self._store.agenda.watch()) as changes:
@@ -86,57 +135,100 @@ class OutboxLane:
                 self._wake.set()
 
     async def _deliver(self, message: Message) -> None:
+        """Send one message, and write down what came of it, however often that takes."""
+        place = message.conversation
         try:
-            channel = self._channels.get(message.conversation.partition("/")[0])
-            if channel is None:
-                await self._postpone(message, UNCONFIGURED_S, "its channel is not in the config")
-            elif await self._store.outbox.begin(message.conversation, message.seq) is not None:
-                await self._send(channel, message)
-        except Exception:
-            logger.exception("%s: could not be sent on", message.id)
+            await self._attempt(message)
+            self._paused.pop(place, None)
+            self._lanes.troubles.clear(f"Sending to {place}")
+        except Exception as exc:
+            pauses = self._paused.get(place, (0.0, Pauses()))[1]
+            pause = self._lanes.failed(f"Sending to {place}", exc, pauses)
+            self._paused[place] = (time.monotonic() + pause, pauses)
         finally:
-            self._sending.discard(message.conversation)
+            self._sending.discard(place)
             self._wake.set()
+
+    async def _attempt(self, message: Message) -> None:
+        channel = self._channels.get(message.conversation.partition("/")[0])
+        if message.unreadable:
+            await self._pass_over(message)
+        elif channel is None:
+            await self._postpone(message, UNCONFIGURED_S, "its channel is not in the config")
+        elif await self._store.outbox.begin(message.conversation, message.seq) is not None:
+            outcome = await self._send(channel, message)
+            await self._lanes.until_done(f"Writing down what came of {message.id}", outcome)
+
+    async def _pass_over(self, message: Message) -> None:
+        """A damaged message ends as failed; one of a newer bridge_mcp waits for that, and its chat with it.
+
+        Raises:
+            NewerSchema: it waits.
+        """
+        if message.newer:
+            raise NewerSchema(message.unreadable)
+        await self._store.log.record(message.conversation, Failed("deliver", message.seq, message.unreadable))
 
     async def _postpone(self, message: Message, pause_s: float, reason: str) -> None:
         until = self._clock.now() + pause_s
         await self._store.outbox.postpone(message.conversation, message.seq, until, reason)
 
-    async def _send(self, channel: Channel, message: Message) -> None:
+    async def _send(self, channel: Channel, message: Message) -> Callable[[], Awaitable[object]]:
+        """Send what is left of a message; what is to be written of it. Whatever fails, there is an outcome."""
+        growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
         try:
             errand = await self._errand(message)
-            sent = await self._send_parts(channel, errand, message)
+            parts = channel.parts(errand)[message.parts :]
         except SendFailed as exc:
-            if exc.retry_after_s is None:
-                await self._store.log.record(message.conversation, Failed("deliver", message.seq, str(exc)))
-            else:
-                growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
-                await self._postpone(message, exc.retry_after_s or growing, str(exc))
-        else:
-            status = "uncertain" if LOST in sent else "sent"
-            await self._store.log.record(message.conversation, Delivered(message.seq, status, sent))
+            return self._failed(message, exc, growing)
+        except (StoreError, OSError) as exc:  # a file or a row could not be read: nothing went out
+            again = growing if message.attempts < UNREAD_ATTEMPTS else None
+            return self._failed(message, SendFailed(str(exc), retry_after_s=again), growing)
+        except Exception as exc:
+            logger.exception("%s: the message could not be made ready", message.id)
+            return self._failed(message, SendFailed(f"It could not be made ready: {told(exc)}"), growing)
+        try:
+            sent = await self._send_parts(channel, parts, message)
+        except SendFailed as exc:
+            return self._failed(message, exc, growing)
+        return partial(self._record_delivered, message, sent)
 
-    async def _send_parts(self, channel: Channel, errand: Errand, message: Message) -> tuple[str, ...]:
+    def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
+        if exc.retry_after_s is None:
+            entry = Failed("deliver", message.seq, whole_characters(str(exc)))
+            return partial(self._store.log.record, message.conversation, entry)
+        return partial(self._postpone, message, exc.retry_after_s or growing, whole_characters(str(exc)))
+
+    async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
+        status = "uncertain" if LOST in sent else "sent"
+        try:
+            await self._store.log.record(message.conversation, Delivered(message.seq, status, sent))
+        except BadInput as exc:  # the platform gave an id that no store can hold
+            logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
+            await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
+
+    async def _send_parts(self, channel: Channel, left: Sequence[Part], message: Message) -> tuple[str, ...]:
         """Send the parts that are left; the platform's ids of all of them.
 
         Raises:
             SendFailed: a part surely did not go out; those before it are noted.
         """
-        sent = message.platform_ids
-        parts = channel.parts(errand)
-        for number, part in enumerate(parts[message.parts :], start=message.parts + 1):
+        sent, count = message.platform_ids, message.parts + len(left)
+        for number, part in enumerate(left, start=message.parts + 1):
             try:
                 sent += await channel.send(part)
             except SendUncertain as exc:
-                logger.warning("%s, part %d of %d: %s", message.id, number, len(parts), exc)
+                logger.warning("%s, part %d of %d: %s", message.id, number, count, exc)
                 sent += (LOST,)
             except SendFailed:
                 raise
             except Exception:
-                logger.exception("%s, part %d of %d: the channel failed unexpectedly", message.id, number, len(parts))
+                logger.exception("%s, part %d of %d: the channel failed unexpectedly", message.id, number, count)
                 sent += (LOST,)
-            if number < len(parts):
-                await self._store.outbox.progress(message.conversation, message.seq, number, sent)
+            if number < count:
+                # Before the next part goes out: else a crash would send this one again.
+                noted = partial(self._store.outbox.progress, message.conversation, message.seq, number, sent)
+                await self._lanes.until_done(f"Writing down what came of {message.id}", noted)
         return sent
 
     async def _errand(self, message: Message) -> Errand:
@@ -184,3 +276,8 @@ class OutboxLane:
             return ()  # said over MCP: it never was on the platform
         key = await self._store.traces.platform_id(conversation, found.seq)
         return () if not key or key.startswith(PRESSED) else (key,)
+
+
+def whole_characters(text: str) -> str:
+    """A platform's words as a store can hold them."""
+    return text.encode("utf-8", "replace").decode()

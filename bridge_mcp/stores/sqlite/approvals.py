@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Voted
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.unreadable import unreadable_approval
 from bridge_mcp.core.views import Approval
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.rows import approval as approval_of
@@ -38,7 +40,7 @@ class SqliteApprovals:
             if not inside(conversation, within):
                 return ()
             rows = self._reader.rows("approvals_in", name=conversation, status=status, limit=limit)
-            return tuple([whole(self._reader, row) for row in rows])
+            return tuple([listed(self._reader, row) for row in rows])
 
         def read(session: Session) -> tuple[Approval, ...]:
             places = dump(sorted(within))
@@ -46,10 +48,20 @@ class SqliteApprovals:
                 rows = session.rows("approvals_with", status=status, within=places, limit=limit)
             else:
                 rows = session.rows("approvals_all", within=places, limit=limit)
-            return tuple([whole(session, row) for row in rows])
+            return tuple([listed(session, row) for row in rows])
 
         # Few wait; those that are decided grow without end, and a filter may look at all of them.
         return read(self._reader) if status == "waiting" else await self._readers.run(read)
+
+
+def listed(session: Session, row: Row) -> Approval:
+    """An approval in a list: one that cannot be read says so, and hides none of the others."""
+    try:
+        return whole(session, row)
+    except StoreError as exc:
+        name, _, at = row[:3]
+        approval, tool, status = row[7:10]
+        return unreadable_approval(name, approval, tool, at, status, exc)
 
 
 def whole(session: Session, row: Row) -> Approval:

@@ -10,10 +10,13 @@ from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.unreadable import unreadable_event, unreadable_message
 from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
 
 __all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "inside", "logged", "message"]
+
+SEE = "See: bridge-mcp log {}"
 
 dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -32,13 +35,19 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
 
 
 def message(row: Row) -> Message:
-    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later)."""
+    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later).
+
+    One that cannot be read says so: a list does not fail for a single row.
+    """
     name, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later = row
-    found = message_of(name, logged(name, seq, at, body), delivered=False)
-    if found is None:
-        raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=f"See: bridge-mcp log {name}")
-    if later is not None:
-        found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
+    try:
+        found = message_of(name, logged(name, seq, at, body), delivered=False)
+        if found is None:
+            raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=SEE.format(name))
+        if later is not None:
+            found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
+    except StoreError as exc:
+        found = unreadable_message(name, seq, at, status, exc)
     if found.direction == "in":
         return found
     ids = tuple(json.loads(platform_ids))
@@ -48,20 +57,20 @@ def message(row: Row) -> Message:
 
 
 def approval(row: Row) -> Approval:
-    """From the columns (conversation, asked, at, body, judged, at, body); the last three may be NULL."""
-    name, asked, at, body, judged, judged_at, judged_body = row
+    """From the columns (conversation, asked, at, body, judged, at, body, …); the last three may be NULL.
+
+    Raises:
+        StoreError: an entry of it cannot be read; the message says which.
+    """
+    name, asked, at, body, judged, judged_at, judged_body = row[:7]
     found = approval_of(name, logged(name, asked, at, body))
     if found is None:
-        raise StoreError(
-            f"{name}, entry {asked} is listed as an approval and is none.", fix=f"See: bridge-mcp log {name}"
-        )
+        raise StoreError(f"{name}, entry {asked} is listed as an approval and is none.", fix=SEE.format(name))
     if judged is None:
         return found
     verdict = logged(name, judged, judged_at, judged_body).entry
     if not isinstance(verdict, Judged):
-        raise StoreError(
-            f"{name}, entry {judged} is listed as a verdict and is none.", fix=f"See: bridge-mcp log {name}"
-        )
+        raise StoreError(f"{name}, entry {judged} is listed as a verdict and is none.", fix=SEE.format(name))
     return replace(
         found,
         status=verdict.verdict,
@@ -83,9 +92,18 @@ def event(row: Row) -> Event | None:
     """From the columns (cursor, type, conversation, seq, at, body); None for an entry that is silent now."""
     cursor, kind, name, seq, at, body = row
     if seq is None:
-        own: Any = json.loads(body)
-        return Event(kind, name, at, own, cursor)
-    told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
+        try:
+            own: Any = json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            own = {"unreadable": str(exc)}
+        return Event(kind, name, at, own if isinstance(own, dict) else {"unreadable": "it is no object"}, cursor)
+    if body is None:  # the log does not hold what the feed tells of
+        why = StoreError(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
+        return replace(unreadable_event(kind, name, seq, 0.0, why), cursor=cursor)
+    try:
+        told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
+    except StoreError as exc:
+        return replace(unreadable_event(kind, name, seq, at, exc), cursor=cursor)
     return None if told is None else Event(told.type, name, at, told.body, cursor)
 
 

@@ -1,5 +1,6 @@
 -- name: approval(id)^
-SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
+SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
+    a.id, a.tool, a.status
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
@@ -7,7 +8,8 @@ LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq =
 WHERE a.id = :id;
 
 -- name: approvals_in(name, status, limit)
-SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
+SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
+    a.id, a.tool, a.status
 FROM conversations AS c
 JOIN approvals AS a ON a.conversation = c.id
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
@@ -17,7 +19,8 @@ ORDER BY a.number
 LIMIT :limit;
 
 -- name: approvals_with(status, within, limit)
-SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
+SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
+    a.id, a.tool, a.status
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
@@ -34,7 +37,8 @@ ORDER BY a.number
 LIMIT :limit;
 
 -- name: approvals_all(within, limit)
-SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body
+SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
+    a.id, a.tool, a.status
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked

@@ -1,0 +1,56 @@
+"""What is shown in the place of an entry that this version cannot read: a newer bridge_mcp wrote it, or it is damaged.
+
+Lists and the feed skip nothing silently and fail for no single row: the row is there, and says why it is empty.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from bridge_mcp.core.entries import Verdict, message_id
+from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.core.policy import AGENTS
+from bridge_mcp.core.views import BRIDGE, Approval, Event, EventType, Message, MessageStatus
+
+__all__ = ["unreadable_approval", "unreadable_event", "unreadable_message"]
+
+
+def unreadable_message(conversation: str, seq: int, at: float, status: str, why: StoreError) -> Message:
+    """The message that an entry which cannot be read is known to be."""
+    known = cast("MessageStatus", status)
+    return Message(
+        conversation,
+        seq,
+        at,
+        "in" if known == "received" else "out",
+        BRIDGE,
+        f"(This message cannot be read: {why})",
+        known,
+        unreadable=str(why),
+        newer=isinstance(why, NewerSchema),
+    )
+
+
+def unreadable_approval(conversation: str, approval: str, tool: str, at: float, status: str, why: StoreError) -> Approval:
+    """The approval that an entry which cannot be read is known to open. Nobody is asked for it by a message."""
+    return Approval(
+        id=approval,
+        conversation=conversation,
+        call="",
+        server="",
+        tool=tool,
+        arguments="",
+        digest="",
+        reason=f"(This approval cannot be read: {why})",
+        requested_by="",
+        asked_at=at,
+        expires_at=0.0,
+        status=cast("Literal['waiting'] | Verdict", status),
+        route=AGENTS,
+    )
+
+
+def unreadable_event(kind: str, conversation: str, seq: int, at: float, why: StoreError) -> Event:
+    """What the feed tells of an entry that cannot be read."""
+    body = {"message": message_id(conversation, seq), "unreadable": str(why)}
+    return Event(cast("EventType", kind), conversation, at, {**body})
