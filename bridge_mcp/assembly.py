@@ -24,6 +24,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
+from bridge_mcp.engine.lanes import first_error, told
 from bridge_mcp.engine.pins import BoardPins
 from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
@@ -224,8 +225,8 @@ class Standby:
             began = time.monotonic()
             try:
                 await self.be_engine()
-            except Exception:
-                logger.exception("the engine broke; the face goes on")
+            except Exception as exc:
+                logger.error("the engine broke: %s; the face goes on", told(first_error(exc)), exc_info=exc)
             finally:
                 self.assembly.place.held = False
                 self.assembly.place.express = None

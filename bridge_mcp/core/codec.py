@@ -9,21 +9,22 @@ of it.
     version   since   what changed
     1         0.1.0   the first
 
-Text of a newer version is refused, and so is a field that its own version does not know: guessing at facts is worse
-than stopping. The codec knows no store.
+A kind, a field or a word that this version does not know was written by a newer one, and so was a higher version: the
+entry is refused with the way out, because guessing at facts is worse than stopping. Anything else that does not fit its
+type is damage, and is called that. The codec knows no store.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from bridge_mcp.core.entries import ENTRY_TYPES, Entry
-from bridge_mcp.core.errors import BadInput, NewerSchema, StoreError
+from bridge_mcp.core.errors import BadInput, NewerSchema, Unreadable
 
 __all__ = ["UPCASTS", "VERSION", "decode", "encode", "upcast"]
 
@@ -37,6 +38,8 @@ UPCASTS: Mapping[int, Callable[[Body], Body]] = {}
 """From each older version to the next one."""
 
 KINDS: Mapping[str, type[Entry]] = {cls.__name__: cls for cls in ENTRY_TYPES}
+
+UPGRADE = "Upgrade it: pip install --upgrade bridge-mcp"
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
@@ -66,8 +69,8 @@ def decode(text: str) -> Entry:
     """The entry that `encode` made this text of, in this version or an older one.
 
     Raises:
-        NewerSchema: it was written by a newer version; the message names both.
-        StoreError: it is no entry of its version.
+        NewerSchema: it was written by a newer version; the message says what this one does not know.
+        Unreadable: it is no entry at all.
     """
     try:
         body: Body
@@ -77,9 +80,13 @@ def decode(text: str) -> Entry:
         version = body.pop("v")
         if version != VERSION:
             body = upcast(body, version)
-        return shape(KINDS[body.pop("kind")]).read(body)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise StoreError(
+        kind = body.pop("kind")
+        known = KINDS.get(kind) if isinstance(kind, str) else None
+        if known is None and isinstance(kind, str) and kind.isidentifier():
+            raise NewerSchema(f"This bridge_mcp knows no entry '{kind}': a newer one wrote it.", fix=UPGRADE)
+        return shape(KINDS[kind]).read(body)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+        raise Unreadable(
             f"{text[:80]!r} is no entry of schema version {VERSION} or older ({type(exc).__name__}: {exc}).",
             fix="The log was changed by hand or damaged: restore a backup of the store.",
         ) from exc
@@ -101,7 +108,7 @@ def upcast(
     if version > to:
         raise NewerSchema(
             f"This entry was written in schema version {version}; this bridge_mcp knows versions up to {to}.",
-            fix="Upgrade it: pip install --upgrade bridge-mcp",
+            fix=UPGRADE,
         )
     for step in range(version, to):
         body = steps[step](body)
@@ -117,6 +124,10 @@ class Shape:
     """Name, default (`dataclasses.MISSING` where there is none), and what turns the value into JSON (None: nothing)."""
     nested: tuple[tuple[str, Convert], ...]
     """Fields whose JSON is not their value, and what turns it back."""
+    types: Mapping[str, frozenset[type]]
+    """The types that each field's JSON may have."""
+    words: Mapping[str, frozenset[str]]
+    """What a field may say that holds one of a few words."""
 
     def write(self, value: object, into: Body) -> Body:
         for name, default, convert in self.columns:
@@ -127,6 +138,19 @@ class Shape:
         return into
 
     def read(self, body: Body) -> Any:
+        types = self.types
+        for name, given in body.items():
+            if name not in types:
+                raise NewerSchema(
+                    f"This bridge_mcp knows no '{name}' in {self.cls.__name__}: a newer one wrote it.", fix=UPGRADE
+                )
+            if type(given) not in types[name]:
+                raise TypeError(f"{self.cls.__name__}.{name} is {type(given).__name__}")
+            if name in self.words and given is not None and given not in self.words[name]:
+                raise NewerSchema(
+                    f"This bridge_mcp knows no {name} '{given}' in {self.cls.__name__}: a newer one wrote it.",
+                    fix=UPGRADE,
+                )
         for name, convert in self.nested:
             given = body.get(name)
             if given is not None:
@@ -139,12 +163,44 @@ def shape(cls: type[Any]) -> Shape:
     hints = get_type_hints(cls)
     columns: list[tuple[str, object, Convert | None]] = []
     nested: list[tuple[str, Convert]] = []
+    types: dict[str, frozenset[type]] = {}
+    words: dict[str, frozenset[str]] = {}
     for field in fields(cls):
-        writer, reader = converters(hints[field.name])
+        hint = hints[field.name]
+        writer, reader = converters(hint)
         columns.append((field.name, field.default, writer))
+        types[field.name] = frozenset(json_types(hint))
+        if known := frozenset(known_words(hint)):
+            words[field.name] = known
         if reader is not None:
             nested.append((field.name, reader))
-    return Shape(cls, tuple(columns), tuple(nested))
+    return Shape(cls, tuple(columns), tuple(nested), types, words)
+
+
+def json_types(hint: Any) -> Iterator[type]:
+    """The types that the JSON of such a value may have."""
+    if is_dataclass(hint):
+        yield dict
+    elif get_origin(hint) is tuple:
+        yield list
+    elif get_origin(hint) is Literal:
+        yield str
+    elif get_args(hint):
+        for option in get_args(hint):
+            yield from json_types(option)
+    else:
+        yield hint
+        if hint is float:
+            yield int
+
+
+def known_words(hint: Any) -> Iterator[str]:
+    """The words that such a value may be; none where it is free."""
+    if get_origin(hint) is Literal:
+        yield from get_args(hint)
+    elif get_origin(hint) is not tuple:
+        for option in get_args(hint):
+            yield from known_words(option)
 
 
 def converters(hint: Any) -> tuple[Convert | None, Convert | None]:
@@ -157,7 +213,7 @@ def converters(hint: Any) -> tuple[Convert | None, Convert | None]:
         inner = shape(cast("type[Any]", hint))
         return (lambda value: inner.write(value, {})), inner.read
     if get_origin(hint) is tuple:
-        return sequence(*converters(get_args(hint)[0]))
+        return sequence(*converters(get_args(hint)[0]), get_args(hint)[0])
     options = [option for option in get_args(hint) if option is not NoneType]
     if len(options) == 1 and not isinstance(options[0], str):
         return converters(options[0])
@@ -166,10 +222,17 @@ def converters(hint: Any) -> tuple[Convert | None, Convert | None]:
     raise TypeError(f"The codec has no form for {hint}.")
 
 
-def sequence(write: Convert | None, read: Convert | None) -> tuple[Convert, Convert]:
-    """The converters of a tuple, from those of what it holds."""
+def sequence(write: Convert | None, read: Convert | None, holds: Any) -> tuple[Convert, Convert]:
+    """The converters of a tuple, from those of what it holds, and its type."""
     if write is None or read is None:
-        return list, tuple
+        types = frozenset(json_types(holds))
+
+        def checked(values: list[Any]) -> tuple[Any, ...]:
+            if not types.issuperset(map(type, values)):
+                raise TypeError(f"a list holds something else than {holds}")
+            return tuple(values)
+
+        return list, checked
     return (lambda values: [write(value) for value in values]), (
         lambda values: tuple([read(value) for value in values])
     )

@@ -10,7 +10,8 @@ BridgeError
 ├── ConfigError         the configuration is off; nothing was started
 ├── StoreError          the store cannot serve
 │   ├── Conflict        somebody else appended first: load again
-│   ├── NewerSchema     the store was written by a newer bridge_mcp
+│   ├── Unreadable      an entry of a log cannot be read
+│   │   └── NewerSchema     the store was written by a newer bridge_mcp
 │   └── StoreLost       the file that was opened is not the store any more
 ├── ModelFailed         a model call gave no reply
 ├── ToolFailed          a nested tool call gave no result
@@ -41,6 +42,7 @@ __all__ = [
     "StoreLost",
     "ToolFailed",
     "ToolUncertain",
+    "Unreadable",
 ]
 
 
@@ -108,7 +110,13 @@ class Conflict(StoreError):
     code = "conflict"
 
 
-class NewerSchema(StoreError):
+class Unreadable(StoreError):
+    """An entry of a log cannot be read."""
+
+    code = "unreadable"
+
+
+class NewerSchema(Unreadable):
     """The store was written by a newer version of bridge_mcp."""
 
     code = "newer_schema"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from bridge_mcp.core.entries import Verdict, message_id
-from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.core.errors import NewerSchema, Unreadable
 from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.core.views import BRIDGE, Approval, Event, EventType, Message, MessageStatus
 
 __all__ = ["unreadable_approval", "unreadable_event", "unreadable_message"]
 
 
-def unreadable_message(conversation: str, seq: int, at: float, status: str, why: StoreError) -> Message:
+def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:
     """The message that an entry which cannot be read is known to be."""
     known = cast("MessageStatus", status)
     return Message(
@@ -31,7 +31,9 @@ def unreadable_message(conversation: str, seq: int, at: float, status: str, why:
     )
 
 
-def unreadable_approval(conversation: str, approval: str, tool: str, at: float, status: str, why: StoreError) -> Approval:
+def unreadable_approval(
+    conversation: str, approval: str, tool: str, at: float, status: str, why: Unreadable
+) -> Approval:
     """The approval that an entry which cannot be read is known to open. Nobody is asked for it by a message."""
     return Approval(
         id=approval,
@@ -50,7 +52,7 @@ def unreadable_approval(conversation: str, approval: str, tool: str, at: float, 
     )
 
 
-def unreadable_event(kind: str, conversation: str, seq: int, at: float, why: StoreError) -> Event:
+def unreadable_event(kind: str, conversation: str, seq: int, at: float, why: Unreadable) -> Event:
     """What the feed tells of an entry that cannot be read."""
     body = {"message": message_id(conversation, seq), "unreadable": str(why)}
     return Event(cast("EventType", kind), conversation, at, {**body})

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from bridge_mcp.core.answers import ChannelInfo, ServerInfo, ToolList
 from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHealth, ServerStatus, Store
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "put_engine",
     "put_models",
     "put_tools",
+    "put_troubles",
     "reload_asked",
     "tools",
+    "troubles",
     "warnings",
 ]
 
@@ -78,6 +81,16 @@ async def complaints(store: Store) -> dict[str, str]:
     """By channel: what is wrong with its settings, though it works."""
     body = await store.board.get("complaints")
     return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
+
+
+async def put_troubles(store: Store, troubles: Mapping[str, Trouble]) -> None:
+    await store.board.put("troubles", {what: cast("JSON", asdict(each)) for what, each in troubles.items()})
+
+
+async def troubles(store: Store) -> dict[str, Trouble]:
+    """By what it concerns: what fails in the engine, and is tried again."""
+    body = await store.board.get("troubles")
+    return {what: read(Trouble, each) for what, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def ask_reload(store: Store, at: float) -> None:
@@ -137,6 +150,7 @@ def warnings(
     healths: Sequence[ModelHealth] = (),
     complained: Mapping[str, str] | None = None,
     stuck: Mapping[str, str] | None = None,
+    failing: Mapping[str, Trouble] | None = None,
 ) -> tuple[str, ...]:
     """What an owner should look at, each with its next move where there is one.
 
@@ -148,6 +162,7 @@ def warnings(
         found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
     found += [f"Channel {name}: {told}" for each in (complained, stuck) for name, told in (each or {}).items()]
+    found += [f"{what} fails and is tried again: {each.text}" for what, each in (failing or {}).items()]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
     found += [
         f"Tool server {s.name} gives other instructions than before; the assistant is told the earlier ones. "

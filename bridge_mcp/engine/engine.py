@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import anyio
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import ConfigError, FetchFailed
+from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
 from bridge_mcp.engine import board
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.intake import Intake
+from bridge_mcp.engine.lanes import STEADY_S, Lanes, Pauses, Trouble, Troubles
 from bridge_mcp.engine.outbox import OutboxLane
 from bridge_mcp.engine.pins import take_up
 from bridge_mcp.engine.policies import Policies
@@ -48,8 +50,10 @@ Told: TypeAlias = tuple[
     tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
     tuple[ModelHealth, ...],
     dict[str, str],
+    dict[str, Trouble],
 ]
-"""What stands on the board: how channels, tools and their servers, and models are; what is wrong with settings."""
+"""What stands on the board: how channels, tools and their servers, and models are; what is wrong with settings; what
+fails."""
 
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
@@ -91,6 +95,9 @@ class Engine:
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
+        self._lanes = Lanes(Troubles(clock.now))
+        self._told: Told | None = None
+        """What stands on the board; None where that is not known."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
@@ -110,10 +117,10 @@ class Engine:
             progress=self._progress,
             shows=self._presence.shows,
         )
-        self._runner = Runner(hands, rules.max_turns, self._presence)
+        self._runner = Runner(hands, rules.max_turns, self._presence, self._lanes)
         self.express = Express(hands, self._runner)
         """The short way for clients' calls, while this runs."""
-        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files)
+        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._lanes)
         self._intake = Intake(store, rules, traits, clock)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
@@ -122,26 +129,48 @@ class Engine:
         self._changed.set()
 
     async def run(self, told: Callable[[], object] = lambda: None) -> None:
-        """Until cancelled. `told` is called once every process can read on the board that this is the engine."""
-        # Whoever sees that there is an engine finds its channels and servers on the board too.
-        first = await self._tell(None)
-        await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
+        """Until cancelled. `told` is called once every process can read on the board that this is the engine.
+
+        Each lane fails and goes on by itself, but for that of the conversations: a bug there ends the engine, so that
+        a fresh one begins.
+
+        Raises:
+            StoreLost: there is no store to work with any more.
+        """
+        await self._lanes.until_done("Telling who is the engine", self._announce)
         told()
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_telling, first)
-                tasks.start_soon(self._keep_the_feed_short)
+                for name, run in self._side_lanes():
+                    tasks.start_soon(self._lanes.keep, name, run)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
-                tasks.start_soon(self._outbox.run)
-                tasks.start_soon(self._presence.run)
-                if self._prompts is not None:
-                    tasks.start_soon(self._prompts.run)
-                tasks.start_soon(self._progress.run)
                 tasks.start_soon(self._runner.run)
         finally:
-            with anyio.move_on_after(1, shield=True):
+            await self._sign_off()
+
+    def _side_lanes(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Everything beside conversations and channels."""
+        yield "Telling how things are", self._keep_telling
+        yield "Forgetting old events", self._keep_the_feed_short
+        yield "Sending messages", self._outbox.run
+        yield "Showing what is typed", self._presence.run
+        if self._prompts is not None:
+            yield "Asking for approvals in chats", self._prompts.run
+        yield "Telling the progress of calls", self._progress.run
+
+    async def _announce(self) -> None:
+        """Whoever sees that there is an engine finds its channels and servers on the board too."""
+        await self._tell()
+        await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
+
+    async def _sign_off(self) -> None:
+        """Say that there is no engine here any more. What ended it is what is told, not that this failed too."""
+        with anyio.move_on_after(1, shield=True):
+            try:
                 await board.put_engine(self._store, board.EngineInfo(os.getpid(), 0.0))
+            except StoreError as exc:
+                logger.warning("the engine's end could not be written down: %s", exc)
 
     async def _fetch(self, conversation: str, attachment: Attachment) -> bytes:
         """The bytes of a file of a conversation, for its model."""
@@ -154,22 +183,27 @@ class Engine:
 
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""
+        name = f"Channel {channel.traits.name}"
+        pauses = Pauses(RESTART_S)
         while True:
+            began = time.monotonic()
             try:
                 await channel.run(self._intake)
-                logger.error("channel %s ended by itself; running it again in %g s", channel.traits.name, RESTART_S)
+                logger.error("channel %s ended by itself", channel.traits.name)
+                pause = pauses.next()
             except ConfigError as exc:
                 # Only the owner can mend it; looking again now and then is for servers that were wrong about that.
                 logger.error("channel %s cannot work: %s", channel.traits.name, exc)
-                self._changed.set()
-                await anyio.sleep(HOPELESS_S)
-                continue
-            except Exception:
-                logger.exception("channel %s failed; running it again in %g s", channel.traits.name, RESTART_S)
+                pause = HOPELESS_S
+            except Exception as exc:
+                if time.monotonic() - began > STEADY_S:
+                    pauses.reset()
+                pause = self._lanes.failed(name, exc, pauses)
             self._changed.set()
-            await anyio.sleep(RESTART_S)
+            await anyio.sleep(pause)
+            self._lanes.troubles.clear(name)
 
-    async def _keep_telling(self, told: Told) -> None:
+    async def _keep_telling(self) -> None:
         """Keep the board up to date."""
         reloaded = await board.reload_asked(self._store)
         while True:
@@ -179,7 +213,7 @@ class Engine:
                 reloaded = asked
                 self._reconnect()
             await take_up(self._store.board, self._toolbox)
-            told = await self._tell(told)
+            await self._tell()
 
     async def _keep_the_feed_short(self) -> None:
         """Forget the oldest events, now and then; the logs keep what they told of."""
@@ -189,8 +223,9 @@ class Engine:
                 logger.info("the feed forgot its %d oldest events", gone)
             await anyio.sleep(PRUNE_S)
 
-    async def _tell(self, told: Told | None) -> Told:
-        """Put up how channels, tool servers and models are; write only what changed since `told`."""
+    async def _tell(self) -> None:
+        """Put up how channels, tool servers and models are, and what fails; write only what changed."""
+        told, self._told = self._told, None
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
         # Reading on in results is the models' own business: clients get results whole.
         shown = tuple(spec for spec in self._toolbox.tools() if spec.name != READ_RESULT)
@@ -205,4 +240,7 @@ class Engine:
         complaints = dict(self._policies.prompts.complaints)
         if told is None or told[3] != complaints:
             await board.put_complaints(self._store, complaints)
-        return healths, listed, models, complaints
+        troubles = self._lanes.troubles.all()
+        if told is None or told[4] != troubles:
+            await board.put_troubles(self._store, troubles)
+        self._told = (healths, listed, models, complaints, troubles)

@@ -16,6 +16,7 @@ an intent without an outcome, which the next engine settles: it is the same log,
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,10 +30,13 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine import calling
 from bridge_mcp.engine.drive import Drive
 from bridge_mcp.engine.hands import Hands
+from bridge_mcp.engine.lanes import told
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.ports import CallContext, ToolProgress
 
 __all__ = ["GRACE_S", "Express"]
+
+logger = logging.getLogger(__name__)
 
 ASK_AGAIN = "Call again with the same idempotency_key: what is in the log is not run twice."
 GRACE_S = 0.1
@@ -110,6 +114,9 @@ class Express:
             drive_on = await self._begin(errand)
         except BridgeError as exc:
             errand.end(failed=exc)
+        except Exception as exc:  # a bug that this call meets costs this call, and not the engine
+            logger.exception("%s: a client's call failed unexpectedly", errand.conversation)
+            errand.end(failed=BridgeError(f"The call failed unexpectedly: {told(exc)}.", fix=ASK_AGAIN))
         finally:
             if not errand.over.is_set():
                 errand.end(failed=BridgeError("The engine stopped in the middle of this call.", fix=ASK_AGAIN))
@@ -172,6 +179,9 @@ class Express:
             errand.written.set()
         except BridgeError as exc:
             errand.end(failed=exc)
+        except Exception as exc:
+            logger.exception("%s: a client's call could not be written down", errand.conversation)
+            errand.end(failed=BridgeError(f"The call could not be written down: {told(exc)}.", fix=ASK_AGAIN))
 
     async def _finish(self, errand: Errand, written: Log, finished: Finished) -> bool:
         """Write the outcome where it belongs if nothing came in between; whether there is something left to drive."""
@@ -188,8 +198,8 @@ class Express:
         """Run the call."""
         hands = self._hands
         context = CallContext(errand.conversation, call.id, errand.entry.by)
-        told = hands.progress.listener(errand.conversation, call.id, spec.name) if hands.progress else None
-        finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(told, errand.progress))
+        hear = hands.progress.listener(errand.conversation, call.id, spec.name) if hands.progress else None
+        finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(hear, errand.progress))
         if hands.progress is not None:
             hands.progress.over(errand.conversation, call.id)
         return finished or Finished(call.id, "error", "This tool asks people in a chat, and this call belongs to none.")

@@ -10,13 +10,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import anyio
 
 from bridge_mcp.core.errors import BridgeError, StoreLost
 
-__all__ = ["Lanes", "Pauses", "Trouble", "Troubles", "first_error", "told"]
+__all__ = ["STEADY_S", "Lanes", "Pauses", "Trouble", "Troubles", "first_error", "told"]
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +146,9 @@ class Lanes:
 
 def first_error(exc: BaseException) -> BaseException:
     """The error that came first, out of however many groups."""
-    while isinstance(exc, BaseExceptionGroup) and exc.exceptions:
-        exc = exc.exceptions[0]
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return first_error(group.exceptions[0])
     return exc
 
 

@@ -19,6 +19,7 @@ import anyio.abc
 
 from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
+from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.views import Message
 from bridge_mcp.engine import moves
 from bridge_mcp.engine.addresses import parse_message
@@ -75,6 +76,8 @@ class OutboxLane:
         self._sending: set[str] = set()
         self._paused: dict[str, tuple[float, Pauses]] = {}
         """Conversations whose first message could not be begun: until when (monotonic), and the pauses so far."""
+        self._unbegun: dict[str, Message] = {}
+        """By conversation: a message whose beginning could not be written for sure, and of which nothing went out."""
         self._search = Pauses()
         self._looked: float | None = None
         """When stranded messages were looked for last (monotonic)."""
@@ -94,10 +97,12 @@ class OutboxLane:
         """Begin what is due; how long until there is something to look at again. A failure never ends what is sent."""
         try:
             await self._recover()
-            now = self._clock.now()
-            free = MAX_SENDS - len(self._sending)
-            held = frozenset(self._sending) | self._held()
-            due = await self._store.outbox.due(now, free, held) if free > 0 else ()
+            looked, now, free = time.monotonic(), self._clock.now(), MAX_SENDS - len(self._sending)
+            held = {place for place, (until, _) in self._paused.items() if until > looked}
+            for place in self._unbegun.keys() - self._sending - held:
+                await self._postpone(self._unbegun[place], 0.0, "it could not be begun")
+                del self._unbegun[place]
+            due = await self._store.outbox.due(now, free, frozenset(self._sending | held)) if free > 0 else ()
             for message in due:
                 self._sending.add(message.conversation)
                 tasks.start_soon(self._deliver, message)
@@ -106,20 +111,17 @@ class OutboxLane:
             return self._lanes.failed(LOOKING, exc, self._search)
         self._search.reset()
         self._lanes.troubles.clear(LOOKING)
-        ends = [until - time.monotonic() for place, (until, _) in self._paused.items() if place in self._held()]
+        ends = [LOOK_AGAIN_S]
+        ends += [until - time.monotonic() for until, _ in self._paused.values() if until > looked]
         ends += [] if following is None else [following - self._clock.now()]
-        return max(0.0, min([LOOK_AGAIN_S, *ends]))
-
-    def _held(self) -> frozenset[str]:
-        """The conversations that pause after a failure."""
-        return frozenset(name for name, (until, _) in self._paused.items() if until > time.monotonic())
+        return max(0.0, min(ends))
 
     async def _recover(self) -> None:
         """Queue again what is marked as being sent and is not: its last part has an unknown fate, and is said to."""
         if self._looked is not None and time.monotonic() - self._looked < STRANDED_S:
             return
         for message in await self._store.outbox.stranded():
-            if message.conversation in self._sending:
+            if message.conversation in self._sending or message.conversation in self._unbegun:
                 continue
             logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
             sent = (*message.platform_ids, LOST)
@@ -155,9 +157,16 @@ class OutboxLane:
             await self._pass_over(message)
         elif channel is None:
             await self._postpone(message, UNCONFIGURED_S, "its channel is not in the config")
-        elif await self._store.outbox.begin(message.conversation, message.seq) is not None:
+        elif await self._begin(message):
             outcome = await self._send(channel, message)
             await self._lanes.until_done(f"Writing down what came of {message.id}", outcome)
+
+    async def _begin(self, message: Message) -> bool:
+        """Write down that it is about to be sent; whether it may be."""
+        self._unbegun[message.conversation] = message
+        begun = await self._store.outbox.begin(message.conversation, message.seq) is not None
+        del self._unbegun[message.conversation]
+        return begun
 
     async def _pass_over(self, message: Message) -> None:
         """A damaged message ends as failed; one of a newer bridge_mcp waits for that, and its chat with it.
@@ -276,8 +285,3 @@ class OutboxLane:
             return ()  # said over MCP: it never was on the platform
         key = await self._store.traces.platform_id(conversation, found.seq)
         return () if not key or key.startswith(PRESSED) else (key,)
-
-
-def whole_characters(text: str) -> str:
-    """A platform's words as a store can hold them."""
-    return text.encode("utf-8", "replace").decode()

@@ -5,6 +5,7 @@ Nothing of it is kept: a crash loses a hint, never a message.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from bridge_mcp.engine.signal import Signal
 from bridge_mcp.ports import Board, Channel
 
 __all__ = ["Presence"]
+
+logger = logging.getLogger(__name__)
 
 GRACE_S = 0.4
 """A turn that is over sooner shows nothing."""
@@ -78,7 +81,17 @@ class Presence:
                 await self._begun.wait()
                 for conversation in [name for name, shown in self._active.items() if shown.told is None]:
                     self._active[conversation].told = (0, "")
-                    tasks.start_soon(self._follow, conversation)
+                    tasks.start_soon(self._show, conversation)
+
+    async def _show(self, conversation: str) -> None:
+        """Follow one conversation; a chat that cannot be shown anything has no hint, and disturbs no other."""
+        try:
+            await self._follow(conversation)
+        except Exception:
+            logger.exception("%s: nothing more of this turn can be shown", conversation)
+        finally:
+            self._ended.discard(conversation)
+            self._active.pop(conversation, None)
 
     async def _follow(self, conversation: str) -> None:
         """Show one conversation until its turn has ended."""
@@ -93,5 +106,3 @@ class Presence:
                 shown.told, shown.idle_s = now, 0.0
             await anyio.sleep(TICK_S)
             shown.idle_s += TICK_S
-        self._ended.discard(conversation)
-        del self._active[conversation]

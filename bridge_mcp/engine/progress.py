@@ -5,13 +5,18 @@ Nothing depends on it, so nothing is kept of it but the feed's events: what was 
 
 from __future__ import annotations
 
+import logging
+
 import anyio
 
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.views import Event
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.ports import Clock, Feed, ToolProgress
 
 __all__ = ["ProgressLane"]
+
+logger = logging.getLogger(__name__)
 
 TELL_S = 1.0
 """The shortest time between two words on the same call."""
@@ -50,5 +55,8 @@ class ProgressLane:
             await self._wake.wait()
             events, self._latest = self._latest, {}
             if events:
-                await self._feed.publish(*events.values())
+                try:
+                    await self._feed.publish(*events.values())
+                except StoreError as exc:  # the next word of each call tells more than this one did
+                    logger.warning("the progress of %d calls could not be told: %s", len(events), exc)
                 await anyio.sleep(self._tell_s)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Revised
+from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.views import BRIDGE, Approval, Event
 from bridge_mcp.core.visible import pretty, quoted, visible
 from bridge_mcp.engine.admission import is_let_in
@@ -49,12 +50,19 @@ class PromptLane:
             while True:
                 page = await self._store.feed.read(cursor, PAGE, types=("approval.requested", "approval.decided"))
                 for event in page.events:
-                    await self._follow(event)
+                    await self._follow_readable(event)
                 if page.events:
                     await self._store.feed.acknowledge(READER, page.cursor)
                 cursor = page.cursor
                 if len(page.events) < PAGE:
                     await changes.wait()
+
+    async def _follow_readable(self, event: Event) -> None:
+        """Follow an event; what cannot be read is passed over, and said: the ones behind it go on."""
+        try:
+            await self._follow(event)
+        except Unreadable as exc:
+            logger.error("no prompt for what event %d tells of: %s", event.cursor, exc)
 
     async def _follow(self, event: Event) -> None:
         approval = await self._store.approvals.get(str(event.body.get("approval", "")))

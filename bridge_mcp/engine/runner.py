@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -10,29 +10,38 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.drive import Drive
 from bridge_mcp.engine.hands import Hands
+from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles
 from bridge_mcp.engine.presence import Presence
 from bridge_mcp.engine.signal import Signal
 
 __all__ = ["Runner"]
 
-logger = logging.getLogger(__name__)
-
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """After a drive failed unexpectedly (a full disk, a broken log), that conversation pauses, twice as long each time."""
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
+
+SEARCHING = "Looking for conversations with something to do"
 
 
 class Runner:
     """Drives every conversation that has something to do, at most `max_turns` at once."""
 
-    def __init__(self, hands: Hands, max_turns: int, presence: Presence | None = None) -> None:
+    def __init__(
+        self, hands: Hands, max_turns: int, presence: Presence | None = None, lanes: Lanes | None = None
+    ) -> None:
         self._hands = hands
         self._max_turns = max_turns
         self._presence = presence
+        self._lanes = lanes or Lanes(Troubles())
+        self._search = Pauses()
         self._drives: dict[str, Drive] = {}
-        self._paused: dict[str, tuple[float, float]] = {}
-        """Until when, and how long that pause is."""
+        self._paused: dict[str, tuple[float, Pauses]] = {}
+        """Until when (monotonic), and the pauses so far."""
         self._crowded = False
         """Whether the last search for due conversations may have left some for want of room."""
         self._wake = Signal()
@@ -67,9 +76,23 @@ class Runner:
             self._tasks = tasks
             tasks.start_soon(self._follow)
             while True:
-                now = self._hands.clock.now()
-                await self._start_due(tasks, now)
-                await self._wake.wait(await self._pause(now))
+                await self._wake.wait(await self._look(tasks))
+
+    async def _look(self, tasks: anyio.abc.TaskGroup) -> float:
+        """Begin to drive what is due; how long until the next look. A search that fails ends no turn under way.
+
+        Raises:
+            StoreLost: there is no store to search.
+        """
+        try:
+            looked, now = time.monotonic(), self._hands.clock.now()
+            await self._start_due(tasks, now)
+            pause = await self._pause(looked, now)
+        except StoreError as exc:
+            return self._lanes.failed(SEARCHING, exc, self._search)
+        self._search.reset()
+        self._lanes.troubles.clear(SEARCHING)
+        return pause
 
     async def _follow(self) -> None:
         """Pass on what changed: to the drive that it concerns, and to the search for due conversations."""
@@ -89,7 +112,7 @@ class Runner:
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
         for conversation in await self._hands.store.agenda.due(now, free + ahead) if free > 0 else ():
-            if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > now:
+            if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > time.monotonic():
                 continue
             if len(self._drives) >= self._max_turns:
                 break
@@ -104,11 +127,11 @@ class Runner:
         try:
             await drive.run()
             self._paused.pop(drive.conversation, None)
-        except Exception:
-            last = self._paused.get(drive.conversation, (0.0, FIRST_PAUSE_S / 2))[1]
-            pause = min(last * 2, LONGEST_PAUSE_S)
-            self._paused[drive.conversation] = (self._hands.clock.now() + pause, pause)
-            logger.exception("%s: could not go on; trying again in %g s", drive.conversation, pause)
+            self._lanes.troubles.clear(f"Conversation {drive.conversation}")
+        except Exception as exc:
+            pauses = self._paused.get(drive.conversation, (0.0, Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)))[1]
+            pause = self._lanes.failed(f"Conversation {drive.conversation}", exc, pauses)
+            self._paused[drive.conversation] = (time.monotonic() + pause, pauses)
         finally:
             del self._drives[drive.conversation]
             if self._presence is not None:
@@ -118,10 +141,11 @@ class Runner:
             if self._crowded or drive.signal.given or later:
                 self._wake.set()
 
-    async def _pause(self, now: float) -> float | None:
-        """How long nothing can become due by itself; None for ever."""
-        ends = [until for until, _ in self._paused.values() if until > now]
+    async def _pause(self, looked: float, now: float) -> float:
+        """How long nothing becomes due by itself since the look, as far as can be told."""
+        ends = [LOOK_AGAIN_S]
+        ends += [until - time.monotonic() for until, _ in self._paused.values() if until > looked]
         following = await self._hands.store.agenda.next_due(now)
         if following is not None:
-            ends.append(following)
-        return max(0.0, min(ends) - self._hands.clock.now()) if ends else None
+            ends.append(following - self._hands.clock.now())
+        return max(0.0, min(ends))

@@ -30,6 +30,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_message,
 )
+from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.engine.reach import Reach
 from bridge_mcp.ports import (
     EventPage,
@@ -199,8 +200,13 @@ class Reading(Desk):
                 await board.models(self.store),
                 {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
                 await self._stuck(who, listed),
+                await self._failing(who) if lives else {},
             ),
         )
+
+    async def _failing(self, who: Principal) -> dict[str, Trouble]:
+        """What fails in the engine, as far as `who` may know: a conversation's name stands in some of it."""
+        return {} if who.within else await board.troubles(self.store)
 
     async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
         """By channel that `who` sees: which calls wait there for nobody. Whoever asks counts, if they could decide."""

@@ -88,18 +88,40 @@ class Listener(logging.Handler):
             self.heard.set()
 
 
-async def test_an_engine_that_breaks_is_told_of_and_started_again(home: Home) -> None:
+async def test_an_engine_whose_store_fails_goes_on_once_it_works_again(home: Home) -> None:
     home.scripted()
-    broke = Listener("the engine broke")
-    logging.getLogger("bridge_mcp.assembly").addHandler(broke)
+    failed = Listener("Looking for conversations with something to do failed")
+    logging.getLogger("bridge_mcp.engine.lanes").addHandler(failed)
     try:
         async with opened(home) as assembly:
             await assembly.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
             with closing(sqlite3.connect(home.state / "bridge.db", isolation_level=None)) as other:
                 other.execute("ALTER TABLE conversations RENAME TO hidden")
                 with anyio.fail_after(WAIT_S):
-                    await broke.heard.wait()
+                    await failed.heard.wait()
                 other.execute("ALTER TABLE hidden RENAME TO conversations")
+            ticket = await assembly.bridge.run_turn(OWNER, "desk/main", "still there?", wait_s=30)
+            assert ticket.text == "echo: still there?"
+            assert assembly.is_engine
+    finally:
+        logging.getLogger("bridge_mcp.engine.lanes").removeHandler(failed)
+
+
+async def test_an_engine_that_breaks_is_told_of_and_started_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.scripted()
+    broke = Listener("the engine broke: RuntimeError: a bug")
+    logging.getLogger("bridge_mcp.assembly").addHandler(broke)
+
+    async def broken(*args: object) -> tuple[str, ...]:
+        raise RuntimeError("a bug")
+
+    try:
+        async with opened(home) as assembly:
+            await assembly.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
+            with monkeypatch.context() as patch:
+                patch.setattr(assembly.store.agenda, "due", broken)
+                with anyio.fail_after(WAIT_S):
+                    await broke.heard.wait()
             ticket = await assembly.bridge.run_turn(OWNER, "desk/main", "still there?", wait_s=30)
             assert ticket.text == "echo: still there?"
     finally:

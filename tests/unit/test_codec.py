@@ -242,12 +242,18 @@ def test_a_newer_version_is_refused_and_says_what_to_do() -> None:
         "{}",
         '{"v":1}',
         '{"v":1,"kind":"Cleared"}',
-        '{"v":1,"kind":"Cleared","by":"ann","extra":1}',
-        '{"v":1,"kind":"Sender","id":"7"}',
         '{"v":0,"kind":"Cleared","by":"ann"}',
         '{"v":"1","kind":"Cleared","by":"ann"}',
         '{"v":1,"kind":"Heard","text":"hi","key":"m","sender":"ann"}',
-        '{"v":1,"kind":"Heard","text":"hi","key":"m","sender":{"id":"7","age":3}}',
+        '{"v":1,"kind":"Cleared","by":7}',
+        '{"v":1,"kind":"Cleared","by":null}',
+        '{"v":1,"kind":"Heard","text":7,"sender":{"id":"7"},"key":"m"}',
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":"7"},"key":["m"]}',
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":7},"key":"m"}',
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":"7"},"key":"m","late":1}',
+        '{"v":1,"kind":"Delivered","message":3,"status":"sent","platform_ids":["7",8]}',
+        '{"v":1,"kind":7}',
+        '{"v":1,"kind":"Cleared","by":' + "[" * 100_000,
         '{"v":1,"kind":"Cleared","by":"ann"',
         '{"v":1,"kind":"Cleared","by":"ann"} and more',
     ],
@@ -258,6 +264,23 @@ def test_what_is_no_entry_is_refused_with_its_beginning(text: str) -> None:
     assert not isinstance(caught.value, NewerSchema)
     assert repr(text[:80]) in str(caught.value)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":"7"},"key":"42","language":"de"}',
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":"7","age":3},"key":"42"}',
+        '{"v":1,"kind":"Heard","text":"hi","sender":{"id":"7"},"key":"42","to":"nobody"}',
+        '{"v":1,"kind":"Translated","text":"hi"}',
+        '{"v":1,"kind":"Sender","id":"7"}',
+    ],
+)
+def test_what_a_newer_minor_version_added_is_refused_with_upgrade_and_never_called_damage(text: str) -> None:
+    with pytest.raises(NewerSchema) as caught:
+        decode(text)
+    assert "pip install --upgrade bridge-mcp" in caught.value.fix
+    assert "damage" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Voted
-from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.unreadable import unreadable_approval
 from bridge_mcp.core.views import Approval
 from bridge_mcp.stores.sqlite.readers import Readers
@@ -58,7 +58,7 @@ def listed(session: Session, row: Row) -> Approval:
     """An approval in a list: one that cannot be read says so, and hides none of the others."""
     try:
         return whole(session, row)
-    except StoreError as exc:
+    except Unreadable as exc:
         name, _, at = row[:3]
         approval, tool, status = row[7:10]
         return unreadable_approval(name, approval, tool, at, status, exc)

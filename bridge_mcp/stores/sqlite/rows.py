@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
-from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import unreadable_event, unreadable_message
 from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
@@ -26,11 +26,11 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
 
     Raises:
         NewerSchema: it was written by a newer bridge_mcp.
-        StoreError: it cannot be read; the message says which.
+        Unreadable: it cannot be read; the message says which.
     """
     try:
         return Logged(seq, at, decode(body))
-    except StoreError as exc:
+    except Unreadable as exc:
         raise type(exc)(f"{name}, entry {seq}: {exc}") from exc
 
 
@@ -43,10 +43,10 @@ def message(row: Row) -> Message:
     try:
         found = message_of(name, logged(name, seq, at, body), delivered=False)
         if found is None:
-            raise StoreError(f"{name}, entry {seq} is listed as a message and is none.", fix=SEE.format(name))
+            raise Unreadable(f"{name}, entry {seq} is listed as a message and is none.", fix=SEE.format(name))
         if later is not None:
             found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
-    except StoreError as exc:
+    except Unreadable as exc:
         found = unreadable_message(name, seq, at, status, exc)
     if found.direction == "in":
         return found
@@ -60,17 +60,17 @@ def approval(row: Row) -> Approval:
     """From the columns (conversation, asked, at, body, judged, at, body, …); the last three may be NULL.
 
     Raises:
-        StoreError: an entry of it cannot be read; the message says which.
+        Unreadable: an entry of it cannot be read; the message says which.
     """
     name, asked, at, body, judged, judged_at, judged_body = row[:7]
     found = approval_of(name, logged(name, asked, at, body))
     if found is None:
-        raise StoreError(f"{name}, entry {asked} is listed as an approval and is none.", fix=SEE.format(name))
+        raise Unreadable(f"{name}, entry {asked} is listed as an approval and is none.", fix=SEE.format(name))
     if judged is None:
         return found
     verdict = logged(name, judged, judged_at, judged_body).entry
     if not isinstance(verdict, Judged):
-        raise StoreError(f"{name}, entry {judged} is listed as a verdict and is none.", fix=SEE.format(name))
+        raise Unreadable(f"{name}, entry {judged} is listed as a verdict and is none.", fix=SEE.format(name))
     return replace(
         found,
         status=verdict.verdict,
@@ -93,16 +93,16 @@ def event(row: Row) -> Event | None:
     cursor, kind, name, seq, at, body = row
     if seq is None:
         try:
-            own: Any = json.loads(body)
-        except (ValueError, RecursionError) as exc:
+            own: dict[str, JSON] = dict(json.loads(body))
+        except (ValueError, TypeError, RecursionError) as exc:
             own = {"unreadable": str(exc)}
-        return Event(kind, name, at, own if isinstance(own, dict) else {"unreadable": "it is no object"}, cursor)
+        return Event(kind, name, at, own, cursor)
     if body is None:  # the log does not hold what the feed tells of
-        why = StoreError(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
+        why = Unreadable(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
         return replace(unreadable_event(kind, name, seq, 0.0, why), cursor=cursor)
     try:
         told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
-    except StoreError as exc:
+    except Unreadable as exc:
         return replace(unreadable_event(kind, name, seq, at, exc), cursor=cursor)
     return None if told is None else Event(told.type, name, at, told.body, cursor)
 

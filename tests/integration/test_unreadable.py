@@ -1,0 +1,108 @@
+"""One entry that this version cannot read: it costs its own row, which is shown as such, and nobody else's."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge_mcp.core.entries import Asked, Heard, Posted, Sender
+from bridge_mcp.core.errors import NewerSchema, Unreadable
+from bridge_mcp.ports import ChannelRules, Pairing
+from bridge_mcp.stores.sqlite import open_store
+from tests.integration.setup import ANN, OWNER, WallClock, World, rules_for, world
+
+NEWER = """UPDATE log SET body = replace(body, '{"v":1,', '{"v":2,')"""
+MINOR = """UPDATE log SET body = replace(body, '{"v":1,', '{"v":1,"language":"de",')"""
+DAMAGED = "UPDATE log SET body = substr(body, 1, 20)"
+
+HOST = Sender("host", "host", "client")
+
+
+async def prepare(folder: Path, change: str) -> None:
+    """A store with a queued message, an approval that waits, and something heard; then all of it is changed."""
+    store = await open_store(folder / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    for chat in ("1", "2"):
+        await store.access.pair(Pairing("family", chat))
+    await store.log.record("family/1", Posted("hello", HOST, "k"))
+    await store.log.record("family/3", Heard("before", ANN, "b", "relay"))
+    asked = Asked("0.0", "files", "files__delete", "{}", "digest")
+    await store.log.intend("local/gate", 0, asked, wake=None)
+    await store.close()
+    with closing(sqlite3.connect(folder / "bridge.db", isolation_level=None)) as connection:
+        connection.execute(change)
+
+
+RELAYED = rules_for(channels={"local": ChannelRules("local", "relay"), "family": ChannelRules("family", "relay")})
+
+
+@pytest.mark.parametrize("change", [NEWER, MINOR, DAMAGED])
+async def test_the_engine_starts_and_serves_everybody_else(tmp_path: Path, change: str) -> None:
+    await prepare(tmp_path, change)
+    async with world(tmp_path, rules=RELAYED, prompts=True) as it:
+        sent = await it.bridge.send_message(OWNER, "family/2", "elsewhere", wait_s=10)
+        assert sent.status == "sent"
+        await it.store.log.record("local/main", Heard("news", ANN, "m", "relay"))
+        page = await it.bridge.wait_for_events(OWNER, after=0)
+        assert {each.type for each in page.events} >= {"message.queued", "approval.requested", "message.received"}
+        assert [each for each in page.events if "unreadable" in each.body]
+        (found,) = [m for m in await it.bridge.search_messages(OWNER, "news")]
+        assert found.text == "news"
+        assert len((await it.bridge.list_conversations(OWNER)).conversations) >= 3
+
+
+@pytest.mark.parametrize("change", [NEWER, MINOR, DAMAGED])
+async def test_a_row_that_cannot_be_shown_is_shown_as_such(tmp_path: Path, change: str) -> None:
+    await prepare(tmp_path, change)
+    async with world(tmp_path, rules=RELAYED, engine=False) as it:
+        (approval,) = await it.bridge.list_approvals(OWNER)
+        assert approval.status == "waiting"
+        assert approval.tool == "files__delete"
+        assert "cannot be read" in approval.reason
+        with pytest.raises(Unreadable) as caught:
+            await it.bridge.approve_call(OWNER, approval.id)
+        assert ("pip install --upgrade" in str(caught.value)) == (change != DAMAGED)
+        (message,) = (await it.bridge.read_messages(OWNER, "family/3")).messages
+        assert "cannot be read" in message.text
+        assert message.unreadable
+
+
+async def test_a_queued_message_of_a_newer_version_waits_for_it_and_is_told(tmp_path: Path) -> None:
+    await prepare(tmp_path, MINOR)
+    async with world(tmp_path, rules=RELAYED) as it:
+        await warned(it, "pip install --upgrade bridge-mcp")
+        (message,) = (await it.bridge.read_messages(OWNER, "family/1")).messages
+        assert message.status == "queued"
+        assert it.family.attempts == []
+
+
+async def test_a_damaged_message_fails_and_its_chat_goes_on(tmp_path: Path) -> None:
+    await prepare(tmp_path, DAMAGED)
+    async with world(tmp_path, rules=RELAYED) as it:
+        sent = await it.bridge.send_message(OWNER, "family/1", "the next one", wait_s=10)
+        assert sent.status == "sent"
+        first, second = (await it.bridge.read_messages(OWNER, "family/1")).messages
+        assert (first.status, second.status) == ("failed", "sent")
+        assert [each.text for each in it.family.sent] == ["the next one"]
+
+
+async def warned(it: World, word: str) -> None:
+    with anyio.fail_after(15):
+        while not any(word in each for each in (await it.bridge.get_status(OWNER)).warnings):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+
+
+async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    await store.log.record("local/poisoned", Heard("hi", ANN, "m"))
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)) as connection:
+        connection.execute(NEWER)
+    async with world(tmp_path) as it:
+        assert await it.settled("and here?", "local/other")
+        await warned(it, "Conversation local/poisoned")
+        with pytest.raises(NewerSchema):
+            await it.bridge.read_log(OWNER, "local/poisoned")
