@@ -189,7 +189,7 @@ class Face:
     async def _called(
         self, ctx: Context, who: Principal, found: Tool, arguments: Mapping[str, Any]
     ) -> Answer | Illustrated:
-        values = check(found.name, found.params, arguments)
+        values = check(found.name, found.params, arguments, strict=found.scope == "approve")
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
         call = ToolCall(self._bridge, who, progress)

@@ -2,12 +2,17 @@
 
 A parameter is a keyword of the tool's function, annotated with its type and, in `Annotated`, a description (a string)
 and limits (`Between`, `AtMost`). Knows no tool and no protocol.
+
+Models and hosts often bend the types: a number or a boolean as its text, a list or an object as its JSON text, an
+argument of their own beside the tool's. What can be read in one way only is taken (`lenient_number` and its siblings);
+a strict tool takes lists and objects as JSON text, and nothing else of that kind.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -27,6 +32,12 @@ MAX_WORD = 400
 MAX_OBJECT = 1_000_000
 """Characters of an object argument as JSON."""
 
+HOST_ARGUMENTS: Final = frozenset({"sessionId", "toolCallId", "action", "chatInput", "random_string"})
+"""Arguments that hosts add to every call by themselves (n8n the first four, Cursor the last); they are passed over."""
+
+NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,20})?")
+"""A text that is one number and nothing else, written as JSON writes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Between:
@@ -45,12 +56,17 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One argument of a tool. `read` gives the value to pass on, or raises `Wrong`."""
+    """One argument of a tool.
+
+    `read` gives the value to pass on, or raises `Wrong`; `lenient` first turns a value of another type into the one
+    that it can only mean.
+    """
 
     name: str
     schema: Mapping[str, JSON]
     read: Callable[[object], object]
     default: object = REQUIRED
+    lenient: Callable[[object], object] = lambda value: value
 
 
 class Wrong(Exception):
@@ -64,16 +80,25 @@ def params_of(function: Callable[..., Any]) -> tuple[Param, ...]:
 
 
 def schema_of(params: Sequence[Param]) -> Schema:
-    """The JSON schema of an object with these arguments."""
+    """The JSON schema of an object with these arguments and no others."""
     schema: Schema = {"type": "object", "properties": {param.name: dict(param.schema) for param in params}}
     required: list[JSON] = [param.name for param in params if param.default is REQUIRED]
     if required:
         schema["required"] = required
+    schema["additionalProperties"] = False
     return schema
 
 
-def check(tool: str, params: Sequence[Param], given: Mapping[str, object]) -> dict[str, object]:
+def check(
+    tool: str, params: Sequence[Param], given: Mapping[str, object], *, strict: bool = False
+) -> dict[str, object]:
     """The arguments to pass on. An optional argument given as null is one that was not given.
+
+    Args:
+        tool: its name, for the error.
+        params: what it takes.
+        given: what the caller sent.
+        strict: take no number, boolean or text written as another type, however plain: for tools that decide.
 
     Raises:
         BadInput: some do not fit; one line for each, which names it and what is expected.
@@ -88,11 +113,13 @@ def check(tool: str, params: Sequence[Param], given: Mapping[str, object]) -> di
             problems.append(f"{param.name}: is missing")
         else:
             try:
-                values[param.name] = param.read(value)
+                exact = strict and param.schema["type"] not in ("array", "object")
+                values[param.name] = param.read(value if exact else param.lenient(value))
             except Wrong as wrong:
                 problems.append(f"{param.name}: {wrong}")
     known = {param.name for param in params}
-    problems += [f"{printable(name)}: there is no such argument" for name in given if name not in known]
+    unknown = [name for name, value in given.items() if name not in known and value is not None]
+    problems += [f"{printable(name)}: there is no such argument" for name in unknown if name not in HOST_ARGUMENTS]
     if problems:
         names = ", ".join(param.name for param in params) or "none"
         raise BadInput(f"{tool} was not called:\n" + "\n".join(problems[:20]), fix=f"Its arguments are: {names}.")
@@ -110,6 +137,7 @@ def param_of(parameter: inspect.Parameter) -> Param:
         notes = tuple(found)
     try:
         schema, read = kind_of(annotation, notes)
+        lenient = LENIENT[cast("str", schema["type"])]
     except LookupError:
         raise TypeError(f"{parameter.name}: no tool takes a {annotation}") from None
     described = " ".join(note for note in notes if isinstance(note, str))
@@ -118,7 +146,7 @@ def param_of(parameter: inspect.Parameter) -> Param:
     default: object = parameter.default
     if isinstance(default, int | float | str) and default not in ("", False):
         schema["default"] = default
-    return Param(parameter.name, schema, read, default)
+    return Param(parameter.name, schema, read, default, lenient)
 
 
 def kind_of(annotation: Any, notes: tuple[object, ...]) -> tuple[Schema, Callable[[object], object]]:
@@ -195,10 +223,9 @@ def texts(notes: tuple[object, ...]) -> tuple[Schema, Callable[[object], object]
     item, read_item = text(notes)
 
     def read(value: object) -> tuple[object, ...]:
-        found = unwrapped(value)
-        if not isinstance(found, list):
-            raise Wrong(f"expected a list of texts, got {shown(value)}")
-        listed = cast("list[object]", found)
+        if not isinstance(value, list):
+            raise Wrong(f'expected a list of texts, such as ["one", "two"]; got {shown(value)}')
+        listed = cast("list[object]", value)
         if len(listed) > 100:
             raise Wrong(f"has {len(listed):,} items; at most 100 are taken")
         return tuple(read_item(each) for each in listed)
@@ -207,18 +234,17 @@ def texts(notes: tuple[object, ...]) -> tuple[Schema, Callable[[object], object]
 
 
 def read_object(value: object) -> dict[str, JSON]:
-    found = unwrapped(value)
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Wrong(f"expected an object, got {shown(value)}")
     try:
-        size = len(whole(json.dumps(found, ensure_ascii=False, allow_nan=False)))
+        size = len(whole(json.dumps(value, ensure_ascii=False, allow_nan=False)))
     except RecursionError:
         raise Wrong("is nested too deep") from None
     except ValueError:
         raise Wrong("holds a number that is infinite or not a number") from None
     if size > MAX_OBJECT:
         raise Wrong(f"has {size:,} characters as JSON; at most {MAX_OBJECT:,} are taken")
-    return cast("dict[str, JSON]", found)
+    return cast("dict[str, JSON]", value)
 
 
 def read_texts(value: object) -> dict[str, JSON]:
@@ -230,14 +256,48 @@ def read_texts(value: object) -> dict[str, JSON]:
     return found
 
 
-def unwrapped(value: object) -> object:
-    """Models often give a list or an object as its JSON text; that is taken for what it says."""
-    if isinstance(value, str) and value[:1] in ("[", "{"):
+# -- values of another type that can only mean one thing -----------------------------------------------------
+
+
+def lenient_number(value: object) -> object:
+    """A text that is a number as JSON writes it: that number."""
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+def lenient_boolean(value: object) -> object:
+    """`true` or `false` as a text, in capitals too: that boolean."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    return value
+
+
+def lenient_text(value: object) -> object:
+    """A whole number where a text is wanted: its digits. Other numbers can be written in more than one way."""
+    whole_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole_number and within(value, None) else value
+
+
+def lenient_json(value: object) -> object:
+    """A list or an object as its JSON text: what that says."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return cast("object", json.loads(value))
         except (ValueError, RecursionError):
             return value
     return value
+
+
+LENIENT: Final[Mapping[str, Callable[[object], object]]] = {
+    "string": lenient_text,
+    "boolean": lenient_boolean,
+    "integer": lenient_number,
+    "number": lenient_number,
+    "array": lenient_json,
+    "object": lenient_json,
+}
+"""By the type that a schema asks for."""
 
 
 def whole(value: str) -> str:

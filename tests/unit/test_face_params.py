@@ -46,6 +46,7 @@ def test_a_signature_as_a_schema() -> None:
             "arguments": {"type": "object"},
         },
         "required": ["name"],
+        "additionalProperties": False,
     }
 
 
@@ -77,7 +78,9 @@ def test_what_fits_passes_and_what_is_left_out_or_null_takes_its_default() -> No
     ("given", "told"),
     [
         ({"name": None}, "name: expected a text, got null"),
-        ({"name": 7}, "name: expected a text, got 7"),
+        ({"name": 7.5}, "name: expected a text, got 7.5"),
+        ({"name": True}, "name: expected a text, got true"),
+        ({"name": 10**400}, "name: expected a text, got a number out of range"),
         ({"name": "x" * 401}, "name: has 401 characters; at most 400 are taken"),
         ({"name": "\ud83d"}, "name: is not valid Unicode: half of a UTF-16 pair at character 0"),
         ({"limit": "many"}, "limit: expected a whole number from 1 to 200, got the text 'many'"),
@@ -90,7 +93,18 @@ def test_what_fits_passes_and_what_is_left_out_or_null_takes_its_default() -> No
         ({"loud": "yes"}, "loud: expected true or false, got the text 'yes'"),
         ({"kind": "c"}, "kind: expected one of a, b; got the text 'c'"),
         ({"kind": ["a"]}, "kind: expected one of a, b; got a list"),
-        ({"choices": "tea"}, "choices: expected a list of texts, got the text 'tea'"),
+        ({"limit": ""}, "limit: expected a whole number from 1 to 200, got the text ''"),
+        ({"limit": "5 or so"}, "limit: expected a whole number from 1 to 200, got the text '5 or so'"),
+        ({"limit": "0x10"}, "limit: expected a whole number from 1 to 200, got the text '0x10'"),
+        ({"limit": "1_0"}, "limit: expected a whole number from 1 to 200, got the text '1_0'"),
+        ({"limit": "\u0665"}, "limit: expected a whole number from 1 to 200, got the text"),
+        ({"limit": "2.5"}, "limit: expected a whole number from 1 to 200, got 2.5"),
+        ({"limit": "500"}, "limit: expected a whole number from 1 to 200, got 500"),
+        ({"wait_s": "NaN"}, "wait_s: expected a number from 0 to 50, got the text 'NaN'"),
+        ({"wait_s": "1e999"}, "wait_s: expected a number from 0 to 50, got the text '1e999'"),
+        ({"loud": 1}, "loud: expected true or false, got 1"),
+        ({"loud": ""}, "loud: expected true or false, got the text ''"),
+        ({"choices": "tea"}, 'choices: expected a list of texts, such as ["one", "two"]; got the text \'tea\''),
         ({"choices": ["tea", 1]}, "choices: expected a text, got 1"),
         ({"choices": ["x"] * 101}, "choices: has 101 items; at most 100 are taken"),
         ({"arguments": []}, "arguments: expected an object, got a list"),
@@ -111,6 +125,39 @@ def test_what_does_not_fit_is_named_with_what_is_expected(given: Mapping[str, ob
     assert message.isprintable() or "\n" in message
     message.encode()
     assert "Its arguments are: name, text, limit" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"limit": "50"}, {"limit": 50}),
+        ({"limit": " 50 "}, {"limit": 50}),
+        ({"limit": "50.0"}, {"limit": 50}),
+        ({"wait_s": "0.1"}, {"wait_s": 0.1}),
+        ({"after": "-3"}, {"after": -3}),
+        ({"loud": "true"}, {"loud": True}),
+        ({"loud": "False"}, {"loud": False}),
+        ({"text": 5}, {"text": "5"}),
+        ({"toolCallId": "call_1", "sessionId": "x", "action": "sendMessage", "chatInput": "hi"}, {}),
+        ({"random_string": "dummy"}, {}),
+        ({"something": None}, {}),
+    ],
+)
+def test_a_value_that_can_only_mean_one_thing_is_taken(
+    given: Mapping[str, object], taken: Mapping[str, object]
+) -> None:
+    assert check("example", PARAMS, {"name": "x", **given}) == check("example", PARAMS, {"name": "x", **taken})
+
+
+@pytest.mark.parametrize("given", [{"limit": "50"}, {"loud": "true"}, {"text": 5}, {"wait_s": "0"}, {"kind": False}])
+def test_a_strict_tool_takes_no_value_of_another_type(given: Mapping[str, object]) -> None:
+    with pytest.raises(BadInput):
+        check("example", PARAMS, {"name": "x", **given}, strict=True)
+
+
+def test_a_strict_tool_still_reads_lists_and_objects_given_as_json_text() -> None:
+    values = check("example", PARAMS, {"name": "x", "choices": '["a"]', "arguments": '{"a": 1}'}, strict=True)
+    assert (values["choices"], values["arguments"]) == (("a",), {"a": 1})
 
 
 def test_every_problem_has_its_line() -> None:
