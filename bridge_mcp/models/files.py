@@ -17,6 +17,7 @@ from typing import Literal
 from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.images import image_type
 from bridge_mcp.core.tokens import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.ports import Fetch, ModelRequest
@@ -38,13 +39,6 @@ MAX_TEXT_FILE = 1_000_000
 MAX_TEXTS = 4
 KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
-
-MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF8", "image/gif"),
-)
-"""How images begin; platforms often give no type, or a wrong one, and providers refuse what is not what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +108,7 @@ def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
 
 
 def image_of(data: bytes) -> Shown:
-    kind = next((kind for magic, kind in MAGIC if data.startswith(magic)), "")
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        kind = "image/webp"
+    kind = image_type(data)
     if not kind:
         return Shown(why_not="of a format that models do not see")
     return Shown(image=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")

@@ -7,7 +7,7 @@ transport; who acts is told by `principal_of`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -289,16 +289,21 @@ def shows_files(params: types.CallToolRequestParams) -> bool:
 
 def shown(answer: Answer | Illustrated) -> dict[str, Any]:
     """An answer as a tool's result."""
-    if isinstance(answer, Illustrated):
-        return result(compact(answer.answer), answer.answer, answer.blocks)
-    return result(compact(answer), answer)
+    if not isinstance(answer, Illustrated):
+        return result(compact(answer), answer)
+    if answer.blocks or answer.text_only:
+        return whole(content=[text_block(compact(answer.answer)), *answer.blocks], isError=False)
+    return result(compact(answer.answer), answer.answer)
 
 
-def result(
-    text: str, structured: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]] = (), *, is_error: bool = False
-) -> dict[str, Any]:
+def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:
     """A tool's result, whole in both of its halves: hosts drop one or the other."""
-    return whole(content=[{"type": "text", "text": text}, *blocks], structuredContent=structured, isError=is_error)
+    return whole(content=[text_block(text)], structuredContent=structured, isError=is_error)
+
+
+def text_block(text: str) -> dict[str, str]:
+    """A text as MCP content."""
+    return {"type": "text", "text": text}
 
 
 def whole(**fields: Any) -> dict[str, Any]:

@@ -8,27 +8,38 @@ from collections.abc import Mapping
 from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed
+from bridge_mcp.core.images import MAX_SIDE, image_size, image_type
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
+from bridge_mcp.server.pages import beginning
 from bridge_mcp.server.shapes import FileShape
 from bridge_mcp.server.tool import Answer, Illustrated, ToolCall
 from bridge_mcp.service import Fetched
 
 __all__ = ["fetched", "illustrated"]
 
-MOST_TEXT = 100_000
-"""Characters of a text that are shown; a model has to read them all."""
 MOST_SHOWN = 8
 """Files that one answer shows."""
-MOST_BYTES = 4_000_000
-"""Of all files that one answer shows together: hosts cut off answers that are much larger."""
+MOST_BYTES = 650_000
+"""Of all files that one answer shows together, unless the caller asks for more: base64 makes a third more of them, and
+Claude Desktop refuses a result above 1 MB."""
+PIECE = 24 * 1024
+"""Bytes of a file that one answer gives as base64, unless the caller asks for more: some 20,000 tokens."""
 
-SEEN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""What models that see take."""
 
+def fetched(
+    found: Fetched, message: str, index: int, *, form: str, max_bytes: int | None = None, offset: int = 0
+) -> Illustrated:
+    """The answer for one file.
 
-def fetched(found: Fetched, message: str, index: int, *, base64: bool, offset: int = 0) -> Illustrated:
-    """The answer for one file. With `base64` the bytes themselves, else of a text what is from `offset` on."""
+    Args:
+        found: the file, whole.
+        message: whose file it is.
+        index: which of its files.
+        form: auto (text as text, images as images), base64 (the bytes), text or json (what `message` itself says).
+        max_bytes: how much of it the caller takes at once; None for what hosts take.
+        offset: where to begin: a character of a text, a byte of what is given as base64.
+    """
     file, data = found.attachment, found.data
     shape: FileShape = {
         "message": message,
@@ -38,21 +49,52 @@ def fetched(found: Fetched, message: str, index: int, *, base64: bool, offset: i
         "mime": file.mime,
         "bytes": len(data),
     }
-    if base64:
-        shape["base64"] = b64encode(data).decode()
+    if form == "base64":
+        return in_base64(shape, data, max_bytes or PIECE, offset)
+    if form == "auto" and viewable(data):
+        if len(data) <= (max_bytes or MOST_BYTES):
+            shape["shown"] = "as an image beside this text"
+            return Illustrated(shape, (block_of(file, data, ""),))
+        shape["shown"] = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
         return Illustrated(shape)
-    if file.kind == "image" and file.mime in SEEN:
-        return Illustrated({**shape, "shown": "as an image beside this text"}, (block_of(file, data, ""),))
     text = readable(data)
     if text is None:
-        return Illustrated({**shape, "shown": "not: it is no text and no image; form=base64 gives its bytes"})
-    if offset and offset >= len(text):
-        raise BadInput(f"The file has {len(text):,} characters; {offset:,} is behind its end.", fix="Use less.")
-    end = min(len(text), offset + MOST_TEXT)
-    shape["text"] = text[offset:end]
+        shape["shown"] = f"not: it is {what_it_is(data)}; form=base64 gives its bytes"
+        return Illustrated(shape)
+    past_the_end(offset, len(text), "characters")
+    shape["text"] = beginning(text[offset:])
+    end = offset + len(shape["text"])
     if end < len(text):
         shape["truncated"] = f"characters {offset} to {end} of {len(text)}; go on with offset={end}"
     return Illustrated(shape)
+
+
+def in_base64(shape: FileShape, data: bytes, most: int, offset: int) -> Illustrated:
+    """The bytes themselves, once: an answer with structured content would hold them twice."""
+    past_the_end(offset, len(data), "bytes")
+    end = min(len(data), offset + most)
+    shape["base64"] = b64encode(data[offset:end]).decode()
+    if end < len(data):
+        shape["truncated"] = f"bytes {offset} to {end} of {len(data)}; go on with offset={end}"
+    return Illustrated(shape, text_only=True)
+
+
+def past_the_end(offset: int, size: int, units: str) -> None:
+    """Raise BadInput where an offset lies behind the end."""
+    if offset and offset >= size:
+        raise BadInput(f"The file has {size:,} {units}; {offset:,} is behind its end.", fix="Use less.")
+
+
+def viewable(data: bytes) -> bool:
+    """Whether hosts can show these bytes to a model as an image."""
+    return bool(image_type(data)) and max(image_size(data) or (0, 0)) <= MAX_SIDE
+
+
+def what_it_is(data: bytes) -> str:
+    """Why a file is not shown."""
+    if image_type(data):
+        return f"an image of more than {MAX_SIDE:,} pixels, which models refuse"
+    return "no text and no image"
 
 
 async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer | Illustrated:
@@ -79,10 +121,13 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer |
 
 
 def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:
-    """A file as MCP content: an image or a sound where clients know it as one, else a resource."""
+    """A file as MCP content: an image (of the type that its bytes are) or a sound where clients know it as one.
+
+    All else is a resource: hosts refuse an image whose bytes are not what its type says.
+    """
     encoded = b64encode(data).decode()
-    if file.kind == "image" and file.mime in SEEN:
-        return {"type": "image", "mimeType": file.mime, "data": encoded}
+    if viewable(data):
+        return {"type": "image", "mimeType": image_type(data), "data": encoded}
     if file.kind == "audio":
         return {"type": "audio", "mimeType": file.mime, "data": encoded}
     return {"type": "resource", "resource": {"uri": uri, "mimeType": file.mime, "blob": encoded}}

@@ -275,8 +275,9 @@ def lenient_boolean(value: object) -> object:
 
 def lenient_text(value: object) -> object:
     """A whole number where a text is wanted: its digits. Other numbers can be written in more than one way."""
-    whole_number = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if whole_number and within(value, None) else value
+    if isinstance(value, int) and not isinstance(value, bool) and within(value, None):
+        return str(value)
+    return value
 
 
 def lenient_json(value: object) -> object:

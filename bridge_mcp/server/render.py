@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import (
     Sender,
 )
 from bridge_mcp.core.spending import Spent
+from bridge_mcp.core.tokens import tokens_of
 from bridge_mcp.core.tools import (
     JSON,
     WHOLE_JSON,
@@ -37,6 +38,7 @@ from bridge_mcp.core.views import (
 from bridge_mcp.ports import (
     EventPage,
 )
+from bridge_mcp.server.pages import MAX_TOKENS, shortened
 from bridge_mcp.server.shapes import (
     ApprovalShape,
     ApprovalsShape,
@@ -65,12 +67,16 @@ __all__ = [
     "decision",
     "event_page",
     "instant",
+    "json_shown",
     "message_page",
     "messages",
     "parsed",
     "sent",
     "ticket",
 ]
+
+LEAST_TOKENS = 2_000
+"""Of a structured result that is shown, however long the text beside it is."""
 
 
 def instant(seconds: float | None) -> str | None:
@@ -129,6 +135,12 @@ def message(known: Message) -> MessageShape:
         shape["quote"] = known.quote
     if known.forwarded_from:
         shape["forwarded_from"] = known.forwarded_from
+    add_delivery(shape, known)
+    return shape
+
+
+def add_delivery(shape: MessageShape, known: Message) -> None:
+    """Tell how a message went out, as far as that is out of the ordinary, and what is left out of its text."""
     if known.edited:
         shape["edited"] = True
     if known.silent:
@@ -139,17 +151,20 @@ def message(known: Message) -> MessageShape:
         shape["platform_ids"] = list(known.platform_ids)
     if known.attempts > 1:
         shape["attempts"] = known.attempts
-    return shape
+    shape["text"], truncated = shortened(known.text, known.id, "text")
+    if truncated:
+        shape["truncated"] = truncated
 
 
 def approval(known: Approval) -> ApprovalShape:
-    return {
+    arguments, truncated = json_shown(known.arguments, known.id)
+    shape: ApprovalShape = {
         "id": known.id,
         "conversation": known.conversation,
         "call": known.call,
         "server": known.server,
         "tool": known.tool,
-        "arguments": parsed(known.arguments),
+        "arguments": arguments,
         "digest": known.digest,
         "batch": known.batch,
         "reason": known.reason,
@@ -160,21 +175,25 @@ def approval(known: Approval) -> ApprovalShape:
         "decided_by": known.decided_by,
         "decided_at": instant(known.decided_at),
         "decided_via": known.decided_via,
-        "edited": parsed(known.edited),
+        "edited": json_shown(known.edited, known.id)[0],
         "note": known.note,
         "quorum": known.quorum,
         "votes": list(known.votes),
         "places": list(known.places),
     }
+    if truncated:
+        shape["truncated"] = truncated
+    return shape
 
 
 def event(known: Event) -> EventShape:
-    shape: EventShape = {
-        "cursor": known.cursor,
-        "type": known.type,
-        "at": instant(known.at),
-        "body": {name: told(name, value) for name, value in known.body.items()},
-    }
+    body = {name: told(name, value) for name, value in known.body.items()}
+    text, of = body.get("text"), body.get("message")
+    if isinstance(text, str) and isinstance(of, str):
+        body["text"], truncated = shortened(text, of, "text")
+        if truncated:
+            body["truncated"] = truncated
+    shape: EventShape = {"cursor": known.cursor, "type": known.type, "at": instant(known.at), "body": body}
     if known.conversation:
         shape["conversation"] = known.conversation
     return shape
@@ -184,7 +203,16 @@ def told(name: str, value: JSON) -> JSON:
     """One field of an event's body, by the rules of this module."""
     if name.endswith("_at") and isinstance(value, int | float):
         return instant(value)
-    return parsed(value) if name in ("arguments", "edited") and isinstance(value, str) else value
+    return json_shown(value, "")[0] if name in ("arguments", "edited") and isinstance(value, str) else value
+
+
+def json_shown(text: str, of: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]:
+    """JSON that others wrote, as what it says or, where it is too long for an answer, as the beginning of its text.
+
+    The second value says how to get at the rest; "" where this is all of it.
+    """
+    shown, truncated = shortened(text, of, "json", tokens)
+    return (f"{shown}…" if truncated else parsed(text)), truncated
 
 
 def conversations(page: ConversationPage) -> ConversationsShape:
@@ -243,18 +271,22 @@ def sent(answer: Sent) -> SentShape:
 
 
 def ticket(known: Ticket) -> TicketShape:
+    of = known.message or known.id
+    text, text_truncated = shortened(known.text, of, "text")
+    left = max(LEAST_TOKENS, MAX_TOKENS - tokens_of(text))
+    structured, json_truncated = json_shown(known.structured, known.id, left)
     return {
         "id": known.id,
         "kind": known.kind,
         "conversation": known.conversation,
         "state": known.state,
         "outcome": known.outcome,
-        "text": known.text,
-        "structured": parsed(known.structured),
+        "text": text,
+        "structured": structured,
         "message": known.message,
         "approvals": list(known.approvals),
         "attachments": attachments(known.attachments),
-        "truncated": reading_on(known) if known.truncated else "",
+        "truncated": reading_on(known) if known.truncated else text_truncated or json_truncated,
     }
 
 

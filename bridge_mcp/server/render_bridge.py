@@ -5,7 +5,7 @@ Knows the answers and the shapes; neither who asked nor how an answer travels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bridge_mcp.core.answers import (
     ChannelInfo,
@@ -13,7 +13,9 @@ from bridge_mcp.core.answers import (
     Status,
     ToolList,
 )
+from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.tool_search import first_line
 from bridge_mcp.core.tools import (
     ToolSpec,
 )
@@ -21,6 +23,7 @@ from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
 )
+from bridge_mcp.server.pages import fitting
 from bridge_mcp.server.render import instant, parsed, usage
 from bridge_mcp.server.shapes import (
     ChannelShape,
@@ -41,7 +44,13 @@ __all__ = [
     "pairings",
     "status",
     "tool_list",
+    "whole_tools",
 ]
+
+LIST_TOKENS = 3_000
+"""Estimated tokens of a page of tools: hosts show their model no more than 2 to 12 kB of a long list."""
+MAX_WHOLE = 50
+"""Tools that may fit into a page whole; more never do."""
 
 
 def channel(info: ChannelInfo) -> ChannelShape:
@@ -90,11 +99,48 @@ def channels(found: Iterable[ChannelInfo]) -> ChannelsShape:
     return {"channels": [channel(each) for each in found]}
 
 
-def tool_list(listed: ToolList, query: str) -> ToolListShape:
-    """The tools whose name or description holds `query`, whatever its case, and all servers."""
-    wanted = query.casefold()
-    found = [each for each in listed.tools if wanted in f"{each.name} {each.description}".casefold()]
-    return {"tools": [nested_tool(each) for each in found], "servers": [server(each) for each in listed.servers]}
+def tool_line(spec: ToolSpec) -> ToolShape:
+    """A tool as one line of a long list."""
+    shape: ToolShape = {"name": spec.name, "server": spec.server, "description": first_line(spec.description)}
+    if spec.changed:
+        shape["changed"] = spec.changed
+    return shape
+
+
+def tool_list(listed: ToolList, found: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolListShape:
+    """A page of the tools that were found, from `offset` on, and on the first page how all servers are.
+
+    Tools that fit into a page whole come whole, with their schemas; else each is a line.
+    """
+    servers = [] if offset else [server(each) for each in listed.servers]
+    rest = found[offset : offset + limit]
+    shapes = [nested_tool(each) for each in rest] if len(rest) <= MAX_WHOLE else []
+    if not shapes or fitting(shapes, LIST_TOKENS) < len(found) - offset:
+        shapes = [tool_line(each) for each in rest]
+    shapes = shapes[: fitting(shapes, LIST_TOKENS)]
+    end = offset + len(shapes)
+    return {
+        "tools": shapes,
+        "found": len(found),
+        "cursor": str(end) if end < len(found) else "",
+        "servers": servers,
+    }
+
+
+def whole_tools(listed: ToolList, names: Iterable[str]) -> ToolListShape:
+    """These tools with their schemas, as many as an answer holds.
+
+    Raises:
+        NotFound: one of them is not there.
+    """
+    known = {each.name: each for each in listed.tools}
+    wanted = list(dict.fromkeys(names))
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise NotFound(f"There is no tool '{missing[0][:80]}'.", fix="Use names from list_tools without `names`.")
+    shapes = [nested_tool(known[name]) for name in wanted]
+    shapes = shapes[: fitting(shapes)]
+    return {"tools": shapes, "found": len(wanted), "cursor": "", "servers": []}
 
 
 def status(known: Status) -> StatusShape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bridge_mcp.core.records import CallRecord
-from bridge_mcp.server.render import instant, parsed
+from bridge_mcp.server.render import instant, json_shown
 from bridge_mcp.server.shapes import CallShape
 
 __all__ = ["calls"]
@@ -22,7 +22,7 @@ def call(known: CallRecord) -> CallShape:
     shape: CallShape = {
         "id": known.id,
         "tool": known.tool,
-        "arguments": parsed(known.arguments),
+        "arguments": json_shown(known.arguments, known.approval)[0],
         "at": instant(known.at),
         "requested_by": known.requested_by,
     }
@@ -38,7 +38,7 @@ def call(known: CallRecord) -> CallShape:
         shape["cleared_by"] = known.cleared_by
         shape["started_at"] = instant(known.started_at)
         if known.ran_with != known.arguments:
-            shape["ran_with"] = parsed(known.ran_with)
+            shape["ran_with"] = json_shown(known.ran_with, known.approval)[0]
     if known.outcome:
         shape["outcome"], shape["result"] = known.outcome, known.result[:RESULT_CHARS]
         shape["finished_at"] = instant(known.finished_at)

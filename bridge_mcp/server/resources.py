@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server import render, render_bridge
+from bridge_mcp.server.message_pages import message_page
 from bridge_mcp.service import Bridge
 
 __all__ = [
@@ -79,8 +80,8 @@ async def read_resource(bridge: Bridge, who: Principal, uri: str) -> Mapping[str
         return render_bridge.status(await bridge.get_status(who))
     conversation = conversation_of(uri)
     known = await bridge.get_conversation(who, conversation)
-    page = await bridge.read_messages(who, conversation)
-    return {**render.conversation_status(known), "messages": render.message_page(page)["messages"]}
+    page = await message_page(bridge, who, conversation)
+    return {**render.conversation_status(known), "messages": page["messages"]}
 
 
 def conversation_of(uri: str) -> str:

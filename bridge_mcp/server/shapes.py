@@ -129,6 +129,8 @@ class MessageShape(TypedDict):
     reason: NotRequired[str]
     platform_ids: NotRequired[list[str]]
     attempts: NotRequired[int]
+    truncated: NotRequired[str]
+    """How to get at all of a text that is too long for an answer."""
 
 
 class ApprovalShape(TypedDict):
@@ -153,6 +155,8 @@ class ApprovalShape(TypedDict):
     quorum: int
     votes: list[str]
     places: list[str]
+    truncated: NotRequired[str]
+    """How to get at the whole arguments, where they are too long for an answer."""
 
 
 class TicketShape(TypedDict):
@@ -170,7 +174,7 @@ class TicketShape(TypedDict):
     shown: NotRequired[list[int]]
     """Which of them stand beside this answer as content."""
     truncated: str
-    """How to get at all of a result that was too long; empty where it is whole."""
+    """How to get at all of a result that is too long for an answer; empty where it is whole."""
 
 
 class EventShape(TypedDict):
@@ -182,16 +186,18 @@ class EventShape(TypedDict):
 
 
 class ToolShape(TypedDict):
+    """A nested tool; as a line of a long list only its name, its server and the first line of its description."""
+
     name: str
     server: str
-    tool: str
     description: str
-    schema: JSON
-    read_only: bool
-    destructive: bool
-    idempotent: bool
-    open_world: bool
-    confirmation: str
+    tool: NotRequired[str]
+    schema: NotRequired[JSON]
+    read_only: NotRequired[bool]
+    destructive: NotRequired[bool]
+    idempotent: NotRequired[bool]
+    open_world: NotRequired[bool]
+    confirmation: NotRequired[str]
     changed: NotRequired[str]
     """How it differs from what it was when it was trusted."""
 
@@ -235,6 +241,8 @@ class ConversationsShape(TypedDict):
 
 class MessagesShape(TypedDict):
     messages: list[MessageShape]
+    truncated: NotRequired[str]
+    """How many more there are, where they are too long for an answer."""
 
 
 class CallShape(TypedDict):
@@ -267,6 +275,8 @@ class MessagePageShape(TypedDict):
     messages: list[MessageShape]
     before: str
     calls: NotRequired[list[CallShape]]
+    calls_left_out: NotRequired[int]
+    """Older calls of this stretch that the answer has no room for."""
 
 
 class EventPageShape(TypedDict):
@@ -292,6 +302,9 @@ class DecisionShape(DecidedShape):
 
 class ToolListShape(TypedDict):
     tools: list[ToolShape]
+    found: int
+    """How many there are on all pages."""
+    cursor: str
     servers: list[ServerShape]
 
 

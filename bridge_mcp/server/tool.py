@@ -32,10 +32,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Illustrated:
-    """An answer with content blocks beside it: images, which no JSON can show."""
+    """An answer with content blocks beside it: images, which no JSON can show.
+
+    Such an answer has no structured content, because hosts (Codex is one) show their model that in the place of all
+    content, so that no image would be seen. `text_only` says the same of one that is too large to be given twice.
+    """
 
     answer: Answer
     blocks: tuple[Mapping[str, JSON], ...] = ()
+    text_only: bool = False
 
 
 PROGRESS_S = 5.0

@@ -5,11 +5,18 @@ The annotations of this module's functions are read at run time, as each tool's 
 
 from typing import Annotated, Literal
 
-from bridge_mcp.server import files, render, render_bridge, render_calls, shapes
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.tool_search import search_tools
+from bridge_mcp.server import files, render, render_bridge, shapes
+from bridge_mcp.server.message_pages import message_page
+from bridge_mcp.server.pages import fitting, page
 from bridge_mcp.server.params import AtMost, Between
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall, tool
 
 __all__ = ["READ_TOOLS"]
+
+MAX_FETCHED = 5_000_000
+"""Bytes of a file that is fetched to be shown in pieces, unless the caller takes more at once."""
 
 Seconds = Annotated[float, Between(0, 50)]
 ShowFiles = Annotated[bool, "Give a result's files as content too"]
@@ -30,8 +37,13 @@ async def list_conversations(
     cursor: str = "",
 ) -> shapes.ConversationsShape:
     """Chats, the most recent first. Pass the answer's cursor for the next page; it is empty at the end."""
-    page = await call.bridge.list_conversations(call.who, channel=channel, query=query, limit=limit, cursor=cursor)
-    return render.conversations(page)
+
+    async def ask(most: int) -> shapes.ConversationsShape:
+        return render.conversations(
+            await call.bridge.list_conversations(call.who, channel=channel, query=query, limit=most, cursor=cursor)
+        )
+
+    return await page(ask, "conversations", limit)
 
 
 @tool("read", read_only=True)
@@ -43,11 +55,7 @@ async def read_messages(
     calls: Annotated[bool, "Also the tool calls: who asked and decided, what ran, what came back"] = False,
 ) -> shapes.MessagePageShape:
     """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
-    found = await call.bridge.read_messages(call.who, conversation, before=before, limit=limit, calls=calls)
-    page = render.message_page(found)
-    if found.calls is not None:
-        page["calls"] = render_calls.calls(found.calls)
-    return page
+    return await message_page(call.bridge, call.who, conversation, before=before, limit=limit, calls=calls)
 
 
 @tool("read", read_only=True)
@@ -59,7 +67,12 @@ async def search_messages(
 ) -> shapes.MessagesShape:
     """Messages that hold every word of the query, the newest first."""
     found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
-    return render.messages(found)
+    shape = render.messages(found)
+    fits = fitting(shape["messages"])
+    if fits < len(shape["messages"]):
+        shape["truncated"] = f"{len(shape['messages']) - fits} older ones are left out: use a narrower query."
+        shape["messages"] = shape["messages"][:fits]
+    return shape
 
 
 @tool("read", read_only=True, open_world=True)
@@ -67,13 +80,21 @@ async def fetch_attachment(
     call: ToolCall,
     message: Annotated[str, "A message id, or the ticket of a call"],
     index: Annotated[int, Between(0, 100), "Which of its files"] = 0,
-    form: Annotated[Literal["auto", "base64"], "auto: text as text, images as images"] = "auto",
-    max_bytes: Annotated[int, Between(1, 50 * 1024 * 1024)] = 5_000_000,
-    offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a long text"] = 0,
+    form: Annotated[
+        Literal["auto", "base64", "text", "json"],
+        "auto: text as text, images as images; text, json: what the message, ticket or approval itself says, whole",
+    ] = "auto",
+    max_bytes: Annotated[int | None, Between(1, 50 * 1024 * 1024), "To take at once; else what hosts take"] = None,
+    offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a text, or byte of base64"] = 0,
 ) -> Illustrated:
-    """A file that came with a message or a tool's result."""
-    found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes)
-    return files.fetched(found, message, index, base64=form == "base64", offset=offset)
+    """A file that came with a message or a tool's result, or a text that was too long for another answer."""
+    if form in ("text", "json"):
+        found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
+    else:
+        found = await call.bridge.fetch_attachment(
+            call.who, message, index=index, max_bytes=max(max_bytes or 0, MAX_FETCHED)
+        )
+    return files.fetched(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
 
 
 @tool("read", read_only=True)
@@ -97,7 +118,12 @@ async def wait_for_events(
         limit=limit,
         timeout_s=timeout_s,
     )
-    return render.event_page(await call.wait(answer, timeout_s))
+    shape = render.event_page(await call.wait(answer, timeout_s))
+    fits = fitting(shape["events"])
+    if fits < len(shape["events"]):
+        shape["events"] = shape["events"][:fits]
+        shape["cursor"] = shape["events"][-1]["cursor"]
+    return shape
 
 
 @tool("read", read_only=True)
@@ -126,10 +152,32 @@ async def list_approvals(
 
 @tool("read", read_only=True)
 async def list_tools(
-    call: ToolCall, query: Annotated[str, "Part of a name or a description"] = ""
+    call: ToolCall,
+    query: Annotated[str, "Words of a name or a description; the best match comes first"] = "",
+    names: Annotated[tuple[str, ...], "Only these tools, each with its schema"] = (),
+    limit: Annotated[int, Between(1, 200)] = 100,
+    cursor: str = "",
 ) -> shapes.ToolListShape:
-    """The nested tools that the assistant and call_tool can use, with their schemas, and how their servers are."""
-    return render_bridge.tool_list(await call.bridge.list_tools(call.who), query)
+    """The nested tools that the assistant and call_tool can use, and how their servers are. A few come with their
+    schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page."""
+    listed = await call.bridge.list_tools(call.who)
+    if names:
+        return render_bridge.whole_tools(listed, names)
+    found = search_tools(listed.tools, query)
+    return render_bridge.tool_list(listed, found, limit=limit, offset=offset_of(cursor))
+
+
+def offset_of(cursor: str) -> int:
+    """The place in a list that a cursor names.
+
+    Raises:
+        BadInput: it is no cursor of `list_tools`.
+    """
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
+        raise BadInput(f"'{cursor[:40]}' is no cursor.", fix="Use one as a page of list_tools gave it.")
+    return int(cursor)
 
 
 @tool("read", read_only=True)

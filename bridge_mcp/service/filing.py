@@ -10,6 +10,8 @@ import anyio.to_thread
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT
+from bridge_mcp.core.views import Message
 from bridge_mcp.engine import tickets
 from bridge_mcp.engine.addresses import check_text, parse_message
 from bridge_mcp.engine.parcels import MAX_FILE, attached
@@ -47,18 +49,53 @@ class Filing(Desk):
         most = bounded("max_bytes", max_bytes, MAX_FILE)
         return Fetched(attachment, await self._fetch(channel, attachment, most))
 
+    async def whole_text(self, who: Principal, of: str, *, structured: bool = False) -> Fetched:
+        """What a message, a ticket or an approval says, as a file of its own; with `structured`, its JSON.
+
+        Of an approval both are the arguments. What is known of a long result beyond its ticket is among its files.
+
+        Raises:
+            NotFound: there is no such message, ticket or approval, or it has no JSON.
+        """
+        text, as_json = await self._says(who, of, structured=structured)
+        if structured and not text:
+            raise NotFound(f"{of} has no structured part.", fix="Use form=text.")
+        name, mime = (WHOLE_JSON, "application/json") if as_json else (WHOLE_TEXT, "text/plain")
+        data = text.encode("utf-8", "replace")
+        return Fetched(Attachment("", "file", mime, name, len(data)), data)
+
+    async def _says(self, who: Principal, of: str, *, structured: bool) -> tuple[str, bool]:
+        """A text that `who` may read, and whether it is JSON."""
+        if of.startswith("ap_"):
+            who.require("read")
+            approval = await self._approval(who, of)
+            return approval.edited or approval.arguments, True
+        if ":" in of:
+            conversation = tickets.parse(of).conversation
+            if not tickets.is_call_of(conversation, who.name):
+                who.require("read")
+            self._address(who, conversation, calls=True)
+            ticket = await tickets.look(self.store, of, self._clock.now())
+            return (ticket.structured, True) if structured else (ticket.text, False)
+        return ("" if structured else (await self._readable(who, of)).text), False
+
+    async def _readable(self, who: Principal, message: str) -> Message:
+        """A message that `who` may read."""
+        who.require("read")
+        conversation, seq = parse_message(message)
+        self._address(who, conversation)
+        found = await self.store.history.message(conversation, seq)
+        if found is None:
+            raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
+        return found
+
     async def _attachment(self, who: Principal, message: str, index: int) -> tuple[Attachment, str]:
         """A file of a message or a result that `who` may read, and the channel it is on."""
         if message.startswith("call:"):
             conversation, files = tickets.parse(message).conversation, await self._brought(who, message)
         else:
-            who.require("read")
-            conversation, seq = parse_message(message)
-            self._address(who, conversation)
-            found = await self.store.history.message(conversation, seq)
-            if found is None:
-                raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
-            files = found.attachments
+            found = await self._readable(who, message)
+            conversation, files = found.conversation, found.attachments
         if not 0 <= index < len(files):
             has = f"has {len(files)} files" if files else "has no file"
             raise NotFound(f"{message} {has}; there is none with index {index}.", fix="The first one is 0.")

@@ -30,6 +30,7 @@ from mcp_types import (
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.images import image_type, media_type
 from bridge_mcp.core.tools import JSON, WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
 from bridge_mcp.ports import Files
 
@@ -41,6 +42,9 @@ MAX_FILES = 16
 """Files that one result may bring."""
 MAX_BLOCKS = 10_000
 """Parts of a result that are looked at."""
+UNKNOWN = "application/octet-stream"
+IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Types whose bytes can be told: what is declared as one and is not is of an unknown type."""
 LONG = 256 * 1024
 """Characters of base64 that are decoded on a thread."""
 
@@ -115,7 +119,7 @@ class Keeping:
             decoded = await anyio.to_thread.run_sync(decode, data) if len(data) > LONG else decode(data)
         except (binascii.Error, ValueError):
             return f"{said}: not valid base64, left out]"
-        return f"{said}{await self.keep(decoded, mime(given), name)}]"
+        return f"{said}{await self.keep(decoded, true_type(decoded, given), name)}]"
 
     async def whole(self, text: str, given: str, name: str) -> str:
         """Keep a text that is too long for the log; how that went, in words."""
@@ -145,8 +149,15 @@ def decode(data: str) -> bytes:
 
 
 def mime(given: str) -> str:
-    """A MIME type that is safe in a data URL and in a sentence."""
-    return given if re.fullmatch(r"[\w.+-]+/[\w.+-]+", given) else "application/octet-stream"
+    """A media type that is safe in a data URL and in a sentence."""
+    plain = media_type(given)
+    return plain if re.fullmatch(r"[\w.+-]+/[\w.+-]+", plain) else UNKNOWN
+
+
+def true_type(data: bytes, given: str) -> str:
+    """The media type of these bytes: as an image's own bytes tell it, else as given, unless that is an image's."""
+    declared = mime(given)
+    return image_type(data) or (UNKNOWN if declared in IMAGES else declared)
 
 
 def kind(given: str | None) -> str:

@@ -211,8 +211,9 @@ async def test_what_results_bring_comes_as_content_where_it_is_asked_for(home: H
         asked = await body(client, "call_tool", tool="everything__gzip-file-as-resource", arguments=packing, wait_s=1)
         home.run("approvals", "approve", asked["approvals"][0], SUPERVISOR_TOKEN=TOKEN)
         packed = await called(client, "wait_for", ticket=asked["id"], show_files=True)
-        assert packed.structured_content is not None
-        assert packed.structured_content["shown"] == [0]
+        assert packed.structured_content is None
+        assert isinstance(packed.content[0], TextContent)
+        assert json.loads(packed.content[0].text)["shown"] == [0]
         block = packed.content[1]
         assert isinstance(block, EmbeddedResource)
         assert isinstance(block.resource, BlobResourceContents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 from mcp.client.client import Client
+from mcp_types import TextContent
 
-from tests.integration.face_clients import ERAS, answer, deletion, over_stdio, refusal
+from tests.integration.face_clients import ERAS, answer, deletion, over_stdio, refusal, text_of
 
 CHAT = "local/main"
 MEGABYTE = "x" * 1_000_000
@@ -72,12 +74,16 @@ async def test_files_that_came_in(client: Client) -> None:
     assert (text["text"], text["bytes"], text["name"]) == ("Grüße", 7, "a.txt")
     image = await client.call_tool("fetch_attachment", {"message": message})
     assert [block.type for block in image.content] == ["text", "image"]
-    assert image.structured_content is not None
-    assert (image.structured_content["mime"], image.structured_content["bytes"]) == ("image/png", 8)
+    assert image.structured_content is None  # hosts would show it in the place of the image
+    (told_as_text, _) = image.content
+    assert isinstance(told_as_text, TextContent)
+    told = json.loads(told_as_text.text)
+    assert (told["mime"], told["bytes"]) == ("image/png", 8)
     other = await answer(client, "fetch_attachment", message=message, index=2)
     assert "base64" in other["shown"]
-    whole = await answer(client, "fetch_attachment", message=message, index=2, form="base64")
-    assert b64decode(whole["base64"]) == b"PK\0"
+    whole = await client.call_tool("fetch_attachment", {"message": message, "index": 2, "form": "base64"})
+    assert whole.structured_content is None  # the bytes stand in the answer once
+    assert b64decode(json.loads(text_of(whole))["base64"]) == b"PK\0"
 
 
 async def test_asking_and_answering(client: Client) -> None:
