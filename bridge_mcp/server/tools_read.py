@@ -84,16 +84,16 @@ async def fetch_attachment(
         Literal["auto", "base64", "text", "json"],
         "auto: text as text, images as images; text, json: what the message, ticket or approval itself says, whole",
     ] = "auto",
-    max_bytes: Annotated[int | None, Between(1, 50 * 1024 * 1024), "To take at once; else what hosts take"] = None,
+    max_bytes: Annotated[
+        int | None, Between(1, 50 * 1024 * 1024), "Take up to so much whole; else in pieces that hosts take"
+    ] = None,
     offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a text, or byte of base64"] = 0,
 ) -> Illustrated:
     """A file that came with a message or a tool's result, or a text that was too long for another answer."""
     if form in ("text", "json"):
         found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
     else:
-        found = await call.bridge.fetch_attachment(
-            call.who, message, index=index, max_bytes=max(max_bytes or 0, MAX_FETCHED)
-        )
+        found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes or MAX_FETCHED)
     return files.fetched(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
 
 
