@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Group
-from rich.padding import Padding
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, engine_runs, with_bridge
-from bridge_mcp.cli.output import ago, console, grid, print_json
+from bridge_mcp.cli.output import ago, console, grid, indented, print_json
 from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import parse_arguments
@@ -46,7 +46,7 @@ def list_(
             return
         out = console()
         for approval in found:
-            out.print(approval_view(approval))
+            out.print(approval_view(approval), soft_wrap=True)
         if not found:
             out.print("No approval waits." if status == "waiting" else "There are none.")
 
@@ -185,10 +185,10 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
 
 
 def approval_view(approval: Approval) -> Group:
-    """One approval, whole: the arguments are shown to the last character."""
+    """One approval, whole: the arguments are shown to the last character, in lines that only a terminal may break."""
     head = Text(approval.id, "bold yellow")
     if approval.status == "waiting":
-        head.append(f"  expires {ago(approval.expires_at)}" if approval.expires_at else "  does not expire", "default")
+        head.append(f"  {ending(approval)}", "default")
     else:
         how = f" ({approval.decided_via})" if approval.decided_via else ""
         head.append(f"  {approval.status} by {visible(approval.decided_by)}{how} {ago(approval.decided_at)}", "default")
@@ -197,7 +197,19 @@ def approval_view(approval: Approval) -> Group:
     what.append(f"  in {approval.conversation}, asked by {visible(approval.requested_by)}", "default")
     what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
     shown = visible(pretty(approval.arguments), lines=True)
-    return Group(head, *(Padding(each, (0, 0, 0, 2)) for each in (what, Text(shown), Text(approval.digest, "dim"))))
+    return Group(head, *(indented(each) for each in (what, Text(shown), Text(approval.digest, "dim"))))
+
+
+def ending(approval: Approval) -> str:
+    """When a call that waits gives up waiting."""
+    if not approval.expires_at:
+        return "does not expire"
+    over = approval.expires_at <= time.time()
+    return (
+        f"expired {ago(approval.expires_at)}: no verdict counts any more"
+        if over
+        else f"expires {ago(approval.expires_at)}"
+    )
 
 
 def votes(approval: Approval) -> str:

@@ -12,15 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import anyio
-from rich.console import Console
-from rich.padding import Padding
+from rich.console import Console, Group
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.approvals import approval_view
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
-from bridge_mcp.cli.output import clock, console
+from bridge_mcp.cli.output import clock, console, indented
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.views import Event
 from bridge_mcp.core.visible import visible
@@ -164,19 +163,20 @@ class Chat:
         where = "" if self.routed else self.conversation
         for approval in await self.bridge.list_approvals(OWNER, conversation=where):
             if only in ("", approval.id) and (not self.routed or self.conversation in approval.places):
-                self.show(Padding(approval_view(approval), (0, 0, 0, 2)))
+                self.show(approval_view(approval), whole=True)
                 self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
 
     def message(self, name: str, text: str, at: float) -> None:
         head = Text(f"{clock(at)}  ", "dim")
         head.append(visible(name), "bold green" if name == OWNER.name else "bold cyan")
         self.show(head)
-        self.show(Padding(Text(visible(text, lines=True)), (0, 0, 0, 2)))
+        self.show(indented(Text(visible(text, lines=True))))
 
-    def show(self, what: Text | Padding) -> None:
+    def show(self, what: Text | Group, *, whole: bool = False) -> None:
+        """Print over the prompt; `whole` leaves the breaking of lines to the terminal."""
         if self.typed:
             self.out.file.write("\r\x1b[K")  # over the prompt
-        self.out.print(what)
+        self.out.print(what, soft_wrap=whole or None)
 
     def prompt(self) -> None:
         if self.typed:

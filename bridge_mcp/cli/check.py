@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import anyio.to_thread
-from rich.padding import Padding
 from rich.text import Text
 
 from bridge_mcp.assembly import WallClock, make_channels
 from bridge_mcp.cli.common import USUAL, Common, Json
-from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.cli.output import Hanging, console, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
@@ -61,15 +60,13 @@ def shown(findings: list[Finding], json: bool) -> int:
     if json:
         print_json(findings)
     out = console()
+    good, bad = (drawn("✓", "+") + " ", "green"), (drawn("✗", "x") + " ", "bold red")
     for finding in [] if json else findings:
-        mark = ("! ", "yellow") if finding.warning else ("✓ ", "green") if finding.fine else ("✗ ", "bold red")
-        line = Text(*mark)
-        line.append(f"{finding.what:<12} ", "bold")
+        mark = ("! ", "yellow") if finding.warning else good if finding.fine else bad
         first, *rest = visible(finding.told, lines=True).split("\n")
-        line.append(first, "default")
-        out.print(line)
+        out.print(Hanging(Text.assemble(mark, (f"{finding.what:<12} ", "bold")), Text(first)))
         for more in rest:
-            out.print(Padding(Text(more.strip()), (0, 0, 0, 4)))
+            out.print(indented(Text(more.strip()), 4))
     return 0 if all(finding.fine for finding in findings) else 1
 
 

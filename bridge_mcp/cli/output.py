@@ -1,4 +1,7 @@
-"""How commands print: for an 80-column terminal, without anything that could disguise itself, or as JSON."""
+"""How commands print: wrapped on a terminal, in whole lines elsewhere, and without anything that could disguise itself.
+
+Nothing is ever cut off, and no line ends in blanks: what is printed is read by programs and pasted into commands.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,41 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from bridge_mcp.core.visible import escaped
 
-__all__ = ["ago", "clock", "console", "dumped", "grid", "heading", "print_json", "state"]
+__all__ = [
+    "Grid",
+    "Hanging",
+    "ago",
+    "clock",
+    "console",
+    "counted",
+    "drawn",
+    "dumped",
+    "grid",
+    "heading",
+    "indented",
+    "print_json",
+    "state",
+]
+
+GAP = 2
+"""Blanks between columns."""
+
+WRAPPED = 4
+"""By how much further lines are indented where there is no room below the first."""
 
 STATES = {"ready": "green", "starting": "yellow", "connecting": "yellow", "degraded": "red", "stopped": "red"}
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where to print. Pipes get plain text and whole lines."""
+    """Where to print. A terminal gets wrapped text; pipes get plain text in whole lines, however long."""
     file = sys.stderr if stderr else sys.stdout
     return Console(file=file, highlight=False, soft_wrap=not file.isatty(), emoji=False, markup=False)
 
@@ -44,24 +66,83 @@ def ago(at: float) -> str:
     return f"{text} ago" if seconds >= 0 else f"in {text}"
 
 
-def state(word: str) -> Text:
-    """A state with its colour."""
-    return Text(f"● {word}", STATES.get(word, "dim"))
+def state(word: str, *, now: bool = True) -> Text:
+    """A state with its colour; grey if it is only how things were, because no engine runs `now`."""
+    dot = drawn("●", "*")
+    return Text(f"{dot} {word}", STATES.get(word, "dim")) if now else Text(f"{dot} {word} when last seen", "dim")
+
+
+def drawn(sign: str, plain: str) -> str:
+    """A sign, or a plain one where the encoding of standard output does not have it."""
+    try:
+        sign.encode(sys.stdout.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return sign
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 approval`, `2 approvals`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def heading(text: str) -> Text:
     return Text(text, "bold")
 
 
-def grid(rows: Iterable[Iterable[str | Text]]) -> Table:
-    """Columns without lines, indented; long cells fold instead of being cut."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    body = [list(row) for row in rows]
-    for _ in range(max(map(len, body), default=0)):
-        table.add_column(overflow="fold")
-    for row in body:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    return table
+@dataclass(frozen=True)
+class Hanging:
+    """A text behind a head; where it wraps, its further lines stand below its first, or indented by a little."""
+
+    head: Text
+    body: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = Text.assemble(self.head, self.body)
+        indent, width = self.head.cell_len, options.max_width
+        if options.no_wrap or whole.cell_len <= width:
+            yield trimmed(whole)
+        elif indent <= width // 2:
+            first, *rest = self.body.wrap(console, width - indent) or [Text()]
+            yield trimmed(Text.assemble(self.head, first))
+            yield from (trimmed(Text.assemble(" " * indent, line)) for line in rest)
+        else:
+            first, *rest = whole.wrap(console, max(width - WRAPPED, 1))
+            yield trimmed(first)
+            yield from (trimmed(Text.assemble(" " * WRAPPED, line)) for line in rest)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows in columns, without lines between; the last cell of a row wraps, and nothing is cut."""
+
+    rows: tuple[tuple[Text, ...], ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = max(map(len, self.rows), default=0)
+        widths = [max((row[n].cell_len for row in self.rows if n + 1 < len(row)), default=0) for n in range(columns)]
+        for row in self.rows:
+            head = Text()
+            for cell, width in zip(row[:-1], widths, strict=False):
+                head.append_text(cell).append(" " * (width - cell.cell_len + GAP))
+            yield Hanging(head, row[-1] if row else Text())
+
+
+def grid(rows: Iterable[Iterable[str | Text]]) -> Grid:
+    """Columns without lines; empty cells at the end of a row are left out."""
+    made = [tuple(Text(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+    return Grid(tuple(row[: max((n + 1 for n, cell in enumerate(row) if cell.plain), default=0)] for row in made))
+
+
+def indented(text: Text, by: int = 2) -> Group:
+    """A text of several lines, each indented; on a terminal they wrap below themselves."""
+    return Group(*(Hanging(Text(" " * by), line) for line in text.split("\n", allow_blank=True)))
+
+
+def trimmed(line: Text) -> Text:
+    """A line without blanks at its end."""
+    line.rstrip()
+    return line
 
 
 def dumped(value: Any) -> Any:
@@ -77,6 +158,7 @@ def dumped(value: Any) -> Any:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print as JSON; characters that hide or turn others are escaped, which changes no value."""
-    text = json.dumps(dumped(value), indent=indent, ensure_ascii=False)
+    unicode = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(dumped(value), indent=indent, ensure_ascii=not unicode)
     sys.stdout.write(escaped(text) + "\n")
     sys.stdout.flush()

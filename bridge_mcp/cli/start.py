@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ class StdioOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code: 0 fine, 1 an error that was told, 2 wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    take_any_text()
     if arguments == ["--version"]:
         from bridge_mcp import __version__
 
@@ -45,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has seen enough (`… | head`); flushing it again at exit would only complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def take_any_text() -> None:
+    """Have the standard streams replace what their encoding does not know: a pipe of another encoding is no error."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
-from bridge_mcp.cli.output import ago, clock, console, grid, heading, print_json, state
+from bridge_mcp.cli.output import Hanging, ago, clock, console, counted, grid, heading, print_json, state
 from bridge_mcp.core.answers import Status
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
@@ -34,6 +34,8 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     engine = (
         f"process {found.engine_pid}, since {clock(found.engine_since)}" if found.engine_pid else Text("none", "red")
     )
+    running = found.engine_pid is not None
+    waiting = f"{counted(found.waiting_approvals, 'approval')}, {counted(found.queued_messages, 'message')}"
     out.print(Text.assemble((f"bridge-mcp {found.version}", "bold")))
     out.print(
         grid(
@@ -41,7 +43,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
                 ("  engine", engine),
                 ("  settings", config.where),
                 ("  store", str(config.store_path)),
-                ("  waiting", f"{found.waiting_approvals} approvals, {found.queued_messages} messages"),
+                ("  waiting", waiting),
                 ("  models today", str(found.today)),
                 ("  events", f"{found.event_cursor}"),
             ]
@@ -50,18 +52,27 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     out.print(heading("Channels"))
     out.print(
         grid(
-            (f"  {c.name}", c.type, f"answers: {c.responder}", state(c.state), ago(c.last_ok) if c.last_ok else "")
+            (
+                f"  {c.name}",
+                c.type,
+                f"answers: {c.responder}",
+                state(c.state, now=running),
+                ago(c.last_ok) if c.last_ok else "",
+            )
             for c in found.channels
         )
     )
     if found.servers:
         out.print(heading("Tool servers"))
         out.print(
-            grid((f"  {s.name}", state(s.state), f"{s.tools} tools", restarts(s.restarts)) for s in found.servers)
+            grid(
+                (f"  {s.name}", state(s.state, now=running), counted(s.tools, "tool"), restarts(s.restarts))
+                for s in found.servers
+            )
         )
     for warning in found.warnings:
-        out.print(Text(f"! {visible(warning)}", "yellow"))
+        out.print(Hanging(Text("! ", "yellow"), Text(visible(warning), "yellow")))
 
 
 def restarts(count: int) -> str:
-    return f"restarted {count} times" if count else ""
+    return f"restarted {counted(count, 'time')}" if count else ""

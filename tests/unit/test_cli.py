@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from bridge_mcp.cli.app import in_order
+from bridge_mcp.cli.output import Hanging, grid, indented
 from bridge_mcp.cli.serving import parse_address
 from bridge_mcp.cli.start import StdioOptions, parse_stdio
 from bridge_mcp.core.errors import BadInput
@@ -81,3 +86,33 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(BadInput, match="HOST:PORT"):
         parse_address(text)
+
+
+ROWS = [["  settings", "/home/ann/.config/bridge-mcp/bridge.toml, as it was written"], ["  a", "b", ""], ["  x"], []]
+
+
+def printed(what: object, *, width: int = 80, terminal: bool = True) -> list[str]:
+    """The lines that a terminal of this width is given, or a pipe."""
+    file = io.StringIO()
+    Console(file=file, width=width, force_terminal=terminal, no_color=True, soft_wrap=not terminal).print(what)
+    return file.getvalue().split("\n")[:-1]
+
+
+@pytest.mark.parametrize("width", [10, 20, 40, 80])
+def test_a_terminal_wraps_and_loses_nothing(width: int) -> None:
+    lines = printed(grid(ROWS), width=width)
+    assert max(map(len, lines)) <= width
+    assert "".join("".join(lines).split()) == "".join("".join(map("".join, ROWS)).split())
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_a_pipe_gets_whole_lines_without_blanks_at_their_ends() -> None:
+    lines = printed(grid([*ROWS, ["  y", "z" * 500]]), terminal=False)
+    assert lines[:2] == ["  settings  /home/ann/.config/bridge-mcp/bridge.toml, as it was written", "  a         b"]
+    assert lines[-1] == f"  y         {'z' * 500}"
+    assert printed(indented(Text("one\n\ntwo " + "x" * 300)), terminal=False) == ["  one", "", f"  two {'x' * 300}"]
+
+
+def test_further_lines_stand_below_the_first() -> None:
+    hanging = Hanging(Text("! model  "), Text("one two three four"))
+    assert printed(hanging, width=20) == ["! model  one two", "         three four"]
