@@ -87,7 +87,7 @@ def servers_app(module: str) -> App:
     group.command(f"{module}:accept", name="accept", help="Trust a changed tool as it is now.")
     group.command(f"{module}:login", name="login", help="Log in to a tool server by OAuth, in a browser.")
     group.command(f"{module}:trust", name="trust", help="See, and accept, a tool server's changed instructions.")
-    group.command(f"{module}:import_", name="import", help="Add the servers of another MCP host's settings (JSON).")
+    group.command(f"{module}:import_", name="import", help="Add the servers of another MCP host's settings.")
     return group
 
 

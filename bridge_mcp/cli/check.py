@@ -77,6 +77,8 @@ async def look(config: Config) -> AsyncIterator[Finding]:
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
     yield await store(config)
     yield channels(config)
+    for finding in clients(config):
+        yield finding
     async for finding in telegram(config):
         yield finding
     async for finding in models(config):
@@ -106,10 +108,19 @@ def channels(config: Config) -> Finding:
     return Finding("channels", True, told or "none")
 
 
+def clients(config: Config) -> list[Finding]:
+    """Clients over HTTP that cannot come, because their tokens are not there."""
+    lacking = {key: told for key, told in config.lacking.items() if key.startswith("clients.")}
+    return [Finding(f"client {key.split('.')[1]}", False, told) for key, told in lacking.items()]
+
+
 async def telegram(config: Config) -> AsyncIterator[Finding]:
     """Whether Telegram knows each bot, and whether it is set up there as its channel wants it."""
     for name, each in config.channels.items():
         if each.telegram is None:
+            continue
+        if each.telegram.lacking:
+            yield Finding(f"channel {name}", False, each.telegram.lacking)
             continue
         from bridge_mcp.channels.telegram.probe import probe
 
@@ -125,7 +136,7 @@ async def models(config: Config) -> AsyncIterator[Finding]:
     from bridge_mcp.models.resolve import complaint
 
     for name, settings in config.models.items():
-        wrong = await anyio.to_thread.run_sync(complaint, settings)
+        wrong = settings.lacking or await anyio.to_thread.run_sync(complaint, settings)
         yield Finding(f"model {name}", not wrong, wrong or settings.model)
 
 

@@ -16,7 +16,9 @@ from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
-from bridge_mcp.config.importing import Imported, complaint, imported
+from bridge_mcp.config.host_files import decoded
+from bridge_mcp.config.importing import Imported, imported
+from bridge_mcp.config.load import complaint
 from bridge_mcp.config.paths import find_config, working_folder
 from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.visible import visible
@@ -198,11 +200,9 @@ def login(name: str, /, *, common: Common = USUAL) -> int:
 
 def read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return decoded(path.read_bytes())
     except OSError as exc:
         raise BadInput(f"{path} cannot be read: {exc.strerror}.", fix="Name the settings file of an MCP host.") from exc
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{path} is not UTF-8.", fix="Name the settings file of an MCP host.") from exc
 
 
 def tool_servers_in(target: Path) -> frozenset[str]:
@@ -219,15 +219,18 @@ def append(target: Path, added: Sequence[Imported]) -> None:
     Raises:
         ConfigError: the file cannot hold them, or cannot be written; it is as it was.
     """
-    before = target.read_text("utf-8")
-    text = before.rstrip("\n") + "\n\n" + "\n".join(each.section for each in added)
-    if wrong := complaint(text):
-        raise ConfigError(f"{target} cannot take these sections: {wrong}.", fix="See them with --dry-run.")
+    target = target.resolve()  # a link stays one
+    before = target.read_bytes().decode()
+    end = "\r\n" if "\r\n" in before else "\n"
+    sections = "\n".join(each.section for each in added).replace("\n", end)
+    text = before.rstrip("\r\n") + end * 2 + sections
+    if complaint(before, target.parent):
+        raise ConfigError(f"{target} has mistakes of its own.", fix="Mend them first: bridge-mcp check")
+    if wrong := complaint(text, target.parent):
+        raise ConfigError(f"{target} cannot take these sections: {wrong}", fix="See them with --dry-run.")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8"
-        ) as beside:
-            beside.write(text)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as beside:
+            beside.write(text.encode())
         os.chmod(beside.name, target.stat().st_mode & 0o777)
         Path(beside.name).replace(target)
     except OSError as exc:

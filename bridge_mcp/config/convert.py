@@ -108,9 +108,8 @@ class Reading:
 
     def clients(self) -> tuple[Client, ...]:
         owners: dict[str, str] = {}
-        return tuple(
-            self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO
-        )
+        found = (self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO)
+        return tuple(client for client in found if client)
 
     def stdio(self) -> Client:
         """What a host on stdio may do: everything but admin, or what [clients.stdio] says."""
@@ -179,6 +178,7 @@ class Reading:
             reserve_tokens=section.reserve_tokens,
             params=section.params,
             script_path=self._existing(f"{key}.script", script),
+            lacking=self.secrets.lack(key),
         )
 
     def _channel(self, name: str, section: schema.Channel) -> ChannelSettings:
@@ -297,7 +297,8 @@ class Reading:
             self.problems.add(f"{key}.system_prompt_file", f"{path} cannot be read as UTF-8 text.", "Mend the file.")
             return ""
 
-    def _client(self, name: str, section: schema.Client, owners: dict[str, str]) -> Client:
+    def _client(self, name: str, section: schema.Client, owners: dict[str, str]) -> Client | None:
+        """A client over HTTP; None while its token is not there: nobody can come as it then."""
         key = f"clients.{name}"
         if name in RESERVED:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
@@ -315,7 +316,8 @@ class Reading:
         elif token and token in owners:
             self.problems.add(f"{key}.token", f"{owners[token]} has the same token.", "Give each client its own.")
         owners.setdefault(token, name)
-        return self._limits(name, section, token)
+        client = self._limits(name, section, token)
+        return client if token else None
 
     def _limits(self, name: str, section: schema.Client, token: str) -> Client:
         self._within(f"clients.{name}", section)

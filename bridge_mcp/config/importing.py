@@ -1,33 +1,35 @@
-"""Tool servers of other hosts' settings as sections of bridge.toml: Claude Desktop, Claude Code, Cursor, VS Code.
+"""Tool servers of other hosts' settings as sections of bridge.toml.
 
-All write JSON: `{"mcpServers": {NAME: {"command", "args", "env"} or {"url", "headers"}}}`; VS Code says `servers` in
-its place. Secrets stand there in clear; here they never do: what looks like one becomes the name of a variable, and
-the owner is told to set it. Knows no command line, and writes nothing.
+Secrets stand there in clear; here they never do: what looks like one becomes the name of a variable, and the owner is
+told to set it. Knows no command line, and writes nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import cast
 
-from pydantic import ValidationError
+from bridge_mcp.config.host_files import servers_in
+from bridge_mcp.config.host_shapes import HostServer, is_bridge, read_server
+from bridge_mcp.config.load import complaint
+from bridge_mcp.config.secret_looks import holds_secret, looks_secret
+from bridge_mcp.core.tools import BRIDGE
 
-from bridge_mcp.config.schema import File
-from bridge_mcp.core.errors import BadInput
+__all__ = ["Imported", "imported"]
 
-__all__ = ["Imported", "complaint", "imported", "looks_secret"]
-
-SECRET_NAME = re.compile(r"(?i)key|token|secret|pass(word|wd)?$|passw|credential|auth|cookie|private")
-SECRET_VALUE = re.compile(
-    r"(?i)^(bearer|basic|token)\s+\S+|^(sk|pk|rk|ghp|gho|github_pat|glpat|xox[abp]|AKIA|AIza|eyJ|npm)[-_A-Za-z0-9]{12,}"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+REFERENCE = re.compile(
+    rf"\$\{{([^}}]*)\}}|\{{(?:env|file):([^}}]*)\}}|\$env:({VARIABLE})|^\$({VARIABLE})$|%({VARIABLE})%|\$\(([^)]*)\)"
 )
-RANDOM = re.compile(r"^(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+=_-]{24,}$")
-"""Long, without a space, a slash or a dot, letters and digits mixed: made by a machine."""
-REFERENCE = re.compile(r"\$\{(?:env:|input:)?([^}]+)\}|\$env:(\w+)")
+"""What a host replaces before it starts a server."""
+WHOLE = re.compile(
+    rf"^(?:Bearer\s+)?(?:\$\{{(?:env:)?({VARIABLE})\}}|\{{env:({VARIABLE})\}}|\$({VARIABLE})|%({VARIABLE})%)$"
+)
+"""A value that is one variable of the environment, as it is or behind `Bearer`."""
 MOST = 32
 """Characters of a server's name."""
 
@@ -47,53 +49,64 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
     Raises:
         BadInput: this is no such file.
     """
-    names: set[str] = set()
+    names: set[str] = {BRIDGE}
     found: list[Imported] = []
-    for given, body in servers_in(text).items():
+    seen: list[tuple[str, object]] = []
+    for given, body in servers_in(text):
+        if (given, body) in seen:  # the same for several projects
+            continue
+        seen.append((given, body))
         name = legal(given, names)
         names.add(name)
         made = Imported(name)
         found.append(made)
         if name != given:
-            made.notes.append(f"It was called '{given[:80]}', which is no name here.")
+            made.notes.append(f"It was called '{given[:80]}', which {taken_or_wrong(given)} here.")
         if name in taken:
             made.notes.append("Left out: a tool server of this name is there already.")
         elif not isinstance(body, dict):
             made.notes.append("Left out: it is no object.")
         else:
-            Section(made, cast("dict[str, object]", body)).write()
+            write(made, read_server(cast("dict[str, object]", body)))
     return found
 
 
-def complaint(text: str) -> str:
-    """What keeps this from being a bridge.toml; "" if nothing does."""
-    try:
-        File.model_validate(tomllib.loads(text.removeprefix("\ufeff")))
-    except (ValidationError, tomllib.TOMLDecodeError) as exc:
-        return str(exc).splitlines()[0]
+def write(made: Imported, server: HostServer) -> None:
+    """The section of a server into `made`, or why it was left out."""
+    why = left_out(server)
+    if not why:
+        section = Section(made.name, server).text()
+        wrong = complaint(section)
+        if not wrong:
+            made.section = section
+            made.notes += server.notes
+            return
+        why = f"it cannot be had as it is there ({wrong})."
+    made.notes.append(f"Left out: {why}")
+
+
+def left_out(server: HostServer) -> str:
+    """Why a server cannot be taken over; "" if it can."""
+    if not server.command and not server.url:
+        return "it has neither a command nor a url."
+    if is_bridge(server):
+        return "it is this bridge itself."
+    if server.off:
+        return "it is disabled there."
+    words = [server.command, *server.args]
+    if any("\0" in each for each in (*words, server.url, server.cwd, *server.env, *server.env.values())):
+        return "it holds a NUL character."
+    for before, word in zip(["", *words], words, strict=False):
+        if not REFERENCE.search(word) and holds_secret(before, word):
+            what = f"the argument behind {before}" if before.startswith("-") else f"argument {words.index(word)}"
+            return f"{what} looks like a secret. Add it by hand."
+    if server.url and not REFERENCE.search(server.url) and looks_secret("", server.url):
+        return "its url holds what looks like a secret. Add it by hand."
     return ""
 
 
-def servers_in(text: str) -> Mapping[str, object]:
-    """The servers by their names."""
-    plain = re.sub(r"(?m)^\s*//.*$", "", text.removeprefix("\ufeff"))
-    try:
-        whole: object = json.loads(plain)
-    except ValueError as exc:
-        raise BadInput(f"This is no JSON: {exc}.", fix="Pass the settings file of an MCP host.") from None
-    if isinstance(whole, dict):
-        body = cast("dict[str, object]", whole)
-        inner = body.get("mcp")
-        places = [body, cast("dict[str, object]", inner)] if isinstance(inner, dict) else [body]
-        for place in places:
-            for key in ("mcpServers", "servers"):
-                servers = place.get(key)
-                if isinstance(servers, dict):
-                    return cast("dict[str, object]", servers)
-    raise BadInput(
-        "There are no MCP servers in this file.",
-        fix='Pass one that holds {"mcpServers": {…}} (Claude, Cursor) or {"servers": {…}} (VS Code).',
-    )
+def taken_or_wrong(given: str) -> str:
+    return "is taken" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", given) else "is no name"
 
 
 def legal(given: str, taken: Collection[str]) -> str:
@@ -105,114 +118,135 @@ def legal(given: str, taken: Collection[str]) -> str:
     return name
 
 
-def looks_secret(name: str, value: str) -> bool:
-    """Whether a value should not stand in a file in clear."""
-    if len(value) < 8:
-        return False
-    return bool(SECRET_NAME.search(name) or SECRET_VALUE.search(value) or RANDOM.match(value))
-
-
 class Section:
     """Writes one server's section, line by line."""
 
-    def __init__(self, made: Imported, body: Mapping[str, object]) -> None:
-        self.made = made
-        self.body = body
-        self.lines = [f"[tool_servers.{made.name}]"]
+    def __init__(self, name: str, server: HostServer) -> None:
+        self.name = name
+        self.server = server
+        self.notes = server.notes
+        self.wanted: list[str] = []
+        self.lines = [f"[tool_servers.{name}]"]
 
-    def write(self) -> None:
-        """The section into `made`, unless the server cannot be had."""
-        if self.body.get("disabled") is True:
-            self.made.notes.append("Left out: it is disabled there.")
-        elif isinstance(self.body.get("command"), str):
-            self.stdio(str(self.body["command"]))
-        elif isinstance(url := self.body.get("url") or self.body.get("serverUrl"), str):
-            self.web(url)
+    def text(self) -> str:
+        """The section; what its owner has to do is added to the server's notes."""
+        if self.server.command:
+            self.stdio()
         else:
-            self.made.notes.append("Left out: it has neither a command nor a url.")
+            self.web()
+        self.limits()
+        if self.wanted:
+            self.notes.append(f"Set in the bridge's environment: {', '.join(self.wanted)}.")
+        return "\n".join(self.lines) + "\n"
 
-    def stdio(self, command: str) -> None:
-        args = [str(each) for each in self.sequence("args")]
-        if bad := next((a for n, a in enumerate(args) if looks_secret("".join(args[n - 1 : n]), a)), None):
-            self.made.notes.append(f"Left out: an argument ({bad[:4]}…) looks like a secret. Add it by hand.")
-            return
-        if any(REFERENCE.search(each) for each in (command, *args)):
-            self.made.notes.append("Its command or args refer to ${…}, which is not replaced here: edit them.")
-        self.lines.append(f"command = {quoted(command)}")
-        if args:
-            self.lines.append(f"args = [{', '.join(map(quoted, args))}]")
-        if isinstance(cwd := self.body.get("cwd"), str):
-            self.lines.append(f"cwd = {quoted(cwd)}")
+    def stdio(self) -> None:
+        server = self.server
+        if any(REFERENCE.search(each) for each in (server.command, *server.args, server.cwd)):
+            self.notes.append("Its command or args refer to ${…}, which is not replaced here: edit them.")
+        self.lines.append(f"command = {quoted(server.command)}")
+        if server.args:
+            self.lines.append(f"args = {listed(server.args)}")
+        if server.cwd:
+            self.lines.append(f"cwd = {quoted(server.cwd)}")
+        path = PureWindowsPath(server.cwd) if "\\" in server.cwd else PurePosixPath(server.cwd)
+        if server.cwd and not (path.is_absolute() or server.cwd.startswith(("~", "$"))):
+            self.notes.append("Its cwd is relative: here that is to the folder of bridge.toml.")
         self.environment()
-        if "envFile" in self.body:
-            self.made.notes.append("Its envFile is not read: set those variables, and name them in env_pass.")
-        self.done()
+        if server.headers:
+            self.notes.append("Not taken over: headers, which a command has no use for.")
 
     def environment(self) -> None:
         """Plain values as they are; secrets and references as names to pass on."""
-        plain: list[str] = []
-        passed: list[str] = []
-        for name, value in self.mapping("env").items():
-            if REFERENCE.search(value) or looks_secret(name, value):
+        plain: dict[str, str] = {}
+        passed = list(dict.fromkeys(self.server.env_pass))
+        self.wanted += passed
+        for name, value in self.server.env.items():
+            if not name or "=" in name:
+                self.notes.append("A variable whose name cannot be one is left out.")
+            elif REFERENCE.search(value) or looks_secret(name, value):
+                other = variable_of(value)
                 passed.append(name)
+                self.wanted.append(f"{name} (there it is {other})" if other not in ("", name) else name)
             else:
-                plain.append(f"{key_of(name)} = {quoted(value)}")
+                plain[name] = value
         if plain:
-            self.lines.append(f"env = {{ {', '.join(plain)} }}")
+            self.lines.append(f"env = {table(plain)}")
         if passed:
-            self.lines.append(f"env_pass = [{', '.join(map(quoted, passed))}]")
-            self.made.notes.append(f"Set in the bridge's environment: {', '.join(passed)}.")
+            self.lines.append(f"env_pass = {listed(passed)}")
 
-    def web(self, url: str) -> None:
-        query = url.partition("?")[2]
-        pairs = [part.partition("=")[::2] for part in query.split("&")] if query else []
-        if any(looks_secret(name, value) for name, value in pairs) or "@" in url.partition("://")[2].partition("/")[0]:
-            self.made.notes.append("Left out: its url holds what looks like a secret. Add it by hand.")
-            return
-        self.lines.append(f"url = {quoted(url)}")
-        if self.body.get("type") == "sse" or self.body.get("transport") == "sse":
+    def web(self) -> None:
+        server = self.server
+        if REFERENCE.search(server.url):
+            self.notes.append("Its url refers to ${…}, which is not replaced here: edit it.")
+        self.lines.append(f"url = {quoted(server.url)}")
+        if server.sse:
             self.lines.append('transport = "sse"')
         self.headers()
-        self.done()
+        if server.env:
+            self.notes.append("Not taken over: env, which a url has no use for.")
 
     def headers(self) -> None:
-        plain: list[str] = []
-        named: list[str] = []
-        wanted: list[str] = []
-        for header, value in self.mapping("headers").items():
-            variable = re.sub(r"[^A-Z0-9]+", "_", f"{self.made.name}_{header}".upper())
-            if header.lower() == "authorization" and value.lower().startswith("bearer "):
-                variable = re.sub(r"[^A-Z0-9]+", "_", f"{self.made.name}_token".upper())
-                self.lines.append(f"token_env = {quoted(variable)}")
-                wanted.append(f"{variable} (the bearer token alone)")
+        plain: dict[str, str] = {}
+        named: dict[str, str] = dict(self.server.headers_env)
+        self.wanted += [f"{variable} (the header {header})" for header, variable in named.items()]
+        token = self.server.token_env
+        if token:
+            self.wanted.append(f"{token} (the bearer token alone)")
+        for header, value in self.server.headers.items():
+            bearer = header.lower() == "authorization" and value.lower().startswith("bearer ")
+            if bearer and not token:
+                token = variable_of(value) or variable(self.name, "token")
+                self.wanted.append(f"{token} (the bearer token alone)")
             elif REFERENCE.search(value) or looks_secret(header, value):
-                named.append(f"{key_of(header)} = {quoted(variable)}")
-                wanted.append(f"{variable} (the header {header})")
+                named[header] = variable_of(value) or variable(self.name, header)
+                self.wanted.append(f"{named[header]} (the header {header[:60]})")
             else:
-                plain.append(f"{key_of(header)} = {quoted(value)}")
+                plain[header] = value
+        if token:
+            self.lines.append(f"token_env = {quoted(token)}")
+        elif self.server.oauth:
+            self.lines.append('auth = "oauth"')
+            self.notes.append(f"Log in once: bridge-mcp servers login {self.name}")
         if plain:
-            self.lines.append(f"headers = {{ {', '.join(plain)} }}")
+            self.lines.append(f"headers = {table(plain)}")
         if named:
-            self.lines.append(f"headers_env = {{ {', '.join(named)} }}")
-        if wanted:
-            self.made.notes.append(f"Set in the bridge's environment: {', '.join(wanted)}.")
+            self.lines.append(f"headers_env = {table(named)}")
 
-    def sequence(self, key: str) -> list[object]:
-        value = self.body.get(key)
-        return cast("list[object]", value) if isinstance(value, list) else []
+    def limits(self) -> None:
+        """How long things may take, which tools there are, and which of them ask."""
+        server = self.server
+        for key, value in (("timeout_s", server.timeout_s), ("connect_timeout_s", server.connect_timeout_s)):
+            if value:
+                self.lines.append(f"{key} = {value:g}")
+        if server.allowed_tools is not None:
+            self.lines.append(f"allowed_tools = {listed(server.allowed_tools)}")
+        for tool in dict.fromkeys(server.asks_first):
+            self.lines.append(f'[tool_servers.{self.name}.tools.{quoted(tool)}]\nconfirmation = "required"')
 
-    def mapping(self, key: str) -> dict[str, str]:
-        value = self.body.get(key)
-        given = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-        return {name: each if isinstance(each, str) else json.dumps(each) for name, each in given.items()}
 
-    def done(self) -> None:
-        self.made.section = "\n".join(self.lines) + "\n"
+def variable(server: str, what: str) -> str:
+    """A name for a variable that holds something of a server."""
+    name = re.sub(r"[^A-Z0-9]+", "_", f"{server}_{what}".upper()).strip("_")
+    return name if not name[:1].isdigit() else f"MCP_{name}"
+
+
+def variable_of(value: str) -> str:
+    """The variable that a value is, as it is or behind `Bearer`; "" if it is none."""
+    found = WHOLE.match(value)
+    return next((group for group in found.groups() if group), "") if found else ""
 
 
 def quoted(text: str) -> str:
     """A TOML basic string: JSON's, but for one character that JSON leaves as it is."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def listed(texts: Collection[str]) -> str:
+    return f"[{', '.join(map(quoted, texts))}]"
+
+
+def table(values: Mapping[str, str]) -> str:
+    return f"{{ {', '.join(f'{key_of(name)} = {quoted(value)}' for name, value in values.items())} }}"
 
 
 def key_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.values import STORE_NAME, Config
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["load_config"]
+__all__ = ["complaint", "load_config"]
 
 
 def load_config(
@@ -36,7 +37,8 @@ def load_config(
     cwd = cwd or working_folder()
     source = find_config(path, env, cwd)
     problems = Problems(source)
-    file = parse(source, problems) if source else schema.File()
+    data = read(source) if source else b""
+    file = parse(data, source, problems) if source else schema.File()
     folder = source.parent if source else cwd
     reading = Reading(file, folder, problems, Secrets(env, folder, problems), env)
     state = state_folder(env)
@@ -59,22 +61,56 @@ def load_config(
         max_file=int(file.store.max_file_mb * 1_000_000),
         max_files=int(file.store.max_files_mb * 1_000_000),
         secrets=reading.secrets.known,
+        lacking=reading.secrets.lacking,
+        digest=hashlib.sha256(data).hexdigest() if source else "",
     )
-    problems.check()
+    problems.check(reading.secrets.lacking)
     make_private(state)
     return config
 
 
-def parse(source: Path, problems: Problems) -> schema.File:
+def complaint(text: str, folder: Path | None = None) -> str:
+    """What is wrong with a text as a bridge.toml in that folder, apart from secrets that are not there yet; or ""."""
+    problems = Problems(None)
+    folder = folder or working_folder()
+    try:
+        file = parse(text.encode(), None, problems)
+        reading = Reading(file, folder, problems, Secrets({}, folder, problems), {})
+        reading.models()
+        reading.tool_servers()
+        reading.channels()
+        reading.rules(folder / "state")
+        reading.clients()
+        reading.stdio()
+        reading.oauth()
+        problems.check()
+    except ConfigError as exc:
+        return str(exc).removeprefix("The environment: ").removeprefix("The environment ")
+    return ""
+
+
+def read(source: Path) -> bytes:
+    """The bytes of the file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return source.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{source} cannot be read: {exc.strerror}.", fix="Mind its permissions.") from exc
+
+
+def parse(data: bytes, source: Path | None, problems: Problems) -> schema.File:
     """The file in its shape.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, or has another shape.
+        ConfigError: it is no TOML, or has another shape.
     """
     try:
-        body: dict[str, Any] = tomllib.loads(source.read_text("utf-8-sig"))
-    except OSError as exc:
-        raise ConfigError(f"{source} cannot be read: {exc.strerror}.", fix="Mind its permissions.") from exc
+        body: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deep.", fix="Mend the file.") from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{source} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as exc:

@@ -5,7 +5,7 @@ Never shows a value of the file: it may be a secret that stands where it should 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -55,19 +55,20 @@ class Problems:
         if not fine:
             self.add(key, "this is no http or https address.", 'Write it like "https://host/path".')
 
-    def check(self) -> None:
-        """Let pass when nothing was found.
+    def check(self, lacking: Mapping[str, str] | None = None) -> None:
+        """Let pass when nothing was found. Secrets that are `lacking`, by key, stop nothing; they are told with the rest.
 
         Raises:
             ConfigError: with everything that was.
         """
         if not self._found:
             return
+        self._found += [(f"{key}: {told}", "") for key, told in (lacking or {}).items()]
         where = str(self.source) if self.source else "The environment"
         if len(self._found) == 1:
             what, fix = self._found[0]
             raise ConfigError(f"{where}: {what}", fix=fix)
-        lines = "".join(f"\n  {what} {fix}" for what, fix in self._found)
+        lines = "".join(f"\n  {what} {fix}".rstrip() for what, fix in self._found)
         raise ConfigError(f"{where} has {len(self._found)} problems:{lines}")
 
 

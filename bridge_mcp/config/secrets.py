@@ -23,6 +23,8 @@ class Secrets:
         self._env = env
         self._folder = folder
         self._problems = problems
+        self.lacking: dict[str, str] = {}
+        """By key: a secret that is not there, and how to bring it. It stops what needs it, and nothing else."""
         self.known = {
             name: value for name, value in env.items() if name.upper().endswith(MARKS) and len(value) >= SHORTEST
         }
@@ -41,8 +43,12 @@ class Secrets:
         """The secret in the environment variable `name`, which `key` wants."""
         value = self._env.get(name, "").strip()
         if not value:
-            self._problems.add(key, f"the environment variable {name} is not set.", f"Set {name} and start again.")
+            self.lacking[key] = f"The environment variable {name} is not set. Set {name} and start again."
         return self.remember(name, value)
+
+    def lack(self, section: str) -> str:
+        """What a section needs and does not have, with the fix; "" if it has all."""
+        return " ".join(told for key, told in self.lacking.items() if key.startswith(f"{section}."))
 
     def remember(self, name: str, value: str) -> str:
         """Have logs show `name` instead of `value`."""
@@ -56,10 +62,10 @@ class Secrets:
             value = path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not text"
-            self._problems.add(f"{key}_file", f"{path} cannot be read: {why}.", "Write the secret into that file.")
+            self.lacking[f"{key}_file"] = f"{path} cannot be read: {why}. Write the secret into that file."
             return ""
         if not value:
-            self._problems.add(f"{key}_file", f"{path} is empty.", "Write the secret into that file.")
+            self.lacking[f"{key}_file"] = f"{path} is empty. Write the secret into that file."
         return self.remember(key, value)
 
 

@@ -51,6 +51,7 @@ def telegram(
         api_base_url=section.api_base_url or "",
         poll_timeout_s=section.poll_timeout_s,
         webhook=webhook(key, section, problems, secrets),
+        lacking=secrets.lack(key),
         hears_all=any(mode != "mention" for mode in [section.groups, *(c.groups for c in section.chats.values())]),
     )
 

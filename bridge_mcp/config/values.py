@@ -67,6 +67,10 @@ class Config:
     burst: int = 1000
     """Requests that each HTTP client may make at once."""
     oauth: OAuth | None = None
+    lacking: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By key: a secret that was not there, and its fix. What needs it does not work; all else does."""
+    digest: str = ""
+    """The SHA-256 of the file's bytes, by which processes see whether they read the same; "" without a file."""
     passed_over: Path | None = None
     """A bridge.toml in the working folder that was not taken, because nobody named it."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

@@ -71,6 +71,7 @@ class Models:
                     on_text("")
                 log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
             try:
+                check_complete(candidate)
                 asked = request if candidate is section else await self._for_fallback(request, candidate)
                 reply = await self._adapter(candidate).reply(asked, on_text)
             except ModelFailed as exc:
@@ -103,6 +104,7 @@ class Models:
         for section in self._settings.values():
             for candidate in self._candidates(section):
                 try:
+                    check_complete(candidate)
                     await self._adapter(candidate).warm()
                 except ModelFailed as exc:
                     self._record.failed(candidate, exc)
@@ -127,6 +129,20 @@ class Models:
         if key not in self._adapters:
             self._adapters[key] = Fitted(settings, make_adapter(settings, self._litellm), self._gallery)
         return self._adapters[key]
+
+
+def check_complete(settings: ModelSettings) -> None:
+    """Let pass a model that has all it needs.
+
+    Raises:
+        ModelFailed: it does not; only a new start of the bridge brings that.
+    """
+    if settings.lacking:
+        raise ModelFailed(
+            f"models.{settings.name} cannot be asked. {settings.lacking}",
+            permanent=True,
+            for_chat="The model is not set up yet. The owner of this bot has to look at it.",
+        )
 
 
 def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:

@@ -54,3 +54,5 @@ class ModelSettings:
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None
     """The rules of a `scripted` model; without them it echoes."""
+    lacking: str = ""
+    """What it needs and does not have, with the fix; not empty: it is never asked."""

@@ -68,6 +68,8 @@ class ToolServer:
     """Whether what it says of the use of its tools may stand in system prompts."""
     tools: tuple[ToolRule, ...] = ()
     """The first rule whose pattern matches wins, so the most specific one comes first."""
+    lacking: str = ""
+    """What it needs and does not have, with the fix; not empty: it is never started nor asked."""
 
     def __post_init__(self) -> None:
         where = f"[tool_servers.{self.name}]"

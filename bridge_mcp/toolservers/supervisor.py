@@ -112,6 +112,7 @@ class Supervisor:
         """Serve until asked to stop. The server's process has ended when this returns, cancelled or not."""
         pause = self._first_pause_s
         try:
+            await self._complete()
             while not self._stopping:
                 began = self._clock.now()
                 await self._live()
@@ -138,6 +139,14 @@ class Supervisor:
         if self._life.link is not None:
             self._down(self._life, "it is being connected again, as was asked")
         self._nudge.set()
+
+    async def _complete(self) -> None:
+        """Wait for the end where something is lacking that only a new start of the bridge can bring."""
+        if self.server.lacking:
+            logger.warning("tool server '%s': %s", self.server.name, self.server.lacking)
+            self._publish("degraded", self.server.lacking)
+            while not self._stopping:
+                await self._nudged()
 
     async def _live(self) -> None:
         """One connection from beginning to end, and what is to be said of its end."""
@@ -306,6 +315,8 @@ class Supervisor:
         life, link = self._life, self._life.link
         if link is not None:
             return life, link
+        if self.server.lacking:
+            raise ToolFailed(self._says(f"is not connected: {self.server.lacking}"))
         failures = self._failures
         self._waiting += 1
         self._nudge.set()

@@ -39,8 +39,6 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         (LOCAL + 'system_prompt = "a"\nsystem_prompt_file = "bridge.toml"\n', "system_prompt_file", "Keep one"),
         (LOCAL + 'token_env = "HOME"\n', "channels.desk.token_env", "Remove it"),
         ('[channels.t]\ntype = "telegram"\n', "channels.t", "token_env"),
-        ('[channels.t]\ntype = "telegram"\ntoken_env = "NOT_SET"\n', "channels.t.token_env", "Set NOT_SET"),
-        ('[channels.t]\ntype = "telegram"\ntoken_file = "no"\n', "channels.t.token_file", "cannot be read"),
         (BOT + 'api_base_url = "x"\n', "channels.t.api_base_url", "https://"),
         ('[channels.t]\ntype = "telegram"\ntoken_env = "LONG"\n', "channels.t.token", "@BotFather"),
         (BOT + BOT.replace(".t", ".u"), "channels.u.token: t has the same", "bot of its own"),
@@ -122,6 +120,51 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert "5 problems" in told
     for part in ("NOPE", "channels.t.model", "'a'", "'b'", "ALSO_NOPE"):
         assert part in told
+
+
+def test_a_missing_secret_stops_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "bridge.toml").write_text("""
+        [models.default]
+        model = "x"
+        api_key_env = "KEY_NOT_SET"
+        [channels.t]
+        type = "telegram"
+        token_env = "BOT_NOT_SET"
+        [channels.u]
+        type = "telegram"
+        token_file = "no"
+        [tool_servers.far]
+        url = "http://127.0.0.1:9/mcp"
+        headers_env = { X-Key = "HEADER_NOT_SET" }
+        [tool_servers.near]
+        command = "x"
+        [clients.c]
+        token_file = "empty"
+        [clients.d]
+        token_env = "THERE"
+        """)
+    config = load_config(
+        "bridge.toml", env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "s"), "THERE": "x" * 16}, cwd=tmp_path
+    )
+    fix = "The environment variable {0} is not set. Set {0} and start again."
+    assert config.models["default"].lacking == fix.format("KEY_NOT_SET")
+    telegram = {name: each.telegram.lacking for name, each in config.channels.items() if each.telegram}
+    assert telegram["t"] == fix.format("BOT_NOT_SET")
+    assert telegram["u"].startswith(f"{tmp_path / 'no'} cannot be read: No such file")
+    assert {server.name: server.lacking for server in config.tool_servers} == {
+        "far": fix.format("HEADER_NOT_SET"),
+        "near": "",
+    }
+    assert [client.name for client in config.clients] == ["d"]
+    assert config.lacking["clients.c.token_file"] == f"{tmp_path / 'empty'} is empty. Write the secret into that file."
+    assert set(config.lacking) == {
+        "models.default.api_key_env",
+        "channels.t.token_env",
+        "channels.u.token_file",
+        "tool_servers.far.headers_env.X-Key",
+        "clients.c.token_file",
+    }
 
 
 def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:

@@ -11,9 +11,14 @@ import pytest
 
 from bridge_mcp.cli.app import run
 from bridge_mcp.config import load_config
-from bridge_mcp.config.importing import imported, looks_secret
+from bridge_mcp.config.host_files import decoded, without_comments
+from bridge_mcp.config.importing import imported
 from bridge_mcp.config.schema import File
+from bridge_mcp.config.secret_looks import looks_secret
 from bridge_mcp.core.errors import BadInput, ConfigError
+from tests.cases.play_import import play
+
+CASES = Path(__file__).parents[1] / "cases" / "import"
 
 CLAUDE: dict[str, Any] = {
     "mcpServers": {
@@ -126,6 +131,207 @@ def test_names_that_become_the_same_stay_apart_and_those_that_are_there_stay() -
 def test_other_files_are_refused(text: str) -> None:
     with pytest.raises(BadInput, match=r"no JSON|no MCP servers"):
         imported(text, ())
+
+
+def section(server: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What becomes of one server: its section ({} if it was left out), and the notes."""
+    return by_name(json.dumps({"mcpServers": {"s": server}}))["s"]
+
+
+X: dict[str, Any] = {"command": "x"}
+NPX: dict[str, Any] = {"command": "npx", "args": ["-y", "p"]}
+WEB: dict[str, Any] = {"url": "https://x.example/mcp"}
+
+
+@pytest.mark.parametrize(
+    ("case", "sections", "left_out"),
+    [
+        ("block-comment", {"a": X}, {}),
+        ("comments", {"a": {"url": "https://x.example//mcp"}, "c": X}, {}),
+        ("context-servers", {"z": X | {"args": ["y"]}, "y": X | {"args": ["y"]}}, {}),
+        ("line-comment-behind", {"a": X, "b": {"url": "https://x.example//mcp"}}, {}),
+        ("opencode", {"n": NPX | {"env": {"A": "b"}}}, {"r": "disabled"}),
+        (
+            "shapes",
+            {
+                "one": WEB, "two": NPX, "three": WEB, "five": X | {"env": {"B": "1", "C": "true"}},
+                "six": NPX | {"env": {"A": "b"}}, "seven": X | {"timeout_s": 120},
+                "eight": X | {"connect_timeout_s": 90}, "ten": X,
+            },
+            {"four": "disabled", "nine": "disabled"},
+        ),
+        ("trailing-comma", {"a": X}, {}),
+        ("utf16", {"a": X}, {}),
+    ],
+)  # fmt: skip
+def test_the_shapes_of_other_hosts(case: str, sections: dict[str, Any], left_out: dict[str, str]) -> None:
+    path = CASES / f"28-{case}.json"
+    found = by_name(decoded(path.read_bytes()))
+    assert {name: body for name, (body, _) in found.items() if body} == sections
+    assert {name for name, (body, _) in found.items() if not body} == set(left_out)
+    assert all(why in found[name][1] for name, why in left_out.items())
+    told = play(path)
+    assert "ghp_" not in told
+    assert "as a bridge.toml: fine" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[mcp_servers.s]\ncommand = "npx"\nargs = ["-y", "p"]\n',
+        '{"projects": {"/a/b": {"mcpServers": {"s": {"command": "npx -y p"}}}}}',
+        '{"amp.mcpServers": {"s": {"command": "npx", "args": ["-y", "p"]}}}',
+        '{"mcp": {"servers": {"s": {"command": "npx", "args": ["-y", "p"], "type": "stdio"}}}}',
+        '{"mcpServers": [{"name": "s", "command": "npx", "args": ["-y", "p"]}]}',
+        '{"experimental": {"modelContextProtocolServers": [{"name": "s", "transport": '
+        '{"type": "stdio", "command": "npx", "args": ["-y", "p"]}}]}}',
+        '{"s": {"command": "npx", "args": ["-y", "p"]}}',
+        '{"name": "s", "command": "npx", "args": ["-y", "p", null]}',
+        '{"settings": {"mcp": {"servers": {"s": {"command": "npx", "args": "-y p"}}}}}',
+        '{"extensions": {}, "mcp": {"inputs": [], "servers": {"s": {"cmd": "npx", "args": ["-y", "p"]}}}}',
+    ],
+)
+def test_servers_are_found_wherever_a_host_keeps_them(text: str) -> None:
+    assert by_name(text) == {"s": (NPX, "")}
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        assert decoded(text.encode(encoding)).removeprefix("\ufeff") == text, encoding
+
+
+@pytest.mark.parametrize(
+    ("server", "key", "value"),
+    [
+        ({"url": "https://x.example/sse", "type": "sse"}, "transport", "sse"),
+        (WEB | {"type": "streamableHttp"}, "url", "https://x.example/mcp"),
+        (WEB | {"bearer_token_env_var": "TOKEN_OF_MINE"}, "token_env", "TOKEN_OF_MINE"),
+        (WEB | {"env_http_headers": {"X-Who": "WHO"}}, "headers_env", {"X-Who": "WHO"}),
+        (WEB | {"headers": {"Authorization": "Bearer ${env:MINE}"}}, "token_env", "MINE"),
+        (WEB | {"requestInit": {"headers": {"X-Who": "me"}}}, "headers", {"X-Who": "me"}),
+        (WEB | {"oauth": {"clientId": "x"}}, "auth", "oauth"),
+        (X | {"env_vars": ["A", "B"]}, "env_pass", ["A", "B"]),
+        (X | {"env": {"A": "$A"}}, "env_pass", ["A"]),
+        (X | {"env": {"DATABASE": "postgres://me:pw@host/db"}}, "env_pass", ["DATABASE"]),
+        (X | {"env": {"DB_PASSWORD": "hunter2"}}, "env_pass", ["DB_PASSWORD"]),
+        (X | {"enabled_tools": ["a", "b"]}, "allowed_tools", ["a", "b"]),
+        (X | {"excludeTools": ["rm"]}, "tools", {"rm": {"confirmation": "required"}}),
+        (X | {"timeout": 60}, "timeout_s", 60),
+        (X | {"timeout": 9_999_999_999}, "timeout_s", 3600),
+        ({"command": ["x"], "timeout": 5000}, "connect_timeout_s", 5),
+        (X | {"tool_timeout_sec": 1.5}, "timeout_s", 1.5),
+        ({"command": "C:\\Program Files\\x.exe"}, "command", "C:\\Program Files\\x.exe"),
+        ({"command": "/Applications/My App/x"}, "command", "/Applications/My App/x"),
+        ({"command": "/usr/bin/npx -y p"}, "args", ["-y", "p"]),
+        ({"command": '"/My Apps/x" --flag'}, "command", "/My Apps/x"),
+    ],
+)
+def test_what_hosts_say_in_their_own_words(server: dict[str, Any], key: str, value: object) -> None:
+    assert section(server)[0][key] == value
+
+
+@pytest.mark.parametrize(
+    ("server", "named"),
+    [
+        (X | {"frobnicate": 1}, "Not taken over: frobnicate."),
+        (X | {"alwaysAllow": ["t"], "trust": True}, "Not taken over: alwaysAllow, trust."),
+        (X | {"env": {"A": None}}, "A is null there"),
+        (X | {"timeout": 0}, "timeout is no limit here"),
+        (X | {"timeout": "soon"}, "timeout is no limit here"),
+        (X | {"env": {"A": "${B}"}}, "A (there it is B)"),
+        (X | {"cwd": "here"}, "relative"),
+        (WEB | {"env": {"A": "b"}}, "Not taken over: env"),
+        (X | {"headers": {"A": "b"}}, "Not taken over: headers"),
+        ({"url": "https://x.example/${ID}"}, "not replaced here"),
+        (X | {"excludeTools": ["rm"]}, "excludeTools"),
+    ],
+)
+def test_what_cannot_be_taken_over_is_named(server: dict[str, Any], named: str) -> None:
+    assert named in section(server)[1]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"command": "bridge-mcp", "args": ["--scopes", "read"]},
+        {"command": "/home/ann/.local/bin/bridge-mcp"},
+        {"command": "C:\\Tools\\bridge-mcp.exe"},
+        {"command": "uvx", "args": ["--from", "mcp-chat-bridge", "bridge-mcp"]},
+        {"command": "uvx", "args": ["mcp-chat-bridge[test]==0.1.0"]},
+        {"command": "uv", "args": ["run", "--directory", "/x", "bridge-mcp"]},
+        {"command": "pipx", "args": ["run", "--spec", "mcp-chat-bridge", "bridge-mcp"]},
+        {"command": "/usr/bin/python3.12", "args": ["-m", "bridge_mcp", "--config", "x"]},
+        {"command": "cmd", "args": ["/c", "bridge-mcp"]},
+        {"command": "bash", "args": ["-lc", "bridge-mcp --scopes read"]},
+        {"command": "env", "args": ["A=b", "bridge-mcp"]},
+        {"url": "http://127.0.0.1:8765/mcp"},
+    ],
+)
+def test_the_bridge_itself_is_skipped(server: dict[str, Any]) -> None:
+    assert section(server) == ({}, "Left out: it is this bridge itself.")
+
+
+def test_another_server_may_have_any_name_and_speak_of_the_bridge() -> None:
+    found = by_name(
+        json.dumps({"mcpServers": {"bridge": X, "other": {"command": "x", "args": ["--for", "bridge-mcp"]}}})
+    )
+    assert found["bridge-2"] == (X, "It was called 'bridge', which is taken here.")
+    assert found["other"][0]["args"] == ["--for", "bridge-mcp"]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"command": "npx", "args": ["mcp-remote", "https://x.example", "--header", "Authorization: Bearer SECRET1"]},
+        {"command": "docker", "args": ["run", "-e", "GITHUB_TOKEN=SECRET1"]},
+        {"command": "x", "args": ["--api-key=SECRET1"]},
+        {"command": "x", "args": ["--password", "SECRET1"]},
+        {"command": "x", "args": ["postgresql://ann:SECRET1@host/db"]},
+        {"command": "x --token SECRET1"},
+        {"url": "https://x.example/s/SECRET1a0b1c2d3e4f5a6b7c8d9e0f/mcp"},
+        {"url": "https://x.example/mcp#token=SECRET1"},
+        {"url": "https://x.example/mcp?key=SECRET1"},
+        X | {"env": {"A_TOKEN": "SECRET1"}},
+        X | {"env": {"A": '{"token": "sk-SECRET1abcdefgh"}'}},
+        WEB | {"headers": {"X-Token": "SECRET1"}},
+        WEB | {"headers": {"Authorization": "Bearer SECRET1"}},
+        WEB | {"headers": {"Cookie": "a=SECRET1"}},
+    ],
+)
+def test_a_secret_comes_out_nowhere(server: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "host.json"
+    file.write_text('/* SECRET1 */ {"mcpServers": {"s": ' + json.dumps(server) + "}} // SECRET1")
+    assert "SECRET1" not in play(file)
+
+
+def test_comments_are_only_where_no_text_is() -> None:
+    text = '{"a": "// no \\" /* no */ ,]", /* , */ "b": [1, // x\n 2, /* */ ],}'
+    assert json.loads(without_comments(text)) == {"a": '// no " /* no */ ,]', "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "text", ["/*" * 200_000, '"' + '\\"' * 200_000, ",   " * 100_000, "[" * 100_000, '{"a":' * 100_000]
+)
+def test_hostile_texts_are_refused_at_once(text: str) -> None:
+    with pytest.raises(BadInput):
+        imported(text, ())
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"command": "x\0y"},
+        {"command": "x", "env": {"A": "a\0"}},
+        {"url": "ftp://x.example"},
+        {"url": "https://"},
+        {"command": {"no": "path"}},
+        {"command": []},
+        [],
+        None,
+        "npx",
+    ],
+)
+def test_what_cannot_be_a_section_is_left_out_with_the_reason(server: Any) -> None:
+    body, notes = by_name(json.dumps({"mcpServers": {"s": server, "t": X}}))["s"]
+    assert body == {}
+    assert notes.startswith("Left out: ")
 
 
 def test_the_command_appends_and_keeps_what_is_there(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -15,7 +16,7 @@ from bridge_mcp.channels.telegram.pace import Pacer, Rates
 from bridge_mcp.channels.telegram.pulse import Pulse
 from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed
 from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Errand, Inbox, Part
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from bridge_mcp.channels.telegram.session import Session
 
 __all__ = ["TelegramChannel"]
+
+NO_TOKEN = "0:unset"
+"""Stands for a token that is not there: messages can be cut into parts without one, so they wait as they will go."""
+
+LACKING_S = 60.0
+"""When a message is tried again that waits for a token, in seconds; only a new start of the bridge brings one."""
 
 
 class TelegramChannel:
@@ -60,6 +67,8 @@ class TelegramChannel:
         """See `ports.Channel`."""
         self._pulse.begin()
         try:
+            if self._settings.lacking:
+                raise ConfigError(self._settings.lacking)
             line, session_type = await anyio.to_thread.run_sync(self._load_session)
             async with line.open():
                 await session_type(line, self._pulse, self._clock, self._commands, self._patience).run(inbox)
@@ -76,17 +85,23 @@ class TelegramChannel:
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`."""
         line, sender = self._load()
+        if self._settings.lacking:
+            raise SendFailed(self._settings.lacking, retry_after_s=LACKING_S)
         async with line.open():
             return await sender.send(part)
 
     async def show(self, chat: str, draft: int, text: str) -> None:
         """See `ports.Channel`."""
         line, sender = self._load()
+        if self._settings.lacking:
+            return
         async with line.open():
             await sender.show(chat, draft, text)
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """See `ports.Channel`."""
+        if self._settings.lacking:
+            raise FetchFailed(self._settings.lacking)
         line, _ = await anyio.to_thread.run_sync(self._load)
         from bridge_mcp.channels.telegram.files import fetch
 
@@ -110,7 +125,8 @@ class TelegramChannel:
                 from bridge_mcp.channels.telegram.line import Line
                 from bridge_mcp.channels.telegram.sender import Sender
 
-                self._line = Line(self._settings)
+                unset = replace(self._settings, token=NO_TOKEN)
+                self._line = Line(self._settings if self._settings.token else unset)
                 pacer = Pacer(self._clock, rates=self._rates)
                 self._sender = Sender(self._line.bot, self._clock, self.traits.name, pacer=pacer)
             return self._line, self._sender

@@ -36,6 +36,8 @@ class TelegramSettings:
     """None: long polls."""
     hears_all: bool = False
     """Whether in some group it is to hear also what is not meant for it; Telegram's privacy mode hides that."""
+    lacking: str = ""
+    """What it needs and does not have, with the fix; not empty: it cannot work, and nothing is sent."""
 
     @property
     def base_url(self) -> str:

@@ -1,0 +1,141 @@
+"""Finds the MCP servers in the settings file of any host: its encoding, its format, and where in it they stand.
+
+Reads JSON, JSON with comments and trailing commas (VS Code, Zed, opencode), and TOML (Codex), in UTF-8, UTF-16 or
+UTF-32. Knows nothing of what a server's entry means.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from bridge_mcp.core.errors import BadInput, BadJSON
+from bridge_mcp.core.json_reader import read_json
+
+__all__ = ["decoded", "servers_in", "without_comments"]
+
+CONTAINERS = frozenset({"mcpServers", "mcp_servers", "context_servers", "modelContextProtocolServers"})
+"""Keys that hold nothing but MCP servers, wherever they stand."""
+SHORT = frozenset({"servers", "mcp"})
+"""Keys that may hold them, at the top, inside each other, or where what they hold looks like servers."""
+MARKS = frozenset({"command", "cmd", "url", "httpUrl", "serverUrl", "uri", "transport"})
+"""Keys of a server's entry by which it is known."""
+DEEPEST = 6
+"""Levels of a file that are searched; a project's servers stand at the third in ~/.claude.json."""
+
+BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+STRING = r'"(?:[^"\\]|\\.)*+"?'
+"""A JSON string; one that does not end reaches to the end of the text, so that no text is read twice."""
+COMMENT = re.compile(rf"({STRING})|//[^\r\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?", re.DOTALL)
+TRAILING = re.compile(rf"({STRING})|,(?=\s*+[\]}}])", re.DOTALL)
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file: by its byte order mark, else as UTF-8, or UTF-16 where every other byte is zero.
+
+    Raises:
+        BadInput: it is text in none of these.
+    """
+    encoding = next((name for mark, name in BOMS if data.startswith(mark)), "")
+    if not encoding:
+        encoding = {b"\0": "utf-16-be", b"\0\0": "utf-16-le"}.get(data[:2].strip(b"{ \r\n\t[") and data[:1], "utf-8")
+        encoding = "utf-16-le" if data[1:2] == b"\0" else encoding
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        raise BadInput("This file is no text in UTF-8 or UTF-16.", fix="Save it as UTF-8.") from None
+
+
+def servers_in(text: str) -> list[tuple[str, object]]:
+    """The servers in a host's settings, by the names they have there, in order; the same name may stand twice.
+
+    Raises:
+        BadInput: this is no such file.
+    """
+    whole = parsed(text.removeprefix("\ufeff"))
+    found: list[tuple[str, object]] = []
+    held = False
+    if isinstance(whole, dict):
+        body = cast("dict[str, object]", whole)
+        for container in containers(body):
+            held = True
+            found += named(container)
+        if not held and server_like(body):
+            return [(str(body.get("name") or "server"), body)]
+        if not held and all_servers(body):
+            return list(body.items())
+    if not held:
+        raise BadInput(
+            "There are no MCP servers in this file.",
+            fix='Pass one that holds {"mcpServers": {…}}, {"servers": {…}}, {"context_servers": {…}} or {"mcp": {…}}.',
+        )
+    return found
+
+
+def parsed(text: str) -> object:
+    """The value of a text: JSON, JSON with comments and trailing commas, or TOML."""
+    try:
+        return read_json(without_comments(text))
+    except BadJSON as exc:
+        told = str(exc)
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise BadInput(f"This is no JSON: {told}", fix="Pass the settings file of an MCP host.") from None
+
+
+def without_comments(text: str) -> str:
+    """JSON without comments and trailing commas, each as many blanks; texts in quotes stay as they are. Linear."""
+    plain = COMMENT.sub(lambda found: found[1] or blank(found[0]), text)
+    return TRAILING.sub(lambda found: found[1] or " ", plain)
+
+
+def blank(text: str) -> str:
+    """Blanks and the same ends of lines, so that an error names the right place."""
+    return re.sub(r"[^\r\n]", " ", text)
+
+
+def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
+    """Everything in a file that holds servers."""
+    for key, value in body.items():
+        if key.rpartition(".")[2] in CONTAINERS and isinstance(value, dict | list):
+            if value or isinstance(value, dict):
+                yield cast("object", value)
+        elif isinstance(value, dict) and level < DEEPEST:
+            inner = cast("dict[str, object]", value)
+            last = key.rpartition(".")[2]
+            if last in SHORT and (all_servers(inner) or (last == "servers" and not level)):
+                yield inner
+            else:
+                yield from containers(inner, level + (last != "mcp"))
+
+
+def all_servers(body: Mapping[str, object]) -> bool:
+    """Whether all values of an object look like servers."""
+    return bool(body) and all(
+        isinstance(each, dict) and server_like(cast("dict[str, object]", each)) for each in body.values()
+    )
+
+
+def server_like(body: Mapping[str, object]) -> bool:
+    return any(isinstance(body.get(mark), str | list | dict) for mark in MARKS)
+
+
+def named(container: object) -> Iterator[tuple[str, object]]:
+    """Servers with their names: of an object, or of a list whose items name themselves."""
+    if isinstance(container, dict):
+        yield from cast("dict[str, object]", container).items()
+        return
+    for each in cast("list[object]", container):
+        own = cast("dict[str, object]", each).get("name") if isinstance(each, dict) else None
+        yield str(own or "server"), each
