@@ -56,7 +56,7 @@ class Problems:
             self.add(key, "this is no http or https address.", 'Write it like "https://host/path".')
 
     def check(self, lacking: Mapping[str, str] | None = None) -> None:
-        """Let pass when nothing was found. Secrets that are `lacking`, by key, stop nothing; they are told with the rest.
+        """Let pass when nothing was found. Secrets that are `lacking`, by key, stop nothing, and are told too.
 
         Raises:
             ConfigError: with everything that was.
