@@ -42,7 +42,7 @@ def summary_request(past: Past, cut: int, room: float) -> tuple[ChatMessage, ...
 def script(past: Past, cut: int) -> Iterator[str]:
     """The turns before a cut as a script, a paragraph for each message."""
     yield f"Earlier summary: {past.summary}" if past.summary else "The conversation begins here."
-    for turn in past.turns:
+    for turn in past.pieces():
         if turn.first >= cut:
             return
         for message in turn.messages:

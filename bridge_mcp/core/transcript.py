@@ -50,6 +50,10 @@ class Past:
     whole: bool = True
     """False where the log's tail begins later than the model's view: something is missing before the first turn."""
 
+    def pieces(self) -> list[Turn]:
+        """The turns, each in pieces from one user's message to the next: before any of them the past can be cut."""
+        return list(chain.from_iterable(turn.pieces() for turn in self.turns))
+
     def messages(self) -> tuple[ChatMessage, ...]:
         """In order; the summary is told as a user's words, because some models take one system message only."""
         told = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
@@ -125,7 +129,7 @@ class Memory:
             if turn.has_files:
                 recent = number >= shown_from
                 noted = [with_notes(message, images, pdfs, recent=recent) for message in turn.messages]
-                turns[number] = Turn(turn.first, noted, has_files=True)
+                turns[number] = turn.copy(noted)
         return Past(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
 
     def _read(self, log: Log, result_chars: int, about: About) -> Builder:

@@ -38,6 +38,8 @@ class Turn:
     first: int
     messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
     has_files: bool = False
+    heard: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Where each user's message stands in it: the index, and the seq. Before one of them a turn can be cut too."""
     _tokens: int | None = field(default=None, compare=False)
 
     def add(self, message: ChatMessage) -> None:
@@ -50,6 +52,18 @@ class Turn:
         self.messages[index] = message
         self.has_files = self.has_files or bool(message.attachments)
         self._tokens = None
+
+    def copy(self, messages: list[ChatMessage]) -> Turn:
+        """The same turn with these messages in the place of its own."""
+        return Turn(self.first, messages, self.has_files, [*self.heard])
+
+    def pieces(self) -> list[Turn]:
+        """The turn in pieces, each from one user's message to the next; calls and results stay together."""
+        begins = [(0, self.first), *((index, seq) for index, seq in self.heard if index)]
+        ends = [*(index for index, _ in begins[1:]), len(self.messages)]
+        return [
+            Turn(seq, self.messages[index:end], self.has_files) for (index, seq), end in zip(begins, ends, strict=True)
+        ]
 
     @property
     def tokens(self) -> int:
@@ -87,6 +101,8 @@ class Builder:
         """Where the result of each call goes once it comes."""
         self._ended = False
         """The next message of a user opens a turn."""
+        self._due = False
+        """Somebody waits for the assistant's answer, or results for its next step."""
         self._asked: set[int] = set()
         self._about = about
         self._named = several
@@ -107,12 +123,12 @@ class Builder:
 
     def finished(self, upto: int | None) -> list[Turn]:
         """The turns, with the messages that nobody has answered yet, up to this seq. Reading can go on after that."""
-        kept = self._turns, self._unread, self._ended
+        kept = self._turns, self._unread, self._ended, self._due
         last = self._turns[-1]
-        self._turns = [*self._turns[:-1], Turn(last.first, [*last.messages], last.has_files)]
+        self._turns = [*self._turns[:-1], last.copy([*last.messages])]
         self._read(upto)
         turns = self._turns
-        self._turns, self._unread, self._ended = kept
+        self._turns, self._unread, self._ended, self._due = kept
         return turns
 
     def _take(self, logged: Logged) -> None:
@@ -138,7 +154,7 @@ class Builder:
                 self._read(entry.upto)
                 if entry.text:
                     self._turns[-1].add(ChatMessage("assistant", entry.text))
-                self._ended = True
+                self._ended, self._due = True, False
             case _:
                 pass  # of replies and stops: those to what stands before the cut
 
@@ -153,10 +169,20 @@ class Builder:
             elif isinstance(logged.entry, Edited):
                 self._said(logged.seq, ChatMessage("user", logged.entry.text, about=EDITED))
             elif isinstance(logged.entry, Posted):
-                posted = logged.entry
-                self._turns[-1].add(ChatMessage("assistant", posted.text, attachments=posted.files))
-                self._ended = True
+                self._posted(logged.seq, logged.entry)
         self._unread = later
+
+    def _posted(self, seq: int, entry: Posted) -> None:
+        """What others sent to the chat in the assistant's place: for people both are one, so it is its own message.
+
+        While somebody waits for the assistant's answer it is told as news: a request ends with what is to be answered.
+        """
+        if self._due:
+            about = f"[sent to this chat meanwhile by {writer(entry.by)}:]"
+            self._said(seq, ChatMessage("user", entry.text, attachments=entry.files, about=about))
+            return
+        self._turns[-1].add(ChatMessage("assistant", entry.text, attachments=entry.files))
+        self._ended = True
 
     def _heard(self, logged: Logged, entry: Heard) -> None:
         """A chat user's words, behind what is to be known of them."""
@@ -174,6 +200,7 @@ class Builder:
         if self._about.files and entry.attachments:
             notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
         about = f"[{'; '.join(notes)}]" if notes else ""
+        self._due = self._due or (entry.to == "assistant" and entry.answers is None)
         self._said(logged.seq, ChatMessage("user", entry.text, attachments=entry.attachments, about=about))
 
     def _said(self, seq: int, message: ChatMessage) -> None:
@@ -181,7 +208,9 @@ class Builder:
         if self._ended and self._turns[-1].messages:
             self._turns.append(Turn(seq))
         self._ended = False
-        self._turns[-1].add(message)
+        turn = self._turns[-1]
+        turn.heard.append((len(turn.messages), seq))
+        turn.add(message)
 
     def _edited(self, logged: Logged, entry: Edited) -> None:
         """Another text for a message: in its place while nobody has read that, else behind what was said since."""
@@ -200,7 +229,7 @@ class Builder:
         for call in entry.calls:
             self._open[call.id] = (turn, len(turn.messages))
             turn.add(ChatMessage("tool", NOT_RUN, call=call))
-        self._ended = not entry.calls
+        self._ended, self._due = not entry.calls, bool(entry.calls)
 
     def _result(self, entry: Finished) -> None:
         place = self._open.pop(entry.call, None)

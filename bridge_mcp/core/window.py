@@ -13,7 +13,7 @@ from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
 from bridge_mcp.core.tokens import AROUND, files_tokens, tokens_of
 from bridge_mcp.core.tools import canonical
-from bridge_mcp.core.transcript import SUMMARY, Past
+from bridge_mcp.core.transcript import SUMMARY, Past, Turn
 
 __all__ = ["Fitted", "Window", "fit", "narrowed", "squeeze"]
 
@@ -22,6 +22,8 @@ KEEP = 0.5
 
 USUAL = 128_000
 """Tokens of a window of which nothing is known."""
+
+LEFT_OUT = "[earlier calls and their results were left out here: there was no room for them]"
 
 SHORTEST = 120
 """Characters below which nothing is shortened further."""
@@ -77,36 +79,39 @@ def fit(past: Past, window: Window, room: float) -> Fitted:
 
     Where a cut is named, the messages are those that would be left without a summary of what it takes away.
     """
-    costs = [turn.tokens for turn in past.turns]
     told = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
-    count = sum(len(turn.messages) for turn in past.turns)
-    if past.whole and told + sum(costs) <= room and count <= window.messages:
-        return Fitted(past.messages(), told + sum(costs))
-    first = kept_from(past, costs, int(window.messages * KEEP), room * KEEP)
-    left = replace(past, turns=past.turns[first:])
+    cost, count = sum(turn.tokens for turn in past.turns), sum(len(turn.messages) for turn in past.turns)
+    if past.whole and told + cost <= room and count <= window.messages:
+        return Fitted(past.messages(), told + cost)
+    pieces = past.pieces()
+    first = kept_from(pieces, past.whole, int(window.messages * KEEP), room * KEEP)
+    left = replace(past, turns=tuple(pieces[first:]))
     cut = left.turns[0].first if first or not past.whole else None
-    messages = squeeze(left.messages(), room)
+    messages = squeeze(left.messages(), room, window.messages)
     return Fitted(messages, sum(map(message_tokens, messages)), cut)
 
 
-def kept_from(past: Past, costs: list[int], messages: int, room: float) -> int:
-    """The first turn that is kept; the last one is in any case."""
-    first = len(costs) - 1
-    room -= costs[first]
-    messages -= len(past.turns[first].messages)
-    while first > 0 and costs[first - 1] <= room and len(past.turns[first - 1].messages) <= messages:
+def kept_from(pieces: list[Turn], whole: bool, messages: int, room: float) -> int:
+    """The first piece that is kept; the last one is in any case."""
+    first = len(pieces) - 1
+    room -= pieces[first].tokens
+    messages -= len(pieces[first].messages)
+    while first > 0 and pieces[first - 1].tokens <= room and len(pieces[first - 1].messages) <= messages:
         first -= 1
-        room -= costs[first]
-        messages -= len(past.turns[first].messages)
+        room -= pieces[first].tokens
+        messages -= len(pieces[first].messages)
     # Where the beginning is missing, so may the first turn's be.
-    return max(first, 1) if not past.whole and len(costs) > 1 else first
+    return max(first, 1) if not whole and len(pieces) > 1 else first
 
 
-def squeeze(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
-    """One turn that is too large for the window, made to fit: older files go, and long texts are shortened.
+def squeeze(messages: tuple[ChatMessage, ...], room: float, most: int = 0) -> tuple[ChatMessage, ...]:
+    """What is too large for the window, made to fit: older files go, and long texts are shortened.
 
-    Where even that is not enough, the oldest rounds of calls go, each with its results; what people wrote stays.
+    Where even that is not enough, and where there are more than `most` messages (0: any number is fine), the oldest
+    rounds of calls go, each with its results; what people wrote stays.
     """
+    if most and len(messages) > most:
+        messages = without_rounds_beyond(messages, most)
     if sum(map(message_tokens, messages)) <= room:
         return messages
     newest = max((n for n, message in enumerate(messages) if message.role != "tool"), default=0)
@@ -142,8 +147,9 @@ def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessag
         if messages[index].role == "user" and before.role == "assistant" and not before.calls:
             total -= sum(costs[end:index])
             end = index
-    left = sum(costs[:begin])
-    return (*messages[:begin], *squeeze(messages[end:], room - left))
+    system = messages[:1] if messages and messages[0].role == "system" else ()
+    rest = (*messages[len(system) : begin], *messages[end:])
+    return (*system, *squeeze(rest, room - sum(map(message_tokens, system))))
 
 
 def clipped(message: ChatMessage, chars: int) -> ChatMessage:
@@ -158,6 +164,30 @@ def clipped(message: ChatMessage, chars: int) -> ChatMessage:
 def left_out(call: Call) -> str:
     """What stands in place of long arguments."""
     return canonical({"left_out": f"{len(call.arguments)} characters of arguments"})
+
+
+def without_rounds_beyond(messages: tuple[ChatMessage, ...], most: int) -> tuple[ChatMessage, ...]:
+    """At most so many messages, as far as there are rounds of calls to leave out; a note stands in their place.
+
+    They go several at a time, so that the beginning stays the same over some rounds: providers keep what they have
+    computed for it.
+    """
+    step = max(1, most // 2)
+    excess = len(messages) + 1 - most  # the note is one more
+    left, kept, index, place = -(-excess // step) * step, list[ChatMessage](), 0, None
+    while index < len(messages):
+        end = index + 1
+        while end < len(messages) and messages[end].role == "tool":
+            end += 1
+        if left > 0 and messages[index].calls and end < len(messages):
+            left -= end - index
+            place = len(kept) if place is None else place
+        else:
+            kept += messages[index:end]
+        index = end
+    if place is not None:
+        kept.insert(place, ChatMessage("user", LEFT_OUT))
+    return tuple(kept)
 
 
 def without_old_rounds(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:

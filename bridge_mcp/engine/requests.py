@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from bridge_mcp.core.entries import Log
 from bridge_mcp.core.messages import ChatMessage, message_tokens
+from bridge_mcp.core.roles import ordered
 from bridge_mcp.core.summary import summary_request
 from bridge_mcp.core.surroundings import chat_context, place_of, server_instructions
 from bridge_mcp.core.tokens import AROUND, calibration, ceiling, tokens_of
@@ -68,7 +69,7 @@ class Requests:
         fixed = (tokens_of(system) + AROUND if system else 0) + self._policies.tools_tokens(conversation)
         fitted = fit(seen, window, max(budget - fixed, LEAST_ROOM))
         head = (ChatMessage("system", system),) if system else ()
-        request = ModelRequest(rules.model, (*head, *fitted.messages), tools, conversation, scale=scale)
+        request = ModelRequest(rules.model, ordered((*head, *fitted.messages)), tools, conversation, scale=scale)
         return Prepared(request, fixed + fitted.estimate, fitted.cut, seen, budget)
 
     def summary(self, prepared: Prepared, cut: int) -> tuple[ModelRequest, int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.roles import ordered
 from bridge_mcp.core.tokens import tools_tokens
 from bridge_mcp.core.window import Window, narrowed
 from bridge_mcp.models.files import Gallery
@@ -93,7 +94,7 @@ class Models:
         if able.context_tokens is None:
             return request
         room = Window(able.context_tokens, candidate.reserve_tokens).room / request.scale
-        return replace(request, messages=narrowed(request.messages, room - tools_tokens(request.tools)))
+        return replace(request, messages=ordered(narrowed(request.messages, room - tools_tokens(request.tools))))
 
     def health(self) -> tuple[ModelHealth, ...]:
         """How the models were when they were last asked."""

@@ -107,7 +107,7 @@ async def test_a_message_interrupts_the_provider_and_both_are_read_together(
         ticket = await it.bridge.wait_for(OWNER, f"turn:{first}", timeout_s=5)
         assert (ticket.outcome, ticket.text) == ("stopped", "interrupted by a new message")
     asked = [m["content"] for m in server.requests[-1].body["messages"] if m["role"] == "user"]
-    assert asked == ["paint it red", "no, blue"]
+    assert asked == ["paint it red\n\nno, blue"]
 
 
 async def test_a_message_interrupts_tools_and_what_waits_for_a_verdict(tmp_path: Path) -> None:

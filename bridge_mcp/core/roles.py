@@ -1,0 +1,69 @@
+"""The order of roles in a request, as the strictest chat templates and providers want it.
+
+What providers refuse, and hence what `ordered` never gives: a second system message, or one that is not the first; a
+conversation that begins with an assistant's message (Anthropic, Mistral, most templates); two messages of a user, or
+two of the assistant, in a row (Gemma, Llama and others: "roles must alternate"); a request that ends with an
+assistant's message, which newer Claude models and Mistral take for a prefill and refuse; a result that does not stand
+directly behind its call. One order is left that some refuse and most take: a user's message directly behind results,
+because somebody wrote while tools were at work. For those servers there is `alternating`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bridge_mcp.core.messages import ChatMessage
+
+__all__ = ["BEGINS", "CONTINUE", "MISSING", "alternating", "ordered"]
+
+BEGINS = "[the conversation begins with this message of the assistant:]"
+MISSING = "[what was said before is left out]"
+CONTINUE = "[go on]"
+READ = "(I have read the results.)"
+
+
+def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The same messages in an order that is taken everywhere, but for a user's message behind results.
+
+    Messages of one role in a row become one; what has no legal place is told as a user's message.
+    """
+    out: list[ChatMessage] = []
+    system: ChatMessage | None = None
+    for message in messages:
+        if message.role == "system":
+            system = message if system is None else joined(system, message)
+        elif not out and message.role == "assistant":
+            out += begun_by(message)
+        elif out and out[-1].role == message.role != "tool":
+            out[-1] = joined(out[-1], message)
+        else:
+            out.append(message)
+    if not out or out[-1].role == "assistant":
+        out.append(ChatMessage("user", CONTINUE))
+    return tuple(out) if system is None else (system, *out)
+
+
+def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:
+    """An assistant's message at the very beginning: told as a user's, or behind one where it has calls."""
+    if message.calls:
+        return (ChatMessage("user", MISSING), message)
+    return (replace(message, role="user", about=BEGINS),)
+
+
+def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
+    """Two messages of one role as one: nothing of either is lost."""
+    text = "\n\n".join(filter(None, (first.text, second.told)))
+    return replace(
+        first, text=text, calls=first.calls + second.calls, attachments=(*first.attachments, *second.attachments)
+    )
+
+
+def alternating(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """As `ordered`, for a server that refuses a user's message behind results: a word of the assistant goes between."""
+    out: list[ChatMessage] = []
+    for message in ordered(messages):
+        if message.role == "user" and out and out[-1].role == "tool":
+            out.append(ChatMessage("assistant", READ))
+        out.append(message)
+    return tuple(out)
