@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from bridge_mcp.core.chain import FIRST, link
@@ -56,7 +57,7 @@ def prepare(entry: Entry) -> Prepared:
 class Append:
     """Adds entries to one conversation; `close` writes its row back. `now` is the store's time."""
 
-    def __init__(self, session: Session, name: str, now: float, delivered_by_commit: frozenset[str]) -> None:
+    def __init__(self, session: Session, name: str, now: float, delivered_by_commit: Set[str]) -> None:
         self._session = session
         self.name = name
         channel = name.partition("/")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.tools import JSON
@@ -19,7 +20,7 @@ class SqliteLog:
     """See `ports.LogStore`."""
 
     def __init__(
-        self, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered_by_commit: frozenset[str]
+        self, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered_by_commit: Set[str]
     ) -> None:
         self._reader = reader
         self._readers = readers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from pathlib import Path
 
 from bridge_mcp.ports import Clock
@@ -31,7 +32,7 @@ READ_WAIT_S = 5.0
 class SqliteStore:
     """See `ports.Store`. Belongs to the event loop that uses it first."""
 
-    def __init__(self, path: Path, *, clock: Clock, delivered_by_commit: frozenset[str] = frozenset()) -> None:
+    def __init__(self, path: Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()) -> None:
         """Open the store at `path`, and make it first where there is none: some milliseconds, without an event loop.
 
         On the channels `delivered_by_commit`, a message that is committed counts as sent.
@@ -82,7 +83,7 @@ class SqliteStore:
 
 
 async def open_store(
-    path: str | Path, *, clock: Clock, delivered_by_commit: frozenset[str] = frozenset()
+    path: str | Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()
 ) -> SqliteStore:
     """Open the store at `path` without holding up the event loop; see `SqliteStore`."""
     return await asyncio.to_thread(SqliteStore, Path(path), clock=clock, delivered_by_commit=delivered_by_commit)
