@@ -21,11 +21,12 @@ from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.lanes import first_error, told
 from bridge_mcp.engine.pins import BoardPins
+from bridge_mcp.engine.posted import Roster, put_posted, settings_of
 from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Store, Toolbox
 from bridge_mcp.service import Bridge
 
@@ -46,6 +47,9 @@ EngineWish = Literal["now", "soon", "never"]
 
 TRY_S = 0.25
 """How often a process that stands by tries for the engine's place; the others' luck is spread by up to half of it."""
+
+LOOK_S = 2.0
+"""How often a process that stands by looks at what the engine runs."""
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Before an engine that broke is started again."""
@@ -76,6 +80,8 @@ class Place:
     held: bool = False
     express: Express | None = None
     """The engine's short way for clients' calls, while it is here."""
+    coming: bool = False
+    """Whether it is about to be held: nothing has gone wrong so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +122,28 @@ async def open_bridge(
     clock = WallClock()
     channels = make_channels(config.channels, clock)
     traits = {name: channel.traits for name, channel in channels.items()}
-    delivered = frozenset(name for name, each in traits.items() if each.delivered_by_commit)
-    place = Place(anyio.Event())
+    file = str(config.source) if config.source else ""
+    own = settings_of(file, config.digest, traits, config.rules, config.lacking)
+    roster = Roster(own, config.rules)
+    place = Place(anyio.Event(), coming=engine != "never")
     models = None if engine == "never" else make_models(config)
-    store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered)
+    store = await open_store(config.store_path, clock=clock, delivered_by_commit=roster.delivered_by_commit)
     try:
+        if engine != "soon":  # who starts soon looks while it stands by, and not before its host has its tools
+            await roster.look(store, engine_lives(config))
         files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
 
         async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
             if attachment.ref.startswith(KEPT):
                 return await files.read(attachment.ref)
+            if channel not in channels:
+                raise FetchFailed("Only the engine knows this channel.", fix="Start this process as it was started.")
             return await channels[channel].fetch(attachment, most)
 
         bridge = Bridge(
             store,
-            config.rules,
-            traits,
+            roster.rules,
+            roster.traits,
             clock=clock,
             check=lazy_check(),
             is_engine=lambda: place.held,
@@ -139,6 +151,8 @@ async def open_bridge(
             fetch=fetch,
             express=lambda: place.express,
             clients=config.visitors,
+            settings=own,
+            starting=lambda: place.coming,
         )
         assembly = Assembly(config, store, files, bridge, place)
         if models is None:
@@ -148,7 +162,7 @@ async def open_bridge(
             assembly.want_engine()
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            standby = Standby(assembly, channels, models, clock, settled)
+            standby = Standby(assembly, channels, models, clock, settled, roster)
             tasks.start_soon(standby.run)
             tasks.start_soon(standby.look_ahead)
             try:
@@ -206,27 +220,35 @@ class Standby:
     models: Models
     clock: WallClock
     settled: Callable[[], object]
+    roster: Roster
 
     async def run(self) -> None:
         """Until cancelled. An engine that breaks is logged, and started again, here or in a luckier process."""
         await self.assembly.place.wanted.wait()
         lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config)
-        broken = 0
+        broken, looked = 0, 0.0
         while True:
             try:
                 held = taken(lock)
             except StoreError as exc:
                 logger.error("no engine here: %s", exc)
+                self.assembly.place.coming = False
                 await anyio.sleep(PAUSES_S[-1])
                 continue
             if not held:
+                if time.monotonic() - looked > LOOK_S:
+                    looked = time.monotonic()
+                    await self.look_at_engine()
                 await anyio.sleep(TRY_S * random.uniform(0.75, 1.25))
                 continue
             began = time.monotonic()
             try:
+                self.roster.go_by(self.roster.own)
+                await put_posted(self.assembly.store, self.roster.own)
                 await self.be_engine()
             except Exception as exc:
                 logger.error("the engine broke: %s; the face goes on", told(first_error(exc)), exc_info=exc)
+                self.assembly.place.coming = False
             finally:
                 self.assembly.place.held = False
                 self.assembly.place.express = None
@@ -234,6 +256,13 @@ class Standby:
             broken = 0 if time.monotonic() - began > STEADY_S else broken
             await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
             broken += 1
+
+    async def look_at_engine(self) -> None:
+        """Go by the channels of the process that is the engine."""
+        try:
+            await self.roster.look(self.assembly.store, True)
+        except StoreError as exc:
+            logger.warning("what the engine runs cannot be read: %s", exc)
 
     async def look_ahead(self) -> None:
         """Load what tool servers need, if there are any: 0.4 s of CPU and 16 MB that a takeover need not wait for."""
@@ -271,7 +300,7 @@ class Standby:
             tasks.start_soon(self.warm, toolbox)
 
             def told() -> None:
-                self.assembly.place.held = True
+                self.assembly.place.held = self.assembly.place.coming = True
                 self.assembly.place.express = engine.express
                 logger.info("this process is the engine now")
 

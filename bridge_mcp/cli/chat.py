@@ -54,7 +54,7 @@ def main_of(assembly: Assembly) -> str:
     Raises:
         BadInput: there is no local channel.
     """
-    for name, channel in assembly.config.channels.items():
+    for name, channel in assembly.bridge.traits.items():
         if channel.type == "local":
             return f"{name}/main"
     raise BadInput("There is no local channel to chat on.", fix='Add one: [channels.local] with type = "local".')

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
+from bridge_mcp.cli.common import USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
@@ -39,16 +39,19 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> int:
         told = {server.name: server for server in (await assembly.bridge.list_tools(OWNER)).servers}
+        places = {server.name: server.place for server in assembly.config.tool_servers}
+        if not engine_runs(assembly):
+            told = {name: server for name, server in told.items() if name in places}
         rows = [
             {
-                "name": server.name,
-                "where": server.place,
-                "state": told[server.name].state if server.name in told else "unknown",
-                "tools": told[server.name].tools if server.name in told else 0,
-                "error": told[server.name].error if server.name in told else "",
-                "instructions": told[server.name].instructions if server.name in told else "unknown",
+                "name": name,
+                "where": places.get(name, "in the settings of the engine"),
+                "state": told[name].state if name in told else "unknown",
+                "tools": told[name].tools if name in told else 0,
+                "error": told[name].error if name in told else "",
+                "instructions": told[name].instructions if name in told else "unknown",
             }
-            for server in assembly.config.tool_servers
+            for name in dict.fromkeys([*places, *told])
         ]
         if json:
             print_json(rows)

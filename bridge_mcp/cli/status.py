@@ -32,7 +32,9 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     """Print a status for people."""
     config = assembly.config
     engine = (
-        f"process {found.engine_pid}, since {clock(found.engine_since)}" if found.engine_pid else Text("none", "red")
+        f"process {found.engine_pid}, since {clock(found.engine_since)}"
+        if found.engine_pid
+        else Text(found.engine, "red" if found.engine == "none" else "yellow")
     )
     running = found.engine_pid is not None
     waiting = f"{counted(found.waiting_approvals, 'approval')}, {counted(found.queued_messages, 'message')}"
@@ -41,7 +43,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         grid(
             [
                 ("  engine", engine),
-                ("  settings", config.where),
+                ("  settings", found.settings),
                 ("  store", str(config.store_path)),
                 ("  waiting", waiting),
                 ("  models today", str(found.today)),

@@ -165,6 +165,9 @@ class Status:
     today: Spent = Spent()
     """What the bridge took of models since 00:00 UTC."""
     warnings: tuple[str, ...] = ()
+    engine: Literal["running", "starting", "none"] = "none"
+    settings: str = ""
+    """The file that the engine reads, or this process where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,13 +151,18 @@ def warnings(
     complained: Mapping[str, str] | None = None,
     stuck: Mapping[str, str] | None = None,
     failing: Mapping[str, Trouble] | None = None,
+    *,
+    starting: bool = False,
 ) -> tuple[str, ...]:
     """What an owner should look at, each with its next move where there is one.
 
-    `told` is the engine that last said it was one, `lives` whether there is one now.
+    `told` is the engine that last said it was one, `lives` whether there is one now, `starting` whether one is about to
+    be.
     """
     found: list[str] = []
-    if told is None or not lives:
+    if starting:
+        found.append("The engine is starting: messages wait a moment.")
+    elif told is None or not lives:
         killed = f"The engine, process {told.pid}, was killed. " if told else ""
         found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]

@@ -147,6 +147,8 @@ def status(known: Status) -> StatusShape:
     return {
         "version": known.version,
         "role": known.role,
+        "engine": known.engine,
+        "settings": known.settings,
         "engine_pid": known.engine_pid,
         "engine_since": instant(known.engine_since),
         "channels": [channel(each) for each in known.channels],

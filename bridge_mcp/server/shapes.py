@@ -319,6 +319,8 @@ class SentShape(TypedDict):
 class StatusShape(TypedDict):
     version: str
     role: str
+    engine: str
+    settings: str
     engine_pid: int | None
     engine_since: str | None
     channels: list[ChannelShape]

@@ -30,6 +30,7 @@ from bridge_mcp.engine.addresses import (
 )
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
+from bridge_mcp.engine.posted import Settings
 from bridge_mcp.ports import (
     Changes,
     ChannelRules,
@@ -75,6 +76,8 @@ class Desk:
         fetch: Fetch | None = None,
         express: Callable[[], Express | None] = lambda: None,
         clients: Sequence[Principal] = (),
+        settings: Settings | None = None,
+        starting: Callable[[], bool] = lambda: False,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -88,6 +91,10 @@ class Desk:
         self._fetch = fetch or no_files
         self._clients = tuple(clients)
         """Those that the configuration lets in over MCP, beside those in the store."""
+        self._settings = settings or Settings()
+        """What this process read."""
+        self._starting = starting
+        """Whether this process is about to be the engine, if no other is."""
         self._express = express
         """The short way for calls, while this process is the engine."""
 

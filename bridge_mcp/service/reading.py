@@ -31,6 +31,7 @@ from bridge_mcp.engine.addresses import (
     parse_message,
 )
 from bridge_mcp.engine.lanes import Trouble
+from bridge_mcp.engine.posted import Settings, difference, posted
 from bridge_mcp.engine.reach import Reach
 from bridge_mcp.ports import (
     EventPage,
@@ -178,12 +179,17 @@ class Reading(Desk):
         who.require("read")
         told, lives = await board.engine(self.store), self._engine_lives()
         engine = told if lives else None
+        starting = engine is None and (lives or self._starting())
+        theirs = await posted(self.store) if lives and not self._is_engine() else None
+        read = theirs or self._settings
         listed = await board.tools(self.store)
         waiting = await self.store.approvals.find(status="waiting", within=who.within, limit=500)
         channels = await self.list_channels(who)
         return Status(
             version=__version__,
             role="engine" if self._is_engine() else "face",
+            engine="running" if engine else "starting" if starting else "none",
+            settings=read.where,
             engine_pid=engine.pid if engine else None,
             engine_since=engine.since if engine else 0.0,
             channels=channels,
@@ -192,7 +198,8 @@ class Reading(Desk):
             queued_messages=await self.store.outbox.pending(who.within),
             event_cursor=await self.store.feed.head(who.within),
             today=await self._today(who.within),
-            warnings=board.warnings(
+            warnings=self._of_settings(who, theirs)
+            + board.warnings(
                 told,
                 lives,
                 channels,
@@ -201,8 +208,16 @@ class Reading(Desk):
                 {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
                 await self._stuck(who, listed),
                 await self._failing(who) if lives else {},
+                starting=starting,
             ),
         )
+
+    def _of_settings(self, who: Principal, theirs: Settings | None) -> tuple[str, ...]:
+        """What is to be said of the settings: where this process read others than the engine, and what is lacking."""
+        if who.within:
+            return ()
+        differs = difference(self._settings, theirs) if theirs else ""
+        return (*([differs] if differs else []), *(theirs or self._settings).lacking)
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
         """What fails in the engine, as far as `who` may know: a conversation's name stands in some of it."""

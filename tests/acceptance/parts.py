@@ -148,9 +148,9 @@ async def face(home: Home, *arguments: str, log: TextIO | None = None) -> AsyncG
             raise failure
 
 
-async def stay(home: Home, *, task_status: anyio.abc.TaskStatus[Face]) -> None:
+async def stay(home: Home, *arguments: str, task_status: anyio.abc.TaskStatus[Face]) -> None:
     """A face that stays until it is let go, for `start` of a task group."""
-    async with face(home) as here:
+    async with face(home, *arguments) as here:
         await here.list_tools()
         task_status.started(here)
         await here.left.wait()

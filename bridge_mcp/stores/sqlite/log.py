@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.tools import JSON

@@ -82,8 +82,6 @@ class SqliteStore:
         await self._writer.close()
 
 
-async def open_store(
-    path: str | Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()
-) -> SqliteStore:
+async def open_store(path: str | Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()) -> SqliteStore:
     """Open the store at `path` without holding up the event loop; see `SqliteStore`."""
     return await asyncio.to_thread(SqliteStore, Path(path), clock=clock, delivered_by_commit=delivered_by_commit)
