@@ -23,6 +23,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.core.visible import hidden
 
@@ -50,8 +51,8 @@ class Grant:
     created_at: float = 0.0
 
     def covers(self, tool: str, arguments: Mapping[str, JSON], conversation: str, now: float) -> bool:
-        """Whether a call is of this shape, here and now."""
-        if tool != self.tool or (self.expires_at and now >= self.expires_at):
+        """Whether a call is of this shape, here and now. One from the future, which ends, counts as ended."""
+        if tool != self.tool or (self.expires_at and not self.created_at - AHEAD_S <= now < self.expires_at):
             return False
         return self.holds_in(conversation) and all(
             name in arguments and matches(arguments[name], pattern) for name, pattern in self.arguments

@@ -31,6 +31,8 @@ class Scene:
     rules: Rules
     traits: Mapping[str, ChannelTraits]
     clock: Clock
+    ahead_since: Callable[[float], float] = lambda at: 0.0
+    """By how much the clock was set ahead since it showed this: questions stay open for so much longer."""
 
 
 @dataclass(frozen=True, slots=True)

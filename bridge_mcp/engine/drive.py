@@ -66,6 +66,8 @@ logger = logging.getLogger(__name__)
 ENTRIES_PER_MESSAGE = 2
 """About how many entries a message of the transcript takes: intents and verdicts are entries too."""
 
+LOOK_AGAIN_S = 5.0
+
 READY_S = 15.0
 """How long a turn waits for tool servers that are still connecting."""
 
@@ -138,7 +140,9 @@ class Drive:
         """Stop driving, or wait for what is in flight."""
         self.until = until = step.until if isinstance(step, Wait) else None
         if self._calls or self._model is not None:
-            await self.signal.wait(None if until is None else max(0.0, until - self._hands.clock.now()))
+            # Not longer, though there is nothing before: clocks jump, and machines sleep.
+            left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._hands.clock.now()))
+            await self.signal.wait(left)
             return True
         head = log[-1].seq + 1
         if self._rested == head:

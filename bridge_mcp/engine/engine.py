@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeAlias
 
 import anyio
@@ -13,7 +14,7 @@ import anyio
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.tools import READ_RESULT, ToolSpec
-from bridge_mcp.engine import board
+from bridge_mcp.engine import board, clocks
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.intake import Intake
@@ -87,6 +88,7 @@ class Engine:
         clock: Clock,
         files: Files | None = None,
         reconnect: Callable[[], object] = lambda: None,
+        elapsed: Callable[[], float] = clocks.elapsed,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -100,6 +102,8 @@ class Engine:
         """What stands on the board; None where that is not known."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
+        self._jumps = clocks.Jumps(clock, elapsed)
+        self._tails = Tails(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = Presence(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
@@ -109,7 +113,7 @@ class Engine:
             model,
             toolbox,
             policies,
-            Tails(store.log),
+            self._tails,
             clock,
             traits,
             fetch=self._fetch,
@@ -121,7 +125,7 @@ class Engine:
         self.express = Express(hands, self._runner)
         """The short way for clients' calls, while this runs."""
         self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._lanes)
-        self._intake = Intake(store, rules, traits, clock)
+        self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
     def changed(self) -> None:
@@ -152,6 +156,7 @@ class Engine:
     def _side_lanes(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """Everything beside conversations and channels."""
         yield "Telling how things are", self._keep_telling
+        yield "Watching the clock", self._watch_the_clock
         yield "Forgetting old events", self._keep_the_feed_short
         yield "Sending messages", self._outbox.run
         yield "Showing what is typed", self._presence.run
@@ -214,6 +219,15 @@ class Engine:
                 self._reconnect()
             await take_up(self._store.board, self._toolbox)
             await self._tell()
+
+    async def _watch_the_clock(self) -> None:
+        """Keep what waits from waiting longer because the clock was set."""
+        await self._store.agenda.take_over(self._clock.now())
+        while True:
+            if jump := self._jumps.look():
+                moved = partial(clocks.follow, jump, self._tails, self._store.agenda, self._clock)
+                await self._lanes.until_done("Moving what waits", moved)
+            await anyio.sleep(clocks.WATCH_S)
 
     async def _keep_the_feed_short(self) -> None:
         """Forget the oldest events, now and then; the logs keep what they told of."""

@@ -5,7 +5,7 @@ A message is in the store before anybody acknowledges it; the same message twice
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
@@ -37,13 +37,20 @@ __all__ = ["Intake"]
 class Intake:
     """The gate, for every process: a face takes in what its own user says, the engine what its channels hear."""
 
-    def __init__(self, store: Store, rules: Rules, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        traits: Mapping[str, ChannelTraits],
+        clock: Clock,
+        ahead_since: Callable[[float], float] = lambda at: 0.0,
+    ) -> None:
         self._store = store
         self._rules = rules
         self._traits = traits
         self._clock = clock
         self._admission = Admission(store, traits, clock)
-        self._scene = commands.Scene(store, rules, traits, clock)
+        self._scene = commands.Scene(store, rules, traits, clock, ahead_since)
 
     async def put(self, arrival: Arrival) -> str:
         """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
@@ -159,7 +166,7 @@ class Intake:
         seq = replied if replied is not None else known.question if known else None
         asked = None if seq is None else await self._store.history.message(conversation, seq)
         question = asked.question if asked else None
-        if asked is None or question is None or not await is_open(self._store, self._clock, asked):
+        if asked is None or question is None or not await is_open(self._scene, asked):
             return None
         return seq if fits(question, incoming, replied=replied is not None) else None
 

@@ -16,7 +16,7 @@ from bridge_mcp.core.visible import quoted
 from bridge_mcp.engine import commands
 from bridge_mcp.engine.addresses import join
 from bridge_mcp.engine.tails import tail
-from bridge_mcp.ports import Clock, Store, Tap
+from bridge_mcp.ports import Tap
 
 __all__ = ["PRESSED", "is_open", "press"]
 
@@ -59,7 +59,7 @@ async def say(
         pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", responder, reply_to=shown.id)
         await scene.store.log.record(shown.conversation, pressed, note=note)
         return value
-    if not shown.asks or not await is_open(scene.store, scene.clock, shown):
+    if not shown.asks or not await is_open(scene, shown):
         return "This question is no longer open."
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", responder, shown.seq, reply_to=shown.id)
     text = f"{shown.text}\n\n✓ {quoted(value)} ({quoted(tap.sender.name or tap.sender.id)})"
@@ -68,12 +68,12 @@ async def say(
     return value if first.new else "Somebody was faster."
 
 
-async def is_open(store: Store, clock: Clock, asked: Message) -> bool:
+async def is_open(scene: commands.Scene, asked: Message) -> bool:
     """Whether a question can still be answered: its time is not over, nor the turn whose call asked it."""
     question = asked.question
-    if question is None or 0 < question.expires_at <= clock.now():
+    if question is None or 0 < question.expires_at <= scene.clock.now() - scene.ahead_since(asked.at):
         return False
     if not question.call:
         return True
-    log = await tail(store.log, asked.conversation)
+    log = await tail(scene.store.log, asked.conversation)
     return any(call.id == question.call for call, _ in open_calls(log))

@@ -5,9 +5,12 @@ The cache may be dropped at any line: every look asks the store for what was app
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from collections.abc import Callable
 
 from bridge_mcp.core.entries import Log, Logged
+from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, redated
 from bridge_mcp.core.state import reaches_back_to
 from bridge_mcp.core.transcript import begins_at
 from bridge_mcp.ports import LogStore
@@ -31,11 +34,20 @@ async def tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
 
 
 class Tails:
-    """The tails of the conversations that were driven last."""
+    """The tails of the conversations that were driven last, dated so that nothing waits for a clock that was ahead."""
 
-    def __init__(self, log: LogStore, *, keep: int = 256) -> None:
+    def __init__(
+        self,
+        log: LogStore,
+        *,
+        keep: int = 256,
+        now: Callable[[], float] = lambda: math.inf,
+        ahead_since: Callable[[float], float] = lambda at: 0.0,
+    ) -> None:
         self._log = log
         self._keep = keep
+        self._now = now
+        self._ahead_since = ahead_since
         self._kept: OrderedDict[str, list[Logged]] = OrderedDict()
 
     async def get(self, conversation: str, limit: int) -> Log:
@@ -45,17 +57,37 @@ class Tails:
         """
         kept = self._kept.pop(conversation, None)
         if kept:
-            kept.extend(await self._log.load(conversation, kept[-1].seq))
+            kept.extend(self._dated(await self._log.load(conversation, kept[-1].seq)))
             trim(kept, limit)
         else:
-            kept = list(await tail(self._log, conversation, limit))
-            if kept and kept[0].seq > begins_at(kept):
-                kept = list(await tail(self._log, conversation, FAR * limit))
+            found = await tail(self._log, conversation, limit)
+            if found and found[0].seq > begins_at(found):
+                found = await tail(self._log, conversation, FAR * limit)
+            kept = list(self._dated(found))
         if kept:
             self._kept[conversation] = kept
             if len(self._kept) > self._keep:
                 self._kept.popitem(last=False)
         return kept
+
+    def _dated(self, entries: Log) -> Log:
+        """Entries as read now: one that is ahead of the clock counts as written now."""
+        now = self._now()
+        if any(logged.at > now + AHEAD_S for logged in entries):
+            entries = tuple([none_ahead(logged, now) for logged in entries])
+        if entries and self._ahead_since(entries[0].at):
+            entries = tuple([questions_later(logged, self._ahead_since(logged.at)) for logged in entries])
+        return entries
+
+    def set_back(self, by: float) -> None:
+        """The clock was set back by so many seconds: what waits is not to wait longer for that."""
+        for kept in self._kept.values():
+            kept[:] = [redated(logged, -by) for logged in kept]
+
+    def set_ahead(self, by: float) -> None:
+        """The clock was set ahead by so many seconds: what people were asked stays open for as long as before."""
+        for kept in self._kept.values():
+            kept[:] = [questions_later(logged, by) for logged in kept]
 
     def add(self, conversation: str, *entries: Logged) -> None:
         """Note what was appended just now, if nothing came in between: the next look is cheaper."""

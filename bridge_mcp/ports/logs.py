@@ -31,8 +31,8 @@ class LogStore(Protocol):
     """The conversations' logs. There are three ways to append, and no fourth.
 
     An append is one transaction: the entries, their keys, and every row computed from them (`core.views`) are there
-    together or not at all, and on disk when the call returns. Seqs have no holes. `at` is the store's clock, never less
-    than the entry before. A conversation exists from its first entry on.
+    together or not at all, and on disk when the call returns. Seqs have no holes, and give the order. `at` is what the
+    clock showed, which may have been set back since the entry before. A conversation exists from its first entry on.
 
     A `Judged` that remembers (`core.views.grant_of`) makes its grant in the same transaction, and every conversation in
     which a call of that tool waits for a verdict is due at once.
@@ -96,6 +96,17 @@ class Agenda(Protocol):
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
         """Note that there is nothing to do before `until`; False, and nothing noted, if the next seq is another."""
+        ...
+
+    async def set_back(self, now: float, by: float) -> None:
+        """The clock was set back by so many seconds and shows `now`: whatever waits for a time waits no longer for it.
+
+        Moves what is due later, messages to be sent later, and when grants and open pairing requests end.
+        """
+        ...
+
+    async def take_over(self, now: float) -> None:
+        """For a new engine: what a clock that was ahead has put off is due at once, or within ten minutes."""
         ...
 
     def watch(self) -> Changes:

@@ -24,6 +24,7 @@ from bridge_mcp.engine.addresses import (
     CALLS,
     check_text,
 )
+from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.verdicts import Yes
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.service.desk import Desk, bounded_wait
@@ -136,7 +137,7 @@ class Deciding(Desk):
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
         asked = Requested((Call(call_id(0, 0), tool, canonical(dict(arguments))),), by=who.name)
         ticket = tickets.call(conversation)
-        deadline = self._clock.now() + bounded_wait(wait_s)
+        deadline = elapsed() + bounded_wait(wait_s)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
             express = None  # it stands in the log already: even a call that only reads is not run again for it
         try:
@@ -147,7 +148,7 @@ class Deciding(Desk):
                 await self.store.log.intend(conversation, 0, asked)
         except Conflict:
             await self._same_request(conversation, asked)
-        left = min(wait_s, max(0.0, deadline - self._clock.now()))
+        left = min(wait_s, max(0.0, deadline - elapsed()))
         return await self._wait(ticket, left, for_people=False, progress=progress)
 
     async def _told_tool(self, tool: str) -> ToolSpec:

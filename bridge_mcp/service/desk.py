@@ -28,6 +28,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_conversation,
 )
+from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.posted import Settings
@@ -47,6 +48,9 @@ SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], str]
 
 Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
 """The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer without a look at the time: machines sleep."""
 
 MAX_WAIT_S = 50.0
 """No call waits longer: hosts have been seen to cut calls near 60 seconds."""
@@ -169,14 +173,14 @@ class Desk:
         cursor = await self.store.feed.head() if progress is not None else 0
         watched = tickets.Watched(self.store, ticket)
         with closing(self.store.agenda.watch()) as changes:
-            deadline = self._clock.now() + bounded_wait(wait_s)
+            deadline = elapsed() + bounded_wait(wait_s)
             while True:
                 found = await watched.look(self._clock.now())
-                left = deadline - self._clock.now()
+                left = deadline - elapsed()
                 if found.state == "done" or left <= 0 or (found.approvals and not for_people):
                     return found
                 # A question may expire, which nothing that is written tells.
-                left = min(left, 1.0) if found.kind == "question" else left
+                left = min(left, 1.0 if found.kind == "question" else LOOK_AGAIN_S)
                 await changed_in(changes, found.conversation, left)
                 if progress is not None:
                     cursor = await self._pass_on(progress, cursor, found.conversation)
@@ -193,15 +197,15 @@ class Desk:
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
         with closing(self.store.agenda.watch()) as changes:
-            deadline = self._clock.now() + bounded_wait(wait_s)
+            deadline = elapsed() + bounded_wait(wait_s)
             while True:
                 message = await self.store.history.message(conversation, seq)
                 if message is None:
                     raise NotFound(f"There is no message '{message_id(conversation, seq)}'.")
-                left = deadline - self._clock.now()
+                left = deadline - elapsed()
                 if message.status not in ("queued", "sending") or left <= 0:
                     return message
-                await changed_in(changes, conversation, left)
+                await changed_in(changes, conversation, min(left, LOOK_AGAIN_S))
 
     async def _approval(self, who: Principal, approval_id: str) -> Approval:
         """An approval that `who` may name."""

@@ -30,6 +30,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_message,
 )
+from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.engine.posted import Settings, difference, posted
 from bridge_mcp.engine.reach import Reach
@@ -37,7 +38,7 @@ from bridge_mcp.ports import (
     EventPage,
     ToolProgress,
 )
-from bridge_mcp.service.desk import Desk, bounded, bounded_wait, event_types
+from bridge_mcp.service.desk import LOOK_AGAIN_S, Desk, bounded, bounded_wait, event_types
 
 __all__ = ["Reading"]
 
@@ -127,7 +128,7 @@ class Reading(Desk):
             self._address(who, conversation)
         after = stands_at = await self._cursor(who, after, consumer)
         with closing(self.store.agenda.watch()) as changes:
-            deadline = self._clock.now() + bounded_wait(timeout_s)
+            deadline = elapsed() + bounded_wait(timeout_s)
             while True:
                 page = await self.store.feed.read(
                     after,
@@ -136,11 +137,11 @@ class Reading(Desk):
                     conversation=conversation,
                     within=who.within,
                 )
-                left = deadline - self._clock.now()
+                left = deadline - elapsed()
                 if page.events or page.gap or left <= 0:
                     return seen_by(who, page, stands_at)
                 after = page.cursor
-                await changes.wait(left)
+                await changes.wait(min(left, LOOK_AGAIN_S))
 
     async def wait_for(
         self, who: Principal, ticket: str, *, timeout_s: float = 0.0, progress: ToolProgress | None = None

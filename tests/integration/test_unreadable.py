@@ -13,6 +13,7 @@ from bridge_mcp.core.entries import Asked, Heard, Posted, Sender
 from bridge_mcp.core.errors import NewerSchema, Unreadable
 from bridge_mcp.ports import ChannelRules, Pairing
 from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeModel, says
 from tests.integration.setup import ANN, OWNER, WallClock, World, rules_for, world
 
 NEWER = """UPDATE log SET body = replace(body, '{"v":1,', '{"v":2,')"""
@@ -101,7 +102,7 @@ async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(
     await store.close()
     with closing(sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)) as connection:
         connection.execute(NEWER)
-    async with world(tmp_path) as it:
+    async with world(tmp_path, FakeModel([says("yes")])) as it:
         assert await it.settled("and here?", "local/other")
         await warned(it, "Conversation local/poisoned")
         with pytest.raises(NewerSchema):

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest
 from bridge_mcp.stores.sqlite.rows import dump, grant_values
@@ -54,7 +55,7 @@ class SqliteAccess:
 
     async def request(self, request: PairingRequest, at_most: int) -> PairingRequest | None:
         def work(session: Session) -> PairingRequest | None:
-            session.run("expire_requests", now=request.at)
+            session.run("expire_requests", now=request.at, ahead=request.at + AHEAD_S)
             own = session.row("request_of", channel=request.channel, subject=request.subject)
             if own is not None:
                 return PairingRequest(*own)
@@ -74,7 +75,7 @@ class SqliteAccess:
         return await self._writer.do(work, None)
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
-        return tuple([PairingRequest(*row) for row in self._reader.rows("requests", now=now)])
+        return tuple([PairingRequest(*row) for row in self._reader.rows("requests", now=now, ahead=now + AHEAD_S)])
 
 
 class SqliteGrants:
@@ -91,7 +92,7 @@ class SqliteGrants:
         return replace(grant, id=await self._writer.do(work, None))
 
     async def active(self, now: float) -> tuple[Grant, ...]:
-        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now)])
+        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now, ahead=now + AHEAD_S)])
 
     async def revoke(self, grant: int) -> bool:
         def work(session: Session) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Changes, Clock
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.watch import Hub
 from bridge_mcp.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteAgenda"]
+
+LONGEST_WAIT_S = 600.0
+"""How long a message waits at most to be sent, when a new engine begins."""
 
 
 class SqliteAgenda:
@@ -42,6 +46,26 @@ class SqliteAgenda:
 
         # Resting changes no entry and gives nobody anything to do: own watchers need not hear of it.
         return await self._writer.do(work)
+
+    async def set_back(self, now: float, by: float) -> None:
+        def work(session: Session) -> None:
+            for statement in ("set_back_waits", "set_back_messages"):
+                session.run(statement, now=now, by=by)
+            for statement in ("set_back_grants", "set_back_requests"):
+                session.run(statement, by=by)
+
+        await self._writer.do(work, None)
+
+    async def take_over(self, now: float) -> None:
+        held = self._reader.value("held_by_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S)
+        if not held:
+            return
+
+        def work(session: Session) -> None:
+            session.run("wake_from_the_future", now=now, ahead=now + AHEAD_S)
+            session.run("send_from_the_future", latest=now + LONGEST_WAIT_S)
+
+        await self._writer.do(work, None)
 
     def watch(self) -> Changes:
         return self._hub.subscribe()

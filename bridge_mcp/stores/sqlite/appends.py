@@ -97,7 +97,7 @@ class Append:
         if self._new:
             self._id = session.run("found", name=self.name, channel=self._channel, at=self._now).lastrowid
             self._new = False
-        at = max(self._now, self._at)
+        at = self._now
         tip = link(self._tip, self.name, seq, at, prepared.body)
         values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body, "link": tip}
         if not session.run("append", **values).rowcount:

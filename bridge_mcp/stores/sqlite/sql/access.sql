@@ -18,8 +18,8 @@ DELETE FROM pairings WHERE channel = :channel AND subject = :subject;
 -- name: close_requests(channel, subject)!
 DELETE FROM pairing_requests WHERE channel = :channel AND subject = :subject;
 
--- name: expire_requests(now)!
-DELETE FROM pairing_requests WHERE expires_at <= :now;
+-- name: expire_requests(now, ahead)!
+DELETE FROM pairing_requests WHERE expires_at <= :now OR at > :ahead;
 
 -- name: request_of(channel, subject)^
 SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
@@ -32,16 +32,18 @@ SELECT count(*) FROM pairing_requests WHERE channel = :channel;
 INSERT INTO pairing_requests (code, channel, subject, name, at, expires_at)
 VALUES (:code, :channel, :subject, :name, :at, :expires_at);
 
--- name: requests(now)
-SELECT code, channel, subject, name, at, expires_at FROM pairing_requests WHERE expires_at > :now ORDER BY at, code;
+-- name: requests(now, ahead)
+SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
+WHERE expires_at > :now AND at <= :ahead ORDER BY at, code;
 
 -- name: add_grant(tool, conversation, arguments, expires_at, by, created_at)!
 INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
 VALUES (:tool, :conversation, :arguments, :expires_at, :by, :created_at);
 
--- name: grants(now)
+-- name: grants(now, ahead)
+-- One that ends and is from the future was made by a clock that was ahead: when it ends is not known, so it has.
 SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
-WHERE expires_at = 0 OR expires_at > :now
+WHERE expires_at = 0 OR (expires_at > :now AND created_at <= :ahead)
 ORDER BY id;
 
 -- name: revoke_grant(id)!
