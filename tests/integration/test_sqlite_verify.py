@@ -62,7 +62,7 @@ FIRST = "conversation = (SELECT id FROM conversations WHERE name = 'family/1')"
     ("sql", "finding"),
     [
         (f"DELETE FROM log WHERE {FIRST} AND seq = 1", "entry 2: entry 1 is missing"),
-        (f"UPDATE log SET at = 5 WHERE {FIRST} AND seq = 1", "older than the one before"),
+        (f"UPDATE log SET at = 5 WHERE {FIRST} AND seq = 1", "entry 1: its seal is broken"),
         (f"UPDATE log SET key = 'heard:x' WHERE {FIRST} AND seq = 0", "its key is 'heard:x'"),
         (f"UPDATE log SET key = NULL WHERE {FIRST} AND seq = 0", "its key is None"),
         (f"UPDATE log SET body = '{{' WHERE {FIRST} AND seq = 1", "entry 1"),
