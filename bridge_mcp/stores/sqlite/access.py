@@ -16,6 +16,9 @@ from bridge_mcp.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteAccess", "SqliteBoard", "SqliteGrants"]
 
+FAR_AHEAD_S = 60.0
+"""A pairing request that is further from the future takes no place: a clock that was ahead made it."""
+
 
 class SqliteAccess:
     """See `ports.Access`. A request is open until its `expires_at`, by the time of whoever asks."""
@@ -55,7 +58,7 @@ class SqliteAccess:
 
     async def request(self, request: PairingRequest, at_most: int) -> PairingRequest | None:
         def work(session: Session) -> PairingRequest | None:
-            session.run("expire_requests", now=request.at, ahead=request.at + AHEAD_S)
+            session.run("expire_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
             own = session.row("request_of", channel=request.channel, subject=request.subject)
             if own is not None:
                 return PairingRequest(*own)
