@@ -39,7 +39,7 @@ UPCASTS: Mapping[int, Callable[[Body], Body]] = {}
 
 KINDS: Mapping[str, type[Entry]] = {cls.__name__: cls for cls in ENTRY_TYPES}
 
-UPGRADE = "Upgrade it: pip install --upgrade bridge-mcp"
+UPGRADE = "Upgrade mcp-chat-bridge to the version that wrote it."
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]

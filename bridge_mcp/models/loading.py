@@ -101,7 +101,7 @@ def load() -> Litellm:
     except ImportError as exc:
         raise ModelFailed(
             f"litellm cannot be imported: {exc}.",
-            fix="Install bridge-mcp again, with its dependencies.",
+            fix="Install the bridge again, with its dependencies.",
             permanent=True,
         ) from exc
     # Some providers want a user's message first, or a list of tools wherever the history holds calls: it adds them.

@@ -198,7 +198,7 @@ async def test_without_litellm_the_fix_is_told_and_taken(process: LitellmProcess
     with pytest.raises(ModelFailed, match="litellm cannot be imported: no such wheel") as failure:
         await say(process, "hello")
     assert failure.value.permanent
-    assert "Install bridge-mcp again" in failure.value.fix
+    assert "Install the bridge again" in failure.value.fix
     (stand_in / "at-import.py").unlink()
     await eventually(lambda: process.pid is None)
     assert (await say(process, "hello")).text == "You said: hello"

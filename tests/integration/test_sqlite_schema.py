@@ -131,7 +131,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     connection.close()
     with pytest.raises(NewerSchema) as caught:
         SqliteStore(path, clock=StoreClock())
-    for part in (str(path), f"version {NEWEST + 3}", f"up to {NEWEST}", "pip install --upgrade bridge-mcp"):
+    for part in (str(path), f"version {NEWEST + 3}", f"up to {NEWEST}", "Upgrade mcp-chat-bridge"):
         assert part in str(caught.value)
     assert version(path) == NEWEST + 3
 

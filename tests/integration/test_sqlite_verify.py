@@ -142,7 +142,7 @@ async def test_an_entry_of_a_newer_version_stops_those_who_need_it_and_nobody_el
     with pytest.raises(NewerSchema, match="family/1, entry 0") as caught:
         await store.log.load(HERE)
     assert "99" in str(caught.value)
-    assert "upgrade" in str(caught.value)
+    assert "Upgrade" in str(caught.value)
     assert [logged.seq for logged in await store.log.load(HERE, after=10)] == [11, 12]
     await say(store, HERE, *(f"still here {n}" for n in range(100)))
     assert len(await store.history.search("still", limit=200)) == 100

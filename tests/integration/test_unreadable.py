@@ -65,7 +65,7 @@ async def test_a_row_that_cannot_be_shown_is_shown_as_such(tmp_path: Path, chang
         assert "cannot be read" in approval.reason
         with pytest.raises(Unreadable) as caught:
             await it.bridge.approve_call(OWNER, approval.id)
-        assert ("pip install --upgrade" in str(caught.value)) == (change != DAMAGED)
+        assert ("Upgrade mcp-chat-bridge" in str(caught.value)) == (change != DAMAGED)
         (message,) = (await it.bridge.read_messages(OWNER, "family/3")).messages
         assert "cannot be read" in message.text
         assert message.unreadable
@@ -74,7 +74,7 @@ async def test_a_row_that_cannot_be_shown_is_shown_as_such(tmp_path: Path, chang
 async def test_a_queued_message_of_a_newer_version_waits_for_it_and_is_told(tmp_path: Path) -> None:
     await prepare(tmp_path, MINOR)
     async with world(tmp_path, rules=RELAYED) as it:
-        await warned(it, "pip install --upgrade bridge-mcp")
+        await warned(it, "Upgrade mcp-chat-bridge")
         (message,) = (await it.bridge.read_messages(OWNER, "family/1")).messages
         assert message.status == "queued"
         assert it.family.attempts == []

@@ -229,7 +229,7 @@ def test_a_newer_version_is_refused_and_says_what_to_do() -> None:
         decode(f'{{"v":{VERSION + 1},"kind":"Cleared","by":"ann"}}')
     assert f"version {VERSION + 1}" in str(caught.value)
     assert f"up to {VERSION}" in str(caught.value)
-    assert "pip install --upgrade bridge-mcp" in caught.value.fix
+    assert "Upgrade mcp-chat-bridge" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_what_is_no_entry_is_refused_with_its_beginning(text: str) -> None:
 def test_what_a_newer_minor_version_added_is_refused_with_upgrade_and_never_called_damage(text: str) -> None:
     with pytest.raises(NewerSchema) as caught:
         decode(text)
-    assert "pip install --upgrade bridge-mcp" in caught.value.fix
+    assert "Upgrade mcp-chat-bridge" in caught.value.fix
     assert "damage" not in str(caught.value)
 
 

@@ -84,7 +84,7 @@ def version(connection: sqlite3.Connection, path: Path, known: int) -> int:
     if found > known:
         raise NewerSchema(
             f"The store {path} has schema version {found}; this bridge_mcp knows versions up to {known}.",
-            fix="Upgrade it: pip install --upgrade bridge-mcp",
+            fix="Upgrade mcp-chat-bridge to the version that wrote it.",
         )
     return found
 
