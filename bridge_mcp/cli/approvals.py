@@ -26,10 +26,12 @@ def list_(
     *,
     status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
     conversation: str = "",
+    limit: int = 500,
+    cursor: str = "",
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
-    """The calls that wait for a verdict, with all a verdict must know.
+    """The calls that wait for a verdict, the newest first, with all a verdict must know.
 
     Parameters
     ----------
@@ -37,10 +39,17 @@ def list_(
         Those that wait, or those that were decided so.
     conversation
         Only those of this conversation.
+    limit
+        How many, at most 500.
+    cursor
+        Where the page before ended, as it says.
     """
 
     async def body(assembly: Assembly) -> None:
-        found = await assembly.bridge.list_approvals(OWNER, conversation=conversation, status=status, limit=500)
+        page = await assembly.bridge.page_approvals(
+            OWNER, conversation=conversation, status=status, limit=limit, cursor=cursor
+        )
+        found = page.approvals
         if json:
             print_json(found)
             return
@@ -49,6 +58,8 @@ def list_(
             out.print(approval_view(approval), soft_wrap=True)
         if not found:
             out.print("No approval waits." if status == "waiting" else "There are none.")
+        if page.cursor:
+            out.print(f"{len(found)} of {page.count} are shown; the next ones: approvals list --cursor {page.cursor}")
 
     return with_bridge(common, body)
 
@@ -177,6 +188,8 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
         approval = decision.approval
         status = decision.error or f"{approval.status}{votes(approval)}  {approval.id}"
         out.print(f"{visible(status)}  {visible(approval.tool)} in {approval.conversation}")
+        if decision.waits:
+            out.print(visible(decision.waits))
         if decision.grant is not None:
             told = f"Later calls like it run by grant {decision.grant}; end it with: approvals revoke {decision.grant}"
             out.print(told)

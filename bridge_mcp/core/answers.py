@@ -12,6 +12,7 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval, Conversation, Message, MessageStatus
 
 __all__ = [
+    "ApprovalPage",
     "ChannelInfo",
     "ConversationPage",
     "Decision",
@@ -64,6 +65,15 @@ class MessagePage:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """The newest first. `count` is how many there are on all pages; `cursor` is for the next page, "" at the end."""
+
+    approvals: tuple[Approval, ...]
+    count: int
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """What became of a message to send. `repeated`: the idempotency key had been used, and nothing was sent anew."""
 
@@ -111,6 +121,8 @@ class Decision:
     """The id of the standing grant that `remember` made."""
     error: str = ""
     """Of several decided together: why this one was not."""
+    waits: str = ""
+    """Of an approved call whose tool is not there now: what it waits for, in words."""
 
 
 @dataclass(frozen=True, slots=True)

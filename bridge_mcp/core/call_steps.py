@@ -23,6 +23,10 @@ UNKNOWN = (
     "Outcome unknown: the call was begun and then interrupted, and nobody can say whether it took effect. "
     "It was not run again. Check before you repeat it."
 )
+A_DAY_S = 24 * 3600.0
+TELL_S = 5.0
+"""How long an approved call waits for its tool until people are told."""
+
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
@@ -61,7 +65,10 @@ def step_of_call(
     if fate.begun and (not fate.repeatable or fate.begun >= policy.budget.attempts):
         return Settle(call, "unknown", UNKNOWN)
     if fate.judged is not None:
-        return step_of_verdict(call, fate, fate.judged, policy)
+        return step_of_verdict(call, fate, fate.judged, policy, now)
+    if fate.asked is not None and call.tool not in policy.tools:
+        gone = policy.withdrawn(fate.asked.server, call.tool)
+        return Settle(call, "error", gone) if gone else step_of_waiting(call, fate, fate.asked, now)
     match policy.gate(call, now):  # also of what was begun before: the tool may be another one by now
         case Refuse(because):
             return Settle(call, "error", because)
@@ -100,13 +107,15 @@ def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge |
     return Wait(min(ahead, default=None))
 
 
-def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy) -> Settle | Run:
+def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy, now: float) -> Settle | Run | Remind | Wait:
     """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
     if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
         return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
     match judged.verdict:
         case "approved":
             arguments = call.arguments if judged.arguments is None else judged.arguments
+            if fate.asked is not None and not policy.reaches(fate.asked.server, call.tool):
+                return step_without_tool(call, fate, fate.asked, policy, now)
             spec = policy.tools.get(call.tool)
             if spec is None:
                 return Settle(call, "error", f"The tool '{call.tool}' was approved but is no longer there.")
@@ -122,3 +131,17 @@ def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy) -> S
             return Settle(call, "expired", "Not run: nobody approved it in time.")
         case "cancelled":
             return Settle(call, "stopped", "Not run: the turn was stopped.")
+
+
+def step_without_tool(call: Call, fate: Fate, asked: Asked, policy: Policy, now: float) -> Settle | Remind | Wait:
+    """What an approved call asks for whose tool is not there: patience, as long as people had for the verdict."""
+    gone = policy.withdrawn(asked.server, call.tool)
+    if gone:
+        return Settle(call, "error", gone)
+    until = fate.judged_at + (asked.expires_at - fate.asked_at if asked.expires_at else A_DAY_S)
+    if now >= until:
+        return Settle(call, "expired", f"Not run: it was approved, but '{call.tool}' did not come back in time.")
+    tell_at = fate.judged_at + TELL_S
+    if fate.told_of_tool or tell_at >= until:
+        return Wait(until)
+    return Wait(tell_at) if now < tell_at else Remind(call, asked, Reminded(call.id, 1, "tool", asked.route))

@@ -14,7 +14,8 @@ The first match wins (a log that holds but a reminder has one step, Ring, when i
     a call needs a verdict and was never asked          Ask      (all such calls at once: people think while tools run)
     a call is free to run                               Run      (all such calls at once)
     a call has waited long enough to be told of again   Remind
-    a call is running or waits for a verdict            Wait
+    a call is running, waits for a verdict, or was
+    approved and waits for its tool                     Wait
     the model failed and a retry is due later           Wait
     the model failed for good, or a budget is spent     Stop
     something is unread, and the past does not fit      Summarise, or Cut where that did not help
@@ -28,6 +29,10 @@ that came in while the model was at work is unread, whatever its place in the lo
 
 What a policy says of the moment (the day's budget, whether the past fits into the window) is measured by the executor
 only when a model call is next, and then the same function decides again: it stays pure, and a tail stays enough.
+
+A tool that is not there ends no call that people were asked about: only a verdict, its time, a stop or a clearing does,
+or a config that has the tool no longer. Once approved, it waits for its tool as long as people had for the verdict.
+Whoever writes the outcome of a call that still waits closes its approval with it (`state.closing`).
 
 Sending is not a step: a message is put in the outbox by the very transaction that logs it, and goes out on a lane of
 its own, so that a prompt or an agent's message never waits behind a turn.

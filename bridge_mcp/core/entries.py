@@ -264,7 +264,8 @@ class Reminded:
     call: str
     number: int
     """Counts from 1 for each why."""
-    why: Literal["reminder", "escalation"]
+    why: Literal["reminder", "escalation", "tool"]
+    """`tool`: it was approved, and waits for its tool, which is not there."""
     to: str = ""
     """The conversation that was told; empty where only the feed tells of it."""
 

@@ -31,6 +31,7 @@ __all__ = [
     "Refuse",
     "Scope",
     "ToolRule",
+    "ToolSource",
     "Via",
     "WhileBusy",
     "behind",
@@ -187,6 +188,16 @@ class ToolRule:
     quorum: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ToolSource:
+    """One tool server as the config and the moment have it."""
+
+    ready: bool = True
+    """Whether a call would reach it now."""
+    withheld: frozenset[str] = frozenset()
+    """Its tools that the config lets nobody use, by their names in the bridge."""
+
+
 ASKING: tuple[str, ...] = tuple(each.name for each in fields(Asking))
 
 
@@ -212,6 +223,8 @@ class Policy:
     """Where the past must be cut before it fits into the model's window; None: it fits, or nobody has measured."""
     summarise: bool = True
     """Whether the model sums up what a cut takes away."""
+    sources: Mapping[str, ToolSource] | None = None
+    """The tool servers that the config gives this conversation, by name; None: nobody has looked."""
 
     def gate(self, call: Call, now: float) -> Gate:
         """What stands before a call: nothing, a person, or a wall. One gate for every caller."""
@@ -238,6 +251,20 @@ class Policy:
         if wanted == "required":
             return Ask(f"every call of {call.tool} is confirmed here{several}")
         return Ask(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
+
+    def reaches(self, server: str, tool: str) -> bool:
+        """Whether a call of this tool would reach its server now."""
+        source = None if self.sources is None else self.sources.get(server)
+        return tool in self.tools and (source is None or source.ready)
+
+    def withdrawn(self, server: str, tool: str) -> str:
+        """Why a tool that is missing will not come back: the config has it no longer. "" where it may come back."""
+        if tool in self.tools or self.sources is None:
+            return ""
+        source = self.sources.get(server)
+        if source is None:
+            return f"Not run: the config no longer has the tool server '{server}' here."
+        return f"Not run: the config no longer allows the tool '{tool}' here." if tool in source.withheld else ""
 
     def wanted(self, spec: ToolSpec) -> Confirmation:
         """What the owner wants of a tool: by a rule, by its server, or in general; never `default`."""

@@ -8,6 +8,7 @@ from bridge_mcp.core.entries import (
     Asked,
     Call,
     Cleared,
+    Entry,
     Failed,
     Finished,
     Heard,
@@ -28,7 +29,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 
-__all__ = ["Fate", "State", "open_calls", "reaches_back_to", "read", "relevant", "unread"]
+__all__ = ["Fate", "State", "closing", "open_calls", "open_fates", "reaches_back_to", "read", "relevant", "unread"]
 
 
 @dataclass(slots=True)
@@ -42,8 +43,12 @@ class Fate:
     judged: Judged | None = None
     voters: set[str] = field(default_factory=set[str])
     """Who said yes to what was asked, before there was a verdict."""
+    asked_at: float = 0.0
+    judged_at: float = 0.0
     told_at: float = 0.0
     """When people were last told that it waits."""
+    told_of_tool: bool = False
+    """They were told that it was approved and waits for its tool."""
     reminders: int = 0
     escalated: bool = False
     question: int | None = None
@@ -187,9 +192,9 @@ def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded |
             fate.begun += 1
             fate.repeatable = entry.repeatable
         case Asked():
-            fate.asked, fate.told_at = entry, at
-        case Judged():
-            fate.judged = fate.judged or entry
+            fate.asked, fate.asked_at, fate.told_at = entry, at, at
+        case Judged() if fate.judged is None:
+            fate.judged, fate.judged_at = entry, at
         case Voted(by=by, digest=digest):
             if fate.asked is not None and fate.judged is None and digest == fate.asked.digest:
                 fate.voters.add(by)
@@ -197,8 +202,11 @@ def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded |
             fate.told_at = at
             fate.reminders += entry.why == "reminder"
             fate.escalated = fate.escalated or entry.why == "escalation"
+            fate.told_of_tool = fate.told_of_tool or entry.why == "tool"
         case Finished():
             fate.finished = True
+        case _:
+            pass
 
 
 def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
@@ -206,9 +214,25 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
 
     This is the one definition of "pending".
     """
+    return tuple((call, fate.asked if fate.judged is None else None) for call, fate in open_fates(log))
+
+
+def open_fates(log: Log) -> tuple[tuple[Call, Fate], ...]:
+    """The calls of the last batch that have no outcome, each with what the log says of it."""
     state = read(relevant(log))
-    pending = [(call, state.fates[call.id]) for call in state.calls]
-    return tuple((call, fate.asked if fate.judged is None else None) for call, fate in pending if not fate.finished)
+    pending = ((call, state.fates[call.id]) for call in state.calls)
+    return tuple((call, fate) for call, fate in pending if not fate.finished)
+
+
+def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
+    """These outcomes, and with each the verdict that its call still waits for: what is over waits for nobody."""
+    waiting = {call.id for call, asked in open_calls(log) if asked is not None}
+    entries: list[Entry] = []
+    for outcome in outcomes:
+        if outcome.call in waiting:
+            entries.append(Judged(outcome.call, "cancelled", "bridge", note=outcome.content, via="rule"))
+        entries.append(outcome)
+    return tuple(entries)
 
 
 def unread(log: Log) -> int:

@@ -210,7 +210,8 @@ def told(decisions: Sequence[Decision]) -> str:
 
 def decided(decision: Decision) -> str:
     kept = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
-    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}"
+    waits = f" {visible(decision.waits)}" if decision.waits else ""
+    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}{waits}"
 
 
 def outcome(approval: Approval) -> str:

@@ -11,7 +11,7 @@ from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stoppe
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.spending import day_of
-from bridge_mcp.core.state import open_calls, read, relevant, unread
+from bridge_mcp.core.state import open_calls, open_fates, read, relevant, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.core.views import Conversation, Event
@@ -93,10 +93,11 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
     configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
     step = type(decide(log, Policy(conversation), float("inf"))).__name__ if log else "Idle"
+    asked = any(fate.asked is not None and not fate.begun for _, fate in open_fates(log))
     return ConversationStatus(
         known or Conversation(conversation, channel),
         (known.responder if known else None) or configured,
-        "Wait" if waiting else step,
+        "Wait" if waiting or asked else step,
         waiting,
         await store.spending.ever(conversation),
         (await store.spending.on(day_of(clock.now()), conversation))[0],

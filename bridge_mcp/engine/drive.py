@@ -33,7 +33,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.policy import Policy
-from bridge_mcp.core.state import open_calls, relevant
+from bridge_mcp.core.state import closing, open_calls, relevant
 from bridge_mcp.core.steps import (
     Ask,
     CallModel,
@@ -152,7 +152,7 @@ class Drive:
     async def _perform(self, step: Step, log: Log, policy: Policy, effects: anyio.abc.TaskGroup) -> None:
         match step:
             case Settle():
-                await self._record(Finished(step.call.id, step.outcome, step.content))
+                await self._settle(Finished(step.call.id, step.outcome, step.content), log, policy)
             case Judge():
                 await self._record(Judged(step.call.id, step.verdict, step.by, via="rule"))
             case Ask():
@@ -177,6 +177,14 @@ class Drive:
 
     async def _record(self, *entries: Entry) -> None:
         await self._hands.store.log.record(self.conversation, *entries)
+
+    async def _settle(self, outcome: Finished, log: Log, policy: Policy) -> None:
+        """Write an outcome; where the call waits for a verdict, that ends with it, in the same transaction."""
+        entries = closing(log, outcome)
+        if len(entries) == 1:
+            await self._record(outcome)
+        else:
+            await self._intend(log, policy, *entries)
 
     async def _intend(self, log: Log, policy: Policy, *entries: Entry) -> tuple[Logged, ...]:
         """Append at the end of the log as it was read, and note when there will be something to do next."""

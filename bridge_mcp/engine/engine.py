@@ -28,6 +28,7 @@ from bridge_mcp.engine.prompts import PromptLane
 from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
+from bridge_mcp.engine.waiting import close_what_is_over
 from bridge_mcp.ports import (
     KEPT,
     Channel,
@@ -158,6 +159,7 @@ class Engine:
         yield "Telling how things are", self._keep_telling
         yield "Watching the clock", self._watch_the_clock
         yield "Forgetting old events", self._keep_the_feed_short
+        yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
         yield "Sending messages", self._outbox.run
         yield "Showing what is typed", self._presence.run
         if self._prompts is not None:
@@ -249,6 +251,7 @@ class Engine:
             await board.put_channels(self._store, healths)
         if told is None or told[1] != listed:
             await board.put_tools(self._store, *listed)
+            self._runner.look_again()
         if told is None or told[2] != models:
             await board.put_models(self._store, models)
         complaints = dict(self._policies.prompts.complaints)

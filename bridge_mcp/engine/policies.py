@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.policy import Policy, ToolSource
 from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tokens import tools_tokens
 from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
@@ -77,6 +77,16 @@ class Policies:
             )
         return offered
 
+    def _sources(self, conversation: str) -> Mapping[str, ToolSource]:
+        """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
+        allowed, offered = self.channel(conversation).tool_servers, self.by_name(conversation)
+        own = frozenset(spec.name for spec in self._toolbox.tools() if spec.server == BRIDGE) - offered.keys()
+        found = {BRIDGE: ToolSource(withheld=own)}
+        for server in self._toolbox.status():
+            if allowed is None or server.name in allowed:
+                found[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
+        return found
+
     def instructions(self, rules: ChannelRules) -> tuple[tuple[str, str], ...]:
         """What the tool servers of a channel may say in its system prompt, by their names, in the config's order."""
         allowed = rules.tool_servers
@@ -104,6 +114,7 @@ class Policies:
         return Policy(
             conversation=conversation,
             tools=self.by_name(conversation) if calls_open else {},
+            sources=self._sources(conversation) if calls_open else None,
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,

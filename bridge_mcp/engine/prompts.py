@@ -16,6 +16,7 @@ from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.views import BRIDGE, Approval, Event
 from bridge_mcp.core.visible import pretty, quoted, visible
 from bridge_mcp.engine.admission import is_let_in
+from bridge_mcp.engine.waiting import waiting
 from bridge_mcp.ports import ChannelTraits, Clock, Store
 
 __all__ = ["PromptLane", "escalation_key", "prompt", "prompt_key"]
@@ -45,7 +46,7 @@ class PromptLane:
         """Until cancelled."""
         with closing(self._store.agenda.watch()) as changes:
             cursor = await self._store.feed.acknowledge(READER, -1)
-            for approval in await self._store.approvals.find(status="waiting", limit=1000):
+            for approval in reversed([each async for each in waiting(self._store)]):
                 await self._ask(approval)
             while True:
                 page = await self._store.feed.read(cursor, PAGE, types=("approval.requested", "approval.decided"))
@@ -165,7 +166,7 @@ def outcome_text(approval: Approval) -> str:
         case "expired":
             return "⌛ Nobody decided in time: it was not run."
         case _:
-            return "⏹ The turn was stopped: it was not run."
+            return f"⏹ It was not run{note}" if note else "⏹ The turn was stopped: it was not run."
 
 
 def fenced(arguments: str) -> str:

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
 from bridge_mcp.core.steps import Remind, Ring
-from bridge_mcp.core.views import Approval
+from bridge_mcp.core.views import BRIDGE, Approval
 from bridge_mcp.engine.admission import is_let_in
-from bridge_mcp.engine.prompts import escalation_key, prompt, prompt_key
+from bridge_mcp.engine.prompts import escalation_key, prompt, prompt_key, question_text
 from bridge_mcp.ports import ChannelTraits, Clock, Store
 
 __all__ = ["ring", "tell"]
+
+MISSING = "Approved, and waiting for its tool, which is not there now:"
 
 
 async def ring(store: Store, conversation: str, step: Ring) -> None:
@@ -50,7 +52,10 @@ async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded
     if reminded.why == "escalation":
         key = escalation_key(asked.id, reminded.number)
         return prompt(asked, place, clock.now(), key=key, head="Nobody has decided yet: approve this call?")
-    key = f"reminder:{asked.id}:{reminded.number}"
-    again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
+    key = f"{reminded.why}:{asked.id}:{reminded.number}"
+    if reminded.why == "tool":
+        again = Posted(question_text(asked, place, None, MISSING), BRIDGE, key=key)
+    else:
+        again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
     first = await store.traces.posted(place, prompt_key(asked))
     return replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

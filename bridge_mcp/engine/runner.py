@@ -19,6 +19,9 @@ from bridge_mcp.engine.signal import Signal
 
 __all__ = ["Runner"]
 
+MOST_WAITING = 10_000
+"""Waiting conversations that are looked at once more when tools have changed."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """After a drive failed unexpectedly (a full disk, a broken log), that conversation pauses, twice as long each time."""
 
@@ -42,6 +45,10 @@ class Runner:
         self._drives: dict[str, Drive] = {}
         self._paused: dict[str, tuple[float, Pauses]] = {}
         """Until when (monotonic), and the pauses so far."""
+        self._unsure: dict[str, None] = {}
+        """Conversations that wait, and are to be looked at once more, since what their calls depend on has changed."""
+        self._changed = True
+        """Whether these are still to be found: a new engine looks at all that waits, by the config as it is now."""
         self._crowded = False
         """Whether the last search for due conversations may have left some for want of room."""
         self._wake = Signal()
@@ -94,6 +101,13 @@ class Runner:
         self._lanes.troubles.clear(SEARCHING)
         return pause
 
+    def look_again(self) -> None:
+        """Have every conversation that waits looked at once more: tools came, went or changed."""
+        self._changed = True
+        for drive in self._drives.values():
+            drive.signal.set()
+        self._wake.set()
+
     async def _follow(self) -> None:
         """Pass on what changed: to the drive that it concerns, and to the search for due conversations."""
         with closing(self._hands.store.agenda.watch()) as changes:
@@ -108,14 +122,19 @@ class Runner:
 
     async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:
         self._crowded = True  # whoever ends while this searches makes room that it does not know of
+        if self._changed:
+            self._changed = False  # before the search: what changes meanwhile is looked at in the next one
+            self._unsure |= dict.fromkeys(await self._hands.store.agenda.waiting(MOST_WAITING))
         free = self._max_turns - len(self._drives)
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
-        for conversation in await self._hands.store.agenda.due(now, free + ahead) if free > 0 else ():
+        due = await self._hands.store.agenda.due(now, free + ahead) if free > 0 else ()
+        for conversation in (*due, *self._unsure):
             if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > time.monotonic():
                 continue
             if len(self._drives) >= self._max_turns:
                 break
+            self._unsure.pop(conversation, None)
             drive = self._drives[conversation] = Drive(conversation, self._hands)
             tasks.start_soon(self.drive, drive)
         self._crowded = len(self._drives) >= self._max_turns
@@ -138,7 +157,7 @@ class Runner:
                 self._presence.end(drive.conversation)
             # Nobody else tells of what waits for room, came in since the last look, or is due at a time.
             later = drive.until is not None or drive.conversation in self._paused
-            if self._crowded or drive.signal.given or later:
+            if self._crowded or self._unsure or drive.signal.given or later:
                 self._wake.set()
 
     async def _pause(self, looked: float, now: float) -> float:

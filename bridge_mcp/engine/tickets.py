@@ -228,6 +228,9 @@ def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
                 )
             case _:
                 pass
+    ended = next((e.entry for e in log if isinstance(e.entry, Stopped)), None)
+    if ended is not None:
+        return Ticket(ticket, "call", conversation, "done", "stopped", ended.text or ended.reason)
     asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]
     judged = {e.entry.call for e in log if isinstance(e.entry, Judged)}
     open_now = tuple(approval_id(conversation, c) for c in asked if c not in judged)

@@ -7,7 +7,7 @@ them is checked here: the scope, that nobody decides what they asked for themsel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridge_mcp.core.answers import Decision
@@ -16,7 +16,7 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, N
 from bridge_mcp.core.grants import matches
 from bridge_mcp.core.policy import Principal, behind
 from bridge_mcp.core.state import open_calls
-from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, parse_arguments
+from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import visible
 from bridge_mcp.engine import board
@@ -25,6 +25,8 @@ from bridge_mcp.engine.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Store
 
 __all__ = ["Desk", "Yes", "find", "may_decide", "undecided"]
+
+MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
 
 Check = Callable[[ToolSpec, Mapping[str, JSON]], str]
 
@@ -75,7 +77,7 @@ class Desk:
         decided = await self._judge([each for each in verdicts if each[0].quorum == 1])
         for approval, verdict in several:
             decided[approval.id] = await self._vote(approval, verdict)
-        return tuple(decided[approval.id] for approval in approvals)
+        return await self._with_prospects([decided[approval.id] for approval in approvals])
 
     async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
         """Keep waiting calls from running; one approver is enough for that."""
@@ -85,6 +87,26 @@ class Desk:
         made = [(each, Judged(each.call, "rejected", who.name, note=reason, via=who.via)) for each in approvals]
         decided = await self._judge(made)
         return tuple(decided[approval.id] for approval in approvals)
+
+    async def _with_prospects(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+        """Say of approved calls which of them have to wait for their tools."""
+        listed = await board.tools(self.store)
+        ready = {server.name for server in listed.servers if server.state == "ready"} | {BRIDGE}
+        there = {spec.name for spec in listed.tools if spec.server in ready}
+        return tuple(
+            replace(each, waits=MISSING.format(tool=each.approval.tool, server=each.approval.server))
+            if each.approval.status == "approved" and not each.error and each.approval.tool not in there
+            else each
+            for each in decisions
+        )
+
+    def may(self, who: Principal, approval: Approval) -> bool:
+        """Whether `who` could decide on a call that waits, and has not done their part already."""
+        try:
+            may_decide(approval, who, separate=self.separate)
+        except Denied:
+            return False
+        return who.name not in approval.votes
 
     def _late(self, approval: Approval) -> bool:
         return bool(approval.expires_at) and self.clock.now() >= approval.expires_at

@@ -94,6 +94,10 @@ class Agenda(Protocol):
         """The first time after `after` at which a conversation or a queued message becomes due; None for never."""
         ...
 
+    async def waiting(self, limit: int) -> tuple[str, ...]:
+        """Conversations that wait for a time to come or for a verdict, in no order: what a new policy may concern."""
+        ...
+
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
         """Note that there is nothing to do before `until`; False, and nothing noted, if the next seq is another."""
         ...

@@ -48,8 +48,16 @@ class Approvals(Protocol):
         conversation: str = "",
         within: frozenset[str] = frozenset(),
         limit: int = 100,
+        before: str = "",
     ) -> tuple[Approval, ...]:
-        """The oldest first; an empty filter matches all. `within` as in `History`."""
+        """The newest first; an empty filter matches all. `within` as in `History`.
+
+        `before` is the id of an approval: only older ones than that.
+        """
+        ...
+
+    async def count(self, *, status: str = "", conversation: str = "", within: frozenset[str] = frozenset()) -> int:
+        """How many there are by this filter."""
         ...
 
 

@@ -32,6 +32,8 @@ class ServerStatus:
     """What of that stands in system prompts: nothing without the owner's consent, and then what was consented to."""
     instructions_changed: bool = False
     """It may speak in system prompts, and says something else now than what stands there."""
+    withheld: tuple[str, ...] = ()
+    """The tools that it has and its owner lets nobody use, by their names in the bridge."""
 
 
 def instructions_of(server: str) -> str:

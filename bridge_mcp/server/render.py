@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from bridge_mcp.core.answers import (
+    ApprovalPage,
     ConversationPage,
     ConversationStatus,
     Decision,
@@ -240,8 +241,8 @@ def event_page(page: EventPage) -> EventPageShape:
     }
 
 
-def approvals(found: Iterable[Approval]) -> ApprovalsShape:
-    return {"approvals": [approval(each) for each in found]}
+def approvals(page: ApprovalPage) -> ApprovalsShape:
+    return {"approvals": [approval(each) for each in page.approvals], "count": page.count, "cursor": page.cursor}
 
 
 def decision(made: Sequence[Decision]) -> DecisionShape:
@@ -257,6 +258,8 @@ def decided(made: Decision) -> DecidedShape:
     shape: DecidedShape = {"approval": approval(made.approval), "grant": made.grant}
     if made.error:
         shape["error"] = made.error
+    if made.waits:
+        shape["waits"] = made.waits
     return shape
 
 

@@ -75,7 +75,7 @@ async def read_resource(bridge: Bridge, who: Principal, uri: str) -> Mapping[str
     if uri == CHANNELS:
         return render_bridge.channels(await bridge.list_channels(who))
     if uri == APPROVALS:
-        return render.approvals(await bridge.list_approvals(who))
+        return render.approvals(await bridge.page_approvals(who))
     if uri == STATUS:
         return render_bridge.status(await bridge.get_status(who))
     conversation = conversation_of(uri)

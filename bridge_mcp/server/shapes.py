@@ -288,12 +288,15 @@ class EventPageShape(TypedDict):
 
 class ApprovalsShape(TypedDict):
     approvals: list[ApprovalShape]
+    count: int
+    cursor: str
 
 
 class DecidedShape(TypedDict):
     approval: ApprovalShape
     grant: int | None
     error: NotRequired[str]
+    waits: NotRequired[str]
 
 
 class DecisionShape(DecidedShape):

@@ -144,10 +144,15 @@ async def list_approvals(
     conversation: str = "",
     status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
     limit: Annotated[int, Between(1, 500)] = 100,
+    cursor: Annotated[str, "From the page before"] = "",
+    mine: Annotated[bool, "Only those you may decide"] = False,
 ) -> shapes.ApprovalsShape:
-    """Tool calls that wait for a verdict, oldest first: whole arguments, digest, who asked, when each expires."""
-    found = await call.bridge.list_approvals(call.who, conversation=conversation, status=status, limit=limit)
-    return render.approvals(found)
+    """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
+    on all pages."""
+    page = await call.bridge.page_approvals(
+        call.who, conversation=conversation, status=status, limit=limit, cursor=cursor, mine=mine
+    )
+    return render.approvals(page)
 
 
 @tool("read", read_only=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge_mcp.core.answers import Decision, Ticket
-from bridge_mcp.core.entries import Judged, Requested
-from bridge_mcp.core.errors import BadInput, Denied, NotFound
+from bridge_mcp.core.entries import Finished, Judged, Requested
+from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.state import open_calls
+from bridge_mcp.core.state import open_fates
 from bridge_mcp.engine import tickets
 from bridge_mcp.engine.addresses import check_text
 from bridge_mcp.engine.verdicts import Yes, undecided
@@ -59,11 +59,25 @@ class Following(Sending):
             return await self.cancel_turn(who, ticket)
         if found.kind != "call":
             return False
-        waiting = [call.id for call, asked in open_calls(await self.store.log.load(found.conversation)) if asked]
-        recorded = await self.store.log.record(
-            found.conversation, *(Judged(call, "cancelled", who.name, via=who.via) for call in waiting)
-        )
-        return any(place.new for place in recorded)
+        return await self._take_back(who, found.conversation)
+
+    async def _take_back(self, who: Principal, conversation: str) -> bool:
+        """Keep the call of a conversation from running if it has not begun; whether it had not."""
+        while True:
+            log = await self.store.log.load(conversation)
+            entries: list[Judged | Finished] = []
+            for call, fate in open_fates(log):
+                if fate.asked is not None and fate.judged is None:
+                    entries.append(Judged(call.id, "cancelled", who.name, via=who.via))
+                elif fate.asked is not None and not fate.begun:  # approved, and its tool is not there
+                    entries.append(Finished(call.id, "stopped", "Not run: its caller took it back."))
+            if not entries:
+                return False
+            try:
+                await self.store.log.intend(conversation, log[-1].seq + 1, *entries)
+            except Conflict:
+                continue
+            return True
 
     async def decide_in_person(
         self, who: Principal, ticket: str, approval_id: str, *, digest: str, approve: bool, note: str = ""

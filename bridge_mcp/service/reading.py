@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.answers import (
+    ApprovalPage,
     ChannelInfo,
     ConversationPage,
     ConversationStatus,
@@ -34,6 +35,7 @@ from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.engine.posted import Settings, difference, posted
 from bridge_mcp.engine.reach import Reach
+from bridge_mcp.engine.waiting import waiting
 from bridge_mcp.ports import (
     EventPage,
     ToolProgress,
@@ -156,19 +158,52 @@ class Reading(Desk):
     async def list_approvals(
         self, who: Principal, *, conversation: str = "", status: str = "waiting", limit: int = 100
     ) -> tuple[Approval, ...]:
-        """Approvals, the oldest first. `status`: waiting, approved, rejected, expired, cancelled, or any."""
+        """The newest approvals, the newest first. `status`: waiting, approved, rejected, expired, cancelled, or any."""
+        page = await self.page_approvals(who, conversation=conversation, status=status, limit=limit)
+        return page.approvals
+
+    async def page_approvals(
+        self,
+        who: Principal,
+        *,
+        conversation: str = "",
+        status: str = "waiting",
+        limit: int = 100,
+        cursor: str = "",
+        mine: bool = False,
+    ) -> ApprovalPage:
+        """A page of approvals, the newest first. `status` as for `list_approvals`; `limit` is 1 to 500.
+
+        `mine`: only those that wait and that `who` may decide: not what it asked for itself, nor what it has approved
+        already where that takes several.
+        """
         who.require("read")
         allowed = ("waiting", "approved", "rejected", "expired", "cancelled", "any")
         if status not in allowed:
             raise BadInput(f"There is no status '{status}'.", fix=f"Use one of: {', '.join(allowed)}.")
+        if mine and status != "waiting":
+            raise BadInput("Only what waits can be decided.", fix="Ask for those you may decide with status waiting.")
         if conversation:
             self._address(who, conversation, calls=True)
-        return await self.store.approvals.find(
-            status="" if status == "any" else status,
-            conversation=conversation,
-            within=who.within,
-            limit=bounded("limit", limit, 500),
+        if cursor and await self.store.approvals.get(cursor) is None:
+            raise BadInput("This cursor is of no page of approvals.", fix="Pass a cursor as the last page gave it.")
+        bounded("limit", limit, 500)
+        if mine:
+            return await self._decidable(who, conversation, limit, cursor)
+        given = "" if status == "any" else status
+        found = await self.store.approvals.find(
+            status=given, conversation=conversation, within=who.within, limit=limit + 1, before=cursor
         )
+        count = await self.store.approvals.count(status=given, conversation=conversation, within=who.within)
+        return ApprovalPage(found[:limit], count, found[limit - 1].id if len(found) > limit else "")
+
+    async def _decidable(self, who: Principal, conversation: str, limit: int, cursor: str) -> ApprovalPage:
+        """A page of what `who` may decide. Few wait: all of it is looked at."""
+        waits = [each async for each in waiting(self.store, conversation=conversation, within=who.within)]
+        own = [each for each in waits if self.verdicts.may(who, each)]
+        older = waiting(self.store, conversation=conversation, within=who.within, before=cursor)
+        page = [each async for each in older if self.verdicts.may(who, each)] if cursor else own
+        return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
 
     async def list_tools(self, who: Principal) -> ToolList:
         """The nested tools, as the engine last told of them."""
@@ -184,7 +219,6 @@ class Reading(Desk):
         theirs = await posted(self.store) if lives and not self._is_engine() else None
         read = theirs or self._settings
         listed = await board.tools(self.store)
-        waiting = await self.store.approvals.find(status="waiting", within=who.within, limit=500)
         channels = await self.list_channels(who)
         return Status(
             version=__version__,
@@ -195,7 +229,7 @@ class Reading(Desk):
             engine_since=engine.since if engine else 0.0,
             channels=channels,
             servers=listed.servers,
-            waiting_approvals=len(waiting),
+            waiting_approvals=await self.store.approvals.count(status="waiting", within=who.within),
             queued_messages=await self.store.outbox.pending(who.within),
             event_cursor=await self.store.feed.head(who.within),
             today=await self._today(who.within),

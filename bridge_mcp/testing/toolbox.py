@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
@@ -60,6 +61,7 @@ class FakeToolbox:
         """The name of every changed tool that was accepted."""
         self._tools: dict[str, tuple[ToolSpec, ToolFunction]] = {}
         self._specs: tuple[ToolSpec, ...] = ()
+        self._servers: dict[str, ServerStatus] = {}
         self._holds: dict[str, Hold] = {}
         self._planned: dict[str, list[ToolFailed]] = {}
         self._progress: dict[str, list[tuple[float, float | None, str]]] = {}
@@ -68,6 +70,26 @@ class FakeToolbox:
         """Have this tool, in place of one of the same name."""
         self._tools[spec.name] = (spec, function)
         self._specs = tuple(spec for spec, _ in self._tools.values())
+        self._servers.setdefault(spec.server, ServerStatus(spec.server, "ready"))
+
+    def remove(self, name: str) -> None:
+        """Have this tool no longer: its server lists it no more, for the moment or for ever."""
+        del self._tools[name]
+        self._specs = tuple(spec for spec, _ in self._tools.values())
+
+    def disconnect(self, server: str, error: str = "it has ended") -> None:
+        """Have a server be away: its tools are known and cannot be reached."""
+        self._servers[server] = ServerStatus(server, "degraded", error=error)
+
+    def reconnect(self, server: str) -> None:
+        """Have a server be there again."""
+        self._servers[server] = ServerStatus(server, "ready")
+
+    def withdraw(self, server: str) -> None:
+        """Have a server no longer in the config, with all its tools."""
+        for name in [spec.name for spec in self._specs if spec.server == server]:
+            self.remove(name)
+        self._servers.pop(server, None)
 
     def tool(
         self,
@@ -117,9 +139,9 @@ class FakeToolbox:
         return self._specs
 
     def status(self) -> tuple[ServerStatus, ...]:
-        """One ready server for each first part of a name."""
-        servers = [spec.server for spec in self.tools()]
-        return tuple(ServerStatus(name, "ready", servers.count(name)) for name in dict.fromkeys(servers))
+        """One server for each first part of a name, ready unless it was disconnected."""
+        counted = Counter(spec.server for spec in self.tools())
+        return tuple(replace(status, tools=counted[name]) for name, status in self._servers.items())
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """At once."""

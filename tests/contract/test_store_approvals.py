@@ -55,24 +55,51 @@ async def test_the_first_verdict_is_shown(place: Place, store: Store, verdict: V
     assert (found.status, found.decided_by, found.decided_at, found.note) == (verdict, "ann", 1010.0, "because")
 
 
-async def test_they_are_found_by_status_conversation_and_channel_oldest_first(store: Store) -> None:
+async def test_they_are_found_by_status_conversation_and_channel_newest_first(store: Store) -> None:
     await ask(store, "family/1", "1.0", "1.1")
     await ask(store, "local/main", "1.0")
     await ask(store, "family/2", "1.0")
     await store.log.record("family/1", judged("1.1", "rejected"))
-    everything = ["family/1 1.0", "family/1 1.1", "local/main 1.0", "family/2 1.0"]
+    everything = ["family/2 1.0", "local/main 1.0", "family/1 1.1", "family/1 1.0"]
     family = frozenset({"family"})
     assert await calls(store) == everything
     assert await calls(store, limit=2) == everything[:2]
-    assert await calls(store, status="waiting") == ["family/1 1.0", "local/main 1.0", "family/2 1.0"]
+    assert await calls(store, status="waiting") == ["family/2 1.0", "local/main 1.0", "family/1 1.0"]
     assert await calls(store, status="rejected") == ["family/1 1.1"]
     assert await calls(store, status="approved") == []
-    assert await calls(store, conversation="family/1") == everything[:2]
+    assert await calls(store, conversation="family/1") == everything[2:]
     assert await calls(store, conversation="family/1", status="waiting") == ["family/1 1.0"]
     assert await calls(store, conversation="family/1", within=frozenset({"local"})) == []
-    assert await calls(store, within=family) == [everything[0], everything[1], everything[3]]
-    assert await calls(store, within=family, status="waiting", limit=1) == ["family/1 1.0"]
+    assert await calls(store, within=family) == [everything[0], everything[2], everything[3]]
+    assert await calls(store, within=family, status="waiting", limit=1) == ["family/2 1.0"]
     assert await calls(store, conversation="nowhere/1") == []
+
+
+async def test_they_come_in_pages_and_are_counted(store: Store) -> None:
+    for n in range(7):
+        await ask(store, f"family/{n % 2}", f"{n}.0")
+    await ask(store, "local/main", "1.0")
+    await store.log.record("family/0", judged("2.0", "rejected"))
+    family = frozenset({"family"})
+    filters: tuple[dict[str, Any], ...] = (
+        {},
+        {"status": "waiting"},
+        {"within": family},
+        {"within": family, "status": "waiting"},
+        {"conversation": "family/0"},
+        {"conversation": "family/0", "status": "waiting"},
+        {"conversation": "family/0", "status": "rejected"},
+        {"conversation": "local/main", "within": family},
+    )
+    for where in filters:
+        whole = await store.approvals.find(**where)
+        assert await store.approvals.count(**where) == len(whole), where
+        pages: list[Approval] = []
+        before = ""
+        while page := await store.approvals.find(**where, limit=2, before=before):
+            pages += page
+            before = page[-1].id
+        assert tuple(pages) == whole, where
 
 
 async def test_a_verdict_on_what_was_never_asked_makes_no_approval(store: Store) -> None:

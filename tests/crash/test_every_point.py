@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from bridge_mcp.core.entries import Stopped
 from bridge_mcp.core.policy import Budget
 from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.ports import Store
-from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.stores.sqlite import open_store, verify
 from tests.crash.world import Clock, Crash, Points, World, findings
 
 VERDICTS = ("approve", "reject", "expire")
+
+TOOL_EVENTS = ("leave", "change", "withdraw")
+"""What may become of a tool. One that leaves comes back once everything waits for it."""
 
 AT_ONCE = 24
 """Runs that share the store at the same time: group commit makes them cheap, and they must not disturb each other."""
@@ -74,6 +78,12 @@ async def one_run(store: Store, name: str, verdict: str, crash: int, event: int,
                 await world.stop()
             case "clear":
                 await world.clear()
+            case "leave":
+                world.offer.leave()
+            case "change":
+                world.offer.change()
+            case "withdraw":
+                world.offer.withdraw()
             case _:
                 await world.takeover()
 
@@ -82,7 +92,7 @@ async def one_run(store: Store, name: str, verdict: str, crash: int, event: int,
     await world.hear("m1")
     await world.hear("m1")
     log = await world.run()
-    answered = what in ("message", "takeover") or event < 0
+    answered = what in ("message", "takeover", *TOOL_EVENTS) or event < 0
     crashed = crash >= 0 or what == "takeover"
     found = findings(world, log, crashed=crashed, expect_reply=answered)
     return [f"{what} at {event}, crash at {crash}, {verdict}: {each}" for each in found]
@@ -111,6 +121,33 @@ async def test_a_stop_a_clearing_and_a_takeover_at_every_point(store: Store, wha
             runs += [bind(store, what, verdict, crash, event, what) for crash in (-1, event + 1, event + 4)]
     found = await run_all(runs)
     assert found == [], f"{len(found)} findings in {len(runs)} runs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", TOOL_EVENTS)
+async def test_a_tool_that_leaves_or_becomes_another_or_is_withdrawn_at_every_point(
+    store: Store, tmp_path: Path, what: str
+) -> None:
+    """No approval outlives its call, what was approved runs once its tool is back, and nothing else runs."""
+    runs: list[Callable[[], Awaitable[list[str]]]] = []
+    for first, verdict in enumerate(VERDICTS):
+        count = len(await points_of(store, verdict))
+        for event in range(first, count, len(VERDICTS)):
+            runs += [bind(store, what, verdict, crash, event, what) for crash in (-1, event + 2)]
+    found = await run_all(runs)
+    assert found == [], f"{len(found)} findings in {len(runs)} runs"
+    assert await store.approvals.find(status="waiting") == ()
+    assert verify(tmp_path / "bridge.db") == ()
+
+
+@pytest.mark.parametrize("what", TOOL_EVENTS)
+async def test_what_becomes_of_a_tool_at_some_points(store: Store, tmp_path: Path, what: str) -> None:
+    """A seeded sample of the same."""
+    count = len(await points_of(store, "approve"))
+    points = random.Random(7).sample(range(count), 8)
+    runs = [bind(store, what, "approve", crash, event, what) for event in points for crash in (-1, event + 2)]
+    assert await run_all(runs) == []
+    assert verify(tmp_path / "bridge.db") == ()
 
 
 def bind(

@@ -7,13 +7,13 @@ module wraps the real store and small fakes of model and tools, and calls `Point
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Finished, Heard, Judged, Log, Replied, Sender, Started
+from bridge_mcp.core.entries import Asked, Finished, Heard, Judged, Log, Replied, Sender, Started
 from bridge_mcp.core.errors import AlreadyDecided
-from bridge_mcp.core.policy import Asking, Policy, Principal
+from bridge_mcp.core.policy import Asking, Policy, Principal, ToolSource
 from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.core.window import Window
@@ -115,18 +115,44 @@ SPECS = (
 )
 
 
+@dataclass
+class Offer:
+    """What the bank offers: its tools may leave, come back, become others, or be taken out of the config."""
+
+    specs: tuple[ToolSpec, ...] = SPECS
+    configured: bool = True
+
+    def leave(self) -> None:
+        """The bank can pay no more, for the moment."""
+        self.specs = SPECS[:1]
+
+    def change(self) -> None:
+        """It pays in another way."""
+        self.specs = (SPECS[0], replace(SPECS[1], description="Pay twice."))
+
+    def withdraw(self) -> None:
+        """The config has the bank no longer."""
+        self.specs, self.configured = (), False
+
+    @property
+    def gone(self) -> bool:
+        """Whether paying may come back."""
+        return self.configured and len(self.specs) < len(SPECS)
+
+
 class Bank:
     """A toolbox that counts its effects."""
 
-    def __init__(self, points: Points, paid: list[str]) -> None:
+    def __init__(self, points: Points, paid: list[str], offer: Offer) -> None:
         self._points = points
         self._paid = paid
+        self._offer = offer
 
     def tools(self) -> tuple[ToolSpec, ...]:
-        return SPECS
+        return self._offer.specs
 
     def status(self) -> tuple[ServerStatus, ...]:
-        return (ServerStatus("bank", "ready", 2),)
+        return (ServerStatus("bank", "ready", len(self._offer.specs)),) if self._offer.configured else ()
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """Always."""
@@ -190,6 +216,7 @@ class World:
     verdict: str = "approve"
     points: Points = field(default_factory=Points)
     paid: list[str] = field(default_factory=list[str])
+    offer: Offer = field(default_factory=Offer)
     clock: Clock = field(default_factory=Clock)
     window: Window = Window()
     crashes: int = 0
@@ -206,7 +233,7 @@ class World:
     def drive(self, points: Points) -> Drive:
         """A fresh process's drive: nothing of an earlier one is left but the store."""
         store: Any = GuardedStore(self.store, points)
-        bank = Bank(points, self.paid)
+        bank = Bank(points, self.paid, self.offer)
         channel = self.conversation.partition("/")[0]
         rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)}, expires_s=600)
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
@@ -239,18 +266,29 @@ class World:
                 case Idle():
                     return log
                 case Wait():
-                    await self.judge()
+                    await self.let_go_on()
                 case _:
                     pass
         raise AssertionError(f"{self.conversation} did not come to rest: {self.points.seen[-20:]}")
 
     async def takeover(self) -> None:
         """Another process drives the conversation to its end while this one stands still, and will wake up later."""
-        other = type(self)(self.store, self.conversation, self.verdict, paid=self.paid, clock=self.clock)
+        other = type(self)(
+            self.store, self.conversation, self.verdict, paid=self.paid, offer=self.offer, clock=self.clock
+        )
         await other.run()
 
     def policy(self) -> Policy:
-        return Policy(self.conversation, {spec.name: spec for spec in SPECS}, defaults=Asking(600))
+        sources = {"bank": ToolSource()} if self.offer.configured else {}
+        tools = {spec.name: spec for spec in self.offer.specs}
+        return Policy(self.conversation, tools, defaults=Asking(600), sources=sources)
+
+    async def let_go_on(self) -> None:
+        """End what the conversation waits for: verdicts first, and then the tool that an approved call waits for."""
+        if await self.store.approvals.find(status="waiting", conversation=self.conversation):
+            await self.judge()
+        elif self.offer.gone:
+            self.offer.specs = SPECS
 
     async def judge(self) -> None:
         """Give the verdict this run is about to everything that waits."""
@@ -284,6 +322,9 @@ def findings(world: World, log: Log, *, crashed: bool, expect_reply: bool = True
     judged = [e.call for e in entries if isinstance(e, Judged)]
     if len(judged) != len(set(judged)):
         found.append(f"two verdicts for one call: {judged}")
+    asked = {e.call for e in entries if isinstance(e, Asked)}
+    if ghosts := asked & set(finished) - set(judged):
+        found.append(f"approvals of calls that are over: {ghosts}")
     if not crashed and any(isinstance(e, Finished) and e.outcome == "unknown" for e in entries):
         found.append("an outcome was lost without a crash")
     begun = [e.call for e in entries if isinstance(e, Started) and e.effect == "tool"]

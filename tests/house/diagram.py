@@ -27,16 +27,28 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.state import closing, open_calls
 from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Ring, Run, Settle, Stop, Summarise, Wait
-from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.tools import ToolSpec, call_digest
 
 TOOLS = {
     "t__read": ToolSpec("t__read", "t", "read", "", "{}", read_only=True),
     "t__act": ToolSpec("t__act", "t", "act", "", "{}"),
 }
+ACT = call_digest(TOOLS["t__act"], {})
 POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2))
 
 TOO_LONG = "the past does not fit"
+
+LEAVES, RETURNS, CHANGES = "its tool leaves", "its tool comes back", "its tool becomes another"
+WITHDRAWN = "the config drops its tool"
+TOOL_MOVES = {
+    LEAVES: replace(POLICY, tools={"t__read": TOOLS["t__read"]}),
+    RETURNS: POLICY,
+    CHANGES: replace(POLICY, tools=TOOLS | {"t__act": replace(TOOLS["t__act"], description="Acts otherwise.")}),
+    WITHDRAWN: replace(POLICY, tools={"t__read": TOOLS["t__read"]}, sources={}),
+}
+"""What may become of the tool of a call that waits, and the policy from then on."""
 
 Move = tuple[str, tuple[Entry, ...], float]
 """What happens, the entries it appends, and how far the clock moves on."""
@@ -49,10 +61,10 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
         case Ring():  # of logs that hold nothing but a reminder
             return
         case Settle() | Judge() | Remind() as step:
-            yield noted(step)
+            yield noted(step, log)
         case Ask(calls):
             asked = tuple(
-                Asked(c.id, "t", c.tool, c.arguments, "", now + 600, remind_s=400.0 * (head < 4)) for c, _ in calls
+                Asked(c.id, "t", c.tool, c.arguments, ACT, now + 600, remind_s=400.0 * (head < 4)) for c, _ in calls
             )
             yield "Asked", asked, 0
         case Run(calls):
@@ -67,20 +79,31 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
             waiting = [e.entry.call for e in log if isinstance(e.entry, Asked)]
             closed = {e.entry.call for e in log if isinstance(e.entry, Judged)}
             for call in (c for c in waiting if c not in closed):
-                yield "Judged (approved)", (Judged(call, "approved", "ann"),), 0
+                yield "Judged (approved)", (Judged(call, "approved", "ann", ACT),), 0
                 yield "Judged (rejected)", (Judged(call, "rejected", "ann"),), 0
                 yield "stop", (Judged(call, "cancelled", "ann"), Stopped("by request", head, "ann")), 0
+            if open_calls(log):
+                yield from tool_moves(policy)
             if until is not None:
                 yield "time passes", (), until - now + 1
         case Idle():
             yield "Heard", (Heard("hi", Sender("7"), f"m{head}"),), 0
 
 
-def noted(step: Settle | Judge | Remind) -> Move:
+def tool_moves(policy: Policy) -> Iterator[Move]:
+    """What may become of the tool of a call that waits."""
+    if "t__act" in policy.tools:
+        yield LEAVES, (), 0
+    elif policy.sources is None:
+        for label in (RETURNS, CHANGES, WITHDRAWN):
+            yield label, (), 0
+
+
+def noted(step: Settle | Judge | Remind, log: list[Logged]) -> Move:
     """A step that does nothing but write down."""
     match step:
         case Settle(call, outcome, content):
-            return f"Finished ({outcome})", (Finished(call.id, outcome, content),), 0
+            return f"Finished ({outcome})", closing(log, Finished(call.id, outcome, content)), 0
         case Judge(call, verdict):
             return f"Judged ({verdict})", (Judged(call.id, verdict, "bridge"),), 0
         case Remind(reminded=reminded):
@@ -122,14 +145,21 @@ def transitions(depth: int = 9) -> set[tuple[str, str, str]]:
             before = type(decide(log, policy, now)).__name__
             for label, entries, passed in moves(log, now, policy):
                 longer = [*log, *(Logged(len(log) + n, now, entry) for n, entry in enumerate(entries))]
-                # What the executor has measured holds until it was dealt with; then it measures anew.
-                measured = policy if label in ("Started, crash", "Summary failed") else POLICY
-                measured = replace(POLICY, cut=len(log)) if label == TOO_LONG else measured
+                measured = policy_after(label, policy, len(log))
                 after = type(decide(longer, measured, now + passed)).__name__
                 found.add((before, label, after))
                 following.append((longer, now + passed, measured))
         frontier = following[:4000]
     return found
+
+
+def policy_after(label: str, policy: Policy, head: int) -> Policy:
+    """The policy from then on. What the executor has measured holds until it was dealt with; then it measures anew."""
+    if label in TOOL_MOVES:
+        return TOOL_MOVES[label]
+    if label == TOO_LONG:
+        return replace(policy, cut=head)
+    return policy if label in ("Started, crash", "Summary failed") else replace(policy, cut=None)
 
 
 def mermaid() -> str:

@@ -80,12 +80,12 @@ class World:
         return tuple(found)
 
     async def approvals(self, count: int = 1) -> tuple[Approval, ...]:
-        """The waiting approvals, once there are so many."""
+        """The waiting approvals, the oldest first, once there are so many."""
         with anyio.fail_after(WAIT_S):
             while True:
                 found = await self.bridge.list_approvals(OWNER)
                 if len(found) >= count:
-                    return found
+                    return found[::-1]
                 head = await self.store.feed.head()
                 await self.bridge.wait_for_events(OWNER, after=head, timeout_s=0.05)
 

@@ -134,7 +134,11 @@ async def test_approving_rejecting_and_granting(client: Client) -> None:
     told = await answer(client, "wait_for", ticket=kept["id"])
     assert (told["kind"], told["state"], told["outcome"]) == ("approval", "done", "rejected")
     every = (await answer(client, "list_approvals", status="any"))["approvals"]
-    assert [a["status"] for a in every] == ["approved", "rejected"]
+    assert [a["status"] for a in every] == ["rejected", "approved"]
+    first = await answer(client, "list_approvals", status="any", limit=1)
+    second = await answer(client, "list_approvals", status="any", limit=1, cursor=first["cursor"])
+    assert [*first["approvals"], *second["approvals"]] == every
+    assert (first["count"], second["count"], second["cursor"]) == (2, 2, "")
 
 
 async def test_calling_tools(client: Client) -> None:

@@ -32,7 +32,9 @@ MAY_SCAN = {
     "newest_within": {"SCAN e"},
     # What asks for everything.
     "pairings": {"SCAN pairings"},
-    "approvals_all": {"SCAN a"},
+    # What counts everything, in a thread beside; what waits is counted by its index.
+    "approvals_counted": {"SCAN approvals USING COVERING INDEX approvals_by_conversation"},
+    "approvals_counted_in": {"SCAN a USING COVERING INDEX approvals_by_conversation"},
     "names": {"SCAN conversations USING COVERING INDEX sqlite_autoindex_conversations_1"},
     "event_rows": {"SCAN events"},
     "spending_scopes": {"SCAN spending"},

@@ -1,6 +1,6 @@
 """Any order of asking, deciding (late, double, foreign, edited, by several), granting (also for a time), revoking,
-tools that become others, time and restarts, on a real store: a call runs if and only if its policy or a valid verdict
-for it says so, and once.
+tools that become others, leave and come back, time and restarts, on a real store: a call runs if and only if its policy
+or a valid verdict for it says so, and once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, St
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
-from bridge_mcp.core.steps import Ask, Judge, Run, Settle
+from bridge_mcp.core.state import closing
+from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
 from bridge_mcp.engine.calling import asked_of
 from bridge_mcp.engine.verdicts import Desk, Yes
@@ -67,7 +68,10 @@ class Verdicts(RuleBasedStateMachine):
         """By id: the tool, the pattern of its path ("" for any), and when it ends (0: never)."""
         self.tools = dict(TOOLS)
         self.asked: dict[str, ToolSpec] = {}
-        """By conversation: the tool as it was when a verdict was asked for."""
+        """By conversation: the tool as it was when a verdict was asked for, or when its arguments were edited."""
+        self.away: set[str] = set()
+        self.judged: dict[str, float] = {}
+        """By conversation: when the verdict came."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -97,6 +101,8 @@ class Verdicts(RuleBasedStateMachine):
         """The caller asks for a call; the engine looks at it."""
         conversation = f"calls/caller.{len(self.calls)}"
         call = self.calls[conversation] = Call("0.0", tool, canonical({"path": path}))
+        if tool in self.away:
+            self.decided[conversation] = "no"
         self.run(self.store.log.intend(conversation, 0, Requested((call,), "caller")))
         self.drive()
 
@@ -118,8 +124,10 @@ class Verdicts(RuleBasedStateMachine):
         self.yes.setdefault(conversation, set()).add(who)
         if len(self.yes[conversation]) >= quorum:
             # Edited arguments were checked against the tool as it is now; else it has to be the one that was asked for.
-            same = self.tools[call.tool] == self.asked[conversation]
-            self.decided[conversation] = "edited" if edit else "as it is" if same else "no"
+            if edit:
+                self.asked[conversation] = self.tools[call.tool]
+            self.decided[conversation] = "edited" if edit else "as it is"
+            self.judged[conversation] = self.clock.now()
         else:
             approval = self.run(self.store.approvals.get(approval_id(conversation, "0.0")))
             assert approval is not None
@@ -150,6 +158,18 @@ class Verdicts(RuleBasedStateMachine):
         before = self.tools[tool]
         self.tools[tool] = replace(before, schema=f'{{"type":"object","title":"{len(before.schema)}"}}')
 
+    @rule(tool=st.sampled_from(["t__act", "t__both", "t__act"]))
+    def leave(self, tool: str) -> None:
+        """A tool's server lists it no more, for a while."""
+        self.away.add(tool)
+
+    @rule()
+    @precondition(lambda self: self.away)
+    def come_back(self) -> None:
+        """All are there again; what was approved meanwhile runs."""
+        self.away.clear()
+        self.drive()
+
     @rule(seconds=st.sampled_from([1.0, 60.0, TTL_S]))
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -172,7 +192,7 @@ class Verdicts(RuleBasedStateMachine):
         if approval is None:
             return False
         desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
-        await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.tools.values()], "servers": []})
+        await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())
         try:
@@ -194,9 +214,19 @@ class Verdicts(RuleBasedStateMachine):
             assert yes.digest == ""
         return not mine or yes is None
 
+    @property
+    def there(self) -> dict[str, ToolSpec]:
+        """The tools that can be called now."""
+        return {name: spec for name, spec in self.tools.items() if name not in self.away}
+
     def drive(self) -> None:
         """Do what `decide` says in every log, and count what runs."""
-        for conversation in self.calls:
+        for conversation, call in self.calls.items():
+            if self.decided.get(conversation) in ("as it is", "edited") and conversation not in self.ran:
+                over = self.clock.now() >= self.judged[conversation] + TTL_S
+                changed = self.tools[call.tool] != self.asked[conversation]
+                if over if call.tool in self.away else changed:
+                    self.decided[conversation] = "no"
             while self.run(self.step(conversation)):
                 pass
 
@@ -204,16 +234,18 @@ class Verdicts(RuleBasedStateMachine):
         log = await self.store.log.load(conversation)
         now = self.clock.now()
         policy = Policy(
-            conversation, self.tools, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
+            conversation, self.there, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
         )
         entries: list[Entry]
         match decide(log, policy, now):
             case Settle(call, outcome, content):
-                entries = [Finished(call.id, outcome, content)]
+                entries = [*closing(log, Finished(call.id, outcome, content))]
+            case Remind(reminded=reminded):
+                entries = [reminded]
             case Judge(call, verdict, by):
                 if verdict == "approved":
                     assert self.covered(conversation), "freed by a grant that covers it"
-                    self.decided.setdefault(conversation, "as it is")
+                    self.decided.setdefault(conversation, "freed")
                 else:
                     assert now >= self.due[conversation]
                     self.decided.setdefault(conversation, "no")
@@ -243,7 +275,8 @@ class Verdicts(RuleBasedStateMachine):
         self.ran.append(conversation)
         call, verdict = self.calls[conversation], self.decided.get(conversation, "")
         if verdict:
-            assert verdict in ("as it is", "edited"), because
+            assert verdict in ("as it is", "edited", "freed"), because
+            assert call.tool not in self.away
             assert arguments == (canonical({"path": "edited"}) if verdict == "edited" else call.arguments)
         else:
             assert call.tool == "t__look" or self.covered(conversation), because
@@ -268,7 +301,9 @@ class Verdicts(RuleBasedStateMachine):
     def what_was_let_run_ran_and_nothing_else(self) -> None:
         for conversation, call in self.calls.items():
             verdict = self.decided.get(conversation, "")
-            if call.tool == "t__look" or verdict in ("as it is", "edited"):
+            if call.tool == "t__look" or verdict == "freed":
+                assert conversation in self.ran
+            if verdict in ("as it is", "edited") and call.tool not in self.away:
                 assert conversation in self.ran
             if verdict == "no":
                 assert conversation not in self.ran

@@ -24,9 +24,9 @@ from bridge_mcp.core.entries import (
     Summarised,
 )
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import Budget, Policy
-from bridge_mcp.core.state import open_calls, unread
-from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Run, Settle, Step, Stop, Summarise, Wait
+from bridge_mcp.core.policy import Budget, Policy, ToolSource
+from bridge_mcp.core.state import closing, open_calls, unread
+from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Step, Stop, Summarise, Wait
 from bridge_mcp.core.tools import Confirmation, call_digest
 from tests.unit.logs import (
     ANN,
@@ -479,3 +479,64 @@ def test_a_message_interrupts_the_model() -> None:
     assert step(*newer, policy=INTERRUPT) == CallModel(0, 2), "a call that a crash ended needs no interruption"
     summing = (heard(), Started("summary", turn=0), heard("wait", "m2"))
     assert at(*summing, calling=1) == Stop(INTERRUPTED, 2, "")
+
+
+# -- a tool that is not there ---------------------------------------------------------------------------------
+
+GONE = replace(POLICY, tools={"files__read": TOOLS["files__read"]}, sources={"files": ToolSource()})
+AWAY = replace(POLICY, sources={"files": ToolSource(ready=False)})
+CALL = "1.0"
+
+
+def test_a_call_waits_for_its_verdict_though_its_tool_is_not_there() -> None:
+    for policy in (GONE, AWAY, replace(GONE, sources=None)):
+        assert step(*gated(asked(CALL, expires_at=2500.0)), policy=policy) == Wait(2500.0)
+        assert step(*gated(asked(CALL)), policy=policy) == Wait(None)
+        assert isinstance(step(*gated(asked(CALL, expires_at=1900.0)), policy=policy), Judge)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        replace(GONE, sources={}),
+        replace(GONE, sources={"files": ToolSource(withheld=frozenset({"files__delete"}))}),
+    ],
+)
+def test_a_tool_that_the_config_has_no_longer_ends_its_calls_at_once(policy: Policy) -> None:
+    for entries in (gated(asked(CALL)), gated(asked(CALL), judged(CALL))):
+        found = step(*entries, policy=policy)
+        assert isinstance(found, Settle)
+        assert found.outcome == "error"
+        assert "the config no longer" in found.content
+
+
+def test_an_approved_call_waits_for_its_tool_as_long_as_people_had() -> None:
+    entries = gated(asked(CALL, expires_at=1603.0), judged(CALL))  # asked at 1003, judged at 1004
+    for policy in (GONE, AWAY):
+        assert step(*entries, now=1005.0, policy=policy) == Wait(1009.0)
+        told = step(*entries, now=1010.0, policy=policy)
+        assert isinstance(told, Remind)
+        assert told.reminded.why == "tool"
+        assert step(*entries, told.reminded, now=1010.0, policy=policy) == Wait(1604.0)
+        over = step(*entries, told.reminded, now=1604.0, policy=policy)
+        assert isinstance(over, Settle)
+        assert over.outcome == "expired"
+    assert isinstance(step(*entries, now=1010.0), Run)
+
+
+def test_an_approved_call_that_never_expired_waits_a_day() -> None:
+    told = step(*gated(asked(CALL), judged(CALL)), policy=GONE)
+    assert isinstance(told, Remind)
+    entries = gated(asked(CALL), judged(CALL), told.reminded)
+    assert step(*entries, policy=GONE) == Wait(1004.0 + 24 * 3600)
+    assert isinstance(step(*entries, now=1004.0 + 24 * 3600, policy=GONE), Settle)
+
+
+def test_what_finishes_a_call_closes_its_approval() -> None:
+    waits = log(*gated(asked(CALL)))
+    verdict, outcome = closing(waits, finished(CALL))
+    assert isinstance(verdict, Judged)
+    assert (verdict.verdict, verdict.via, verdict.note) == ("cancelled", "rule", "done")
+    assert outcome == finished(CALL)
+    assert closing(log(*gated(asked(CALL), judged(CALL))), finished(CALL)) == (finished(CALL),)
+    assert closing(log(*gated()), finished(CALL)) == (finished(CALL),)

@@ -30,6 +30,9 @@ class SqliteAgenda:
         found: float | None = self._reader.value("next_due", after=after)
         return found
 
+    async def waiting(self, limit: int) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for (name,) in self._reader.rows("waiting", limit=limit)))
+
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
         _, head, wake = self._reader.row("standing", name=conversation) or (0, 0, None)
         if head != expected or wake == until:

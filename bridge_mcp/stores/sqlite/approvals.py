@@ -35,22 +35,37 @@ class SqliteApprovals:
         conversation: str = "",
         within: frozenset[str] = frozenset(),
         limit: int = 100,
+        before: str = "",
     ) -> tuple[Approval, ...]:
-        if conversation:
-            if not inside(conversation, within):
-                return ()
-            rows = self._reader.rows("approvals_in", name=conversation, status=status, limit=limit)
-            return tuple([listed(self._reader, row) for row in rows])
+        if conversation and not inside(conversation, within):
+            return ()
+        page: dict[str, object] = {"before": before, "limit": limit}
 
         def read(session: Session) -> tuple[Approval, ...]:
             places = dump(sorted(within))
-            if status:
-                rows = session.rows("approvals_with", status=status, within=places, limit=limit)
+            if status == "waiting" or (status and not conversation):
+                rows = session.rows("approvals_with", status=status, name=conversation, within=places, **page)
+            elif conversation:
+                rows = session.rows("approvals_in", name=conversation, status=status, **page)
             else:
-                rows = session.rows("approvals_all", within=places, limit=limit)
+                rows = session.rows("approvals_all", within=places, **page)
             return tuple([listed(session, row) for row in rows])
 
         # Few wait; those that are decided grow without end, and a filter may look at all of them.
+        return read(self._reader) if status == "waiting" or conversation else await self._readers.run(read)
+
+    async def count(self, *, status: str = "", conversation: str = "", within: frozenset[str] = frozenset()) -> int:
+        def read(session: Session) -> int:
+            place = {"name": conversation, "within": dump(sorted(within))}
+            found: int
+            if status:
+                found = session.value("approvals_counted_with", status=status, **place)
+            elif conversation or within:
+                found = session.value("approvals_counted_in", **place)
+            else:
+                found = session.value("approvals_counted")
+            return found
+
         return read(self._reader) if status == "waiting" else await self._readers.run(read)
 
 

@@ -18,6 +18,7 @@ from bridge_mcp.core.entries import (
     Delivered,
     Edited,
     Failed,
+    Finished,
     Heard,
     Judged,
     Logged,
@@ -111,6 +112,8 @@ class Expected:
     platform_ids: dict[str, int] = field(default_factory=dict[str, int])
     asking: set[int] = field(default_factory=set[int])
     approvals: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    over: set[str] = field(default_factory=set[str])
+    """The approvals whose calls have their outcome, or whose turn was ended."""
     events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     """By seq: the type, or both where it depends on whether a commit is a delivery."""
     spending: dict[int, Spent] = field(default_factory=dict[int, Spent])
@@ -147,6 +150,9 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
     yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
     approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
     yield from compare(name, "approval", approvals, expected.approvals)
+    for approval in sorted(expected.over):
+        if expected.approvals.get(approval, ("", 0, 0, ""))[3] == "waiting":
+            yield f"{name}, approval {approval}: it still waits for a verdict, and its call is over"
     yield from compare(name, "spending of day", spending_of(session, name), expected.spending)
     yield from check_events(name, expected, told, pruned)
 
@@ -195,6 +201,13 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
         expected.count += 1
         expected.title = title_after(expected.title, here.entry)
         expected.last_at, expected.last_text = here.at, message.text[:SHOWN]
+    match here.entry:
+        case Finished(call=call):
+            expected.over.add(approval_id(name, call))
+        case Stopped() | Cleared():
+            expected.over |= expected.approvals.keys()
+        case _:
+            pass
     taken = taken_by(here)
     if taken is not None:
         day = day_of(here.at)

@@ -22,6 +22,12 @@ SELECT min(at) FROM (
     WHERE status IN ('queued', 'sending') AND status = 'queued' AND due_at > :after
 );
 
+-- name: waiting(limit)
+SELECT c.name FROM approvals AS a JOIN conversations AS c ON c.id = a.conversation WHERE a.status = 'waiting'
+UNION ALL
+SELECT name FROM conversations WHERE wake_at > 0
+LIMIT :limit;
+
 -- name: standing(name)^
 SELECT id, head, wake_at FROM conversations WHERE name = :name;
 

@@ -7,7 +7,7 @@ JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
 WHERE a.id = :id;
 
--- name: approvals_in(name, status, limit)
+-- name: approvals_in(name, status, before, limit)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
 FROM conversations AS c
@@ -15,10 +15,12 @@ JOIN approvals AS a ON a.conversation = c.id
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
 WHERE c.name = :name AND (:status = '' OR +a.status = :status)
-ORDER BY a.number
+    AND a.number < coalesce((SELECT number FROM approvals WHERE id = :before), 9223372036854775807)
+ORDER BY a.number DESC
 LIMIT :limit;
 
--- name: approvals_with(status, within, limit)
+-- name: approvals_with(status, name, within, before, limit)
+-- By the index of the status: few wait, wherever they do.
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
 FROM approvals AS a
@@ -26,6 +28,8 @@ JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
 WHERE a.status = :status
+    AND a.number < coalesce((SELECT number FROM approvals WHERE id = :before), 9223372036854775807)
+    AND (:name = '' OR c.name = :name)
     AND (
         :within = '[]'
         OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
@@ -33,17 +37,17 @@ WHERE a.status = :status
             IN (SELECT value FROM json_each(:within))
         OR c.name IN (SELECT value FROM json_each(:within))
     )
-ORDER BY a.number
+ORDER BY a.number DESC
 LIMIT :limit;
 
--- name: approvals_all(within, limit)
+-- name: approvals_all(within, before, limit)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation
 JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
-WHERE 1
+WHERE a.number < coalesce((SELECT number FROM approvals WHERE id = :before), 9223372036854775807)
     AND (
         :within = '[]'
         OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
@@ -51,8 +55,38 @@ WHERE 1
             IN (SELECT value FROM json_each(:within))
         OR c.name IN (SELECT value FROM json_each(:within))
     )
-ORDER BY a.number
+ORDER BY a.number DESC
 LIMIT :limit;
+
+-- name: approvals_counted()$
+SELECT count(*) FROM approvals;
+
+-- name: approvals_counted_in(name, within)$
+SELECT count(*)
+FROM conversations AS c
+JOIN approvals AS a ON a.conversation = c.id
+WHERE (:name = '' OR c.name = :name)
+    AND (
+        :within = '[]'
+        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR c.name IN (SELECT value FROM json_each(:within))
+    );
+
+-- name: approvals_counted_with(status, name, within)$
+SELECT count(*)
+FROM approvals AS a
+JOIN conversations AS c ON c.id = a.conversation
+WHERE a.status = :status
+    AND (:name = '' OR c.name = :name)
+    AND (
+        :within = '[]'
+        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
+        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
+            IN (SELECT value FROM json_each(:within))
+        OR c.name IN (SELECT value FROM json_each(:within))
+    );
 
 -- name: votes(name, first, last)
 -- The entries whose keys lie between these: who of several approvers said yes to one call, in order.
