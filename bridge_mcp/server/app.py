@@ -33,6 +33,7 @@ from bridge_mcp.server.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.push import Push
 from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
 from bridge_mcp.server.seals import Seals
+from bridge_mcp.server.sessions import session_of
 from bridge_mcp.server.tasks import EXTENSION, TaskParams, Tasks, UpdateParams, becomes_task, declared, undeclared
 from bridge_mcp.server.text import compact
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
@@ -197,6 +198,7 @@ class Face:
             return await found.run(call, **values)
         return await self._turns.waited_for(
             who,
+            session_of(ctx),
             ctx.request_id,
             lambda begun: found.run(replace(call, begun=begun), **values),
             partial(self._hung_up, ctx),
@@ -204,7 +206,7 @@ class Face:
 
     async def cancelled(self, ctx: Context, params: types.CancelledNotificationParams) -> None:
         """A caller takes a call back: if it waited for a turn, that is stopped. The SDK has ended the wait."""
-        await self._turns.take_back(self._principal_of(ctx), params.request_id)
+        await self._turns.take_back(self._principal_of(ctx), session_of(ctx), params.request_id)
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

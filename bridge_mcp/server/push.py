@@ -27,6 +27,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import Event
 from bridge_mcp.server import render_bridge
 from bridge_mcp.server.resources import APPROVALS, CHANNELS, STATUS, conversation_of, uris_of
+from bridge_mcp.server.sessions import connection_of
 from bridge_mcp.service import Bridge
 
 __all__ = ["Push"]
@@ -233,11 +234,3 @@ def visible(who: Principal, uri: str) -> bool:
         return who.sees(conversation_of(uri))
     except NotFound:
         return False
-
-
-def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
-    """The connection behind a request, which outlives it.
-
-    The SDK documents its `exit_stack` for handlers to clean up by, but hands them only the session around it.
-    """
-    return ctx.session._connection  # pyright: ignore[reportPrivateUsage]
