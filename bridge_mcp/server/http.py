@@ -14,12 +14,13 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.listening import Server, configured, listening
+from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, Face
 from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
 from bridge_mcp.server.bodies import Bodies
 from bridge_mcp.server.hangups import Hangups, hung_up
 from bridge_mcp.server.limits import Buckets
+from bridge_mcp.server.session_shares import SessionShares
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -50,6 +51,7 @@ async def serve_http(
     rate_per_s: float = 200.0,
     burst: int = 1000,
     body_s: float = BODY_S,
+    limits: Limits | None = None,
     stateless: bool = False,
     on_ready: Callable[[int], object] = lambda port: None,
 ) -> None:
@@ -67,6 +69,7 @@ async def serve_http(
         rate_per_s: requests that each client may make in a second, in the long run; 0 for any number.
         burst: requests that each client may make at once.
         body_s: seconds in which the body of a request has to be here.
+        limits: how many connections there may be, and how long they may keep the bridge waiting.
         stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
         on_ready: called once with the port, when connections are answered.
 
@@ -79,7 +82,7 @@ async def serve_http(
     face = Face(bridge, visitors.principal_of, hung_up)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
-        Bodies(Hangups(StreamableHTTPASGIApp(sessions)), MAX_BODY, body_s),
+        Bodies(Hangups(SessionShares(StreamableHTTPASGIApp(sessions))), MAX_BODY, body_s),
         visitors,
         path=PATH,
         hosts=hosts_of(host, allowed_hosts),
@@ -93,7 +96,7 @@ async def serve_http(
         on_ready(listener.getsockname()[1])
 
     with listening(host, port, "Choose another address or port.") as listener:
-        server = Server(configured(app, LEAVE_S), started)
+        server = Server(configured(app, LEAVE_S, limits), started)
         serving: asyncio.Task[None] | None = None
         try:
             async with sessions.run():

@@ -41,6 +41,12 @@ class Buckets:
             self._forget(now)
         return 0 if passes else max(1, math.ceil((1 - held) / self._rate))
 
+    def give_back(self, name: str) -> None:
+        """Take back the count of a request that turned out to be welcome."""
+        if name in self._buckets:
+            held, at = self._buckets[name]
+            self._buckets[name] = (min(self._burst, held + 1), at)
+
     def _forget(self, now: float) -> None:
         """Let go of what is full; if all are in use, of the one that was used least recently."""
         full = [

@@ -1,7 +1,7 @@
 """Tokens of somebody else's authorization server: the bridge as an OAuth 2 resource server (RFC 9728, RFC 9068).
 
 A token is a JWT that the issuer signed for this very bridge. Its scopes are the issuer's words; `[http.oauth.scopes]`
-says what they allow here, and nothing else is allowed. Knows no HTTP but the fetching of keys.
+says what they allow here, and nothing else is allowed. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-import anyio.to_thread
 import jwt
+from jwt.types import Options
 from mcp.server.auth.provider import AccessToken
 
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.server.issuer_keys import IssuerAway, IssuerKeys
 
 __all__ = ["JwtVerifier", "principal_of"]
 
@@ -32,41 +33,70 @@ LEEWAY_S = 30
 LONGEST_NAME = 200
 """Characters of a name as it is; a longer one is cut, and told from all others by its hash."""
 
-KEYS_S = 300
-"""How long fetched keys are kept; an unknown key has them fetched anew at once."""
+LONGEST_TOKEN = 16 * 1024
+"""Characters of a token; longer ones are not looked at."""
+
+
+REQUIRED = ["exp", "iss", "aud"]
+SIGNED: Options = {"require": REQUIRED}
+UNSIGNED: Options = {
+    "require": REQUIRED,
+    "verify_signature": False,
+    "verify_exp": True,
+    "verify_nbf": True,
+    "verify_iat": True,
+    "verify_aud": True,
+    "verify_iss": True,
+}
+"""Everything but the signature; without the signature PyJWT checks only what it is told to."""
 
 
 class JwtVerifier:
     """A `TokenVerifier` of the SDK: checks signature, issuer, audience and times."""
 
-    def __init__(self, settings: OAuth) -> None:
+    def __init__(self, settings: OAuth, keys: IssuerKeys | None = None) -> None:
         self._settings = settings
-        self._keys = jwt.PyJWKClient(settings.jwks_url, cache_keys=False, lifespan=KEYS_S, timeout=10)
+        self._keys = keys or IssuerKeys(settings.jwks_url)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What a token says; None if it is not one of the issuer's for this bridge, or its time is over."""
+        """What a token says; None if it is not one of the issuer's for this bridge, or its time is over.
+
+        Raises:
+            IssuerAway: the issuer's keys cannot be fetched, so nobody knows.
+        """
         try:
-            return await anyio.to_thread.run_sync(self._verified, token)
-        except jwt.PyJWKClientConnectionError as exc:
-            logger.error("the keys of %s cannot be fetched: %s", self._settings.issuer, exc)
-        except (jwt.PyJWTError, ValueError) as exc:
+            return self._read(token, await self._keys.key(self._kid(token)))
+        except IssuerAway:
+            raise
+        except Exception as exc:  # anybody may send anything: times without end, JSON without bottom
             logger.info("a token was refused: %s", type(exc).__name__)
         return None
 
-    def _verified(self, token: str) -> AccessToken:
-        """On a worker thread: fetching keys may take long."""
-        settings = self._settings
-        if jwt.get_unverified_header(token).get("alg") not in ALGORITHMS:
+    def _kid(self, token: str) -> str:
+        """The name of the key of a token that looks right in everything but its signature, which is not checked."""
+        if len(token) > LONGEST_TOKEN:
+            raise jwt.InvalidTokenError("it is too long")
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") not in ALGORITHMS:
             raise jwt.InvalidAlgorithmError("this algorithm is not taken")
-        claims: dict[str, Any] = jwt.decode(
+        self._claims(token, None)
+        return text(header, "kid")
+
+    def _claims(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
+        """The claims, checked; without a key all but the signature."""
+        settings = self._settings
+        return jwt.decode(
             token,
-            self._keys.get_signing_key_from_jwt(token),
+            key or "",
             algorithms=list(ALGORITHMS),
             audience=settings.audience or settings.resource,
             issuer=settings.issuer,
             leeway=LEEWAY_S,
-            options={"require": ["exp", "iss", "aud"]},
+            options=UNSIGNED if key is None else SIGNED,
         )
+
+    def _read(self, token: str, key: jwt.PyJWK) -> AccessToken:
+        claims = self._claims(token, key)
         subject, client = text(claims, "sub"), text(claims, "client_id") or text(claims, "azp")
         if not (subject or client):
             raise jwt.InvalidTokenError("it names nobody")
@@ -75,9 +105,9 @@ class JwtVerifier:
             client_id=client or subject,
             scopes=scopes_of(claims),
             expires_at=int(claims["exp"]),
-            resource=settings.resource,
+            resource=self._settings.resource,
             subject=subject or None,
-            claims={"iss": settings.issuer},
+            claims={"iss": self._settings.issuer},
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import logging
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,11 @@ TOKEN_FIX = "Send 'Authorization: Bearer TOKEN': one of [clients.NAME] in bridge
 
 PRINCIPAL = "bridge_mcp.principal"
 """Where the gate leaves who comes, in a request's scope."""
+
+VERIFIED_S = 60.0
+"""How long a signature that was checked counts."""
+MOST_VERIFIED = 1024
+"""Tokens that are remembered so."""
 
 LOOK_S = 30.0
 """How often open requests are looked at though nothing seems to have changed."""
@@ -73,6 +79,29 @@ class Stay:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
+class Verified:
+    """The issuer's tokens that were found good a moment ago, by hash: their signatures are not checked at each request.
+
+    A token is looked at anew after `VERIFIED_S`, so that a key that its issuer takes back ends it soon.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._found: OrderedDict[str, tuple[float, Visitor]] = OrderedDict()
+
+    def get(self, token_hash: str) -> Visitor | None:
+        since, visitor = self._found.get(token_hash, (0.0, None))
+        if visitor is None or self._now() - since > VERIFIED_S or time.time() >= visitor.until:
+            return None
+        return visitor
+
+    def keep(self, token_hash: str, visitor: Visitor) -> None:
+        self._found[token_hash] = (self._now(), visitor)
+        self._found.move_to_end(token_hash)
+        if len(self._found) > MOST_VERIFIED:
+            self._found.popitem(last=False)
+
+
 class Visitors:
     """Who may come in.
 
@@ -101,34 +130,40 @@ class Visitors:
         self._stored = stored
         self._oauth = oauth
         self._verifier = JwtVerifier(oauth) if oauth else None
+        self._verified = Verified()
         self._stays: set[Stay] = set()
 
-    async def visitor(self, authorization: str) -> Visitor | None:
-        """Whose token an Authorization header carries; without one, whoever comes so; None for nobody known."""
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        if scheme.lower() == "bearer" and token:
-            found = await self._by_token(token)
-            if found is not None:
-                return found
-        tokens_are_asked_for = bool(self._known) or self._oauth is not None
-        if self._anybody is None or (authorization and tokens_are_asked_for):
+    async def known(self, authorization: str | None) -> Visitor | None:
+        """Whose token an Authorization header carries, as far as that is known here; who comes without the header."""
+        if authorization is None:
+            return None if self._anybody is None else Visitor(self._anybody)
+        token = token_in(authorization)
+        if not token:
             return None
-        return Visitor(self._anybody)
-
-    async def _by_token(self, token: str) -> Visitor | None:
         given, found = hash_token(token), None
         for token_hash, visitor in self._known.items():  # all of them, each in constant time
             if hmac.compare_digest(given, token_hash):
                 found = visitor
-        if found is None:
-            found = await self._by_stored(given)
-        if found is None and self._verifier is not None and self._oauth is not None and token.count(".") == 2:
-            verified = await self._verifier.verify_token(token)
-            if verified is not None:
-                who = principal_of(verified, self._oauth)
-                found = Visitor(who, AuthenticatedUser(verified), until=float(verified.expires_at or 0))
-        return found
+        return found or await self._by_stored(given) or self._verified.get(given)
+
+    def may_be_issued(self, authorization: str | None) -> bool:
+        """Whether it takes the issuer's keys to say whose token this is: that costs more, and others wait for it."""
+        return self._verifier is not None and token_in(authorization or "").count(".") == 2
+
+    async def issued(self, authorization: str) -> Visitor | None:
+        """Whose token of the issuer this is.
+
+        Raises:
+            IssuerAway: nobody can say now.
+        """
+        token = token_in(authorization)
+        verified = await self._verifier.verify_token(token) if self._verifier is not None else None
+        if verified is None or self._oauth is None:
+            return None
+        who = principal_of(verified, self._oauth)
+        visitor = Visitor(who, AuthenticatedUser(verified), until=float(verified.expires_at or 0))
+        self._verified.keep(hash_token(token), visitor)
+        return visitor
 
     async def _by_stored(self, token_hash: str) -> Visitor | None:
         client = await self._stored.by_token(token_hash) if self._stored is not None else None
@@ -181,6 +216,12 @@ class Visitors:
         for stay in [stay for stay in self._stays if stay.visitor.stored not in valid]:
             logger.info("%s was revoked; an open request of it ends", stay.visitor.principal.name)
             stay.scope.cancel()
+
+
+def token_in(authorization: str) -> str:
+    """The bearer token of an Authorization header; "" where it holds none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def user_of(name: str, scopes: frozenset[PolicyScope]) -> AuthenticatedUser:

@@ -41,7 +41,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "aiohttp": frozenset({"models"}),
     "certifi": frozenset({"models"}),
     "httpx": frozenset({"channels"}),
-    "httpx2": frozenset({"toolservers"}),
+    "httpx2": frozenset({"server", "toolservers"}),
     "telegram": frozenset({"channels"}),
     "telegramify_markdown": frozenset({"channels"}),
     "pyromark": frozenset({"channels"}),

@@ -132,7 +132,7 @@ async def test_another_client_cannot_use_a_session(address: str) -> None:
         ({"host": "rebound.example:80"}, 421, "127.0.0.1, ::1, localhost"),
         ({"host": ""}, 421, "does not go by the name"),
         ({"origin": "https://evil.example"}, 403, "Pages of 'https://evil.example'"),
-        ({"origin": "null"}, 403, "allowed origins"),
+        ({"origin": "null"}, 403, "allowed_origins"),
         ({"host": "localhost:1234", "origin": "http://localhost:3000"}, 200, ""),
         ({"host": "[::1]:9"}, 200, ""),
     ],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bridge_mcp.core.bearers import OAuth
 from bridge_mcp.engine.tickets import call_conversation, is_call_of
+from bridge_mcp.server.issuer_keys import IssuerAway
 from bridge_mcp.server.limits import Buckets
 from bridge_mcp.server.oauth import JwtVerifier, principal_of
 from tests.servers.issuer import issuing
@@ -118,7 +119,8 @@ async def test_any_other_token_is_nobody(jwks_url: str, wrong: dict[str, Any]) -
     assert await JwtVerifier(settings(jwks_url)).verify_token(token(**wrong)) is None
 
 
-async def test_what_is_no_token_or_has_no_keys_is_nobody(jwks_url: str) -> None:
+async def test_what_is_no_token_is_nobody_and_without_keys_nobody_knows(jwks_url: str) -> None:
     assert await JwtVerifier(settings(jwks_url)).verify_token("a.b.c") is None
     nowhere = OAuth(ISSUER, "http://127.0.0.1:9/jwks", RESOURCE)
-    assert await JwtVerifier(nowhere).verify_token(token()) is None
+    with pytest.raises(IssuerAway):
+        await JwtVerifier(nowhere).verify_token(token())

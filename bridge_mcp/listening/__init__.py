@@ -1,4 +1,4 @@
-"""Listening for HTTP: a socket, and uvicorn on it. Knows nothing of what is served."""
+"""Listening for HTTP: a socket, and uvicorn on it, within limits. Knows nothing of what is served."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import Any
 import uvicorn
 
 from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.listening.connection import WELCOME, Limits, limited
 
-__all__ = ["Server", "configured", "listening"]
+__all__ = ["WELCOME", "Limits", "Server", "configured", "listening"]
+
+WAITING = 128
+"""Connections that the system keeps until they are accepted, and that are accepted at once."""
 
 
 class Server(uvicorn.Server):
@@ -35,10 +39,12 @@ class Server(uvicorn.Server):
             self._on_started()
 
 
-def configured(app: Any, leave_s: int) -> uvicorn.Config:
+def configured(app: Any, leave_s: int, limits: Limits | None = None) -> uvicorn.Config:
     """uvicorn's settings for an ASGI app whose open answers have `leave_s` seconds when serving ends."""
     return uvicorn.Config(
         app,
+        http=limited(limits or Limits()),
+        backlog=WAITING,
         lifespan="off",
         ws="none",
         log_config=None,
@@ -64,7 +70,7 @@ def listening(host: str, port: int, fix: str) -> Generator[socket.socket]:
             if os.name == "posix":
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
-            listener.listen()
+            listener.listen(WAITING)
         except OSError as exc:
             raise ConfigError(f"Cannot listen on {host}:{port}: {exc.strerror or exc}.", fix=fix) from None
         yield listener

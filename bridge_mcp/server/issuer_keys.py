@@ -1,0 +1,134 @@
+"""The public keys of a token issuer (RFC 7517), fetched by one request at a time and never more often than they may be.
+
+Whoever holds a made-up token can have an unknown key looked for. So all who wait share one fetch, what went wrong is
+remembered for a while, and keys that were good hold on through an outage of their issuer. PyJWT's own client fetches
+on a thread of the caller's, one after the other, and remembers successes only (as of 2.15).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import anyio
+import jwt
+
+__all__ = ["Fetch", "IssuerAway", "IssuerKeys", "fetched"]
+
+logger = logging.getLogger(__name__)
+
+Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+
+FRESH_S = 300.0
+"""How long fetched keys are used before they are looked at again."""
+STALE_S = 3600.0
+"""How long they are used while they cannot be fetched anew."""
+COOLDOWN_S = 30.0
+"""The shortest time between two fetches for the sake of an unknown key."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 120.0
+"""After a failure, doubling with each."""
+FETCH_S = 10.0
+"""How long a fetch may take, whole."""
+MAX_KEYS = 512 * 1024
+"""Bytes of an answer with keys."""
+
+
+class IssuerAway(Exception):
+    """The keys cannot be fetched just now. `retry_s`: the seconds after which it is tried again."""
+
+    def __init__(self, retry_s: float) -> None:
+        super().__init__("the issuer's keys cannot be fetched")
+        self.retry_s = retry_s
+
+
+class IssuerKeys:
+    """The keys at one address.
+
+    Args:
+        url: where the issuer publishes them.
+        fetch: gets the bytes there, or raises; it has `FETCH_S` seconds.
+        now: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, url: str, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._fetch = fetch or fetched
+        self._now = now
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = -STALE_S
+        self._next_at = now()
+        """Not before then is anything fetched."""
+        self._failures = 0
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def key(self, kid: str) -> jwt.PyJWK:
+        """The key of that name.
+
+        Raises:
+            jwt.PyJWKClientError: the issuer has no such key.
+            IssuerAway: it cannot be known, because there is no fetching keys.
+        """
+        age = self._now() - self._fetched_at
+        if kid in self._keys and age < STALE_S:
+            if age > FRESH_S:
+                self._begin()  # what is known serves meanwhile
+            return self._keys[kid]
+        fetching = self._begin()
+        if fetching is not None:
+            await asyncio.shield(fetching)
+        if kid in self._keys and self._now() - self._fetched_at < STALE_S:
+            return self._keys[kid]
+        if self._failures:
+            raise IssuerAway(max(1.0, self._next_at - self._now()))
+        raise jwt.PyJWKClientError("the issuer has no such key")
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """The fetch that is under way, or a new one; None while there may be none."""
+        if self._fetching is None and self._now() >= self._next_at:
+            self._fetching = asyncio.create_task(self._refresh())
+        return self._fetching
+
+    async def _refresh(self) -> None:
+        try:
+            with anyio.fail_after(FETCH_S):
+                found = jwt.PyJWKSet.from_json((await self._fetch(self._url)).decode())
+        except Exception as exc:  # whatever it is, it is the issuer's, and is told to whoever waits for the key
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+            self._failures += 1
+            self._next_at = self._now() + pause
+            why = "no answer in time" if isinstance(exc, TimeoutError) else f"{type(exc).__name__}: {exc}"[:300]
+            logger.error("the keys at %s cannot be fetched, next try in %.0f s: %s", self._url, pause, why)
+        else:
+            self._failures = 0
+            self._fetched_at = self._now()
+            self._next_at = self._fetched_at + COOLDOWN_S
+            self._keys = {key.key_id: key for key in found.keys if key.key_id and key.public_key_use in ("sig", None)}
+        finally:
+            self._fetching = None
+
+
+async def fetched(url: str) -> bytes:
+    """The bytes at an address, without following redirects.
+
+    Raises:
+        ValueError: it is no plain answer, or one that is too large.
+        httpx2.HTTPError: it could not be got.
+    """
+    import httpx2
+
+    async with (
+        httpx2.AsyncClient(verify=await asyncio.to_thread(ssl.create_default_context), timeout=FETCH_S) as http,
+        http.stream("GET", url, follow_redirects=False) as response,
+    ):
+        if response.status_code != 200:
+            raise ValueError(f"HTTP {response.status_code}")
+        parts = bytearray()
+        async for part in response.aiter_bytes():
+            parts += part
+            if len(parts) > MAX_KEYS:
+                raise ValueError(f"more than {MAX_KEYS:,} bytes")
+    return bytes(parts)
