@@ -40,12 +40,12 @@ class SessionShares:
 
     Args:
         app: what is behind it, which opens and ends sessions.
-        most: sessions of one client.
+        most: sessions of one client; `MOST` without it.
     """
 
-    def __init__(self, app: ASGIApp, most: int = MOST) -> None:
+    def __init__(self, app: ASGIApp, most: int | None = None) -> None:
         self._app = app
-        self._most = most
+        self._most = MOST if most is None else most
         self._open: dict[str, OrderedDict[str, Session]] = {}
         """By client, those used last at the end."""
 

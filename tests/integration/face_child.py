@@ -52,10 +52,11 @@ class WallClock:
 async def answer(request: ModelRequest) -> ModelReply:
     """What the assistant says: `delete NAME` becomes a call, `think` takes for ever, anything else comes back."""
     last = request.messages[-1]
-    if last.text == "think":
+    words = last.text.rpartition("\n")[2]  # what was said before without an answer stands in front of it
+    if words == "think":
         await asyncio.Event().wait()
-    if last.role == "user" and last.text.startswith("delete "):
-        return calls(("files__delete", {"name": last.text.removeprefix("delete ")}))
+    if last.role == "user" and words.startswith("delete "):
+        return calls(("files__delete", {"name": words.removeprefix("delete ")}))
     return says(f"{last.role} said: {last.text}")
 
 

@@ -99,6 +99,7 @@ async def deletion(client: Client, conversation: str, name: str) -> dict[str, An
     """Have the assistant ask for a deletion; the approval that it waits for, and under `turn` the turn's ticket."""
     turn = await answer(client, "run_turn", conversation=conversation, text=f"delete {name}", wait_s=0)
     while not turn["approvals"]:
+        assert turn["state"] == "open", turn
         turn = await answer(client, "wait_for", ticket=turn["id"], timeout_s=0.1)
     (approval,) = (await answer(client, "list_approvals", conversation=conversation))["approvals"]
     return approval | {"turn": turn["id"]}
