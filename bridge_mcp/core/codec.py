@@ -24,7 +24,8 @@ from types import NoneType
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from bridge_mcp.core.entries import ENTRY_TYPES, Entry
-from bridge_mcp.core.errors import BadInput, NewerSchema, Unreadable
+from bridge_mcp.core.errors import BadInput, BadJSON, NewerSchema, Unreadable
+from bridge_mcp.core.json_reader import DECODERS
 
 __all__ = ["UPCASTS", "VERSION", "decode", "encode", "upcast"]
 
@@ -44,9 +45,9 @@ UPGRADE = "Upgrade mcp-chat-bridge to the version that wrote it."
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
 
-# Both are made once: `json.dumps` with other than the default options builds an encoder for every call.
+# Made once: `json.dumps` with other than the default options builds an encoder for every call.
 write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
-read_json = json.JSONDecoder().raw_decode
+read_body = DECODERS["refuse"].raw_decode
 
 
 def encode(entry: Entry) -> str:
@@ -74,7 +75,7 @@ def decode(text: str) -> Entry:
     """
     try:
         body: Body
-        body, end = read_json(text)
+        body, end = read_body(text)
         if end != len(text):
             raise ValueError(f"something follows at {end}")
         version = body.pop("v")
@@ -85,7 +86,7 @@ def decode(text: str) -> Entry:
         if known is None and isinstance(kind, str) and kind.isidentifier():
             raise NewerSchema(f"This bridge_mcp knows no entry '{kind}': a newer one wrote it.", fix=UPGRADE)
         return shape(KINDS[kind]).read(body)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+    except (BadJSON, ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise Unreadable(
             f"{text[:80]!r} is no entry of schema version {VERSION} or older ({type(exc).__name__}: {exc}).",
             fix="The log was changed by hand or damaged: restore a backup of the store.",

@@ -23,11 +23,13 @@ from typing import Any, Final, Literal, TypeAlias
 from bridge_mcp.core.errors import BadJSON
 
 __all__ = [
+    "DECODERS",
     "JSON",
     "MAX_DEPTH",
     "MAX_SIZE",
     "MESSAGE_DEPTH",
     "Odd",
+    "check_depth",
     "check_json",
     "read_json",
     "read_json_at",
@@ -96,7 +98,7 @@ def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH, odd: Odd = "
     return without_halves(value, text[at:end], odd, max_depth), end
 
 
-def check_json(value: object, *, max_depth: int = MAX_DEPTH) -> JSON:
+def check_json(value: object, *, max_depth: int = MAX_DEPTH, odd: Odd = "refuse") -> JSON:
     """A value that never was text, as JSON: tuples become lists, and it is a copy.
 
     Raises:
@@ -104,17 +106,13 @@ def check_json(value: object, *, max_depth: int = MAX_DEPTH) -> JSON:
     """
     try:
         text = WRITER.encode(value)
-        if not text.isascii():
-            text.encode()
     except RecursionError:
         raise too_deep(max_depth) from None
-    except UnicodeEncodeError:
-        raise half() from None
-    except ValueError:  # an infinity, or a list that holds itself
-        raise BadJSON("It holds a number that is not finite, or itself.", fix="Send a finite value.") from None
+    except ValueError:
+        raise BadJSON("It holds itself.", fix="Send a finite value.") from None
     except TypeError as exc:
         raise BadJSON(f"It holds what JSON does not have ({exc}).") from None
-    return read_json(text, max_depth=max_depth)
+    return read_json(text, max_depth=max_depth, odd=odd)
 
 
 def whole_characters(text: str) -> str:
@@ -143,10 +141,6 @@ def too_deep(most: int) -> BadJSON:
     return BadJSON(f"It is nested more than {most} levels deep.", fix="Send a flatter value.")
 
 
-def half() -> BadJSON:
-    return BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.")
-
-
 def decoded(given: bytes, odd: Odd) -> str:
     try:
         return given.decode("utf-8", "replace" if odd == "mend" else "strict")
@@ -154,7 +148,7 @@ def decoded(given: bytes, odd: Odd) -> str:
         raise BadJSON(f"It is not UTF-8 at byte {exc.start}.") from None
 
 
-def check_text_depth(text: str, most: int) -> None:
+def check_depth(text: str, most: int) -> None:
     """Hold valid JSON text to a depth; a few passes over its brackets at C speed, and none where they are few.
 
     Raises:
@@ -215,7 +209,7 @@ DECODERS: Final[dict[Odd, json.JSONDecoder]] = {
 UNIQUE: Final = json.JSONDecoder(
     parse_float=finite, parse_int=integer, parse_constant=not_finite, object_pairs_hook=unique
 )
-WRITER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+WRITER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
@@ -224,14 +218,14 @@ def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
     Raises:
         BadJSON: it is too deep, or holds a half that is refused.
     """
-    check_text_depth(text, max_depth)
+    check_depth(text, max_depth)
     if odd == "keep":
         return value
     if not (("\\u" in text and ESCAPED_HALF.search(text)) or (not text.isascii() and HALF.search(text))):
         return value
     whole = replaced(value)
     if odd == "refuse" and whole != value:
-        raise half()
+        raise BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.")
     return whole
 
 

@@ -14,17 +14,19 @@ from typing import Literal, TypeAlias
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, BadJSON
-from bridge_mcp.core.json_reader import JSON, read_json
+from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, check_depth, check_json, read_json
 
 __all__ = [
     "BRIDGE",
     "JSON",
+    "MAX_ARGUMENTS",
     "READ_RESULT",
     "WHOLE_JSON",
     "WHOLE_TEXT",
     "Confirmation",
     "ToolResult",
     "ToolSpec",
+    "arguments_text",
     "call_digest",
     "canonical",
     "definition_digest",
@@ -47,6 +49,8 @@ WHOLE_TEXT, WHOLE_JSON = "result.txt", "result.json"
 MAX_NAME = 64
 """The longest tool name that OpenAI, Anthropic and Gemini all take."""
 
+MAX_ARGUMENTS = 1_000_000
+"""Characters of a call's arguments as JSON."""
 
 # Made once: `json.dumps` with other than the default options builds an encoder for every call.
 write_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -98,6 +102,28 @@ def canonical(value: JSON) -> str:
     return write_canonical(value)
 
 
+def arguments_text(arguments: Mapping[str, JSON]) -> str:
+    """The canonical text of arguments that were given as a value, if `parse_arguments` takes it.
+
+    Raises:
+        BadInput: they are too deep or too long, or hold what JSON does not have.
+    """
+    try:
+        text = canonical(dict(arguments))
+        if not text.isascii():
+            text.encode()
+        check_depth(text, MAX_DEPTH)
+    except (TypeError, ValueError, RecursionError, BadJSON):
+        try:
+            check_json(dict(arguments))
+        except BadJSON as exc:
+            raise BadInput(f"The arguments are not taken: {exc}") from None
+        raise BadInput("The arguments are not taken: their names are not all texts.") from None
+    if len(text) > MAX_ARGUMENTS:
+        raise BadInput(f"The arguments have {len(text):,} characters as JSON; at most {MAX_ARGUMENTS:,} are taken.")
+    return text
+
+
 def parse_arguments(text: str) -> dict[str, JSON]:
     """The arguments of a call; an empty text is no arguments.
 
@@ -105,7 +131,7 @@ def parse_arguments(text: str) -> dict[str, JSON]:
         BadInput: the text is not JSON that `read_json` takes, or not an object, or a name stands twice in it.
     """
     try:
-        value = read_json(text, unique_names=True) if text.strip() else {}
+        value = read_json(text, max_size=MAX_ARGUMENTS, unique_names=True) if text.strip() else {}
     except BadJSON as exc:
         raise BadInput(
             f"The arguments are not valid JSON: {exc}", fix="" if exc.fix else "Send one JSON object."

@@ -12,6 +12,9 @@ from __future__ import annotations
 import json
 import unicodedata
 
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+
 __all__ = ["escaped", "hidden", "pretty", "quoted", "visible"]
 
 JOINERS = "\u200c\u200d"
@@ -28,6 +31,9 @@ MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
 
 MOST_MARKS = 4
 """Combining marks in a row; more of them are drawn over the lines around."""
+
+PRETTY_DEPTH = 12
+"""Levels of JSON that are written with indents."""
 
 
 def visible(text: str, *, lines: bool = False) -> str:
@@ -65,10 +71,13 @@ def escaped(text: str) -> str:
 
 
 def pretty(arguments: str) -> str:
-    """A call's arguments on several lines where they are JSON, as they are where not; whole in any case."""
+    """A call's arguments on several lines where they are JSON, as they are where not; whole in any case.
+
+    What is deep stays as it is too: there the indents would be most of it.
+    """
     try:
-        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
+        return json.dumps(read_json(arguments, max_depth=PRETTY_DEPTH), indent=2, ensure_ascii=False)
+    except BadJSON:
         return arguments
 
 

@@ -6,6 +6,7 @@ import logging
 
 from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
+from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.policy import Asking, on_behalf
 from bridge_mcp.core.state import relevant
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
@@ -70,16 +71,18 @@ async def outcome(
     try:
         result = await toolbox.call(spec, parse_arguments(arguments), context=context, progress=progress)
     except ToolUncertain as exc:
-        return Finished(context.call, "unknown", f"{exc} It was not run again; check before you repeat it.")
+        told = whole_characters(str(exc))
+        return Finished(context.call, "unknown", f"{told} It was not run again; check before you repeat it.")
     except ToolFailed as exc:
-        return Finished(context.call, "error", str(exc))
+        return Finished(context.call, "error", whole_characters(str(exc)))
     except Exception:
         logger.exception("%s: the call %s of %s failed unexpectedly", context.conversation, context.call, spec.name)
         return Finished(context.call, "unknown", f"{spec.name} failed inside the bridge; its outcome is unknown.")
     if result.later:
         return None
     kind = "error" if result.is_error else "ok"
-    return Finished(context.call, kind, result.text, result.attachments, result.structured, result.truncated)
+    text, structured = whole_characters(result.text), whole_characters(result.structured)
+    return Finished(context.call, kind, text, result.attachments, structured, result.truncated)
 
 
 def requested_by(conversation: str, log: Log) -> str:

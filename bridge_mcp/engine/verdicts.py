@@ -16,7 +16,7 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, N
 from bridge_mcp.core.grants import matches
 from bridge_mcp.core.policy import Principal, behind
 from bridge_mcp.core.state import open_calls
-from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, call_digest, canonical, parse_arguments
+from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_digest, parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import visible
 from bridge_mcp.engine import board
@@ -125,14 +125,13 @@ class Desk:
             )
         edited, digest, arguments = None, approval.digest, approval.arguments
         if yes.arguments is not None:
-            spec = await spec_of(self.store, approval)
+            spec, edited = await spec_of(self.store, approval), arguments_text(yes.arguments)
             wrong = self.check(spec, yes.arguments)
             if wrong:
                 raise BadInput(
                     f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
                 )
-            edited, digest = canonical(dict(yes.arguments)), call_digest(spec, yes.arguments)
-            arguments = edited
+            digest, arguments = call_digest(spec, yes.arguments), edited
         remembered(yes, arguments)
         return Judged(
             approval.call,

@@ -1,4 +1,4 @@
-"""Reads HTTP bodies, and refuses those that are too large or too slow, or hold half of a UTF-16 pair, and says where.
+"""Reads HTTP bodies, and refuses those that are too large, too slow, too deep, no JSON, or hold half of a UTF-16 pair.
 
 The SDK refuses both too, but its words name no cause, and its two eras differ. Knows JSON and no method.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import cast
 
 import anyio
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
 
 __all__ = ["Bodies"]
 
@@ -84,21 +86,21 @@ def error_body(id_: object, code: int, message: str) -> bytes:
 
 
 def refusal(body: bytes) -> bytes | None:
-    """The JSON-RPC error for such a body; None for any other, broken JSON included."""
+    """The JSON-RPC error for a body that is not taken; None for any other."""
+    try:
+        message = read_json(body, max_depth=MESSAGE_DEPTH, odd="keep")
+    except BadJSON as exc:
+        return error_body(None, PARSE_ERROR, f"Parse error: {exc} Nothing was changed.")
     if b"\\u" not in body or b"\\ud" not in body.lower():
         return None
-    try:
-        message: object = json.loads(body)
-        where = next(halves(message, ""), None)
-    except (ValueError, RecursionError):
-        return None
+    where = next(halves(message, ""), None)
     if where is None:
         return None
-    known = cast("dict[str, object]", message).get("id") if isinstance(message, dict) else None
+    known = message.get("id") if isinstance(message, dict) else None
     return error_body(known, INVALID_PARAMS, f"{where}. Send characters beyond U+FFFF whole. Nothing was changed.")
 
 
-def halves(value: object, path: str) -> Iterator[str]:
+def halves(value: JSON, path: str) -> Iterator[str]:
     """Where in a JSON value texts hold half of a UTF-16 pair."""
     match value:
         case str():
@@ -107,11 +109,11 @@ def halves(value: object, path: str) -> Iterator[str]:
             except UnicodeEncodeError as exc:
                 yield f"{path or 'The message'} is not valid Unicode: half of a UTF-16 pair at character {exc.start}"
         case dict():
-            for name, each in cast("dict[str, object]", value).items():
+            for name, each in value.items():
                 yield from halves(name, f"a name in {path or 'the message'}")
                 yield from halves(each, f"{path}.{name}" if path else name)
         case list():
-            for index, each in enumerate(cast("list[object]", value)):
+            for index, each in enumerate(value):
                 yield from halves(each, f"{path}[{index}]")
         case _:
             return

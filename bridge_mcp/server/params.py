@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
-from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.errors import BadInput, BadJSON
+from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, check_depth, read_json
+from bridge_mcp.core.tools import MAX_ARGUMENTS
 
 __all__ = ["AtMost", "Between", "Param", "check", "params_of", "schema_of"]
 
@@ -28,9 +29,6 @@ REQUIRED: Final = inspect.Parameter.empty
 
 MAX_WORD = 400
 """Characters of a text that has no `AtMost` of its own: an id, a name, a cursor."""
-
-MAX_OBJECT = 1_000_000
-"""Characters of an object argument as JSON."""
 
 HOST_ARGUMENTS: Final = frozenset({"sessionId", "toolCallId", "action", "chatInput", "random_string"})
 """Arguments that hosts add to every call by themselves (n8n the first four, Cursor the last); they are passed over."""
@@ -237,13 +235,14 @@ def read_object(value: object) -> dict[str, JSON]:
     if not isinstance(value, dict):
         raise Wrong(f"expected an object, got {shown(value)}")
     try:
-        size = len(whole(json.dumps(value, ensure_ascii=False, allow_nan=False)))
-    except RecursionError:
-        raise Wrong("is nested too deep") from None
+        written = whole(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        check_depth(written, MAX_DEPTH)
+    except (RecursionError, BadJSON):
+        raise Wrong(f"is nested too deep; at most {MAX_DEPTH} levels are taken") from None
     except ValueError:
         raise Wrong("holds a number that is infinite or not a number") from None
-    if size > MAX_OBJECT:
-        raise Wrong(f"has {size:,} characters as JSON; at most {MAX_OBJECT:,} are taken")
+    if len(written) > MAX_ARGUMENTS:
+        raise Wrong(f"has {len(written):,} characters as JSON; at most {MAX_ARGUMENTS:,} are taken")
     return cast("dict[str, JSON]", value)
 
 
@@ -284,8 +283,8 @@ def lenient_json(value: object) -> object:
     """A list or an object as its JSON text: what that says."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return cast("object", json.loads(value))
-        except (ValueError, RecursionError):
+            return read_json(value, odd="keep")
+        except BadJSON:
             return value
     return value
 

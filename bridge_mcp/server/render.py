@@ -5,10 +5,8 @@ Knows the answers and the shapes; neither who asked nor how an answer travels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import cast
 
 from bridge_mcp.core.answers import (
     ApprovalPage,
@@ -23,10 +21,11 @@ from bridge_mcp.core.entries import (
     Attachment,
     Sender,
 )
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json
 from bridge_mcp.core.spending import Spent
 from bridge_mcp.core.tokens import tokens_of
 from bridge_mcp.core.tools import (
-    JSON,
     WHOLE_JSON,
     WHOLE_TEXT,
 )
@@ -80,6 +79,10 @@ LEAST_TOKENS = 2_000
 """Of a structured result that is shown, however long the text beside it is."""
 
 
+SHOWN_DEPTH = 50
+"""Levels of a value inside an answer. With the answer around it, it stays within the 64 that some JSON parsers read."""
+
+
 def instant(seconds: float | None) -> str | None:
     """Epoch seconds as text; None for 0, which the bridge uses for never and unknown."""
     if not seconds:
@@ -88,12 +91,12 @@ def instant(seconds: float | None) -> str | None:
 
 
 def parsed(text: str) -> JSON:
-    """What a JSON text says; a text that is no JSON as it is, and nothing as null."""
+    """What a JSON text says; nothing as null, and as it is a text that is no JSON or deeper than some hosts read."""
     if not text:
         return None
     try:
-        return cast("JSON", json.loads(text))
-    except ValueError:
+        return read_json(text, max_depth=SHOWN_DEPTH)
+    except BadJSON:
         return text
 
 

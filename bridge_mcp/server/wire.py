@@ -7,9 +7,8 @@ descriptors nor what any method means.
 from __future__ import annotations
 
 import asyncio
-import json
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -27,6 +26,8 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.server.lines import MAX_LINE, LineReader, LineSink, TooLong
 from bridge_mcp.server.text import compact, mended
 
@@ -168,14 +169,14 @@ class MessageReader(Stream):
         The first kind passes, so that the method's own checks can name the argument; the others are answered.
         """
         try:
-            found: object = json.loads(line)
-        except (ValueError, RecursionError) as exc:
-            await self._refuse(None, PARSE_ERROR, f"Parse error: {reason(exc)}")
+            found = read_json(line, max_depth=MESSAGE_DEPTH, odd="keep")
+        except BadJSON as exc:
+            await self._refuse(None, PARSE_ERROR, f"Parse error: {exc}")
             return None
         try:
             return jsonrpc_message_adapter.validate_python(found, by_name=False)
         except ValidationError:
-            fields = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+            fields = found if isinstance(found, dict) else {}
             if "result" not in fields and "error" not in fields:
                 id_ = fields.get("id")
                 known = id_ if isinstance(id_, str | int) and not isinstance(id_, bool) else None
@@ -188,19 +189,6 @@ class MessageReader(Stream):
             await self._writer.send(SessionMessage(error))
         except anyio.BrokenResourceError:
             return
-
-
-def reason(exc: Exception) -> str:
-    """Why a line is no JSON, without the line."""
-    match exc:
-        case json.JSONDecodeError():
-            return f"{exc.msg} at character {exc.pos}"
-        case UnicodeDecodeError():
-            return f"not UTF-8 at byte {exc.start}"
-        case RecursionError():
-            return "nested too deep"
-        case _:
-            return "not JSON"
 
 
 def line_of(message: JSONRPCMessage) -> bytes:

@@ -17,7 +17,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.tools import JSON, ToolSpec, canonical
+from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text
 from bridge_mcp.core.views import Approval
 from bridge_mcp.engine import board, tickets
 from bridge_mcp.engine.addresses import (
@@ -127,6 +127,7 @@ class Deciding(Desk):
         told how far the call is, while this waits, where its server tells.
         """
         who.require("tools")
+        written = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
         express = self._express()
         spec = express.find(conversation, tool) if express else None
@@ -135,7 +136,7 @@ class Deciding(Desk):
         wrong = self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
-        asked = Requested((Call(call_id(0, 0), tool, canonical(dict(arguments))),), by=who.name)
+        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name)
         ticket = tickets.call(conversation)
         deadline = elapsed() + bounded_wait(wait_s)
         if idempotency_key and await self.store.log.load(conversation, limit=1):

@@ -15,8 +15,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from bridge_mcp.core.errors import ConfigError, ToolFailed
-from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical, tool_names
+from bridge_mcp.core.errors import BadInput, ConfigError, ToolFailed
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, arguments_text, tool_names
 from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
@@ -143,9 +143,9 @@ class NestedToolbox:
         if supervisor is None:
             raise ToolFailed(f"There is no tool server '{spec.server}'.", fix="Look at the tools there are now.")
         try:
-            canonical(dict(arguments)).encode()
-        except ValueError as exc:
-            raise ToolFailed(f"The arguments of '{spec.name}' cannot be sent as JSON: {exc}.") from exc
+            arguments_text(arguments)
+        except BadInput as exc:
+            raise ToolFailed(f"'{spec.name}' was not called. {exc}") from None
         return await supervisor.call(spec, arguments, progress)
 
     async def accept(self, spec: ToolSpec) -> None:

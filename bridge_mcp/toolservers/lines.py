@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
-__all__ = ["MAX_MESSAGE", "Lines", "TooLong"]
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+
+__all__ = ["ENDS", "MAX_MESSAGE", "Lines", "TooLong"]
 
 MAX_MESSAGE = 32 * 1024 * 1024
 """Bytes of one message: room for images and files."""
@@ -31,7 +33,16 @@ class TooLong:
         found = re.match(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*' + NUMBER, self.head) or re.search(
             NUMBER + rb'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$', self.tail
         )
-        return None if found is None else json.loads(found[1])
+        return None if found is None else number_in(found[1])
+
+
+def number_in(text: bytes) -> int | str | None:
+    """An id as its JSON text says it."""
+    try:
+        found = read_json(text)
+    except BadJSON:
+        return None
+    return found if isinstance(found, int | str) else None
 
 
 class Lines:

@@ -11,9 +11,9 @@ from typing import cast
 from mcp_types import Tool, ToolAnnotations
 from pydantic import ValidationError
 
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.json_reader import JSON, MAX_DEPTH
 from bridge_mcp.toolservers.link import ListedTool
-from bridge_mcp.toolservers.results import json_text
+from bridge_mcp.toolservers.results import json_text, too_deep
 
 __all__ = ["MAX_TOOLS", "Listing", "one_line"]
 
@@ -57,6 +57,8 @@ class Listing:
                 self._leave_out(tool.name, "its name is empty or too long")
             elif len(found.schema) > MAX_SCHEMA:
                 self._leave_out(tool.name, f"its schema has {len(found.schema):,} characters")
+            elif too_deep(found.schema):
+                self._leave_out(tool.name, f"its schema is nested more than {MAX_DEPTH} levels deep")
             elif tool.name in self._taken:
                 self._leave_out(tool.name, "it is there twice")
             else:

@@ -13,14 +13,15 @@ import tempfile
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, cast
 
 import anyio
 from fastmcp import Client
 from fastmcp.client.auth import OAuth
 from mcp.client.auth import AuthorizationCodeResult, OAuthFlowError
 
-from bridge_mcp.core.errors import ToolFailed
+from bridge_mcp.core.errors import BadJSON, ToolFailed
+from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["LoginNeeded", "TokenFile", "log_in", "quiet"]
@@ -91,9 +92,10 @@ class TokenFile:
     def _read(self) -> dict[str, dict[str, Any]]:
         """All that is kept; nothing where the file is damaged, which is as good as not logged in."""
         try:
-            return json.loads(self.path.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
+            kept = read_json(self.path.read_bytes())
+        except (FileNotFoundError, BadJSON):
             return {}
+        return cast("dict[str, dict[str, Any]]", kept) if isinstance(kept, dict) else {}
 
     def _write(self, kept: dict[str, dict[str, Any]]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

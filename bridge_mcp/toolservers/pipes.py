@@ -34,27 +34,25 @@ from mcp_types import (
     JSONRPCRequest,
     jsonrpc_message_adapter,
 )
+from pydantic import ValidationError
 
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child, PipeBroken
-from bridge_mcp.toolservers.lines import MAX_MESSAGE, Lines, TooLong
+from bridge_mcp.toolservers.lines import ENDS, MAX_MESSAGE, Lines, TooLong
+from bridge_mcp.toolservers.rewriting import LONG, UNREADABLE
 from bridge_mcp.toolservers.sieve import RelaySession
 
-__all__ = ["TOO_LARGE", "UNSENT", "Answered", "PipeTransport", "parse"]
+__all__ = ["UNSENT", "Answered", "PipeTransport"]
 
 UNSENT = -770_001
 """Our own error code, outside of every reserved range: the request surely did not reach the server."""
-TOO_LARGE = -770_004
-"""Our own error code: the answer came, and was too large to be kept."""
-LONG = 256 * 1024
-"""Bytes of a message that is taken apart on a thread: the event loop has others to serve."""
 CANCEL_S = 1.0
 """How long telling a server that a call is cancelled may take."""
 
 FIRST = 1 << 30
 """The id of our first own request: numbers, as every server takes them, and none that the session comes to."""
-HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""Perhaps half a surrogate pair."""
 ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
 """What of a request's `_meta` belongs to that request alone."""
 
@@ -68,42 +66,21 @@ class Answered:
     message: str = ""
 
 
-def parse(line: bytes) -> JSONRPCMessage | None:
-    """The message in a line, None if there is none.
-
-    Lone surrogates and bytes that are not UTF-8 are replaced: the strict parser refuses the whole message for one of
-    them, and its caller would wait for ever.
-    """
-    try:
-        return jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValueError:
-        pass  # the second reading below is the answer to it
-    try:
-        return jsonrpc_message_adapter.validate_json(json.dumps(mended(line)).encode(), by_name=False)
-    except ValueError:
-        return None
-
-
-def load(line: bytes) -> dict[str, Any]:
-    """The JSON object in a line, mended as `parse` does; empty if there is none."""
-    try:
-        value: object = mended(line) if HALF.search(line) else json.loads(line)
-    except ValueError:
-        try:
-            value = mended(line)
-        except ValueError:
-            return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def mended(line: bytes) -> object:
-    """The JSON value of a line, with a replacement for what is no character.
+def load(line: bytes) -> JSON:
+    """The JSON value in a line. What is odd in it is mended: a caller waits for it, whose call has run.
 
     Raises:
-        ValueError: it is no JSON.
+        BadJSON: there is none, or it is too deep.
     """
-    value: object = json.loads(line.decode("utf-8", "replace"))
-    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return read_json(line, max_depth=MESSAGE_DEPTH, odd="mend")
+
+
+def parse(value: JSON) -> JSONRPCMessage | None:
+    """The message that a JSON value is, None if it is none."""
+    try:
+        return jsonrpc_message_adapter.validate_python(value, by_name=False)
+    except ValidationError:
+        return None
 
 
 class Pending:
@@ -232,26 +209,33 @@ class PipeTransport(ClientTransport):
     ) -> None:
         """Pass on one line."""
         if isinstance(line, TooLong):
-            return await self._dropped(line, to_session)
-        if self._pending:
-            ours = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
-            if self._taken(ours):
-                return None
-        message = parse(line) if len(line) < LONG else await anyio.to_thread.run_sync(parse, line)
+            what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
+            return await self._dropped(line, what, to_session)
+        try:
+            value = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
+        except BadJSON as exc:
+            cut = TooLong(line[:ENDS], line[-ENDS:], len(line))
+            if cut.answers() is None:
+                return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+            return await self._dropped(cut, f"an answer that cannot be read: {exc}", to_session)
+        if isinstance(value, dict) and self._taken(value):
+            return None
+        message = parse(value)
         if message is None:
             return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
         await to_session.send(SessionMessage(message))
 
-    async def _dropped(self, line: TooLong, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-        """Answer a request in place of a message that was too long, as far as its ends tell which one it was."""
-        what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
+    async def _dropped(
+        self, line: TooLong, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+    ) -> None:
+        """Answer a request in place of a message that is not taken, as far as its ends tell which one it was."""
         self.child.said(f"on stdout: {what}")
         number = line.answers()
         pending = self._pending.get(number_of(number))
         if pending is not None:
-            pending.settle(Answered(None, TOO_LARGE, f"it gave {what}"))
+            pending.settle(Answered(None, UNREADABLE, f"it gave {what}"))
         elif isinstance(number, int):
-            error = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=TOO_LARGE, message=f"it gave {what}"))
+            error = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=UNREADABLE, message=f"it gave {what}"))
             await to_session.send(SessionMessage(error))
 
     async def say(

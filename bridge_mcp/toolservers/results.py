@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Sequence
 from typing import cast
@@ -29,12 +28,13 @@ from mcp_types import (
 )
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.errors import BadJSON, BridgeError
 from bridge_mcp.core.images import image_type, media_type
-from bridge_mcp.core.tools import JSON, WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
+from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, MESSAGE_DEPTH, check_depth, check_json
+from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
 from bridge_mcp.ports import Files
 
-__all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "tool_result"]
+__all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "too_deep", "tool_result"]
 
 MAX_TEXT = 200_000
 """Characters of a result's text in a log, and of its structured part."""
@@ -67,8 +67,10 @@ async def result_of(
         parts.insert(0, structured)
     text = "\n".join(part for part in parts if part)
     note = ""
-    if len(structured) > MAX_TEXT:
-        note = f"[structured result, {len(structured):,} characters: too long to keep here"
+    deep = too_deep(structured)
+    if deep or len(structured) > MAX_TEXT:
+        why = f"nested more than {MAX_DEPTH} levels deep" if deep else "too long to keep here"
+        note = f"[structured result, {len(structured):,} characters: {why}"
         note += f"{await keeping.whole(structured, 'application/json', WHOLE_JSON)}]"
         text = "" if text == structured else text
     room = MAX_TEXT - len(f"\n{note}") if note else MAX_TEXT
@@ -176,11 +178,24 @@ def decoded_size(data: str) -> int:
 
 
 def json_text(value: JSON) -> str:
-    """Canonical JSON text. NaN and the infinities, which JSON has no words for, become strings."""
+    """Canonical JSON text. NaN and the infinities, which JSON has no words for, become strings.
+
+    Raises:
+        BadJSON: it is deeper than a message may be.
+    """
     try:
         return canonical(value)
-    except ValueError:
-        return canonical(cast("JSON", json.loads(json.dumps(value), parse_constant=str)))
+    except (ValueError, RecursionError):
+        return canonical(check_json(value, max_depth=MESSAGE_DEPTH, odd="mend"))
+
+
+def too_deep(text: str) -> bool:
+    """Whether JSON text is deeper than values are kept."""
+    try:
+        check_depth(text, MAX_DEPTH)
+    except BadJSON:
+        return True
+    return False
 
 
 def capped(text: str, where: str, most: int) -> str:

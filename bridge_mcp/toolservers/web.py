@@ -7,7 +7,6 @@ with what is known of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
@@ -20,11 +19,15 @@ from mcp.client.auth import OAuthFlowError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
+from pydantic import ValidationError
 
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.toolservers.lines import MAX_MESSAGE
 from bridge_mcp.toolservers.link import Hooks
 from bridge_mcp.toolservers.oauth import quiet
-from bridge_mcp.toolservers.pipes import TOO_LARGE, UNSENT
+from bridge_mcp.toolservers.pipes import UNSENT
+from bridge_mcp.toolservers.rewriting import UNREADABLE, Events, readable
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.sieve import RelaySession, Sieve
 
@@ -70,6 +73,8 @@ class WebClient(httpx2.AsyncClient):
             if not stream or not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
                 # Here, where a connection that breaks meanwhile concerns this request alone.
                 response = await whole(response)
+            elif "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = Events(response.stream)
         except NEVER_LEFT as exc:
             self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
             return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
@@ -81,7 +86,7 @@ class WebClient(httpx2.AsyncClient):
                 self.down(f"the connection broke: {str(exc) or type(exc).__name__}")
             return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
         except TooMuch as exc:
-            return error_answer(request, 502, TOO_LARGE, str(exc))
+            return error_answer(request, 502, UNREADABLE, str(exc))
         if response.status_code < 400 or request.method != "POST":
             return response
         if self.one_way:
@@ -129,7 +134,7 @@ async def whole(response: httpx2.Response) -> httpx2.Response:
     read = httpx2.Response(
         response.status_code,
         headers=headers,
-        content=b"".join(parts),
+        content=await readable(b"".join(parts)),
         request=response.request,
         extensions=response.extensions,
         history=response.history,
@@ -147,8 +152,10 @@ def error_answer(request: httpx2.Request, status: int, code: int, message: str) 
 def message_in(body: bytes) -> object:
     """The JSON-RPC message in a body, None if there is none."""
     try:
-        return jsonrpc_message_adapter.validate_python(json.loads(body), by_name=False)
-    except ValueError:
+        return jsonrpc_message_adapter.validate_python(
+            read_json(body, max_depth=MESSAGE_DEPTH, odd="mend"), by_name=False
+        )
+    except (BadJSON, ValidationError):
         return None
 
 

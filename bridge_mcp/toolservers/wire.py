@@ -43,8 +43,9 @@ from bridge_mcp.toolservers import beside
 from bridge_mcp.toolservers.child import Child, child_environment
 from bridge_mcp.toolservers.link import Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.listing import Listing
-from bridge_mcp.toolservers.pipes import TOO_LARGE, UNSENT, PipeTransport
+from bridge_mcp.toolservers.pipes import UNSENT, PipeTransport
 from bridge_mcp.toolservers.results import tool_result
+from bridge_mcp.toolservers.rewriting import UNREADABLE
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.web import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 
@@ -227,7 +228,7 @@ def answered_with_error(code: int, message: str) -> ToolResult:
         raise Refused(message)
     if code in NO_ANSWER:
         raise Lost(message)
-    if code == TOO_LARGE:
+    if code == UNREADABLE:
         return ToolResult(f"It ran, but {message}. Ask for less at once.", is_error=True, truncated=True)
     return ToolResult(f"The server answered with error {code}: {message}", is_error=True)
 

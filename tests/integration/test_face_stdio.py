@@ -51,7 +51,7 @@ def head(child: RawChild) -> int:
         (b"this is no JSON", -32700, "at character 0"),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "pi', -32700, "at character"),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "\xff\xfe"}', -32700, "not UTF-8"),
-        (b"[" * 100_000, -32700, "nested too deep"),
+        (b"[" * 100_000, -32700, "nested more than 200 levels"),
         (b'[{"jsonrpc": "2.0", "id": 7, "method": "ping"}]', -32600, "one JSON-RPC 2.0 message"),
         (b'{"id": 7, "method": "ping"}', -32600, "one JSON-RPC 2.0 message"),
         (b"{" + b" " * (17 * 1024 * 1024) + b"}", -32700, "16,777,216 bytes"),

@@ -163,9 +163,9 @@ async def test_cancelling_a_call_cancels_it_at_the_server(tmp_path: Path) -> Non
 
 async def test_arguments_that_are_no_json_are_not_sent() -> None:
     async with opened(module("wild", "chatter")) as at:
-        with pytest.raises(ToolFailed, match="cannot be sent as JSON"):
+        with pytest.raises(ToolFailed, match=r"was not called.*UTF-16"):
             await at.text("stay", half="\ud800")
-        with pytest.raises(ToolFailed, match="cannot be sent as JSON"):
+        with pytest.raises(ToolFailed, match=r"was not called.*Infinity"):
             await at.text("stay", number=float("inf"))
 
 

@@ -168,3 +168,16 @@ async def test_an_event_without_an_end_is_cut_off_and_the_call_is_uncertain(way:
         with pytest.raises(ToolUncertain, match=f"may have taken effect .*{why}"):
             await at.box.call(at.spec("go"), {})
         assert await at.text("stay") == "stay {}"
+
+
+@pytest.mark.parametrize("way", [(), ("--stream",), ("--sse",)], ids=["json", "event stream", "sse"])
+async def test_odd_answers_come_as_they_do_over_pipes(way: tuple[str, ...]) -> None:
+    """The call has run: half a character and a number that JSON does not know are replaced, a deep answer is told."""
+    async with running_on_loopback("odd", *way, module="wild_web") as server, opened(server.settings()) as at:
+        assert await at.text("half") == "a\ufffdb"
+        assert (await at.box.call(at.spec("infinite"), {})).structured == '{"n":"Infinity"}'
+        deep = await at.box.call(at.spec("deep"), {})
+        assert (deep.is_error, deep.truncated) == (True, True)
+        assert "nested more than 200 levels deep" in deep.text
+        assert await at.text("stay") == "stay {}"
+        assert at.box.status()[0].restarts == 0

@@ -12,12 +12,28 @@ from tests.servers.launch import module, opened
 
 async def test_half_characters_and_bad_bytes_are_replaced() -> None:
     async with opened(module("wild", "surrogates")) as at:
-        assert await at.text("go") == "a?b\ufffd"
+        assert await at.text("go") == "a\ufffdb\ufffd"
 
 
 async def test_a_number_that_json_does_not_know_becomes_a_word() -> None:
     async with opened(module("wild", "not_a_number")) as at:
         assert (await at.box.call(at.spec("go"), {})).structured == '{"n":"NaN"}'
+
+
+async def test_an_answer_that_is_too_deep_is_told_and_the_server_stays() -> None:
+    async with opened(module("wild", "deep")) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.is_error, result.truncated) == (True, True)
+        assert result.text.startswith("It ran, but it gave an answer that cannot be read: It is nested more than 200")
+        assert await at.text("stay") == "stayed"
+        assert at.box.status()[0].restarts == 0
+
+
+async def test_a_structured_result_that_is_too_deep_for_others_is_named_and_its_text_is_there() -> None:
+    async with opened(module("wild", "rather_deep")) as at:
+        result = await at.box.call(at.spec("go"), {})
+        assert (result.is_error, result.structured, result.truncated) == (False, "", True)
+        assert result.text.startswith("ran\n[structured result, 306 characters: nested more than 128 levels deep")
 
 
 async def test_an_error_of_the_server_is_its_answer() -> None:

@@ -68,6 +68,25 @@ def not_a_number(message: Message) -> None:
     say({"id": message["id"], "result": result})
 
 
+def deep(message: Message) -> None:
+    """An answer that is deeper than a message may be."""
+    say_deep(message, 2_000)
+
+
+def rather_deep(message: Message) -> None:
+    """Structured content that is deeper than a value may be."""
+    say_deep(message, 150)
+
+
+def say_deep(message: Message, levels: int) -> None:
+    value = "[" * levels + "]" * levels
+    sys.stdout.write(
+        f'{{"jsonrpc": "2.0", "id": {message["id"]}, "result": '
+        f'{{"content": [{{"type": "text", "text": "ran"}}], "structuredContent": {{"a": {value}}}}}}}\n'
+    )
+    sys.stdout.flush()
+
+
 def server_error(message: Message) -> None:
     """An error of the server's own."""
     say({"id": message["id"], "error": {"code": -32050, "message": "the disk is full"}})
@@ -137,6 +156,8 @@ WAYS = {
     for way in (
         surrogates,
         not_a_number,
+        deep,
+        rather_deep,
         server_error,
         refusal,
         nonsense,

@@ -15,6 +15,15 @@ from typing import Any, TypeAlias
 
 Message: TypeAlias = "dict[str, Any]"
 
+
+def nested(levels: int) -> object:
+    """A list in a list in a list."""
+    value: object = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 EMPTY: Message = {"type": "object"}
 TOOLS: dict[str, list[Message]] = {
     "plain": [{"name": "go", "inputSchema": EMPTY}, {"name": "stay", "inputSchema": EMPTY}],
@@ -25,6 +34,12 @@ TOOLS: dict[str, list[Message]] = {
         {"name": "odd schema", "inputSchema": {"properties": {"n": {"type": "integer"}}}},
         {"name": "stay", "inputSchema": EMPTY},
     ],
+    "odd": [{"name": name, "inputSchema": EMPTY} for name in ("half", "infinite", "deep", "stay")],
+}
+ODD: dict[str, Message] = {
+    "half": {"content": [{"type": "text", "text": "a\ud800b"}]},
+    "infinite": {"content": [], "structuredContent": {"n": float("inf")}},
+    "deep": {"content": [], "structuredContent": {"a": nested(300)}},
 }
 CHUNK = b"x" * 1_000_000
 
@@ -79,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
                 result: Message = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
             case {"method": "tools/list", "id": number}:
                 result = {"tools": TOOLS.get(sys.argv[1], TOOLS["plain"])}
+            case {"method": "tools/call", "id": number, "params": {"name": name}} if name in ODD:
+                result = ODD[name]
             case {"method": "tools/call", "id": number, "params": {"name": name, "arguments": arguments}} if (
                 name != "go"
             ):

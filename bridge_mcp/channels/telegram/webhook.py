@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,7 +24,8 @@ from bridge_mcp.channels.telegram.receiver import Receiver
 from bridge_mcp.channels.telegram.settings import Patience, Webhook
 from bridge_mcp.channels.telegram.troubles import Backoff, refused, retry_after_s, told
 from bridge_mcp.channels.telegram.updates import KINDS
-from bridge_mcp.core.errors import BridgeError, ConfigError
+from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
+from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.listening import Server, configured, listening
 
 __all__ = ["Hook", "site_of"]
@@ -167,10 +167,10 @@ class Hook:
         if body is None:
             return 413
         try:
-            raw: Any = json.loads(body)
-        except ValueError:
+            raw = read_json(body, odd="mend")
+        except BadJSON:
             return 400
-        if not isinstance(raw, dict) or not isinstance(cast("dict[str, Any]", raw).get("update_id"), int):
+        if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
             return 400
         return await self._take(cast("dict[str, Any]", raw))
 
