@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import anyio.to_thread
+from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.assembly import WallClock, make_channels
 from bridge_mcp.cli.common import USUAL, Common, Json
-from bridge_mcp.cli.output import Hanging, console, drawn, indented, print_json
+from bridge_mcp.cli.findings import Finding, clients, patterns
+from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
+from bridge_mcp.config.paths import make_private
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.visible import visible
 from bridge_mcp.engine.reach import Reach
+from bridge_mcp.models.settings import SCRIPTED
 
 __all__ = ["check"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, whether it is fine, and what there is to say."""
+def check(
+    *,
+    ask: Annotated[bool, Parameter(negative="--no-ask", help="Ask each model for one short answer.")] = True,
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Check configuration, secrets, store, models and tool servers. Exit code 1 if anything is wrong.
 
-    what: str
-    fine: bool
-    told: str
-    warning: bool = False
-    """It works, and the owner should know this."""
-
-
-def check(*, json: Json = False, common: Common = USUAL) -> int:
-    """Check configuration, secrets, store, models and tool servers. Exit code 1 if anything is wrong."""
+    What can be looked at is looked at, whatever else is wrong. Each model is asked for one short answer, which costs a
+    few tokens; with --no-ask only what can be told without asking is told.
+    """
     try:
-        config = common.prepare("error")
+        config, wrong = common.examine("error")
     except BridgeError as exc:
         return shown([Finding("settings", False, str(exc))], json)
-    return loop(run, config, json)
+    return loop(run, config, wrong, ask, json)
 
 
-async def run(config: Config, json: bool) -> int:
+async def run(config: Config, wrong: BridgeError | None, ask: bool, json: bool) -> int:
     """Look at everything; print each finding when it is known."""
-    findings = [Finding("settings", True, config.where)]
+    findings = [Finding("settings", wrong is None, str(wrong or config.where))]
     if not json:
         shown(findings, json)
-    async for finding in look(config):
+    async for finding in look(config, ask, whole=wrong is None):
         findings.append(finding)
         if not json:
             shown([finding], json)
@@ -70,18 +72,20 @@ def shown(findings: list[Finding], json: bool) -> int:
     return 0 if all(finding.fine for finding in findings) else 1
 
 
-async def look(config: Config) -> AsyncIterator[Finding]:
-    """All findings behind the settings themselves."""
+async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Finding]:
+    """All findings behind the settings themselves; where these are not `whole`, nothing is made."""
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
-    yield await store(config)
+    if whole or config.store_path.exists():
+        make_private(config.state_dir)
+        yield await store(config)
     yield channels(config)
     for finding in clients(config):
         yield finding
     async for finding in telegram(config):
         yield finding
-    async for finding in models(config):
+    async for finding in models(config, ask):
         yield finding
     async for finding in tool_servers(config):
         yield finding
@@ -108,12 +112,6 @@ def channels(config: Config) -> Finding:
     return Finding("channels", True, told or "none")
 
 
-def clients(config: Config) -> list[Finding]:
-    """Clients over HTTP that cannot come, because their tokens are not there."""
-    lacking = {key: told for key, told in config.lacking.items() if key.startswith("clients.")}
-    return [Finding(f"client {key.split('.')[1]}", False, told) for key, told in lacking.items()]
-
-
 async def telegram(config: Config) -> AsyncIterator[Finding]:
     """Whether Telegram knows each bot, and whether it is set up there as its channel wants it."""
     for name, each in config.channels.items():
@@ -128,16 +126,22 @@ async def telegram(config: Config) -> AsyncIterator[Finding]:
             yield Finding(f"channel {name}", found.fine, found.told)
 
 
-async def models(config: Config) -> AsyncIterator[Finding]:
-    """Whether every model can be found, as far as can be told without paying for an answer."""
+async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:
+    """Whether every model answers; without `ask`, whether it could be asked."""
     if not config.models:
         yield Finding("models", True, "none: MCP clients answer the chats")
         return
-    from bridge_mcp.models.resolve import complaint
+    from bridge_mcp.models.resolve import answer_of, complaint
 
     for name, settings in config.models.items():
         wrong = settings.lacking or await anyio.to_thread.run_sync(complaint, settings)
-        yield Finding(f"model {name}", not wrong, wrong or settings.model)
+        if wrong or settings.model == SCRIPTED:
+            yield Finding(f"model {name}", not wrong, wrong or settings.model)
+        elif not ask:
+            yield Finding(f"model {name}", True, f"{settings.model}: not asked")
+        else:
+            wrong = await answer_of(settings)
+            yield Finding(f"model {name}", not wrong, wrong or f"{settings.model} answers")
 
 
 async def tool_servers(config: Config) -> AsyncIterator[Finding]:
@@ -150,11 +154,14 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
     async with NestedToolbox(config.tool_servers, clock=WallClock()) as toolbox:
         await toolbox.ready(frozenset(server.name for server in config.tool_servers), longest)
         found = toolbox.status()
-        stuck = await approvals(config, toolbox.tools())
+        tools = toolbox.tools()
+        stuck = await approvals(config, tools)
     for status in found:
         fine = status.state == "ready"
-        told = f"connected, {status.tools} tools" if fine else status.error or f"still {status.state}"
+        told = f"connected, {counted(status.tools, 'tool')}" if fine else status.error or f"still {status.state}"
         yield Finding(f"server {status.name}", fine, told)
+    for finding in patterns(config, tools, frozenset(each.name for each in found if each.state == "ready")):
+        yield finding
     for channel, told in stuck.items():
         yield Finding(f"channel {channel}", True, told, warning=True)
 

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from bridge_mcp import service
 from bridge_mcp.assembly import Assembly, EngineWish, engine_lives, open_bridge
-from bridge_mcp.cli.run import loop, prepare
+from bridge_mcp.cli.run import examined, loop, prepare
 from bridge_mcp.config import Config
+from bridge_mcp.core.errors import ConfigError
 
 __all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
 
@@ -32,6 +33,10 @@ class Common:
     def prepare(self, usual: LogLevel = "warning") -> Config:
         """The settings, with logging on."""
         return prepare(self.config, self.log_level, usual)
+
+    def examine(self, usual: LogLevel = "warning") -> tuple[Config, ConfigError | None]:
+        """The settings as far as they can be read, and what is wrong with them, with logging on."""
+        return examined(self.config, self.log_level, usual)
 
 
 OWNER = replace(service.OWNER, via="cli")

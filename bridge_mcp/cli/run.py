@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -10,12 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
-from bridge_mcp.config import Config, load_config
-from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.config import Config, examine
+from bridge_mcp.config.paths import make_private
+from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.visible import visible
 from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
 
-__all__ = ["loop", "not_taken", "prepare", "told"]
+__all__ = ["examined", "loop", "not_taken", "prepare", "told"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -27,16 +29,29 @@ def prepare(path: str | Path | None, level: str | None, usual: str = "info") -> 
     Raises:
         BridgeError: the settings are off, or there is no such level.
     """
+    config, wrong = examined(path, level, usual)
+    if wrong is not None:
+        raise wrong
+    make_private(config.state_dir)
+    if config.passed_over and logging.getLogger().level < logging.ERROR:
+        sys.stderr.write(f"note: {not_taken(config.passed_over)}\n")
+    return config
+
+
+def examined(path: str | Path | None, level: str | None, usual: str = "info") -> tuple[Config, ConfigError | None]:
+    """The settings as far as they can be read, and what is wrong with them, with logging on.
+
+    Raises:
+        BridgeError: nothing can be read, or there is no such level.
+    """
     wanted = (level or os.environ.get("BRIDGE_MCP_LOG") or usual).lower()
     if wanted not in LEVELS:
         raise BadInput(f"There is no log level '{wanted}'.", fix=f"The levels are: {', '.join(LEVELS)}.")
     redactor = Redactor()
     set_up_logging(wanted, redactor)
-    config = load_config(path)
+    config, wrong = examine(path)
     redactor.learn(config.secrets)
-    if config.passed_over and wanted != "error":
-        sys.stderr.write(f"note: {not_taken(config.passed_over)}\n")
-    return config
+    return config, wrong
 
 
 def not_taken(path: Path) -> str:

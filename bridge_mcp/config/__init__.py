@@ -4,7 +4,7 @@ All mistakes are told at once, in one `ConfigError` that names the file, the key
 Knows nothing of what the settings are used for.
 """
 
-from bridge_mcp.config.load import load_config
+from bridge_mcp.config.load import examine, load_config
 from bridge_mcp.config.paths import CONFIG_NAME, config_folder, find_config, own_config, state_folder, working_folder
 from bridge_mcp.config.values import ChannelSettings, Client, Config
 
@@ -14,6 +14,7 @@ __all__ = [
     "Client",
     "Config",
     "config_folder",
+    "examine",
     "find_config",
     "load_config",
     "own_config",

@@ -118,6 +118,8 @@ class Reading:
             return Client(STDIO, frozenset(SCOPES) - {"admin"})
         if section.token_env or section.token_file:
             self.problems.add(f"clients.{STDIO}", "a host on stdio shows no token.", "Remove it.")
+        if "scopes" not in section.model_fields_set:  # keys add to what holds without the section
+            section = section.model_copy(update={"scopes": [scope for scope in SCOPES if scope != "admin"]})
         return self._limits(STDIO, section, "")
 
     def oauth(self) -> OAuth | None:
@@ -353,7 +355,7 @@ class Reading:
         self, key: str, name: str, known: Iterable[str], noun: Literal["channels", "models", "tool servers"]
     ) -> None:
         """Note a name that points nowhere."""
-        if name not in known:
+        if name not in known and name not in self.problems.left_out:
             self.problems.add(key, f"there is no '{name}' among the {noun}.", nearest(name, known, noun))
 
     def _path(self, text: str) -> Path:

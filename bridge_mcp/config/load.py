@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -19,7 +19,10 @@ from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.values import STORE_NAME, Config
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["complaint", "load_config"]
+__all__ = ["complaint", "examine", "load_config"]
+
+MOST_MENDED = 5
+"""How often entries of another shape are taken out of a file, so that the rest can be looked at."""
 
 
 def load_config(
@@ -32,6 +35,21 @@ def load_config(
 
     Raises:
         ConfigError: with everything that is wrong, each with its key and its fix.
+    """
+    config, wrong = examine(path, env=env, cwd=cwd)
+    if wrong is not None:
+        raise wrong
+    make_private(config.state_dir)
+    return config
+
+
+def examine(
+    path: str | Path | None = None, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> tuple[Config, ConfigError | None]:
+    """The settings as far as they can be read, and what is wrong with them. Makes nothing.
+
+    Raises:
+        ConfigError: nothing of the file can be read, or its folder is not to be trusted.
     """
     env = os.environ if env is None else env
     cwd = cwd or working_folder()
@@ -64,9 +82,7 @@ def load_config(
         lacking=reading.secrets.lacking,
         digest=hashlib.sha256(data).hexdigest() if source else "",
     )
-    problems.check(reading.secrets.lacking)
-    make_private(state)
-    return config
+    return config, problems.found(reading.secrets.lacking)
 
 
 def complaint(text: str, folder: Path | None = None) -> str:
@@ -83,10 +99,9 @@ def complaint(text: str, folder: Path | None = None) -> str:
         reading.clients()
         reading.stdio()
         reading.oauth()
-        problems.check()
     except ConfigError as exc:
-        return str(exc).removeprefix("The environment: ").removeprefix("The environment ")
-    return ""
+        return str(exc)
+    return str(problems.found() or "").removeprefix("The environment: ").removeprefix("The environment ")
 
 
 def read(source: Path) -> bytes:
@@ -102,22 +117,38 @@ def read(source: Path) -> bytes:
 
 
 def parse(data: bytes, source: Path | None, problems: Problems) -> schema.File:
-    """The file in its shape.
+    """The file in its shape; entries that have another are noted, and left out.
 
     Raises:
-        ConfigError: it is no TOML, or has another shape.
+        ConfigError: it is no TOML.
     """
     try:
-        body: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        body: dict[str, Any] = tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{source} is nested too deep.", fix="Mend the file.") from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{source} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{source} is not valid TOML: {exc}.", fix="Mend that line.") from None
-    try:
-        return schema.File.model_validate(body)
-    except ValidationError as exc:
-        problems.add_shape(exc, schema.File)
-        problems.check()
-        raise AssertionError("unreachable: a validation error is a problem") from exc
+    for _ in range(MOST_MENDED):
+        try:
+            return schema.File.model_validate(body)
+        except ValidationError as exc:
+            problems.add_shape(exc, schema.File, text)
+            body = without(body, exc, problems.left_out)
+    return schema.File()
+
+
+def without(body: dict[str, Any], error: ValidationError, left_out: set[str]) -> dict[str, Any]:
+    """The file without the entries that have another shape: the rest can still be looked at."""
+    wrong = {tuple(part for part in each["loc"] if part != "[key]")[:2] for each in error.errors(include_url=False)}
+    kept = {key: value for key, value in body.items() if (key,) not in wrong}
+    left_out.update(str(place[-1]) for place in wrong)
+    for place in wrong:
+        if len(place) == 2 and isinstance(inner := kept.get(str(place[0])), dict):
+            entries = cast("dict[str, Any]", inner)
+            kept[str(place[0])] = {key: value for key, value in entries.items() if key != place[1]}
+        else:
+            kept.pop(str(place[0]), None)
+    return kept

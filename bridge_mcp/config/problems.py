@@ -5,6 +5,7 @@ Never shows a value of the file: it may be a secret that stands where it should 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,28 +21,49 @@ __all__ = ["Problems", "nearest"]
 SECRET_WORDS = ("token", "api_key", "key", "secret", "password", "bot_token")
 
 
+SECTION = re.compile(r"^\s*\[\[?([^\[\]#]+)\]\]?\s*(?:#.*)?$")
+KEY = re.compile(r"^\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[\w-]+))*)\s*=")
+PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
+
+EXAMPLES = {
+    "list_type": 'Write it as a list: {key} = ["…"]',
+    "string_type": 'Write it in quotes: {key} = "…"',
+    "bool_type": "Write true or false, without quotes: {key} = true",
+    "int_type": "Write a whole number, without quotes: {key} = 10",
+    "int_from_float": "Write a whole number: {key} = 10",
+    "float_type": "Write a number, without quotes: {key} = 10",
+    "dict_type": 'Write it as a table: {key} = {{ NAME = "…" }}',
+    "model_type": "Write it as a section of its own: [{key}]",
+}
+"""By pydantic's word for what is wrong with a value: how it is written."""
+
+
 class Problems:
     """The mistakes found so far in one configuration."""
 
     def __init__(self, source: Path | None) -> None:
         self.source = source
         self._found: list[tuple[str, str]] = []
+        self.left_out: set[str] = set()
+        """Names of entries that could not be read: whoever speaks of them is not wrong."""
 
     def add(self, key: str, what: str, fix: str) -> None:
         """Note one mistake: `key` is the path of the key, `what` is wrong with it, `fix` is the next move."""
         self._found.append((f"{key}: {what}", fix))
 
-    def add_shape(self, error: ValidationError, file: type[BaseModel]) -> None:
-        """Note all that pydantic found."""
+    def add_shape(self, error: ValidationError, file: type[BaseModel], text: str = "") -> None:
+        """Note all that pydantic found in the file, whose `text` tells the lines."""
         for each in error.errors(include_input=False, include_url=False):
             path = [part for part in each["loc"] if part != "[key]"]
-            key = dotted(path)
+            key = dotted(path) + line_of(text, path)
             if each["type"] == "extra_forbidden":
                 self.add(key, "there is no such key.", instead(str(path[-1]), keys_at(file, path[:-1])))
             elif "[key]" in each["loc"]:
                 self.add(key, "this name cannot be used.", "Use letters, digits, '_' and '-'.")
             elif each["type"] == "missing":
                 self.add(key, "this key is missing.", f"Add it to [{dotted(path[:-1])}].")
+            elif each["type"] in EXAMPLES:
+                self.add(key, f"{lower_first(each['msg'])}.", example(each["type"], str(path[-1])))
             else:
                 self.add(key, f"{lower_first(each['msg'])}.", "Change the value.")
 
@@ -55,21 +77,44 @@ class Problems:
         if not fine:
             self.add(key, "this is no http or https address.", 'Write it like "https://host/path".')
 
-    def check(self, lacking: Mapping[str, str] | None = None) -> None:
-        """Let pass when nothing was found. Secrets that are `lacking`, by key, stop nothing, and are told too.
+    def found(self, lacking: Mapping[str, str] | None = None) -> ConfigError | None:
+        """All of it as one error; None when nothing is wrong.
 
-        Raises:
-            ConfigError: with everything that was.
+        Secrets that are `lacking`, by key, stop nothing, and are told with the rest.
         """
         if not self._found:
-            return
-        self._found += [(f"{key}: {told}", "") for key, told in (lacking or {}).items()]
+            return None
+        every = [*self._found, *((f"{key}: {told}", "") for key, told in (lacking or {}).items())]
         where = str(self.source) if self.source else "The environment"
-        if len(self._found) == 1:
-            what, fix = self._found[0]
-            raise ConfigError(f"{where}: {what}", fix=fix)
-        lines = "".join(f"\n  {what} {fix}".rstrip() for what, fix in self._found)
-        raise ConfigError(f"{where} has {len(self._found)} problems:{lines}")
+        if len(every) == 1:
+            what, fix = every[0]
+            return ConfigError(f"{where}: {what}", fix=fix)
+        lines = "".join(f"\n  {what} {fix}".rstrip() for what, fix in every)
+        return ConfigError(f"{where} has {len(every)} problems:{lines}")
+
+
+def line_of(text: str, path: list[int | str]) -> str:
+    """` (line N)` of the key at this path, where it stands in a line of its own; else "", for nothing is guessed."""
+    names = [str(part) for part in path if isinstance(part, str)]
+    here: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if section := SECTION.match(line):
+            here = parts(section[1])
+            if here == names:
+                return f" (line {number})"
+        elif (found := KEY.match(line)) and here + parts(found[1]) == names:
+            return f" (line {number})"
+    return ""
+
+
+def parts(key: str) -> list[str]:
+    """A dotted key of TOML as its parts, without quotes."""
+    return [quoted or literal or bare for quoted, literal, bare in PART.findall(key)]
+
+
+def example(kind: str, key: str) -> str:
+    """How a value of this kind is written."""
+    return EXAMPLES[kind].format(key=key if not key.isdigit() else "key")
 
 
 def nearest(word: str, known: Iterable[str], noun: str) -> str:

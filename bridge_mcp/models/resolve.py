@@ -1,23 +1,31 @@
-"""What can be told of a model's settings without asking the model: for `bridge-mcp check`."""
+"""Whether a model works: what can be told without asking it, and one cheap question; for `bridge-mcp check`."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import socket
+from dataclasses import replace
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
+import anyio
+
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.messages import ChatMessage
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.loading import load
 from bridge_mcp.models.openai import OpenAIModel
-from bridge_mcp.models.registry import make_adapter
+from bridge_mcp.models.registry import Models, make_adapter
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
+from bridge_mcp.ports import ModelRequest
 
-__all__ = ["complaint"]
+__all__ = ["answer_of", "complaint"]
 
 CONNECT_S = 5.0
+
+ASK_S = 30.0
+"""How long a check waits for an answer; a model on this machine may have to be loaded first."""
 
 
 class Resolver(Protocol):
@@ -40,6 +48,23 @@ def complaint(settings: ModelSettings) -> str:
     if isinstance(adapter, OpenAIModel):
         return reached or keyless(settings)
     return reached or unknown(settings)
+
+
+async def answer_of(settings: ModelSettings, limit_s: float = ASK_S) -> str:
+    """Ask a model for one word; what went wrong, with its fix, or "" if it answered. Costs a few tokens."""
+    models = Models({settings.name: replace(settings, fallbacks=())})
+    question = ChatMessage("user", "Answer with the single word OK.")
+    try:
+        with anyio.fail_after(limit_s):
+            await models.reply(ModelRequest(settings.name, (question,)))
+    except BridgeError as exc:
+        return str(exc)
+    except TimeoutError:
+        return f"{settings.model} gave no answer within {limit_s:g} s. Try again once it is loaded, or mend base_url."
+    finally:
+        with anyio.CancelScope(shield=True):
+            await models.close()
+    return ""
 
 
 def keyless(settings: ModelSettings) -> str:

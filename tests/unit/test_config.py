@@ -320,6 +320,7 @@ def test_where_a_person_decides(home: Home) -> None:
     home.write("[clients.stdio]\nperson_decides = true\n[clients.desk]\ntoken_env = 'DESK'\nperson_decides = true\n")
     config = home.load("bridge.toml", DESK="a-token-that-is-long-enough-0123")
     assert config.stdio.person_decides
+    assert config.stdio.scopes == {"read", "send", "approve", "tools"}, "a key adds to what holds without it"
     assert [client.person_decides for client in config.clients] == [True]
 
 

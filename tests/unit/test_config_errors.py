@@ -189,3 +189,35 @@ def test_what_is_no_text_is_said(tmp_path: Path) -> None:
         load_config(
             "bridge.toml", env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}, cwd=tmp_path
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "example"),
+    [
+        (LOCAL + 'tool_servers = "time"\n', "(line 3)", 'Write it as a list: tool_servers = ["…"]'),
+        ("[approvals]\nexpires_s = '5'\n", "(line 2)", "Write a number, without quotes: expires_s = 10"),
+        ('[clients.stdio]\n\nperson_decides = "yes"\n', "(line 3)", "without quotes: person_decides = true"),
+        ("[models.default]\nmodel = 5\n", "(line 2)", 'Write it in quotes: model = "…"'),
+        ("approvals = 5\n", "(line 1)", "Write it as a section of its own: [approvals]"),
+        ("[engine]\nmax_turns = 1.5\n", "(line 2)", "without quotes: max_turns = 10"),
+        ('[tool_servers.t]\ncommand = "x"\nenv = "A=b"\n', "(line 3)", "Write it as a table: env = {"),
+        ('[tool_servers.t]\ncommand = "x"\n[tool_servers.t.tools."a b"]\nwait = 1\n', "(line 4)", "The keys here are"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_with_its_line_and_how_to_write_it(
+    tmp_path: Path, text: str, line: str, example: str
+) -> None:
+    told = wrong(tmp_path, text)
+    assert line in told
+    assert example in told
+
+
+def test_one_pass_finds_the_wrong_shapes_and_the_wrong_meanings_and_accuses_nobody_else(tmp_path: Path) -> None:
+    told = wrong(
+        tmp_path,
+        '[models.fast]\nmodel = 5\n[channels.desk]\ntype = "local"\nmodel = "fast"\n'
+        '[channels.other]\ntype = "local"\nmodel = "none"\n[tool_servers.t]\nurl = "h"\n[aprovals]\n',
+    )
+    assert "4 problems" in told
+    for part in ("models.fast.model", "channels.other.model", "tool_servers.t.url", "aprovals"):
+        assert part in told
