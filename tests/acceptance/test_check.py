@@ -1,4 +1,4 @@
-"""`bridge-mcp check` tries what it claims, goes on behind the first failing part, and warns of what holds for nothing."""
+"""`bridge-mcp check` tries what it claims, goes on behind a failing part, and warns of what holds for nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_what_can_be_checked_is_checked_behind_a_failing_part_and_patterns_are_h
         'allowed_tools = ["list_*", "delete_flie"]\n'
         '[approvals.tools."files__delete_file"]\nconfirmation = "required"\n'
         '[approvals.tools."flies__*"]\nconfirmation = "required"\n'
-        '[clients.stdio]\nperson_decides = true\n[clients.far]\ntoken_env = "FAR"\nscopes = ["read"]\nchannels = ["desk"]\n'
+        '[clients.stdio]\nperson_decides = true\n[clients.far]\ntoken_env = "FAR"\n'
+        'channels = ["desk"]\n'
         '[clients.lost]\ntoken_env = "NOT_SET"\n[channels.broken]\ntype = "lcal"\n'
     )
     findings = home.json("check", code=1, FAR="a-token-that-is-long-enough")
@@ -57,5 +58,5 @@ def test_what_can_be_checked_is_checked_behind_a_failing_part_and_patterns_are_h
     assert "✓ server files: connected, 1 tool" in told
     (allowed,) = [line for line in told if "allowed_tools" in line]
     assert allowed.startswith("! pattern: tool_servers.files.allowed_tools matches no tool.")
-    assert any(line.startswith('! pattern: approvals.tools."flies__*" matches no tool. Did you mean') for line in told)
+    assert any(line.startswith('! pattern: approvals.tools."flies__*" matches no tool.') for line in told)
     assert not home.state.exists(), "with broken settings, nothing is made"
