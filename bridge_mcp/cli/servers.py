@@ -93,6 +93,8 @@ def changes(*, json: Json = False, common: Common = USUAL) -> int:
                     out.print(f"    {what}, now: {visible(now)}")
             out.print(f"    bridge-mcp servers accept {visible(change.spec.name)} --digest {change.digest}")
         out.print(f"{len(found)} tools have changed." if found else "No tool has changed.")
+        if found:
+            out.print("Where a tool changes by itself (a date in its text): pinned = false under [tool_servers.NAME].")
         return 0
 
     return with_bridge(common, body)

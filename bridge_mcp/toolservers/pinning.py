@@ -15,19 +15,24 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
+from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.link import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Defined", "Pinning"]
+__all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between"]
 
 SAID, TAKES = 2_000, 8_000
 """Characters of a description and of a schema that are kept as words, to show what a change was from."""
 IN_WORDS = 200
 """Tools of one server that are kept in words: a long list does not fill the store."""
 MAX_KEPT = 4000
-"""Definitions kept of one server; a list that is never twice the same does not fill the store."""
+"""Definitions kept of one server by themselves: a list that is never twice the same does not fill the store.
+
+None is forgotten to make room for another, or a server could list a trusted tool away and bring it back as another one.
+"""
+BEYOND = f"it is new, and more than {MAX_KEPT:,} tools of its server are known already"
 
 
 class Defined(Protocol):
@@ -70,16 +75,17 @@ class Pinning:
             return
         tools = list(listed)
         known = await self._loaded(self._pins)
-        self._changes = {
+        fresh = [tool for tool in tools if tool.name not in known]
+        room = max(0, MAX_KEPT - len(known))
+        self._changes = {tool.name: BEYOND for tool in fresh[room:]} | {
             tool.name: how
             for tool in tools
-            if (how := difference(cast("Mapping[str, JSON]", known.get(tool.name) or pinned(tool)), tool))
+            if (before := known.get(tool.name)) and (how := difference(cast("Mapping[str, JSON]", before), tool))
         }
-        fresh = [tool for tool in tools if tool.name not in known]
-        if fresh:
+        if fresh[:room]:
             words = max(0, IN_WORDS - len(known))
-            known = {**known, **{tool.name: pinned(tool, in_words=n < words) for n, tool in enumerate(fresh)}}
-            await self._keep(self._pins, known, {tool.name for tool in tools})
+            new = {tool.name: pinned(tool, in_words=n < words) for n, tool in enumerate(fresh[:room])}
+            await self._keep(self._pins, {**known, **new})
 
     async def accept(self, name: str, tool: Defined) -> None:
         """Trust a tool as it is here.
@@ -90,7 +96,7 @@ class Pinning:
         if self._pins is None:
             return
         known = await self._loaded(self._pins)
-        await self._keep(self._pins, {**known, name: pinned(tool)}, {name})
+        await self._keep(self._pins, {**known, name: pinned(tool)})
         self._changes.pop(name, None)
 
     async def instructions(self, text: str) -> tuple[str, bool]:
@@ -119,10 +125,7 @@ class Pinning:
             self._known = dict(tools) if same and isinstance(tools, dict) else {}
         return self._known
 
-    async def _keep(self, pins: Pins, known: dict[str, JSON], wanted: set[str]) -> None:
-        """Keep these, and forget the oldest of those not wanted where there are too many."""
-        for name in [name for name in known if name not in wanted][: max(0, len(known) - MAX_KEPT)]:
-            del known[name]
+    async def _keep(self, pins: Pins, known: dict[str, JSON]) -> None:
         await pins.keep(self._server.name, {"place": place(self._server), "tools": known})
         self._known = known
 
@@ -132,7 +135,7 @@ def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
     words: dict[str, JSON] = {"said": tool.description[:SAID], "takes": tool.schema[:TAKES]} if in_words else {}
     return words | {
         "description": short_hash(tool.description),
-        "schema": short_hash(tool.schema),
+        "schema": short_hash(settled_schema(tool.schema)),
         "read_only": tool.read_only,
         "destructive": tool.destructive,
         "idempotent": tool.idempotent,
@@ -145,7 +148,8 @@ def difference(before: Mapping[str, JSON], tool: Defined) -> str:
     found: list[str] = []
     if before.get("description") != short_hash(tool.description):
         found.append("its description is another one")
-    if before.get("schema") != short_hash(tool.schema):
+    # The second is what earlier versions kept: the text as it was listed.
+    if before.get("schema") not in (short_hash(settled_schema(tool.schema)), short_hash(tool.schema)):
         found.append("it takes other arguments")
     if tool.read_only and not before.get("read_only"):
         found.append("it now says that it only reads")
@@ -156,6 +160,11 @@ def difference(before: Mapping[str, JSON], tool: Defined) -> str:
     if not tool.open_world and before.get("open_world"):
         found.append("it now says that it stays within its own world")
     return ", ".join(found)
+
+
+def change_between(first: Defined, then: Defined) -> str:
+    """How a tool differs from what it was at first sight, for people; "" where it is the same."""
+    return difference(cast("Mapping[str, JSON]", pinned(first)), then)
 
 
 def place(server: ToolServer) -> str:

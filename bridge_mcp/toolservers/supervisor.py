@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
+from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.child import Child, running
@@ -340,7 +341,7 @@ class Supervisor:
         listed = self.tools.get(spec.tool)
         if listed is None:
             raise ToolFailed(self._says(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now.")
-        if listed.schema != spec.schema:
+        if listed.schema != spec.schema and settled_schema(listed.schema) != settled_schema(spec.schema):
             raise ToolFailed(self._says(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
 
     async def _reason(self, ends: int, meanwhile: str) -> str:

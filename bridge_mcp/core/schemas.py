@@ -1,0 +1,64 @@
+"""JSON schemas as texts: which two of them say the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, cast
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json
+
+__all__ = ["settled_schema"]
+
+SCHEMA_IN: Final = frozenset(
+    "additionalItems additionalProperties contains contentSchema else if items not propertyNames then "
+    "unevaluatedItems unevaluatedProperties".split()
+)
+"""Keywords whose value is a schema (JSON Schema 2020-12, and what older drafts had)."""
+SCHEMAS_BY_NAME: Final = frozenset("$defs definitions dependentSchemas patternProperties properties".split())
+SCHEMAS_IN_ORDER: Final = frozenset("allOf anyOf items oneOf prefixItems".split())
+SETS: Final = frozenset(("required", "type"))
+SETS_BY_NAME: Final = frozenset(("dependencies", "dependentRequired"))
+
+write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def settled_schema(text: str) -> str:
+    """A schema with all that has no order in one order: members of objects, `required`, lists of types.
+
+    What has an order keeps it: `enum`, `anyOf`, `prefixItems`, and every value that is no schema (`const`, `default`,
+    `examples`). A text that cannot be read comes back as it is.
+    """
+    try:
+        return write(settled(read_json(text)))
+    except BadJSON:
+        return text
+
+
+def settled(schema: JSON) -> JSON:
+    """The same of a schema as a value. The reader has bounded how deep it is."""
+    if not isinstance(schema, dict):
+        return schema
+    return {keyword: of_keyword(keyword, value) for keyword, value in schema.items()}
+
+
+def of_keyword(keyword: str, value: JSON) -> JSON:
+    """The value of a keyword, settled."""
+    if isinstance(value, list):
+        if keyword in SETS:
+            return as_set(value)
+        return [settled(each) for each in value] if keyword in SCHEMAS_IN_ORDER else value
+    if not isinstance(value, dict):
+        return value
+    if keyword in SCHEMAS_BY_NAME:
+        return {name: settled(each) for name, each in value.items()}
+    if keyword in SETS_BY_NAME:
+        return {name: as_set(each) if isinstance(each, list) else settled(each) for name, each in value.items()}
+    return settled(value) if keyword in SCHEMA_IN else value
+
+
+def as_set(values: list[JSON]) -> JSON:
+    """Texts in one order, each once; a list that holds anything else says something that nobody knows, and stays."""
+    if all(isinstance(value, str) for value in values):
+        return [*sorted(set(cast("list[str]", values)))]
+    return values
