@@ -110,6 +110,7 @@ def read(log: Log) -> State:
             case Stopped(upto=upto):
                 settle_reading(state, upto)
                 state.stopped = logged
+                state.scheduled = None
             case Heard() | Withdrawn() | Posted(question=Question()) as entry:
                 note_message(state, logged, entry)
             case Scheduled() as entry:

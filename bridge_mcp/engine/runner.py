@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -12,6 +13,7 @@ import anyio.abc
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.drive import Drive
+from bridge_mcp.engine.giving_up import MOST_FAILURES, counts, give_up
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles
 from bridge_mcp.engine.presence import Presence
@@ -45,6 +47,8 @@ class Runner:
         self._drives: dict[str, Drive] = {}
         self._paused: dict[str, tuple[float, Pauses]] = {}
         """Until when (monotonic), and the pauses so far."""
+        self._failures: Counter[str] = Counter()
+        """By conversation: how often in a row it failed by its own."""
         self._unsure: dict[str, None] = {}
         """Conversations that wait, and are to be looked at once more, since what their calls depend on has changed."""
         self._changed = True
@@ -145,12 +149,9 @@ class Runner:
             self._presence.begin(drive.conversation)
         try:
             await drive.run()
-            self._paused.pop(drive.conversation, None)
-            self._lanes.troubles.clear(f"Conversation {drive.conversation}")
+            self._works(drive.conversation)
         except Exception as exc:
-            pauses = self._paused.get(drive.conversation, (0.0, Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)))[1]
-            pause = self._lanes.failed(f"Conversation {drive.conversation}", exc, pauses)
-            self._paused[drive.conversation] = (time.monotonic() + pause, pauses)
+            await self._failed(drive.conversation, exc)
         finally:
             del self._drives[drive.conversation]
             if self._presence is not None:
@@ -159,6 +160,31 @@ class Runner:
             later = drive.until is not None or drive.conversation in self._paused
             if self._crowded or self._unsure or drive.signal.given or later:
                 self._wake.set()
+
+    def _works(self, conversation: str) -> None:
+        """It was driven to where there is nothing to do."""
+        self._paused.pop(conversation, None)
+        self._failures.pop(conversation, None)
+        self._lanes.troubles.clear(f"Conversation {conversation}")
+
+    async def _failed(self, conversation: str, exc: Exception) -> None:
+        """Have a conversation pause; or, where it fails by its own again and again, end its turn.
+
+        Raises:
+            StoreLost: there is no store any more.
+        """
+        pauses = self._paused.get(conversation, (0.0, Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)))[1]
+        pause = self._lanes.failed(f"Conversation {conversation}", exc, pauses)
+        self._paused[conversation] = (time.monotonic() + pause, pauses)
+        self._failures[conversation] += counts(exc)
+        if self._failures[conversation] < MOST_FAILURES:
+            return
+        try:
+            await give_up(self._hands, conversation, exc)
+        except StoreError as failed:
+            self._lanes.failed(f"Conversation {conversation}", failed, pauses)
+            return
+        self._works(conversation)
 
     async def _pause(self, looked: float, now: float) -> float:
         """How long nothing becomes due by itself since the look, as far as can be told."""
