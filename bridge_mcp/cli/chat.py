@@ -68,6 +68,7 @@ class Chat:
         self.conversation = conversation
         self.routed = conversation in assembly.config.rules.places
         """Whether approvals of other conversations are to be shown here too."""
+        self.models = bool(assembly.config.models)
         self.out: Console = console()
         self.typed = sys.stdin.isatty() and sys.stdout.isatty()
         self._own: set[str] = set()
@@ -96,6 +97,8 @@ class Chat:
             try:
                 said = await self.bridge.say(OWNER, self.conversation, line)
                 self._own.add(said)
+                if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
+                    self.show(Text("  A call waits for your verdict first: /approve or /reject", "yellow"))
             except BridgeError as exc:
                 self.show(Text(f"error: {exc}", "red"))
         self.prompt()
@@ -131,10 +134,29 @@ class Chat:
         """The last messages, and what waits."""
         page = await self.bridge.read_messages(OWNER, self.conversation, limit=SHOWN)
         self.show(Text(f"{self.conversation}: /help lists the commands, Ctrl-D ends the chat", "dim"))
+        await self.silence()
         for message in page.messages:
             self.message(message.author.name or message.author.id, message.text, message.at)
         await self.approvals()
         self.prompt()
+
+    async def silence(self) -> None:
+        """Say who answers, where that is not the assistant: the first chat must not end in waiting for nobody."""
+        responder = (await self.bridge.get_conversation(OWNER, self.conversation)).responder
+        if responder == "assistant":
+            return
+        told = (
+            "Nobody answers here (responder off)."
+            if responder == "off"
+            else "No model answers here: only an MCP client can, while its model is told to."
+        )
+        fix = (
+            "Remove responder from the channel."
+            if self.models
+            else "For an assistant set BRIDGE_MCP_MODEL (for example openai/gpt-5-mini, with OPENAI_API_KEY), or write "
+            "[models.default] (bridge-mcp init), and start again."
+        )
+        self.show(Text(f"{told} {fix}", "yellow"))
 
     async def event(self, event: Event) -> None:
         """Show one event."""

@@ -170,6 +170,8 @@ async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]
     """By channel: which calls would wait for nobody; nothing where the store cannot tell who is let in."""
     from bridge_mcp.stores.sqlite import open_store
 
+    if not config.store_path.exists():
+        return {}
     try:
         store = await open_store(config.store_path, clock=WallClock())
     except BridgeError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 
 from bridge_mcp.cli.output import clock
@@ -80,8 +82,20 @@ def event_words(event: Event) -> str:
             return f"{said(body.get('approval'))} {said(body.get('verdict'))} by {said(body.get('by'))}{how}" + (
                 f": {note}" if note else ""
             )
+        case "model.failed" | "message.failed" | "message.uncertain":
+            return failed_words(body)
         case _:
             return ", ".join(f"{key}: {said(value)}" for key, value in body.items() if value not in (None, ""))
+
+
+def failed_words(body: Mapping[str, JSON]) -> str:
+    """What failed, why, and whether it is tried again, for people."""
+    again = body.get("retry_at")
+    effects = {"model": "the model's answer", "summary": "a summary"}
+    what = said(body.get("message")) or effects.get(said(body.get("effect")), "")
+    when = f" It is tried again at {clock(float(again))}." if isinstance(again, int | float) and again else ""
+    reason = said(body.get("reason")) or "nobody can say whether it went out"
+    return f"{what}: {reason}{when}" if what else f"{reason}{when}"
 
 
 def said(value: JSON) -> str:

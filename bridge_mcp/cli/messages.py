@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,11 +13,13 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["events", "log", "say", "send"]
 
+NEW = Parameter(negative="", help="Begin a conversation whose name is nearly that of another one.")
 PAGE = 200
 LATEST = 20
 WAIT_S = 50.0
@@ -31,6 +34,7 @@ def send(
     silent: bool = False,
     idempotency_key: str = "",
     wait_s: float = 5.0,
+    new: Annotated[bool, NEW] = False,
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
@@ -53,6 +57,7 @@ def send(
     """
 
     async def body(assembly: Assembly) -> int:
+        await meant(assembly, conversation, new)
         sent = await assembly.bridge.send_message(
             OWNER, conversation, sys.stdin.read() if text == "-" else text,
             reply_to=reply_to, silent=silent, idempotency_key=idempotency_key, wait_s=wait_s,
@@ -76,6 +81,7 @@ def say(
     /,
     *,
     name: str = "",
+    new: Annotated[bool, NEW] = False,
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
@@ -92,6 +98,7 @@ def say(
     """
 
     async def body(assembly: Assembly) -> None:
+        await meant(assembly, conversation, new)
         said = sys.stdin.read() if text == "-" else text
         message = await assembly.bridge.say(OWNER, conversation, said, name=name)
         if json:
@@ -102,6 +109,25 @@ def say(
                 console().print(NO_ENGINE)
 
     return with_bridge(common, body)
+
+
+async def meant(assembly: Assembly, conversation: str, new: bool) -> None:
+    """Let pass a conversation that there is, or that looks like none that there is.
+
+    Raises:
+        BadInput: it is new, and looks like a typing mistake.
+    """
+    channel = conversation.partition("/")[0]
+    if new or channel not in assembly.bridge.traits or await assembly.store.history.conversation(conversation):
+        return
+    known = (await assembly.bridge.list_conversations(OWNER, channel=channel, limit=200)).conversations
+    names = [*dict.fromkeys([*(each.id for each in known), f"{channel}/main"])]
+    close = get_close_matches(conversation, names, 1, 0.8)
+    if close and close != [conversation] and assembly.bridge.traits[channel].delivered_by_commit:
+        raise BadInput(
+            f"There is no conversation '{conversation}' yet, but one '{close[0]}'.",
+            fix="Write that, or begin a new one with --new.",
+        )
 
 
 def events(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from ipaddress import ip_address
 
 from rich.text import Text
 
@@ -69,6 +70,8 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             for c in config.clients
         ]  # fmt: skip
         host = address[0]
+        for warning in exposed(host, config):
+            out.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
         await serve_http(
             assembly.bridge, host, address[1], clients,
             insecure_loopback=insecure_loopback,
@@ -81,6 +84,25 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
                 Text(f"MCP is served on http://{host}:{port}/mcp ({config.where}). Ctrl-C ends it.")
             ),
         )  # fmt: skip
+
+
+def exposed(host: str, config: Config) -> list[str]:
+    """What the owner should know before strangers can reach this address, and of clients that cannot come."""
+    told = [f"{key}: {why}" for key, why in config.lacking.items() if key.startswith("clients.")]
+    if host != "localhost" and not is_loopback(host):
+        told.append(
+            f"{host} can be reached from other machines, and tokens go over the network in clear. Put a reverse proxy "
+            "with TLS in front, listen on 127.0.0.1 behind it, and name it in allowed_hosts of [http]."
+        )
+    return told
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone; a name is not known to be."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def until_stopped() -> None:

@@ -97,6 +97,12 @@ class Principal:
             Denied: it does not hold it; the message names the missing scope.
         """
         if scope not in self.scopes:
+            if self.kind == "person" and scope == "approve":
+                channel, _, subject = self.name.partition(":")
+                raise Denied(
+                    "You may not decide on calls here.",
+                    fix=f"The owner can let you: bridge-mcp pair add {channel} {subject} --role approver",
+                )
             held = ", ".join(s for s in SCOPES if s in self.scopes) or "none"
             raise Denied(
                 f"This needs the scope '{scope}'; {self.name} has: {held}.",

@@ -89,14 +89,21 @@ class PromptLane:
 
     async def _tell(self, approval: Approval) -> None:
         """The prompt loses its buttons and says who decided; that is all that a late press can find."""
+        by = await self._name(approval.decided_by)
         for place, key in (
             (self._place(approval), prompt_key(approval)),
             (approval.escalate_to, escalation_key(approval.id, 1)),
         ):
             seq = await self._store.traces.posted(place, key) if place else None
             if seq is not None:
-                text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval)}"
+                text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval, by)}"
                 await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{key}"))
+
+    async def _name(self, principal: str) -> str:
+        """What people call whoever decided: the name under which they were let in; the log has the id."""
+        channel, colon, subject = principal.partition(":")
+        known = await self._store.access.find(channel, subject) if colon else ()
+        return next((each.name for each in known if each.name), principal)
 
 
 def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:
@@ -154,15 +161,15 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
     return "\n\n".join(lines)
 
 
-def outcome_text(approval: Approval) -> str:
-    """What became of it, and with which arguments where the approver changed them."""
+def outcome_text(approval: Approval, by: str) -> str:
+    """What became of it, by whom, and with which arguments where the approver changed them."""
     note = f": {quoted(approval.note)}" if approval.note else ""
     match approval.status:
         case "approved":
             edited = f"\n\nIt runs with other arguments:\n\n{fenced(approval.edited)}" if approval.edited else ""
-            return f"✅ Approved by {quoted(approval.decided_by)}{note}{edited}"
+            return f"✅ Approved by {quoted(by)}{note}{edited}"
         case "rejected":
-            return f"❌ Rejected by {quoted(approval.decided_by)}{note}"
+            return f"❌ Rejected by {quoted(by)}{note}"
         case "expired":
             return "⌛ Nobody decided in time: it was not run."
         case _:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import cast
 
-from bridge_mcp.toolservers.child import Child
+from bridge_mcp.toolservers.child import Child, child_environment
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["explained"]
@@ -58,9 +59,17 @@ def not_started(server: ToolServer, cause: BaseException | None, where: str) -> 
     """Why there is no process."""
     if server.cwd and not Path(server.cwd).is_dir():
         return f"The working folder '{server.cwd}' does not exist. Correct cwd in {where}."
-    if isinstance(cause, FileNotFoundError):
+    if isinstance(cause, FileNotFoundError) or (isinstance(cause, PermissionError) and nowhere(server)):
         return f"The command '{server.command}' was not found. Install it, or give its full path in {where}."
     return f"'{server.command}' cannot be started: {said(cause)}. Correct command in {where}."
+
+
+def nowhere(server: ToolServer) -> bool:
+    """Whether no folder on the child's PATH shows the command; one that cannot be read makes it "permission denied"."""
+    if os.path.dirname(server.command):
+        return False
+    folders = child_environment(server, os.environ).get("PATH", os.defpath).split(os.pathsep)
+    return not any(os.path.exists(os.path.join(folder, server.command)) for folder in folders)
 
 
 def ending(child: Child, broken: str) -> str:
