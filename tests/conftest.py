@@ -16,7 +16,7 @@ settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
-    """Have what the tests start hear the keyboard: a shell has its background jobs ignore it, and children inherit that."""
+    """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
