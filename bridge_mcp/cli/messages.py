@@ -196,14 +196,16 @@ def log(
     """
 
     async def body(assembly: Assembly) -> int:
-        entries = await assembly.bridge.read_log(OWNER, conversation, after=after)
         out = console()
-        for logged in entries:
-            if json:
-                kind = type(logged.entry).__name__
-                print_json({"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}, indent=None)
-            else:
-                out.print(entry_line(conversation, logged))
+        page = await assembly.bridge.read_log(OWNER, conversation, after=after)
+        while page:
+            for logged in page:
+                if json:
+                    kind = type(logged.entry).__name__
+                    print_json({"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}, indent=None)
+                else:
+                    out.print(entry_line(conversation, logged))
+            page = await assembly.bridge.read_log(OWNER, conversation, after=page[-1].seq)
         return await verified(assembly, conversation) if verify else 0
 
     return with_bridge(common, body)

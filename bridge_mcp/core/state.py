@@ -29,7 +29,18 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 
-__all__ = ["Fate", "State", "closing", "open_calls", "open_fates", "reaches_back_to", "read", "relevant", "unread"]
+__all__ = [
+    "Fate",
+    "State",
+    "closing",
+    "open_calls",
+    "open_fates",
+    "reaches_back_to",
+    "read",
+    "relevant",
+    "unread",
+    "unsettled_after",
+]
 
 
 @dataclass(slots=True)
@@ -257,6 +268,29 @@ def reaches_back_to(log: Log) -> int:
             case _:
                 pass
     return 0
+
+
+def unsettled_after(before: int | None, heard: int, logged: Logged) -> int | None:
+    """As `reaches_back_to`, entry by entry: the lowest seq that `decide` needs once this entry stands in the log.
+
+    None: it needs none before the next entry. `before` is what it was, `heard` the seq of the last message for the
+    assistant before this entry, -1 for none.
+    """
+    match logged.entry:
+        case Heard(to="assistant", answers=None) | Started(effect="model" | "summary") | Summarised():
+            return logged.seq if before is None else before
+        case Failed(effect="model" | "summary"):
+            return logged.seq if before is None else before
+        case Requested() | Scheduled():
+            return logged.seq
+        case Replied(upto=upto, turn=turn, calls=calls) if calls:
+            return max(0, min(turn, upto))
+        case Replied(upto=upto) | Stopped(upto=upto):
+            return upto if heard >= upto else None
+        case Cleared() | Rang():
+            return None
+        case _:
+            return before
 
 
 def relevant(log: Log) -> Log:

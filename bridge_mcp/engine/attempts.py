@@ -32,14 +32,15 @@ async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int)
             request = replace(request, fetch=partial(hands.fetch, request.conversation))
         answer = await hands.model.reply(request, on_text)
     except ModelFailed as exc:
-        if on_text is not None:
-            on_text("")
         return Failed(
             "model", started, str(exc), retry_at(hands, step.attempt, exc), exc.for_chat, exc.kind == TOO_LONG
         )
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
         return Failed("model", started, unexpected(exc), retry_at(hands, step.attempt, ModelFailed("")))
+    finally:
+        if on_text is not None:
+            on_text("")
     return replied(answer, started, step)
 
 

@@ -5,14 +5,14 @@ A message is in the store before anybody acknowledges it; the same message twice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.core.views import BRIDGE, Conversation
+from bridge_mcp.core.views import BRIDGE, Conversation, Message
 from bridge_mcp.core.visible import quoted
 from bridge_mcp.engine import commands, moves
 from bridge_mcp.engine.addresses import join, parse_message
@@ -162,13 +162,14 @@ class Intake:
     async def _answered(
         self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
     ) -> int | None:
-        """The open question that a message answers: the one it replies to, or the latest one if it fits."""
-        seq = replied if replied is not None else known.question if known else None
-        asked = None if seq is None else await self._store.history.message(conversation, seq)
-        question = asked.question if asked else None
-        if asked is None or question is None or not await is_open(self._scene, asked):
+        """The open question that a message answers: the one it replies to, or the only one that it can be meant for."""
+        if replied is not None:
+            asked = await self._store.history.message(conversation, replied)
+            return replied if asked is not None and await is_open(self._scene, asked) else None
+        if known is None or known.question is None:
             return None
-        return seq if fits(question, incoming, replied=replied is not None) else None
+        asked_now = await self._store.history.questions(conversation, self._clock.now())
+        return meant_for([each for each in asked_now if await is_open(self._scene, each)], incoming)
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:
         key = f"command:{incoming.key}"
@@ -184,12 +185,21 @@ class Intake:
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
 
 
-def fits(question: Question, incoming: Incoming, *, replied: bool) -> bool:
-    """Whether a message can be the answer: one of the choices where there are any, else a reply or the next message."""
-    if not question.choices:
-        return True
+def meant_for(asked: Sequence[Message], incoming: Incoming) -> int | None:
+    """The one open question that a message which replies to none of them answers; None where that would be a guess.
+
+    A choice in its own spelling answers the question that offers it; any other text, one that offers none. Where
+    several questions can take it, it answers none of them.
+    """
     said = incoming.text.strip().casefold()
-    return replied or any(said == choice.casefold() for choice in question.choices)
+    able = [each.seq for each in asked if each.question is not None and takes(each.question, said)]
+    several_free = len(asked) > 1 and any(each.question is not None and not each.question.choices for each in asked)
+    return able[0] if len(able) == 1 and not several_free else None
+
+
+def takes(question: Question, said: str) -> bool:
+    """Whether a text can be its answer: one of the choices where there are any, else any."""
+    return not question.choices or any(said == choice.casefold() for choice in question.choices)
 
 
 def meant(incoming: Incoming, rules: ChannelRules) -> bool:

@@ -57,13 +57,19 @@ class Presence:
 
     def begin(self, conversation: str) -> None:
         """A turn goes on here."""
-        self._ended.discard(conversation)
+        if conversation in self._ended:
+            # The turn before is over, but was not noticed yet: what it said stands in the chat by now.
+            self._ended.discard(conversation)
+            self._active[conversation].text = ""
         if self.shows(conversation) and conversation not in self._active:
             self._active[conversation] = Shown()
             self._begun.set()
 
     def text(self, conversation: str, started: int, text: str) -> None:
-        """The text so far of the reply that the model call at `started` gives; "" takes it back."""
+        """The text so far of the reply that the model call at `started` gives; "" takes it back.
+
+        It is taken back once the call is over, however it ended: from then on a message tells it, or nothing does.
+        """
         if shown := self._active.get(conversation):
             shown.draft, shown.text = started + 1, text
 

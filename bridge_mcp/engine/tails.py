@@ -26,11 +26,11 @@ FAR = 4
 
 async def tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
     """The last `limit` entries, and as many more as `decide` needs."""
+    first = await log.unsettled(conversation)
     entries = await log.load(conversation, limit=limit)
-    while entries and entries[0].seq > reaches_back_to(entries):
-        limit *= 4
-        entries = await log.load(conversation, limit=limit)
-    return entries
+    if first is None or not entries or entries[0].seq <= first:
+        return entries
+    return await log.load(conversation, first - 1)
 
 
 class Tails:
@@ -57,9 +57,13 @@ class Tails:
         """
         kept = self._kept.pop(conversation, None)
         if kept:
-            kept.extend(self._dated(await self._log.load(conversation, kept[-1].seq)))
-            trim(kept, limit)
-        else:
+            new = await self._log.load(conversation, kept[-1].seq, limit)
+            if not new or new[0].seq == kept[-1].seq + 1:
+                kept.extend(self._dated(new))
+                trim(kept, limit)
+            else:
+                kept = None  # so much was said since that most of it is of no use
+        if not kept:
             found = await tail(self._log, conversation, limit)
             if found and found[0].seq > begins_at(found):
                 found = await tail(self._log, conversation, FAR * limit)

@@ -29,7 +29,6 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
-from bridge_mcp.core.state import open_calls
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
@@ -47,6 +46,13 @@ __all__ = [
 ]
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
+
+ENTRIES_A_LOOK, MOST_LOOKS = 128, 20
+"""So many entries are searched for the end of a turn that is over: at once, and how often in one look. Of a message
+that nobody was asked to answer, and that was read with a later one, the end may stand far behind: a later look goes on.
+"""
+
+MOST_APPROVALS = 100
 
 CANCELLED = "its caller cancelled it"
 """Why a turn was stopped whose caller took it back."""
@@ -128,26 +134,91 @@ class Watched:
         self.ticket = ticket
         self._store = store
         self._parsed = parse(ticket)
-        self._log: list[Logged] = []
+        self._first: Logged | None = None
+        self._changed = 0.0
+        self._read = self._parsed.seq
+        """How far the log was searched for the end of the turn."""
 
     async def look(self, now: float) -> Ticket:
         """How it stands. Raises as `look`."""
-        ticket, parsed, log = self.ticket, self._parsed, self._log
-        if parsed.kind == "approval":
-            return await look_at_approval(self._store, ticket)
-        log += await self._store.log.load(parsed.conversation, log[-1].seq if log else parsed.seq - 1)
-        if not log:
-            raise NotFound(
-                f"The ticket '{ticket}' points nowhere.", fix="Tickets come from run_turn, ask_user, call_tool."
-            )
-        match parsed.kind:
+        match self._parsed.kind:
+            case "approval":
+                return await look_at_approval(self._store, self.ticket)
+            case "call":
+                return look_at_call(await self._whole(), self.ticket, self._parsed.conversation)
             case "turn":
-                found = look_at_turn(log, ticket, parsed)
+                found = await self._turn()
             case "question":
-                found = look_at_question(log, ticket, parsed, now)
-            case _:
-                return look_at_call(log, ticket, parsed.conversation)
-        return dated(found, log)
+                found = await self._question(now)
+        first = await self._asked()
+        return replace(found, since=first.at, changed=max(first.at, self._changed))
+
+    async def _whole(self) -> Log:
+        """The log of a call: it holds nothing else."""
+        log = await self._store.log.load(self._parsed.conversation)
+        if not log:
+            raise self._nowhere()
+        return log
+
+    async def _asked(self) -> Logged:
+        """The entry that the ticket names."""
+        if self._first is None:
+            seq = self._parsed.seq
+            found = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
+            if not found or found[0].seq != seq:
+                raise self._nowhere()
+            self._first = found[0]
+        return self._first
+
+    def _nowhere(self) -> NotFound:
+        told = f"The ticket '{self.ticket}' points nowhere."
+        return NotFound(told, fix="Tickets come from run_turn, ask_user, call_tool.")
+
+    async def _turn(self) -> Ticket:
+        """How a turn stands. What is not settled is open; of what is, the end stands not far behind the message."""
+        log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
+        if not isinstance((await self._asked()).entry, Heard):
+            raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
+        unsettled = await log.unsettled(conversation)
+        if unsettled is not None and unsettled <= seq:
+            withdrawn = await log.find(conversation, f"withdrawn:{seq}")
+            if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
+                return ended
+        else:
+            for _ in range(MOST_LOOKS):
+                entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
+                ended = next((end for each in entries if (end := self._end(each)) is not None), None)
+                if ended is not None:
+                    return ended
+                if len(entries) < ENTRIES_A_LOOK:
+                    break
+                self._read = entries[-1].seq
+        self._changed = (await log.load(conversation, limit=1))[-1].at
+        waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MOST_APPROVALS)
+        return Ticket(self.ticket, "turn", conversation, "open", approvals=tuple(each.id for each in waiting))
+
+    def _end(self, logged: Logged) -> Ticket | None:
+        """The ticket of a turn that this entry ends; None where it does not."""
+        found = end_of_turn(self.ticket, self._parsed, logged)
+        if found is not None:
+            self._changed = logged.at
+        return found
+
+    async def _question(self, now: float) -> Ticket:
+        """How a question stands; who answered it is kept beside the log."""
+        conversation, seq, asked = self._parsed.conversation, self._parsed.seq, (await self._asked()).entry
+        if not isinstance(asked, Posted) or asked.question is None:
+            raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
+        answer = await self._store.traces.answer(conversation, seq)
+        if answer is not None:
+            (logged,) = await self._store.log.load(conversation, answer - 1, most=1)
+            self._changed = logged.at
+            text = logged.entry.text if isinstance(logged.entry, Heard) else ""
+            here = message_of(conversation, answer)
+            return Ticket(self.ticket, "question", conversation, "done", "answered", text, message=here)
+        if asked.question.expires_at and now >= asked.question.expires_at:
+            return Ticket(self.ticket, "question", conversation, "done", "expired")
+        return Ticket(self.ticket, "question", conversation, "open")
 
 
 async def look_at_approval(store: Store, ticket: str) -> Ticket:
@@ -159,47 +230,23 @@ async def look_at_approval(store: Store, ticket: str) -> Ticket:
     return Ticket(ticket, "approval", approval.conversation, "done", approval.status, approval.note)
 
 
-def look_at_turn(log: Log, ticket: str, parsed: Parsed) -> Ticket:
+def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
+    """The ticket of the turn that a message opened or joined, where this later entry ends it."""
     conversation = parsed.conversation
-    if not isinstance(log[0].entry, Heard):
-        raise NotFound(f"The ticket '{ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
-    for logged in log:
-        match logged.entry:
-            case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
-                here = message_of(conversation, logged.seq) if text else ""
-                return Ticket(ticket, "turn", conversation, "done", "replied", text, message=here)
-            case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
-                here = message_of(conversation, logged.seq) if text else ""
-                outcome = "cancelled" if reason == CANCELLED else "stopped"
-                return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
-            case Withdrawn(message=parsed.seq):
-                return Ticket(ticket, "turn", conversation, "done", "cancelled", CANCELLED)
-            case Cleared():
-                return Ticket(ticket, "turn", conversation, "done", "cleared")
-            case _:
-                pass
-    return Ticket(ticket, "turn", conversation, "open", approvals=waiting(conversation, log))
-
-
-def waiting(conversation: str, log: Log) -> tuple[str, ...]:
-    """The approvals that a log waits for."""
-    return tuple(approval_id(conversation, call.id) for call, asked in open_calls(log) if asked is not None)
-
-
-def look_at_question(log: Log, ticket: str, parsed: Parsed, now: float) -> Ticket:
-    conversation, asked = parsed.conversation, log[0].entry
-    if not isinstance(asked, Posted) or asked.question is None:
-        raise NotFound(f"The ticket '{ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
-    for logged in log:
-        match logged.entry:
-            case Heard(answers=answers, text=text) if answers == parsed.seq:
-                here = message_of(conversation, logged.seq)
-                return Ticket(ticket, "question", conversation, "done", "answered", text, message=here)
-            case _:
-                pass
-    if asked.question.expires_at and now >= asked.question.expires_at:
-        return Ticket(ticket, "question", conversation, "done", "expired")
-    return Ticket(ticket, "question", conversation, "open")
+    match logged.entry:
+        case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
+            here = message_of(conversation, logged.seq) if text else ""
+            return Ticket(ticket, "turn", conversation, "done", "replied", text, message=here)
+        case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
+            here = message_of(conversation, logged.seq) if text else ""
+            outcome = "cancelled" if reason == CANCELLED else "stopped"
+            return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
+        case Withdrawn(message=parsed.seq):
+            return Ticket(ticket, "turn", conversation, "done", "cancelled", CANCELLED)
+        case Cleared():
+            return Ticket(ticket, "turn", conversation, "done", "cleared")
+        case _:
+            return None
 
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:

@@ -38,12 +38,18 @@ class LogStore(Protocol):
     which a call of that tool waits for a verdict is due at once.
     """
 
-    async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
-        """The entries with seq > after, in order; with `limit`, only the last so many of them.
+    async def load(
+        self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
+    ) -> tuple[Logged, ...]:
+        """The entries with seq > after, in order; with `limit`, only the last so many, with `most`, only the first.
 
         Raises:
             NewerSchema: an entry was written by a newer bridge_mcp.
         """
+        ...
+
+    async def unsettled(self, conversation: str) -> int | None:
+        """The lowest seq that `decide` needs (`core.state.unsettled_after`); None: none of those there are."""
         ...
 
     async def find(self, conversation: str, key: str) -> Logged | None:

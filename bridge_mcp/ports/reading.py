@@ -17,6 +17,10 @@ class History(Protocol):
 
     async def conversation(self, conversation: str) -> Conversation | None: ...
 
+    async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
+        """The questions that nobody has answered and that have not expired at `now`, the newest first."""
+        ...
+
     async def conversations(
         self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:
@@ -102,6 +106,10 @@ class Traces(Protocol):
 
     async def posted(self, conversation: str, key: str) -> int | None:
         """The seq of the `Posted` with this key."""
+        ...
+
+    async def answer(self, conversation: str, question: int) -> int | None:
+        """The seq of the message that answered the question at this seq; None while nobody has."""
         ...
 
     async def button(self, token: str) -> tuple[str, int] | None:

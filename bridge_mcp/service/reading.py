@@ -45,6 +45,10 @@ from bridge_mcp.service.desk import LOOK_AGAIN_S, Desk, bounded, bounded_wait, e
 __all__ = ["Reading"]
 
 
+MOST_OPEN = 100
+"""Calls without an outcome on one page whose end is looked for behind it."""
+
+
 class Reading(Desk):
     """What needs the scope `read` (and `read_log`, which needs `admin`)."""
 
@@ -92,9 +96,22 @@ class Reading(Desk):
         earlier = len(found) == limit
         records = None
         if calls:
-            log = await self.store.log.load(conversation, found[0].seq - 1 if earlier else -1)
+            log = await self._stretch(conversation, found[0].seq if earlier else 0, bound)
             records = calls_of(conversation, log, bound)
         return MessagePage(conversation, found, found[0].id if earlier else "", records)
+
+    async def _stretch(self, conversation: str, first: int, bound: int | None) -> list[Logged]:
+        """The log from `first` to before `bound`, and what stands behind it of the calls that were asked for within."""
+        most = None if bound is None else max(0, bound - first)
+        log = list(await self.store.log.load(conversation, first - 1, most=most))
+        if bound is None:
+            return log
+        open_still = [each.id for each in calls_of(conversation, log, bound) if not each.outcome]
+        for call in open_still[:MOST_OPEN]:
+            for kind in ("judged", "tool"):
+                found = await self.store.log.find(conversation, f"{kind}:{call}")
+                log += [found] if found is not None else []
+        return log
 
     async def search_messages(
         self, who: Principal, query: str, *, conversation: str = "", limit: int = 20
@@ -276,11 +293,13 @@ class Reading(Desk):
         await self._known(who, conversation)
         return await control.conversation_status(self.store, self.rules, self._clock, conversation)
 
-    async def read_log(self, who: Principal, conversation: str, *, after: int = -1) -> tuple[Logged, ...]:
-        """The entries of a conversation's log with seq > after: who did what, and when."""
+    async def read_log(
+        self, who: Principal, conversation: str, *, after: int = -1, limit: int = 10_000
+    ) -> tuple[Logged, ...]:
+        """The first `limit` entries of a conversation's log with seq > after: who did what, and when."""
         who.require("admin")
         self._address(who, conversation, calls=True)
-        log = await self.store.log.load(conversation, after)
+        log = await self.store.log.load(conversation, after, most=bounded("limit", limit, 10_000))
         if not log and after < 0:
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log

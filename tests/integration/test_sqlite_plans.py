@@ -21,6 +21,8 @@ MAY_SCAN = {
     "span": {"SCAN sqlite_sequence"},
     "unindexed": {"SCAN indexed"},
     "indexed": {"SCAN indexed"},
+    "forget_words": {"SCAN indexed"},
+    "learn_words": {"SCAN indexed"},
     "grants": {"SCAN grants"},
     "clients": {"SCAN clients"},
     "requests": {"SCAN pairing_requests"},

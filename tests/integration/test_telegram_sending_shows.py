@@ -155,3 +155,18 @@ async def test_memory_stays_bounded(chats: Rig, monkeypatch: pytest.MonkeyPatch)
         await chats.sender.show(str(number), 1, "")
     asked = [call.args["chat_id"] for call in chats.server.calls("sendChatAction")]
     assert asked == ["1", "2", "3", "4", "2"], "2 was forgotten for 4, as the one not shown for longest"
+
+
+async def test_what_a_message_has_told_is_not_shown_again_and_what_grows_is(chats: Rig) -> None:
+    await chats.sender.show(chats.dm, 4, "Dinner is at seven.")
+    await chats.send(Outgoing(chats.dm, "Dinner is at seven."))
+    for _ in range(8):
+        chats.clock.advance(4)
+        await chats.sender.show(chats.dm, 4, "Dinner is at seven.")
+        await chats.sender.show(chats.dm, 4, "Dinner is")
+    assert drafts(chats) == [(4, "Dinner is at seven.")]
+    # A message of an agent went out meanwhile: the reply goes on growing.
+    await chats.sender.show(chats.dm, 4, "Dinner is at seven. And then")
+    chats.clock.advance(4)
+    await chats.sender.show(chats.dm, 9, "Dinner is at seven.")
+    assert drafts(chats)[1:] == [(4, "Dinner is at seven. And then"), (9, "Dinner is at seven.")]

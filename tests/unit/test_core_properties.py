@@ -31,8 +31,8 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.policy import Policy
-from bridge_mcp.core.state import open_calls, reaches_back_to
-from bridge_mcp.core.steps import CallModel, Cut, Run, Summarise
+from bridge_mcp.core.state import open_calls, reaches_back_to, unsettled_after
+from bridge_mcp.core.steps import CallModel, Cut, Idle, Run, Summarise, Wait
 from bridge_mcp.core.tools import tool_name, tool_names
 from bridge_mcp.core.transcript import About, ChatMessage, Memory, past, transcript
 from tests.unit.logs import ANN, TOOLS, asked
@@ -109,6 +109,23 @@ def test_a_tail_that_reaches_back_far_enough_gives_the_same_step(
     tail = log[cut:]
     if tail and tail[0].seq <= reaches_back_to(tail):
         assert decide(tail, policy, now, calling=calling) == decide(log, policy, now, calling=calling)
+
+
+@given(logs(), POLICIES, st.floats(900, 3000), st.integers(0, 25), st.none() | st.integers(0, 25))
+def test_a_tail_that_begins_at_what_is_unsettled_gives_the_same_step(
+    log: list[Logged], policy: Policy, now: float, more: int, calling: int | None
+) -> None:
+    """Kept entry by entry, it is as good as the whole log; and so is any longer tail."""
+    unsettled, heard = None, -1
+    for logged in log:
+        unsettled = unsettled_after(unsettled, heard, logged)
+        if isinstance(logged.entry, Heard):
+            heard = logged.seq
+    first = min(len(log) if unsettled is None else unsettled, len(log))
+    tail = log[max(0, first - more) :]
+    whole = decide(log, policy, now, calling=calling)
+    assert decide(tail, policy, now, calling=calling) == whole or not tail
+    assert tail or isinstance(whole, Idle | Wait)
 
 
 @given(logs(), POLICIES, st.floats(900, 3000))

@@ -48,6 +48,8 @@ class Shown:
     draft: int = 0
     text: str = ""
     no_drafts_until: float = float("-inf")
+    over: tuple[int, str] = (0, "")
+    """The draft that was shown when a message went out last, and its text: that is no news any more."""
     request: anyio.CancelScope | None = None
     """The request that is under way."""
 
@@ -83,6 +85,8 @@ class Shows:
         """A message goes there now: a draft that is still on its way would come too late."""
         found = self._shown.get((place.chat, place.thread))
         if found is not None:
+            if found.draft:
+                found.over = found.draft, found.text
             found.text, found.draft = "", 0
             if found.request is not None:
                 found.request.cancel()
@@ -99,6 +103,8 @@ class Shows:
         return self._drafts and not place.group and now >= found.no_drafts_until
 
     async def _draft(self, place: Place, found: Shown, draft: int, text: str, now: float) -> None:
+        if draft == found.over[0] and found.over[1].startswith(text):
+            return
         same = draft == found.draft and text == found.text
         if ago(found.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
             return

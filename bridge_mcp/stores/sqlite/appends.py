@@ -28,6 +28,7 @@ from bridge_mcp.core.entries import (
     key,
     wakes,
 )
+from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.rows import dump, grant_values
@@ -66,7 +67,9 @@ class Append:
         self._new = row is None
         self._channel = channel
         self._now = now
+        self._id: int
         self.calling: int | None
+        self._unsettled: int | None
         self._wake_at: float | None
         self._responder: str | None
         (
@@ -83,7 +86,9 @@ class Append:
             self._last_at,
             self._last_text,
             self._tip,
-        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "", FIRST)
+            self._unsettled,
+            self._heard,
+        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "", FIRST, None, -1)
         self._due_changed = self._listed_changed = self._granted = False
 
     def seq_of(self, key: str | None) -> int | None:
@@ -95,7 +100,7 @@ class Append:
         """Add an entry, with all that follows from it; None, and nothing done, where its key is taken."""
         session, seq = self._session, self.head
         if self._new:
-            self._id = session.run("found", name=self.name, channel=self._channel, at=self._now).lastrowid
+            self._id = session.run("found", name=self.name, channel=self._channel, at=self._now).lastrowid or 0
             self._new = False
         at = self._now
         tip = link(self._tip, self.name, seq, at, prepared.body)
@@ -106,6 +111,12 @@ class Append:
         logged = Logged(seq, at, prepared.entry)
         if wakes(prepared.entry):
             self.woken = seq
+        self._unsettled = unsettled_after(self._unsettled, self._heard, logged)
+        match prepared.entry:
+            case Heard(to="assistant", answers=None):
+                self._heard = seq
+            case _:
+                pass
         self._follow(logged)
         self._project(logged)
         return logged
@@ -121,7 +132,7 @@ class Append:
     def close(self) -> None:
         """Write the conversation's row back."""
         place = {"id": self._id, "head": self.head, "at": self._at, "tip": self._tip}
-        place |= {"calling": self.calling, "woken": self.woken}
+        place |= {"calling": self.calling, "woken": self.woken, "unsettled": self._unsettled, "heard": self._heard}
         due = {"wake_at": self._wake_at, "due_since": self._due_since}
         listed = {
             "title": self._title,
@@ -158,9 +169,10 @@ class Append:
             case Judged() as e:
                 self._judge(logged, e)
             case Heard(answers=int() as asked):
-                self._session.run("answered", id=self._id, seq=asked)
+                self._session.run("answered", id=self._id, seq=asked, by=logged.seq)
             case Edited(message=message) | Revised(message=message):
-                self._session.run("edited", id=self._id, seq=message, by=logged.seq)
+                with words.reworded(self._session, self._id, message):
+                    self._session.run("edited", id=self._id, seq=message, by=logged.seq)
             case Configured() as e:
                 self._responder = e.responder
                 self._listed_changed = True
@@ -204,9 +216,10 @@ class Append:
             self._session.run("tell", type=event.type, conversation=self.name, seq=logged.seq)
 
     def _add_message(self, logged: Logged, message: Message) -> None:
-        asks = isinstance(logged.entry, Posted) and logged.entry.question is not None
+        question = logged.entry.question if isinstance(logged.entry, Posted) else None
         place = {"id": self._id, "seq": logged.seq}
-        added = self._session.run("add_message", **place, status=message.status, asks=int(asks), kind=message.kind)
+        asked = {"asks": int(question is not None), "expires_at": question.expires_at if question else 0.0}
+        added = self._session.run("add_message", **place, **asked, status=message.status, kind=message.kind)
         for token in tokens_of(logged.entry):
             self._session.run("add_button", **place, token=token)
         words.index_now_and_then(self._session, added.lastrowid or 0)

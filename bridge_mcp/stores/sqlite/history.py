@@ -32,6 +32,10 @@ class SqliteHistory:
         row = self._reader.row("conversation", name=conversation)
         return None if row is None else conversation_of(row)
 
+    async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
+        rows = self._reader.rows("questions", name=conversation, now=now, limit=limit)
+        return tuple([message_of(row) for row in rows])
+
     async def conversations(
         self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:

@@ -29,9 +29,12 @@ class SqliteLog:
         self._clock = clock
         self._delivered = delivered_by_commit
 
-    async def load(self, conversation: str, after: int = -1, limit: int | None = None) -> tuple[Logged, ...]:
+    async def load(
+        self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
+    ) -> tuple[Logged, ...]:
         if limit is None:
-            found = self._reader.rows("load_after", name=conversation, after=after, most=LONG + 1)
+            bound = LONG + 1 if most is None else min(most, LONG + 1)
+            found = self._reader.rows("load_after", name=conversation, after=after, most=bound)
             if len(found) <= LONG:
                 return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
         row = self._reader.row("head", name=conversation)
@@ -40,6 +43,7 @@ class SqliteLog:
         place, head = row
         # There are no holes: the last so many entries are those from this seq on.
         first = max(0, after + 1, 0 if limit is None else head - limit)
+        head = head if most is None else min(head, first + most)
         if first >= head:
             return ()
 
@@ -48,6 +52,10 @@ class SqliteLog:
             return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
 
         return read(self._reader) if head - first <= LONG else await self._readers.run(read)
+
+    async def unsettled(self, conversation: str) -> int | None:
+        found: int | None = self._reader.value("unsettled", name=conversation)
+        return found
 
     async def find(self, conversation: str, key: str) -> Logged | None:
         row = self._reader.row("under_key", name=conversation, key=key)

@@ -70,6 +70,10 @@ class SqliteTraces:
         found: int | None = self._reader.value("keyed_in", name=conversation, key=f"posted:{key}")
         return found
 
+    async def answer(self, conversation: str, question: int) -> int | None:
+        found: int | None = self._reader.value("answer_to", name=conversation, seq=question)
+        return found
+
     async def button(self, token: str) -> tuple[str, int] | None:
         row = self._reader.row("button", token=token)
         return None if row is None else (row[0], row[1])

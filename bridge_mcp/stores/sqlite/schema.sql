@@ -57,7 +57,7 @@ CREATE TABLE conversations (
     messages INTEGER NOT NULL,
     last_at REAL NOT NULL,              -- of the last message, or of the first entry before there is one
     last_text TEXT NOT NULL             -- the beginning of the last message
-);
+, unsettled INTEGER, heard INTEGER NOT NULL DEFAULT -1);
 
 CREATE INDEX conversations_due_later ON conversations (wake_at) WHERE wake_at > 0;
 
@@ -111,11 +111,13 @@ CREATE TABLE messages (
     asks INTEGER NOT NULL DEFAULT 0,    -- 1 while it is a question that nobody has answered
     kind TEXT NOT NULL DEFAULT 'message',   -- or edit, reaction: on their way, and in no list
     parts INTEGER NOT NULL DEFAULT 0,   -- how many of its parts went out
-    edited INTEGER,                     -- seq of the entry with its latest text
+    edited INTEGER, expires_at REAL NOT NULL DEFAULT 0, answered INTEGER,                     -- seq of the entry with its latest text
     UNIQUE (conversation, seq)
 );
 
 CREATE INDEX messages_asking ON messages (conversation, seq) WHERE asks = 1;
+
+CREATE INDEX messages_open ON messages (conversation, expires_at) WHERE asks = 1;
 
 CREATE INDEX messages_pending ON messages (conversation, seq, status, due_at) WHERE status IN ('queued', 'sending');
 

@@ -35,6 +35,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
+from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.core.views import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
 from bridge_mcp.stores.sqlite.feed import span
@@ -101,6 +102,8 @@ class Expected:
     tip: bytes = FIRST
     calling: int | None = None
     woken: int = -1
+    unsettled: int | None = None
+    heard: int = -1
     title: str = ""
     responder: str | None = None
     last_at: float = 0.0
@@ -219,6 +222,9 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     types = tuple(event.type for event in told if event is not None)
     if types:
         expected.events[here.seq] = types
+    expected.unsettled = unsettled_after(expected.unsettled, expected.heard, here)
+    if isinstance(here.entry, Heard) and here.entry.to == "assistant" and here.entry.answers is None:
+        expected.heard = here.seq
     follow(name, expected, here)
 
 
@@ -271,13 +277,14 @@ def settle(expected: Expected, seq: int, told: Standing) -> None:
 
 def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
     """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
-    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip = row
+    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip, unsettled, heard = row
     for what, stored, by_log in (
         ("next entry", head, expected.head),
         ("time", at, expected.at),
         ("newest seal", tip, expected.tip),
         ("open model call", calling, expected.calling),
         ("last entry that wakes", woken, expected.woken),
+        ("last message for the assistant", heard, expected.heard),
         ("title", title, expected.title),
         ("responder", responder, expected.responder),
         ("number of messages", messages, expected.count),
@@ -286,6 +293,9 @@ def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Itera
     ):
         if stored != by_log:
             yield f"{name}: the {what} is {stored!r}, and by the log {by_log!r}"
+    # In a log from before it was kept it may be lower than need be: then more is read, and nothing overlooked.
+    if expected.unsettled is not None and not (isinstance(unsettled, int) and unsettled <= expected.unsettled):
+        yield f"{name}: the first entry that is not settled is {unsettled!r}, and by the log {expected.unsettled!r}"
 
 
 def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Standing]:

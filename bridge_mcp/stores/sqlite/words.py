@@ -6,11 +6,12 @@ their words go in at once, and a search begins by adding the few that are missin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
-from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.session import Session, spaced
 
-__all__ = ["behind", "catch_up", "channel_word", "conversation_word", "index_now_and_then", "match"]
+__all__ = ["behind", "catch_up", "channel_word", "conversation_word", "index_now_and_then", "match", "reworded"]
 
 STEP = 64
 MOST = 2000
@@ -38,6 +39,14 @@ def catch_up(session: Session) -> None:
         session.run("indexed", upto=newest)
 
 
+@contextmanager
+def reworded(session: Session, conversation: int, seq: int) -> Generator[None]:
+    """Within it a message gets another text: what the index has of it follows, in the same transaction."""
+    session.run("forget_words", id=conversation, seq=seq)
+    yield
+    session.run("learn_words", id=conversation, seq=seq)
+
+
 def conversation_word(conversation: int) -> str:
     return f"c{conversation}"
 
@@ -50,11 +59,13 @@ def channel_word(channel: str) -> str:
 def match(query: str, places: Iterable[str] | None) -> str:
     """An FTS5 expression that finds every word of the query in these places, or "" for an empty query.
 
-    Words are quoted: nothing in them is syntax. FTS5 reads a string up to its first NUL, so NUL separates words here.
+    Words are quoted: nothing in them is syntax. Of scripts without spaces a word is found wherever it stands: each
+    character is a word of the index, and those of the query are looked for side by side. FTS5 reads a string up to its
+    first NUL, so NUL separates words here.
     """
     asked = query.replace("\0", " ").split()
     if not asked:
         return ""
     # Without an AND between them, FTS5 passes over what holds no letter or digit.
-    found = "text : (" + " ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(asked)) + ")"
+    found = "text : (" + " ".join('"' + spaced(word).replace('"', '""') + '"' for word in dict.fromkeys(asked)) + ")"
     return found if places is None else f"{found} AND place : ({' OR '.join(places)})"

@@ -63,18 +63,43 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE c.name = :name AND m.seq = :seq;
 
+-- name: questions(name, now, limit)
+-- Questions that can still be answered, by the clock; the newest first. CROSS JOIN: the few open ones are looked up first.
+SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
+FROM (
+    SELECT * FROM (
+        SELECT o.id FROM messages AS o
+        WHERE o.conversation = (SELECT id FROM conversations WHERE name = :name) AND o.asks = 1 AND o.expires_at = 0
+        ORDER BY o.id DESC LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT o.id FROM messages AS o
+        WHERE o.conversation = (SELECT id FROM conversations WHERE name = :name) AND o.asks = 1 AND o.expires_at > :now
+        ORDER BY o.expires_at DESC LIMIT :limit
+    )
+) AS open
+CROSS JOIN messages AS m ON m.id = open.id
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+ORDER BY m.seq DESC
+LIMIT :limit;
+
 -- name: unindexed()^
 -- How far the index of words has come, and how far the messages have.
 SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
 
 -- name: index_words(after, upto)!
 -- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
--- SQLite ends a text at its first NUL, so NUL becomes a space.
+-- SQLite ends a text at its first NUL, so NUL becomes a space. `spaced` is words.spaced. The two statements below hold the
+-- same expressions: what the index gives up must be what it took in.
 INSERT INTO words (rowid, text, place)
 SELECT
     m.id,
     CASE
-        WHEN m.kind = 'message' AND json_valid(l.body) THEN coalesce(json_extract(replace(l.body, '\u0000', '\u0020'), '$.text'), '')
+        WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
+        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
         ELSE ''
     END,
     'c' || c.id || ' h' || hex(c.channel)
@@ -84,6 +109,41 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id > :after AND m.id <= :upto
 ORDER BY m.id;
+
+-- name: forget_words(id, seq)!
+-- A message that is in the index is about to have another text: its words go.
+INSERT INTO words (words, rowid, text, place)
+SELECT
+    'delete',
+    m.id,
+    CASE
+        WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
+        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
+        ELSE ''
+    END,
+    'c' || c.id || ' h' || hex(c.channel)
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
+
+-- name: learn_words(id, seq)!
+-- And those of the new text come.
+INSERT INTO words (rowid, text, place)
+SELECT
+    m.id,
+    CASE
+        WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
+        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
+        ELSE ''
+    END,
+    'c' || c.id || ' h' || hex(c.channel)
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
 
 -- name: indexed(upto)!
 UPDATE indexed SET upto = :upto;

@@ -1,12 +1,15 @@
 -- name: place(name)^
 -- What an append must know of the conversation.
 SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
-    tip
+    tip, unsettled, heard
 FROM conversations
 WHERE name = :name;
 
 -- name: head(name)^
 SELECT id, head FROM conversations WHERE name = :name;
+
+-- name: unsettled(name)$
+SELECT unsettled FROM conversations WHERE name = :name;
 
 -- name: load_after(name, after, most)
 SELECT seq, at, body FROM log
@@ -39,28 +42,33 @@ WHERE c.name = :name AND l.key = :key;
 
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
--- name: advance(id, head, at, tip, calling, woken)!
-UPDATE conversations SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken WHERE id = :id;
-
--- name: advance_due(id, head, at, tip, calling, woken, wake_at, due_since)!
+-- name: advance(id, head, at, tip, calling, woken, unsettled, heard)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard
 WHERE id = :id;
 
--- name: advance_listed(id, head, at, tip, calling, woken, title, responder, messages, last_at, last_text)!
+-- name: advance_due(id, head, at, tip, calling, woken, unsettled, heard, wake_at, due_since)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
+    wake_at = :wake_at, due_since = :due_since
+WHERE id = :id;
+
+-- name: advance_listed(id, head, at, tip, calling, woken, unsettled, heard, title, responder, messages, last_at, last_text)!
+UPDATE conversations
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: advance_both(id, head, at, tip, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text)!
+-- name: advance_both(id, head, at, tip, calling, woken, unsettled, heard, wake_at, due_since, title, responder, messages, last_at, last_text)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, wake_at = :wake_at, due_since = :due_since,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
+    wake_at = :wake_at, due_since = :due_since,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: add_message(id, seq, status, asks, kind)!
-INSERT INTO messages (conversation, seq, status, asks, kind) VALUES (:id, :seq, :status, :asks, :kind);
+-- name: add_message(id, seq, status, asks, kind, expires_at)!
+INSERT INTO messages (conversation, seq, status, asks, kind, expires_at)
+VALUES (:id, :seq, :status, :asks, :kind, :expires_at);
 
 -- name: edited(id, seq, by)!
 -- A message has another text from the entry `by` on.
@@ -76,8 +84,8 @@ INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq
 -- name: message_kind(id, seq)$
 SELECT kind FROM messages WHERE conversation = :id AND seq = :seq;
 
--- name: answered(id, seq)!
-UPDATE messages SET asks = 0 WHERE conversation = :id AND seq = :seq AND asks = 1;
+-- name: answered(id, seq, by)!
+UPDATE messages SET asks = 0, answered = :by WHERE conversation = :id AND seq = :seq AND asks = 1;
 
 -- name: settle_message(id, seq, status, reason, platform_ids)!
 -- A message that went out, may have gone out, or never will. The log takes only the first outcome.

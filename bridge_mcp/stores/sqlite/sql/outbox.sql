@@ -68,5 +68,9 @@ WHERE c.name = :name AND l.key = :key;
 SELECT l.key FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.seq = :seq;
 
+-- name: answer_to(name, seq)$
+SELECT m.answered FROM messages AS m JOIN conversations AS c ON c.id = m.conversation
+WHERE c.name = :name AND m.seq = :seq;
+
 -- name: button(token)^
 SELECT c.name, b.seq FROM buttons AS b JOIN conversations AS c ON c.id = b.conversation WHERE b.token = :token;
