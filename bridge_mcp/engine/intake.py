@@ -168,7 +168,9 @@ class Intake:
             return replied if asked is not None and await is_open(self._scene, asked) else None
         if known is None or known.question is None:
             return None
-        asked_now = await self._store.history.questions(conversation, self._clock.now())
+        # By the clock as it was before it was ever set ahead: `is_open` knows by how much for each of them.
+        now = self._clock.now() - self._scene.ahead_since(0.0)
+        asked_now = await self._store.history.questions(conversation, now)
         return meant_for([each for each in asked_now if await is_open(self._scene, each)], incoming)
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import anyio
+
 from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
@@ -37,6 +39,11 @@ MAX_PDF = 4_500_000
 MAX_TEXT_FILE = 1_000_000
 """Bytes of a text file that is fetched to show its beginning."""
 MAX_TEXTS = 4
+TIME_S = 20.0
+"""The longest that the files of one request take together; what is not there by then is named."""
+SLOW_S, AGAIN_S = 2.0, 600.0
+"""A file whose fetching failed after more than the first is not tried again before the second: calls of one turn, and
+turns of one chat, ask for the same files."""
 KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
 
@@ -51,11 +58,16 @@ class Shown:
     why_not: str = ""
 
 
+LATE = Shown(why_not="did not come in time")
+
+
 class Gallery:
     """Fetches what is to be shown, once for all the calls of a turn."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Shown] = OrderedDict()
+        self._stalled: OrderedDict[str, float] = OrderedDict()
+        """Files that took long and did not come, each with when it may be tried again (by the monotonic clock)."""
 
     async def show(self, request: ModelRequest, *, sees: bool, pdfs: bool = False) -> dict[str, Shown]:
         """What the model is shown of each file, by its ref; a file that is not in there gets a plain note."""
@@ -63,20 +75,31 @@ class Gallery:
         if request.fetch is None:
             return shown
         left = {"image": MAX_IMAGES if sees else 0, "pdf": MAX_PDFS if pdfs else 0, "text": MAX_TEXTS}
+        deadline = anyio.current_time() + TIME_S
         for role, attachment in newest_first(request.messages):
             way = way_of(attachment)
             if attachment.ref in shown or not left.get(way) or (way == "text" and role == "tool"):
                 continue
             left[way] -= 1
-            shown[attachment.ref] = await self._look(request.fetch, attachment)
+            shown[attachment.ref] = await self._look(request.fetch, attachment, deadline)
         return shown
 
-    async def _look(self, fetch: Fetch, attachment: Attachment) -> Shown:
+    async def _look(self, fetch: Fetch, attachment: Attachment, deadline: float) -> Shown:
+        """What is shown of one file; nothing of one that stalls, or stalled not long ago."""
         kept = self._kept.get(attachment.ref)
         if kept is None:
-            kept = await look(fetch, attachment)
+            began = anyio.current_time()
+            if self._stalled.get(attachment.ref, 0.0) > began or began >= deadline:
+                return LATE
+            kept = LATE
+            with anyio.move_on_at(deadline):
+                kept = await look(fetch, attachment)
             if not kept.why_not:
                 self._kept[attachment.ref] = kept
+            elif anyio.current_time() - began > SLOW_S:
+                self._stalled[attachment.ref] = anyio.current_time() + AGAIN_S
+                while len(self._stalled) > KEPT:
+                    self._stalled.popitem(last=False)
         if attachment.ref in self._kept:
             self._kept.move_to_end(attachment.ref)
         while len(self._kept) > KEPT:

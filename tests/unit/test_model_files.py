@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 
+import anyio
 import pytest
 
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.core.tokens import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models import files
 from bridge_mcp.models.files import MAX_IMAGE, MAX_IMAGES, Gallery, Shown, note
 from bridge_mcp.ports import ModelRequest
 
@@ -141,3 +143,35 @@ async def test_a_file_is_fetched_once_for_all_the_calls_of_a_turn_but_failures_a
 
 async def test_without_a_way_to_fetch_nothing_is_shown() -> None:
     assert await Gallery().show(asking(None, (PHOTO,)), sees=True) == {}
+
+
+class Stalling(Shelf):
+    """Some files never come."""
+
+    async def __call__(self, attachment: Attachment) -> bytes:
+        data = await super().__call__(attachment)
+        if not data:
+            await anyio.sleep_forever()
+        return data
+
+
+async def test_a_file_that_stalls_costs_its_time_once_and_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "TIME_S", 0.2)
+    monkeypatch.setattr(files, "SLOW_S", 0.1)
+    gallery, shelf = Gallery(), Stalling(photo=PNG, one=b"", two=b"")
+    one, two = Attachment("one", "image"), Attachment("two", "image")
+    for _ in range(3):
+        found = await gallery.show(asking(shelf, (two,), (one,), (PHOTO,)), sees=True)
+        assert found["photo"].image
+        assert [found[ref].why_not for ref in ("one", "two")] == ["did not come in time"] * 2
+    assert shelf.fetched == ["photo", "one", "two"], "the second call tries the one that there was no time for"
+    # A file that fails at once is tried at the next call.
+    for _ in range(2):
+        await gallery.show(asking(shelf, (Attachment("gone", "image"),)), sees=True)
+    assert shelf.fetched[3:] == ["gone", "gone"]
+    # Once some time has passed, so is one that stalled.
+    monkeypatch.setattr(files, "AGAIN_S", 0.0)
+    again = Gallery()
+    for _ in range(2):
+        await again.show(asking(shelf, (one,)), sees=True)
+    assert shelf.fetched[5:] == ["one", "one"]
