@@ -28,6 +28,7 @@ from mcp import ClientSession
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
+    PARSE_ERROR,
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
@@ -281,5 +282,7 @@ def answered(message: Mapping[str, Any]) -> Answered:
         told = cast("dict[str, Any]", error)
         code = told.get("code")
         return Answered(None, code if isinstance(code, int) else 0, str(told.get("message") or "no reason given"))
-    result = message.get("result")
-    return Answered(cast("dict[str, Any]", result) if isinstance(result, dict) else {})
+    if message.get("result") is None:
+        return Answered(None, PARSE_ERROR, "its answer holds neither a result nor an error")
+    result: object = message["result"]
+    return Answered(cast("dict[str, Any]", result) if isinstance(result, dict) else {"content": result})

@@ -18,7 +18,6 @@ import anyio.to_thread
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
-    CallToolResult,
     ContentBlock,
     EmbeddedResource,
     ImageContent,
@@ -33,6 +32,7 @@ from bridge_mcp.core.images import image_type, media_type
 from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, MESSAGE_DEPTH, check_depth, check_json
 from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
 from bridge_mcp.ports import Files
+from bridge_mcp.toolservers.lenient import CallResult
 
 __all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "too_deep", "tool_result"]
 
@@ -49,9 +49,9 @@ LONG = 256 * 1024
 """Characters of base64 that are decoded on a thread."""
 
 
-async def tool_result(answer: CallToolResult, files: Files | None = None) -> ToolResult:
+async def tool_result(answer: CallResult, files: Files | None = None) -> ToolResult:
     """The answer as text for the model, JSON text where the tool gave any, and the files it brought."""
-    structured = "" if answer.structured_content is None else json_text(cast("JSON", answer.structured_content))
+    structured = "" if answer.structured is None else json_text(answer.structured)
     return await result_of(answer.content, files, structured=structured, is_error=answer.is_error)
 
 

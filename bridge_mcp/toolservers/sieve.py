@@ -1,7 +1,8 @@
-"""What stands between a server's messages and the client's session: lists of tools in which a bad one spoils no other.
+"""What stands between a server's messages and the client's session: what is bent in them spoils nothing else.
 
 The session refuses a whole page of tools for one of them. Here the page is kept as it came, for `listing`, and the
-session is given those of it that it takes.
+session is given those of it that it takes. A call's result that the session would refuse is put into one that it
+takes, for `lenient` to read.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any, Protocol, Self, cast
 
 import anyio
 from mcp import ClientSession
+from mcp.client._transport import WriteStream
 from mcp.shared.message import SessionMessage
-from mcp_types import CallToolResult, JSONRPCResponse, methods
+from mcp_types import CallToolResult, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, methods
 from pydantic import ValidationError
 
-__all__ = ["RelaySession", "Sieve"]
+from bridge_mcp.toolservers.lenient import RAW_RESULT, sound
+
+__all__ = ["Outgoing", "RelaySession", "Sieve"]
 
 ERAS: Mapping[str, Mapping[str, Any]] = {
     "2025-11-25": {},
@@ -51,6 +55,8 @@ class Sieve:
         self._ended = ended
         self.page: list[object] = []
         """The tools of the page that came last, as they came."""
+        self.calls: set[RequestId] = set()
+        """The ids of calls whose answer is still to come."""
 
     @property
     def last_context(self) -> contextvars.Context | None:
@@ -64,8 +70,14 @@ class Sieve:
         except anyio.EndOfStream:
             self._ended()
             raise
-        if isinstance(item, SessionMessage) and isinstance(item.message, JSONRPCResponse):
-            self._sift(item.message.result)
+        if isinstance(item, SessionMessage):
+            message = item.message
+            if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id in self.calls:
+                self.calls.discard(message.id)
+                if isinstance(message, JSONRPCResponse):
+                    straighten(message.result)
+            elif isinstance(message, JSONRPCResponse):
+                self._sift(message.result)
         return item
 
     def _sift(self, result: dict[str, Any]) -> None:
@@ -100,6 +112,45 @@ class Sieve:
     ) -> bool | None:
         await self.aclose()
         return None
+
+
+class Outgoing:
+    """A stream of messages to a server, which tells the sieve of what comes back which are calls."""
+
+    def __init__(self, writes: WriteStream[SessionMessage], sieve: Sieve) -> None:
+        self._writes = writes
+        self._sieve = sieve
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Send a message."""
+        message = item.message
+        if isinstance(message, JSONRPCRequest) and message.method == "tools/call":
+            self._sieve.calls.add(message.id)
+        await self._writes.send(item)
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._writes.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        await self.aclose()
+        return None
+
+
+def straighten(result: dict[str, Any]) -> None:
+    """Put a complete result that sessions would refuse into one that they take."""
+    if result.get("resultType", "complete") == "complete" and not sound(result):
+        raw = dict(result)
+        result.clear()
+        result.update({"content": [], "resultType": "complete", "_meta": {RAW_RESULT: raw}})
 
 
 def taken(tools: list[object]) -> bool:

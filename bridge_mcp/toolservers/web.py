@@ -29,7 +29,7 @@ from bridge_mcp.toolservers.oauth import quiet
 from bridge_mcp.toolservers.pipes import UNSENT
 from bridge_mcp.toolservers.rewriting import UNREADABLE, Events, readable
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.sieve import RelaySession, Sieve
+from bridge_mcp.toolservers.sieve import Outgoing, RelaySession, Sieve
 
 __all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
@@ -178,7 +178,7 @@ class WebTransport(ClientTransport):
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
         ):
             self.sieve = Sieve(reads)
-            async with RelaySession(self.sieve, writes, **session_kwargs) as session:
+            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
                 yield session
 
 
@@ -205,5 +205,5 @@ class SseTransport(WebTransport):
             writes,
         ):
             self.sieve = Sieve(reads, lambda: self.hooks.down("its event stream ended"))
-            async with RelaySession(self.sieve, writes, **session_kwargs) as session:
+            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
                 yield session

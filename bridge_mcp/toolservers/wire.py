@@ -26,7 +26,6 @@ from mcp_types import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
-    CallToolResult,
     Implementation,
     LoggingMessageNotificationParams,
     PromptListChangedNotification,
@@ -34,13 +33,13 @@ from mcp_types import (
     ToolListChangedNotification,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 
 from bridge_mcp import __version__
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import beside
 from bridge_mcp.toolservers.child import Child, child_environment
+from bridge_mcp.toolservers.lenient import call_result, session_result
 from bridge_mcp.toolservers.link import Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.listing import Listing
 from bridge_mcp.toolservers.pipes import UNSENT, PipeTransport
@@ -146,7 +145,7 @@ class ClientLink:
             return await self._call_beside(self._pipe, tool, given, progress)
         try:
             answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
-            return await tool_result(answer, self._files)
+            return await tool_result(session_result(answer), self._files)
         except MCPError as exc:
             return answered_with_error(exc.code, exc.message)
         except BREAKS as exc:
@@ -160,11 +159,7 @@ class ClientLink:
             return answered_with_error(told.code, told.message)
         if told.result.get("resultType") == "input_required":
             raise Refused(WANTS_INPUT)
-        try:
-            answer = CallToolResult.model_validate(told.result, by_name=False)
-        except ValidationError as exc:
-            raise Lost(f"its answer is no result of a tool: {exc.error_count()} mistakes") from exc
-        return await tool_result(answer, self._files)
+        return await tool_result(call_result(told.result), self._files)
 
     async def read_resource(self, uri: str) -> ToolResult:
         """A resource, or which there are; see `Link`."""

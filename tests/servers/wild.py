@@ -99,7 +99,7 @@ def refusal(message: Message) -> None:
 
 def nonsense(message: Message) -> None:
     """An answer that is no result of a tool."""
-    say({"id": message["id"], "result": {"content": "not a list"}})
+    say({"id": message["id"]})
 
 
 def huge_structure(message: Message) -> None:
