@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from fastmcp import Client
-from mcp_types import PromptMessage, TextContent
+from mcp import MCPError
+from mcp_types import METHOD_NOT_FOUND, PromptMessage, ResourceTemplate, TextContent
 
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import Files
@@ -48,7 +49,7 @@ async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
     """The resources that may be read, and the patterns of addresses that the server knows more under."""
     found: list[JSON] = []
     cursor: str | None = None
-    while len(found) < MAX_LISTED:
+    for _ in range(MAX_LISTED):
         page = await client.list_resources_mcp(cursor=cursor)
         found += [
             entry(uri=str(each.uri), name=each.title or each.name, about=each.description)
@@ -56,14 +57,24 @@ async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
             if server.allows_resource(str(each.uri))
         ]
         cursor = page.next_cursor
-        if not cursor:
+        if not cursor or len(found) >= MAX_LISTED:
             break
     templates: list[JSON] = [
         entry(uri_template=each.uri_template, name=each.title or each.name, about=each.description)
-        for each in (await client.list_resource_templates_mcp()).resource_templates
+        for each in await templates_of(client)
         if server.allows_resource(each.uri_template)
     ]
     return as_list({"resources": found[:MAX_LISTED], "templates": templates[:MAX_LISTED]})
+
+
+async def templates_of(client: AnyClient) -> list[ResourceTemplate]:
+    """The patterns of addresses that a server knows; none where it does not know the request, as many do not."""
+    try:
+        return (await client.list_resource_templates_mcp()).resource_templates
+    except MCPError as exc:
+        if exc.code != METHOD_NOT_FOUND:
+            raise
+        return []
 
 
 async def get_prompt(
@@ -93,7 +104,7 @@ async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
     """The prompts that may be used, with what they want to know."""
     found: list[JSON] = []
     cursor: str | None = None
-    while len(found) < MAX_LISTED:
+    for _ in range(MAX_LISTED):
         page = await client.list_prompts_mcp(cursor=cursor)
         for each in page.prompts:
             if server.allows_prompt(each.name):
@@ -103,7 +114,7 @@ async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
                 ]
                 found.append(entry(name=each.name, about=each.description or each.title, arguments=wants))
         cursor = page.next_cursor
-        if not cursor:
+        if not cursor or len(found) >= MAX_LISTED:
             break
     return as_list({"prompts": found[:MAX_LISTED]})
 

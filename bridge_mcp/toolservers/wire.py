@@ -56,6 +56,8 @@ CLOSE_S = 3.0
 """How long saying goodbye may take."""
 RELISTEN_S = 1.0
 RELISTEN_MAX_S = 30.0
+MAX_PAGES = 1_000
+"""Of a list of tools: more come from a server that does not know where its list ends."""
 MAX_INSTRUCTIONS = 8_000
 """Characters."""
 
@@ -109,10 +111,15 @@ class ClientLink:
         has = self.client.server_capabilities
         listing = Listing()
         cursor: str | None = None
-        while not listing.full:
-            cursor = await self._page(listing, cursor)
-            if not cursor:
-                break
+        try:
+            for _ in range(MAX_PAGES):
+                cursor = await self._page(listing, cursor)
+                if not cursor or listing.full:
+                    break
+        except MCPError as exc:
+            # Some servers that have tools do not declare them, so all are asked; without tools this is their answer.
+            if exc.code != METHOD_NOT_FOUND or (has and has.tools):
+                raise
         return Offered(
             tuple(listing.tools),
             resources=bool(has and has.resources and self._server.allowed_resources),
