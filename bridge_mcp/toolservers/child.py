@@ -13,36 +13,33 @@ import os
 import re
 import signal
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.abc import Process
 
+from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.warden import LEAVE_S, POLL_S, TERMINATE_S, Warden, group_alive, signal_group
 
-__all__ = ["Child", "PipeBroken", "child_environment", "running"]
+__all__ = ["Child", "PipeBroken", "running"]
 
 logger = logging.getLogger(__name__)
 
-INHERITED = re.compile(r"PATH|HOME|LANG|LC_[A-Z]+|TMPDIR")
-"""What a program needs to run at all. Everything else of the bridge's environment is the bridge's own."""
 CHUNK = 65536
 KEPT_LINES = 50
 KEPT_LINE = 500
+LAST_LINES = 6
+"""Of what a child said that stand in a message."""
+TELLING = re.compile(r"error|exception|fatal|denied|not found|refused|cannot|failed", re.IGNORECASE)
+"""What a line says that tells why something went wrong."""
 KILLED_S = 1.0
 """How long the kernel may take to end a killed group."""
 
 
 class PipeBroken(Exception):
     """The child no longer reads: what was being written has not reached it whole."""
-
-
-def child_environment(server: ToolServer, ours: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child, out of ours and what the owner set for it."""
-    passed = {name: value for name, value in ours.items() if INHERITED.fullmatch(name) or name in server.env_pass}
-    return passed | dict(server.env)
 
 
 class Child:
@@ -56,6 +53,8 @@ class Child:
         self.label = label
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.cut = b""
+        self.spoke = False
+        """Whether it has written anything to stdout."""
 
     async def write(self, data: bytes) -> None:
         """Write all of it.
@@ -74,7 +73,9 @@ class Child:
 
     async def read(self) -> bytes:
         """Some bytes of its stdout; none when it has closed it."""
-        return await read_some(self.stdout)
+        data = await read_some(self.stdout)
+        self.spoke = self.spoke or bool(data)
+        return data
 
     async def keep_stderr(self) -> None:
         """Read what it says on stderr until it closes it: into the debug log, and the last lines for messages."""
@@ -92,12 +93,20 @@ class Child:
         """Keep a line that is not part of the protocol."""
         if line.strip():
             logger.debug("%s: %s", self.label, line)
-            self.lines.append(line.strip()[:KEPT_LINE])
+            if line.strip():
+                self.lines.append(line.strip()[:KEPT_LINE])
 
     def last_words(self) -> str:
-        """The last line that speaks of an error, or else the last line; "" if it said nothing."""
-        telling = (line for line in reversed(self.lines) if re.search(r"error|exception|fatal", line, re.IGNORECASE))
-        return next(telling, self.lines[-1] if self.lines else "")
+        """Its last lines, one behind the other, from the first of them on that speaks of an error; "" if it is silent.
+
+        At most `LAST_LINES`; where none of them speaks of an error, the last such line that is known, and the last one.
+        """
+        last = list(self.lines)[-LAST_LINES:]
+        telling = [place for place, line in enumerate(last) if TELLING.search(line)]
+        if telling:
+            return " | ".join(last[telling[0] :])
+        earlier = next((line for line in reversed(self.lines) if TELLING.search(line)), "")
+        return " | ".join(line for line in (earlier, *last[-1:]) if line)
 
     @property
     def exit_code(self) -> int | None:

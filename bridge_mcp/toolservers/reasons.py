@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import cast
 
-from bridge_mcp.toolservers.child import Child, child_environment
+from bridge_mcp.toolservers.child import Child
+from bridge_mcp.toolservers.environment import child_environment, withheld
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["explained"]
+__all__ = ["explained", "slow"]
+
+COMMAND_NOT_FOUND = 127
+"""The exit code of shells for it."""
+NO_COMMAND = re.compile(r"command not found|No such file or directory: '[^/']+'|env: .*: No such file", re.IGNORECASE)
+NO_NETWORK = re.compile(
+    r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|EACCES \d|getaddrinfo|name resolution|ConnectError"
+    r"|Max retries exceeded|network is unreachable|failed to fetch|error sending request|tunneling socket"
+    r"|CERTIFICATE_VERIFY_FAILED|unable to get local issuer|self.signed certificate",
+    re.IGNORECASE,
+)
+"""What npm, uv, pip and the libraries below them say without a network."""
 
 
 def explained(server: ToolServer, exc: Exception | None, child: Child | None, broken: str, was_ready: bool) -> str:
@@ -29,16 +42,45 @@ def explained(server: ToolServer, exc: Exception | None, child: Child | None, br
     elif isinstance(cause, TimeoutError):
         text = (
             f"'{server.command}' did not answer as an MCP server within {server.connect_timeout_s:g} s{words(child)}. "
-            f"Check command and args in {where}, or raise its connect_timeout_s."
+            f"{hint(server, child) or f'Check command and args in {where}, or raise its connect_timeout_s.'}"
         )
     elif broken:
         when = "" if was_ready else " before its tools were listed"
         text = f"'{server.command}' {ending(child, broken)}{when}{words(child)}. " + (
-            "It is started again." if was_ready else f"Run it in a terminal with the args of {where} to see why."
+            "It is started again."
+            if was_ready
+            else hint(server, child) or f"Run it in a terminal with the args of {where} to see why."
         )
     else:
         text = f"'{server.command}' does not speak MCP as expected: {said(cause)}{words(child)}. Update it, or {where}."
     return server.scrub(text)
+
+
+def slow(server: ToolServer, child: Child) -> str:
+    """What is said of a child that runs and has not spoken within its time; it is waited for all the same."""
+    return server.scrub(
+        f"'{server.command}' runs and has not answered as an MCP server within {server.connect_timeout_s:g} s"
+        f"{words(child)}. It is still waited for; if it always starts so slowly, raise connect_timeout_s in "
+        f"[tool_servers.{server.name}]."
+    )
+
+
+def hint(server: ToolServer, child: Child) -> str:
+    """What helps, where the child's last words or its exit code tell the cause; "" where they do not."""
+    last = child.last_words()
+    where = f"[tool_servers.{server.name}]"
+    if child.exit_code == COMMAND_NOT_FOUND or NO_COMMAND.search(last):
+        return f"A command that it starts was not found: give full paths in {where}, or add PATH to its env."
+    if NO_NETWORK.search(last):
+        names = withheld(server, os.environ)
+        if names:
+            named = ", ".join(f'"{name}"' for name in names)
+            return f"It cannot reach the network: a proxy with a password is passed only by name, env_pass = [{named}]."
+        return (
+            "It cannot reach the network: if it needs a proxy, set HTTPS_PROXY where the bridge starts, or in env or "
+            f"env_pass of {where}."
+        )
+    return ""
 
 
 def root(exc: BaseException | None) -> BaseException | None:

@@ -9,10 +9,11 @@ The client library is loaded on a thread when the task starts: importing this mo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,7 @@ from bridge_mcp.toolservers.child import Child, running
 from bridge_mcp.toolservers.generated import READ_RESOURCE, generated
 from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Refused, Unsent
 from bridge_mcp.toolservers.pinning import Pinning
-from bridge_mcp.toolservers.reasons import explained
+from bridge_mcp.toolservers.reasons import explained, slow
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.warden import Warden
 
@@ -40,6 +41,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 30.0
 """A connection that held this long was a good one: the next pause is a short one again."""
+PATIENCE = 20
+"""How many times its limit a child that runs and is silent has for its start, before it is started again."""
 WHY_S = 1.0
 """How long a broken call waits to learn what became of its server."""
 
@@ -62,6 +65,8 @@ class Life:
     was_ready: bool = False
     broken: str = ""
     stale: bool = False
+    limit: asyncio.TimerHandle | None = None
+    """What ends the attempt when it takes too long."""
 
 
 class Supervisor:
@@ -179,8 +184,7 @@ class Supervisor:
         async with AsyncExitStack() as opened:
             if self.server.command and sys.platform != "win32":
                 life.child = await opened.enter_async_context(running(self.server, self._warden))
-            limit_s = 0.0 if self._stopping else self.server.connect_timeout_s
-            with anyio.move_on_after(limit_s) as self._stage:
+            with self._time_to_connect(life) as self._stage:
                 # Some servers of the older era die of the newer one's first question: every second try spares them it.
                 link = await opened.enter_async_context(
                     connect(
@@ -203,9 +207,35 @@ class Supervisor:
             elif not self._stopping:
                 raise TimeoutError
 
+    @contextmanager
+    def _time_to_connect(self, life: Life) -> Generator[anyio.CancelScope]:
+        """A scope that ends when connecting has taken too long.
+
+        A child that runs and has said nothing yet is not killed at the limit: many fetch what they are made of at
+        their first start, and would begin with that again each time. It is told of, and waited for much longer.
+        """
+        limit_s = 0.0 if self._stopping else self.server.connect_timeout_s
+        with anyio.CancelScope() as scope:
+
+            def overdue() -> None:
+                child = life.child
+                if child is None or child.spoke or child.exit_code is not None or self._stopping:
+                    scope.cancel()
+                else:
+                    self._publish("degraded", slow(self.server, child))
+                    life.limit = loop.call_later(limit_s * (PATIENCE - 1), scope.cancel)
+
+            loop = asyncio.get_running_loop()
+            life.limit = loop.call_later(limit_s, overdue)
+            try:
+                yield scope
+            finally:
+                life.limit.cancel()
+
     async def _serve(self, life: Life) -> None:
         """Be connected, and list the tools again when they have changed."""
         self._publish("ready")
+        pause = 0.0
         async with anyio.create_task_group() as tasks:
             if life.link is not None:
                 tasks.start_soon(life.link.follow, lambda: self._outdated(life))
@@ -215,9 +245,19 @@ class Supervisor:
                     with anyio.fail_after(self.server.connect_timeout_s):
                         await self._list(life.link)
                     self._publish("ready")
+                    # Some servers tell of a change whenever they are asked: they are asked less and less often.
+                    pause = min(max(FIRST_PAUSE_S / 10, pause * 2), LONGEST_PAUSE_S)
+                    await self._quiet(life, pause)
+                    pause = pause if life.stale else 0.0
                 else:
                     await self._nudged()
             tasks.cancel_scope.cancel()
+
+    async def _quiet(self, life: Life, pause: float) -> None:
+        """Let some time pass, as long as the connection stands."""
+        with anyio.move_on_after(pause):
+            while life.link is not None and not self._stopping:
+                await self._nudged()
 
     async def _list(self, link: Link) -> None:
         """Take what the server offers now."""

@@ -38,7 +38,8 @@ from bridge_mcp import __version__
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import beside
-from bridge_mcp.toolservers.child import Child, child_environment
+from bridge_mcp.toolservers.child import Child
+from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.lenient import call_result, session_result
 from bridge_mcp.toolservers.link import Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.listing import Listing

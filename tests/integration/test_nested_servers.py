@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,7 +103,8 @@ async def test_the_child_sees_only_what_it_was_given(monkeypatch: pytest.MonkeyP
     async with opened(module("workbench", env={"OWN": "1"}, env_pass=("WANTED", "NOT_SET"))) as at:
         names = set((await at.text("environment")).split())
     assert {"PATH", "LC_TIME", "WANTED", "OWN"} <= names
-    assert names <= {"PATH", "HOME", "LANG", "TMPDIR", "WANTED", "OWN", *(n for n in names if n.startswith("LC_"))}
+    assert not any(re.search("TOKEN|SECRET|KEY|PASSW", name) for name in names)
+    assert "NOT_SET" not in names
 
 
 async def test_a_crash_in_mid_call_is_uncertain_and_the_server_comes_back(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""The environment of a nested server's process: what the machine needs, and what the owner names. Never a secret.
+
+A server gets no variable of the bridge's own. But `npx`, `uvx` and what they start reach nothing without the machine's
+proxies, certificates and package registries, so those are passed by name, as far as they hold no password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["child_environment", "withheld"]
+
+MACHINE = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_(?:CACHE|CONFIG|DATA|STATE|RUNTIME)_[A-Z]+"
+)
+"""What a program needs to run at all."""
+
+NETWORK = re.compile(
+    r"(?i:HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY)"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|NIX_SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|GIT_SSL_CAINFO"
+    r"|PIP_CERT|PIP_CONFIG_FILE|PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|PIP_FIND_LINKS|PIP_CACHE_DIR"
+    r"|UV_INDEX|UV_DEFAULT_INDEX|UV_INDEX_URL|UV_EXTRA_INDEX_URL|UV_NATIVE_TLS|UV_CACHE_DIR|UV_PYTHON_INSTALL_DIR"
+    r"|(?i:NPM_CONFIG_(?:REGISTRY|CAFILE|CACHE|PREFIX|PROXY|HTTPS_PROXY|NOPROXY|USERCONFIG))"
+)
+"""How the machine reaches networks and package registries. None of these names is that of a token."""
+
+
+def child_environment(server: ToolServer, ours: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child, out of ours and what the owner set for it."""
+    passed = {name: value for name, value in ours.items() if name in server.env_pass or is_passed(name, value)}
+    return passed | dict(server.env)
+
+
+def withheld(server: ToolServer, ours: Mapping[str, str]) -> list[str]:
+    """The names of network settings of ours that a child does not get because they hold a password."""
+    given = child_environment(server, ours)
+    return sorted(name for name in ours if NETWORK.fullmatch(name) and name not in given)
+
+
+def is_passed(name: str, value: str) -> bool:
+    """Whether every child gets this variable."""
+    return bool(MACHINE.fullmatch(name)) or (bool(NETWORK.fullmatch(name)) and not holds_password(value))
+
+
+def holds_password(value: str) -> bool:
+    """Whether one of the addresses in a variable's value names a user or a password."""
+    try:
+        return any("@" in urlsplit(word).netloc for word in re.split(r"[\s,]+", value))
+    except ValueError:
+        return True
