@@ -75,7 +75,7 @@ class PipedBridge:
             process.kill()
             process.wait()
 
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """What a tool answers: its structured result, else its text; an error under `ERROR`."""
         answer = self._request("tools/call", {"name": tool, "arguments": arguments})
         if "error" in answer:
