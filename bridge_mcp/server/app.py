@@ -294,8 +294,8 @@ def shown(answer: Answer | Illustrated) -> dict[str, Any]:
     if not isinstance(answer, Illustrated):
         return result(compact(answer), answer)
     if answer.blocks or answer.text_only:
-        return whole(content=[text_block(compact(answer.answer)), *answer.blocks], isError=False)
-    return result(compact(answer.answer), answer.answer)
+        return whole(content=[text_block(compact(answer.answer)), *answer.blocks], isError=answer.is_error)
+    return result(compact(answer.answer), answer.answer, is_error=answer.is_error)
 
 
 def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:

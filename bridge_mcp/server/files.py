@@ -103,8 +103,9 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer |
     A file that holds what was too long for the ticket is no such file: it is there to be read on in.
     """
     shape = render.ticket(known)
+    failed = known.kind == "call" and known.outcome == "error"
     if not shown or not known.attachments:
-        return shape
+        return Illustrated(shape, is_error=True) if failed else shape
     blocks: dict[int, Mapping[str, JSON]] = {}
     room = MOST_BYTES
     for index, file in enumerate(known.attachments):
@@ -117,7 +118,7 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer |
         room -= len(found.data)
         blocks[index] = block_of(file, found.data, f"{known.id}/{index}")
     shape["shown"] = list(blocks)
-    return Illustrated(shape, tuple(blocks.values()))
+    return Illustrated(shape, tuple(blocks.values()), is_error=failed)
 
 
 def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:

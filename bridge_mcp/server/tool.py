@@ -41,6 +41,8 @@ class Illustrated:
     answer: Answer
     blocks: tuple[Mapping[str, JSON], ...] = ()
     text_only: bool = False
+    is_error: bool = False
+    """Whether a nested tool marked its result as an error; the answer is whole all the same."""
 
 
 PROGRESS_S = 5.0

@@ -72,7 +72,7 @@ def bridge(folder: Path, config: str) -> Generator[PipedBridge]:
     try:
         ends = time.monotonic() + READY_S
         while time.monotonic() < ends:
-            servers = made.call("get_status").get("servers") or []
+            servers = cast("list[dict[str, Any]]", made.call("get_status").get("servers") or [])
             if servers and all(each["state"] in ("ready", "degraded") for each in servers):
                 break
             time.sleep(0.1)
@@ -174,6 +174,7 @@ def play_server(path: Path, options: Sequence[str]) -> Generator[str]:
 
 def play_definitions(given: Sequence[dict[str, Any]]) -> Generator[str]:
     """Tools as a server has them first and then, and which of them count as changed."""
+    listed: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tools.json"
         config = CHANNEL + own("shop", "from_file", file)

@@ -215,3 +215,19 @@ async def with_file(at: World, file: Attachment, data: bytes) -> str:
     at.family.files[file.ref] = data
     (place,) = await at.store.log.record("family/42", Heard("here", ANN, "m1", "off", attachments=(file,)))
     return f"family/42#{place.seq}"
+
+
+async def test_a_nested_tools_error_is_marked_as_one(tmp_path: Path) -> None:
+    toolbox = FakeToolbox()
+
+    @toolbox.tool("files__read", read_only=True)
+    async def read(arguments: Mapping[str, JSON]) -> ToolResult:  # pyright: ignore[reportUnusedFunction]
+        return ToolResult("no such file", is_error=bool(arguments.get("missing")))
+
+    async with world(tmp_path, toolbox=toolbox) as at, client_of(at) as client:
+        for missing in (True, False):
+            given = {"tool": "files__read", "arguments": {"missing": missing}}
+            result = await client.call_tool("call_tool", given)
+            assert result.is_error == missing
+            assert result.structured_content is not None
+            assert result.structured_content["text"] == "no such file"
