@@ -83,7 +83,7 @@ async def test_nothing_but_a_decision_is_a_verdict(given: Any, era: str, address
     async with seated(person, era, address) as (client, other):
         stands = await answer(client, "call_tool", **CALL)
         assert (stands["state"], len(person.seen)) == ("open", 1)
-        assert stands["approvals"] == [(await answer(other, "list_approvals"))["approvals"][-1]["id"]]
+        assert stands["approvals"] == [(await answer(other, "list_approvals"))["approvals"][0]["id"]]
 
 
 async def test_a_turn_asks_there_too(era: str, address: str) -> None:
