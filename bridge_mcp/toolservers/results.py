@@ -12,7 +12,6 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from typing import cast
 
 import anyio.to_thread
 from mcp_types import (
