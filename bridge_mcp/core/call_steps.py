@@ -30,8 +30,20 @@ TELL_S = 5.0
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
+def cut_off(finish: str) -> str:
+    """What the model is told of each call of an answer that is not whole."""
+    why = "at its limit of tokens" if finish == "length" else f"({finish})"
+    return (
+        f"Not run: your answer was cut off {why}, and a call in it may not be what you meant. Nothing has happened. "
+        "Make the call again, in a shorter answer."
+    )
+
+
 def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -> Step | None:
     """The step that the batch's calls ask for; None when every one has its outcome."""
+    if state.cut_off:
+        left = (call for call in state.calls if not state.fates[call.id].finished)
+        return next((Settle(call, "error", cut_off(state.cut_off)) for call in left), None)
     steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in state.calls]
     closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
     if closing:

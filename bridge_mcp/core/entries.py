@@ -122,7 +122,9 @@ class Call:
     """The name the model knows: `server__tool`."""
     arguments: str
     model_id: str = ""
-    """The id the model gave, which its provider wants back beside the result."""
+    """The id the model gave. On the wire each call has an id of the bridge's own."""
+    kept: str = ""
+    """What the model's provider gave beside the call and wants back with it, as the text of a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +395,12 @@ class Replied:
     usage: Usage = Usage()
     ref: int = -1
     """The `Started` that it answers, where that is not at `upto`: a turn may leave later messages to the next one."""
+    finish: str = ""
+    """Why the answer is not whole, as its provider named it (`length`, `content_filter`); empty where it is."""
+    kept: str = ""
+    """What the provider gave beside the answer and wants back with it (its reasoning), as the text of a JSON object."""
+    kept_for: str = ""
+    """The only model that `kept`, and what is kept of the calls, may be sent to."""
 
     @property
     def started(self) -> int:

@@ -132,7 +132,8 @@ class ModelFailed(BridgeError):
     """The model gave no reply.
 
     `retry_after_s` is what the provider asked for, if it did; `permanent` says that asking again cannot help;
-    `for_chat` is one short sentence that may be shown to a chat user; `kind` is a stable word for programs.
+    `for_chat` is one short sentence that may be shown to a chat user, with the provider's own words behind it where
+    `aloud` says so; `kind` is a stable word for programs.
     """
 
     code = "model_failed"
@@ -146,9 +147,11 @@ class ModelFailed(BridgeError):
         retry_after_s: float | None = None,
         for_chat: str = "The model could not answer just now.",
         kind: str = "",
+        aloud: bool = False,
     ) -> None:
         super().__init__(message, fix=fix)
         self.kind = kind
+        self.aloud = aloud
         self.permanent = permanent
         self.retry_after_s = retry_after_s
         self.for_chat = for_chat

@@ -34,6 +34,9 @@ class ChatMessage:
     attachments: tuple[Attachment, ...] = ()
     about: str = ""
     """A line before the text, in the bridge's own words: who wrote it and when, what it replies to."""
+    kept: str = ""
+    """Of an assistant's message: see `Replied.kept`; `kept_for` is the only model that is sent it."""
+    kept_for: str = ""
 
     @property
     def told(self) -> str:
@@ -46,6 +49,7 @@ def message_tokens(message: ChatMessage) -> int:
     return (
         AROUND
         + tokens_of(message.told)
+        + (tokens_of(message.kept) if message.kept else 0)
         + (calls_tokens(message.calls) if message.calls else 0)
         + (files_tokens(message.attachments, texts=message.role == "user") if message.attachments else 0)
     )

@@ -97,6 +97,12 @@ class State:
         return entry.calls if isinstance(entry, Replied | Requested) else ()
 
     @property
+    def cut_off(self) -> str:
+        """Why the reply whose calls these are is not whole; "" where it is, or where they are a client's."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.finish if isinstance(entry, Replied) else ""
+
+    @property
     def open_turn(self) -> int | None:
         """The turn that the last reply leaves open, because it asked for calls."""
         entry = self.batch.entry if self.batch and not self.stopped else None

@@ -225,7 +225,7 @@ class Builder:
         """A reply and, directly behind it, a place for the result of each of its calls."""
         turn = self._turns[-1]
         if entry.text or entry.calls:
-            turn.add(ChatMessage("assistant", entry.text, calls=entry.calls))
+            turn.add(ChatMessage("assistant", entry.text, calls=entry.calls, kept=entry.kept, kept_for=entry.kept_for))
         for call in entry.calls:
             self._open[call.id] = (turn, len(turn.messages))
             turn.add(ChatMessage("tool", NOT_RUN, call=call))

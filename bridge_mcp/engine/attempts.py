@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from bridge_mcp.core.arguments import mended
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.steps import CallModel, Summarise
 from bridge_mcp.core.summary import summary_text
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.requests import Prepared
-from bridge_mcp.ports import ModelReply, OnText
+from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 __all__ = ["reply", "summary"]
 
@@ -21,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 TOO_LONG = "too_long"
 """The kind of a `ModelFailed` that a shorter request can mend."""
+SHORT = 1_000
+"""Characters of a question that is not made shorter."""
 
 
 async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int) -> Replied | Failed:
@@ -32,16 +37,16 @@ async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int)
             request = replace(request, fetch=partial(hands.fetch, request.conversation))
         answer = await hands.model.reply(request, on_text)
     except ModelFailed as exc:
-        return Failed(
-            "model", started, str(exc), retry_at(hands, step.attempt, exc), exc.for_chat, exc.kind == TOO_LONG
-        )
+        too_long = exc.kind == TOO_LONG
+        again = None if too_long and not can_be_shorter(request) else retry_at(hands, step.attempt, exc)
+        return Failed("model", started, str(exc), again, exc.for_chat, too_long)
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
         return Failed("model", started, unexpected(exc), retry_at(hands, step.attempt, ModelFailed("")))
     finally:
         if on_text is not None:
             on_text("")
-    return replied(answer, started, step)
+    return replied(answer, started, step, request.tools)
 
 
 async def summary(hands: Hands, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
@@ -76,17 +81,44 @@ def retry_at(hands: Hands, attempt: int, failure: ModelFailed) -> float | None:
     return now + (failure.retry_after_s if failure.retry_after_s is not None else 2.0 ** (attempt - 1))
 
 
+def can_be_shorter(request: ModelRequest) -> bool:
+    """Whether a request of the same turn could hold less; the system prompt and a short question cannot go."""
+    told = [message for message in request.messages if message.role != "system"]
+    return len(told) > 1 or any(message.attachments or len(message.text) > SHORT for message in told)
+
+
 def unexpected(exc: Exception) -> str:
     """What the log says of an exception that no adapter should raise."""
     return f"Unexpected: {type(exc).__name__}; see the log."
 
 
-def replied(answer: ModelReply, started: int, step: CallModel) -> Replied:
-    """A model's reply as an entry: its calls get ids that are unique in the conversation."""
+def replied(answer: ModelReply, started: int, step: CallModel, tools: Sequence[ToolSpec]) -> Replied:
+    """A model's reply as an entry: its calls get ids that are unique in the conversation.
+
+    Numbers that it wrote as texts are mended here, before anybody is asked: what is shown is what runs.
+    """
+    wanted = {call.tool for call in answer.calls}
+    schemas = {spec.name: spec.schema for spec in tools if spec.name in wanted} if wanted else {}
     read = (started, -1) if step.upto is None else (step.upto, started)
     calls = tuple(
-        Call(call_id(started, index), *map(whole_characters, (call.tool, call.arguments, call.id)))
+        Call(
+            call_id(started, index),
+            whole_characters(call.tool),
+            mended(whole_characters(call.arguments), schemas.get(call.tool, "")),
+            whole_characters(call.id),
+            call.kept,
+        )
         for index, call in enumerate(answer.calls)
     )
-    text, model = whole_characters(answer.text), whole_characters(answer.model)
-    return Replied(text, calls, read[0], step.turn, model, answer.usage, read[1])
+    return Replied(
+        whole_characters(answer.text),
+        calls,
+        read[0],
+        step.turn,
+        whole_characters(answer.model),
+        answer.usage,
+        read[1],
+        answer.finish,
+        answer.kept,
+        answer.kept_for,
+    )

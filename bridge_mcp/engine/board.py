@@ -180,6 +180,7 @@ def warnings(
         for m in healths
         if m.error
     ]
+    found += [f"Model {m.name}: {m.remark}" for m in healths if m.remark]
     return tuple(found)
 
 

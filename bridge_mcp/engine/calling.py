@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.policy import Asking, on_behalf
 from bridge_mcp.core.state import relevant
-from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
+from bridge_mcp.core.tools import ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
 
 __all__ = ["CUT_OFF", "asked_of", "outcome", "requested_by", "started", "told_of", "wrong"]
@@ -46,6 +47,21 @@ def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reaso
         now + how.escalate_s if escalates else 0.0,
         how.escalate_to if escalates else "",
     )
+
+
+def repeated(call: Call, asked: Sequence[Call]) -> str:
+    """What people are told of a call that an answer asks for more than once; "" of any other."""
+    same = [each.id for each in asked if each.tool == call.tool and same_arguments(each.arguments, call.arguments)]
+    if len(same) < 2:
+        return ""
+    return f"; the same call is asked for {len(same)} times at once, this is number {same.index(call.id) + 1}"
+
+
+def same_arguments(one: str, other: str) -> bool:
+    try:
+        return one == other or canonical(parse_arguments(one)) == canonical(parse_arguments(other))
+    except BadInput:
+        return False
 
 
 def told_of(change: str, call: Call, log: Log) -> bool:

@@ -215,8 +215,9 @@ class Drive:
         now = self._hands.clock.now()
         by = calling.requested_by(self.conversation, log)
         entries: list[Entry] = []
-        for call, reason in step.calls:
+        for call, because in step.calls:
             spec = policy.tools[call.tool]
+            reason = because + calling.repeated(call, [each for each, _ in step.calls])
             wrong = self._wrong(spec, call.arguments)
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))

@@ -1,7 +1,7 @@
 """Tool calls that a model wrote into its text: found, told apart from JSON that is meant for people, and read.
 
 A call is a JSON object, in a fence, in a <tool_call> tag (as several open models were taught), or bare on a line of its
-own. Knows nothing of requests.
+own; or it is in tags altogether (`calls_in_tags`). Knows nothing of requests.
 """
 
 from __future__ import annotations
@@ -14,15 +14,22 @@ from typing import cast
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json, read_json_at
+from bridge_mcp.models.calls_in_tags import calls_in_tags
 from bridge_mcp.ports import ModelCall
 
-__all__ = ["split"]
+__all__ = ["split", "written_calls"]
 
 FENCES = frozenset({"", "json", "tool", "tool_call", "tool_calls", "tool_code"})
 """What stands behind the backticks of a fence that may hold a call."""
 
-START = re.compile(r"^[ \t]*(?:```(?P<fence>[\w-]*)[ \t]*$|(?P<tag><tool_calls?>)|(?P<bare>[\[{]))", re.MULTILINE)
-BEGUN = re.compile(r"^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_]*)\Z", re.MULTILINE)
+START = re.compile(
+    r"^[ \t]*(?:```(?P<fence>[\w-]*)[ \t]*$"
+    r"|(?P<tag><(?:\w+:)?(?:tool_calls?|function_calls)>)"
+    r"|(?P<call><(?:\w+:)?(?P<element>invoke|function)(?:=|\s+name\s*=))"
+    r"|(?P<bare>[\[{]))",
+    re.MULTILINE,
+)
+BEGUN = re.compile(r"^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_:]*|<(?:\w+:)?(?:invoke|function)[\s=][^>\n]*)\Z", re.MULTILINE)
 """The end of a text that goes on: what may become a start."""
 
 NAMES = ("tool", "name", "function", "tool_name")
@@ -39,6 +46,8 @@ class Block:
     body: str
     avowed: bool
     closed: bool = True
+    tagged: bool = False
+    fenced: bool = False
 
 
 def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple[ModelCall, ...]]:
@@ -60,6 +69,25 @@ def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple
     shown.append(rest if whole else BEGUN.sub("", rest))
     said = re.sub(r"\n{3,}", "\n\n", "".join(shown)).strip()
     return said, tuple(ModelCall(f"call_{index}", tool, given) for index, (tool, given) in enumerate(calls))
+
+
+def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
+    """A text without the calls that a model wrote into it by mistake, and the names of their tools.
+
+    What stands in a fence is text, and so is JSON that is not all there is.
+    """
+    shown: list[str] = []
+    tools: list[str] = []
+    at = 0
+    for block in blocks(text, True):
+        if not block.tagged and not (text[: block.start] + text[block.end :]).strip() == "":
+            continue
+        found = None if block.fenced else read(block, names)
+        if found and any(name in names for name, _ in found):
+            shown.append(text[at : block.start])
+            tools += [name for name, _ in found]
+            at = block.end
+    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else text, tuple(tools)
 
 
 def blocks(text: str, whole: bool) -> Iterator[Block]:
@@ -84,6 +112,10 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
             wanted = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
             return Block(begin, len(text), rest if wanted else "", False, closed=False)
         return Block(begin, end, text[opening:end], False)
+    if start["call"]:
+        close = re.compile(rf"</(?:\w+:)?{start['element']}>").search(text, start.end())
+        end = close.end() if close else len(text)
+        return Block(begin, end, text[start.start("call") : end], False, closed=close is not None, tagged=True)
     if start["tag"]:
         mark, avowed = start["tag"].replace("<", "</"), True
         close = re.compile(re.escape(mark)).search(text, start.end())
@@ -93,11 +125,15 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
     end = close.end() if close else len(text)
     body = text[start.end() : close.start() if close else end].strip()
     mine = avowed or (start["fence"] in FENCES and (body[:1] in ("{", "[") or not (body or whole or close)))
-    return Block(begin, end, (body or "{}") if mine else "", avowed, closed=close is not None)
+    tagged = start["tag"] is not None
+    closed = close is not None
+    return Block(begin, end, (body or "{}") if mine else "", avowed, closed=closed, tagged=tagged, fenced=not tagged)
 
 
 def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
     """The calls of a block as pairs of name and arguments; None when it is none and belongs to the text."""
+    if block.tagged and (inside := calls_in_tags(block.body)):
+        return inside if block.avowed or any(name in names for name, _ in inside) else None
     try:
         value = read_json(block.body)
     except BadJSON:

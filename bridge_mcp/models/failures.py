@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.visible import visible
 from bridge_mcp.models.settings import ModelSettings
 
 __all__ = ["OF_THE_REQUEST", "Kind", "Trouble", "failed", "redact", "retry_after", "trouble_of"]
@@ -33,6 +34,9 @@ Kind: TypeAlias = Literal[
     "silent",
     "provider",
     "empty",
+    "only_thought",
+    "used_up",
+    "bad_tools",
 ]
 
 
@@ -126,6 +130,24 @@ MEANINGS: Mapping[Kind, Meaning] = {
         f"The model gave an empty answer. {LATER}",
         "If it thinks before it speaks, a higher max_tokens in params of [models.{name}] may help.",
     ),
+    "only_thought": Meaning(
+        "the model thought and then said nothing",
+        "The model only thought about this and gave no answer. Please ask again, or in other words.",
+        "A higher max_tokens or a lower reasoning effort in params of [models.{name}] may help.",
+        permanent=True,
+    ),
+    "used_up": Meaning(
+        "the model used up its tokens thinking, before it gave an answer",
+        "The model used up its tokens thinking and gave no answer. Please ask for less at once.",
+        "Raise max_tokens or lower the reasoning effort in params of [models.{name}].",
+        permanent=True,
+    ),
+    "bad_tools": Meaning(
+        "the provider did not take the tools that it was offered",
+        f"The model did not take its tools. {OWNER}",
+        "Look at the tool's schema, or leave the tool out by allowed_tools of its [tool_servers] section.",
+        permanent=True,
+    ),
 }
 
 CODES: Mapping[str, Kind] = {
@@ -145,6 +167,9 @@ CODES: Mapping[str, Kind] = {
     "rate_limit_exceeded": "rate_limit",
     "rate_limit_error": "rate_limit",
     "overloaded_error": "provider",
+    "resource_exhausted": "rate_limit",
+    "unauthenticated": "bad_key",
+    "permission_denied": "bad_key",
 }
 WORDS: Mapping[Kind, str] = {
     "no_credit": r"current quota|credit balance|insufficient (credit|balance|fund)|billing",
@@ -165,6 +190,20 @@ STATUSES: Mapping[int, Kind] = {
     429: "rate_limit",
 }
 
+GENERAL = frozenset({"invalid_request_error", "badrequesterror", "invalid_argument", "bad_request", "validation_error"})
+"""Codes without a status, as errors inside a stream have them, that say no more than that the request is wrong."""
+
+OF_A_NAME = re.compile(r"\bid\b|tool_call_id|\bname\b", re.IGNORECASE)
+"""What else than a message's content may be too long."""
+OF_TOOLS = re.compile(
+    r"\btools?\b|\bfunction '|functions?\[\d|function_declarations|functiondeclaration|input_schema|invalid schema",
+    re.IGNORECASE,
+)
+OF_MESSAGES = re.compile(
+    r"tool[_ ]?calls?\b|tool_call_id|tool_use|tool_result|\brole\b|messages[.\[]|functionCall\b", re.I
+)
+OF_GRAMMARS = re.compile(r"json schema|grammar|pattern must start", re.IGNORECASE)
+
 CONNECTION: Mapping[Kind, frozenset[str]] = {
     "unreachable": frozenset(
         {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
@@ -184,6 +223,8 @@ LONGEST_WAIT_S = 900.0
 OF_THE_REQUEST: frozenset[str] = frozenset({"too_long", "refused"})
 """Kinds of failure that say nothing of how the model is."""
 
+MAX_ALOUD = 200
+"""How much of it a chat is told."""
 MAX_TOLD = 2000
 """How much of a provider's message is kept: some answer with whole web pages."""
 KEY_SHAPES = re.compile(
@@ -207,8 +248,11 @@ class Trouble:
     """Where the adapter knows it already."""
 
 
-def failed(settings: ModelSettings, trouble: Trouble) -> ModelFailed:
-    """The error to raise: it names the section and the model, tells the whole truth, and no secret."""
+def failed(settings: ModelSettings, trouble: Trouble, *, aloud: bool = False) -> ModelFailed:
+    """The error to raise: it names the section and the model, tells the whole truth, and no secret.
+
+    `aloud`: the chat is told the provider's words too.
+    """
     kind = kind_of(trouble)
     meaning = MEANINGS[kind]
     known = [f"HTTP {trouble.status}"] if trouble.status is not None else []
@@ -225,28 +269,46 @@ def failed(settings: ModelSettings, trouble: Trouble) -> ModelFailed:
         fix=meaning.fix.format(name=settings.name),
         permanent=meaning.permanent or (wait is not None and wait > LONGEST_WAIT_S),
         retry_after_s=wait,
-        for_chat=meaning.for_chat,
+        for_chat=f"{meaning.for_chat} It said: {said_aloud(told)}" if aloud and told else meaning.for_chat,
         kind=kind,
+        aloud=aloud,
     )
+
+
+def said_aloud(told: str) -> str:
+    """A provider's words as a chat may see them: on one line, and not many."""
+    line = " ".join(visible(told).split())
+    return line if len(line) <= MAX_ALOUD else f"{line[:MAX_ALOUD]}…"
 
 
 def kind_of(trouble: Trouble) -> Kind:
     """Which kind of failure this is."""
     if trouble.kind is not None:
         return trouble.kind
-    for code in trouble.codes:
-        if code in CODES:
-            return CODES[code]
-    status = trouble.status
+    status, codes = trouble.status, [code.lower() for code in trouble.codes]
     if status is not None and 300 <= status < 400:
         return "redirected"
+    if "string_above_max_length" in codes and OF_A_NAME.search(trouble.message):
+        return "bad_request"
+    for code in codes:
+        if code in CODES:
+            return CODES[code]
+    if about_tools(trouble.message, status):
+        return "bad_tools"
     if status is None or status < 500:
         for kind, words in WORDS.items():
             if re.search(words, trouble.message, re.IGNORECASE):
                 return kind
     if status is None:
-        return "provider"
+        return "bad_request" if not GENERAL.isdisjoint(codes) else "provider"
     return STATUSES.get(status, "bad_request" if 400 <= status < 500 else "provider")
+
+
+def about_tools(message: str, status: int | None) -> bool:
+    """Whether a refusal is about the tools on offer, and not about calls or their order."""
+    if status in (400, 422) and OF_TOOLS.search(message) and not OF_MESSAGES.search(message):
+        return True
+    return status in (400, 422, 500) and OF_GRAMMARS.search(message) is not None
 
 
 SHORTEST_SECRET = 8

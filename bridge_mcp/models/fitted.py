@@ -6,16 +6,24 @@ Knows adapters by their protocol alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.endings import mark
 from bridge_mcp.models.files import Gallery, Shown
 from bridge_mcp.models.knowledge import UNKNOWN, Known
+from bridge_mcp.models.offered import Tools
 from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
+from bridge_mcp.models.refusals import Beside, beside_wanted, with_beside, without_beside
 from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.thoughts import Drafts
 from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "Fitted"]
+
+MOST_LESSONS = 3
+"""How often one reply asks again because of what a refusal taught."""
 
 
 class Adapter(Protocol):
@@ -47,17 +55,63 @@ class Fitted:
         self.settings = settings
         self._adapter = adapter
         self._gallery = gallery
+        self._drafts = Drafts()
+        self._tools = Tools(settings)
+        self._beside: set[Beside] = set()
+        """What is sent beside other models' answers, as refusals have taught."""
+
+    @property
+    def remark(self) -> str:
+        """What its owner should know though it answers; "" if nothing."""
+        return self._tools.remark
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
-        """See `ports.Model`."""
+        """See `ports.Model`. A refusal that teaches something is followed by another request, a few times."""
         known = await self._adapter.known()
         able = capacity(self.settings, known)
         shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs)
-        if not in_prompt(self.settings, known):
+        told = self._drafts.of(on_text) if on_text is not None else None
+        for lessons in range(MOST_LESSONS + 1):
+            asked = self._tools.offered(self._with_beside(request))
+            prompted = self._tools.prompted or in_prompt(self.settings, known)
+            try:
+                reply = await self._ask(asked, shown, told, prompted)
+            except ModelFailed as exc:
+                if lessons == MOST_LESSONS or not self._learns(exc, asked):
+                    raise
+            else:
+                return whole(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
+        raise AssertionError("the last lesson is raised")
+
+    async def _ask(
+        self, request: ModelRequest, shown: Mapping[str, Shown], on_text: OnText | None, prompted: bool
+    ) -> ModelReply:
+        if not prompted:
             return await self._adapter.reply(request, on_text, shown)
         tools = request.tools
         filtered = without_calls(on_text, tools) if on_text is not None else None
         return out_of_words(await self._adapter.reply(in_words(request), filtered, shown), tools)
+
+    def _with_beside(self, request: ModelRequest) -> ModelRequest:
+        messages = request.messages
+        if "nothing" in self._beside:
+            messages = without_beside(messages)
+        for wanted in self._beside - {"nothing"}:
+            messages = with_beside(messages, wanted, self.settings.identity)
+        return request if messages is request.messages else replace(request, messages=messages)
+
+    def _learns(self, failure: ModelFailed, request: ModelRequest) -> bool:
+        """Whether a refusal says what to do otherwise, and that was not tried yet."""
+        if failure.kind == "bad_tools":
+            return self._tools.learns(str(failure), request.tools)
+        if failure.kind != "bad_request":
+            return False
+        sent = any(message.kept_for == self.settings.identity for message in request.messages)
+        wanted = beside_wanted(str(failure), sent=sent)
+        if not wanted or wanted in self._beside:
+            return False
+        self._beside.add(wanted)
+        return True
 
     async def capacity(self) -> Capacity:
         """What the model can take; where it cannot be loaded, what the owner says of it."""
@@ -74,6 +128,12 @@ class Fitted:
     async def close(self) -> None:
         """Give its connections back."""
         await self._adapter.close()
+
+
+def whole(reply: ModelReply) -> ModelReply:
+    """The reply; a text that was cut off says so, to people and to the model."""
+    said = mark(reply.finish) if not reply.calls else ""
+    return replace(reply, text=f"{reply.text.rstrip()}\n\n{said}") if said else reply
 
 
 def capacity(settings: ModelSettings, known: Known) -> Capacity:

@@ -19,8 +19,9 @@ from bridge_mcp.models.files import Shown
 from bridge_mcp.models.knowledge import Known, look_up, read_map
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.patience import Patience
+from bridge_mcp.models.reading import read_completion
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.wire import Offer, chat_body, checked_params, read_completion
+from bridge_mcp.models.wire import Offer, chat_body, checked_params
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 __all__ = ["LitellmModel"]
@@ -62,9 +63,11 @@ class LitellmModel:
         self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
-        body = chat_body(self.settings.model, request, self._params, shown)
+        body = chat_body(self.settings.model, request, self._params, shown, self.settings.identity)
         if request.tools:
             body["tools"] = self._offer.listed(request.tools)
+            if not body["tools"]:
+                del body["tools"]
         body["messages"] = cast("JSON", user_first(cast("list[dict[str, JSON]]", body["messages"])))
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
         with Patience(self.settings) as patience:

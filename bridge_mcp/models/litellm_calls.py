@@ -10,9 +10,9 @@ from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json_at
 from bridge_mcp.models.failures import Kind, Trouble, failed, trouble_of
 from bridge_mcp.models.loading import Chunks, Completion, Litellm
+from bridge_mcp.models.reading import mapping, reported
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import mapping, reported
 
 __all__ = ["Grown", "ask"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,14 +22,16 @@ import anyio.to_thread
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.models.bodies import TooMuch, events, whole_body
 from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
 from bridge_mcp.models.failures import Trouble, failed, trouble_of
 from bridge_mcp.models.files import Shown
 from bridge_mcp.models.knowledge import Known
 from bridge_mcp.models.patience import Patience
+from bridge_mcp.models.reading import read_completion, reported
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import Offer, chat_body, checked_params, mapping, read_completion, reported
+from bridge_mcp.models.wire import Offer, chat_body, checked_params
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class OpenAIModel:
     ) -> ModelReply:
         """One call. See `ports.Model`."""
         endpoint, session = await self._connected()
-        body = chat_body(self._model, request, self._params, shown)
+        body = chat_body(self._model, request, self._params, shown, self.settings.identity)
         began = time.perf_counter()
         with Patience(self.settings) as patience:
             told = await self._ask(endpoint, session, body, request.tools, patience, on_text)
@@ -126,10 +128,12 @@ class OpenAIModel:
                     if response.status < 300:
                         if streams and response.content_type == "text/event-stream":
                             return await self._read(response, patience, Assembly(self.settings, on_text))
-                        return parsed(await response.read())
-                    told = refusal(response, parsed(await response.read()))
+                        return parsed(await whole_body(response))
+                    told = refusal(response, parsed(await whole_body(response)))
             except (ClientError, OSError) as exc:
                 raise failed(self.settings, trouble_of(exc) or Trouble(str(exc))) from None
+            except TooMuch as exc:
+                raise failed(self.settings, Trouble(str(exc), kind="provider")) from None
             unable = response.status in UNABLE and re.search(r"\bstream", told.message, re.IGNORECASE)
             if way + 1 == len(STREAMS) or not unable:
                 raise failed(self.settings, told)
@@ -144,9 +148,9 @@ class OpenAIModel:
                 async for data in events(response):
                     patience.listen()
                     if data == b"[DONE]":
-                        assembly.ended = True
-                    else:
-                        assembly.add(self._chunk(data))
+                        assembly.done()
+                    elif (chunk := self._chunk(data, whole=assembly.ended)) is not None:
+                        assembly.add(chunk)
                     if assembly.ended:
                         tail.deadline = min(tail.deadline, anyio.current_time() + TAIL_S)
             except ClientError:
@@ -154,24 +158,21 @@ class OpenAIModel:
                     raise
         return assembly.checked()
 
-    def _chunk(self, data: bytes) -> object:
+    def _chunk(self, data: bytes, *, whole: bool) -> object:
+        """The chunk that a line holds; None for what is none, behind an answer that is `whole`.
+
+        Raises:
+            ModelFailed: it is none.
+        """
         try:
             return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
         except BadJSON:
+            if whole:
+                return None
             told = data[:500].decode(errors="replace")
-            raise failed(self.settings, Trouble(f"this is no part of an answer: {told}", kind="provider")) from None
-
-
-async def events(response: ClientResponse) -> AsyncIterator[bytes]:
-    """The data of server-sent events, which the chat format writes on one line each. Comments are passed over."""
-    rest = b""
-    async for part in response.content.iter_any():
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
-    if rest.startswith(b"data:"):
-        yield rest[5:].strip()
+            raise failed(
+                self.settings, Trouble(f"this is no part of an answer: {told}", kind="provider"), aloud=True
+            ) from None
 
 
 def prepare(settings: ModelSettings) -> Endpoint:
@@ -191,7 +192,7 @@ def parsed(data: bytes) -> object:
 
 def refusal(response: ClientResponse, body: object) -> Trouble:
     """What an answer with an error status says."""
-    told = reported(mapping(body).get("error") or body) if body else Trouble(response.reason or "")
+    told = reported(body) if body else Trouble(response.reason or "")
     if 300 <= response.status < 400:
         to = urlsplit(response.headers.get("Location", ""))
         told = Trouble(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))

@@ -28,7 +28,7 @@ class Record:
 
     def failed(self, asked: ModelSettings, failure: ModelFailed) -> None:
         """It gave none; what is wrong with the request alone is no matter of the model."""
-        if failure.kind in OF_THE_REQUEST:
+        if failure.kind in OF_THE_REQUEST and not failure.aloud:
             return
         since = self._health(asked).since or self._now()
         self._known[asked.name, asked.model] = ModelHealth(asked.name, asked.model, str(failure), failure.kind, since)

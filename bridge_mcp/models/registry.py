@@ -98,7 +98,12 @@ class Models:
 
     def health(self) -> tuple[ModelHealth, ...]:
         """How the models were when they were last asked."""
-        return self._record.health()
+        healths: list[ModelHealth] = []
+        for health in self._record.health():
+            adapter = self._adapters.get((health.name, health.model))
+            remark = adapter.remark if adapter is not None else ""
+            healths.append(replace(health, remark=remark) if remark else health)
+        return tuple(healths)
 
     async def warm(self) -> None:
         """Load what the configured models need: seconds, off the event loop. A failure shows again in `reply`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.prices import Prices
@@ -56,3 +57,9 @@ class ModelSettings:
     """The rules of a `scripted` model; without them it echoes."""
     lacking: str = ""
     """What it needs and does not have, with the fix; not empty: it is never asked."""
+
+    @property
+    def identity(self) -> str:
+        """Which model this is, wherever the section stands: what one model gave is sent to no other."""
+        host = urlsplit(self.base_url).netloc.rpartition("@")[2] if self.base_url else ""
+        return f"{self.model} at {host}" if host else self.model

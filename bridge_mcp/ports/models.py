@@ -44,6 +44,8 @@ class ModelCall:
     id: str
     tool: str
     arguments: str
+    kept: str = ""
+    """What its provider gave beside it and wants back, as the text of a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class ModelReply:
     calls: tuple[ModelCall, ...] = ()
     model: str = ""
     usage: Usage = Usage()
+    finish: str = ""
+    """Why it is not whole, as its provider named it; empty where it is. The calls of such a reply are not run."""
+    kept: str = ""
+    """What its provider gave beside it and wants back, as the text of a JSON object."""
+    kept_for: str = ""
+    """The only model that `kept`, and what is kept of the calls, may be sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ class ModelHealth:
     """The epoch second of the first failure since it last answered."""
     instead: str = ""
     """The fallback that answers in its place, if one does."""
+    remark: str = ""
+    """What its owner should know though it answers: tools that it is not offered, calls that it writes as text."""
 
 
 class Model(Protocol):

@@ -81,6 +81,8 @@ PERMANENT = [
     (failing(413, "Request too large."), "too long", "larger window"),
     (failing(400, "Rejected by the safety system.", code="content_policy_violation"), "refused", "other words"),
     (saying(None, finish="content_filter"), "refused", "other words"),
+    (saying(None, finish="length"), "used up its tokens", "max_tokens"),
+    (saying(None, reasoning_content="Hm."), "only thought", "max_tokens"),
     (failing(404, "The model 'gpt-test' does not exist.", code="model_not_found"), "not known", "Check model"),
     (failing(400, "Unknown parameter: 'temprature'."), "did not take", "params"),
 ]
@@ -95,7 +97,6 @@ PASSING = [
     (Answer({"error": {"message": "Upstream is down.", "code": 502}}), "trouble", "status page"),
     (cut(), "broke off", "again"),
     (saying(""), "empty", "max_tokens"),
-    (saying(None, finish="length"), "empty", "max_tokens"),
 ]
 
 

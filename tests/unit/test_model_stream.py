@@ -8,9 +8,9 @@ import pytest
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.models.reading import read_completion
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import read_completion
 from bridge_mcp.ports import ModelReply
 from bridge_mcp.testing.answers import Answer, calling, saying
 from bridge_mcp.testing.streams import cut_into_chunks

@@ -1,0 +1,122 @@
+"""Arguments of a call as its tool's schema wants them, where a model wrote a number as a text.
+
+Only what is faithful: a text that is exactly the JSON of a number, a boolean, null, a list or an object, in a place
+where the schema allows such a value and no text. Everything else stays as it is, for the check that follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from bridge_mcp.core.errors import BadInput, BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import JSON, canonical, parse_arguments
+
+__all__ = ["mended"]
+
+MAY_BE_MENDED = re.compile(r'"\s*(?:-?\d|[tTfF]|null|\[|\{)')
+"""Arguments without such a text have nothing to mend, and are not read."""
+NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?\Z")
+BOOLEANS: Mapping[str, bool] = {"true": True, "True": True, "false": False, "False": False}
+
+DEEPEST = 20
+"""Levels of a schema that are looked at."""
+
+
+def mended(arguments: str, schema: str) -> str:
+    """The text of a call's arguments, mended by the text of its tool's schema; the same where nothing is to be done."""
+    if not schema or not MAY_BE_MENDED.search(arguments):
+        return arguments
+    try:
+        given, root = parse_arguments(arguments), read_json(schema)
+    except (BadInput, BadJSON):
+        return arguments
+    found = fitted(given, root, root, DEEPEST)
+    text = canonical(found)
+    return arguments if text == canonical(given) else text
+
+
+def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
+    """A value as a schema wants it."""
+    if levels <= 0:
+        return value
+    if isinstance(value, str):
+        return read_as(value, types_of(schema, root, levels))
+    branches = [*objects_of(schema, root, levels)]
+    if isinstance(value, dict):
+        return {name: fitted(each, property_of(name, branches), root, levels - 1) for name, each in value.items()}
+    if isinstance(value, list):
+        items = next((branch["items"] for branch in branches if "items" in branch), None)
+        return [fitted(each, items, root, levels - 1) for each in value]
+    return value
+
+
+def read_as(text: str, types: frozenset[str]) -> JSON:
+    """What a text is, where a value of these types and no text is wanted; else the text."""
+    bare = text.strip()
+    if not types or "string" in types:
+        return text
+    if "boolean" in types and bare in BOOLEANS:
+        return BOOLEANS[bare]
+    if "null" in types and bare == "null":
+        return None
+    if NUMBER.match(bare):
+        number = read_json(bare)
+        wanted = "number" in types or ("integer" in types and isinstance(number, int))
+        return number if wanted else text
+    if (bare[:1] == "[" and "array" in types) or (bare[:1] == "{" and "object" in types):
+        try:
+            return read_json(bare)
+        except BadJSON:
+            return text
+    return text
+
+
+def property_of(name: str, branches: list[dict[str, JSON]]) -> JSON:
+    """The schema of a property, in the first alternative that has one."""
+    for branch in branches:
+        properties = branch.get("properties")
+        if isinstance(properties, dict) and name in properties:
+            return properties[name]
+    return next((branch["additionalProperties"] for branch in branches if "additionalProperties" in branch), None)
+
+
+def objects_of(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON]]:
+    """A schema and its alternatives, references followed."""
+    if not isinstance(schema, dict) or levels <= 0:
+        return
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        yield from objects_of(at(root, reference), root, levels - 1)
+    yield schema
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        branches = schema.get(keyword)
+        for branch in branches[:DEEPEST] if isinstance(branches, list) else ():
+            yield from objects_of(branch, root, levels // 2)
+
+
+def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
+    """The types that a schema allows, as far as it names them; none where it may be anything."""
+    found: set[str] = set()
+    for each in objects_of(schema, root, levels):
+        told = each.get("type")
+        if isinstance(told, str):
+            found.add(told)
+        elif isinstance(told, list):
+            found.update(kind for kind in told if isinstance(kind, str))
+        values = each.get("enum")
+        if isinstance(values, list) and any(isinstance(value, str) for value in values):
+            found.add("string")
+        if isinstance(each.get("const"), str):
+            found.add("string")
+    return frozenset(found)
+
+
+def at(root: JSON, reference: str) -> JSON:
+    """What a reference within the schema points at; None where it points nowhere."""
+    value = root
+    for step in reference.removeprefix("#").split("/")[1:] if reference.startswith("#") else ("",):
+        name = step.replace("~1", "/").replace("~0", "~")
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,75 @@
+"""What a model endpoint sends, read with limits: a whole body, or the events of a stream. Knows aiohttp's responses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from bridge_mcp.core.json_reader import MAX_SIZE
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+__all__ = ["MAX_BODY", "MAX_LINE", "MAX_STREAM", "TooMuch", "events", "whole_body"]
+
+MAX_BODY = MAX_SIZE
+"""Bytes of one whole answer."""
+MAX_STREAM = 4 * MAX_SIZE
+"""Bytes of a streamed one: each few characters of it come in a chunk of some 200 bytes."""
+MAX_LINE = 8 * 1024 * 1024
+"""Bytes of one line of a stream."""
+
+FIELDS = (b"event:", b"id:", b"retry:", b":")
+"""Lines of server-sent events that hold no data, and comments."""
+
+
+class TooMuch(Exception):
+    """An answer is longer than any model's would be."""
+
+
+async def whole_body(response: ClientResponse, most: int = MAX_BODY) -> bytes:
+    """The body of a response.
+
+    Raises:
+        TooMuch: it is longer than `most` bytes.
+    """
+    parts: list[bytes] = []
+    left = most
+    async for part in response.content.iter_any():
+        left -= len(part)
+        if left < 0:
+            raise TooMuch(f"its answer is longer than {most:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int = MAX_LINE) -> AsyncIterator[bytes]:
+    """The data of server-sent events, which the chat format writes on one line each; and lines that are no event.
+
+    Raises:
+        TooMuch: all of it, or one line, is longer than that.
+    """
+    begun: list[bytes] = []
+    left, length = most, 0
+    async for part in response.content.iter_any():
+        left -= len(part)
+        *lines, rest = part.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*begun, lines[0]))
+            begun, length = [], 0
+        for line in lines:
+            if data := data_of(line):
+                yield data
+        begun.append(rest)
+        length += len(rest)
+        if left < 0 or length > longest:
+            raise TooMuch(f"its answer, or one line of it, is longer than {most if left < 0 else longest:,} bytes")
+    if data := data_of(b"".join(begun)):
+        yield data
+
+
+def data_of(line: bytes) -> bytes:
+    """What a line holds for its reader; nothing where it is empty, a comment, or another field than data."""
+    if line.startswith(b"data:"):
+        return line[5:].strip()
+    return b"" if line.startswith(FIELDS) else line.strip()

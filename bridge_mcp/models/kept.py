@@ -1,0 +1,142 @@
+"""What a provider gives beside an answer and wants back with the next request: reasoning, thought signatures, and
+whatever else stands in a message or a call that the chat format does not know.
+
+It is kept as it came, as the text of a JSON object of at most `MAX_KEPT` characters, and only ever sent to the model
+that gave it. Nobody reads it. Knows the format, no provider.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["FUNCTION", "MAX_KEPT", "Beside", "beside_call", "kept_text", "restored"]
+
+MAX_KEPT = 128_000
+"""Characters of what is kept of one message, and of one call: some 30,000 tokens of reasoning."""
+
+MESSAGE = frozenset(
+    {"role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio", "images", "name", "index"}
+    | {"citations", "executed_tools", "tool_call_id", "finish_reason", "logprobs", "token_ids", "stop_reason"}
+)
+"""What a message has that is no matter of this module, or that is only ever an answer's."""
+CALL = frozenset({"id", "index", "type", "function"})
+FUNCTION = frozenset({"name", "arguments"})
+
+LABEL = re.compile(
+    r"(?:^|_)(?:id|type|format|status|signature|signatures|model|name|index|role|data)\Z|signature", re.I
+)
+"""Names whose text does not grow from one delta to the next: it comes whole, once or with each of them."""
+THOUGHT = re.compile(r"reason|think|thought", re.I)
+
+
+class Beside:
+    """What stands beside the words of a message, gathered from its deltas or from the whole of it."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, JSON] = {}
+        self._growing: dict[str, list[str]] = {}
+
+    def add(self, message: Mapping[str, object]) -> None:
+        """Take in one delta."""
+        for name, value in message.items():
+            if name in MESSAGE or not value:
+                continue
+            if isinstance(value, str) and not LABEL.search(name):
+                self._growing.setdefault(name, []).append(value)
+            else:
+                self._values[name] = merged(name, self._values.get(name), cast("JSON", value))
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model has thought."""
+        return any(THOUGHT.search(name) for name in (*self._growing, *self._values))
+
+    def value(self) -> dict[str, JSON]:
+        """All of it."""
+        return {**self._values, **{name: "".join(pieces) for name, pieces in self._growing.items()}}
+
+
+def beside_call(call: Mapping[str, object], before: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
+    """What stands beside the name and the arguments of a call, with what came `before` of it.
+
+    What its function holds is under `function`.
+    """
+    found: dict[str, JSON] = dict(before or {})
+    for name, value in call.items():
+        if name not in CALL and value:
+            found[name] = merged(name, found.get(name), cast("JSON", value))
+    function = call.get("function")
+    inner = cast("dict[str, JSON]", function) if isinstance(function, dict) else {}
+    more = {name: value for name, value in inner.items() if name not in FUNCTION and value}
+    if more:
+        found["function"] = merged("function", found.get("function"), more)
+    return found
+
+
+def merged(name: str, old: JSON, new: JSON) -> JSON:
+    """A value that has grown by a delta."""
+    if old is None:
+        return new
+    if isinstance(old, str) and isinstance(new, str):
+        return new if LABEL.search(name) or (THOUGHT.search(name) is None and old == new) else old + new
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: merged(key, old.get(key), value) for key, value in new.items() if value is not None}}
+    if isinstance(old, list) and isinstance(new, list):
+        items = list(old)
+        for item in new:
+            add_item(items, item)
+        return items
+    return new
+
+
+def add_item(items: list[JSON], item: JSON) -> None:
+    """Put one item to those there are: a part of one that goes on, or one more."""
+    if isinstance(item, dict):
+        for place in range(len(items) - 1, -1, -1):
+            known = items[place]
+            if isinstance(known, dict) and goes_on(known, item):
+                items[place] = merged("", known, item)
+                return
+            if item.get("index") is None:
+                break
+    items.append(item)
+
+
+def goes_on(known: Mapping[str, JSON], item: Mapping[str, JSON]) -> bool:
+    """Whether an item is a part of a known one: by index and type, or because that one has no end yet."""
+    if item.get("type") not in (None, known.get("type")):
+        return False
+    if item.get("index") is not None or known.get("index") is not None:
+        return item.get("index") == known.get("index")
+    return not any(known.get(name) for name in ("signature", "data", "encrypted_content"))
+
+
+def kept_text(value: Mapping[str, JSON]) -> str:
+    """The text to keep; "" for nothing. Of too much, the longest fields go first; of a thought its end is kept."""
+    if not value:
+        return ""
+    text = json.dumps(value)
+    if len(text) <= MAX_KEPT:
+        return text
+    left = dict(value)
+    for name in sorted(value, key=lambda name: len(json.dumps(value[name])), reverse=True):
+        each = left.pop(name)
+        room = MAX_KEPT - len(json.dumps(left)) - len(name) - 8
+        if isinstance(each, str) and THOUGHT.search(name) and not LABEL.search(name) and room > 0:
+            # A character takes up to twelve in this text.
+            end = each[-room:] if len(json.dumps(each[-room:])) <= room else each[-(room // 12) :]
+            left[name] = end
+        if len(text := json.dumps(left)) <= MAX_KEPT:
+            return text if left else ""
+    return ""
+
+
+def restored(text: str) -> dict[str, JSON]:
+    """What `kept_text` made a text of, as a new value."""
+    value: object = json.loads(text) if text else {}
+    return cast("dict[str, JSON]", value) if isinstance(value, dict) else {}

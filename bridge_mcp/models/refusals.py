@@ -1,0 +1,113 @@
+"""What a refused request teaches: which tool a provider cannot take, and what it wants, or not, beside an answer.
+
+Each lesson makes another request of the same, so that one odd tool, or an answer that another model gave, does not
+fail every request of a chat. Knows the words of providers, and no adapter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.tool_schemas import is_plain, schema_for_models
+
+__all__ = ["Beside", "beside_wanted", "fewest", "suspects", "unable_to_call", "with_beside", "without_beside"]
+
+FIELD = r"reasoning\w*|thinking\w*|thought_signatures?|extra_content|provider_specific_fields"
+BESIDE = re.compile(FIELD, re.IGNORECASE)
+WANTED = re.compile(
+    r"must be (passed|provided|included|present|sent)|missing|is required|required to|pass(ed)? back", re.I
+)
+FOREIGN = re.compile(
+    r"unsupported|not supported|unknown|unrecognized|unexpected|extra (inputs|fields)|extra_forbidden"
+    r"|additional propert|not permitted|not allowed|invalid (field|property)",
+    re.IGNORECASE,
+)
+
+UNABLE = re.compile(r"(does|do) not support (tools|function|tool)|tools? (is|are) not supported", re.IGNORECASE)
+MOST = re.compile(
+    r"(?:maximum length|at most|maximum of|max(?:imum)?|limit(?: of| is)?)\D{0,12}(\d{1,4})", re.IGNORECASE
+)
+PLACE = re.compile(r"(?:tools|functions|function_declarations)[.\[](\d+)", re.IGNORECASE)
+
+Beside = str
+"""What to send beside answers that another model gave: `reasoning` or `signature`; or `nothing`, beside any answer."""
+
+NOT_KEPT = "(not kept)"
+SKIP = "skip_thought_signature_validator"
+"""What Google's documentation says to send in the place of a signature that another model's call does not have."""
+
+
+def beside_wanted(told: str, *, sent: bool) -> Beside:
+    """What a refusal says of the fields beside answers; "" where it is about something else.
+
+    `sent`: whether the request held any.
+    """
+    if BESIDE.search(told) and WANTED.search(told):
+        return "signature" if "signature" in told.lower() else "reasoning"
+    if sent and FOREIGN.search(told):
+        return "nothing"
+    return ""
+
+
+def without_beside(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The messages without what is kept beside answers."""
+    return tuple(replace(message, kept_for="") if message.kept_for else message for message in messages)
+
+
+def with_beside(messages: Iterable[ChatMessage], wanted: Beside, identity: str) -> tuple[ChatMessage, ...]:
+    """The messages, with something in the place of what the model of this identity did not give."""
+    return tuple(
+        stood_in(message, wanted, identity) if message.calls and lacks(message, wanted, identity) else message
+        for message in messages
+    )
+
+
+def lacks(message: ChatMessage, wanted: Beside, identity: str) -> bool:
+    """Whether an answer with calls has nothing of its own that a provider wants back."""
+    if message.kept_for != identity:
+        return True
+    return not message.kept if wanted == "reasoning" else "signature" not in message.kept + message.calls[0].kept
+
+
+def stood_in(message: ChatMessage, wanted: Beside, identity: str) -> ChatMessage:
+    own = message.kept_for == identity
+    calls = message.calls if own else tuple(replace(call, kept="") for call in message.calls)
+    if wanted == "reasoning":
+        kept = json.dumps({"reasoning_content": NOT_KEPT})
+        return replace(message, kept=kept, kept_for=identity, calls=calls)
+    signed = json.dumps({"extra_content": {"google": {"thought_signature": SKIP}}})
+    calls = (replace(calls[0], kept=signed), *calls[1:])
+    return replace(message, kept=message.kept if own else "", kept_for=identity, calls=calls)
+
+
+def unable_to_call(told: str) -> bool:
+    """Whether a refusal says that the model calls no tools at all."""
+    return UNABLE.search(told) is not None
+
+
+def fewest(told: str, count: int) -> int | None:
+    """How many tools a provider takes, where it refuses `count` of them for being too many."""
+    found = MOST.search(told)
+    most = int(found[1]) if found else count
+    return most if 0 < most < count and re.search(r"too (long|many)|exceed|at most|maximum", told, re.I) else None
+
+
+def suspects(told: str, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
+    """The tools that a refusal is about: by name or number, else those whose schemas hold what not everybody takes."""
+    named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", told)]
+    if named:
+        return tuple(named)
+    places = {int(number) for number in PLACE.findall(told)}
+    at = [spec for place, spec in enumerate(tools) if place in places]
+    return tuple(at or [spec for spec in tools if is_odd(spec)])
+
+
+def is_odd(spec: ToolSpec) -> bool:
+    schema = schema_for_models(spec.schema)
+    return isinstance(schema, str) or not is_plain(schema) or not is_plain(read_json(spec.schema))

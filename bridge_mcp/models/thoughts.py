@@ -1,0 +1,114 @@
+"""What a model thought aloud in its text, told apart from what it says.
+
+Servers without a parser for it leave a model's thinking in the answer: between tags, or, where the prompt's template
+has opened it already, before a closing tag alone. None of that is meant for people, nor for the model's next request.
+A tag in a code fence or between backticks is text. Knows no provider.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bridge_mcp.ports import OnText
+
+__all__ = ["Drafts", "without_thoughts"]
+
+NAMES = r"(?:think|thinking|thought|thoughts|reasoning|seed:think|mm:think)"
+OPENING = rf"<{NAMES}>|\[THINK\]|◁think▷"
+CLOSING = rf"</{NAMES}>|\[/THINK\]|◁/think▷"
+
+CLOSE = re.compile(CLOSING, re.IGNORECASE)
+ANY = re.compile(f"{OPENING}|{CLOSING}", re.IGNORECASE)
+MARK = re.compile(
+    rf"(?P<fence>^[ \t]*(?:`{{3,}}|~{{3,}}))|(?P<code>`[^`\n]+`)|(?P<open>{OPENING})|(?P<close>{CLOSING})",
+    re.IGNORECASE | re.MULTILINE,
+)
+BEGUN = re.compile(r"(?:<|\[|◁)/?[A-Za-z:]{0,11}\Z")
+"""The end of a text that goes on: what may become a tag."""
+
+LONGEST = 16
+"""Characters of the longest tag."""
+
+
+def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
+    """What a text says, and whether there were thoughts in it.
+
+    Where the text is not `whole` yet, a tag that may still be closed hides what follows it.
+    """
+    if not ANY.search(text):
+        return text, False
+    said: list[str] = []
+    at, thought = 0, False
+    while mark := MARK.search(text, at):
+        if mark["fence"]:
+            end = fence_end(text, mark)
+            said.append(text[at:end])
+            at = end
+        elif mark["code"]:
+            said.append(text[at : mark.end()])
+            at = mark.end()
+        elif mark["close"]:
+            # The first of all ends what the prompt's template has begun; a later one is left over.
+            said = said if thought else []
+            said.append(text[at : mark.start()] if thought else "")
+            at, thought = mark.end(), True
+        else:
+            close = CLOSE.search(text, mark.end())
+            if close is None and whole and not opens_a_line(text, mark.start()):
+                said.append(text[at : mark.end()])  # a word about the tag
+                at = mark.end()
+                continue
+            said.append(text[at : mark.start()])
+            at, thought = close.end() if close else len(text), True
+    said.append(text[at:])
+    told = "".join(said)
+    return (re.sub(r"\n{3,}", "\n\n", told).strip() if thought else text), thought
+
+
+def fence_end(text: str, mark: re.Match[str]) -> int:
+    """Where the fence ends that begins at `mark`; the end of the text where it does not."""
+    ticks = mark["fence"].strip()
+    close = re.compile(rf"^[ \t]*{re.escape(ticks[0])}{{{len(ticks)},}}[ \t]*$", re.MULTILINE)
+    found = close.search(text, mark.end())
+    return found.end() if found else len(text)
+
+
+def opens_a_line(text: str, at: int) -> bool:
+    """Whether only blanks stand before this place on its line."""
+    return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+
+
+class Drafts:
+    """Hands on what a growing text says, without thoughts; of one model, of which it remembers how it thinks."""
+
+    def __init__(self) -> None:
+        self._closes_only = False
+        """Whether the model was seen to close what it had not opened: then nothing is shown until it does."""
+
+    def of(self, on_text: OnText) -> OnText:
+        """What to tell of one reply, which begins now."""
+        length, marked, shown = 0, False, ""
+
+        def told(text: str) -> None:
+            nonlocal length, marked, shown
+            marked = marked or ANY.search(text, max(0, length - LONGEST)) is not None
+            length = len(text)
+            if not text:
+                marked, shown = False, ""
+                on_text("")
+                return
+            says = self._says(text, marked)
+            if says != shown:
+                shown = says
+                on_text(says)
+
+        return told
+
+    def _says(self, text: str, marked: bool) -> str:
+        if not marked:
+            return "" if self._closes_only else BEGUN.sub("", text)
+        says, thought = without_thoughts(text, whole=False)
+        if thought and not re.match(rf"\s*(?:{OPENING})", text, re.IGNORECASE):
+            first = ANY.search(text)
+            self._closes_only = self._closes_only or (first is not None and CLOSE.match(first[0]) is not None)
+        return BEGUN.sub("", says)

@@ -1,0 +1,157 @@
+"""A nested tool's JSON schema as providers take it.
+
+Nested servers write schemas that one provider or another refuses, and with them every request that offers the tool:
+null where a list belongs, `anyOf` at the root, a pattern that a grammar cannot hold. What says nothing to the model is
+left out here; what does is told in the description of its property. The gate checks by the schema as the server gave
+it, so nothing that runs depends on this. Knows no provider.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["is_plain", "schema_for_models"]
+
+MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords that hold schemas by name."""
+LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+ONE = frozenset(
+    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
+    | {"unevaluatedItems", "unevaluatedProperties", "additionalItems"}
+)
+DATA = frozenset({"enum", "const", "default", "examples"})
+"""Keywords whose values are no schemas."""
+
+TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+
+COMBINED = ("anyOf", "oneOf", "allOf")
+NOT_AT_THE_ROOT = frozenset({*COMBINED, "not", "enum", "const", "if", "then", "else"})
+"""Refused at the root by OpenAI and Anthropic."""
+
+GROUPS = re.compile(r"\(\?")
+"""Lookarounds and the like, which no grammar of a model server can hold."""
+
+PLAIN_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}\Z")
+PLAIN = frozenset(
+    {"type", "properties", "required", "description", "title", "enum", "items", "default"}
+    | {"additionalProperties", "minimum", "maximum", "$schema"}
+)
+"""Keywords that every provider takes."""
+
+
+def schema_for_models(text: str) -> dict[str, JSON] | str:
+    """The schema of a tool's arguments as a model is offered it; or, where there can be none, in words why not."""
+    try:
+        given = read_json(text)
+    except BadJSON as exc:
+        return f"its schema cannot be read: {exc}"
+    if given is None:
+        return "its schema is null"
+    if not isinstance(given, dict):
+        return "its schema is no object"
+    kinds = given.get("type") or "object"
+    if kinds != "object" and not (isinstance(kinds, list) and "object" in kinds):
+        return f"its schema is of type {json.dumps(kinds)[:60]}, and arguments are an object"
+    schema = mended(given)
+    return root_of(schema)
+
+
+def mended(schema: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A schema without null and without what only some providers take."""
+    out: dict[str, JSON] = {}
+    for name, value in schema.items():
+        kept = mended_keyword(name, value)
+        if kept is not None:
+            out[name] = kept
+    pattern = out.get("pattern")
+    if isinstance(pattern, str) and not (pattern[:1] == "^" and pattern[-1:] == "$" and not GROUPS.search(pattern)):
+        del out["pattern"]
+        told = f"It matches the regular expression {pattern}" if len(pattern) < 500 else ""
+        out["description"] = " ".join(filter(None, (str(out.get("description") or ""), told)))
+    if out.get("type") == "array" and "items" not in out and "prefixItems" not in out:
+        out["items"] = {}
+    return out
+
+
+def mended_keyword(name: str, value: JSON) -> JSON:
+    """The value of one keyword; None where it is better left out."""
+    if value is None or (name == "enum" and not value):
+        return None
+    if name in DATA:
+        return value
+    if name in MAPS:
+        return {key: mended_any(each) for key, each in value.items()} if isinstance(value, dict) else None
+    if name in LISTS:
+        branches = [mended_any(each) for each in value if each is not None] if isinstance(value, list) else []
+        return branches or None
+    if name == "type":
+        return type_of(value)
+    if name in ONE:
+        return mended_any(value)
+    if name == "required":
+        return [each for each in value if isinstance(each, str)] if isinstance(value, list) else None
+    return value
+
+
+def type_of(value: JSON) -> JSON:
+    """A type, or a list of types, as far as they are JSON Schema's; None where nothing is left of it."""
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, str) and each in TYPES] or None
+    return value if isinstance(value, str) and value in TYPES else None
+
+
+def mended_any(value: JSON) -> JSON:
+    """A schema, or what stands in the place of one: `true` says as much as an empty one."""
+    if isinstance(value, dict):
+        return mended(value)
+    return value if isinstance(value, bool) else {}
+
+
+def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
+    """The root of a schema: an object with properties, whose alternatives are told as properties that may be there."""
+    properties: dict[str, JSON] = {}
+    required: set[str] | None = None
+    for keyword in COMBINED:
+        branches = schema.get(keyword)
+        for branch in branches if isinstance(branches, list) else ():
+            if not isinstance(branch, dict):
+                continue
+            inner = branch.get("properties")
+            properties |= inner if isinstance(inner, dict) else {}
+            wanted = strings(branch.get("required"))
+            if keyword == "allOf":
+                required = (required or set()) | wanted
+            else:
+                required = wanted if required is None else required & wanted
+    own = schema.get("properties")
+    properties |= own if isinstance(own, dict) else {}
+    own_names = schema.get("required")
+    listed = [name for name in own_names if isinstance(name, str)] if isinstance(own_names, list) else []
+    needed = [*dict.fromkeys([*listed, *sorted(required or ())])]
+    out = {name: value for name, value in schema.items() if name not in NOT_AT_THE_ROOT and name != "required"}
+    out |= {"type": "object", "properties": properties}
+    known = [name for name in needed if name in properties]
+    return {**out, "required": cast("JSON", known)} if known else out
+
+
+def strings(value: JSON) -> set[str]:
+    return {each for each in value if isinstance(each, str)} if isinstance(value, list) else set()
+
+
+def is_plain(schema: JSON) -> bool:
+    """Whether a schema holds nothing that any provider is known to refuse."""
+    if not isinstance(schema, dict):
+        return isinstance(schema, bool)
+    if not schema.keys() <= PLAIN or isinstance(schema.get("type"), list):
+        return False
+    properties = schema.get("properties")
+    named = properties if isinstance(properties, dict) else {}
+    inner = [schema[name] for name in ("items", "additionalProperties") if name in schema]
+    return all(PLAIN_NAME.match(name) for name in named) and all(is_plain(each) for each in (*named.values(), *inner))
