@@ -72,7 +72,7 @@ def beside_call(call: Mapping[str, object], before: Mapping[str, JSON] | None = 
             found[name] = merged(name, found.get(name), cast("JSON", value))
     function = call.get("function")
     inner = cast("dict[str, JSON]", function) if isinstance(function, dict) else {}
-    more = {name: value for name, value in inner.items() if name not in FUNCTION and value}
+    more: dict[str, JSON] = {name: value for name, value in inner.items() if name not in FUNCTION and value}
     if more:
         found["function"] = merged("function", found.get("function"), more)
     return found

@@ -101,7 +101,7 @@ def error_in(answer: object) -> object:
 
 def unwrapped(value: object) -> object:
     """The first value of a list of them: Gemini's endpoint wraps its errors so."""
-    return value[0] if isinstance(value, list) and value else cast("object", value)
+    return next(iter(sequence(value)), value)
 
 
 def reported(error: object) -> Trouble:

@@ -127,7 +127,7 @@ def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
             properties |= inner if isinstance(inner, dict) else {}
             wanted = strings(branch.get("required"))
             if keyword == "allOf":
-                required = (required or set()) | wanted
+                required = wanted if required is None else required | wanted
             else:
                 required = wanted if required is None else required & wanted
     own = schema.get("properties")

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["RULES", "notes", "refusal_of"]
 
@@ -88,7 +88,7 @@ def many_tools(body: Body) -> Iterator[str]:
 
 def schemas(body: Body) -> Iterator[str]:
     for tool in body.get("tools") or ():
-        function = tool.get("function") or {}
+        function: dict[str, Any] = tool.get("function") or {}
         for wrong in schema_faults(function.get("parameters"), root=True):
             yield f"Invalid schema for function '{function.get('name')}': {wrong}"
 
@@ -99,11 +99,12 @@ def unnamed_schemas(body: Body) -> Iterator[str]:
         yield f"JSON schema conversion failed: {wrong.partition(': ')[2]}"
 
 
-def schema_faults(schema: Any, *, root: bool = False) -> Iterator[str]:
+def schema_faults(given: Any, *, root: bool = False) -> Iterator[str]:
     """What is wrong with a schema, and with those inside it."""
-    if not isinstance(schema, dict):
-        yield f"{json.dumps(schema)} is not of type 'object'"
+    if not isinstance(given, dict):
+        yield f"{json.dumps(given)} is not of type 'object'"
         return
+    schema = cast("dict[str, Any]", given)
     if root:
         yield from root_faults(schema)
     yield from keyword_faults(schema)

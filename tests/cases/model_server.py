@@ -168,7 +168,9 @@ def completion(entry: Mapping[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None}
     for delta in deltas_of(entry):
         for name, value in delta.items():
-            join: Callable[[Any, Any], Any] | None = joined_calls if name == "tool_calls" else JOINS.get(type(value))
+            join: Callable[[Any, Any], Any] | None = JOINS.get(type(value).__name__)
+            if name == "tool_calls":
+                join = joined_calls
             kept = message.get(name)
             message[name] = join(kept, value) if join is not None and kept is not None else value
     told = {"index": 0, "message": message, "finish_reason": entry.get("finish", "stop")}
@@ -176,13 +178,13 @@ def completion(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": "played", "choices": [told], "usage": usage}
 
 
-JOINS: Mapping[type, Callable[[Any, Any], Any]] = {str: lambda kept, more: kept + more, list: lambda a, b: a + b}
+JOINS: Mapping[str, Callable[[Any, Any], Any]] = {"str": lambda kept, more: kept + more, "list": lambda a, b: a + b}
 
 
 def joined_calls(kept: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The calls so far, and those of one more delta: without a name it goes on with the last call."""
     for call in more:
-        function = call.get("function") or {}
+        function: dict[str, Any] = call.get("function") or {}
         if kept and not function.get("name"):
             last = kept[-1]["function"]
             last["arguments"] = f"{last.get('arguments') or ''}{function.get('arguments') or ''}"

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def played(case: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"(unknown rule: {rule})" for rule in server.unknown)
         home = Path(folder)
         write_config(home, server.url, case)
-        restarts = set(case.get("restart_before") or ())
+        restarts: set[int] = set(case.get("restart_before") or ())
         turns = list(enumerate(case.get("turns") or ["hi"]))
         seen = 0
         while turns:
@@ -148,7 +148,8 @@ class Host:
         while True:
             answer = self._answers.get(timeout=START_S)
             if answer.get("id") == self._number:
-                return answer.get("result") or {"error": answer.get("error")}
+                result: dict[str, Any] | None = answer.get("result")
+                return result or {"error": answer.get("error")}
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What a tool answers; an error as {"error": its words}. Arguments that it does not take are left out."""
@@ -164,7 +165,7 @@ class Host:
 
 
 @contextmanager
-def host(home: Path) -> Iterator[Host]:
+def host(home: Path) -> Generator[Host]:
     """The bridge as a host starts it, engine included, for the time of a block."""
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
     environment |= {
@@ -217,7 +218,8 @@ def turn_lines(bridge: Host, text: str, case: Mapping[str, Any]) -> Iterator[str
 
 def request_lines(body: Mapping[str, Any], refusal: str) -> Iterator[str]:
     """A request as the provider saw it."""
-    tools = [str((tool.get("function") or {}).get("name")) for tool in body.get("tools") or ()]
+    functions: list[dict[str, Any]] = [tool.get("function") or {} for tool in body.get("tools") or ()]
+    tools = [str(function.get("name")) for function in functions]
     rest = {name: value for name, value in body.items() if name not in ("messages", "tools", "model", "stream_options")}
     yield f"request: {shown(rest)}, tools: {', '.join(tools) or 'none'}"
     for message in body.get("messages") or ():
