@@ -54,9 +54,15 @@ def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:
 def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
     """Two messages of one role as one: nothing of either is lost."""
     text = "\n\n".join(filter(None, (first.text, second.told)))
-    return replace(
-        first, text=text, calls=first.calls + second.calls, attachments=(*first.attachments, *second.attachments)
+    # What a model's provider wants back is beside its calls, or beside the later answer.
+    kept = second if second.kept_for and (second.calls or not first.calls) else first
+    calls = tuple(
+        call if message.kept_for == kept.kept_for or not call.kept else replace(call, kept="")
+        for message in (first, second)
+        for call in message.calls
     )
+    files = (*first.attachments, *second.attachments)
+    return replace(first, text=text, calls=calls, attachments=files, kept=kept.kept, kept_for=kept.kept_for)
 
 
 def alternating(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:

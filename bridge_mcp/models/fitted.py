@@ -15,7 +15,7 @@ from bridge_mcp.models.files import Gallery, Shown
 from bridge_mcp.models.knowledge import UNKNOWN, Known
 from bridge_mcp.models.offered import Tools
 from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
-from bridge_mcp.models.refusals import Beside, beside_wanted, with_beside, without_beside
+from bridge_mcp.models.refusals import Beside, about_roles, beside_wanted, in_turns, with_beside, without_beside
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.thoughts import Drafts
 from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
@@ -59,6 +59,8 @@ class Fitted:
         self._tools = Tools(settings)
         self._beside: set[Beside] = set()
         """What is sent beside other models' answers, as refusals have taught."""
+        self._in_turns = False
+        """Whether its server takes no user's message behind results."""
 
     @property
     def remark(self) -> str:
@@ -72,7 +74,7 @@ class Fitted:
         shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs)
         told = self._drafts.of(on_text) if on_text is not None else None
         for lessons in range(MOST_LESSONS + 1):
-            asked = self._tools.offered(self._with_beside(request))
+            asked = self._tools.offered(self._as_wanted(request))
             prompted = self._tools.prompted or in_prompt(self.settings, known)
             try:
                 reply = await self._ask(asked, shown, told, prompted)
@@ -92,12 +94,14 @@ class Fitted:
         filtered = without_calls(on_text, tools) if on_text is not None else None
         return out_of_words(await self._adapter.reply(in_words(request), filtered, shown), tools)
 
-    def _with_beside(self, request: ModelRequest) -> ModelRequest:
+    def _as_wanted(self, request: ModelRequest) -> ModelRequest:
         messages = request.messages
         if "nothing" in self._beside:
             messages = without_beside(messages)
         for wanted in self._beside - {"nothing"}:
             messages = with_beside(messages, wanted, self.settings.identity)
+        if self._in_turns:
+            messages = in_turns(messages)
         return request if messages is request.messages else replace(request, messages=messages)
 
     def _learns(self, failure: ModelFailed, request: ModelRequest) -> bool:
@@ -106,6 +110,9 @@ class Fitted:
             return self._tools.learns(str(failure), request.tools)
         if failure.kind != "bad_request":
             return False
+        if about_roles(str(failure)) and not self._in_turns:
+            self._in_turns = True
+            return True
         sent = any(message.kept_for == self.settings.identity for message in request.messages)
         wanted = beside_wanted(str(failure), sent=sent)
         if not wanted or wanted in self._beside:

@@ -12,11 +12,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.roles import alternating
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.tool_schemas import is_plain, schema_for_models
 
-__all__ = ["Beside", "beside_wanted", "fewest", "suspects", "unable_to_call", "with_beside", "without_beside"]
+__all__ = [
+    "Beside",
+    "about_roles",
+    "beside_wanted",
+    "fewest",
+    "in_turns",
+    "suspects",
+    "unable_to_call",
+    "with_beside",
+    "without_beside",
+]
 
 FIELD = r"reasoning\w*|thinking\w*|thought_signatures?|extra_content|provider_specific_fields"
 BESIDE = re.compile(FIELD, re.IGNORECASE)
@@ -27,6 +38,11 @@ FOREIGN = re.compile(
     r"unsupported|not supported|unknown|unrecognized|unexpected|extra (inputs|fields)|extra_forbidden"
     r"|additional propert|not permitted|not allowed|invalid (field|property)",
     re.IGNORECASE,
+)
+
+ROLES = re.compile(
+    r"\broles?\b.{0,80}(alternat|after|unexpected|order|must)|(unexpected|invalid) role|must alternate|alternating",
+    re.IGNORECASE | re.DOTALL,
 )
 
 UNABLE = re.compile(r"(does|do) not support (tools|function|tool)|tools? (is|are) not supported", re.IGNORECASE)
@@ -84,6 +100,30 @@ def stood_in(message: ChatMessage, wanted: Beside, identity: str) -> ChatMessage
     signed = json.dumps({"extra_content": {"google": {"thought_signature": SKIP}}})
     calls = (replace(calls[0], kept=signed), *calls[1:])
     return replace(message, kept=message.kept if own else "", kept_for=identity, calls=calls)
+
+
+def about_roles(told: str) -> bool:
+    """Whether a refusal is about the order of roles."""
+    return ROLES.search(told) is not None
+
+
+def in_turns(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The messages for a server that takes no user's message behind results: a word of the assistant goes between.
+
+    Files of results are a user's message of their own, because no result may hold any.
+    """
+    out: list[ChatMessage] = []
+    given: list[ChatMessage] = []
+    for message in messages:
+        if given and message.role != "tool":
+            out += given
+            given = []
+        if message.role == "tool" and message.attachments:
+            tool = message.call.tool if message.call else "a tool"
+            given.append(ChatMessage("user", f"[Given by the tool {tool}:]", attachments=message.attachments))
+            message = replace(message, attachments=())
+        out.append(message)
+    return alternating([*out, *given])
 
 
 def unable_to_call(told: str) -> bool:

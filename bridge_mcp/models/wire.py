@@ -79,6 +79,12 @@ def chat_messages(
     out: list[dict[str, JSON]] = []
     given: list[JSON] = []
     for message in messages:
+        if given and message.role == "user":
+            content = content_of(message, shown)
+            given += content if isinstance(content, list) else [text_part(str(content))]
+            out.append({"role": "user", "content": given})
+            given = []
+            continue
         if given and message.role != "tool":
             out.append({"role": "user", "content": given})
             given = []

@@ -6,15 +6,17 @@ Written from Anthropic's public API documentation.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.testing.chat_format import NAME
+from bridge_mcp.testing.chat_format import NAME, schema_problems
 from bridge_mcp.testing.streams import pieces
 
 __all__ = ["as_events", "as_message", "message_problems"]
 
+PROPERTY = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
 STOPS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "content_filter": "refusal"}
 
 
@@ -44,6 +46,11 @@ def problems(body: Mapping[str, object]) -> Iterator[str]:
         if answered - waiting:
             yield f"messages.{index}: unexpected `tool_use_id` found in `tool_result` blocks"
         waiting = ids(message, "tool_use", "id")
+    if messages and messages[-1].get("role") == "assistant":
+        yield "This model does not support assistant message prefill. The conversation must end with a user message."
+    given = [call_id for message in messages for call_id in ids(message, "tool_use", "id")]
+    if len(set(given)) != len(given):
+        yield "messages: `tool_use` ids must be unique"
     if waiting:
         yield f"messages: `tool_use` ids were never answered: {', '.join(sorted(waiting))}"
     yield from tool_problems(sequence(body.get("tools")))
@@ -91,8 +98,17 @@ def tool_problems(tools: Sequence[object]) -> Iterator[str]:
         tool = mapping(raw)
         if not NAME.match(str(tool.get("name", ""))):
             yield f"tools.{index}.name: not a legal name"
-        if mapping(tool.get("input_schema")).get("type") != "object":
+        schema = mapping(tool.get("input_schema"))
+        if schema.get("type") != "object":
             yield f"tools.{index}.input_schema: a schema of type object is required"
+        for wrong in schema_problems(schema):
+            yield f"tools.{index}.custom.input_schema: {wrong}"
+        for name in mapping(schema.get("properties")):
+            if not PROPERTY.match(name):
+                yield (
+                    f"tools.{index}.custom.input_schema.properties: Property keys should match pattern "
+                    f"'{PROPERTY.pattern}'"
+                )
 
 
 def as_message(completion: Mapping[str, JSON]) -> dict[str, JSON]:

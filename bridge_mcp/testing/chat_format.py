@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import cast
 
-__all__ = ["chat_problems"]
+__all__ = ["STRICTER", "chat_problems"]
 
 NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
+NINE = re.compile(r"^[A-Za-z0-9]{9}$")
 ROLES = ("system", "developer", "user", "assistant", "tool")
+MOST_TOOLS = 128
+
+STRICTER = frozenset({"alternate", "nine", "reasoning", "signature"})
+"""What only some providers want: a word of the assistant between results and a user (Mistral's templates); ids of nine
+letters and digits (Mistral); `reasoning_content` beside calls (DeepSeek); a thought's signature in the first of an
+answer's calls (Gemini)."""
 
 
-def chat_problems(body: Mapping[str, object]) -> tuple[str, ...]:
+def chat_problems(body: Mapping[str, object], stricter: Set[str] = frozenset()) -> tuple[str, ...]:
     """Everything that is wrong with the body of a chat completion request; empty if nothing is.
+
+    `stricter` names what is wanted beyond that: some of `STRICTER`.
 
     Each call of an assistant's message must be answered by exactly one tool message that stands directly behind it, and
     each tool message must answer such a call.
@@ -29,7 +40,11 @@ def chat_problems(body: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(messages, list) or not messages:
         found.append("messages: a list of at least one message is required")
     else:
-        found.extend(message_problems(cast("list[object]", messages)))
+        told = cast("list[object]", messages)
+        found.extend(message_problems(told))
+        found.extend(order_problems(told, alternate="alternate" in stricter))
+        found.extend(id_problems(told, NINE if "nine" in stricter else ID))
+        found.extend(beside_problems(told, stricter))
     if body.get("stream_options") is not None and not body.get("stream"):
         found.append("stream_options: only allowed where stream is true")
     if tools is not None:
@@ -71,15 +86,62 @@ def message_problems(messages: Sequence[object]) -> Iterator[str]:
         yield f"messages: these calls were never answered: {', '.join(waiting)}"
 
 
+def mapping(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def is_silent(message: Mapping[str, object]) -> bool:
+    """Whether an assistant's message holds no calls either."""
+    return message.get("role") == "assistant" and not message.get("tool_calls")
+
+
+def order_problems(messages: Sequence[object], *, alternate: bool) -> Iterator[str]:
+    """What strict providers refuse in the order of roles."""
+    before = ""
+    for index, message in enumerate(map(mapping, messages)):
+        role = str(message.get("role"))
+        if role == "system" and index:
+            yield f"messages.{index}: only the first message may have the role 'system'"
+        if role == before != "tool" or (alternate and (before, role) == ("tool", "user")):
+            yield f"messages.{index}: Unexpected role '{role}' after role '{before}'"
+        if role == "assistant" and before in ("", "system"):
+            yield f"messages.{index}: the conversation must begin with a user's message"
+        before = role
+    if before == "assistant":
+        yield "messages: the conversation must end with a user's message or a result, not with the assistant's"
+
+
+def id_problems(messages: Sequence[object], shape: re.Pattern[str]) -> Iterator[str]:
+    """What is wrong with the ids of calls over the whole request."""
+    given = [call_id for message in map(mapping, messages) for call_id in call_ids(message.get("tool_calls"))]
+    for call_id, count in Counter(given).items():
+        if not shape.match(call_id):
+            yield f"messages: the tool call id {call_id!r} does not match {shape.pattern}"
+        if count > 1:
+            yield f"messages: the tool call id {call_id!r} stands for {count} calls"
+
+
+def beside_problems(messages: Sequence[object], stricter: Set[str]) -> Iterator[str]:
+    """What is missing beside calls, where a provider wants its own back."""
+    for index, message in enumerate(map(mapping, messages)):
+        calls = message.get("tool_calls")
+        if not isinstance(calls, list) or not calls:
+            continue
+        if "reasoning" in stricter and not message.get("reasoning_content"):
+            yield f"messages.{index}: The `reasoning_content` in the thinking mode must be passed back to the API."
+        google = mapping(mapping(mapping(cast("list[object]", calls)[0]).get("extra_content")).get("google"))
+        if "signature" in stricter and not google.get("thought_signature"):
+            yield f"messages.{index}: Function call is missing a thought_signature in functionCall parts."
+
+
 def content_problems(where: str, message: Mapping[str, object]) -> Iterator[str]:
-    """What is wrong with a message's content: only an assistant's message with calls may have none."""
+    """What is wrong with a message's content: only an assistant's message with calls may have an empty one."""
     content = message.get("content")
     if content is None:
-        if message.get("role") != "assistant" or not message.get("tool_calls"):
-            yield f"{where}.content: text is required"
+        yield f"{where}.content: text is required, if only an empty one beside calls"
     elif isinstance(content, str):
-        if not content and message.get("role") == "user":
-            yield f"{where}.content: a user's text must not be empty"
+        if not content and (message.get("role") == "user" or is_silent(message)):
+            yield f"{where}.content: this text must not be empty"
     elif not isinstance(content, list) or not content:
         yield f"{where}.content: a text or a list of parts is required"
     else:
@@ -183,9 +245,40 @@ def tool_problems(tools: Sequence[object]) -> Iterator[str]:
         names.append(told.get("name"))
         if not NAME.match(str(told.get("name", ""))):
             yield f"{where}.function.name: {told.get('name')!r} is not a legal name"
-        parameters = told.get("parameters")
-        schema = cast("dict[str, object]", parameters) if isinstance(parameters, dict) else {}
-        if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
-            yield f"{where}.function.parameters: a schema of type object with properties is required"
+        schema = mapping(told.get("parameters"))
+        for wrong in (*root_problems(schema), *schema_problems(schema)):
+            yield f"Invalid schema for function '{told.get('name')}': {wrong}"
+    if len(tools) > MOST_TOOLS:
+        yield (
+            f"Invalid 'tools': array too long. Expected an array with maximum length {MOST_TOOLS}, "
+            f"but got an array with length {len(tools)} instead."
+        )
     if len(set(map(str, names))) != len(names):
         yield "tools: the names are not unique"
+
+
+def root_problems(schema: Mapping[str, object]) -> Iterator[str]:
+    """What is wrong with the root of a schema of arguments."""
+    if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+        yield "a schema of type object with properties is required"
+    if schema.keys() & {"anyOf", "oneOf", "allOf", "enum", "not"}:
+        yield "it must not have 'oneOf', 'anyOf', 'allOf', 'enum' or 'not' at the top level"
+
+
+def schema_problems(schema: Mapping[str, object]) -> Iterator[str]:
+    """What is wrong with a schema and with the schemas of its properties and items."""
+    for name, value in schema.items():
+        if value is None:
+            yield f"None is not valid under '{name}'"
+    if schema.get("enum") == []:
+        yield "[] should be non-empty under 'enum'"
+    if schema.get("type") == "array" and "items" not in schema and "prefixItems" not in schema:
+        yield "array schema missing items"
+    for name, value in mapping(schema.get("properties")).items():
+        if not isinstance(value, dict | bool):
+            yield f"{value!r} is not a schema, under '{name}'"
+        if isinstance(value, dict):
+            yield from schema_problems(cast("dict[str, object]", value))
+    items = schema.get("items")
+    if isinstance(items, dict):
+        yield from schema_problems(cast("dict[str, object]", items))

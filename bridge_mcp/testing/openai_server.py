@@ -26,7 +26,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -76,6 +76,8 @@ class OpenAIServer:
         certificate: the files of a certificate and of its key; with them it speaks https.
         tokens_of: counts the tokens of a request's body; without it, they are what each answer says.
         window: how many of them it takes; a request of more is refused as OpenAI does. Only with `tokens_of`.
+        stricter: what it wants as only some providers do; see `chat_format.STRICTER`.
+        wraps_errors: whether its refusals stand in a list, as those of Gemini's endpoint do.
     """
 
     def __init__(
@@ -88,12 +90,15 @@ class OpenAIServer:
         certificate: tuple[Path, Path] | None = None,
         tokens_of: Callable[[Mapping[str, Any]], int] | None = None,
         window: int | None = None,
+        stricter: Set[str] = frozenset(),
+        wraps_errors: bool = False,
     ) -> None:
         self.requests: list[ReceivedRequest] = []
         self.hung_up = 0
         """How many clients went away while they were kept waiting."""
         self._keys, self._models, self._respond = keys, models, respond or echo
         self._tokens_of, self._window = tokens_of, window
+        self._stricter, self._wraps_errors = stricter, wraps_errors
         self._answers: deque[Answer] = deque()
         self._ids = count(1)
         self._changed = threading.Condition()
@@ -188,7 +193,7 @@ class OpenAIServer:
             self._changed.notify_all()
             refusal = self._refusal(request)
             if refusal is not None:
-                return refusal
+                return replace(refusal, body=[refusal.body]) if self._wraps_errors else refusal
             return self._answers.popleft() if self._answers else self._respond(request)
 
     def _refusal(self, request: ReceivedRequest) -> Answer | None:
@@ -211,7 +216,7 @@ class OpenAIServer:
 
     def _problems(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, ...]:
         """What a careful provider would refuse."""
-        return chat_problems(body)
+        return chat_problems(body, self._stricter)
 
     def _in_chunks(self, completion: Mapping[str, JSON], request: Mapping[str, Any]) -> Sequence[JSON]:
         """A completion as the events of a stream."""

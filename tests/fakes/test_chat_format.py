@@ -18,7 +18,7 @@ def call(call_id: str = "call_1", name: str = "files__read", arguments: str = "{
 
 
 def assistant(*calls: dict[str, Any]) -> dict[str, Any]:
-    return {"role": "assistant", "content": None, "tool_calls": list(calls)}
+    return {"role": "assistant", "content": "", "tool_calls": list(calls)}
 
 
 def result(call_id: str = "call_1") -> dict[str, Any]:
@@ -39,8 +39,8 @@ def test_a_whole_conversation_passes() -> None:
         result("a"),
         {"role": "assistant", "content": "Done."},
         {"role": "user", "content": [{"type": "text", "text": "Thanks."}]},
-        assistant(call("a")),
-        {**result("a"), "content": [{"type": "text", "text": "drawn"}]},
+        assistant(call("c")),
+        {**result("c"), "content": [{"type": "text", "text": "drawn"}]},
         {"role": "user", "content": [IMAGE, {"type": "file", "file": {"filename": "a.pdf", "file_data": PDF}}]},
     ]
     assert chat_problems({"model": "m", "messages": messages, "tools": [tool()]}) == ()
@@ -72,6 +72,15 @@ REFUSED: list[tuple[list[Any], str]] = [
     ([USER, assistant(call(name="a b")), result()], "'a b' is not a legal name"),
     ([USER, assistant(call(arguments="[]")), result()], "the text of a JSON object"),
     ([USER, assistant(call(arguments="{")), result()], "the text of a JSON object"),
+    ([USER, {**assistant(call()), "content": None}, result()], "messages.1.content: text is required"),
+    ([USER, {"role": "assistant", "content": ""}, USER], "messages.1.content: this text must not be empty"),
+    ([USER, {"role": "system", "content": "Be brief."}], "only the first message may have the role 'system'"),
+    ([USER, USER], "Unexpected role 'user' after role 'user'"),
+    ([{"role": "assistant", "content": "hi"}, USER], "must begin with a user's message"),
+    ([USER, {"role": "assistant", "content": "hi"}], "must end with a user's message"),
+    ([USER, assistant(call("a" * 41)), result("a" * 41)], "does not match"),
+    ([USER, assistant(call("f:0")), result("f:0")], "does not match"),
+    ([USER, assistant(call()), result(), assistant(call()), result()], "'call_1' stands for 2 calls"),
 ]
 
 
@@ -90,10 +99,31 @@ def test_messages_are_refused(messages: list[Any], told: str) -> None:
         ([tool(type="object")], "a schema of type object with properties"),
         ([tool(type="string", properties={})], "a schema of type object with properties"),
         ([tool(), tool()], "the names are not unique"),
+        ([tool(f"t{number}") for number in range(129)], "maximum length 128"),
+        ([tool(type="object", properties={}, required=None)], "None is not valid under 'required'"),
+        ([tool(type="object", properties={"a": {"type": "array"}})], "array schema missing items"),
+        ([tool(type="object", properties={"a": None})], "None is not a schema"),
+        ([tool(type="object", properties={"a": {"enum": []}})], "should be non-empty"),
+        ([tool(type="object", properties={}, anyOf=[{}])], "at the top level"),
     ],
 )
 def test_tools_are_refused(tools: list[Any], told: str) -> None:
     assert told in "; ".join(chat_problems({"model": "m", "messages": [USER], "tools": tools}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("alternate", "Unexpected role 'user' after role 'tool'"),
+        ("nine", "does not match ^[A-Za-z0-9]{9}$"),
+        ("reasoning", "must be passed back"),
+        ("signature", "missing a thought_signature"),
+    ],
+)
+def test_some_providers_want_more(wanted: str, told: str) -> None:
+    body = {"model": "m", "messages": [USER, assistant(call()), result(), USER]}
+    assert chat_problems(body) == ()
+    assert told in "; ".join(chat_problems(body, {wanted}))
 
 
 def test_a_model_is_needed() -> None:
