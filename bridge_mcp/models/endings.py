@@ -54,7 +54,8 @@ def ending_of(reason: str) -> Ending:
         (WITHHELD, "content_filter"),
         (BROKEN, "broken"),
     )
-    return next((ending for words, ending in kinds if word in words), "other")
+    other: Ending = "other"
+    return next((ending for words, ending in kinds if word in words), other)
 
 
 def mark(finish: str) -> str:

@@ -108,7 +108,8 @@ def schema_faults(given: Any, *, root: bool = False) -> Iterator[str]:
     if root:
         yield from root_faults(schema)
     yield from keyword_faults(schema)
-    for name, value in (schema.get("properties") or {}).items():
+    properties: dict[str, Any] = schema.get("properties") or {}
+    for name, value in properties.items():
         if not re.match(r"[a-zA-Z0-9_.-]{1,64}\Z", name):
             yield f"Property keys should match pattern '^[a-zA-Z0-9_.-]{{1,64}}$', got '{name}'"
         yield from schema_faults(value)

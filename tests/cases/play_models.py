@@ -149,7 +149,8 @@ class Host:
             answer = self._answers.get(timeout=START_S)
             if answer.get("id") == self._number:
                 result: dict[str, Any] | None = answer.get("result")
-                return result or {"error": answer.get("error")}
+                failed: dict[str, Any] = {"error": answer.get("error")}
+                return result or failed
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What a tool answers; an error as {"error": its words}. Arguments that it does not take are left out."""

@@ -63,13 +63,13 @@ def tools(calls: list[tuple[str, Any]], offered: list[dict[str, Any]]) -> FakeTo
     toolbox = FakeToolbox()
     for tool in offered:
         name = f"files__{tool['name']}"
-        reads = bool((tool.get("annotations") or {}).get("readOnlyHint"))
+        hints: dict[str, bool] = tool.get("annotations") or {}
 
         async def ran(arguments: Any, name: str = name) -> str:
             calls.append((name, dict(arguments)))
             return f"{name} ran"
 
-        toolbox.tool(name, schema=tool["inputSchema"], read_only=reads)(ran)
+        toolbox.tool(name, schema=tool["inputSchema"], read_only=hints.get("readOnlyHint", False))(ran)
     return toolbox
 
 
@@ -85,11 +85,13 @@ async def played_case(case: dict[str, Any], folder: Path) -> Played:
     with ModelServer(case["script"], case.get("strict") or ()) as server:
         settings = replace(ModelSettings("default", "played", base_url=server.url), **model)
         rules = rules_for(budget=Budget(attempts=ATTEMPTS), confirmation=case.get("confirmation") or "by-annotation")
-        turns = list(enumerate(case["turns"]))
+        said: list[str] = case["turns"]
+        turns = list(enumerate(said))
+        restarts: list[int] = case.get("restart_before") or []
         while turns:
             toolbox = tools(came.calls, case.get("tools") or FILE_TOOLS)
             async with asked(folder, settings, rules, toolbox) as (it, models):
-                restarts, first = case.get("restart_before") or [], True
+                first = True
                 while turns and (first or turns[0][0] not in restarts):
                     first = False
                     await take_turn(it, turns.pop(0)[1], came)

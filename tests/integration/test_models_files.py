@@ -83,10 +83,10 @@ async def sent(server: OpenAIServer, settings: ModelSettings, request: ModelRequ
 async def test_what_calls_gave_is_shown_behind_all_their_results(server: OpenAIServer, via: Way) -> None:
     settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=via, vision=True, pdf=True)
     asked = await sent(server, settings, drawn())
-    assert [message["role"] for message in asked] == ["user", "assistant", "tool", "tool", "user", "user"]
+    assert [message["role"] for message in asked] == ["user", "assistant", "tool", "tool", "user"]
     assert asked[0]["content"] == [{"type": "text", "text": "draw and print"}, IMAGE_PART]
     assert [message["content"] for message in asked[2:4]] == ["drawn", "printed"]
-    assert asked[4]["content"] == [
+    assert asked[4]["content"][:4] == [
         {"type": "text", "text": "[Given by the tool files__draw, with its result above:]"},
         IMAGE_PART,
         {"type": "text", "text": "[Given by the tool files__print, with its result above:]"},

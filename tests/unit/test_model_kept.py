@@ -22,7 +22,8 @@ def streamed(*deltas: dict[str, JSON], finish: str = "stop") -> ModelReply:
     assembly = Assembly(SETTINGS)
     for delta in deltas:
         assembly.add({"choices": [{"delta": delta}]})
-    assembly.add({"choices": [{"delta": {}, "finish_reason": finish}]})
+    nothing: dict[str, JSON] = {}
+    assembly.add({"choices": [{"delta": nothing, "finish_reason": finish}]})
     return read_completion(SETTINGS, assembly.checked(), latency_s=1.0)
 
 
