@@ -1,0 +1,111 @@
+"""The path of a newcomer, in an empty home: at terminals of 40 and 80 columns, and in pipes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.acceptance.parts import COMMAND, WAIT_S, Home
+from tests.acceptance.terminal import Terminal
+
+NAME = "notes  of  mine, " + "and a long name that no terminal shows in one line " * 3 + "end"
+
+
+def terminal(home: Home, *arguments: str, columns: int, **env: str) -> Terminal:
+    return Terminal(COMMAND, *arguments, columns=columns, env=home.environment(**env), cwd=home.work)
+
+
+def shown(home: Home, *arguments: str, columns: int) -> list[str]:
+    """The lines that a command leaves on a terminal."""
+    with terminal(home, *arguments, columns=columns) as screen:
+        screen.end()
+        return screen.lines
+
+
+def until_connected(home: Home) -> None:
+    """Wait for the tool servers of the engine."""
+    ends_at = time.monotonic() + WAIT_S
+    while any(server["state"] != "ready" for server in home.json("servers", "list")):
+        assert time.monotonic() < ends_at
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_first_hour_never_meets_silence(home: Home, columns: int) -> None:
+    home.config.parent.rmdir()
+    with terminal(home, "init", columns=columns) as screen:
+        assert screen.end() == 0
+        assert f"Wrote{home.config}." in screen.joined
+        assert "Everyhostandcommandofthisuserreadsit." in screen.joined
+    with terminal(home, "chat", columns=columns) as screen:
+        screen.until("No model answers here")
+        screen.until("set BRIDGE_MCP_MODEL")
+        screen.type("hello?\r")
+        screen.until("hello?")
+        screen.type("/nonsense\r/help\r")
+        screen.until("/status - this chat")
+        screen.type("\x04")
+        assert screen.end() == 0
+
+
+def test_nothing_is_cut_off_on_terminals_and_in_pipes(home: Home) -> None:
+    home.scripted()
+    with terminal(home, "chat", "desk/main", columns=100) as chat:
+        chat.until("Ctrl-D ends the chat")
+        until_connected(home)
+        chat.type(f"delete {NAME}\r")
+        chat.until("/approve ap_")
+        (approval,) = home.json("approvals", "list")
+        whole = "".join(json.dumps({"path": NAME}, indent=2).split())
+        for columns in (40, 80):
+            lines = shown(home, "approvals", "list", columns=columns)
+            assert max(map(len, lines)) <= columns
+            joined = "".join("".join(lines).split())
+            for part in (approval["id"], approval["digest"], whole, "files__delete_file"):
+                assert part in joined
+        piped = home.run("approvals", "list")
+        assert not re.search(r"[ \t]+$", piped, re.MULTILINE), "no line ends in blanks"
+        assert f'"path": {json.dumps(NAME)}' in piped
+        assert f"  {approval['digest']}\n" in piped
+        for command in (("status",), ("check", "--no-ask")):
+            piped = home.run(*command)
+            assert not re.search(r"[ \t]+$", piped, re.MULTILINE)
+            assert str(home.config) in piped
+            lines = shown(home, *command, columns=40)
+            assert max(map(len, lines)) <= 40
+            joined = "".join("".join(lines).split())
+            assert str(home.config) in joined
+            assert str(home.state / "bridge.db") in joined
+        assert "1 approval, 0 messages" in home.run("status")
+        chat.type("/reject\r")
+        chat.type(f"/reject {approval['id']}\r")
+        chat.until("Rejected")
+        chat.type("\x04")
+        assert chat.end() == 0
+
+
+def test_a_stream_of_any_encoding_is_written_to(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    home.run("say", "desk/main", "Grüße ✓ 你好")
+    for encoding in ("ascii", "cp1252"):
+        command = [COMMAND, "events", "--after", "0"]
+        env = home.environment(PYTHONIOENCODING=encoding)
+        told = subprocess.run(command, env=env, cwd=home.work, capture_output=True, check=True)
+        assert told.stderr == b""
+        assert b"owner: Gr" in told.stdout
+        raw = subprocess.run([*command, "--json"], env=env, cwd=home.work, capture_output=True, check=True).stdout
+        assert json.loads(raw.decode(encoding))["body"]["text"] == "Grüße ✓ 你好"
+
+
+def test_a_typing_mistake_begins_no_conversation(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    assert "but one 'desk/main'. Write that, or begin a new one with --new." in home.run(
+        "say", "desk/mian", "x", code=1
+    )
+    home.run("say", "desk/mian", "x", "--new")
+    home.run("say", "desk/mian", "once it is there, it is meant")
+    home.run("say", "desk/kitchen", "what looks like no other is a new one")
