@@ -27,10 +27,10 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.core.visible import hidden
 
-__all__ = ["Grant", "matches"]
+__all__ = ["Grant", "climbs", "matches"]
 
-DECODINGS = 3
-"""How often a text may have been percent-encoded over itself before its `..` is looked for."""
+DECODINGS = 8
+"""How often a text may be percent-encoded over and over; nobody means a path that is so more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,14 @@ def texts_in(value: JSON) -> Iterator[str]:
 
 
 def climbs(text: str) -> bool:
-    """Whether a path in this text may lead out of its folder."""
+    """Whether a path in this text may lead out of its folder, decoded as often as whoever reads it may decode it."""
     for _ in range(DECODINGS):
         if ".." in re.split(r"[/\\]", text):
             return True
-        text = unquote(text, errors="replace")
-    return ".." in re.split(r"[/\\]", text)
+        before, text = text, unquote(text, errors="replace")
+        if text == before:
+            return False
+    return True
 
 
 def hidden_in(text: str) -> frozenset[str]:

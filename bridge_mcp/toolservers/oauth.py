@@ -11,17 +11,20 @@ import json
 import os
 import tempfile
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, SupportsFloat, cast
 
 import anyio
+import httpx2
 from fastmcp import Client
 from fastmcp.client.auth import OAuth
 from mcp.client.auth import AuthorizationCodeResult, OAuthFlowError
 
 from bridge_mcp.core.errors import BadJSON, ToolFailed
 from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.toolservers.oauth_guard import Bounded, check_place
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["LoginNeeded", "TokenFile", "log_in", "quiet"]
@@ -109,8 +112,44 @@ def place_of(key: str, collection: str | None) -> str:
     return f"{collection or ''} {key}"
 
 
-class Quiet(OAuth):
-    """Uses tokens that are there, and never turns to a person."""
+class Guarded(OAuth):
+    """Goes only where a login may go, and takes only so much of what comes back."""
+
+    alone = False
+    """Whether no person is there: then tokens are renewed, and nothing else is asked for."""
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """The requests of a login around `request`, each looked at before it goes out.
+
+        Raises:
+            LoginNeeded: it takes a person to go on.
+            Steered: the server sends the login where it may not.
+        """
+        asked = False
+        async with aclosing(super().async_auth_flow(request)) as flow:
+            response: httpx2.Response | None = None
+            while True:
+                try:
+                    # The first `asend` of a generator takes None, which its type does not tell.
+                    going = await flow.asend(cast("httpx2.Response", response))
+                except StopAsyncIteration:
+                    return
+                if going is request:
+                    asked = True
+                    response = yield going
+                    continue
+                if asked and self.alone:
+                    raise LoginNeeded("it wants somebody to log in")
+                await check_place(going.url, request.url)
+                going.headers["accept-encoding"] = "identity"
+                response = yield going
+                response.stream = Bounded(response)
+
+
+class Quiet(Guarded):
+    """Uses and renews tokens that are there, and never turns to a person."""
+
+    alone = True
 
     async def redirect_handler(self, authorization_url: str) -> None:
         """Nobody is asked here."""
@@ -121,7 +160,7 @@ class Quiet(OAuth):
         raise LoginNeeded("it wants somebody to log in")
 
 
-class Asking(OAuth):
+class Asking(Guarded):
     """Shows a person where to log in."""
 
     show: Callable[[str], None]

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.grants import climbs
 from bridge_mcp.core.tools import Confirmation
 
 __all__ = ["ToolRule", "ToolServer"]
@@ -88,8 +89,7 @@ class ToolServer:
 
     def allows_resource(self, uri: str) -> bool:
         """Whether a resource may be read. An address that climbs out of what a pattern names is nobody's."""
-        climbs = ".." in unquote(unquote(uri)).replace("\\", "/").split("/")
-        return not climbs and any(fnmatchcase(uri, pattern) for pattern in self.allowed_resources)
+        return not climbs(uri) and any(fnmatchcase(uri, pattern) for pattern in self.allowed_resources)
 
     def allows_prompt(self, name: str) -> bool:
         """Whether a prompt may be used."""

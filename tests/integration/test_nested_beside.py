@@ -44,7 +44,8 @@ async def test_resources_are_listed_and_read_as_far_as_they_are_allowed() -> Non
 async def test_a_resource_that_is_not_allowed_is_refused_here() -> None:
     async with opened(module("workbench", **ALLOWED)) as at:
         assert at.box.status()[0].instructions == "Mind the vice."
-        for uri in ("secret://key", "docs://../secret", "docs://a/%2e%2e/key", "docs://a/..\\b", "x"):
+        often = [f"docs://a/%{'25' * times}2e%{'25' * times}2e/key" for times in range(12)]
+        for uri in ("secret://key", "docs://../secret", "docs://a/%2e%2e/key", "docs://a/..\\b", "x", *often):
             with pytest.raises(ToolFailed, match="is not among its allowed_resources") as error:
                 await at.text("read_resource", uri=uri)
             assert not isinstance(error.value, ToolUncertain)

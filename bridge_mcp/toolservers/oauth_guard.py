@@ -1,0 +1,100 @@
+"""Where a nested server may send the requests of a login, and how much may come back.
+
+A server says itself where its tokens are given out (RFC 9728, RFC 8414), so it chooses addresses that the bridge asks,
+from inside of the bridge's own network. The MCP specification's security best practices name the danger (SSRF).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Literal, TypeAlias
+
+import anyio
+import httpx2
+from mcp.client.auth import OAuthFlowError
+
+__all__ = ["MAX_BODY", "Bounded", "Steered", "check_place", "place_among"]
+
+MAX_BODY = 256 * 1024
+"""Bytes of one answer in a login."""
+
+Place: TypeAlias = Literal["global", "private", "loopback", "never"]
+"""Where an address is; `never`: where nobody's server is, but the cloud's own (169.254.169.254)."""
+
+
+NEAREST_FIRST: tuple[Place, ...] = ("never", "loopback", "private")
+
+
+class Steered(OAuthFlowError):
+    """The server sends its login where it may not."""
+
+
+async def check_place(url: httpx2.URL, home: httpx2.URL) -> None:
+    """Let pass a request of a login of the server at `home`: to its own origin, or to the open network by https.
+
+    A server of this machine, or of a private network, may send its login to others there.
+
+    Raises:
+        Steered: anywhere else.
+    """
+    if (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port):
+        return
+    theirs, own = await place_of(url.host), await place_of(home.host)
+    if theirs == "never" or (theirs != "global" and theirs != own):
+        raise Steered(f"it sends its login to '{url.host[:100]}', an address that is not open to it; refused")
+    if url.scheme != "https" and theirs == "global":
+        raise Steered(f"it sends its login to '{url.host[:100]}' without https; refused")
+
+
+async def place_of(host: str) -> Place:
+    """Where a host is, by the worst of its addresses; one that this machine cannot find is for a proxy to find."""
+    try:
+        found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return "global"
+    return place_among(str(each[4][0]) for each in found)
+
+
+def place_among(addresses: Iterable[str]) -> Place:
+    """Where the host with these addresses is: if they disagree, at the nearest to us."""
+    places = {place(ip_address(each.partition("%")[0])) for each in addresses}
+    return next((each for each in NEAREST_FIRST if each in places), "global")
+
+
+def place(address: IPv4Address | IPv6Address) -> Place:
+    """Where an address is."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return place(inner)
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return "never"
+    if address.is_loopback:
+        return "loopback"
+    return "global" if address.is_global else "private"
+
+
+class Bounded(httpx2.AsyncByteStream):
+    """An answer's bytes, up to `MAX_BODY`."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._stream = response.stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise OAuthFlowError("it packs the answers of its login, which it was asked not to")
+        size = 0
+        assert isinstance(self._stream, httpx2.AsyncByteStream)
+        async for part in self._stream:
+            size += len(part)
+            if size > MAX_BODY:
+                raise OAuthFlowError(f"an answer of its login is larger than {MAX_BODY:,} bytes")
+            yield part
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        assert isinstance(self._stream, httpx2.AsyncByteStream)
+        await self._stream.aclose()
