@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge_mcp.config.problems import Problems
+from bridge_mcp.toolservers.settings import OF_THE_MACHINE
 
 __all__ = ["Secrets"]
 
@@ -45,6 +46,11 @@ class Secrets:
         if not value:
             self.lacking[key] = f"The environment variable {name} is not set. Set {name} and start again."
         return self.remember(name, value)
+
+    def passed(self, name: str) -> None:
+        """Have logs not show a variable that a nested server is given, unless it says how the machine is set up."""
+        if not OF_THE_MACHINE.fullmatch(name):
+            self.remember(name, self._env.get(name, ""))
 
     def lack(self, section: str) -> str:
         """What a section needs and does not have, with the fix; "" if it has all."""

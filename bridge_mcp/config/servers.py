@@ -8,13 +8,12 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.core.tools import BRIDGE
-from bridge_mcp.toolservers.settings import ToolRule, ToolServer
+from bridge_mcp.toolservers.settings import ToolRule, ToolServer, sounds_secret
 
 __all__ = ["tool_server"]
 
 ONLY_STDIO = ("args", "env", "env_pass", "cwd")
 ONLY_HTTP = ("headers", "headers_env", "token_env", "token_file", "auth", "oauth_scopes")
-SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS")
 
 
 def tool_server(
@@ -70,8 +69,10 @@ def rules(section: schema.ToolServer) -> tuple[ToolRule, ...]:
 def environment(name: str, section: schema.ToolServer, secrets: Secrets) -> dict[str, str]:
     """The child's variables; values whose names sound secret are kept out of the logs."""
     for variable, value in section.env.items():
-        if any(hint in variable.upper() for hint in SECRET_HINTS):
+        if sounds_secret(variable, value):
             secrets.remember(f"{name}.{variable}", value)
+    for variable in section.env_pass:
+        secrets.passed(variable)
     return dict(section.env)
 
 

@@ -45,12 +45,13 @@ class PipeBroken(Exception):
 class Child:
     """A running server. Made by `running`."""
 
-    def __init__(self, process: Process, stdin: int, stdout: int, stderr: int, label: str) -> None:
+    def __init__(self, process: Process, stdin: int, stdout: int, stderr: int, server: ToolServer) -> None:
         self.process = process
         self.group = process.pid
         """It leads a group of its own, so both have one number."""
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
-        self.label = label
+        self.label = f"tool server '{server.name}'"
+        self.scrub = server.scrub
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.cut = b""
         self.spoke = False
@@ -90,8 +91,9 @@ class Child:
             self.said(line.decode("utf-8", "replace"))
 
     def said(self, line: str) -> None:
-        """Keep a line that is not part of the protocol."""
+        """Keep a line that is not part of the protocol, without the secrets that the child was given."""
         if line.strip():
+            line = self.scrub(line)
             logger.debug("%s: %s", self.label, line)
             if line.strip():
                 self.lines.append(line.strip()[:KEPT_LINE])
@@ -193,4 +195,4 @@ async def spawn(server: ToolServer) -> Child:
             os.close(end)
     for end in (our_in, our_out, our_err):
         os.set_blocking(end, False)
-    return Child(process, our_in, our_out, our_err, f"tool server '{server.name}'")
+    return Child(process, our_in, our_out, our_err, server)

@@ -60,7 +60,10 @@ async def place_of(host: str) -> Place:
 def place_among(addresses: Iterable[str]) -> Place:
     """Where the host with these addresses is: if they disagree, at the nearest to us."""
     places = {place(ip_address(each.partition("%")[0])) for each in addresses}
-    return next((each for each in NEAREST_FIRST if each in places), "global")
+    for each in NEAREST_FIRST:
+        if each in places:
+            return each
+    return "global"
 
 
 def place(address: IPv4Address | IPv6Address) -> Place:

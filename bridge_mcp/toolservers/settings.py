@@ -1,25 +1,35 @@
 """What the owner wants of one nested server. Frozen values; knows nothing of how a server is reached.
 
-Values of `env` and `headers` may be secrets: they are in no `repr`, and `scrub` takes them out of any text that came
-from outside before it is shown.
+Values of `env`, `env_pass` and `headers` may be secrets: they are in no `repr`, and `scrub` takes them out of any text
+that came from outside before it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.grants import climbs
 from bridge_mcp.core.tools import Confirmation
 
-__all__ = ["ToolRule", "ToolServer"]
+__all__ = ["OF_THE_MACHINE", "ToolRule", "ToolServer", "is_json", "sounds_secret"]
 
 SHORTEST_SECRET = 8
 """Shorter values are words like "true" or "1": taking those out would only garble a message."""
+
+SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL")
+"""What stands in the names of variables that hold secrets."""
+
+PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+OF_THE_MACHINE = re.compile(r"(?:PYTHON|NODE_)?PATH|HOME|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|SHELL|TERM")
+"""Variables whose values stand in many texts and are no secrets."""
 
 
 class ToolRule(NamedTuple):
@@ -124,10 +134,46 @@ class ToolServer:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     def scrub(self, text: str) -> str:
-        """The text without the values of `env`, `headers` and the url's query."""
+        """The text without the values of `env`, `env_pass`, `headers` and the url's query: for errors, logs, status."""
         parts = urlsplit(self.url)
-        hidden = [*self.env.values(), *self.headers.values(), parts.query, parts.netloc.rpartition("@")[0]]
-        hidden += [word for value in self.headers.values() for word in value.split()]
-        for secret in sorted({value for value in hidden if len(value) >= SHORTEST_SECRET}, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        given = [*self.env.values(), *self._passed().values(), *self.headers.values()]
+        given += [word for value in self.headers.values() for word in value.split()]
+        return without(text, [*given, parts.query, parts.netloc.rpartition("@")[0]])
+
+    def scrub_result(self, text: str) -> str:
+        """The result of a call without what is surely a secret: by the name of its variable, or as a header's value.
+
+        Other values may be what was asked for, such as the name of an organization.
+        """
+        named = {**self.env, **self._passed()}
+        given = [value for name, value in named.items() if sounds_secret(name, value)]
+        given += [word for value in self.headers.values() for word in value.split()]
+        return without(text, given)
+
+    def _passed(self) -> dict[str, str]:
+        """The bridge's own variables that the child has too, but those that say how the machine is set up."""
+        wanted = (name for name in self.env_pass if not OF_THE_MACHINE.fullmatch(name))
+        return {name: os.environ[name] for name in wanted if name in os.environ}
+
+
+def sounds_secret(name: str, value: str) -> bool:
+    """Whether a variable holds a secret: it is called so, or is an address with a password."""
+    return any(hint in name.upper() for hint in SECRET_HINTS) or PASSWORD_IN_URL.search(value) is not None
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text with `***` in the place of these, and of each line of those that have several."""
+    lines = {line.strip() for value in secrets for line in (value, *value.splitlines())}
+    for secret in sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True):
+        for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
+            text = text.replace(form, "***")
+    return text
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON still."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

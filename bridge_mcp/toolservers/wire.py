@@ -241,7 +241,7 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
     """See `link.Connect`."""
 
     async def log(params: LoggingMessageNotificationParams) -> None:
-        logger.debug("tool server '%s' logs %s: %s", server.name, params.level, params.data)
+        logger.debug("tool server '%s' logs %s: %s", server.name, params.level, server.scrub(str(params.data)))
 
     client = Client(
         transport_to(server, child, hooks),

@@ -96,6 +96,20 @@ async def test_a_crash_before_it_is_stored_brings_it_again() -> None:
             await server.until(lambda: server.pending == 0)
 
 
+async def test_a_post_that_comes_by_the_byte_is_not_waited_for() -> None:
+    async with TelegramServer() as server:
+        settings = hooked(server)
+        assert settings.webhook is not None
+        hurried = replace(QUICK, webhook_body=0.2)
+        async with receiving(channel_on(server, settings, patience=hurried), Box()):
+            await set_up(server)
+            async with await anyio.connect_tcp("127.0.0.1", settings.webhook.port) as stream:
+                head = f"POST /in HTTP/1.1\r\nhost: x\r\n{HEADER}: {SECRET}\r\ncontent-length: 9\r\n\r\n{{"
+                await stream.send(head.encode())
+                with anyio.fail_after(20):
+                    assert (await stream.receive()).startswith(b"HTTP/1.1 408")
+
+
 async def test_nobody_but_telegram_is_let_in() -> None:
     async with TelegramServer() as server:
         box, settings = Box(), hooked(server)

@@ -70,3 +70,5 @@ class Patience:
     """How long no part of an album must have come for it to be whole."""
     webhook_look: float = 60.0
     """How often to look whether a webhook is still ours and works."""
+    webhook_body: float = 30.0
+    """How long the body of a post may take to come."""

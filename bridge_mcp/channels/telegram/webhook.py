@@ -163,7 +163,11 @@ class Hook:
         shown = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
         if not hmac.compare_digest(shown, self._secret.encode()):
             return 403
-        body = await read_body(receive)
+        body: bytes | None = None
+        with anyio.move_on_after(self._patience.webhook_body) as waited:
+            body = await read_body(receive)
+        if waited.cancelled_caught:
+            return 408
         if body is None:
             return 413
         try:
