@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 from bridge_mcp.core.messages import ChatMessage
 
@@ -28,9 +29,12 @@ def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
 
     Messages of one role in a row become one; what has no legal place is told as a user's message.
     """
+    given = tuple(messages)
+    if in_order([message.role for message in given]):
+        return given
     out: list[ChatMessage] = []
     system: ChatMessage | None = None
-    for message in messages:
+    for message in given:
         if message.role == "system":
             system = message if system is None else joined(system, message)
         elif not out and message.role == "assistant":
@@ -42,6 +46,17 @@ def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
     if not out or out[-1].role == "assistant":
         out.append(ChatMessage("user", CONTINUE))
     return tuple(out) if system is None else (system, *out)
+
+
+def in_order(roles: list[str]) -> bool:
+    """Whether nothing is to be done: the usual case, found out quickly."""
+    begin = int(roles[:1] == ["system"])
+    return (
+        roles[-1:] in (["user"], ["tool"])
+        and roles[begin] == "user"
+        and "system" not in roles[begin:]
+        and not any(a == b != "tool" for a, b in pairwise(roles))
+    )
 
 
 def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:

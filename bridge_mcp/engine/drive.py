@@ -98,14 +98,18 @@ class Drive:
 
     async def _advance(self, effects: anyio.abc.TaskGroup) -> bool:
         """One step; False when there is no next one for now."""
+        alone = self._model is not None and self._hands.policies.channel(self.conversation).while_busy != "interrupt"
+        if alone:
+            await (
+                self.signal.wait()
+            )  # while the model is at work, only its answer, a stop or a clearing changes what is next
         self.signal.clear()  # whatever comes in from here on is looked at in the next step, if not in this one
         entries = self._hands.policies.channel(self.conversation).history_limit * ENTRIES_PER_MESSAGE
         log = await self._hands.tails.get(self.conversation, entries)
         if not log:
             return False
         self._cut_off_superseded(log)
-        if self._model is not None and self._hands.policies.channel(self.conversation).while_busy != "interrupt":
-            await self.signal.wait()  # nothing that comes in could change what is next
+        if alone and self._model is not None:
             return True
         policy = await self._policy(log)
         asking = self._model[0] if self._model is not None else None

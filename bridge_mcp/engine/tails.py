@@ -57,8 +57,8 @@ class Tails:
         """
         kept = self._kept.pop(conversation, None)
         if kept:
-            new = await self._log.load(conversation, kept[-1].seq, limit)
-            if not new or new[0].seq == kept[-1].seq + 1:
+            new = await self._log.load(conversation, kept[-1].seq, most=limit + 1)
+            if len(new) <= limit:
                 kept.extend(self._dated(new))
                 trim(kept, limit)
             else:

@@ -175,25 +175,27 @@ class Watched:
         return NotFound(told, fix="Tickets come from run_turn, ask_user, call_tool.")
 
     async def _turn(self) -> Ticket:
-        """How a turn stands. What is not settled is open; of what is, the end stands not far behind the message."""
+        """How a turn stands. The end of one that is over stands not far behind its message."""
         log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
         if not isinstance((await self._asked()).entry, Heard):
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
-        unsettled = await log.unsettled(conversation)
-        if unsettled is not None and unsettled <= seq:
-            withdrawn = await log.find(conversation, f"withdrawn:{seq}")
-            if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
+        for look in range(MOST_LOOKS):
+            entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
+            ended = next((end for each in entries if (end := self._end(each)) is not None), None)
+            if ended is not None:
                 return ended
-        else:
-            for _ in range(MOST_LOOKS):
-                entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
-                ended = next((end for each in entries if (end := self._end(each)) is not None), None)
-                if ended is not None:
+            if entries:
+                self._read, self._changed = entries[-1].seq, entries[-1].at
+            if len(entries) < ENTRIES_A_LOOK:
+                break
+            if not look and (unsettled := await log.unsettled(conversation)) is not None and unsettled <= seq:
+                # It is open, whatever else was said since; but for this message alone.
+                withdrawn = await log.find(conversation, f"withdrawn:{seq}")
+                if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
                     return ended
-                if len(entries) < ENTRIES_A_LOOK:
-                    break
-                self._read = entries[-1].seq
-        self._changed = (await log.load(conversation, limit=1))[-1].at
+                (last,) = await log.load(conversation, limit=1)
+                self._read, self._changed = last.seq, last.at
+                break
         waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MOST_APPROVALS)
         return Ticket(self.ticket, "turn", conversation, "open", approvals=tuple(each.id for each in waiting))
 
