@@ -1,0 +1,55 @@
+"""Arguments that a schema both requires and has a default for, as many servers write it.
+
+Such a server takes a call without them, though its own schema refuses it. So they are filled in before a call is
+checked, shown and bound by its digest: what is decided on is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json
+
+__all__ = ["with_defaults"]
+
+MAX_LEVELS = 10
+"""Objects within objects that are looked at."""
+
+
+def with_defaults(arguments: Mapping[str, JSON], schema: str) -> Mapping[str, JSON]:
+    """The arguments, and the defaults of those that are required and missing; the same object where none is.
+
+    Args:
+        arguments: what a call was given.
+        schema: the JSON schema of the tool's arguments, as text.
+    """
+    if '"default"' not in schema or '"required"' not in schema:
+        return arguments
+    try:
+        read = read_json(schema)
+    except BadJSON:
+        return arguments
+    return completed(arguments, read, MAX_LEVELS)
+
+
+def completed(given: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:
+    """An object by its own schema: references and alternatives are not followed."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(schema, dict) or not isinstance(properties, dict) or levels <= 0:
+        return given
+    required = schema.get("required")
+    missing = (
+        [name for name in required if isinstance(name, str) and name not in given] if isinstance(required, list) else []
+    )
+    filled: dict[str, JSON] = {}
+    for name in missing:
+        wanted = properties.get(name)
+        if isinstance(wanted, dict) and "default" in wanted:
+            filled[name] = wanted["default"]
+    for name, value in given.items():
+        if isinstance(value, dict) and name in properties:
+            inner = completed(value, properties[name], levels - 1)
+            if inner is not value:
+                filled[name] = dict(inner)
+    return {**given, **filled} if filled else given
