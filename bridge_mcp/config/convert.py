@@ -28,6 +28,7 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["Reading"]
 
 SHORTEST_TOKEN = 16
+GATHER_S = 0.5
 STDIO = "stdio"
 
 
@@ -217,9 +218,20 @@ class Reading:
             while_busy=section.while_busy,
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
+            gather_s=self._gather_s(section, model),
             groups=section.groups,
             chats={chat: each.groups for chat, each in section.chats.items()},
         )
+
+    def _gather_s(self, section: schema.Channel, model: str) -> float:
+        """How long replies wait for more of the same; by itself only where apps cut messages, and a model thinks.
+
+        A scripted model answers each message by a rule of its own: it gains nothing from a second one.
+        """
+        if section.gather_s is not None:
+            return section.gather_s
+        known = self._models.get(model)
+        return GATHER_S if section.type == "telegram" and (known is None or known.model != SCRIPTED) else 0.0
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
         """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""

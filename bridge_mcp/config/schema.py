@@ -129,6 +129,8 @@ class Channel(Section):
     summarise: bool | None = None
     image_turns: int = Field(default=3, ge=0, le=100_000)
     late_after_s: float = Field(default=3600.0, ge=0)
+    updates: list[Literal["message_reaction", "message_reaction_count", "chat_member", "chat_join_request"]] = []
+    gather_s: float | None = Field(default=None, ge=0, le=3)
 
 
 class ToolShape(Section):

@@ -26,6 +26,8 @@ ONLY_TELEGRAM = (
     "webhook_secret_file",
     "groups",
     "chats",
+    "gather_s",
+    "updates",
 )
 
 
@@ -52,6 +54,7 @@ def telegram(
         poll_timeout_s=section.poll_timeout_s,
         webhook=webhook(key, section, problems, secrets),
         lacking=secrets.lack(key),
+        updates=tuple(dict.fromkeys(section.updates)),
         hears_all=any(mode != "mention" for mode in [section.groups, *(c.groups for c in section.chats.values())]),
     )
 

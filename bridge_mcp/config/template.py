@@ -56,6 +56,8 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # summarise = true                         # whether it sums up the older ones; false: they just go
 # image_turns = 3                          # in how many last turns it sees images
 # late_after_s = 3600                      # older ones are marked as late
+# gather_s = 0.5                           # Telegram: a reply waits so long for what belongs to its message
+# updates = ["message_reaction"]           # also chat_member and others: events of people who react, come and go
 # [channels.family.chats."-1001234567890"] # one group, or one topic of it ("-1001234567890/7")
 # groups = "always"
 

@@ -11,6 +11,7 @@ from bridge_mcp.core.entries import (
     Reminded,
 )
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.core.policy import Ask as NeedsVerdict
 from bridge_mcp.core.policy import Free, Policy, Refuse
 from bridge_mcp.core.state import Fate, State
@@ -98,7 +99,8 @@ def step_of_call(
 def step_of_question(call: Call, fate: Fate, now: float) -> Settle | Wait:
     """What a call asks for whose result is people's answer: it waits for that as a row in a log, and not as a task."""
     if fate.answer is not None:
-        return Settle(call, "ok", fate.answer)
+        more = now < fate.answered_at <= now + LONGEST_S
+        return Wait(fate.answered_at) if more else Settle(call, "ok", fate.answer)
     if fate.ends_at and now >= fate.ends_at:
         return Settle(call, "expired", "Nobody answered in time.")
     return Wait(fate.ends_at or None)

@@ -16,6 +16,7 @@ The first match wins (a log that holds but a reminder has one step, Ring, when i
     a call has waited long enough to be told of again   Remind
     a call is running, waits for a verdict, or was
     approved and waits for its tool                     Wait
+    what is unread may be continued in a moment         Wait     (a pasted text that was cut, a forward, a picture)
     the model failed and a retry is due later           Wait
     the model failed for good, or a budget is spent     Stop
     something is unread, and the past does not fit      Summarise, or Cut where that did not help
@@ -47,9 +48,11 @@ from collections.abc import Set
 from bridge_mcp.core.call_steps import step_of_calls
 from bridge_mcp.core.effort import budget_spent
 from bridge_mcp.core.entries import (
+    Heard,
     Log,
     Replied,
 )
+from bridge_mcp.core.gathering import LONGEST_S, asks_at, group_end
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.state import State, read, relevant
 from bridge_mcp.core.steps import CallModel, Cut, Idle, Ring, Step, Stop, Summarise, Wait
@@ -101,11 +104,11 @@ def step_of_model(state: State, log: Log, policy: Policy, now: float) -> Step:
             return Idle()
         turn = state.unread[0].seq
     upto = left_to_the_next(state) if policy.while_busy == "queue" else None
-    if state.failed is not None:
-        if state.failed.retry_at is None:
-            return stop(state, state.failed.reason, state.failed.text or GAVE_UP, upto)
-        if now < state.failed.retry_at:
-            return Wait(state.failed.retry_at)
+    if state.failed is not None and state.failed.retry_at is None:
+        return stop(state, state.failed.reason, state.failed.text or GAVE_UP, upto)
+    later = max(held_until(state, upto, now), (state.failed.retry_at or 0.0) if state.failed else 0.0)
+    if now < later:
+        return Wait(later)
     attempt = len(state.model_starts) + 1
     if attempt > policy.budget.attempts:
         why = state.failed.reason if state.failed else "each attempt ended with the process"
@@ -132,7 +135,15 @@ def left_to_the_next(state: State) -> int | None:
     entry = state.batch.entry if state.batch and not state.stopped else None
     if isinstance(entry, Replied) and entry.calls:
         return entry.upto
-    return state.unread[1].seq if len(state.unread) > 1 else None
+    end = group_end(state.unread)
+    return state.unread[end].seq if len(state.unread) > end else None
+
+
+def held_until(state: State, upto: int | None, now: float) -> float:
+    """Until when the last message to be read is waited behind, in epoch seconds, for the rest of it may come."""
+    last = next((heard for heard in reversed(state.unread) if upto is None or heard.seq < upto), None)
+    held = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
+    return held if held <= now + LONGEST_S else 0.0
 
 
 def stop(state: State, reason: str, text: str, upto: int | None) -> Stop:

@@ -88,6 +88,8 @@ class Attachment:
     mime: str = ""
     name: str = ""
     size: int | None = None
+    quoted: bool = False
+    """Whether it belongs to the message that this one replies to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +169,27 @@ class Heard:
     """Of a reminder: the principals in whose turn the assistant wanted it."""
     group: bool = False
     """Whether several people may write in its chat."""
+    sent_at: float = 0.0
+    """When it was sent by the platform's clock, in epoch seconds; 0 where nobody says."""
+    gather_s: float = 0.0
+    """How long a reply waits for a continuation, in seconds, as its channel was set; see `core.gathering`."""
+    followed: bool = False
+    """Whether more of the same sender was known to come right behind it."""
+    continues: int | None = None
+    """The seq of the message of the same sender that it continues: apps make several of what was sent once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """Whoever wrote a message changed its text. It wakes nobody: what was answered stays answered."""
+    """Whoever wrote a message changed its text. What was answered stays answered."""
 
     message: int
     """The seq of the `Heard`."""
     text: str
     key: str
     """The platform's id of the message, and a stamp of this version of it."""
+    to: Addressee = "off"
+    """Who is to answer, where the edit made a message for somebody of what was for nobody; it opens a turn then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +457,8 @@ class Delivered:
     status: Literal["sent", "uncertain"] = "sent"
     platform_ids: tuple[str, ...] = ()
     """Of what it became on the platform, in order; an empty one for each part whose fate is unknown."""
+    of: int | None = None
+    """Of an edit: the seq of the message that these are now the parts of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,7 +551,9 @@ def wakes(entry: Entry) -> bool:
     match entry:
         case Heard():
             return entry.to == "assistant" or entry.answers is not None
-        case Edited() | Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
+        case Edited():
+            return entry.to == "assistant"
+        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
             return False
         case Failed():
             return entry.effect != "deliver"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ __all__ = [
     "ChatMessage",
     "files_told",
     "message_tokens",
+    "seen_again",
     "shortened",
     "with_notes",
     "without_files",
@@ -76,6 +77,12 @@ def with_notes(message: ChatMessage, images: bool, pdfs: bool, *, recent: bool) 
     return noted(message, notes, shown) if notes else message
 
 
+def seen_again(message: ChatMessage, later: Set[str]) -> ChatMessage:
+    """The message with a note in place of each file that a later message shows too."""
+    notes = [gone(each) for each in message.attachments if each.ref in later]
+    return noted(message, notes, [e for e in message.attachments if e.ref not in later]) if notes else message
+
+
 def without_files(message: ChatMessage) -> ChatMessage:
     """The message with a note in place of each file."""
     notes = [unseen(each, "no room") for each in message.attachments]
@@ -94,7 +101,11 @@ def writer(sender: Sender) -> str:
     return f"{quoted(sender.name or sender.id)} ({'the owner' if sender.kind == 'owner' else f'a {sender.kind}'})"
 
 
+def kind_told(file: Attachment) -> str:
+    return f"{file.kind} of the message it replies to" if file.quoted else file.kind
+
+
 def files_told(message: str, files: Sequence[Attachment]) -> str:
     """The ids by which the files of a message can be used."""
-    ids = [f"{quoted(f'{message}/{index}')} ({file.kind})" for index, file in enumerate(files)]
+    ids = [f"{quoted(f'{message}/{index}')} ({kind_told(file)})" for index, file in enumerate(files)]
     return f"files: {', '.join(ids)}" if ids else ""

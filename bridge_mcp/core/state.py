@@ -8,6 +8,7 @@ from bridge_mcp.core.entries import (
     Asked,
     Call,
     Cleared,
+    Edited,
     Entry,
     Failed,
     Finished,
@@ -28,6 +29,7 @@ from bridge_mcp.core.entries import (
     Voted,
     Withdrawn,
 )
+from bridge_mcp.core.gathering import asks_at
 
 __all__ = [
     "Fate",
@@ -39,6 +41,7 @@ __all__ = [
     "read",
     "relevant",
     "unread",
+    "unread_messages",
     "unsettled_after",
 ]
 
@@ -66,6 +69,10 @@ class Fate:
     """The seq of the question that the call has put to people."""
     ends_at: float = 0.0
     answer: str | None = None
+    answered_by: set[int] = field(default_factory=set[int])
+    """The seqs of the messages that make up the answer."""
+    answered_at: float = 0.0
+    """From when on nothing more of it comes."""
 
 
 @dataclass(slots=True)
@@ -128,7 +135,7 @@ def read(log: Log) -> State:
                 settle_reading(state, upto)
                 state.stopped = logged
                 state.scheduled = None
-            case Heard() | Withdrawn() | Posted(question=Question()) as entry:
+            case Heard() | Edited() | Withdrawn() | Posted(question=Question()) as entry:
                 note_message(state, logged, entry)
             case Scheduled() as entry:
                 state.scheduled = entry
@@ -143,24 +150,40 @@ def read(log: Log) -> State:
     return state
 
 
-def note_message(state: State, logged: Logged, entry: Heard | Withdrawn | Posted) -> None:
+def note_message(state: State, logged: Logged, entry: Heard | Edited | Withdrawn | Posted) -> None:
     """Write down what is to be answered, what a call has asked people, and the first answer to that."""
     seq = logged.seq
     match entry:
-        case Heard(to="assistant", answers=None):
+        case Heard(to="assistant", answers=None, continues=continues):
             state.unread.append(logged)
+            if continues is not None:
+                make_void(state, continues)
+        case Edited(to="assistant", message=message):
+            state.unread = [heard for heard in state.unread if heard.seq != message] + [logged]
         case Withdrawn(message=message):
             withdraw(state, message)
         case Posted(question=Question(call=call, expires_at=ends_at)) if call in state.fates:
             fate = state.fates[call]
             if fate.question is None:
                 fate.question, fate.ends_at = seq, ends_at
-        case Heard(answers=int() as question, text=text):
+        case Heard(answers=int() as question) as heard:
             for fate in state.fates.values():
-                if fate.question == question and fate.answer is None:
-                    fate.answer = text
+                if fate.question == question:
+                    note_answer(fate, logged, heard)
         case _:
             pass
+
+
+def note_answer(fate: Fate, logged: Logged, heard: Heard) -> None:
+    """Write down what answers a call's question: the first message, and those that continue it."""
+    if fate.answer is None:
+        fate.answer = heard.text
+    elif heard.continues in fate.answered_by:
+        fate.answer = f"{fate.answer}\n{heard.text}"
+    else:
+        return
+    fate.answered_by.add(logged.seq)
+    fate.answered_at = asks_at(logged, heard)
 
 
 def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> None:
@@ -188,6 +211,11 @@ def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> 
 def withdraw(state: State, message: int) -> None:
     """Nobody is to answer this message any more; a model call that has read it does not count."""
     state.unread = [heard for heard in state.unread if heard.seq != message]
+    make_void(state, message)
+
+
+def make_void(state: State, message: int) -> None:
+    """A model call that has read this message does not count: what it read has changed."""
     if state.asking is not None and state.asking > message:
         state.model_starts = [seq for seq in state.model_starts if seq != state.asking]
         state.asking = None
@@ -251,6 +279,11 @@ def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
             entries.append(Judged(outcome.call, "cancelled", "bridge", note=outcome.content, via="rule"))
         entries.append(outcome)
     return tuple(entries)
+
+
+def unread_messages(log: Log) -> list[Logged]:
+    """The messages for the assistant that no reply has read yet; `log` is `relevant`."""
+    return read(log).unread
 
 
 def unread(log: Log) -> int:

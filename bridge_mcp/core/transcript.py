@@ -17,7 +17,7 @@ from bridge_mcp.core.entries import (
     Log,
     Summarised,
 )
-from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, with_notes
+from bridge_mcp.core.messages import ChatMessage, message_tokens, seen_again, shortened, with_notes
 from bridge_mcp.core.turns import NOTHING_MORE, About, Builder, Turn
 
 __all__ = [
@@ -125,11 +125,13 @@ class Memory:
         builder = self._read(log, result_chars, about)
         turns = builder.finished(upto)
         shown_from = 0 if image_turns is None else len(turns) - image_turns
-        for number, turn in enumerate(turns):
+        later: set[str] = set()
+        for number in range(len(turns) - 1, -1, -1):
+            turn = turns[number]
             if turn.has_files:
                 recent = number >= shown_from
                 noted = [with_notes(message, images, pdfs, recent=recent) for message in turn.messages]
-                turns[number] = turn.copy(noted)
+                turns[number] = turn.copy(shown_once(noted, later))
         return Past(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
 
     def _read(self, log: Log, result_chars: int, about: About) -> Builder:
@@ -146,6 +148,15 @@ class Memory:
         self._tail = log[0].seq if log else -1
         self._builder = builder if epoch else None
         return builder
+
+
+def shown_once(messages: list[ChatMessage], later: set[str]) -> list[ChatMessage]:
+    """The messages, in which a file that a reply brings again is shown there alone. Adds those of this turn."""
+    made: list[ChatMessage] = []
+    for message in reversed(messages):
+        made.append(seen_again(message, later) if later else message)
+        later.update(each.ref for each in message.attachments if each.quoted)
+    return made[::-1]
 
 
 def written_by_several(epoch: Log) -> bool:

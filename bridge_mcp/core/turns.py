@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bridge_mcp.core.entries import (
     Edited,
+    Failed,
     Finished,
     Heard,
     Log,
@@ -26,6 +27,8 @@ __all__ = ["NOTHING_MORE", "About", "Builder", "Turn"]
 
 NOT_RUN = "Not run: the turn was stopped before this call."
 LATE = "written while nobody could answer"
+CONTINUES = "goes on from the message before"
+UNDELIVERED = "your last message before this one was not delivered"
 EDITED = "[an earlier message was changed; it says now:]"
 MOST_QUOTE = 1_000
 """Characters of what a message quotes."""
@@ -103,6 +106,8 @@ class Builder:
         """The next message of a user opens a turn."""
         self._due = False
         """Somebody waits for the assistant's answer, or results for its next step."""
+        self._undelivered = ""
+        """Why the last message to the chat never reached it."""
         self._asked: set[int] = set()
         self._about = about
         self._named = several
@@ -124,11 +129,13 @@ class Builder:
     def finished(self, upto: int | None) -> list[Turn]:
         """The turns, with the messages that nobody has answered yet, up to this seq. Reading can go on after that."""
         kept = self._turns, self._unread, self._ended, self._due
+        undelivered = self._undelivered
         last = self._turns[-1]
         self._turns = [*self._turns[:-1], last.copy([*last.messages])]
         self._read(upto)
         turns = self._turns
         self._turns, self._unread, self._ended, self._due = kept
+        self._undelivered = undelivered
         return turns
 
     def _take(self, logged: Logged) -> None:
@@ -150,6 +157,8 @@ class Builder:
                 self._reply(entry)
             case Finished() as entry:
                 self._result(entry)
+            case Failed(effect="deliver", retry_at=None) as entry:
+                self._undelivered = entry.reason
             case Stopped() as entry if entry.upto > self._border:
                 self._read(entry.upto)
                 if entry.text:
@@ -167,6 +176,7 @@ class Builder:
             elif isinstance(logged.entry, Heard):
                 self._heard(logged, logged.entry)
             elif isinstance(logged.entry, Edited):
+                self._due = self._due or logged.entry.to == "assistant"
                 self._said(logged.seq, ChatMessage("user", logged.entry.text, about=EDITED))
             elif isinstance(logged.entry, Posted):
                 self._posted(logged.seq, logged.entry)
@@ -193,6 +203,11 @@ class Builder:
             notes.append(self._about.when(logged.at))
         if entry.late:
             notes.append(LATE)
+        if self._undelivered:
+            notes.append(f"{UNDELIVERED}: {quoted(self._undelivered)}")
+            self._undelivered = ""
+        if entry.continues is not None:
+            notes.append(CONTINUES)
         if entry.forwarded_from:
             notes.append(f"forwarded from {quoted(entry.forwarded_from)}")
         if entry.quote:
@@ -216,8 +231,17 @@ class Builder:
         """Another text for a message: in its place while nobody has read that, else behind what was said since."""
         for index, before in enumerate(self._unread):
             if before.seq == entry.message and isinstance(before.entry, Heard):
-                self._unread[index] = Logged(before.seq, before.at, replace(before.entry, text=entry.text))
+                changed = Logged(before.seq, before.at, replace(before.entry, text=entry.text))
+                if entry.to == "off":
+                    self._unread[index] = changed
+                else:  # it is what is to be answered: it stands where it became that
+                    del self._unread[index]
+                    now = replace(before.entry, text=entry.text, to=entry.to)
+                    self._unread.append(Logged(logged.seq, before.at, now))
                 return
+            if isinstance(before.entry, Edited) and before.entry.message == entry.message:
+                del self._unread[index]  # of many changes only the last one says how it stands
+                break
         if entry.message >= self._border:
             self._unread.append(logged)
 

@@ -71,6 +71,7 @@ EventType: TypeAlias = Literal[
     "message.failed",
     "message.edited",
     "message.reacted",
+    "message.reaction",
     "message.withdrawn",
     "approval.requested",
     "approval.reminded",
@@ -85,6 +86,7 @@ EventType: TypeAlias = Literal[
     "conversation.cleared",
     "conversation.summarised",
     "conversation.configured",
+    "chat.member",
     "pairing.requested",
     "pairing.added",
     "pairing.removed",
@@ -300,6 +302,8 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
                 "to": e.to,
                 "answers": None if e.answers is None else message_id(conversation, e.answers),
                 "reply_to": e.reply_to or None,
+                "quote": e.quote or None,
+                "forwarded_from": e.forwarded_from or None,
                 "late": e.late,
             }
         case Posted() as e:
@@ -313,7 +317,8 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
         case Replied() as e if e.text:
             return sent, {"message": here, "by": "assistant", "text": e.text}
         case Edited() as e:
-            return "message.edited", {"message": message_id(conversation, e.message), "text": e.text}
+            told: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
+            return "message.edited", told | ({"to": e.to} if e.to != "off" else {})
         case Revised() as e:
             told = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
             return "message.edited", {**told, "buttons": len(e.buttons)}

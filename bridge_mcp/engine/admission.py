@@ -9,7 +9,7 @@ from typing import Literal
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.views import Event
-from bridge_mcp.ports import Access, ChannelTraits, Clock, Incoming, Pairing, PairingRequest, Store, Tap
+from bridge_mcp.ports import Access, ChannelTraits, Clock, Happening, Incoming, Pairing, PairingRequest, Store, Tap
 
 __all__ = ["MAX_REQUESTS", "Admission", "is_let_in", "principal_of"]
 
@@ -31,7 +31,7 @@ class Admission:
         self._traits = traits
         self._clock = clock
 
-    async def of(self, arrival: Incoming | Tap) -> tuple[Pairing, ...] | None:
+    async def of(self, arrival: Incoming | Tap | Happening) -> tuple[Pairing, ...] | None:
         """By what the sender was let in; None for a stranger. An empty list of pairings lets nobody in.
 
         Into a group a person's own pairing does not carry: what is answered there, everybody there reads.

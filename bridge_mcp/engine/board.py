@@ -151,6 +151,7 @@ def warnings(
     complained: Mapping[str, str] | None = None,
     stuck: Mapping[str, str] | None = None,
     failing: Mapping[str, Trouble] | None = None,
+    undelivered: Mapping[str, str] | None = None,
     *,
     starting: bool = False,
 ) -> tuple[str, ...]:
@@ -168,6 +169,7 @@ def warnings(
     found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
     found += [f"Channel {name}: {told}" for each in (complained, stuck) for name, told in (each or {}).items()]
     found += [f"{what} fails and is tried again: {each.text}" for what, each in (failing or {}).items()]
+    found += [f"The last message to {name} was not delivered: {why}" for name, why in (undelivered or {}).items()]
     found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
     found += [
         f"Tool server {s.name} gives other instructions than before; the assistant is told the earlier ones. "

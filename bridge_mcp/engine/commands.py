@@ -1,11 +1,12 @@
 """The commands of a chat: one table for every channel, for the CLI and for MCP.
 
-Only a text whose first word is one of these, slash included, is a command; "approve vacation" is a message.
+Only a text whose first word is one of these, slash included, is a command; "approve vacation" is a message. Capitals, a
+full stop and white space around it change nothing (`spelling`). A command with a typo gets a hint and reaches no model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -17,10 +18,16 @@ from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import visible
-from bridge_mcp.engine import board, control, tickets, verdicts
+from bridge_mcp.engine import board, control, spelling, tickets, verdicts
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
-__all__ = ["COMMANDS", "Command", "Scene", "is_command", "run"]
+__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run"]
+
+
+BARE = frozenset({"stop", "approve", "reject"})
+"""Commands that people write without their slash while they would do something."""
+TIME_TO_SEE_S = 1.5
+"""Whoever names no approval has seen the one that waits: one that was asked more recently may be another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,23 @@ class Command:
 
 def is_command(text: str) -> bool:
     """Whether a chat text is a command. A bot's name behind it (`/status@my_bot`) is the channel's to take off."""
-    first = text.split(maxsplit=1)[0] if text.startswith("/") else ""
-    return first.removeprefix("/") in COMMANDS
+    return bool(spelling.command_words(text, COMMANDS))
+
+
+def hint(text: str, busy: Collection[str] = ()) -> str:
+    """What somebody is told who wrote nearly a command; "" where the text is something else.
+
+    `busy` holds the commands that would do something just now: their bare names, alone in a message, are nearly those.
+    """
+    if meant := spelling.nearest(text, COMMANDS):
+        return f"There is no such command. Did you mean {slash(meant)}?"
+    word = spelling.single_word(text)
+    return f"Did you mean the command {slash(word)}? Then send it with its slash." if word in busy else ""
+
+
+def could_be_bare(text: str) -> bool:
+    """Whether a text is a single word that is the name of a command which ends or decides something."""
+    return spelling.single_word(text) in BARE
 
 
 async def run(scene: Scene, who: Principal, conversation: str, text: str) -> str:
@@ -68,14 +90,14 @@ async def run(scene: Scene, who: Principal, conversation: str, text: str) -> str
         BadInput: there is no such command.
         Denied: `who` lacks its scope.
     """
-    words = text.split()
-    command = COMMANDS.get(words[0].removeprefix("/")) if words else None
-    if command is None:
+    words = spelling.command_words(text, COMMANDS)
+    if not words:
         raise BadInput(
             f"There is no command '{text[:40]}'.", fix=f"The commands are: {', '.join(map(slash, COMMANDS))}."
         )
+    command = COMMANDS[words[0]]
     who.require(command.scope)
-    return await command.answer(Asked(scene, who, conversation, tuple(words[1:])))
+    return await command.answer(Asked(scene, who, conversation, words[1:]))
 
 
 def slash(name: str) -> str:
@@ -191,16 +213,38 @@ def desk(asked: Asked) -> verdicts.Desk:
 
 
 async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:
-    """The approvals that a command names by id, never "the last one" or "the only one"; and the words behind them."""
+    """The approvals that a command names by id, or the only one that waits here; and the words behind them."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
-    if not ids:
-        raise BadInput("Say which: the id stands in the question.", fix="For example: /approve ap_0123456789abcdef")
-    found = [await verdicts.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    found = [await verdicts.find(asked.scene.store, each) for each in dict.fromkeys(ids)] or [await only_one(asked)]
     for approval in found:
         here = asked.conversation in approval.places
         if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
             raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
     return found, " ".join(asked.words[len(ids) :])
+
+
+async def only_one(asked: Asked) -> Approval:
+    """The one approval that waits in this chat, if everybody here has had the time to see it.
+
+    Raises:
+        BadInput: none waits, several do, or it has only just been asked and another one may have been meant.
+    """
+    every = await asked.scene.store.approvals.find(status="waiting")
+    waiting = [each for each in every if asked.conversation in each.places]
+    if not waiting:
+        raise BadInput("Nothing waits for a verdict here.", fix="/status says what goes on.")
+    if len(waiting) > 1:
+        lines = "\n".join(f"{visible(each.tool)} {visible(each.arguments)[:200]} ({each.id})" for each in waiting)
+        raise BadInput(
+            f"{len(waiting)} calls wait here, so say which:\n{lines}", fix=f"For example: {example(waiting)}"
+        )
+    if asked.scene.clock.now() - waiting[0].asked_at < TIME_TO_SEE_S:
+        raise BadInput("That call has only just been asked.", fix=f"Name it: {example(waiting)}")
+    return waiting[0]
+
+
+def example(waiting: Sequence[Approval]) -> str:
+    return f"/approve {waiting[0].id}"
 
 
 def told(decisions: Sequence[Decision]) -> str:

@@ -22,6 +22,7 @@ from bridge_mcp.core.entries import (
     Entry,
     Failed,
     Finished,
+    Heard,
     Judged,
     Log,
     Logged,
@@ -32,8 +33,9 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.gathering import LONGEST_S, replies_at
 from bridge_mcp.core.policy import Policy
-from bridge_mcp.core.state import closing, open_calls, relevant
+from bridge_mcp.core.state import closing, open_calls, relevant, unread_messages
 from bridge_mcp.core.steps import (
     Ask,
     CallModel,
@@ -307,9 +309,12 @@ class Drive:
     async def _answer(self, started: int, ask: Attempt, log: Log, scope: anyio.CancelScope) -> None:
         """Make one attempt and append what came of it, unless the turn was stopped meanwhile."""
         read = tuple(relevant(log))
+        settled_at = gathered_at(read)
         try:
             with scope:
                 entry = await ask()
+                if isinstance(entry, Replied):
+                    await self._until(settled_at)
                 wake = self._wake(read, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
                 if isinstance(entry, Replied) and not entry.calls and entry.ref < 0:
                     wake = None  # it has read all that was there when it was begun
@@ -319,6 +324,12 @@ class Drive:
         finally:
             self._model = None
             self.signal.set()
+
+    async def _until(self, at: float) -> None:
+        """Wait until this time: a continuation of what was read may come, which cancels the wait."""
+        left = at - self._hands.clock.now()
+        if 0 < left <= LONGEST_S:
+            await anyio.sleep(left)
 
     # -- stopping ---------------------------------------------------------------------------------------------
 
@@ -336,12 +347,18 @@ class Drive:
                     scope.cancel()
 
 
+def gathered_at(log: Log) -> float:
+    """Until when the last message that nobody has answered may be continued, in epoch seconds."""
+    last = next(reversed(unread_messages(log)), None)
+    return replies_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
+
+
 def supersedes(entry: Entry, started: int) -> bool:
     """Whether an entry makes the outcome of the model call begun at `started` void."""
     match entry:
         case Stopped() | Cleared():
             return True
-        case Withdrawn(message=message):
+        case Withdrawn(message=message) | Heard(to="assistant", answers=None, continues=int() as message):
             return message < started
         case _:
             return False

@@ -8,30 +8,53 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Responder, message_id
+from bridge_mcp.core.choosing import chosen
+from bridge_mcp.core.entries import (
+    Cleared,
+    Edited,
+    Heard,
+    Logged,
+    Posted,
+    Replied,
+    Responder,
+    Stopped,
+    message_id,
+)
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.core.views import BRIDGE, Conversation, Message
+from bridge_mcp.core.views import BRIDGE, Conversation, Event, Message
 from bridge_mcp.core.visible import quoted
-from bridge_mcp.engine import commands, moves
+from bridge_mcp.engine import commands, moves, topics
 from bridge_mcp.engine.addresses import join, parse_message
 from bridge_mcp.engine.admission import Admission, principal_of
 from bridge_mcp.engine.presses import is_open, press
+from bridge_mcp.engine.tails import tail
 from bridge_mcp.ports import (
     Arrival,
     ChannelRules,
     ChannelTraits,
     Clock,
+    Happening,
     Ignored,
     Incoming,
     Moved,
+    Named,
     Rules,
     Store,
     Tap,
 )
 
 __all__ = ["Intake"]
+
+RECENT = 12
+"""Entries among which the message is looked for that one continues."""
+FAR_BACK = 500
+"""Entries behind a message from which on an edit of it makes nothing new of it."""
+LONGEST_NEARLY = 500
+"""Characters of a text that may be nearly a command."""
 
 
 class Intake:
@@ -57,10 +80,19 @@ class Intake:
         match arrival:
             case Incoming():
                 chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
-                return await self._message(replace(arrival, chat=chat))
+                title = await topics.titled(self._store.board, arrival.channel, chat, arrival.title, arrival.topic)
+                return await self._message(replace(arrival, chat=chat, title=title))
             case Tap():
                 chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
                 told = await self._press(replace(arrival, chat=chat))
+            case Happening():
+                chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
+                await self._tell_of(replace(arrival, chat=chat))
+                told = ""
+            case Named():
+                chat = await moves.home(self._store.board, arrival.channel, arrival.chat)
+                await topics.note(self._store.board, arrival.channel, chat, arrival.name)
+                told = ""
             case Moved():
                 await moves.move(self._store.board, arrival.channel, arrival.chat, arrival.to)
                 told = ""
@@ -85,10 +117,22 @@ class Intake:
             await self._passed(incoming)
             return told
         if incoming.edit:
-            await self._edit(incoming)
+            await self._edit(incoming, principal_of(incoming.channel, incoming.sender, pairings))
         else:
             await self._hear(incoming, principal_of(incoming.channel, incoming.sender, pairings))
         return ""
+
+    async def _tell_of(self, happening: Happening) -> None:
+        """Tell the feed of something that happened in a chat which was let in."""
+        if await self._admission.of(happening) is None:
+            return
+        conversation = join(happening.channel, happening.chat)
+        who = happening.sender
+        body: dict[str, JSON] = {**happening.body, "from": {"id": who.id, "name": who.name, "kind": who.kind}}
+        if happening.message:
+            seq = await self._store.traces.message(conversation, happening.message)
+            body |= {"message": None if seq is None else message_id(conversation, seq), "key": happening.message}
+        await self._store.feed.publish(Event(happening.type, conversation, happening.at, body))
 
     async def _passed(self, arrival: Arrival) -> None:
         """Keep the place in the stream, where nothing else is kept."""
@@ -97,19 +141,31 @@ class Intake:
 
     async def _hear(self, incoming: Incoming, who: Principal) -> int:
         conversation = join(incoming.channel, incoming.chat)
-        # What is passed on are the words of whoever wrote them first.
-        command = commands.is_command(incoming.text) and not incoming.forwarded_from
         known = await self._store.history.conversation(conversation)
-        replied = await self._replied_to(conversation, incoming.reply_to)
-        answers = None if command else await self._answered(conversation, known, incoming, replied)
         rules = self._channel(incoming.channel)
-        responder = self._responder(incoming.channel, known)
-        heard = Heard(
+        replied = await self._replied_to(conversation, incoming.reply_to)
+        heard = self._heard(conversation, incoming, rules, replied)
+        before = await self._continued(conversation, known, heard)
+        command, hint = await self._as_command(conversation, incoming, rules)
+        if command or hint:
+            heard = replace(heard, to="bridge")
+        else:
+            heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
+        # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
+        note = None if command or hint else note_of(incoming)
+        (recorded,) = await self._store.log.record(conversation, heard, note=note)
+        if command or hint:
+            await self._command(conversation, incoming, who, hint)
+        return recorded.seq
+
+    def _heard(self, conversation: str, incoming: Incoming, rules: ChannelRules, replied: int | None) -> Heard:
+        """The entry of a message that is for nobody yet."""
+        return Heard(
             incoming.text,
             incoming.sender,
             incoming.key,
-            "bridge" if command else responder if meant(incoming, rules) else "off",
-            answers,
+            "off",
+            None,
             incoming.attachments,
             "" if replied is None else message_id(conversation, replied),
             late=self._clock.now() - incoming.at > rules.late_after_s,
@@ -117,24 +173,112 @@ class Intake:
             quote=incoming.quote,
             forwarded_from=incoming.forwarded_from,
             group=incoming.group,
+            sent_at=incoming.at if rules.gather_s else 0.0,
+            gather_s=rules.gather_s,
+            followed=incoming.followed,
         )
-        # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
-        note = None if command else note_of(incoming)
-        (recorded,) = await self._store.log.record(conversation, heard, note=note)
-        if command:
-            await self._command(conversation, incoming, who)
-        return recorded.seq
 
-    async def _edit(self, incoming: Incoming) -> None:
-        """A message has another text. An edit of one that was never heard concerns nobody."""
+    async def _continued(self, conversation: str, known: Conversation | None, heard: Heard) -> Logged | None:
+        """The message that this one continues. Looked for only where something was said a moment ago."""
+        now = self._clock.now()
+        if not heard.gather_s or known is None or now - known.last_at > LONGEST_S:
+            return None
+        for logged in reversed(await self._store.log.load(conversation, limit=RECENT)):
+            if isinstance(logged.entry, Heard) and logged.entry.sender.id == heard.sender.id:
+                return logged if goes_on(logged, heard, now) else None
+        return None
+
+    async def _for_somebody(
+        self,
+        conversation: str,
+        known: Conversation | None,
+        incoming: Incoming,
+        heard: Heard,
+        replied: int | None,
+        before: Logged | None,
+    ) -> Heard:
+        """Who is to answer a message, or what it answers. A continuation goes where what it continues went."""
+        responder = self._responder(incoming.channel, known)
+        wanted = meant(incoming, self._channel(incoming.channel))
+        first = before.entry if before is not None else None
+        if before is not None and isinstance(first, Heard):
+            wanted = wanted or first.to != "off"
+            heard = replace(heard, continues=before.seq, to=responder if wanted else "off")
+            if first.answers is not None:
+                return replace(heard, answers=first.answers)
+        else:
+            heard = replace(heard, to=responder if wanted else "off")
+        answered = await self._answered(conversation, known, incoming, replied)
+        if answered is None:
+            return heard
+        seq, text = answered
+        return replace(heard, answers=seq, text=text)
+
+    async def _as_command(self, conversation: str, incoming: Incoming, rules: ChannelRules) -> tuple[bool, str]:
+        """Whether a message is a command; and what its sender is told who wrote nearly one."""
+        # What is passed on are the words of whoever wrote them first.
+        if incoming.forwarded_from:
+            return False, ""
+        text = incoming.bare or incoming.text
+        if commands.is_command(text):
+            return True, ""
+        if not meant(incoming, rules) or len(text) > LONGEST_NEARLY:
+            return False, ""
+        busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
+        return False, commands.hint(text, busy)
+
+    async def _busy(self, conversation: str) -> tuple[str, ...]:
+        """The commands that would do something in a conversation just now."""
+        log = await tail(self._store.log, conversation)
+        waiting = any(asked for _, asked in open_calls(log))
+        under_way = ("stop",) if unread(log) or open_calls(log) else ()
+        return (*under_way, *(("approve", "reject") if waiting else ()))
+
+    async def _edit(self, incoming: Incoming, who: Principal) -> None:
+        """A message has another text. An edit of one that was never heard concerns nobody.
+
+        What it makes of a message that nobody has answered counts as if it had been written so: a command, or a
+        message for the bot.
+        """
         conversation = join(incoming.channel, incoming.chat)
         seq = await self._store.traces.message(conversation, incoming.key)
         before = None if seq is None else await self._store.history.message(conversation, seq)
         if before is None or before.direction != "in" or before.author.id != incoming.sender.id:
             await self._passed(incoming)
             return
+        rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
-        await self._store.log.record(conversation, edited, note=note_of(incoming))
+        was = await self._unanswered(conversation, before.seq)
+        command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
+        if was is not None and was.to == "off" and not command and not hint and incoming.group:
+            known = await self._store.history.conversation(conversation)
+            if meant(incoming, rules):
+                edited = replace(edited, to=self._responder(incoming.channel, known))
+        command = command and not commands.is_command(before.text)
+        await self._store.log.record(conversation, edited, note=None if command else note_of(incoming))
+        if command:
+            await self._command(conversation, incoming, who, "")
+
+    async def _unanswered(self, conversation: str, seq: int) -> Heard | None:
+        """A message that no turn has read, as it was heard; None where one has, or it is long ago."""
+        known = await self._store.history.conversation(conversation)
+        if known is None or known.head - seq > FAR_BACK:
+            return None
+        log = await self._store.log.load(conversation, seq - 1)
+        heard = log[0].entry if log else None
+        if not isinstance(heard, Heard):
+            return None
+        for logged in log:
+            match logged.entry:
+                case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > seq and heard.to == "assistant":
+                    return None
+                case Edited(message=message, to="assistant" | "relay") if message == seq:
+                    return None
+                case Cleared():
+                    return None
+                case _:
+                    pass
+        return heard
 
     async def _press(self, tap: Tap) -> str:
         pairings = await self._admission.of(tap)
@@ -161,25 +305,27 @@ class Intake:
 
     async def _answered(
         self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
-    ) -> int | None:
-        """The open question that a message answers: the one it replies to, or the only one that it can be meant for."""
+    ) -> tuple[int, str] | None:
+        """The open question that a message answers, and the answer: of the one it replies to, or the only one."""
         if replied is not None:
             asked = await self._store.history.message(conversation, replied)
-            return replied if asked is not None and await is_open(self._scene, asked) else None
-        if known is None or known.question is None:
+            found = [asked] if asked is not None and await is_open(self._scene, asked) else []
+        elif known is None or known.question is None:
             return None
-        # By the clock as it was before it was ever set ahead: `is_open` knows by how much for each of them.
-        now = self._clock.now() - self._scene.ahead_since(0.0)
-        asked_now = await self._store.history.questions(conversation, now)
-        return meant_for([each for each in asked_now if await is_open(self._scene, each)], incoming)
+        else:
+            # By the clock as it was before it was ever set ahead: `is_open` knows by how much for each of them.
+            now = self._clock.now() - self._scene.ahead_since(0.0)
+            every = await self._store.history.questions(conversation, now)
+            found = [each for each in every if await is_open(self._scene, each)]
+        return answer_of(found, incoming, replied=replied is not None)
 
-    async def _command(self, conversation: str, incoming: Incoming, who: Principal) -> None:
-        key = f"command:{incoming.key}"
+    async def _command(self, conversation: str, incoming: Incoming, who: Principal, hint: str) -> None:
+        key = f"command:{incoming.key}" + (f":{incoming.edit}" if incoming.edit else "")
         if await self._store.traces.posted(conversation, key) is not None:
             await self._passed(incoming)
             return
         try:
-            answer = await commands.run(self._scene, who, conversation, incoming.text)
+            answer = hint or await commands.run(self._scene, who, conversation, incoming.bare or incoming.text)
         except BridgeError as exc:
             answer = str(exc)
         # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
@@ -187,21 +333,29 @@ class Intake:
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
 
 
-def meant_for(asked: Sequence[Message], incoming: Incoming) -> int | None:
-    """The one open question that a message which replies to none of them answers; None where that would be a guess.
+def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) -> tuple[int, str] | None:
+    """Which of these open questions a message answers, and with what; None where it answers none, or one of several.
 
-    A choice in its own spelling answers the question that offers it; any other text, one that offers none. Where
-    several questions can take it, it answers none of them.
+    In a group people talk to each other: only a reply, or what a person says to the bot itself, is an answer there. A
+    choice answers the question that offers it, and is its answer as it is spelled there; any other text answers a
+    question that offers none, or the one it replies to. Between several questions nothing is guessed.
     """
-    said = incoming.text.strip().casefold()
-    able = [each.seq for each in asked if each.question is not None and takes(each.question, said)]
+    if not replied and incoming.group and not is_said_to_us(incoming):
+        return None
+    text = incoming.bare or incoming.text
+    able: list[tuple[int, str]] = []
+    for each in asked:
+        choices = each.question.choices if each.question is not None else ()
+        choice = chosen(choices, text) if choices else text
+        if choice is not None or replied:
+            able.append((each.seq, text if choice is None else choice))
     several_free = len(asked) > 1 and any(each.question is not None and not each.question.choices for each in asked)
     return able[0] if len(able) == 1 and not several_free else None
 
 
-def takes(question: Question, said: str) -> bool:
-    """Whether a text can be its answer: one of the choices where there are any, else any."""
-    return not question.choices or any(said == choice.casefold() for choice in question.choices)
+def is_said_to_us(incoming: Incoming) -> bool:
+    """Whether a message of a group is a person's own word to the bot."""
+    return incoming.addressed and incoming.sender.kind == "person" and not incoming.forwarded_from
 
 
 def meant(incoming: Incoming, rules: ChannelRules) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import anyio.abc
@@ -27,6 +28,7 @@ from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles, told
 from bridge_mcp.engine.parcels import Parcels
 from bridge_mcp.engine.presses import PRESSED
 from bridge_mcp.engine.signal import Signal
+from bridge_mcp.engine.undelivered import Undelivered
 from bridge_mcp.ports import Channel, Clock, Edit, Errand, Files, Outgoing, Part, Reaction, Store
 
 __all__ = ["OutboxLane"]
@@ -81,6 +83,7 @@ class OutboxLane:
         self._search = Pauses()
         self._looked: float | None = None
         """When stranded messages were looked for last (monotonic)."""
+        self._undelivered = Undelivered(store.board)
         self._wake = Signal()
 
     async def run(self) -> None:
@@ -204,17 +207,23 @@ class OutboxLane:
 
     def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
         if exc.retry_after_s is None:
-            entry = Failed("deliver", message.seq, whole_characters(str(exc)))
-            return partial(self._store.log.record, message.conversation, entry)
+            return partial(self._record_failed, message, whole_characters(str(exc)))
         return partial(self._postpone, message, exc.retry_after_s or growing, whole_characters(str(exc)))
+
+    async def _record_failed(self, message: Message, reason: str) -> None:
+        await self._store.log.record(message.conversation, Failed("deliver", message.seq, reason))
+        if message.kind == "message":
+            await self._undelivered.failed(message.conversation, reason)
 
     async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
         status = "uncertain" if LOST in sent else "sent"
         try:
-            await self._store.log.record(message.conversation, Delivered(message.seq, status, sent))
+            await self._store.log.record(message.conversation, delivered(message, status, sent))
         except BadInput as exc:  # the platform gave an id that no store can hold
             logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
             await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
+        if status == "sent":
+            await self._undelivered.delivered(message.conversation)
 
     async def _send_parts(self, channel: Channel, left: Sequence[Part], message: Message) -> tuple[str, ...]:
         """Send the parts that are left; the platform's ids of all of them.
@@ -285,3 +294,9 @@ class OutboxLane:
             return ()  # said over MCP: it never was on the platform
         key = await self._store.traces.platform_id(conversation, found.seq)
         return () if not key or key.startswith(PRESSED) else (key,)
+
+
+def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
+    """That a message went out; of an edit also that its parts are those of the edited message from now on."""
+    of = message.target if message.kind == "edit" and status == "sent" else None
+    return Delivered(message.seq, status, sent, of)

@@ -12,6 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 
+from bridge_mcp.core.answering import answer_in
 from bridge_mcp.core.answers import Ticket, TicketKind
 from bridge_mcp.core.entries import (
     Asked,
@@ -29,6 +30,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.engine.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
@@ -127,6 +129,10 @@ async def look(store: Store, ticket: str, now: float) -> Ticket:
     return await Watched(store, ticket).look(now)
 
 
+ENTRIES_OF_ANSWER = 32
+"""Behind the first message of an answer: what continues it, and what its sender changed of it."""
+
+
 class Watched:
     """A ticket that is looked at more than once: each look reads only what is new."""
 
@@ -213,10 +219,12 @@ class Watched:
             raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
         answer = await self._store.traces.answer(conversation, seq)
         if answer is not None:
-            (logged,) = await self._store.log.load(conversation, answer - 1, most=1)
-            self._changed = logged.at
-            text = logged.entry.text if isinstance(logged.entry, Heard) else ""
-            here = message_of(conversation, answer)
+            log = await self._store.log.load(conversation, answer - 1, most=ENTRIES_OF_ANSWER)
+            self._changed = log[0].at
+            found = answer_in(log, seq)
+            if found is not None and now < found.settled_at <= now + LONGEST_S:
+                return Ticket(self.ticket, "question", conversation, "open")  # a pasted text, and more of it comes
+            here, text = message_of(conversation, answer), "" if found is None else found.text
             return Ticket(self.ticket, "question", conversation, "done", "answered", text, message=here)
         if asked.question.expires_at and now >= asked.question.expires_at:
             return Ticket(self.ticket, "question", conversation, "done", "expired")

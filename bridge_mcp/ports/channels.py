@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.entries import Attachment, Button, Question, Sender
+from bridge_mcp.core.tools import JSON
 
 __all__ = [
     "Arrival",
@@ -16,10 +18,12 @@ __all__ = [
     "Clock",
     "Edit",
     "Errand",
+    "Happening",
     "Ignored",
     "Inbox",
     "Incoming",
     "Moved",
+    "Named",
     "Outgoing",
     "Part",
     "Reaction",
@@ -64,6 +68,8 @@ class Incoming:
     text: str
     at: float
     title: str = ""
+    topic: str = ""
+    """The name of the topic that it stands in, where the platform tells it with the message."""
     attachments: tuple[Attachment, ...] = ()
     reply_to: str = ""
     """The message it replies to: the platform's id, or (on a local channel) ours."""
@@ -75,6 +81,10 @@ class Incoming:
     """Whether several people may write there."""
     addressed: bool = True
     """Whether it is meant for the bot. False for what people say to each other in a group."""
+    bare: str = ""
+    """The text without our name in front of it, where that stands there; empty where it does not."""
+    followed: bool = False
+    """Whether more of the same sender is known to come right behind it."""
     edit: str = ""
     """Not empty: this is a new version of the message `key`; a stamp by which the same version is known again."""
     offset: int | None = None
@@ -114,7 +124,34 @@ class Ignored:
     offset: int
 
 
-Arrival: TypeAlias = Incoming | Tap | Moved | Ignored
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A topic of a chat has this name from now on."""
+
+    channel: str
+    chat: str
+    """`chat_id/thread_id`."""
+    name: str
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something happened in a chat that is no message, and that the owner wants to be told of in the feed."""
+
+    channel: str
+    chat: str
+    type: Literal["message.reaction", "chat.member"]
+    sender: Sender
+    """Who did it."""
+    body: Mapping[str, JSON]
+    offset: int | None = None
+    message: str = ""
+    """The platform's id of the message it is about."""
+    at: float = 0.0
+
+
+Arrival: TypeAlias = Incoming | Tap | Moved | Named | Happening | Ignored
 
 
 class Inbox(Protocol):

@@ -35,6 +35,7 @@ from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.engine.posted import Settings, difference, posted
 from bridge_mcp.engine.reach import Reach
+from bridge_mcp.engine.undelivered import undelivered
 from bridge_mcp.engine.waiting import waiting
 from bridge_mcp.ports import (
     EventPage,
@@ -260,6 +261,7 @@ class Reading(Desk):
                 {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
                 await self._stuck(who, listed),
                 await self._failing(who) if lives else {},
+                {name: why for name, why in (await undelivered(self.store.board)).items() if who.sees(name)},
                 starting=starting,
             ),
         )

@@ -199,7 +199,7 @@ async def test_only_a_choice_answers_a_question_with_choices(tmp_path: Path) -> 
         ticket = await it.bridge.ask_user(HOST, "local/main", "Which size?", choices=["Small", "Large"])
         assert await it.settled("what does large mean?") == "It means the big one."
         await it.say("large")
-        assert (await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)).text == "large"
+        assert (await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)).text == "Large"
 
 
 async def test_a_question_that_nobody_answers_expires(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_command_loses_our_name_and_keeps_that_of_others() -> None:
 
 def test_a_link_behind_words_shows_its_address() -> None:
     linked = [entity("text_link", 3, 4, url="https://e.example/x"), entity("bold", 0, 2)]
-    assert heard(text="😀 docs here", entities=linked).text == "😀 docs (https://e.example/x) here"
+    assert heard(text="😀 docs here", entities=linked).text == "**😀** docs (https://e.example/x) here"
 
 
 def small(size: int) -> dict[str, Any]:

@@ -80,6 +80,6 @@ def joined(parts: Sequence[Incoming]) -> Incoming:
     return replace(
         ordered[0],
         text="\n".join(part.text for part in ordered if part.text),
-        attachments=tuple(each for part in ordered for each in part.attachments),
+        attachments=tuple(dict.fromkeys(each for part in ordered for each in part.attachments)),
         addressed=any(part.addressed for part in ordered),
     )

@@ -34,7 +34,7 @@ REACTIONS = {emoji.value.replace(COLOURED, ""): emoji.value for emoji in Reactio
 
 
 class Changes:
-    """Changes messages for one bot. Each method gives the ids of what it changed or made."""
+    """Changes messages for one bot. Each method gives the ids of what it changed or made, and what still stands."""
 
     def __init__(self, bot: Bot, name: str, messages: Messages) -> None:
         self._bot, self._name, self._messages = bot, name, messages
@@ -75,7 +75,8 @@ class Changes:
         except BadRequest as exc:
             if not says(exc, "message to delete not found"):
                 logger.info("%s: a message that is too old to be deleted is left empty", self._name)
-        return [str(body.message)]
+                return [str(body.message)]
+        return []
 
     async def react(self, body: React) -> list[str]:
         """A reaction, or none."""

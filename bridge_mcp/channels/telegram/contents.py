@@ -1,17 +1,20 @@
-"""What is in a message beside its words: the files, by reference, and what can be said of all else in words."""
+"""The files of a message, by reference."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
-from telegram import Message, PhotoSize
+from telegram import ExternalReplyInfo, Message, PhotoSize
 
 from bridge_mcp.core.entries import Attachment
 
-__all__ = ["attachments", "in_words", "unknown_kinds"]
+__all__ = ["attachments", "quoted_attachments"]
 
+Bearer: TypeAlias = Message | ExternalReplyInfo
+"""What brings files: a message, or what is told of one of another chat."""
 Kind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
@@ -24,25 +27,31 @@ class Stored(Protocol):
     def file_size(self) -> int | None: ...
 
 
-def attachments(message: Message) -> tuple[Attachment, ...]:
+def attachments(message: Bearer) -> tuple[Attachment, ...]:
     """Its files. There is one at most; more come as an album, which is several messages."""
     found = photo(message) or document(message) or sticker(message) or recording(message)
     return (found,) if found else ()
 
 
-def photo(message: Message) -> Attachment | None:
+def quoted_attachments(message: Message) -> tuple[Attachment, ...]:
+    """The files of the message that it replies to, be that one of another chat."""
+    replied = message.reply_to_message or message.external_reply
+    return tuple(replace(each, quoted=True) for each in attachments(replied)) if replied is not None else ()
+
+
+def photo(message: Bearer) -> Attachment | None:
     """A photo in its largest size."""
     sizes = message.photo or (message.live_photo.photo if message.live_photo else ())
     if not sizes:
         return None
-    return stored(largest(sizes), "image", "image/jpeg", f"photo_{message.message_id}.jpg")
+    return stored(largest(sizes), "image", "image/jpeg", named(message, "photo", "jpg"))
 
 
 def largest(sizes: Sequence[PhotoSize]) -> PhotoSize:
     return max(sizes, key=lambda size: (size.width * size.height, size.file_size or 0))
 
 
-def document(message: Message) -> Attachment | None:
+def document(message: Bearer) -> Attachment | None:
     """A file as it is. An animation comes with one too, for programs that do not know animations."""
     if (clip := message.animation) is not None:
         return stored(
@@ -54,7 +63,7 @@ def document(message: Message) -> Attachment | None:
     return stored(found, kind_of(mime), mime, found.file_name or named(message, "file", ending_of(mime)))
 
 
-def sticker(message: Message) -> Attachment | None:
+def sticker(message: Bearer) -> Attachment | None:
     if (found := message.sticker) is None:
         return None
     if found.is_animated:
@@ -64,7 +73,7 @@ def sticker(message: Message) -> Attachment | None:
     return stored(found, "image", "image/webp", named(message, "sticker", "webp"))
 
 
-def recording(message: Message) -> Attachment | None:
+def recording(message: Bearer) -> Attachment | None:
     """What can be listened to or watched."""
     if (voice := message.voice) is not None:
         return stored(voice, "audio", voice.mime_type or "audio/ogg", named(message, "voice", "ogg"))
@@ -81,9 +90,9 @@ def stored(file: Stored, kind: Kind, mime: str, name: str) -> Attachment:
     return Attachment(file.file_id, kind, mime, name, file.file_size)
 
 
-def named(message: Message, what: str, ending: str) -> str:
+def named(message: Bearer, what: str, ending: str) -> str:
     """A name for a file that has none."""
-    return f"{what}_{message.message_id}.{ending}"
+    return f"{what}_{message.message_id}.{ending}" if message.message_id is not None else f"{what}.{ending}"
 
 
 def ending_of(mime: str) -> str:
@@ -96,76 +105,3 @@ def kind_of(mime: str) -> Kind:
             return kind
         case _:
             return "file"
-
-
-# -- what is no file -------------------------------------------------------------------------------------------
-
-
-def in_words(message: Message) -> str:
-    """What else is in it, for people and models to read; "" for nothing."""
-    for say in WORDS:
-        if said := say(message):
-            return said
-    return ""
-
-
-def sticker_words(message: Message) -> str:
-    return (message.sticker.emoji or "") if message.sticker else ""
-
-
-def place(message: Message) -> str:
-    """A venue comes with its location."""
-    if (venue := message.venue) is not None:
-        where = venue.location
-        return f"Place: {venue.title}, {venue.address} ({where.latitude:.6f}, {where.longitude:.6f})"
-    if (spot := message.location) is not None:
-        return f"Location: {spot.latitude:.6f}, {spot.longitude:.6f}"
-    return ""
-
-
-def contact(message: Message) -> str:
-    if (who := message.contact) is None:
-        return ""
-    return f"Contact: {' '.join(filter(None, (who.first_name, who.last_name)))}, {who.phone_number}"
-
-
-def dice(message: Message) -> str:
-    return f"{message.dice.emoji} {message.dice.value}" if message.dice else ""
-
-
-def poll(message: Message) -> str:
-    if (asked := message.poll) is None:
-        return ""
-    return "\n".join([f"Poll: {asked.question}", *(f"- {option.text}" for option in asked.options)])
-
-
-def checklist(message: Message) -> str:
-    if (found := message.checklist) is None:
-        return ""
-    tasks = (f"[{'x' if task.completion_date else ' '}] {task.text}" for task in found.tasks)
-    return "\n".join([f"Checklist: {found.title}", *tasks])
-
-
-def other(message: Message) -> str:
-    """Kinds that a bridge can do nothing with, but whose sender should not be left without an answer."""
-    if message.game is not None:
-        return f"Game: {message.game.title}"
-    if message.invoice is not None:
-        return f"Invoice: {message.invoice.title}"
-    for there, what in (
-        (message.story, "a story"),
-        (message.paid_media, "paid media"),
-        (message.giveaway, "a giveaway"),
-    ):
-        if there is not None:
-            return f"({what})"
-    return ""
-
-
-WORDS: tuple[Callable[[Message], str], ...] = (sticker_words, place, contact, dice, poll, checklist, other)
-
-
-def unknown_kinds(message: Message) -> str:
-    """What this version does not know, where nothing else is in the message; "" for nothing."""
-    names = ", ".join(sorted(message.api_kwargs))
-    return f"(a kind of message that this bridge does not know: {names})" if names else ""

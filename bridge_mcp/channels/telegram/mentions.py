@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telegram import Message, MessageEntity
 
-__all__ = ["Account", "is_addressed", "is_reply_to_us", "is_topic_root", "plain_text"]
+from bridge_mcp.channels.telegram.markup import as_markdown
+
+__all__ = ["Account", "bare_text", "is_addressed", "is_reply_to_us", "is_topic_root", "plain_text", "wording"]
+
+
+BEHIND_NAME = " ,:;\n\t\u00a0"
+"""What stands between our name and what is said to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ def names_us(entity: MessageEntity, stretch: str, me: Account) -> bool:
             command, at, name = stretch.partition("@")
             if at:
                 return me.is_name(f"@{name}")
-            return entity.offset == 0 and command.removeprefix("/") in me.commands
+            return entity.offset == 0 and command.removeprefix("/").casefold() in me.commands
         case _:
             return False
 
@@ -73,16 +80,54 @@ def marked(message: Message) -> dict[MessageEntity, str]:
 
 
 def plain_text(message: Message, me: Account) -> str:
-    """Its text or caption: a command without our name behind it, a link that only its words show with its address."""
-    text = message.text if message.text is not None else message.caption or ""
-    # Telegram counts in UTF-16 units; from the end, so that what comes before stays where it is.
+    """Its text or caption with its marks as Markdown: a command without our name behind it, a link with its address."""
+    return worded(*wording(message), me)
+
+
+def bare_text(message: Message, me: Account) -> str:
+    """The same without our name in front; empty where that does not stand there."""
+    text, entities = wording(message)
+    first = next((each for each in entities if each.offset == 0 and each.type in ("mention", "text_mention")), None)
+    if first is None or not names_us(first, stretch(text, first), me):
+        return ""
+    rest = text.encode("utf-16-le")[2 * first.length :].decode("utf-16-le", "replace").lstrip(BEHIND_NAME)
+    gone = (len(text.encode("utf-16-le")) - len(rest.encode("utf-16-le"))) // 2
+    return worded(rest, [moved(each, gone) for each in entities if each.offset >= gone], me).rstrip()
+
+
+def worded(text: str, entities: Sequence[MessageEntity], me: Account) -> str:
+    command, name = command_in_front(text, entities, me)
+    if not command:
+        return as_markdown(text, entities, me.id)
+    white = text[: len(text) - len(text.lstrip())]
+    return f"{white}{command}{text[len(white) + len(command) + len(name) :]}"
+
+
+def moved(entity: MessageEntity, back: int) -> MessageEntity:
+    return MessageEntity(
+        entity.type, entity.offset - back, entity.length, url=entity.url, user=entity.user, language=entity.language
+    )
+
+
+def wording(message: Message) -> tuple[str, Sequence[MessageEntity]]:
+    """Its text and entities, or those of its caption."""
+    if message.text is not None:
+        return message.text, message.entities
+    return message.caption or "", message.caption_entities
+
+
+def stretch(text: str, entity: MessageEntity) -> str:
+    """What an entity marks. Telegram counts in UTF-16 units."""
     units = text.encode("utf-16-le")
-    for entity, stretch in sorted(marked(message).items(), key=lambda item: -item[0].offset):
-        start, end = entity.offset * 2, (entity.offset + entity.length) * 2
-        if entity.type == "bot_command" and entity.offset == 0:
-            command, at, name = stretch.partition("@")
-            if at and me.is_name(f"@{name}"):
-                units = command.encode("utf-16-le") + units[end:]
-        elif entity.type == "text_link" and entity.url and entity.url != stretch:
-            units = units[start:end].join((units[:start], f" ({entity.url})".encode("utf-16-le") + units[end:]))
-    return units.decode("utf-16-le", "replace")
+    return units[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le", "replace")
+
+
+def command_in_front(text: str, entities: Sequence[MessageEntity], me: Account) -> tuple[str, str]:
+    """The command that a text begins with, and our name behind it; empty where it is none, or another bot's."""
+    first = next((each for each in entities if each.type == "bot_command"), None)
+    if first is None or text.encode("utf-16-le")[: 2 * first.offset].decode("utf-16-le", "replace").strip():
+        return "", ""
+    command, at, name = stretch(text, first).partition("@")
+    if at and not me.is_name(f"@{name}"):
+        return "", ""
+    return command, at + name

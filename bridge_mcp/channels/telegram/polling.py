@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
@@ -81,8 +82,9 @@ class Polling:
         if self._albums:
             await anyio.sleep(self._patience.album_look)
             wait_s = 0
-        for raw in await self._poll(wait_s):
-            await self._take(self._receiver.read(raw))
+        readings = [self._receiver.read(raw) for raw in await self._poll(wait_s)]
+        for reading in followed(readings):
+            await self._take(reading)
         for album in self._albums.whole(time.monotonic()):
             await self._put_album(album)
         self._trouble.reset()
@@ -95,7 +97,11 @@ class Polling:
 
         Not by the library's own method: that one fails for all updates if one cannot be read.
         """
-        asked: dict[str, Any] = {"timeout": wait_s, "limit": PAGE, "allowed_updates": list(KINDS)}
+        asked: dict[str, Any] = {
+            "timeout": wait_s,
+            "limit": PAGE,
+            "allowed_updates": [*KINDS, *self._line.settings.updates],
+        }
         if self._next is not None:
             asked["offset"] = self._next
         longest = wait_s + self._patience.slack
@@ -159,3 +165,18 @@ class Polling:
         self._done = done - before
         if place is not None:
             self._next = place + 1
+
+
+def followed(readings: Sequence[Reading]) -> Iterator[Reading]:
+    """The same, with a note on each message behind which comes another one of its sender."""
+    behind: set[tuple[str, str]] = set()
+    noted: list[Reading] = []
+    for reading in reversed(readings):
+        arrival = reading.arrival
+        if isinstance(arrival, Incoming) and not arrival.edit:
+            author = (arrival.chat, arrival.sender.id)
+            if author in behind:
+                reading = replace(reading, arrival=replace(arrival, followed=True))
+            behind.add(author)
+        noted.append(reading)
+    return reversed(noted)

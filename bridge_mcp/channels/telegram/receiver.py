@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from telegram import ReplyParameters, Update
+from telegram import ReplyParameters
 from telegram.error import RetryAfter, TelegramError
 
 from bridge_mcp.channels.telegram.line import Line
+from bridge_mcp.channels.telegram.live import LiveLocations
+from bridge_mcp.channels.telegram.mending import readable
 from bridge_mcp.channels.telegram.mentions import Account
 from bridge_mcp.channels.telegram.troubles import retry_after_s
 from bridge_mcp.channels.telegram.updates import Reading, read, thread_of
+from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Arrival, Clock, Ignored, Inbox, Incoming, Moved
 
 __all__ = ["Receiver"]
@@ -45,12 +49,14 @@ class Receiver:
         self._line, self._inbox, self._me, self._clock, self._tasks = line, inbox, me, clock, tasks
         self._name = line.settings.name
         self._moved: tuple[str, str] | None = None
+        self._live = LiveLocations()
+        self._waiting = False
 
     def read(self, raw: Mapping[str, Any]) -> Reading:
         """One update. What cannot be read is logged and passed over: it must not hold up what comes after it."""
         number = int(raw["update_id"])
         try:
-            return read(Update.de_json(dict(raw), None), self._me, self._name, self._clock.now())
+            return read(readable(raw), self._me, self._name, self._clock.now())
         except Exception:
             logger.exception("channel %s: update %d cannot be read, and is left out", self._name, number)
             return Reading(number, Ignored(self._name, number))
@@ -61,7 +67,7 @@ class Receiver:
         Raises:
             BridgeError: it is not stored.
         """
-        arrival = reading.arrival
+        arrival = await self._located(reading)
         if isinstance(arrival, Moved) and (arrival.chat, arrival.to) == self._moved:
             # Both chats tell of it; the first one is enough.
             arrival = Ignored(self._name, reading.update_id)
@@ -72,6 +78,37 @@ class Receiver:
             self._tasks.start_soon(self._answer, reading.callback, said)
         elif said and isinstance(reading.arrival, Incoming):
             self._tasks.start_soon(self._tell, reading.arrival, said)
+
+    async def _located(self, reading: Reading) -> Arrival:
+        """The arrival, or nothing where it is a position that is held back. Before others go those of their chat."""
+        arrival, now = reading.arrival, time.monotonic()
+        if not isinstance(arrival, Incoming):
+            return arrival
+        if not reading.live:
+            await self._pass_on(self._live.release(now, arrival.chat))
+        elif not arrival.edit:
+            self._live.begin(arrival, now)
+        elif self._live.hold(arrival, now):
+            if not self._waiting:
+                self._waiting = True
+                self._tasks.start_soon(self._later)
+            return Ignored(self._name, reading.update_id)
+        return arrival
+
+    async def _pass_on(self, positions: Sequence[Incoming]) -> None:
+        for position in positions:
+            await self._inbox.put(replace(position, offset=None))
+
+    async def _later(self) -> None:
+        """Pass positions on when their time has come, while there are any."""
+        try:
+            while (wait := self._live.next_due(time.monotonic())) is not None:
+                await anyio.sleep(wait)
+                await self._pass_on(self._live.release(time.monotonic()))
+        except BridgeError as exc:
+            logger.warning("channel %s: a position could not be stored; the next one is: %s", self._name, exc)
+        finally:
+            self._waiting = False
 
     async def _put(self, arrival: Arrival, offset: int | None) -> str:
         if isinstance(arrival, Ignored):

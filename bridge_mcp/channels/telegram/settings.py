@@ -38,6 +38,8 @@ class TelegramSettings:
     """Whether in some group it is to hear also what is not meant for it; Telegram's privacy mode hides that."""
     lacking: str = ""
     """What it needs and does not have, with the fix; not empty: it cannot work, and nothing is sent."""
+    updates: tuple[str, ...] = ()
+    """The kinds of updates that are asked for beside messages and buttons, e.g. `message_reaction`."""
 
     @property
     def base_url(self) -> str:

@@ -20,10 +20,20 @@ from telegram import (
     Update,
 )
 
-from bridge_mcp.channels.telegram.contents import attachments, in_words, unknown_kinds
-from bridge_mcp.channels.telegram.mentions import Account, is_addressed, is_reply_to_us, is_topic_root, plain_text
+from bridge_mcp.channels.telegram.contents import attachments, quoted_attachments
+from bridge_mcp.channels.telegram.happenings import happening
+from bridge_mcp.channels.telegram.mentions import (
+    Account,
+    bare_text,
+    is_addressed,
+    is_reply_to_us,
+    is_topic_root,
+    plain_text,
+    wording,
+)
+from bridge_mcp.channels.telegram.words import in_words, unknown_kinds, with_words
 from bridge_mcp.core.entries import Sender
-from bridge_mcp.ports import Arrival, Ignored, Incoming, Moved, Tap
+from bridge_mcp.ports import Arrival, Ignored, Incoming, Moved, Named, Tap
 
 __all__ = ["KINDS", "Reading", "read", "thread_of"]
 
@@ -45,6 +55,8 @@ class Reading:
     arrival: Arrival
     album: str = ""
     """The album that it is a part of."""
+    live: bool = False
+    """Whether it is a live location, or a new position of one."""
     callback: str = ""
     """The query that waits for an answer, until which the button looks busy."""
 
@@ -60,16 +72,23 @@ def read(update: Update, me: Account, channel: str, now: float) -> Reading:
     edited = update.edited_message or update.edited_channel_post
     if edited is not None:
         incoming = incoming_of(edited, me, channel, number)
-        return Reading(number, replace(incoming, edit=stamp(edited))) if incoming else nothing
+        return Reading(number, replace(incoming, edit=stamp(edited)), live=is_live(edited)) if incoming else nothing
     if message is None:
-        return nothing
+        happened = happening(update, channel)
+        return Reading(number, happened) if happened else nothing
+    if named := named_of(message, channel, number):
+        return Reading(number, named)
     if moved := moved_of(message, channel, number):
         return Reading(number, moved)
     incoming = incoming_of(message, me, channel, number)
     if incoming is None:
         return nothing
     album = f"{message.chat.id}:{message.media_group_id}" if message.media_group_id else ""
-    return Reading(number, incoming, album)
+    return Reading(number, incoming, album, live=is_live(message))
+
+
+def is_live(message: Message) -> bool:
+    return message.location is not None and bool(message.location.live_period)
 
 
 def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> Tap | None:
@@ -93,13 +112,26 @@ def moved_of(message: Message, channel: str, number: int) -> Moved | None:
     return None
 
 
+def named_of(message: Message, channel: str, number: int) -> Named | None:
+    """A topic got its name, the first or another one."""
+    name = topic_name(message) if message.message_thread_id is not None else ""
+    return Named(channel, chat_of(message), name, number) if name else None
+
+
+def topic_name(message: Message) -> str:
+    """The name that a message gives to the topic it stands in."""
+    if (made := message.forum_topic_created) is not None:
+        return made.name
+    return (message.forum_topic_edited.name or "") if message.forum_topic_edited is not None else ""
+
+
 def incoming_of(message: Message, me: Account, channel: str, number: int) -> Incoming | None:
     """A message that somebody wrote; None for what only tells of a chat's life."""
     if message.direct_messages_topic is not None:
         # Many people's talks with a channel in one chat: a bridge that does not tell them apart must not mix them.
         return None
     files = attachments(message)
-    text = plain_text(message, me) or in_words(message)
+    text = with_words(message, plain_text(message, me))
     if not files and not text:
         text = unknown_kinds(message)
         if not text:
@@ -116,12 +148,14 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
         text=text,
         at=(message.edit_date or message.date).timestamp(),
         title=message.chat.effective_name or "",
-        attachments=files,
+        topic=topic_name(message.reply_to_message) if message.reply_to_message else "",
+        attachments=files if is_topic_root(message) else (*files, *quoted_attachments(message)),
         reply_to=reply_to,
         quote=quote,
         forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
         group=message.chat.type != "private",
         addressed=is_addressed(message, me),
+        bare=bare_text(message, me),
         offset=number,
     )
 
@@ -156,10 +190,12 @@ def reply_of(message: Message, me: Account) -> tuple[str, str]:
     """What it replies to, and what it quotes of it, or how that begins where it is none of ours."""
     marked = message.quote.text if message.quote is not None else ""
     replied = message.reply_to_message
+    if replied is None and message.reply_to_story is not None:
+        return "", "(a story)"
     if replied is None or is_topic_root(message):
         # A reply to a message of another chat: its number means nothing here.
         return "", marked or (f"(a message of {told_of(message)})" if message.external_reply is not None else "")
-    quote = marked or ("" if is_reply_to_us(message, me) else beginning(replied, me))
+    quote = marked or ("" if is_reply_to_us(message, me) else beginning(replied))
     return str(replied.message_id), quote
 
 
@@ -169,9 +205,9 @@ def told_of(message: Message) -> str:
     return origin_name(other.origin) if other is not None else ""
 
 
-def beginning(message: Message, me: Account) -> str:
-    """How a message begins."""
-    text = plain_text(message, me) or in_words(message)
+def beginning(message: Message) -> str:
+    """How a message begins, in plain words."""
+    text = wording(message)[0] or in_words(message)
     if not text and (files := attachments(message)):
         return f"({files[0].kind})"
     return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"

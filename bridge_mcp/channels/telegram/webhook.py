@@ -93,7 +93,7 @@ class Hook:
             try:
                 await self._line.bot.set_webhook(
                     self._webhook.url,
-                    allowed_updates=list(KINDS),
+                    allowed_updates=[*KINDS, *self._line.settings.updates],
                     secret_token=self._secret,
                     drop_pending_updates=False,
                 )

@@ -158,13 +158,17 @@ class Append:
                 self.calling = logged.seq
             case Replied() | Stopped() | Cleared():
                 self.calling = None
-            case Withdrawn(message=message) if self.calling is not None and self.calling > message:
+            case Withdrawn(message=message) | Heard(to="assistant", answers=None, continues=int() as message) if (
+                self.calling is not None and self.calling > message
+            ):
                 self.calling = None
             case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref):
                 self.calling = None if self.calling == ref else self.calling
             case Failed(effect="deliver", retry_at=None) as e:
                 self._settle(e.ref, "failed", e.reason, None)
             case Delivered() as e:
+                if e.of is not None:
+                    self._restand(e.of, e.platform_ids)
                 self._settle(e.message, e.status, "", e.platform_ids)
             case Judged() as e:
                 self._judge(logged, e)
@@ -201,6 +205,12 @@ class Append:
         if settled.rowcount:
             for platform_id in filter(None, platform_ids or ()):
                 self._session.run("add_platform_id", id=self._id, platform_id=platform_id, seq=seq)
+
+    def _restand(self, seq: int, platform_ids: tuple[str, ...]) -> None:
+        """A message that was edited stands in these parts now."""
+        self._session.run("restand", id=self._id, seq=seq, platform_ids=dump(platform_ids))
+        for platform_id in filter(None, platform_ids):
+            self._session.run("add_platform_id", id=self._id, platform_id=platform_id, seq=seq)
 
     def _project(self, logged: Logged) -> None:
         """The rows that tell of this entry alone."""

@@ -235,6 +235,8 @@ def follow(name: str, expected: Expected, here: Logged) -> None:
         case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
             settle(expected, ref, ("failed", reason, ()))
         case Delivered() as e:
+            if e.of is not None:
+                restand(expected, e.of, e.platform_ids)
             settle(expected, e.message, (e.status, "", e.platform_ids))
         case Judged() as e:
             approval = approval_id(name, e.call)
@@ -262,6 +264,8 @@ def calling_after(calling: int | None, here: Logged) -> int | None:
             return None
         case Withdrawn(message=message) if message < (calling or 0):
             return None
+        case Heard(to="assistant", answers=None, continues=int() as message) if message < (calling or 0):
+            return None
         case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == calling:
             return None
         case _:
@@ -273,6 +277,16 @@ def settle(expected: Expected, seq: int, told: Standing) -> None:
         expected.messages[seq] = told
         for platform_id in filter(None, told[2]):
             expected.platform_ids.setdefault(platform_id, seq)
+
+
+def restand(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None:
+    """A message that was edited stands in these parts now."""
+    standing = expected.messages.get(seq)
+    if standing is None or standing[0] == "received":
+        return
+    expected.messages[seq] = (standing[0], standing[1], platform_ids if standing[0] not in (None, "failed") else ())
+    for platform_id in filter(None, platform_ids):
+        expected.platform_ids.setdefault(platform_id, seq)
 
 
 def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:

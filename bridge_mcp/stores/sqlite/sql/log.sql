@@ -93,6 +93,12 @@ UPDATE messages
 SET status = :status, due_at = 0, reason = :reason, platform_ids = coalesce(:platform_ids, platform_ids)
 WHERE conversation = :id AND seq = :seq AND status <> 'received';
 
+-- name: restand(id, seq, platform_ids)!
+-- A message of ours that an edit made longer or shorter stands in other parts.
+UPDATE messages
+SET platform_ids = :platform_ids
+WHERE conversation = :id AND seq = :seq AND status <> 'received';
+
 -- name: add_approval(approval, id, tool, seq)!
 INSERT INTO approvals (id, conversation, tool, asked, status)
 VALUES (:approval, :id, :tool, :seq, 'waiting')

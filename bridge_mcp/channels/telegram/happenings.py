@@ -1,0 +1,88 @@
+"""Updates that are no messages and that the owner asked for: who reacted with what, who came and went.
+
+https://core.telegram.org/bots/api#update. Pure.
+"""
+
+from __future__ import annotations
+
+from telegram import ChatMember, ReactionCount, ReactionType, ReactionTypeCustomEmoji, ReactionTypeEmoji, Update
+
+from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import Happening
+
+__all__ = ["happening"]
+
+
+def happening(update: Update, channel: str) -> Happening | None:
+    """What happened in a chat; None where the update is of another kind."""
+    return reaction(update, channel) or counted(update, channel) or membership(update, channel)
+
+
+def reaction(update: Update, channel: str) -> Happening | None:
+    """A person's reactions to a message, as they were and as they are."""
+    if (found := update.message_reaction) is None:
+        return None
+    user, chat = found.user, found.actor_chat
+    who = Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person") if user else None
+    if who is None and chat is not None:
+        who = Sender(str(chat.id), chat.effective_name or "", "bot")
+    return Happening(
+        channel,
+        str(found.chat.id),
+        "message.reaction",
+        who or Sender("", "", "bot"),
+        {"before": told(found.old_reaction), "reactions": told(found.new_reaction)},
+        update.update_id,
+        str(found.message_id),
+        found.date.timestamp(),
+    )
+
+
+def counted(update: Update, channel: str) -> Happening | None:
+    """How often anonymous people reacted to a message."""
+    if (found := update.message_reaction_count) is None:
+        return None
+    counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MOST]}
+    return Happening(
+        channel, str(found.chat.id), "message.reaction", Sender("", "", "bot"), {"counts": counts}, update.update_id,
+        str(found.message_id), found.date.timestamp(),
+    )  # fmt: skip
+
+
+def membership(update: Update, channel: str) -> Happening | None:
+    """Somebody came, went, or has other rights; or wants to come."""
+    if (found := update.chat_member) is not None:
+        changed: ChatMember = found.new_chat_member
+        body: dict[str, JSON] = {
+            "user": {"id": str(changed.user.id), "name": changed.user.full_name},
+            "before": str(found.old_chat_member.status),
+            "status": str(changed.status),
+        }
+        chat, by, at = found.chat, found.from_user, found.date
+    elif (wanted := update.chat_join_request) is not None:
+        body = {"user": {"id": str(wanted.from_user.id), "name": wanted.from_user.full_name}, "status": "wants to join"}
+        chat, by, at = wanted.chat, wanted.from_user, wanted.date
+    else:
+        return None
+    who = Sender(str(by.id), by.full_name, "bot" if by.is_bot else "person")
+    return Happening(channel, str(chat.id), "chat.member", who, body, update.update_id, "", at.timestamp())
+
+
+MOST = 20
+"""Reactions that are told; Telegram allows far fewer."""
+
+
+def told(reactions: tuple[ReactionType, ...]) -> list[JSON]:
+    return [sign(each) for each in reactions[:MOST]]
+
+
+def sign(reaction: ReactionType | ReactionCount) -> str:
+    """The emoji; of one that somebody made, its number."""
+    match reaction:
+        case ReactionTypeEmoji(emoji=emoji):
+            return emoji
+        case ReactionTypeCustomEmoji(custom_emoji_id=number):
+            return f"custom:{number}"
+        case _:
+            return "paid"

@@ -1,0 +1,97 @@
+"""Updates that the library cannot read as they are: from an older Bot API server, or with a part that is odd.
+
+The library fails for a whole update if one field of one object in it is missing. What an older server leaves out is
+filled in; a part that still cannot be read is taken out, and named among the kinds that are not known, so that the rest
+is read. https://core.telegram.org/bots/api-changelog says which version added what. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from telegram import Message, Update
+
+__all__ = ["readable"]
+
+Object: TypeAlias = dict[str, Any]
+
+ESSENTIAL = ("message_id", "date", "chat", "from")
+NESTED = ("reply_to_message", "pinned_message")
+MESSAGES = ("message", "edited_message", "channel_post", "edited_channel_post")
+NEWER_IN_POLLS: Object = {"allows_revoting": False, "members_only": False}
+"""Since 9.6 and 10.0."""
+NOT_READ = "{} (not in a form that this bridge reads)"
+DEEPEST = 2
+
+
+def readable(raw: Mapping[str, Any]) -> Update:
+    """The update, or as much of it as can be read.
+
+    Raises:
+        Exception: even the essential parts cannot be read; the library raises whatever it happens to.
+    """
+    try:
+        return parsed(raw)
+    except Exception:
+        mended = {key: message_of(value, 0) if key in MESSAGES else value for key, value in raw.items()}
+        return parsed(mended)
+
+
+def parsed(raw: Mapping[str, Any]) -> Update:
+    found = Update.de_json(dict(raw), None)
+    unread = [kind for kind in MESSAGES if kind in raw and getattr_of(found, kind) is None]
+    if unread:
+        raise ValueError(f"{unread[0]} holds no message")
+    return found
+
+
+def getattr_of(update: Update, kind: str) -> Message | None:
+    match kind:
+        case "message":
+            return update.message
+        case "edited_message":
+            return update.edited_message
+        case "channel_post":
+            return update.channel_post
+        case _:
+            return update.edited_channel_post
+
+
+def message_of(raw: Any, depth: int) -> Any:
+    """A message without the parts that cannot be read; those are named in a key of their own."""
+    if not isinstance(raw, dict):
+        return raw
+    message = {key: completed(key, value) for key, value in cast("Object", raw).items()}
+    if is_read(message):
+        return message
+    if depth < DEEPEST:
+        message |= {key: message_of(message[key], depth + 1) for key in NESTED if key in message}
+    essential = {key: message[key] for key in ESSENTIAL if key in message}
+    made: Object = dict(essential)
+    for key, value in message.items():
+        if key in ESSENTIAL or is_read(essential | {key: value}):
+            made[key] = value
+        else:
+            made[NOT_READ.format(key)] = True
+    return made
+
+
+def is_read(message: Object) -> bool:
+    try:
+        Message.de_json(dict(message), None)
+    except Exception:
+        return False
+    return True
+
+
+def completed(key: str, value: Any) -> Any:
+    """An object with what newer versions of the Bot API have in it."""
+    if key != "poll" or not isinstance(value, dict):
+        return value
+    poll = NEWER_IN_POLLS | cast("Object", value)
+    options: Any = poll.get("options")
+    if isinstance(options, list):
+        told = [{"persistent_id": str(n), **cast("Object", o)} for n, o in enumerate(cast("list[Any]", options))]
+        poll["options"] = told
+    return poll

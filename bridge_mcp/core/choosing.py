@@ -1,0 +1,27 @@
+"""Which choice of a question a text names: people write it with other capitals, a space, a full stop."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["chosen"]
+
+ENDS = ".,;:!?…。！？，、；： \"'“”„«»"
+
+
+def chosen(choices: Sequence[str], text: str) -> str | None:
+    """The choice in its own spelling; None where the text names none, or might name two."""
+    said = text.strip()
+    if said in choices:
+        return said
+    for alike in (str.casefold, squeezed):
+        found = [choice for choice in choices if alike(choice.strip()) == alike(said)]
+        if found and len({choice.strip() for choice in found}) == 1:
+            return found[0]
+    return None
+
+
+def squeezed(text: str) -> str:
+    """Without capitals, forms, doubled spaces and the punctuation around it."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(ENDS)

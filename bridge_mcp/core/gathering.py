@@ -1,0 +1,80 @@
+"""Messages that belong together, because an app made several of what a person did once.
+
+Telegram's apps cut a long paste at about 4,096 characters, send a comment and what it is about as two messages, and a
+picture and the question about it too. Nobody types two messages within a second: what one sender sends so soon behind
+a message that asks for more is its continuation. Intake notes that in the log (`Heard.continues`); here is when.
+
+A message that is visibly not all (a long text, a forward, a file without a word) is waited behind before a model is
+asked. Behind any other message a comment's forward may come: the model is asked at once, but its reply waits for
+`gather_s`; a continuation that comes meanwhile makes that request void, and it is made again with all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge_mcp.core.entries import Attachment, Heard, Logged
+
+__all__ = ["LONGEST_S", "asks_at", "goes_on", "group_end", "replies_at"]
+
+LOOSE_S = 1.2
+"""Seconds in which the rest of a message comes that is visibly not all."""
+LONGEST_S = 5.0
+"""No wait is longer, whatever the clock does."""
+LONG_TEXT = 2_000
+"""Characters from which on a text may be one part of several: apps cut anywhere in the second half of 4,096."""
+SAME_MOMENT_S = 2.0
+"""Telegram tells the time in whole seconds; two messages further apart were not sent as one."""
+
+
+def is_loose(text: str, forwarded_from: str, attachments: Sequence[Attachment]) -> bool:
+    """Whether a message is visibly not all: a long text, a forward, a picture or document without a word."""
+    wordless = not text and any(each.kind != "audio" and not each.quoted for each in attachments)
+    return len(text) >= LONG_TEXT or bool(forwarded_from) or wordless
+
+
+def loose(heard: Heard) -> bool:
+    return is_loose(heard.text, heard.forwarded_from, heard.attachments)
+
+
+def asks_at(logged: Logged, heard: Heard) -> float:
+    """From when on a model may be asked, in epoch seconds, if nothing else comes."""
+    if not heard.gather_s:
+        return logged.at
+    if loose(heard):
+        return logged.at + max(LOOSE_S, heard.gather_s)
+    return logged.at + heard.gather_s if heard.followed else logged.at
+
+
+def replies_at(logged: Logged, heard: Heard) -> float:
+    """From when on its reply may stand, in epoch seconds, if nothing else comes."""
+    return max(asks_at(logged, heard), logged.at + heard.gather_s)
+
+
+def goes_on(before: Logged, heard: Heard, now: float) -> bool:
+    """Whether a message that comes in `now` is a continuation of the sender's last one."""
+    first = before.entry
+    if not isinstance(first, Heard) or not heard.gather_s or first.to == "bridge" or first.sender.id != heard.sender.id:
+        return False
+    if abs(heard.sent_at - first.sent_at) > SAME_MOMENT_S or not 0 <= now - before.at <= LONGEST_S:
+        return False
+    if loose(first):
+        return now - before.at <= LOOSE_S + SAME_MOMENT_S
+    # Behind an ordinary message only what is about nothing by itself continues it.
+    return not first.forwarded_from and about_nothing(heard) and now - before.at <= heard.gather_s + SAME_MOMENT_S / 2
+
+
+def about_nothing(heard: Heard) -> bool:
+    """Whether it is of another's making, or has no words: what a comment may have been about."""
+    return bool(heard.forwarded_from) or (not heard.text and bool(heard.attachments))
+
+
+def group_end(unread: Sequence[Logged]) -> int:
+    """How many of these messages, from the first one on, belong to the first one and to what came in between."""
+    end = 1
+    seqs = [logged.seq for logged in unread]
+    for index, logged in enumerate(unread):
+        continues = logged.entry.continues if isinstance(logged.entry, Heard) else None
+        if continues is not None and continues in seqs[:end]:
+            end = index + 1
+    return min(end, len(unread))
