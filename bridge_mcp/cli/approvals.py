@@ -55,7 +55,8 @@ def list_(
             return
         out = console()
         for approval in found:
-            out.print(approval_view(approval), soft_wrap=True)
+            for part, whole in approval_view(approval):
+                out.print(part, soft_wrap=whole or None)
         if not found:
             out.print("No approval waits." if status == "waiting" else "There are none.")
         if page.cursor:
@@ -197,8 +198,11 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
         out.print(NO_ENGINE)
 
 
-def approval_view(approval: Approval) -> Group:
-    """One approval, whole: the arguments are shown to the last character, in lines that only a terminal may break."""
+def approval_view(approval: Approval) -> tuple[tuple[Text | Group, bool], ...]:
+    """One approval, whole: its parts, and whether only the terminal itself may break their lines.
+
+    The arguments are shown to the last character: a wrap by words would lose blanks.
+    """
     head = Text(approval.id, "bold yellow")
     if approval.status == "waiting":
         head.append(f"  {ending(approval)}", "default")
@@ -210,7 +214,8 @@ def approval_view(approval: Approval) -> Group:
     what.append(f"  in {approval.conversation}, asked by {visible(approval.requested_by)}", "default")
     what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
     shown = visible(pretty(approval.arguments), lines=True)
-    return Group(head, *(indented(each) for each in (what, Text(shown), Text(approval.digest, "dim"))))
+    digest = Text(approval.digest, "dim")
+    return (head, False), (indented(what), False), (indented(Text(shown)), True), (indented(digest), True)
 
 
 def ending(approval: Approval) -> str:

@@ -185,7 +185,8 @@ class Chat:
         where = "" if self.routed else self.conversation
         for approval in await self.bridge.list_approvals(OWNER, conversation=where):
             if only in ("", approval.id) and (not self.routed or self.conversation in approval.places):
-                self.show(approval_view(approval), whole=True)
+                for part, whole in approval_view(approval):
+                    self.show(part, whole=whole)
                 self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
 
     def message(self, name: str, text: str, at: float) -> None:

@@ -9,7 +9,7 @@ import anyio.to_thread
 from cyclopts import Parameter
 from rich.text import Text
 
-from bridge_mcp.assembly import WallClock, make_channels
+from bridge_mcp.assembly import WallClock, make_channels, open_bridge
 from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
@@ -80,6 +80,8 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     if whole or config.store_path.exists():
         make_private(config.state_dir)
         yield await store(config)
+        if (differs := await other_settings(config)) and config.source:
+            yield Finding("engine", True, differs, warning=True)
     yield channels(config)
     for finding in clients(config):
         yield finding
@@ -104,6 +106,15 @@ async def store(config: Config) -> Finding:
         return Finding("store", False, str(exc))
     was = " (new)" if before is None else f" (was {before})" if before != after else ""
     return Finding("store", True, f"{config.store_path}, schema version {after}{was}")
+
+
+async def other_settings(config: Config) -> str:
+    """Where an engine runs that read other settings."""
+    try:
+        async with open_bridge(config, engine="never") as assembly:
+            return await assembly.bridge.other_settings()
+    except BridgeError:
+        return ""  # what is wrong with the store was told
 
 
 def channels(config: Config) -> Finding:

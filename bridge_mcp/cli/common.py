@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from bridge_mcp.assembly import Assembly, EngineWish, engine_lives, open_bridge
 from bridge_mcp.cli.run import examined, loop, prepare
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.visible import visible
 
 __all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
 
@@ -47,12 +49,21 @@ USUAL = Common()
 
 
 def with_bridge(
-    common: Common, body: Callable[[Assembly], Awaitable[int | None]], *, engine: EngineWish = "never"
+    common: Common,
+    body: Callable[[Assembly], Awaitable[int | None]],
+    *,
+    engine: EngineWish = "never",
+    told: bool = True,
 ) -> int:
-    """Run `body` with an open bridge; its exit code, 0 for None."""
+    """Run `body` with an open bridge; its exit code, 0 for None.
+
+    Where the engine runs other settings than the file that was read here, a line says so, unless `told` is false.
+    """
 
     async def run(config: Config) -> int:
         async with open_bridge(config, engine=engine) as assembly:
+            if config.source and told and (differs := await assembly.bridge.other_settings()):
+                sys.stderr.write(f"note: {visible(differs)}\n")
             return await body(assembly) or 0
 
     return loop(run, common.prepare())

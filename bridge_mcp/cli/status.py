@@ -25,7 +25,7 @@ def status(*, json: Json = False, common: Common = USUAL) -> int:
         else:
             show(console(), assembly, found)
 
-    return with_bridge(common, body)
+    return with_bridge(common, body, told=False)  # it stands among the warnings
 
 
 def show(out: Console, assembly: Assembly, found: Status) -> None:

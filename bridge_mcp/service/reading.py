@@ -266,6 +266,11 @@ class Reading(Desk):
             ),
         )
 
+    async def other_settings(self) -> str:
+        """Where this process read other settings than the engine that runs, told for the owner; "" where it did not."""
+        theirs = await posted(self.store) if self._engine_lives() and not self._is_engine() else None
+        return difference(self._settings, theirs) if theirs else ""
+
     def _of_settings(self, who: Principal, theirs: Settings | None) -> tuple[str, ...]:
         """What is to be said of the settings: where this process read others than the engine, and what is lacking."""
         if who.within:

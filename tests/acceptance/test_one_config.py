@@ -28,7 +28,9 @@ async def test_commands_go_by_the_channels_of_the_engine_from_any_folder_and_wit
     home.write('[channels.mine]\ntype = "local"\n')
     async with face(home, "--config", str(service)) as host:
         await host.engine_pid()
-        assert home.run("say", "desk/main", "from elsewhere").startswith("said  desk/main#0")
+        said = home.done("say", "desk/main", "from elsewhere")
+        assert said.stdout.startswith("said  desk/main#0")
+        assert said.stderr.startswith(f"note: The engine runs {service}, and this process read {home.config}")
         assert home.run("send", "desk/main", "an answer").startswith("sent  desk/main#1")
         assert "There is no channel 'mine'" in home.run("say", "mine/main", "nobody would answer", code=1)
         assert "is let in on family" in home.run("pair", "add", "family", "42")
