@@ -34,7 +34,7 @@ def test_a_model_is_asked_and_not_only_looked_at(home: Home) -> None:
 
 def test_what_can_be_checked_is_checked_behind_a_failing_part_and_patterns_are_held_to_the_tools(home: Home) -> None:
     home.scripted(
-        'allowed_tools = ["list_*", "delete_flie"]\n'
+        'connect_timeout_s = 120\nallowed_tools = ["list_*", "delete_flie"]\n'
         '[approvals.tools."files__delete_file"]\nconfirmation = "required"\n'
         '[approvals.tools."flies__*"]\nconfirmation = "required"\n'
         '[clients.stdio]\nperson_decides = true\n[clients.far]\ntoken_env = "FAR"\n'

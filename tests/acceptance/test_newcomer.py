@@ -53,7 +53,7 @@ def test_the_first_hour_never_meets_silence(home: Home, columns: int) -> None:
 
 
 def test_nothing_is_cut_off_on_terminals_and_in_pipes(home: Home) -> None:
-    home.scripted()
+    home.scripted("connect_timeout_s = 120\n")
     with terminal(home, "chat", "desk/main", columns=100) as chat:
         chat.until("Ctrl-D ends the chat")
         until_connected(home)
