@@ -23,7 +23,7 @@ from typing import Literal
 import anyio
 
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Call, Entry, Finished, Log, Logged, Requested
+from bridge_mcp.core.entries import Call, Entry, Finished, Log, Logged, Requested, Stopped
 from bridge_mcp.core.errors import BridgeError, Conflict
 from bridge_mcp.core.steps import Run
 from bridge_mcp.core.tools import ToolSpec
@@ -53,6 +53,8 @@ class Errand:
     drive: Drive
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """The request stands in the log, or never will through us."""
+    ran: asyncio.Event = field(default_factory=asyncio.Event)
+    """The call has been made, or cut off."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """There is nothing more to wait for here."""
     log: Log | None = None
@@ -199,10 +201,31 @@ class Express:
         hands = self._hands
         context = CallContext(errand.conversation, call.id, errand.entry.by)
         hear = hands.progress.listener(errand.conversation, call.id, spec.name) if hands.progress else None
-        finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(hear, errand.progress))
+        finished: Finished | None = Finished(call.id, "stopped", calling.CUT_OFF)
+        with anyio.CancelScope() as scope:
+            watch = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._watch, errand, scope)
+            try:
+                finished = await calling.outcome(hands.toolbox, spec, arguments, context, both(hear, errand.progress))
+            finally:
+                watch.cancel()
+                errand.ran.set()
+                errand.drive.signal.set()  # lets the watch go
         if hands.progress is not None:
             hands.progress.over(errand.conversation, call.id)
         return finished or Finished(call.id, "error", "This tool asks people in a chat, and this call belongs to none.")
+
+    async def _watch(self, errand: Errand, scope: anyio.CancelScope) -> None:
+        """Cut a call off that is taken back while it runs: whoever does that, here or elsewhere, writes it down."""
+        try:
+            while not errand.ran.is_set():
+                errand.drive.signal.clear()
+                log = await self._hands.store.log.load(errand.conversation)
+                if any(isinstance(logged.entry, Stopped) for logged in log):
+                    scope.cancel()
+                    return
+                await errand.drive.signal.wait()
+        except BridgeError as exc:
+            logger.warning("%s: nobody can take this call back: %s", errand.conversation, exc)
 
 
 def both(one: ToolProgress | None, other: ToolProgress | None) -> ToolProgress | None:

@@ -269,25 +269,26 @@ def dated(ticket: Ticket, log: Log) -> Ticket:
 
 
 def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
-    for logged in log:
-        match logged.entry:
-            case Finished() as e:
-                return Ticket(
-                    ticket,
-                    "call",
-                    conversation,
-                    "done",
-                    e.outcome,
-                    e.content,
-                    e.structured,
-                    attachments=e.attachments,
-                    truncated=e.truncated,
-                )
-            case _:
-                pass
-    ended = next((e.entry for e in log if isinstance(e.entry, Stopped)), None)
-    if ended is not None:
-        return Ticket(ticket, "call", conversation, "done", "stopped", ended.text or ended.reason)
+    finished = next((logged for logged in log if isinstance(logged.entry, Finished)), None)
+    stopped = next((logged for logged in log if isinstance(logged.entry, Stopped)), None)
+    if stopped is not None and isinstance(stopped.entry, Stopped) and (finished is None or stopped.seq < finished.seq):
+        # What a call came to that was taken back before changes nothing any more: who took it back was told so.
+        ran = finished.entry if finished is not None else None
+        text = ran.content if isinstance(ran, Finished) else stopped.entry.text or stopped.entry.reason
+        return Ticket(ticket, "call", conversation, "done", "stopped", text)
+    if finished is not None and isinstance(finished.entry, Finished):
+        ended = finished.entry
+        return Ticket(
+            ticket,
+            "call",
+            conversation,
+            "done",
+            ended.outcome,
+            ended.content,
+            ended.structured,
+            attachments=ended.attachments,
+            truncated=ended.truncated,
+        )
     asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]
     judged = {e.entry.call for e in log if isinstance(e.entry, Judged)}
     open_now = tuple(approval_id(conversation, c) for c in asked if c not in judged)

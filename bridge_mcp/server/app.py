@@ -25,7 +25,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
-from bridge_mcp.server.faults import fault_of
+from bridge_mcp.server.faults import fault_of, naming
 from bridge_mcp.server.files import illustrated
 from bridge_mcp.server.forms import Forms
 from bridge_mcp.server.params import check, schema_of
@@ -33,7 +33,7 @@ from bridge_mcp.server.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.push import Push
 from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
 from bridge_mcp.server.seals import Seals
-from bridge_mcp.server.sessions import session_of
+from bridge_mcp.server.sessions import check_name, session_of
 from bridge_mcp.server.tasks import EXTENSION, TaskParams, Tasks, UpdateParams, becomes_task, declared, undeclared
 from bridge_mcp.server.text import compact
 from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
@@ -211,24 +211,25 @@ class Face:
     # -- tasks ------------------------------------------------------------------------------------------------
 
     async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        who = self._with_tasks(ctx)
+        who = self._with_tasks(ctx, params)
         task, stands, show_files = await self._tasks.get(who, params)
         if task["status"] == "completed":
             task["result"] = await self._ended(who, stands, show_files=show_files)
         return whole(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
-        await self._tasks.update(self._with_tasks(ctx), params)
+        await self._tasks.update(self._with_tasks(ctx, params), params)
         return whole()
 
     async def cancel_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        await self._tasks.cancel(self._with_tasks(ctx), params)
+        await self._tasks.cancel(self._with_tasks(ctx, params), params)
         return whole()
 
-    def _with_tasks(self, ctx: Context) -> Principal:
+    def _with_tasks(self, ctx: Context, params: TaskParams) -> Principal:
         """Who makes a request about a task; clients have to say in each that they understand tasks."""
         if not declared(ctx):
             raise undeclared()
+        check_name(ctx, "taskId", params.task_id)
         return self._principal_of(ctx)
 
     # -- resources --------------------------------------------------------------------------------------------
@@ -240,14 +241,16 @@ class Face:
         return whole(resourceTemplates=[dict(each) for each in TEMPLATES] if self._reads(ctx) else [])
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
-        body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
+        with naming(ctx, params.uri):
+            body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
         return whole(contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body)}])
 
     def _reads(self, ctx: Context) -> bool:
         return "read" in self._principal_of(ctx).scopes
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> dict[str, Any]:
-        await self.push.subscribe(ctx, self._principal_of(ctx), params.uri)
+        with naming(ctx, params.uri):
+            await self.push.subscribe(ctx, self._principal_of(ctx), params.uri)
         return {}
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> dict[str, Any]:

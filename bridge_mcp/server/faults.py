@@ -6,12 +6,20 @@ This is the boundary where any exception ends: those of the error tree are told,
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
-from bridge_mcp.core.errors import BridgeError
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-__all__ = ["Fault", "fault_of"]
+from bridge_mcp.core.errors import BridgeError, NotFound
+
+__all__ = ["Fault", "fault_of", "naming"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +56,22 @@ def fault_of(exc: Exception, where: str) -> Fault:
         f"Internal error {reference} in {where}.",
         f"Look for {reference} in the bridge's log; whether the call took effect is not known.",
     )
+
+
+RESOURCE_NOT_FOUND = -32002
+"""As the eras up to 2025-11-25 have it (server/resources); 2026-07-28 has taken the code back for -32602."""
+
+
+@contextmanager
+def naming(ctx: ServerRequestContext[Any, Any], uri: str) -> Generator[None]:
+    """Tell of a resource that is not there by the code of the client's era, and by its address."""
+    try:
+        yield
+    except NotFound as exc:
+        fault = fault_of(exc, "resources")
+        modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        code = INVALID_PARAMS if modern else RESOURCE_NOT_FOUND
+        raise MCPError(code, fault.text, {**fault.body(), "uri": clipped(uri)}) from None
 
 
 def clipped(text: str) -> str:

@@ -12,7 +12,7 @@ from bridge_mcp.core.entries import Finished, Judged, Requested
 from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.state import open_fates
-from bridge_mcp.engine import tickets
+from bridge_mcp.engine import control, tickets
 from bridge_mcp.engine.addresses import check_text
 from bridge_mcp.engine.verdicts import Yes, undecided
 from bridge_mcp.service.deciding import decided
@@ -49,8 +49,8 @@ class Following(Sending):
     async def cancel(self, who: Principal, ticket: str) -> bool:
         """Take back what a ticket of `who`'s own was given for; whether that changed anything.
 
-        A turn is stopped; a call that waits for its verdict will not run. A call that runs already runs on, and a
-        question stays asked: people may be writing their answer.
+        A turn is stopped; a call that waits for its verdict will not run, and one that runs is cut off, though it may
+        have taken effect. A question stays asked: people may be writing their answer.
         """
         found = await self.follow(who, ticket)
         if found.state == "done":
@@ -59,7 +59,9 @@ class Following(Sending):
             return await self.cancel_turn(who, ticket)
         if found.kind != "call":
             return False
-        return await self._take_back(who, found.conversation)
+        if await self._take_back(who, found.conversation):
+            return True
+        return await control.stop(self.store, self._clock, found.conversation, who.name, tickets.CANCELLED)
 
     async def _take_back(self, who: Principal, conversation: str) -> bool:
         """Keep the call of a conversation from running if it has not begun; whether it had not."""

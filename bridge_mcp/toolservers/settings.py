@@ -19,7 +19,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.grants import climbs
 from bridge_mcp.core.tools import Confirmation
 
-__all__ = ["OF_THE_MACHINE", "ToolRule", "ToolServer", "is_json", "sounds_secret"]
+__all__ = ["OF_THE_MACHINE", "ToolRule", "ToolServer", "sounds_secret"]
 
 SHORTEST_SECRET = 8
 """Shorter values are words like "true" or "1": taking those out would only garble a message."""
@@ -168,12 +168,3 @@ def without(text: str, secrets: Iterable[str]) -> str:
         for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
             text = text.replace(form, "***")
     return text
-
-
-def is_json(text: str) -> bool:
-    """Whether a text is JSON still."""
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True

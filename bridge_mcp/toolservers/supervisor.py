@@ -14,7 +14,7 @@ import logging
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from bridge_mcp.toolservers.generated import READ_RESOURCE, generated
 from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Refused, Unsent
 from bridge_mcp.toolservers.pinning import Pinning
 from bridge_mcp.toolservers.reasons import explained, slow
-from bridge_mcp.toolservers.settings import ToolServer, is_json
+from bridge_mcp.toolservers.scrubbing import scrubbed, scrubbing
+from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.warden import Warden
 
 __all__ = ["FIRST_PAUSE_S", "Supervisor"]
@@ -314,14 +315,14 @@ class Supervisor:
         """Run a tool as `Toolbox.call` says. A call that surely was not sent is sent once more."""
         limit_s = self.server.timeout_of(spec.tool)
         ends_at = anyio.current_time() + limit_s
-        unsent, heard = "", self._scrubbing(progress)
+        unsent, heard = "", scrubbing(self.server, progress)
         for _ in range(2):
             life, link = await self._connected(ends_at)
             self._unchanged(spec)
             ends = self._ends
             try:
                 with anyio.fail_after(ends_at - anyio.current_time()):
-                    return self._scrubbed(await self._called(link, spec.tool, arguments, heard))
+                    return scrubbed(self.server, await self._called(link, spec.tool, arguments, heard))
             except Unsent as exc:
                 unsent = str(exc)
                 self._down(life, unsent)
@@ -346,20 +347,6 @@ class Supervisor:
         given = arguments.get("arguments")
         texts = {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
         return await link.get_prompt(str(arguments.get("name") or ""), texts)
-
-    def _scrubbed(self, result: ToolResult) -> ToolResult:
-        """A result without the secrets that the server was given; an error without any value that it was."""
-        scrub = self.server.scrub if result.is_error else self.server.scrub_result
-        structured = scrub(result.structured)
-        if structured != result.structured and not is_json(structured):
-            structured = ""  # the secret stood there as a number
-        return replace(result, text=scrub(result.text), structured=structured)
-
-    def _scrubbing(self, progress: ToolProgress | None) -> ToolProgress | None:
-        """A listener that hears no secrets."""
-        if progress is None:
-            return None
-        return lambda done, total, words: progress(done, total, self.server.scrub_result(words))
 
     async def _connected(self, ends_at: float) -> tuple[Life, Link]:
         """The connection, brought about if need be.

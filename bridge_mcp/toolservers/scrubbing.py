@@ -1,0 +1,38 @@
+"""What a nested server answers, without the secrets that it was given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import ToolResult
+from bridge_mcp.ports import ToolProgress
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["scrubbed", "scrubbing"]
+
+
+def scrubbed(server: ToolServer, result: ToolResult) -> ToolResult:
+    """A result without the secrets that the server was given; an error without any value that it was."""
+    scrub = server.scrub if result.is_error else server.scrub_result
+    structured = scrub(result.structured)
+    if structured != result.structured and not is_json(structured):
+        structured = ""  # the secret stood there as a number
+    return replace(result, text=scrub(result.text), structured=structured)
+
+
+def scrubbing(server: ToolServer, progress: ToolProgress | None) -> ToolProgress | None:
+    """A listener that hears no secrets."""
+    if progress is None:
+        return None
+    return lambda done, total, words: progress(done, total, server.scrub_result(words))
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON."""
+    try:
+        read_json(text)
+    except BadJSON:
+        return False
+    return True
