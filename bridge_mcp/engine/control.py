@@ -58,7 +58,7 @@ def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ..
     state = read(relevant(log))
     if message not in [heard.seq for heard in state.unread]:
         batch = state.batch.entry if state.batch and state.open_turn is not None else None
-        if not isinstance(batch, Replied) or batch.upto <= message or log[0].seq > message:
+        if not isinstance(batch, Replied) or not batch.turn <= message < batch.upto:
             return ()
         return (*cancel_waiting(log, by), Stopped(reason, batch.upto, by))
     upto = state.asking if state.asking is not None and state.asking > message else message + 1

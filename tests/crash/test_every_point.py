@@ -78,6 +78,8 @@ async def one_run(store: Store, name: str, verdict: str, crash: int, event: int,
                 await world.stop()
             case "clear":
                 await world.clear()
+            case "take back":
+                await world.take_back()
             case "leave":
                 world.offer.leave()
             case "change":
@@ -92,7 +94,7 @@ async def one_run(store: Store, name: str, verdict: str, crash: int, event: int,
     await world.hear("m1")
     await world.hear("m1")
     log = await world.run()
-    answered = what in ("message", "takeover", *TOOL_EVENTS) or event < 0
+    answered = what in ("message", "takeover", "take back", *TOOL_EVENTS) or event < 0
     crashed = crash >= 0 or what == "takeover"
     found = findings(world, log, crashed=crashed, expect_reply=answered)
     return [f"{what} at {event}, crash at {crash}, {verdict}: {each}" for each in found]
@@ -146,6 +148,15 @@ async def test_what_becomes_of_a_tool_at_some_points(store: Store, tmp_path: Pat
     count = len(await points_of(store, "approve"))
     points = random.Random(7).sample(range(count), 8)
     runs = [bind(store, what, "approve", crash, event, what) for event in points for crash in (-1, event + 2)]
+    assert await run_all(runs) == []
+    assert verify(tmp_path / "bridge.db") == ()
+
+
+async def test_a_message_that_is_taken_back_leaves_the_turn_alone_at_some_points(store: Store, tmp_path: Path) -> None:
+    """Another's message joins the turn and is taken back at once: the turn before it is answered, and only that."""
+    count = len(await points_of(store, "approve"))
+    points = random.Random(9).sample(range(count), 12)
+    runs = [bind(store, "back", "approve", crash, event, "take back") for event in points for crash in (-1, event + 2)]
     assert await run_all(runs) == []
     assert verify(tmp_path / "bridge.db") == ()
 

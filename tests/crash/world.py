@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Asked, Finished, Heard, Judged, Log, Replied, Sender, Started
+from bridge_mcp.core.entries import Asked, Finished, Heard, Judged, Log, Replied, Sender, Started, Withdrawn
 from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.core.policy import Asking, Policy, Principal, ToolSource
 from bridge_mcp.core.steps import Idle, Wait
@@ -41,6 +41,7 @@ from bridge_mcp.ports import (
 )
 
 ANN = Sender("7", "Ann")
+HOST = Sender("host", "host", "client")
 SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
 
 
@@ -227,6 +228,11 @@ class World:
     async def stop(self) -> None:
         await control.stop(self.store, self.clock, self.conversation, "ann")
 
+    async def take_back(self) -> None:
+        """A client says something and takes it back."""
+        (recorded,) = await self.store.log.record(self.conversation, Heard("and more", HOST, "m9"))
+        assert await control.withdraw(self.store, self.conversation, recorded.seq, "host", "its caller cancelled it")
+
     async def clear(self) -> None:
         await control.clear(self.store, self.conversation, "ann")
 
@@ -331,7 +337,9 @@ def findings(world: World, log: Log, *, crashed: bool, expect_reply: bool = True
     again = {e.call for e in entries if isinstance(e, Started) and e.repeatable}
     if twice := [c for c in begun if begun.count(c) > 1 and c not in again]:
         found.append(f"begun twice: {twice}")
-    last = max((logged.seq for logged in log if isinstance(logged.entry, Heard)), default=-1)
+    back = {e.message for e in entries if isinstance(e, Withdrawn)}
+    heard = [logged.seq for logged in log if isinstance(logged.entry, Heard) and logged.seq not in back]
+    last = max(heard, default=-1)
     if expect_reply and not any(isinstance(e, Replied) and not e.calls and e.upto > last for e in entries):
         found.append("a message was never answered")
     return found
