@@ -52,6 +52,10 @@ class LogStore(Protocol):
         """The lowest seq that `decide` needs (`core.state.unsettled_after`); None: none of those there are."""
         ...
 
+    async def cleared(self, conversation: str) -> int:
+        """The seq of the last `Cleared`; -1 for none."""
+        ...
+
     async def find(self, conversation: str, key: str) -> Logged | None:
         """The entry that stands under this key (`entries.key`), however long ago; None if there is none."""
         ...

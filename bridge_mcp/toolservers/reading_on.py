@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bridge_mcp.core.entries import Cleared, Finished
+from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.tools import JSON, READ_RESULT, ToolResult
 from bridge_mcp.ports import CallContext, LogStore
@@ -57,7 +57,6 @@ async def whole(log: LogStore, conversation: str, handle: str) -> str:
     """
     found = await log.find(conversation, f"tool:{handle}")
     if found is not None and isinstance(found.entry, Finished):
-        since = await log.load(conversation, found.seq)
-        if not any(isinstance(logged.entry, Cleared) for logged in since):
+        if await log.cleared(conversation) < found.seq:
             return found.entry.content
     raise NotFound(f"There is no result '{handle[:40]}' here.", fix="Use a handle as a shortened result names it.")

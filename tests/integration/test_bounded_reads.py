@@ -15,6 +15,7 @@ from bridge_mcp.engine import control
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import ChannelRules
 from bridge_mcp.stores.sqlite.session import Row, Session
+from bridge_mcp.toolservers.reading_on import whole
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
 CHAT = "local/relay"
@@ -50,6 +51,7 @@ READS: dict[str, Read] = {
     "get_conversation": lambda it: it.bridge.get_conversation(OWNER, CHAT),
     "get_conversation of an open turn": lambda it: it.bridge.get_conversation(OWNER, "local/open"),
     "read_log": lambda it: it.bridge.read_log(OWNER, CHAT, limit=20),
+    "a result that the assistant reads on": lambda it: whole(it.store.log, CHAT, "1.0"),
     "the tail for the engine": lambda it: Tails(it.store.log).get(CHAT, 50),
     "stop": lambda it: control.stop(it.store, it.clock, CHAT, "ann"),
     "a message comes in": lambda it: it.say("hello", CHAT),

@@ -119,6 +119,7 @@ OLDER = """
 DROP INDEX messages_open;
 ALTER TABLE conversations DROP COLUMN unsettled;
 ALTER TABLE conversations DROP COLUMN heard;
+ALTER TABLE conversations DROP COLUMN cleared;
 ALTER TABLE messages DROP COLUMN expires_at;
 ALTER TABLE messages DROP COLUMN answered;
 INSERT INTO words (words) VALUES ('delete-all');

@@ -88,7 +88,8 @@ class Append:
             self._tip,
             self._unsettled,
             self._heard,
-        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "", FIRST, None, -1)
+            self._cleared,
+        ) = row or (0, 0, 0.0, None, -1, None, 0.0, "", None, 0, now, "", FIRST, None, -1, -1)
         self._due_changed = self._listed_changed = self._granted = False
 
     def seq_of(self, key: str | None) -> int | None:
@@ -115,6 +116,8 @@ class Append:
         match prepared.entry:
             case Heard(to="assistant", answers=None):
                 self._heard = seq
+            case Cleared():
+                self._cleared = seq
             case _:
                 pass
         self._follow(logged)
@@ -133,6 +136,7 @@ class Append:
         """Write the conversation's row back."""
         place = {"id": self._id, "head": self.head, "at": self._at, "tip": self._tip}
         place |= {"calling": self.calling, "woken": self.woken, "unsettled": self._unsettled, "heard": self._heard}
+        place["cleared"] = self._cleared
         due = {"wake_at": self._wake_at, "due_since": self._due_since}
         listed = {
             "title": self._title,

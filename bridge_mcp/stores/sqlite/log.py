@@ -57,6 +57,10 @@ class SqliteLog:
         found: int | None = self._reader.value("unsettled", name=conversation)
         return found
 
+    async def cleared(self, conversation: str) -> int:
+        found: int | None = self._reader.value("cleared", name=conversation)
+        return -1 if found is None else found
+
     async def find(self, conversation: str, key: str) -> Logged | None:
         row = self._reader.row("under_key", name=conversation, key=key)
         return None if row is None else logged(conversation, *row)

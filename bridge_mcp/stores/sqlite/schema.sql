@@ -57,7 +57,7 @@ CREATE TABLE conversations (
     messages INTEGER NOT NULL,
     last_at REAL NOT NULL,              -- of the last message, or of the first entry before there is one
     last_text TEXT NOT NULL             -- the beginning of the last message
-, unsettled INTEGER, heard INTEGER NOT NULL DEFAULT -1);
+, unsettled INTEGER, heard INTEGER NOT NULL DEFAULT -1, cleared INTEGER NOT NULL DEFAULT -1);
 
 CREATE INDEX conversations_due_later ON conversations (wake_at) WHERE wake_at > 0;
 

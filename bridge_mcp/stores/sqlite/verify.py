@@ -104,6 +104,7 @@ class Expected:
     woken: int = -1
     unsettled: int | None = None
     heard: int = -1
+    cleared: int = -1
     title: str = ""
     responder: str | None = None
     last_at: float = 0.0
@@ -222,10 +223,20 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     types = tuple(event.type for event in told if event is not None)
     if types:
         expected.events[here.seq] = types
-    expected.unsettled = unsettled_after(expected.unsettled, expected.heard, here)
-    if isinstance(here.entry, Heard) and here.entry.to == "assistant" and here.entry.answers is None:
-        expected.heard = here.seq
+    reach(expected, here)
     follow(name, expected, here)
+
+
+def reach(expected: Expected, here: Logged) -> None:
+    """How far back somebody must look after this entry."""
+    expected.unsettled = unsettled_after(expected.unsettled, expected.heard, here)
+    match here.entry:
+        case Heard(to="assistant", answers=None):
+            expected.heard = here.seq
+        case Cleared():
+            expected.cleared = here.seq
+        case _:
+            pass
 
 
 def follow(name: str, expected: Expected, here: Logged) -> None:
@@ -291,7 +302,7 @@ def restand(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None
 
 def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
     """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
-    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip, unsettled, heard = row
+    head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip, unsettled, heard, cleared = row
     for what, stored, by_log in (
         ("next entry", head, expected.head),
         ("time", at, expected.at),
@@ -299,6 +310,7 @@ def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Itera
         ("open model call", calling, expected.calling),
         ("last entry that wakes", woken, expected.woken),
         ("last message for the assistant", heard, expected.heard),
+        ("last clearing", cleared, expected.cleared),
         ("title", title, expected.title),
         ("responder", responder, expected.responder),
         ("number of messages", messages, expected.count),

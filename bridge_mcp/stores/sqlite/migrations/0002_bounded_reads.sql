@@ -1,9 +1,16 @@
 -- Reads that do not grow with a log, questions that expire, and words of scripts without spaces.
 
 -- The lowest entry that `decide` needs, NULL where it needs none before the next one (core/state.py), and the last
--- message for the assistant. For old logs `unsettled` may be lower than it must be; the next reply puts that right.
+-- message for the assistant, and the last clearing. For old logs `unsettled` may be lower than it must be; the next reply
+-- puts that right.
 ALTER TABLE conversations ADD COLUMN unsettled INTEGER;
 ALTER TABLE conversations ADD COLUMN heard INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE conversations ADD COLUMN cleared INTEGER NOT NULL DEFAULT -1;
+
+UPDATE conversations SET cleared = coalesce((
+    SELECT max(l.seq) FROM log AS l
+    WHERE l.conversation = conversations.id AND l.body LIKE '{"v":1,"kind":"Cleared"%'
+), -1);
 
 UPDATE conversations SET heard = coalesce((
     SELECT max(l.seq) FROM log AS l

@@ -1,7 +1,7 @@
 -- name: place(name)^
 -- What an append must know of the conversation.
 SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
-    tip, unsettled, heard
+    tip, unsettled, heard, cleared
 FROM conversations
 WHERE name = :name;
 
@@ -10,6 +10,9 @@ SELECT id, head FROM conversations WHERE name = :name;
 
 -- name: unsettled(name)$
 SELECT unsettled FROM conversations WHERE name = :name;
+
+-- name: cleared(name)$
+SELECT cleared FROM conversations WHERE name = :name;
 
 -- name: load_after(name, after, most)
 SELECT seq, at, body FROM log
@@ -42,26 +45,30 @@ WHERE c.name = :name AND l.key = :key;
 
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
--- name: advance(id, head, at, tip, calling, woken, unsettled, heard)!
+-- name: advance(id, head, at, tip, calling, woken, unsettled, heard, cleared)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared
 WHERE id = :id;
 
--- name: advance_due(id, head, at, tip, calling, woken, unsettled, heard, wake_at, due_since)!
+-- name: advance_due(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
     wake_at = :wake_at, due_since = :due_since
 WHERE id = :id;
 
--- name: advance_listed(id, head, at, tip, calling, woken, unsettled, heard, title, responder, messages, last_at, last_text)!
+-- name: advance_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, title, responder, messages, last_at, last_text)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: advance_both(id, head, at, tip, calling, woken, unsettled, heard, wake_at, due_since, title, responder, messages, last_at, last_text)!
+-- name: advance_both(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since, title, responder, messages, last_at, last_text)!
 UPDATE conversations
-SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken, unsettled = :unsettled, heard = :heard,
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
     wake_at = :wake_at, due_since = :due_since,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
