@@ -295,6 +295,7 @@ class Standby:
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
         )
+        await toolbox.recall()
         async with anyio.create_task_group() as tasks:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)

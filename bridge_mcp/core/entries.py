@@ -235,6 +235,8 @@ class Requested:
     calls: tuple[Call, ...]
     by: str
     """The principal's name. It may not approve these calls."""
+    within: tuple[str, ...] = ()
+    """The channels and chats that it was limited to; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Log,
     Logged,
     Replied,
+    Requested,
     Started,
     Stopped,
     Summarised,
@@ -129,9 +130,11 @@ class Drive:
 
     async def _policy(self, log: Log) -> Policy:
         calls_open = bool(open_calls(log))
+        within: tuple[str, ...] = ()
         if calls_open:
             await self._servers_ready()
-        return await self._hands.policies.snapshot(self.conversation, calls_open=calls_open)
+            within = next((each.entry.within for each in log if isinstance(each.entry, Requested)), ())
+        return await self._hands.policies.snapshot(self.conversation, calls_open=calls_open, within=within)
 
     async def _servers_ready(self) -> None:
         """Wait for tool servers once per drive: a call must not be refused because its server is still starting."""

@@ -81,9 +81,9 @@ class Express:
         """Whether this way is open: while the engine's runner runs."""
         return self._runner.running
 
-    def find(self, conversation: str, tool: str) -> ToolSpec | None:
-        """The tool of this name, as it is now."""
-        return self._hands.policies.by_name(conversation).get(tool)
+    def find(self, conversation: str, tool: str, within: tuple[str, ...] = ()) -> ToolSpec | None:
+        """The tool of this name, as it is now, where whoever is limited to these places may call it."""
+        return self._hands.policies.by_name(conversation, within).get(tool)
 
     async def request(
         self, conversation: str, entry: Requested, wait_s: float, progress: ToolProgress | None = None
@@ -133,10 +133,11 @@ class Express:
         (call,) = errand.entry.calls
         now = hands.clock.now()
         asked = (Logged(0, now, errand.entry),)
-        policy = hands.policies.of(errand.conversation)
+        within = errand.entry.within
+        policy = hands.policies.of(errand.conversation, within=within)
         step = decide(asked, policy, now)
         if not isinstance(step, Run):
-            policy = await hands.policies.snapshot(errand.conversation, calls_open=True)
+            policy = await hands.policies.snapshot(errand.conversation, calls_open=True, within=within)
             step = decide(asked, policy, now)
         spec = policy.tools.get(call.tool)
         if not isinstance(step, Run) or spec is None:

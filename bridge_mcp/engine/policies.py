@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import Policy, ToolSource
+from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
 from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tokens import tools_tokens
 from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
 from bridge_mcp.engine.addresses import CALLS
+from bridge_mcp.engine.limits import may_call, may_use, rules_within
 from bridge_mcp.engine.system_prompts import SystemPrompts
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
@@ -27,6 +28,8 @@ class Offered:
     by_name: Mapping[str, ToolSpec]
     tokens: int
     """What they take of a request, by estimate."""
+    rules: tuple[ToolRule, ...] = ()
+    """What the owner says of calls of single ones, the first word first."""
 
 
 class Policies:
@@ -39,7 +42,7 @@ class Policies:
         self._clock = clock
         self.prompts = SystemPrompts()
         self._spending = spending
-        self._offered: dict[str, Offered] = {}
+        self._offered: dict[tuple[str, tuple[str, ...]], Offered] = {}
 
     def channel(self, conversation: str) -> ChannelRules:
         """The rules of the channel a conversation is on. Clients' own calls may use every server."""
@@ -54,36 +57,42 @@ class Policies:
         """
         return self._of(conversation).tools
 
-    def by_name(self, conversation: str) -> Mapping[str, ToolSpec]:
-        """The same by their names."""
-        return self._of(conversation).by_name
+    def by_name(self, conversation: str, within: tuple[str, ...] = ()) -> Mapping[str, ToolSpec]:
+        """The same by their names; `within` as for `snapshot`."""
+        return self._of(conversation, within).by_name
 
     def tools_tokens(self, conversation: str) -> int:
         """What they take of a request, by estimate."""
         return self._of(conversation).tokens
 
-    def _of(self, conversation: str) -> Offered:
+    def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
         now, channel = self._toolbox.tools(), conversation.partition("/")[0]
-        offered = self._offered.get(channel)
+        offered = self._offered.get((channel, within))
         if offered is None or offered.of is not now:
             rules = self.channel(conversation)
             allowed, wanted = rules.tool_servers, rules.builtin_tools
-            found = tuple(s for s in now if s.server != BRIDGE and (allowed is None or s.server in allowed))
+            found = tuple(
+                s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
+            )
             own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name == READ_RESULT))
             tools = (*found, *own) if (found or wanted) and channel != CALLS else found
-            offered = self._offered[channel] = Offered(
-                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools)
+            if within:
+                words = rules_within(within, self._rules, tools)
+            else:
+                words = (*rules.tools, *self._rules.tools)
+            offered = self._offered[channel, within] = Offered(
+                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools), words
             )
         return offered
 
-    def _sources(self, conversation: str) -> Mapping[str, ToolSource]:
+    def _sources(self, conversation: str, within: tuple[str, ...]) -> Mapping[str, ToolSource]:
         """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
-        allowed, offered = self.channel(conversation).tool_servers, self.by_name(conversation)
+        allowed, offered = self.channel(conversation).tool_servers, self.by_name(conversation, within)
         own = frozenset(spec.name for spec in self._toolbox.tools() if spec.server == BRIDGE) - offered.keys()
         found = {BRIDGE: ToolSource(withheld=own)}
         for server in self._toolbox.status():
-            if allowed is None or server.name in allowed:
+            if may_use(within, self._rules, server.name) and (allowed is None or server.name in allowed):
                 found[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
         return found
 
@@ -104,21 +113,32 @@ class Policies:
         taken = await self._spending.on(day_of(self._clock.now()), *scopes(conversation))
         return over(caps, conversation, taken)
 
-    async def snapshot(self, conversation: str, *, calls_open: bool) -> Policy:
-        """The policy now. Grants matter only while calls are open, and are looked up only then."""
-        grants = await self._grants.active(self._clock.now()) if calls_open else ()
-        return self.of(conversation, grants, calls_open=calls_open)
+    async def snapshot(self, conversation: str, *, calls_open: bool, within: tuple[str, ...] = ()) -> Policy:
+        """The policy now. Grants matter only while calls are open, and are looked up only then.
 
-    def of(self, conversation: str, grants: tuple[Grant, ...] = (), *, calls_open: bool = True) -> Policy:
+        `within` are the places that whoever asked for a client's own call is limited to; empty for none.
+        """
+        grants = await self._grants.active(self._clock.now()) if calls_open else ()
+        return self.of(conversation, grants, calls_open=calls_open, within=within)
+
+    def of(
+        self,
+        conversation: str,
+        grants: tuple[Grant, ...] = (),
+        *,
+        calls_open: bool = True,
+        within: tuple[str, ...] = (),
+    ) -> Policy:
         """The policy now with these grants. Grants only free: what is free with none of them is so with all."""
+        offered = self._of(conversation, within)
         return Policy(
             conversation=conversation,
-            tools=self.by_name(conversation) if calls_open else {},
-            sources=self._sources(conversation) if calls_open else None,
+            tools=offered.by_name if calls_open else {},
+            sources=self._sources(conversation, within) if calls_open else None,
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,
             while_busy=self.channel(conversation).while_busy,
             defaults=self._rules.asking,
-            rules=(*self.channel(conversation).tools, *self._rules.tools),
+            rules=offered.rules,
         )

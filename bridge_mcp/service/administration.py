@@ -9,7 +9,8 @@ from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.views import Event
-from bridge_mcp.engine import board, commands, control, instructions, pins
+from bridge_mcp.engine import commands, control, instructions, pins
+from bridge_mcp.engine.limits import may_use
 from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
@@ -75,7 +76,7 @@ class Administration(Desk):
     async def list_changes(self, who: Principal) -> tuple[ToolChange, ...]:
         """The tools that are no longer what they were, as the engine last told of them."""
         who.require("admin")
-        listed = (await board.tools(self.store)).tools
+        listed = (await self._tools(who)).tools
         return tuple([await pins.change_of(self.store.board, spec) for spec in listed if spec.changed])
 
     async def accept_change(self, who: Principal, tool: str, *, digest: str = "") -> ToolChange:
@@ -98,6 +99,8 @@ class Administration(Desk):
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
         """Accept what a tool server says now where it has changed; without its `code`, see it. In words."""
         who.require("admin")
+        if not may_use(who.within, self.rules, server):
+            raise NotFound(f"There is no tool server '{server[:80]}'.", fix="See list_tools.")
         return await instructions.trust(self.store, self._clock, server, code)
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Literal
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text
 from bridge_mcp.core.views import Approval
-from bridge_mcp.engine import board, tickets
+from bridge_mcp.engine import tickets
 from bridge_mcp.engine.addresses import (
     CALLS,
     check_text,
@@ -33,6 +34,9 @@ __all__ = ["Deciding", "Yes", "decided"]
 
 MOST_AT_ONCE = 100
 """Calls decided together."""
+
+LOOK_S = 0.5
+"""How often a tool that is not there yet is looked for, beside being told of changes."""
 
 LONGEST_S = 366 * 24 * 3600.0
 """How long a grant with an end may hold."""
@@ -124,21 +128,22 @@ class Deciding(Desk):
         """Call a nested tool through the same gate as the assistant: a free call answers at once, others wait.
 
         While the ticket is open it names the approval it waits for; the caller may not give that itself. `progress` is
-        told how far the call is, while this waits, where its server tells.
+        told how far the call is, while this waits, where its server tells. Whoever is limited may call what their
+        channels may, under the rules of these; a tool whose server is still connecting is waited for.
         """
         who.require("tools")
         written = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
+        within, deadline = tuple(sorted(who.within)), elapsed() + bounded_wait(wait_s)
         express = self._express()
-        spec = express.find(conversation, tool) if express else None
+        spec = express.find(conversation, tool, within) if express else None
         if spec is None:
-            express, spec = None, await self._told_tool(tool)
+            express, spec = None, await self._told_tool(who, tool, deadline)
         wrong = self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
-        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name)
+        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within)
         ticket = tickets.call(conversation)
-        deadline = elapsed() + bounded_wait(wait_s)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
             express = None  # it stands in the log already: even a call that only reads is not run again for it
         try:
@@ -152,14 +157,22 @@ class Deciding(Desk):
         left = min(wait_s, max(0.0, deadline - elapsed()))
         return await self._wait(ticket, left, for_people=False, progress=progress)
 
-    async def _told_tool(self, tool: str) -> ToolSpec:
-        """The tool of this name, as the engine last told of it."""
-        listed = await board.tools(self.store)
-        spec = next((spec for spec in listed.tools if spec.name == tool), None)
-        if spec is None:
-            known = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
-            raise NotFound(f"There is no tool '{tool}'.", fix=f"The tools are: {known}.")
-        return spec
+    async def _told_tool(self, who: Principal, tool: str, deadline: float) -> ToolSpec:
+        """The tool of this name, as the engine last told of it; while servers are connecting, it may still come."""
+        with closing(self.store.agenda.watch()) as changes:
+            while True:
+                listed = await self._tools(who)
+                spec = next((spec for spec in listed.tools if spec.name == tool), None)
+                if spec is not None:
+                    return spec
+                coming = [server.name for server in listed.servers if server.state == "connecting"]
+                left = deadline - elapsed()
+                starting = not listed.servers and not self._is_engine() and self._starting()
+                if left <= 0 or not (coming or starting):
+                    known = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
+                    still = f" Still connecting: {', '.join(coming)}; call again." if coming else ""
+                    raise NotFound(f"There is no tool '{tool[:80]}'.", fix=f"The tools are: {known}.{still}")
+                await changes.wait(min(left, LOOK_S))
 
 
 def decided(decision: Decision) -> Decision:

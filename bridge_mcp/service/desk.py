@@ -11,6 +11,7 @@ import anyio
 
 from bridge_mcp.core.answers import (
     Ticket,
+    ToolList,
 )
 from bridge_mcp.core.entries import (
     Attachment,
@@ -22,7 +23,7 @@ from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, NotPaired
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.core.views import EVENT_TYPES, Approval, EventType, Message
-from bridge_mcp.engine import tickets, verdicts
+from bridge_mcp.engine import board, tickets, verdicts
 from bridge_mcp.engine.addresses import (
     CALLS,
     check_text,
@@ -31,6 +32,7 @@ from bridge_mcp.engine.addresses import (
 from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
+from bridge_mcp.engine.limits import may_call, may_use
 from bridge_mcp.engine.posted import Settings
 from bridge_mcp.ports import (
     Changes,
@@ -101,6 +103,16 @@ class Desk:
         """Whether this process is about to be the engine, if no other is."""
         self._express = express
         """The short way for calls, while this process is the engine."""
+
+    async def _tools(self, who: Principal) -> ToolList:
+        """The nested tools that `who` may call and their servers, as the engine last told of them."""
+        listed = await board.tools(self.store)
+        if not who.within:
+            return listed
+        return ToolList(
+            tuple(spec for spec in listed.tools if may_call(who.within, self.rules, spec)),
+            tuple(server for server in listed.servers if may_use(who.within, self.rules, server.name)),
+        )
 
     def _channel_rules(self, channel: str) -> ChannelRules:
         return self.rules.channels.get(channel) or ChannelRules(channel)

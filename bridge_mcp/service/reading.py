@@ -224,9 +224,9 @@ class Reading(Desk):
         return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
 
     async def list_tools(self, who: Principal) -> ToolList:
-        """The nested tools, as the engine last told of them."""
+        """The nested tools, as the engine last told of them; to whoever is limited, those that their channels have."""
         who.require("read")
-        return await board.tools(self.store)
+        return await self._tools(who)
 
     async def get_status(self, who: Principal) -> Status:
         """How the bridge is, and what is wrong with it; to whoever is limited, as far as their limits."""
@@ -236,7 +236,7 @@ class Reading(Desk):
         starting = engine is None and (lives or self._starting())
         theirs = await posted(self.store) if lives and not self._is_engine() else None
         read = theirs or self._settings
-        listed = await board.tools(self.store)
+        listed = await self._tools(who)
         channels = await self.list_channels(who)
         return Status(
             version=__version__,
@@ -259,7 +259,7 @@ class Reading(Desk):
                 listed.servers,
                 await board.models(self.store),
                 {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
-                await self._stuck(who, listed),
+                await self._stuck(who, await board.tools(self.store)),
                 await self._failing(who) if lives else {},
                 {name: why for name, why in (await undelivered(self.store.board)).items() if who.sees(name)},
                 starting=starting,

@@ -85,6 +85,12 @@ class FakeToolbox:
         """Have a server be there again."""
         self._servers[server] = ServerStatus(server, "ready")
 
+    def withhold(self, name: str) -> None:
+        """Have the config not allow this tool, which its server has."""
+        server = name.partition("__")[0]
+        known = self._servers[server]
+        self._servers[server] = replace(known, withheld=(*known.withheld, name))
+
     def withdraw(self, server: str) -> None:
         """Have a server no longer in the config, with all its tools."""
         for name in [spec.name for spec in self._specs if spec.server == server]:

@@ -5,6 +5,7 @@ Knows the servers only through their supervisors.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from bridge_mcp.core.errors import BadInput, ConfigError, ToolFailed
+from bridge_mcp.core.errors import BadInput, ConfigError, StoreError, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, arguments_text, tool_names
 from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
@@ -24,6 +25,8 @@ from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
 from bridge_mcp.toolservers.warden import Warden
 
 __all__ = ["NestedToolbox"]
+
+logger = logging.getLogger(__name__)
 
 
 class WallClock:
@@ -72,6 +75,15 @@ class NestedToolbox:
         self._own_tasks: TaskGroup | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
+
+    async def recall(self) -> None:
+        """Have the tools that the servers had last, until each is connected. To be called before `start`."""
+        for supervisor in self._supervisors.values():
+            try:
+                await supervisor.recall()
+            except StoreError as exc:
+                logger.warning("tool server '%s': %s", supervisor.server.name, exc)
+        self._look_again()
 
     def start(self, tasks: TaskGroup) -> None:
         """Begin to connect, in this task group. Returns at once."""

@@ -21,7 +21,7 @@ from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.link import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between"]
+__all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between", "place"]
 
 SAID, TAKES = 2_000, 8_000
 """Characters of a description and of a schema that are kept as words, to show what a change was from."""

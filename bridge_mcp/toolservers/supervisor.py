@@ -23,11 +23,12 @@ import anyio.to_thread
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.schemas import settled_schema
-from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, tool_name
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.child import Child, running
 from bridge_mcp.toolservers.generated import READ_RESOURCE, generated
-from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Refused, Unsent
+from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Offered, Refused, Unsent
+from bridge_mcp.toolservers.memory import Memory
 from bridge_mcp.toolservers.pinning import Pinning
 from bridge_mcp.toolservers.reasons import explained, slow
 from bridge_mcp.toolservers.scrubbing import scrubbed, scrubbing
@@ -86,10 +87,13 @@ class Supervisor:
     ) -> None:
         self.server = server
         self.pinning = Pinning(server, pins)
+        self._memory = Memory(server, pins)
         self.tools: Mapping[str, ListedTool] = {}
         """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
         self.generated: frozenset[str] = frozenset()
         """Those of them that stand for the server's resources and prompts."""
+        self.withheld: tuple[str, ...] = ()
+        """Those that it has and its owner does not allow, by their names in the bridge."""
         self.instructions = self.in_prompts = ""
         self.instructions_changed = False
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
@@ -263,14 +267,41 @@ class Supervisor:
     async def _list(self, link: Link) -> None:
         """Take what the server offers now."""
         offered = await link.offered()
+        says = self.server.scrub_result(link.instructions)
+        await self._take(offered, says)
+        self._complaint = offered.complaint
+        await self._memory.keep(offered, says)
+
+    async def recall(self) -> None:
+        """Take what the server had last: it stands until it is connected. To be called before `run`.
+
+        Raises:
+            StoreError: what was seen of it before cannot be read.
+        """
+        known = await self._memory.load()
+        if known is not None:
+            await self._take(*known)
+            self.status = replace(
+                self.status,
+                tools=len(self.tools),
+                instructions=self.instructions,
+                in_prompts=self.in_prompts,
+                instructions_changed=self.instructions_changed,
+                withheld=self.withheld,
+            )
+
+    async def _take(self, offered: Offered, instructions: str) -> None:
+        """Have the tools that the owner allows of these, and know which of them are not what they were."""
         listed = {tool.name: tool for tool in offered.tools if self.server.allows(tool.name)}
         made = generated(offered, listed.keys())
         await self.pinning.look(listed.values())
         self.generated = frozenset(tool.name for tool in made)
         self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
-        self._complaint = offered.complaint
-        self.instructions = self.server.scrub_result(link.instructions)
-        self.in_prompts, self.instructions_changed = await self.pinning.instructions(self.instructions)
+        self.withheld = tuple(
+            tool_name(self.server.name, tool.name) for tool in offered.tools if not self.server.allows(tool.name)
+        )
+        self.instructions = instructions
+        self.in_prompts, self.instructions_changed = await self.pinning.instructions(instructions)
 
     async def _nudged(self) -> None:
         """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
@@ -301,6 +332,7 @@ class Supervisor:
             self.instructions,
             self.in_prompts,
             self.instructions_changed,
+            self.withheld,
         )
         self.settled.set()
         self._news.set()
