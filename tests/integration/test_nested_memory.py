@@ -16,7 +16,7 @@ from bridge_mcp.testing import FakeToolbox
 from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.integration.setup import HOST, world
-from tests.servers.launch import PATIENCE_S, module
+from tests.servers.launch import module
 
 
 class Kept:
@@ -32,7 +32,7 @@ class Kept:
         self.kept[subject] = pinned
 
 
-SERVER = module("workbench", server="plain")
+SERVER = module("workbench", server="plain", connect_timeout_s=60)
 
 
 async def known(server: ToolServer, pins: Kept) -> NestedToolbox:
@@ -45,7 +45,7 @@ async def known(server: ToolServer, pins: Kept) -> NestedToolbox:
 async def test_tools_stand_before_their_server_is_connected_and_only_those_still_allowed(tmp_path: Path) -> None:
     pins = Kept()
     async with NestedToolbox([SERVER], pins=pins) as box:
-        await box.ready(frozenset({"plain"}), PATIENCE_S)
+        await box.ready(frozenset({"plain"}), 60)
         listed = box.tools()
         assert listed
     box = await known(SERVER, pins)
@@ -68,7 +68,7 @@ async def test_tools_stand_before_their_server_is_connected_and_only_those_still
 async def test_what_was_kept_and_cannot_be_read_is_as_good_as_nothing() -> None:
     pins = Kept()
     async with NestedToolbox([SERVER], pins=pins) as box:
-        await box.ready(frozenset({"plain"}), PATIENCE_S)
+        await box.ready(frozenset({"plain"}), 60)
     damaged: tuple[JSON, ...] = ("no list", [1, {"name": 5}], [{"name": "x"}])
     for damage in damaged:
         pins.kept["plain:listed"] = {**pins.kept["plain:listed"], "tools": damage}
