@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -10,8 +11,9 @@ from rich.text import Text
 
 from bridge_mcp.cli.app import in_order
 from bridge_mcp.cli.output import Hanging, grid, indented
-from bridge_mcp.cli.serving import parse_address
+from bridge_mcp.cli.serving import exposed, parse_address
 from bridge_mcp.cli.start import StdioOptions, parse_stdio
+from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.visible import visible
 
@@ -86,6 +88,19 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(BadInput, match="HOST:PORT"):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("10.0.0.5", True), ("::", True)],
+)
+def test_an_address_that_others_can_reach_warns(host: str, warned: bool, tmp_path: Path) -> None:
+    config = load_config(
+        env={"HOME": str(tmp_path), "BRIDGE_MCP_STATE_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    )
+    told = exposed(host, config)
+    assert bool(told) == warned
+    assert all("TLS" in each for each in told)
 
 
 ROWS = [["  settings", "/home/ann/.config/bridge-mcp/bridge.toml, as it was written"], ["  a", "b", ""], ["  x"], []]
