@@ -15,7 +15,30 @@ TEXT_TYPES = (
     "application/x-yaml",
     "application/toml",
 )
-TEXT_NAMES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".toml", ".xml", ".log", ".ini", ".py", ".sql")
+NO_TEXT = (
+    "image/",
+    "audio/",
+    "video/",
+    "font/",
+    "application/zip",
+    "application/gzip",
+    "application/x-gzip",
+    "application/x-7z",
+    "application/x-rar",
+    "application/vnd.",
+    "application/msword",
+    "application/epub",
+    "application/java-archive",
+    "application/x-tar",
+    "application/x-tgsticker",
+    "application/x-msdownload",
+    "application/x-shockwave-flash",
+)
+"""What is never text: it is not even fetched to look."""
+MISTAKEN = frozenset({"video/mp2t", "video/vnd.dlna.mpeg-tts"})
+"""What source files are taken for by their names: TypeScript for a film."""
+SMALL = 1_000_000
+"""Bytes of a file that is looked into whatever its type is."""
 
 MOST_NAME = 200
 """Characters of a file's name that are told."""
@@ -29,9 +52,16 @@ def is_pdf(attachment: Attachment) -> bool:
 
 
 def is_text(attachment: Attachment) -> bool:
-    """Whether it can be shown as text, as far as its type or its name tells."""
-    return attachment.mime.startswith(TEXT_TYPES) or (
-        attachment.kind == "file" and attachment.name.lower().endswith(TEXT_NAMES)
+    """Whether it may be text, as far as its type and its size tell: types lie, and source files often have none.
+
+    Whether it is, its bytes say.
+    """
+    if attachment.mime.startswith(TEXT_TYPES):
+        return True
+    if attachment.size is not None and attachment.size > SMALL:
+        return False
+    return attachment.mime in MISTAKEN or (
+        attachment.kind == "file" and not is_pdf(attachment) and not attachment.mime.startswith(NO_TEXT)
     )
 
 

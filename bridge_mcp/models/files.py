@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import anyio
@@ -44,6 +47,10 @@ TIME_S = 20.0
 SLOW_S, AGAIN_S = 2.0, 600.0
 """A file whose fetching failed after more than the first is not tried again before the second: calls of one turn, and
 turns of one chat, ask for the same files."""
+BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""No text holds these; the escape of a coloured log may stand in one."""
+SAMPLE = 4_096
+EIGHT_BITS = "text that is neither UTF-8 nor UTF-16, but of an older encoding such as Windows-1251 or Latin-1"
 KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
 
@@ -56,8 +63,11 @@ class Shown:
     pdf: str = ""
     text: str = ""
     why_not: str = ""
+    unshowable: bool = field(default=False, compare=False)
+    """Whether it can never be shown: its bytes are not what a model sees."""
 
 
+NONE_REFUSED: Mapping[str, Shown] = MappingProxyType({})
 LATE = Shown(why_not="did not come in time")
 
 
@@ -69,8 +79,18 @@ class Gallery:
         self._stalled: OrderedDict[str, float] = OrderedDict()
         """Files that took long and did not come, each with when it may be tried again (by the monotonic clock)."""
 
-    async def show(self, request: ModelRequest, *, sees: bool, pdfs: bool = False) -> dict[str, Shown]:
-        """What the model is shown of each file, by its ref; a file that is not in there gets a plain note."""
+    async def show(
+        self,
+        request: ModelRequest,
+        *,
+        sees: bool,
+        pdfs: bool = False,
+        refused: Mapping[str, Shown] = NONE_REFUSED,
+    ) -> dict[str, Shown]:
+        """What the model is shown of each file, by its ref; a file that is not in there gets a plain note.
+
+        `refused` are files that it is not to be shown, each with what stands in its place; they are not fetched.
+        """
         shown: dict[str, Shown] = {}
         if request.fetch is None:
             return shown
@@ -78,9 +98,12 @@ class Gallery:
         deadline = anyio.current_time() + TIME_S
         for role, attachment in newest_first(request.messages):
             way = way_of(attachment)
+            if attachment.ref in refused:
+                shown[attachment.ref] = refused[attachment.ref]
             if attachment.ref in shown or not left.get(way) or (way == "text" and role == "tool"):
                 continue
-            left[way] -= 1
+            known = self._kept.get(attachment.ref)
+            left[way] -= 0 if known is not None and known.unshowable else 1
             shown[attachment.ref] = await self._look(request.fetch, attachment, deadline)
         return shown
 
@@ -94,7 +117,7 @@ class Gallery:
             kept = LATE
             with anyio.move_on_at(deadline):
                 kept = await look(fetch, attachment)
-            if not kept.why_not:
+            if not kept.why_not or kept.unshowable:
                 self._kept[attachment.ref] = kept
             elif anyio.current_time() - began > SLOW_S:
                 self._stalled[attachment.ref] = anyio.current_time() + AGAIN_S
@@ -119,7 +142,7 @@ async def look(fetch: Fetch, attachment: Attachment) -> Shown:
         log.warning("a file for the model could not be fetched: %s", exc)
         return Shown(why_not="could not be fetched")
     if len(data) > most:
-        return Shown(why_not="too large")
+        return Shown(why_not="too large", unshowable=True)
     return image_of(data) if way == "image" else pdf_of(data) if way == "pdf" else text_of(data)
 
 
@@ -133,23 +156,23 @@ def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
 def image_of(data: bytes) -> Shown:
     kind = image_type(data)
     if not kind:
-        return Shown(why_not="of a format that models do not see")
+        return Shown(why_not="of a format that models do not see", unshowable=True)
     return Shown(image=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 
 def pdf_of(data: bytes) -> Shown:
     if b"%PDF-" not in data[:1024]:
-        return Shown(why_not="no PDF, whatever its name says")
+        return Shown(why_not="no PDF, whatever its name says", unshowable=True)
     return Shown(pdf=f"data:application/pdf;base64,{base64.b64encode(data).decode('ascii')}")
 
 
 def text_of(data: bytes) -> Shown:
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
-        return Shown(why_not="no text in UTF-8")
-    if "\0" in text:
-        return Shown(why_not="no text")
+        return Shown(why_not="no text in UTF-8" if BINARY.search(data) else EIGHT_BITS, unshowable=True)
+    if BINARY.search(text[:SAMPLE].encode("utf-8", "replace")):
+        return Shown(why_not="no text", unshowable=True)
     if len(text) > TEXT_SHOWN:
         text = f"{text[:TEXT_SHOWN]}\n… ({len(text) - TEXT_SHOWN:,} more characters)"
     return Shown(text=text)

@@ -17,6 +17,7 @@ from bridge_mcp.models.offered import Tools
 from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
 from bridge_mcp.models.refusals import Beside, about_roles, beside_wanted, in_turns, with_beside, without_beside
 from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.taste import Taste, told_of
 from bridge_mcp.models.thoughts import Drafts
 from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 
@@ -56,6 +57,7 @@ class Fitted:
         self._adapter = adapter
         self._gallery = gallery
         self._drafts = Drafts()
+        self._taste = Taste()
         self._tools = Tools(settings)
         self._beside: set[Beside] = set()
         """What is sent beside other models' answers, as refusals have taught."""
@@ -71,18 +73,24 @@ class Fitted:
         """See `ports.Model`. A refusal that teaches something is followed by another request, a few times."""
         known = await self._adapter.known()
         able = capacity(self.settings, known)
-        shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs)
+        shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs, refused=self._taste.refused)
+        suspects: tuple[str, ...] = ()
         told = self._drafts.of(on_text) if on_text is not None else None
-        for lessons in range(MOST_LESSONS + 1):
+        for lessons in range(MOST_LESSONS + 2):
             asked = self._tools.offered(self._as_wanted(request))
             prompted = self._tools.prompted or in_prompt(self.settings, known)
             try:
                 reply = await self._ask(asked, shown, told, prompted)
             except ModelFailed as exc:
-                if lessons == MOST_LESSONS or not self._learns(exc, asked):
+                if lessons < MOST_LESSONS and self._learns(exc, asked):
+                    continue
+                if suspects or not (suspects := self._taste.suspects(exc, shown)):
                     raise
+                shown = self._taste.without(shown, suspects)
             else:
-                return whole(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
+                self._taste.learn(shown, suspects)
+                made = whole(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
+                return told_of(made, request, suspects)
         raise AssertionError("the last lesson is raised")
 
     async def _ask(
