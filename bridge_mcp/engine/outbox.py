@@ -17,6 +17,7 @@ from typing import Literal
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 UNCONFIGURED_S = 300.0
 """How long a message waits whose channel is not in the config (any more)."""
 
+LONG_TEXT = 20_000
+"""Characters from which on a text is cut into parts beside the event loop."""
 LONGEST_PAUSE_S = 60.0
 """Between two attempts at what surely did not go out, where the platform names no time."""
 
@@ -190,7 +193,7 @@ class OutboxLane:
         growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
         try:
             errand = await self._errand(message)
-            parts = channel.parts(errand)[message.parts :]
+            parts = (await self._parts(channel, errand))[message.parts :]
         except SendFailed as exc:
             return self._failed(message, exc, growing)
         except (StoreError, OSError) as exc:  # a file or a row could not be read: nothing went out
@@ -204,6 +207,12 @@ class OutboxLane:
         except SendFailed as exc:
             return self._failed(message, exc, growing)
         return partial(self._record_delivered, message, sent)
+
+    async def _parts(self, channel: Channel, errand: Errand) -> Sequence[Part]:
+        """The parts of an errand; those of a long text are made on a thread, for that takes a while."""
+        if isinstance(errand, Reaction) or len(errand.text) <= LONG_TEXT:
+            return channel.parts(errand)
+        return await anyio.to_thread.run_sync(channel.parts, errand)
 
     def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
         if exc.retry_after_s is None:

@@ -16,6 +16,8 @@ from itertools import count
 from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit
 
+from bridge_mcp.channels.telegram.chunks import LONG, chunks, joined
+from bridge_mcp.channels.telegram.east import eastern, with_emphasis, without_joints
 from bridge_mcp.channels.telegram.tame import BREAK, Event, Unruly, shown, tame
 from bridge_mcp.channels.telegram.texts import LITERAL, Kind, Mark, Rich, cleaned, measure, ordered, visible
 
@@ -44,6 +46,18 @@ class Renderer:
     def render(self, markdown: str) -> Rich:
         """What the Markdown shows; an empty text when it shows nothing and holds nothing either."""
         source = cleaned(markdown).strip("\n")
+        if len(source) <= LONG:
+            return self._of(source)
+        made = joined([self._of(chunk) for chunk in chunks(source)])
+        return whole(made.text, made.marks)
+
+    def last(self, markdown: str) -> Rich:
+        """What the end of a long text shows."""
+        *_, end = chunks(cleaned(markdown).strip("\n"))
+        return self._of(end)
+
+    def _of(self, source: str) -> Rich:
+        """A text that is not long, rendered."""
         if PLAIN.fullmatch(source):
             return whole(source)
         try:
@@ -57,6 +71,8 @@ class Renderer:
         """The rendered text; None where something was lost."""
         if self._convert is None or self._parse is None:
             self._convert, self._parse = libraries()
+        if eastern(source):
+            source = with_emphasis(source, code_in(source, self._parse(source)))
         tamed, events = tame(source, self._parse)
         text, entities = self._convert(tamed)
         rich = from_entities(text, entities)
@@ -66,7 +82,33 @@ class Renderer:
             return None
         for step in (broken_lines, languages, addresses, nested):
             rich = step(rich)
+        rich = without_joints(rich)
         return whole(rich.text, rich.marks)
+
+
+def code_in(source: str, events: Sequence[Event]) -> list[tuple[int, int]]:
+    """Where code stands in a text, in characters and in order."""
+    found = [
+        (where["start"], where["end"])
+        for payload, where in events
+        if isinstance(payload, dict) and ("Code" in payload or is_block(cast("dict[str, object]", payload)))
+    ]
+    if source.isascii() or not found:
+        return found
+    data, made, at, chars = source.encode(), list[tuple[int, int]](), 0, 0
+    for start, end in sorted(found):
+        if start < at:
+            continue
+        chars += len(data[at:start].decode("utf-8", "ignore"))
+        first, chars = chars, chars + len(data[start:end].decode("utf-8", "ignore"))
+        made.append((first, chars))
+        at = end
+    return made
+
+
+def is_block(payload: dict[str, object]) -> bool:
+    start = payload.get("Start")
+    return isinstance(start, dict) and "CodeBlock" in start
 
 
 def libraries() -> tuple[Callable[[str], tuple[str, list[MessageEntity]]], Callable[[str], Sequence[Event]]]:

@@ -15,6 +15,7 @@ from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
 
+from bridge_mcp.channels.telegram.chunks import LONG
 from bridge_mcp.channels.telegram.mishaps import seconds
 from bridge_mcp.channels.telegram.pace import Pacer
 from bridge_mcp.channels.telegram.parts import Place
@@ -109,7 +110,7 @@ class Shows:
         if ago(found.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
             return
         # What is being written now stands at the end.
-        pieces = split(self._renderer.render(text))
+        pieces = split(self._renderer.last(text) if len(text) > LONG else self._renderer.render(text))
         if not pieces:
             return
         found.draft_at, found.draft, found.text = now, draft, text

@@ -30,6 +30,7 @@ PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 FORMULA = re.compile(r"\\[A-Za-z]|\^|_\{|_\w\b")
 LATEX = re.compile(rb"\\\(((?:(?!\\\(|\$|\n\s*\n).)+?)\\\)|\\\[((?:(?!\\\[|\$|\n\s*\n).)+?)\\\]", re.DOTALL)
 BARS = re.compile(rb"(?<!\\)\|\|(?=[^\s|])(?:(?!\|\||\n\s*\n).)*?(?<=\S)\|\||\|\|", re.DOTALL)
+TIGHT_BARS = re.compile(rb"(?<![\\|])\|\|(?=[^\s|])|(?<=[^\s|\\])\|\|(?!\|)")
 DEFINES = re.compile(rb"\[((?:[^\[\]\\]|\\.)+)\]:")
 TOLD = re.compile(r"[^\s,]+[\s,]+\S")
 ADDRESS = re.compile(r"https?://[^\s<>]+")
@@ -205,12 +206,13 @@ def loose(source: Source) -> Iterator[Rewriting]:
         if free(source, found.start(), found.end()) and FORMULA.search(content.decode()):
             sign = "$" if found.group(1) else "$$"
             yield found.start(), found.end(), sign + content.decode().strip() + sign
+    odd = odd_lines(source.data)
     for found in BARS.finditer(source.data):
         if inside(found.start(), source.tables):
             if not inside(found.start(), source.literal):
                 yield found.start() + 1, found.start() + 1, " "
-        elif found.end() - found.start() == 2 and free(source, found.start(), found.end()):
-            yield found.start(), found.end(), "\\|\\|"
+        elif free(source, found.start(), found.end()):
+            yield from bars(source, found, odd)
     seen: set[str] = set()
     for found in DEFINES.finditer(source.data):
         if inside(found.start(), source.shown):
@@ -222,6 +224,29 @@ def loose(source: Source) -> Iterator[Rewriting]:
             if (end := source.data.find(b"\n", found.end())) >= 0:
                 yield end, end, "\n"
         seen.add(name)
+
+
+def bars(source: Source, found: re.Match[bytes], odd: frozenset[int]) -> Iterator[Rewriting]:
+    """Bars that hide nothing are shown; so are all of a line where it is not clear which of them do."""
+    start, end = found.start(), found.end()
+    if end - start == 2:
+        yield start, end, "\\|\\|"
+    elif odd and source.data.rfind(b"\n", 0, start) in odd:
+        yield start, start + 2, "\\|\\|"
+        yield end - 2, end, "\\|\\|"
+
+
+def odd_lines(data: bytes) -> frozenset[int]:
+    """Where those lines begin (the place before them) in which a double bar beside a word has no partner."""
+    if data.count(b"||") < 3:
+        return frozenset()
+    found: set[int] = set()
+    at = -1
+    for line in data.split(b"\n"):
+        if len(TIGHT_BARS.findall(line)) % 2 and BARS.search(line):
+            found.add(at)
+        at += len(line) + 1
+    return frozenset(found)
 
 
 def free(source: Source, start: int, end: int) -> bool:
