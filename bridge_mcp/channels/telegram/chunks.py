@@ -57,13 +57,13 @@ def joined(parts: list[Rich]) -> Rich:
     for part in parts:
         if not part.text:
             continue
-        first, *others = part.marks or (None,)
+        first = part.marks[0] if part.marks else None
         last = marks[-1] if marks else None
         if first and last and first.start == 0 and last.end == at - 1 and same_block(first, last):
             marks[-1] = replace(last, end=at + first.end)
         elif first:
             marks.append(moved(first, at))
-        marks += [moved(mark, at) for mark in others if mark is not None]
+        marks += [moved(mark, at) for mark in part.marks[1:]]
         texts.append(part.text)
         at += len(part.text) + 1
     return Rich("\n".join(texts), tuple(marks))
