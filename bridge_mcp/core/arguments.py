@@ -1,7 +1,8 @@
 """Arguments of a call as its tool's schema wants them, where a model wrote a number as a text.
 
 Only what is faithful: a text that is exactly the JSON of a number, a boolean, null, a list or an object, in a place
-where the schema allows such a value and no text. Everything else stays as it is, for the check that follows.
+where the schema allows such a value and no text; and the default of what the schema requires and the call leaves out
+(see `defaults`). Everything else stays as it is, for the check that follows.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from bridge_mcp.core.defaults import has_defaults, with_defaults
 from bridge_mcp.core.errors import BadInput, BadJSON
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON, canonical, parse_arguments
@@ -26,14 +28,14 @@ DEEPEST = 20
 
 def mended(arguments: str, schema: str) -> str:
     """The text of a call's arguments, mended by the text of its tool's schema; the same where nothing is to be done."""
-    if not schema or not MAY_BE_MENDED.search(arguments):
+    if not schema or not (MAY_BE_MENDED.search(arguments) or has_defaults(schema)):
         return arguments
     try:
         given, root = parse_arguments(arguments), read_json(schema)
     except (BadInput, BadJSON):
         return arguments
     found = fitted(given, root, root, DEEPEST)
-    text = canonical(found)
+    text = canonical(dict(with_defaults(found, schema)) if isinstance(found, dict) else found)
     return arguments if text == canonical(given) else text
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json
 
-__all__ = ["with_defaults"]
+__all__ = ["has_defaults", "with_defaults"]
 
 MAX_LEVELS = 10
 """Objects within objects that are looked at."""
@@ -24,13 +24,18 @@ def with_defaults(arguments: Mapping[str, JSON], schema: str) -> Mapping[str, JS
         arguments: what a call was given.
         schema: the JSON schema of the tool's arguments, as text.
     """
-    if '"default"' not in schema or '"required"' not in schema:
+    if not has_defaults(schema):
         return arguments
     try:
         read = read_json(schema)
     except BadJSON:
         return arguments
     return completed(arguments, read, MAX_LEVELS)
+
+
+def has_defaults(schema: str) -> bool:
+    """Whether a schema may require what it has a default for, by its text alone."""
+    return '"default"' in schema and '"required"' in schema
 
 
 def completed(given: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:

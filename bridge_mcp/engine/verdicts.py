@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridge_mcp.core.answers import Decision
+from bridge_mcp.core.defaults import with_defaults
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.grants import matches
@@ -125,13 +126,15 @@ class Desk:
             )
         edited, digest, arguments = None, approval.digest, approval.arguments
         if yes.arguments is not None:
-            spec, edited = await spec_of(self.store, approval), arguments_text(yes.arguments)
-            wrong = self.check(spec, yes.arguments)
+            spec = await spec_of(self.store, approval)
+            meant = with_defaults(yes.arguments, spec.schema)
+            edited = arguments_text(meant)
+            wrong = self.check(spec, meant)
             if wrong:
                 raise BadInput(
                     f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
                 )
-            digest, arguments = call_digest(spec, yes.arguments), edited
+            digest, arguments = call_digest(spec, meant), edited
         remembered(yes, arguments)
         return Judged(
             approval.call,

@@ -11,6 +11,7 @@ from bridge_mcp.core.answers import (
     Decision,
     Ticket,
 )
+from bridge_mcp.core.arguments import mended
 from bridge_mcp.core.entries import (
     Call,
     Requested,
@@ -18,7 +19,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text
+from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
 from bridge_mcp.core.views import Approval
 from bridge_mcp.engine import tickets
 from bridge_mcp.engine.addresses import (
@@ -139,6 +140,9 @@ class Deciding(Desk):
         spec = express.find(conversation, tool, within) if express else None
         if spec is None:
             express, spec = None, await self._told_tool(who, tool, deadline)
+        meant = mended(written, spec.schema)
+        if meant != written:
+            written, arguments = meant, parse_arguments(meant)
         wrong = self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")

@@ -70,3 +70,16 @@ def test_everything_else_stays_as_it_was(given: JSON) -> None:
 def test_what_is_no_object_is_left_to_the_check(text: str) -> None:
     assert mended(text, json.dumps(SCHEMA)) == text
     assert mended('{"depth": "3"}', text) == '{"depth": "3"}'
+
+
+def test_what_is_required_and_has_a_default_is_filled_in() -> None:
+    schema = json.dumps(
+        {
+            "type": "object",
+            "properties": {"type": {"enum": ["png", "jpeg"], "default": "png"}, "depth": {"type": "integer"}},
+            "required": ["type"],
+        }
+    )
+    assert mended('{"depth": "2"}', schema) == '{"depth":2,"type":"png"}'
+    assert mended("{}", schema) == '{"type":"png"}'
+    assert mended('{"type": "jpeg"}', schema) == '{"type": "jpeg"}'
