@@ -149,10 +149,15 @@ async def list_approvals(
 ) -> shapes.ApprovalsShape:
     """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
     on all pages."""
-    page = await call.bridge.page_approvals(
-        call.who, conversation=conversation, status=status, limit=limit, cursor=cursor, mine=mine
-    )
-    return render.approvals(page)
+
+    async def ask(most: int) -> shapes.ApprovalsShape:
+        return render.approvals(
+            await call.bridge.page_approvals(
+                call.who, conversation=conversation, status=status, limit=most, cursor=cursor, mine=mine
+            )
+        )
+
+    return await page(ask, "approvals", limit)
 
 
 @tool("read", read_only=True)

@@ -133,6 +133,24 @@ async def test_a_long_result_and_long_arguments_are_read_in_pieces(tmp_path: Pat
         assert json.loads(await whole_text(client, waiting["id"], "json")) == given
 
 
+async def test_a_page_of_approvals_ends_where_hosts_would_cut(tmp_path: Path) -> None:
+    async with world(tmp_path, toolbox=long_tools()) as at, client_of(at) as client:
+        for number in range(5):
+            given = {"tool": "files__write", "arguments": {"text": f"{number}: {LONG[:30_000]}"}, "wait_s": 0}
+            await client.call_tool("call_tool", given)
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = await answer(client, "list_approvals", cursor=cursor)
+            assert tokens_of(json.dumps(page)) < MOST_TOKENS
+            assert page["count"] == 5
+            found += [approval["arguments"]["text"][:1] for approval in page["approvals"]]
+            cursor = page["cursor"]
+            if not cursor:
+                break
+        assert found == ["4", "3", "2", "1", "0"]
+
+
 async def test_base64_stands_once_in_an_answer_and_comes_in_pieces(tmp_path: Path) -> None:
     data = bytes(range(256)) * 400
     async with world(tmp_path) as at, client_of(at) as client:
