@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -343,6 +343,7 @@ def with_builtins(
     from bridge_mcp.engine.requests import window_of
     from bridge_mcp.toolservers.builtin import WithBuiltins
     from bridge_mcp.toolservers.errands import Errands
+    from bridge_mcp.toolservers.finding import find_tools
     from bridge_mcp.toolservers.reading_on import read_result
 
     async def outbox(name: str) -> Attachment:
@@ -352,8 +353,13 @@ def with_builtins(
         name = conversation.partition("/")[0]
         return (await window_of(config.rules.channels.get(name) or ChannelRules(name), models)).shown_chars
 
+    def tools_of(conversation: str) -> Sequence[ToolSpec]:
+        rules = config.rules.channels.get(conversation.partition("/")[0])
+        allowed = rules.tool_servers if rules is not None else ()
+        return [spec for spec in nested.tools() if allowed is None or spec.server in allowed]
+
     errands = Errands(store, traits, clock, outbox).tools()
-    return WithBuiltins(nested, [*errands, read_result(store.log, result_chars)])
+    return WithBuiltins(nested, [*errands, read_result(store.log, result_chars), find_tools(tools_of)])
 
 
 def engine_lives(config: Config) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated
 
 import anyio.to_thread
@@ -17,6 +17,7 @@ from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
 from bridge_mcp.config.paths import make_private
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.offer import crowded
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.visible import visible
 from bridge_mcp.engine.reach import Reach
@@ -173,8 +174,17 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
         yield Finding(f"server {status.name}", fine, told)
     for finding in patterns(config, tools, frozenset(each.name for each in found if each.state == "ready")):
         yield finding
-    for channel, told in stuck.items():
+    for channel, told in (*stuck.items(), *too_many(config, tools)):
         yield Finding(f"channel {channel}", True, told, warning=True)
+
+
+def too_many(config: Config, tools: Sequence[ToolSpec]) -> Iterator[tuple[str, str]]:
+    """The channels whose assistant has more tools than a request holds, and what that means."""
+    for name, rules in config.rules.channels.items():
+        allowed = rules.tool_servers
+        told = crowded(sum(allowed is None or spec.server in allowed for spec in tools))
+        if told and rules.responder == "assistant":
+            yield name, told
 
 
 async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:

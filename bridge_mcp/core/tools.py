@@ -19,6 +19,7 @@ from bridge_mcp.core.schemas import settled_schema
 
 __all__ = [
     "BRIDGE",
+    "FIND_TOOLS",
     "JSON",
     "MAX_ARGUMENTS",
     "READ_RESULT",
@@ -40,6 +41,9 @@ Confirmation: TypeAlias = Literal["required", "never", "by-annotation", "default
 
 BRIDGE = "bridge"
 """The server name of the bridge's own tools; no nested server may have it."""
+
+FIND_TOOLS = "bridge__find_tools"
+"""The tool by which a model finds those that its request had no room for."""
 
 READ_RESULT = "bridge__read_result"
 """The tool by which a model reads on in a result that was too long to be shown whole."""

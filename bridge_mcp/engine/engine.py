@@ -13,7 +13,7 @@ import anyio
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
-from bridge_mcp.core.tools import READ_RESULT, ToolSpec
+from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine import board, clocks
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.hands import Hands
@@ -244,7 +244,7 @@ class Engine:
         told, self._told = self._told, None
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
         # Reading on in results is the models' own business: clients get results whole.
-        shown = tuple(spec for spec in self._toolbox.tools() if spec.name != READ_RESULT)
+        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
         listed = (shown, self._toolbox.status())
         models = self._model.health()
         if told is None or told[0] != healths:
@@ -254,7 +254,9 @@ class Engine:
             self._runner.look_again()
         if told is None or told[2] != models:
             await board.put_models(self._store, models)
-        complaints = dict(self._policies.prompts.complaints)
+        complaints = self._policies.crowded()
+        for channel, told_of in self._policies.prompts.complaints.items():
+            complaints[channel] = f"{told_of} {complaints.get(channel, '')}".strip()
         if told is None or told[3] != complaints:
             await board.put_complaints(self._store, complaints)
         troubles = self._lanes.troubles.all()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.offer import MOST_TOOLS, crowded, offered, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
 from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.tokens import tools_tokens
-from bridge_mcp.core.tools import BRIDGE, READ_RESULT, ToolSpec
+from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, READ_RESULT, ToolSpec
+from bridge_mcp.core.transcript import Past
 from bridge_mcp.engine.addresses import CALLS
 from bridge_mcp.engine.limits import may_call, may_use, rules_within
 from bridge_mcp.engine.system_prompts import SystemPrompts
@@ -30,6 +32,14 @@ class Offered:
     """What they take of a request, by estimate."""
     rules: tuple[ToolRule, ...] = ()
     """What the owner says of calls of single ones, the first word first."""
+    chosen: dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]] = field(
+        default_factory=dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]]
+    )
+    """Of more than a request holds: those that were chosen, by what was wanted."""
+
+
+OFFERS = 64
+"""Choices of tools that are kept for one channel."""
 
 
 class Policies:
@@ -53,7 +63,8 @@ class Policies:
     def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
         """The tools that this conversation may use, and those of the bridge's own that its channel has.
 
-        Reading on in results goes with whatever gives results. A client's own calls have no use for any of these.
+        Reading on in results goes with whatever gives results, and a search with more tools than a request holds.
+        A client's own calls have no use for any of these.
         """
         return self._of(conversation).tools
 
@@ -61,9 +72,24 @@ class Policies:
         """The same by their names; `within` as for `snapshot`."""
         return self._of(conversation, within).by_name
 
-    def tools_tokens(self, conversation: str) -> int:
-        """What they take of a request, by estimate."""
-        return self._of(conversation).tokens
+    def offer(self, conversation: str, past: Past) -> tuple[tuple[ToolSpec, ...], int]:
+        """Those that a request with this past offers, and what they take of it, by estimate."""
+        every = self._of(conversation)
+        if len(every.tools) <= MOST_TOOLS:
+            return every.tools, every.tokens
+        wanted = wanted_tools(message for turn in past.turns for message in turn.messages) & every.by_name.keys()
+        chosen = every.chosen.get(wanted)
+        if chosen is None:
+            if len(every.chosen) >= OFFERS:
+                every.chosen.clear()
+            tools = offered(every.tools, wanted)
+            chosen = every.chosen[wanted] = (tools, tools_tokens(tools))
+        return chosen
+
+    def crowded(self) -> dict[str, str]:
+        """By channel: what its owner should know where it has more tools than a request holds."""
+        told = {name: crowded(len(self.tools(name))) for name in self._rules.channels}
+        return {name: each for name, each in told.items() if each}
 
     def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
@@ -75,7 +101,8 @@ class Policies:
             found = tuple(
                 s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
             )
-            own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name == READ_RESULT))
+            with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MOST_TOOLS else {READ_RESULT}
+            own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
             tools = (*found, *own) if (found or wanted) and channel != CALLS else found
             if within:
                 words = rules_within(within, self._rules, tools)

@@ -53,7 +53,6 @@ class Requests:
         rules = self._policies.channel(conversation)
         capacity = await self._model.capacity(rules.model)
         window = replace(rules.window.known_to_be(capacity.context_tokens), messages=rules.history_limit)
-        tools = self._policies.tools(conversation)
         system = self._system(conversation, rules, log)
         seen = self._pasts.of(conversation).past(
             log,
@@ -64,9 +63,10 @@ class Requests:
             pdfs=capacity.pdfs,
             about=about(conversation, rules),
         )
+        tools, tools_tokens = self._policies.offer(conversation, seen)
         scale = calibration(log)
         budget = min(window.room / scale, ceiling(log))
-        fixed = (tokens_of(system) + AROUND if system else 0) + self._policies.tools_tokens(conversation)
+        fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens
         fitted = fit(seen, window, max(budget - fixed, LEAST_ROOM))
         head = (ChatMessage("system", system),) if system else ()
         request = ModelRequest(rules.model, ordered((*head, *fitted.messages)), tools, conversation, scale=scale)

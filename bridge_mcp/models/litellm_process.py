@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, cast
 import anyio
 
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.json_reader import JSON, MAX_SIZE
 from bridge_mcp.models.environment import litellm_environment
 from bridge_mcp.models.failures import Trouble, failed, redact
 from bridge_mcp.models.settings import ModelSettings
@@ -36,6 +36,9 @@ LEAVE_S = 2.0
 """How long it may take to leave once its stdin has ended."""
 KEPT_LINES = 20
 """Of what it said last on stderr, for the error that tells of its end."""
+
+MAX_LINE = 2 * MAX_SIZE
+"""Bytes of one line that it says: a whole answer and what stands around it."""
 
 Message: TypeAlias = Mapping[str, Any]
 
@@ -150,7 +153,8 @@ class Running(asyncio.SubprocessProtocol):
         self.gone: asyncio.Future[None] = loop.create_future()
         self._calls: dict[int, Call] = {}
         self._numbers = count(1)
-        self._cut = {1: b"", 2: b""}
+        self._cut: dict[int, list[bytes]] = {1: [], 2: []}
+        """What has come of a line that goes on."""
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     # -- what it is told --------------------------------------------------------------------------------------
@@ -199,7 +203,18 @@ class Running(asyncio.SubprocessProtocol):
         self.transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, self._cut[fd] = (self._cut[fd] + data).split(b"\n")
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*self._cut[fd], lines[0]))
+            self._cut[fd] = []
+        self._cut[fd].append(rest)
+        if len(rest) < len(data) or sum(map(len, self._cut[fd])) <= MAX_LINE:
+            self._lines_came(fd, lines)
+        elif not self.ended:
+            self._lines.append(f"it said more than {MAX_LINE:,} bytes at once")
+            self.transport.kill()
+
+    def _lines_came(self, fd: int, lines: list[bytes]) -> None:
         for line in lines:
             if fd == 1:
                 self._take(json.loads(line))

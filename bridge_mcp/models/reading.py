@@ -62,6 +62,9 @@ def read_completion(
     text, thought = without_thoughts(words)
     calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(sequence(message.get("tool_calls"))))
     finish = str(choice.get("finish_reason") or "")
+    native = mapping(choice.get("provider_specific_fields")).get("native_finish_reason")
+    if isinstance(native, str) and ending_of(finish) == "whole" and ending_of(native) != "other":
+        finish = native  # litellm calls many an ending "stop"
     ending = ending_of(finish)
     if ending == "broken":
         raise failed(settings, Trouble(f"the provider ended the answer with '{finish[:100]}'", kind="broken"))

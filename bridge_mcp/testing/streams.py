@@ -34,8 +34,10 @@ def cut_into_chunks(completion: Mapping[str, JSON], *, usage: bool) -> Iterator[
         return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
     yield chunk({"role": "assistant", "content": None if message["content"] is None else ""})
-    for name in ("content", "refusal"):
-        for piece in pieces(str(message.get(name) or "")):
+    for name, value in message.items():
+        if name in ("role", "tool_calls") or not value:
+            continue
+        for piece in pieces(value) if isinstance(value, str) else (value,):
             yield chunk({name: piece})
     for delta in call_deltas(cast("list[dict[str, JSON]]", message.get("tool_calls") or [])):
         yield chunk({"tool_calls": [delta]})
@@ -52,7 +54,7 @@ def call_deltas(calls: list[dict[str, JSON]]) -> Iterator[JSON]:
         arguments.append(
             [{"index": index, "function": {"arguments": piece}} for piece in pieces(str(function["arguments"]))]
         )
-        yield {"index": index, "id": call["id"], "type": "function", "function": {**function, "arguments": ""}}
+        yield {**call, "index": index, "type": "function", "function": {**function, "arguments": ""}}
     for row in zip_longest(*arguments):
         yield from (delta for delta in row if delta is not None)
 

@@ -12,6 +12,7 @@ import anyio
 
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT
 from bridge_mcp.core.views import Approval, Event, EventType
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
@@ -166,7 +167,8 @@ async def world(
 async def told_tools(made: World, toolbox: Toolbox) -> None:
     """Wait until the engine has put its tools on the board."""
     with anyio.fail_after(WAIT_S):
-        while len((await made.bridge.list_tools(OWNER)).tools) < len(toolbox.tools()):
+        shown = [spec for spec in toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS)]
+        while len((await made.bridge.list_tools(OWNER)).tools) < len(shown):
             await anyio.lowlevel.checkpoint()
 
 

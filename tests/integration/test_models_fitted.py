@@ -16,14 +16,14 @@ import pytest
 
 from bridge_mcp.core.entries import Attachment, Finished, Stopped
 from bridge_mcp.core.errors import FetchFailed
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.tools import FIND_TOOLS, JSON
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.knowledge import UNKNOWN, look_up, read_map
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing import FakeToolbox
+from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.testing.answers import calling, saying
 from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import world
@@ -235,3 +235,26 @@ async def test_a_model_that_mends_nothing_is_stopped(server: OpenAIServer, tmp_p
     assert "3 times in a row for calls that cannot be made" in stopped.reason
     assert "do not fit files__list" in stopped.reason
     assert len(server.requests) == before + 3
+
+
+async def test_with_more_tools_than_a_request_holds_the_model_searches_and_calls_what_it_found(tmp_path: Path) -> None:
+    toolbox = FakeToolbox()
+    for number in range(200):
+
+        async def ran(arguments: object, number: int = number) -> str:
+            return f"t{number} ran"
+
+        toolbox.tool(f"many__t{number}", read_only=True)(ran)
+
+    @toolbox.tool(FIND_TOOLS, read_only=True)
+    async def find(arguments: object) -> str:
+        return "- many__t199: the one\n  {}"
+
+    model = FakeModel([calls((FIND_TOOLS, {"query": "one"})), calls(("many__t199", {})), says("done")])
+    async with world(tmp_path, model, toolbox) as it:
+        assert await it.settled("use the one") == "done"
+        offers = [[spec.name for spec in request.tools] for request in model.requests]
+        assert [len(names) for names in offers] == [128, 128, 128]
+        assert ["many__t199" in names for names in offers] == [False, True, True]
+        assert FIND_TOOLS in offers[0]
+        assert model.requests[-1].messages[-1].text == "t199 ran"

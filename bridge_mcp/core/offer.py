@@ -1,0 +1,81 @@
+"""Which tools a request offers where there are more than a provider takes.
+
+OpenAI refuses more than 128 tools in one request, and models choose badly among hundreds. Beyond that a request offers
+the bridge's own tools, one of which searches, those that the conversation has called or found, and as many of the
+others as have room, in their usual order. All of them can be called, whether they are offered or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from bridge_mcp.core.messages import ChatMessage
+from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
+
+__all__ = ["MOST_TOOLS", "crowded", "found_tools", "offered", "ranked", "wanted_tools"]
+
+MOST_TOOLS = 128
+"""Tools in one request."""
+MOST_FOUND = 10
+"""Tools that one search gives."""
+
+WORDS = re.compile(r"[^\W_]+")
+FOUND = re.compile(r"^- ([A-Za-z0-9_-]{1,64}):", re.MULTILINE)
+MAX_SCHEMA = 4_000
+"""Characters of a schema that a search shows: whoever calls without it is told what is wrong."""
+
+
+def wanted_tools(messages: Iterable[ChatMessage]) -> frozenset[str]:
+    """The names of the tools that these messages have called or found."""
+    names: set[str] = set()
+    for message in messages:
+        names.update(call.tool for call in message.calls)
+        if message.call is not None and message.call.tool == FIND_TOOLS:
+            names.update(FOUND.findall(message.text))
+    return frozenset(names)
+
+
+def offered(tools: Sequence[ToolSpec], wanted: frozenset[str], most: int = MOST_TOOLS) -> tuple[ToolSpec, ...]:
+    """At most so many of the tools, in their order: the bridge's own, the wanted ones, and the first of the others."""
+    first = [spec.name for spec in tools if spec.server == BRIDGE]
+    first += [spec.name for spec in tools if spec.server != BRIDGE and spec.name in wanted]
+    rest = [spec.name for spec in tools if spec.server != BRIDGE and spec.name not in wanted]
+    chosen = frozenset([*first, *rest][:most])
+    return tuple(spec for spec in tools if spec.name in chosen)
+
+
+def ranked(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
+    """The tools that a query's words speak of, the best first: a word in a name counts as three in a description."""
+    words = {word.lower() for word in WORDS.findall(query)}
+    scored = [(score(spec, words), place, spec) for place, spec in enumerate(tools)]
+    best = sorted((each for each in scored if each[0]), key=lambda each: (-each[0], each[1]))
+    return [spec for _, _, spec in best[:MOST_FOUND]]
+
+
+def score(spec: ToolSpec, words: Iterable[str]) -> int:
+    name, description = spec.name.lower(), spec.description.lower()
+    return sum(3 * (word in name) + (word in description) for word in words)
+
+
+def found_tools(tools: Sequence[ToolSpec], query: str) -> str:
+    """What a search tells a model; `wanted_tools` reads the names out of it."""
+    best = ranked(tools, query)
+    if not best:
+        servers = ", ".join(dict.fromkeys(spec.server for spec in tools))
+        return f"No tool speaks of that. The tools are of these servers: {servers}."
+    return "\n".join(f"- {spec.name}: {' '.join(spec.description.split())[:400]}\n  {schema(spec)}" for spec in best)
+
+
+def schema(spec: ToolSpec) -> str:
+    return spec.schema if len(spec.schema) <= MAX_SCHEMA else f"(its schema has {len(spec.schema)} characters)"
+
+
+def crowded(count: int, most: int = MOST_TOOLS) -> str:
+    """What an owner should know of a channel with so many tools; "" where a request holds them all."""
+    if count <= most:
+        return ""
+    return (
+        f"Its assistant has {count} tools. A request offers {most} of them, and it searches for the others: "
+        "name fewer tool_servers, or allowed_tools of a server."
+    )
