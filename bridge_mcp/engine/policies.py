@@ -77,7 +77,8 @@ class Policies:
         every = self._of(conversation)
         if len(every.tools) <= MOST_TOOLS:
             return every.tools, every.tokens
-        wanted = wanted_tools(message for turn in past.turns for message in turn.messages) & every.by_name.keys()
+        wanted = wanted_tools(message for turn in past.turns for message in turn.messages)
+        wanted = frozenset(name for name in wanted if name in every.by_name)
         chosen = every.chosen.get(wanted)
         if chosen is None:
             if len(every.chosen) >= OFFERS:

@@ -38,6 +38,13 @@ BROKEN = frozenset(
     | {"malformed_function_call", "unexpected_tool_call", "server_error", "failed", "unavailable", "preempted"}
 )
 
+KINDS: tuple[tuple[frozenset[str], Ending], ...] = (
+    (WHOLE, "whole"),
+    (LENGTH, "length"),
+    (WITHHELD, "content_filter"),
+    (BROKEN, "broken"),
+)
+
 MARKS = {
     "length": "[Cut off here: the answer reached the model's limit of tokens.]",
     "content_filter": "[Cut off here: the provider's content filter withheld the rest.]",
@@ -48,14 +55,10 @@ def ending_of(reason: str) -> Ending:
     """What a `finish_reason` means."""
     word = reason.strip().lower().rpartition(".")[2].replace("-", "_").replace(" ", "_")
     word = word.removeprefix("finish_reason_").removeprefix("stop_reason_")
-    kinds: tuple[tuple[frozenset[str], Ending], ...] = (
-        (WHOLE, "whole"),
-        (LENGTH, "length"),
-        (WITHHELD, "content_filter"),
-        (BROKEN, "broken"),
-    )
-    other: Ending = "other"
-    return next((ending for words, ending in kinds if word in words), other)
+    for words, ending in KINDS:
+        if word in words:
+            return ending
+    return "other"
 
 
 def mark(finish: str) -> str:

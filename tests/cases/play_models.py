@@ -159,8 +159,8 @@ class Host:
                 self._takes[each["name"]] = set(each["inputSchema"].get("properties") or {})
         arguments = {name: value for name, value in arguments.items() if name in self._takes.get(tool, ())}
         result = self.ask("tools/call", {"name": tool, "arguments": arguments})
-        told = result.get("structuredContent")
-        if isinstance(told, dict) and not result.get("isError"):
+        told: dict[str, Any] | None = result.get("structuredContent")
+        if told is not None and not result.get("isError"):
             return told
         return {"error": result.get("content") or result.get("error")}
 
