@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import string
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -37,7 +36,8 @@ RESERVED = frozenset(
 OFFERS = 16
 """Sets of tools that are kept as they were written: about as many as channels differ in theirs."""
 
-DIGITS = string.digits + string.ascii_lowercase
+ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+"""What no provider takes in a tool's name."""
 EMPTY = "(a message without text)"
 NOTHING: Mapping[str, Shown] = {}
 
@@ -105,7 +105,7 @@ def chat_messages(
 def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
     """An assistant's message, with what its provider wants back where it is the model's `own`."""
     text = text_of(message)
-    told: dict[str, JSON] = restored(message.kept) if own else {}
+    told: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
     # An empty text, and not null: some servers refuse a message without content, and none refuses this beside calls.
     told |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
     if message.calls:
@@ -162,30 +162,18 @@ def wire_id(call: Call) -> str:
     Nine letters and digits, which all providers take: models give ids that are missing, repeated, or too long.
     """
     started, _, index = call.id.partition(".")
-    if not (started.isdigit() and index.isdigit()):
-        return f"c{hashlib.sha256(call.id.encode()).hexdigest()[:8]}"
-    head, tail = base36(int(started)), base36(int(index))
-    if len(head) > 6 or len(tail) > 2:
-        return f"x{hashlib.sha256(call.id.encode()).hexdigest()[:8]}"
-    return f"c{head:0>6}{tail:0>2}"
-
-
-def base36(number: int) -> str:
-    """A number in digits and small letters."""
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = DIGITS[digit] + text
-    return text
+    if len(started) <= 6 and len(index) <= 2 and started.isdigit() and index.isdigit():
+        return f"c{started.zfill(6)}{index.zfill(2)}"
+    return f"x{hashlib.sha256(call.id.encode()).hexdigest()[:8]}"
 
 
 def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
     """One call of an assistant's message, with what its provider wants back where it is the model's `own`."""
-    told: dict[str, JSON] = restored(call.kept) if own else {}
+    told: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
     inner = told.pop("function", None)
     function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", call.tool)[:MAX_NAME] or "unnamed"
-    function |= {"name": name, "arguments": arguments_of(call.arguments)}
+    function["name"] = ILLEGAL.sub("_", call.tool)[:MAX_NAME] or "unnamed"
+    function["arguments"] = arguments_of(call.arguments)
     return {**told, "id": wire_id(call), "type": "function", "function": function}
 
 
