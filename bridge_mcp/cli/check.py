@@ -86,6 +86,8 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     yield channels(config)
     for finding in clients(config):
         yield finding
+    for finding in quorums(config):
+        yield finding
     async for finding in telegram(config):
         yield finding
     async for finding in models(config, ask):
@@ -116,6 +118,23 @@ async def other_settings(config: Config) -> str:
             return await assembly.bridge.other_settings()
     except BridgeError:
         return ""  # what is wrong with the store was told
+
+
+def quorums(config: Config) -> Iterator[Finding]:
+    """Where calls take more people than [people] names: nobody could ever let them run."""
+    rules = config.rules
+    places = {"approvals.quorum": rules.quorum}
+    places |= {f'approvals.tools."{each.pattern}".quorum': each.quorum or 1 for each in rules.tools}
+    for name, channel in rules.channels.items():
+        places |= {f'channels.{name}.tools."{each.pattern}".quorum': each.quorum or 1 for each in channel.tools}
+    named = len(set(rules.people.names.values()))
+    for key, wanted in places.items():
+        if wanted > max(1, named):
+            told = (
+                f"{key} is {wanted}, and [people] names {named}: such calls wait until they expire. "
+                "Name who approves under [people.NAME]: only people who are named there are counted as different ones."
+            )
+            yield Finding("people", False, told)
 
 
 def channels(config: Config) -> Finding:

@@ -9,6 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bridge_mcp.config import schema
+from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.config.secrets import Secrets
@@ -100,6 +101,7 @@ class Reading:
             quorum=asked.quorum,
             tools=self._call_rules("approvals", asked.tools),
             separate=asked.separate,
+            people=people(self.file.people, self._channels, self.problems),
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),
             max_turns=engine.max_turns,

@@ -192,6 +192,12 @@ class Client(Section):
     person_decides: bool = False
 
 
+class Person(Section):
+    """[people.NAME]"""
+
+    principals: list[Text] = Field(min_length=1)
+
+
 class OAuth(Section):
     """[http.oauth]: whose tokens are taken, beside those of clients."""
 
@@ -246,6 +252,7 @@ class File(Section):
     tool_servers: dict[ServerName, ToolServer] = {}
     approvals: Approvals = Approvals()
     clients: dict[Name, Client] = {}
+    people: dict[Name, Person] = {}
     http: Http = Http()
     engine: Engine = Engine()
     budget: Budget = Budget()

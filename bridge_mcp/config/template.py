@@ -94,6 +94,8 @@ expires_s = 600                            # 0: never
 # escalate_to = "family/7"
 # quorum = 1                               # how many different approvers it takes
 # separate = false                         # true: whoever started a turn may not decide what it asks for
+# [people.ann]                             # one person: quorum counts people, and only those that are named
+# principals = ["owner", "family:42"]      # owner (this machine), clients by name, users as channel:user_id
 # [approvals.tools."files__delete_*"]      # all of the above for single tools; also [channels.family.tools."…"]
 # confirmation = "required"
 # quorum = 2

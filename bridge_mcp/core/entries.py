@@ -264,13 +264,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """One of the approvers that an asked call needs said yes. Each of them counts once."""
+    """One of the approvers that an asked call needs said yes. Each person counts once."""
 
     call: str
     by: str
     digest: str
     note: str = ""
     via: str = ""
+    person: str = ""
+    """Who that is by the config; empty in logs of earlier versions, where each name counted."""
 
 
 @dataclass(frozen=True, slots=True)

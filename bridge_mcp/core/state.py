@@ -241,9 +241,9 @@ def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded |
             fate.asked, fate.asked_at, fate.told_at = entry, at, at
         case Judged() if fate.judged is None:
             fate.judged, fate.judged_at = entry, at
-        case Voted(by=by, digest=digest):
+        case Voted(by=by, digest=digest, person=person):
             if fate.asked is not None and fate.judged is None and digest == fate.asked.digest:
-                fate.voters.add(by)
+                fate.voters.add(person or by)
         case Reminded():
             fate.told_at = at
             fate.reminders += entry.why == "reminder"

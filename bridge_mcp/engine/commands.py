@@ -209,7 +209,9 @@ async def reject(asked: Asked) -> str:
 
 def desk(asked: Asked) -> verdicts.Desk:
     """Where commands decide. They edit no arguments, so there is nothing to check."""
-    return verdicts.Desk(asked.scene.store, asked.scene.clock, lambda spec, arguments: "", asked.scene.rules.separate)
+    scene = asked.scene
+    separate, people = scene.rules.separate, scene.rules.people
+    return verdicts.Desk(scene.store, scene.clock, lambda spec, arguments: "", separate, people)
 
 
 async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:

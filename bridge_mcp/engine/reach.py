@@ -38,22 +38,29 @@ class Reach:
             rules=(*channel.tools, *self.rules.tools),
         )
         asking = [name for name in offered if isinstance(policy.gate(Call("", name, "{}"), 0.0), Ask)]
-        stuck = [name for name in asking if self._deciders(channel.name, how := policy.asking(name)) < how.quorum]
+        stuck = [name for name in asking if not self._decidable(channel.name, policy.asking(name))]
         if not stuck:
             return ""
         others = f" and {len(stuck) - 1} other tools" if len(stuck) > 1 else ""
         wanted = max(policy.asking(name).quorum for name in stuck)
         who = "nobody is let in who could decide" if wanted == 1 else f"fewer than {wanted} are let in who could decide"
+        if wanted > 1:
+            who += " and that [people] names as different people"
         return (
             f"calls of {stuck[0]}{others} wait for a verdict, and {who}. Pair an approver (bridge-mcp pair add CODE "
             "--role approver), or give a client the scope approve; until then: bridge-mcp approvals."
         )
 
-    def _deciders(self, channel: str, how: Asking) -> int:
-        """How many could decide on a call of this channel: clients, approvers where it is asked, the owner here."""
+    def _decidable(self, channel: str, how: Asking) -> bool:
+        """Whether enough could decide on a call of this channel; of several, those that the config names count."""
+        deciders = self._deciders(channel, how)
+        return bool(deciders) if how.quorum == 1 else len(self.rules.people.counted(deciders)) >= how.quorum
+
+    def _deciders(self, channel: str, how: Asking) -> set[str]:
+        """Who could decide on a call of this channel: clients, approvers where it is asked, the owner here."""
         over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
         places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]
-        return len(over_mcp) + len({who for place in places for who in self._in_chat(place)})
+        return over_mcp | {who for place in places for who in self._in_chat(place)}
 
     def _in_chat(self, place: str) -> Iterable[str]:
         """The approvers who may press a button there; on a local channel whoever sits at this machine."""
@@ -62,7 +69,7 @@ class Reach:
         if traits is None:
             return ()
         if not traits.needs_pairing:
-            return ("the owner",)
+            return ("owner",)
         here = [each for each in self.pairings if each.channel == channel]
         if chat and not any(each.subject == chat.partition("/")[0] for each in here):
             return ()

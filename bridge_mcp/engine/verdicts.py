@@ -15,6 +15,7 @@ from bridge_mcp.core.defaults import with_defaults
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.grants import matches
+from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, behind
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_digest, parse_arguments
@@ -47,12 +48,17 @@ class Yes:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where verdicts are given. `separate`: whoever started a turn may not decide what it asks for."""
+    """Where verdicts are given.
+
+    `separate`: whoever started a turn may not decide what it asks for, under no name. `people`: which names are one
+    person; what takes several approvers takes several people, and counts only those that are named there.
+    """
 
     store: Store
     clock: Clock
     check: Check
     separate: bool
+    people: People = People()
 
     async def approve(self, who: Principal, approvals: Sequence[Approval], yes: Yes) -> tuple[Decision, ...]:
         """Let waiting calls run: one as it is or with edited arguments, or several as they are.
@@ -68,7 +74,8 @@ class Desk:
         """
         verdicts: list[tuple[Approval, Judged]] = []
         for approval in approvals:
-            may_decide(approval, who, separate=self.separate)
+            self._allowed(approval, who)
+            self._counts(approval, who)
             undecided(approval)
             if self._late(approval):
                 await self._judge([(approval, Judged(approval.call, "expired", "bridge", via="rule"))])
@@ -83,7 +90,7 @@ class Desk:
     async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
         """Keep waiting calls from running; one approver is enough for that."""
         for approval in approvals:
-            may_decide(approval, who, separate=self.separate)
+            self._allowed(approval, who)
             undecided(approval)
         made = [(each, Judged(each.call, "rejected", who.name, note=reason, via=who.via)) for each in approvals]
         decided = await self._judge(made)
@@ -104,10 +111,27 @@ class Desk:
     def may(self, who: Principal, approval: Approval) -> bool:
         """Whether `who` could decide on a call that waits, and has not done their part already."""
         try:
-            may_decide(approval, who, separate=self.separate)
+            self._allowed(approval, who)
+            self._counts(approval, who)
         except Denied:
             return False
-        return who.name not in approval.votes
+        return not any(self.people.same(who.name, vote) for vote in approval.votes)
+
+    def _allowed(self, approval: Approval, who: Principal) -> None:
+        """Let pass whoever may decide on a call. Raises as `may_decide`."""
+        may_decide(approval, who, separate=self.separate, people=self.people)
+
+    def _counts(self, approval: Approval, who: Principal) -> None:
+        """Let pass whose yes counts.
+
+        Raises:
+            Denied: it takes several people, and nobody says who `who` is.
+        """
+        if approval.quorum > 1 and not self.people.person(who.name):
+            raise Denied(
+                f"{approval.id} takes {approval.quorum} different people, and nobody says who {who.name} is.",
+                fix=f'The owner can: principals = [..., "{who.name}"] under [people.NAME] in bridge.toml.',
+            )
 
     def _late(self, approval: Approval) -> bool:
         return bool(approval.expires_at) and self.clock.now() >= approval.expires_at
@@ -175,19 +199,20 @@ class Desk:
 
     async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
         """Count one approver of several; with the last one the verdict is written, in the same transaction."""
-        vote = Voted(approval.call, verdict.by, verdict.digest, verdict.note, verdict.via)
+        person = self.people.person(verdict.by)
+        vote = Voted(approval.call, verdict.by, verdict.digest, verdict.note, verdict.via, person)
         while True:
             log = await tail(self.store.log, approval.conversation)
             if not waits(log, approval.call):
                 now = await find(self.store, approval.id)
                 return Decision(now, error=said(now))
             votes = voters(log, vote)
-            if vote.by in votes:
+            if person in votes:
                 return Decision(await find(self.store, approval.id))
-            everybody = [*votes, vote.by]
             entries: list[Voted | Judged] = [vote]
-            if len(everybody) >= approval.quorum:
-                entries.append(Judged(vote.call, "approved", ", ".join(everybody), vote.digest, via=vote.via))
+            if len(votes) + 1 >= approval.quorum:
+                everybody = ", ".join([*votes.values(), vote.by])
+                entries.append(Judged(vote.call, "approved", everybody, vote.digest, via=vote.via))
             try:
                 await self.store.log.intend(approval.conversation, log[-1].seq + 1, *entries)
             except Conflict:
@@ -201,10 +226,14 @@ def waits(log: Log, call: str) -> bool:
     return any(each.id == call and asked is not None for each, asked in pending)
 
 
-def voters(log: Log, vote: Voted) -> list[str]:
-    """Who said yes to the same as this vote, in order."""
+def voters(log: Log, vote: Voted) -> dict[str, str]:
+    """The people who said yes to the same as this vote, in order, each with the first name they did it under."""
     votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
-    return list(dict.fromkeys(each.by for each in votes if each.digest == vote.digest))
+    found: dict[str, str] = {}
+    for each in votes:
+        if each.digest == vote.digest and each.person:
+            found.setdefault(each.person, each.by)
+    return found
 
 
 async def find(store: Store, approval_id: str) -> Approval:
@@ -219,11 +248,11 @@ async def find(store: Store, approval_id: str) -> Approval:
     return found
 
 
-def may_decide(approval: Approval, who: Principal, *, separate: bool) -> None:
+def may_decide(approval: Approval, who: Principal, *, separate: bool, people: People) -> None:
     """Keep the one who asks apart from the one who decides.
 
     Whoever asked for a call itself may not decide it; of a turn that is the assistant, unless `separate` says that
-    those in whose name it works count too.
+    those in whose name it works count too. With `separate` nobody may under another name of theirs either.
 
     Raises:
         Denied: `who` lacks the scope, or asked for this call.
@@ -232,7 +261,7 @@ def may_decide(approval: Approval, who: Principal, *, separate: bool) -> None:
     asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
     if separate:
         asked += behind(approval.requested_by)
-    if who.name in asked:
+    if who.name in asked or (separate and any(people.same(who.name, each) for each in asked)):
         raise Denied(
             f"{who.name} asked for this call and may not decide it.",
             fix="Another client, an approver in a chat, or the owner has to.",

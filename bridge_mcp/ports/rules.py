@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Asking, Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
@@ -72,6 +73,8 @@ class Rules:
     """What holds for calls of single tools, wherever they are asked for."""
     separate: bool = False
     """Whoever started a turn may not decide what it asks for."""
+    people: People = People()
+    """Which principals are one person: `separate` and `quorum` count people."""
     max_turns: int = 64
     """How many conversations are driven at once."""
     keep_events: int = 1_000_000

@@ -89,7 +89,7 @@ class Desk:
         self.rules = rules
         self.traits = traits
         self.intake = Intake(store, rules, traits, clock)
-        self.verdicts = verdicts.Desk(store, clock, check, rules.separate)
+        self.verdicts = verdicts.Desk(store, clock, check, rules.separate, rules.people)
         self._clock = clock
         self._check = check
         self._is_engine = is_engine

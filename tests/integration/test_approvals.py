@@ -9,6 +9,7 @@ import pytest
 
 from bridge_mcp.core.entries import Asked, Judged, Posted, Reminded, Revised, Scheduled, Sender, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound
+from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
 from bridge_mcp.service import Yes
@@ -19,6 +20,7 @@ from tests.integration.test_turns import files
 APPROVE: frozenset[Scope] = frozenset({"read", "approve"})
 BOB = Principal("bob", "client", APPROVE, via="mcp")
 CAROL = Principal("carol", "client", APPROVE, via="cli")
+NAMED = People({name: name for name in ("bob", "carol", "supervisor")})
 HERE = "local/main"
 
 
@@ -38,7 +40,9 @@ async def done(it: World, message: str) -> str:
 async def test_a_call_that_takes_two_runs_when_two_different_ones_said_yes(tmp_path: Path) -> None:
     toolbox = files()
     model = FakeModel([deletes("a.txt"), says("Done.")])
-    async with world(tmp_path, model, toolbox, rules=rules_for(tools=(ToolRule("files__delete", quorum=2),))) as it:
+    async with world(
+        tmp_path, model, toolbox, rules=rules_for(tools=(ToolRule("files__delete", quorum=2),), people=NAMED)
+    ) as it:
         message = await it.say("delete it")
         (waiting,) = await it.approvals()
         assert (waiting.quorum, waiting.votes) == (2, ())
@@ -58,7 +62,7 @@ async def test_a_call_that_takes_two_runs_when_two_different_ones_said_yes(tmp_p
 
 async def test_votes_at_the_same_moment_are_all_counted_and_one_rejection_is_enough(tmp_path: Path) -> None:
     model = FakeModel([deletes("a.txt", "b.txt"), says("Done.")])
-    async with world(tmp_path, model, files(), rules=rules_for(quorum=3)) as it:
+    async with world(tmp_path, model, files(), rules=rules_for(quorum=3, people=NAMED)) as it:
         message = await it.say("delete them")
         one, two = await it.approvals(2)
         async with anyio.create_task_group() as tasks:
@@ -81,7 +85,7 @@ async def test_votes_at_the_same_moment_are_all_counted_and_one_rejection_is_eno
 
 @pytest.mark.parametrize("yes", [Yes(remember="always"), Yes(arguments={"path": "b.txt"})])
 async def test_what_takes_several_is_decided_as_it_is_and_once(tmp_path: Path, yes: Yes) -> None:
-    async with world(tmp_path, FakeModel([deletes("a.txt")]), files(), rules=rules_for(quorum=2)) as it:
+    async with world(tmp_path, FakeModel([deletes("a.txt")]), files(), rules=rules_for(quorum=2, people=NAMED)) as it:
         await it.say("delete it")
         (waiting,) = await it.approvals()
         with pytest.raises(BadInput, match="takes 2 approvers"):
@@ -266,7 +270,7 @@ async def test_whoever_started_a_turn_may_not_decide_if_the_owner_says_so(tmp_pa
 
 
 async def test_a_clients_own_call_is_decided_by_another_and_waits_for_as_many(tmp_path: Path) -> None:
-    async with world(tmp_path, FakeModel(), files(), rules=rules_for(quorum=2)) as it:
+    async with world(tmp_path, FakeModel(), files(), rules=rules_for(quorum=2, people=NAMED)) as it:
         who = Principal(HOST.name, "client", HOST.scopes, via="mcp")
         ticket = await it.bridge.call_tool(who, "files__delete", {"path": "a"}, idempotency_key="k")
         (approval,) = ticket.approvals

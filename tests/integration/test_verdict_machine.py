@@ -20,6 +20,7 @@ from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
 from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
@@ -44,6 +45,7 @@ PEOPLE = {name: Principal(name, "client", frozenset({"approve"}), via="mcp") for
 }
 OFTEN = ("t__act", "t__act", "t__act", "t__both", "t__look")
 DECIDING = ("ann", "ann", "bob", "bob", "caller", "guest")
+NAMED = People({"ann": "ann", "bob": "bob", "caller": "caller"})
 RARELY = st.sampled_from([False, False, False, False, True])
 PATHS = ("safe/a", "safe/../b", "c")
 TTL_S = 100.0
@@ -191,7 +193,7 @@ class Verdicts(RuleBasedStateMachine):
         approval = await self.store.approvals.get(approval_id(conversation, "0.0"))
         if approval is None:
             return False
-        desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
+        desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False, people=NAMED)
         await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())

@@ -1,0 +1,53 @@
+"""[people.NAME]: which principals are one person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from bridge_mcp.config import schema
+from bridge_mcp.config.problems import Problems, nearest
+from bridge_mcp.core.people import LOCAL, People
+from bridge_mcp.core.policy import CLIENT_NAME, RESERVED
+
+__all__ = ["people"]
+
+SUBJECT = re.compile(r"-?[0-9]{1,20}")
+"""A user's id on a platform."""
+
+
+def people(sections: Mapping[str, schema.Person], channels: Collection[str], problems: Problems) -> People:
+    """The people of a file. A principal that two of them have, or that nobody can be, is a problem."""
+    names: dict[str, str] = {}
+    for person, section in sections.items():
+        key = f"people.{person}.principals"
+        for principal in section.principals:
+            wrong, fix = mistake(principal, channels)
+            other = of_another(principal, person, names)
+            if other:
+                wrong, fix = f"'{principal}' is {other} already.", "Name each principal with one person."
+            if wrong:
+                problems.add(key, wrong, fix)
+            else:
+                names[principal] = person
+    return People(names)
+
+
+def of_another(principal: str, person: str, names: Mapping[str, str]) -> str:
+    """Which other person has this principal; the principals of this machine's user are one person."""
+    alike = LOCAL if principal in LOCAL else frozenset({principal})
+    return next((names[each] for each in sorted(alike) if each in names and names[each] != person), "")
+
+
+def mistake(principal: str, channels: Collection[str]) -> tuple[str, str]:
+    """Why nobody can be this principal, and what to write; "" where somebody can."""
+    channel, colon, subject = principal.partition(":")
+    if colon:
+        if channel not in channels:
+            return f"there is no '{channel}' among the channels.", nearest(channel, channels, "channels")
+        return ("", "") if SUBJECT.fullmatch(subject) else (f"'{subject}' is no user's id.", "Write channel:user_id.")
+    if principal in RESERVED - LOCAL:
+        return f"'{principal}' is no person.", "Name owner, clients, and users of channels as channel:user_id."
+    if CLIENT_NAME.fullmatch(principal):
+        return "", ""
+    return f"'{principal[:80]}' is no principal.", "Name owner, clients, and users of channels as channel:user_id."

@@ -1,0 +1,38 @@
+"""Which principals are one person, as far as the owner says so. An alias adds no right: it only keeps counts honest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["LOCAL", "People"]
+
+LOCAL = frozenset({"owner", "stdio", "cli", "loopback"})
+"""Principals of this machine's user, who are one person whatever else is known."""
+
+AT = "person at "
+"""How a person is called who decides in a host's form; the rest is the host's own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The people that the owner names, by the principals that each of them is."""
+
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def person(self, principal: str) -> str:
+        """Who acts as this principal; "" where nobody says."""
+        name = principal.removeprefix(AT)
+        if name in LOCAL:
+            return next((self.names[each] for each in sorted(LOCAL) if each in self.names), "")
+        return self.names.get(name, "")
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two principals are one person, as far as is known."""
+        one, other = one.removeprefix(AT), other.removeprefix(AT)
+        person = self.person(one)
+        return one == other or {one, other} <= LOCAL or (bool(person) and person == self.person(other))
+
+    def counted(self, principals: Iterable[str]) -> frozenset[str]:
+        """The different people among these principals. Who is not named is nobody: they may be anybody."""
+        return frozenset(person for each in principals if (person := self.person(each)))

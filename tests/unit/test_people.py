@@ -1,0 +1,70 @@
+"""Which principals are one person: as the owner says, and this machine's user in any case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.config.load import load_config
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.people import People
+
+ANN = People({"phone": "ann", "family:7": "ann", "stdio": "ann", "bob-laptop": "bob"})
+
+BASE = """
+[models.default]
+model = "scripted"
+script = "rules.toml"
+[channels.local]
+type = "local"
+responder = "relay"
+"""
+
+
+def read(folder: Path, text: str) -> People:
+    (folder / "rules.toml").write_text('[[rule]]\nwhen = ".*"\nsay = "hi"\n')
+    (folder / "bridge.toml").write_text(BASE + text)
+    env = {"BRIDGE_MCP_STATE_DIR": str(folder / "state")}
+    return load_config(folder / "bridge.toml", env=env).rules.people
+
+
+def test_this_machines_user_is_one_person_by_whatever_name() -> None:
+    nobody = People()
+    assert nobody.same("owner", "stdio")
+    assert nobody.same("loopback", "cli")
+    assert nobody.same("person at stdio", "owner")
+    assert not nobody.same("owner", "phone")
+    assert nobody.person("owner") == "", "nobody says who that is"
+    assert ANN.person("owner") == ANN.person("loopback") == ANN.person("person at stdio") == "ann"
+    assert ANN.same("owner", "phone")
+
+
+def test_who_is_not_named_is_not_counted() -> None:
+    assert ANN.counted(["phone", "family:7", "owner", "carol", "bob-laptop"]) == {"ann", "bob"}
+    assert not ANN.same("carol", "dave")
+    assert ANN.same("carol", "carol")
+    assert not ANN.same("phone", "bob-laptop")
+
+
+def test_people_are_read_from_the_config(tmp_path: Path) -> None:
+    found = read(tmp_path, '[people.ann]\nprincipals = ["owner", "phone"]\n[people.bob]\nprincipals = ["local:42"]\n')
+    assert found == People({"owner": "ann", "phone": "ann", "local:42": "bob"})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[people.ann]\nprincipals = ["phone"]\n[people.bob]\nprincipals = ["phone"]', "'phone' is ann already"),
+        ('[people.ann]\nprincipals = ["owner"]\n[people.bob]\nprincipals = ["stdio"]', "'stdio' is ann already"),
+        ('[people.ann]\nprincipals = ["assistant"]', "'assistant' is no person"),
+        ('[people.ann]\nprincipals = ["famly:7"]', "there is no 'famly' among the channels"),
+        ('[people.ann]\nprincipals = ["local:bob"]', "'bob' is no user's id"),
+        ('[people.ann]\nprincipals = ["a b"]', "'a b' is no principal"),
+        ("[people.ann]\nprincipals = []", "people.ann"),
+    ],
+)
+def test_a_principal_of_two_people_or_of_none_is_an_error(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text)
+    assert told in str(refused.value)
