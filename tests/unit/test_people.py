@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge_mcp.config.load import load_config
+from bridge_mcp.cli.check import quorums
+from bridge_mcp.config import Config, load_config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.people import People
 
@@ -23,10 +24,14 @@ responder = "relay"
 
 
 def read(folder: Path, text: str) -> People:
+    return config_of(folder, text).rules.people
+
+
+def config_of(folder: Path, text: str) -> Config:
     (folder / "rules.toml").write_text('[[rule]]\nwhen = ".*"\nsay = "hi"\n')
     (folder / "bridge.toml").write_text(BASE + text)
     env = {"BRIDGE_MCP_STATE_DIR": str(folder / "state")}
-    return load_config(folder / "bridge.toml", env=env).rules.people
+    return load_config(folder / "bridge.toml", env=env)
 
 
 def test_this_machines_user_is_one_person_by_whatever_name() -> None:
@@ -68,3 +73,16 @@ def test_a_principal_of_two_people_or_of_none_is_an_error(tmp_path: Path, text: 
     with pytest.raises(ConfigError) as refused:
         read(tmp_path, text)
     assert told in str(refused.value)
+
+
+def test_check_says_where_so_many_people_are_not_named(tmp_path: Path) -> None:
+    wanted = '[approvals.tools."files__*"]\nquorum = 2\n[channels.local.tools."bank__*"]\nquorum = 3\n'
+    two = '[people.ann]\nprincipals = ["owner"]\n[people.bob]\nprincipals = ["bob"]\n'
+    told = [each.told for each in quorums(config_of(tmp_path, wanted))]
+    assert len(told) == 2
+    assert "files__*" in told[0]
+    assert "names 0" in told[0]
+    (left,) = quorums(config_of(tmp_path, wanted + two))
+    assert "bank__*" in left.told
+    assert not left.fine
+    assert list(quorums(config_of(tmp_path, "[approvals]\nquorum = 2\n" + two))) == []
