@@ -136,7 +136,7 @@ async def test_a_long_result_and_long_arguments_are_read_in_pieces(tmp_path: Pat
 async def test_a_page_of_approvals_ends_where_hosts_would_cut(tmp_path: Path) -> None:
     async with world(tmp_path, toolbox=long_tools()) as at, client_of(at) as client:
         for number in range(5):
-            given = {"tool": "files__write", "arguments": {"text": f"{number}: {LONG[:30_000]}"}, "wait_s": 0}
+            given = {"tool": "files__write", "arguments": {"text": f"{number}: {LONG[:16_000]}"}, "wait_s": 0}
             await client.call_tool("call_tool", given)
         found: list[str] = []
         cursor = ""
