@@ -7,11 +7,13 @@ process per store holds by the lock of a file, and which the system gives back w
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import anyio
@@ -27,18 +29,17 @@ from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.lanes import first_error, told
 from bridge_mcp.engine.pins import BoardPins
 from bridge_mcp.engine.posted import Roster, put_posted, settings_of
-from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Store, Toolbox
+from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
+from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
     from bridge_mcp.engine.engine import Engine
     from bridge_mcp.engine.express import Express
     from bridge_mcp.models.registry import Models
     from bridge_mcp.toolservers.box import NestedToolbox
 
-__all__ = ["Assembly", "EngineWish", "WallClock", "engine_lives", "make_channels", "open_bridge"]
+__all__ = ["Assembly", "EngineWish", "WallClock", "make_channels", "open_bridge"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,9 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 STEADY_S = 60.0
 """An engine that ran this long was a good one: the next pause is the shortest again."""
+
+BEAT_S = 2.0
+"""How often the engine says that it is alive."""
 
 AHEAD_S = 2.0
 """How long a process has stood by until it loads what tool servers need: its own start comes first."""
@@ -127,10 +131,13 @@ async def open_bridge(
     roster = Roster(own, config.rules)
     place = Place(anyio.Event(), coming=engine != "never")
     models = None if engine == "never" else make_models(config)
-    store = await open_store(config.store_path, clock=clock, delivered_by_commit=roster.delivered_by_commit)
+    pulse = PulseFile(config.lock_path)
+    owner = partial(owner_of, config.lock_path, pulse)
+    delivered = roster.delivered_by_commit
+    store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered, owner=owner)
     try:
         if engine != "soon":  # who starts soon looks while it stands by, and not before its host has its tools
-            await roster.look(store, engine_lives(config))
+            await roster.look(store, engine_lives(config.lock_path))
         files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
 
         async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
@@ -147,10 +154,11 @@ async def open_bridge(
             clock=clock,
             check=lazy_check(),
             is_engine=lambda: place.held,
-            engine_lives=lambda: place.held or engine_lives(config),
+            engine_lives=lambda: place.held or engine_lives(config.lock_path),
             fetch=fetch,
             express=lambda: place.express,
             clients=config.visitors,
+            pulse=pulse.read,
             settings=own,
             starting=lambda: place.coming,
         )
@@ -225,11 +233,12 @@ class Standby:
     async def run(self) -> None:
         """Until cancelled. An engine that breaks is logged, and started again, here or in a luckier process."""
         await self.assembly.place.wanted.wait()
-        lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config)
+        lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config.lock_path)
         broken, looked = 0, 0.0
         while True:
             try:
                 held = taken(lock)
+                seal = Seal(self.assembly.config.lock_path)
             except StoreError as exc:
                 logger.error("no engine here: %s", exc)
                 self.assembly.place.coming = False
@@ -245,7 +254,7 @@ class Standby:
             try:
                 self.roster.go_by(self.roster.own)
                 await put_posted(self.assembly.store, self.roster.own)
-                await self.be_engine()
+                await self.be_engine(seal)
             except Exception as exc:
                 logger.error("the engine broke: %s; the face goes on", told(first_error(exc)), exc_info=exc)
                 self.assembly.place.coming = False
@@ -271,7 +280,7 @@ class Standby:
             await anyio.sleep(AHEAD_S)
             await anyio.to_thread.run_sync(load_client, abandon_on_cancel=True)
 
-    async def be_engine(self) -> None:
+    async def be_engine(self, seal: Seal) -> None:
         """Be the engine until cancelled, or broken."""
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         config, store = self.assembly.config, self.assembly.store
@@ -297,6 +306,7 @@ class Standby:
         )
         await toolbox.recall()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.beat, seal)
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)
 
@@ -312,6 +322,25 @@ class Standby:
                     await toolbox.close()
                     await self.models.close()
                 tasks.cancel_scope.cancel()
+
+    async def beat(self, seal: Seal) -> None:
+        """Say that this engine is alive, and step down once its lock is not the one at its path.
+
+        Raises:
+            PlaceLost: another process can be the engine now.
+        """
+        file, since, told_of = PulseFile(self.assembly.config.lock_path), time.time(), ""
+        while True:
+            seal.check()
+            health = self.assembly.store.health()
+            pulse = Pulse(os.getpid(), since, time.time(), health.written_at, health.failure, health.held)
+            try:
+                file.write(pulse)
+            except OSError as exc:
+                if str(exc) != told_of:
+                    told_of = str(exc)
+                    logger.warning("others cannot be told that the engine is alive: %s", exc)
+            await anyio.sleep(BEAT_S)
 
     async def warm(self, toolbox: NestedToolbox) -> None:
         """Load what the first turn would wait for, and say when it is there."""
@@ -360,46 +389,3 @@ def with_builtins(
 
     errands = Errands(store, traits, clock, outbox).tools()
     return WithBuiltins(nested, [*errands, read_result(store.log, result_chars), find_tools(tools_of)])
-
-
-def engine_lives(config: Config) -> bool:
-    """Whether a process holds the engine's place just now; the board may still tell of one that was killed.
-
-    Raises:
-        StoreError: its folder cannot hold locks.
-    """
-    lock = make_lock(config)
-    if not taken(lock):
-        return True
-    lock.release()
-    return False
-
-
-def make_lock(config: Config) -> BaseFileLock:
-    """The lock that the engine holds; the system releases it when the process is gone, however it went.
-
-    Where the system cannot do that, there is no lock: one that outlives its process would be worse.
-    """
-    from filelock import FileLock
-
-    return FileLock(config.lock_path, thread_local=False, fallback_to_soft=False)
-
-
-def taken(lock: BaseFileLock) -> bool:
-    """Take the lock if it is free. Never waits.
-
-    Raises:
-        StoreError: its folder cannot hold locks.
-    """
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    except OSError as exc:
-        raise StoreError(
-            f"{lock.lock_file} cannot be locked: {exc.strerror or exc}.",
-            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
-        ) from exc
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
@@ -20,8 +21,11 @@ from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import crowded
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.visible import visible
+from bridge_mcp.engine.liveness import silence, troubles
 from bridge_mcp.engine.reach import Reach
 from bridge_mcp.models.settings import SCRIPTED
+from bridge_mcp.place import PulseFile, engine_lives, owner_of
+from bridge_mcp.ports import StoreHealth
 
 __all__ = ["check"]
 
@@ -78,9 +82,12 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
+    for finding in engine(config):
+        yield finding
     if whole or config.store_path.exists():
         make_private(config.state_dir)
-        yield await store(config)
+        async for finding in store(config):
+            yield finding
         if (differs := await other_settings(config)) and config.source:
             yield Finding("engine", True, differs, warning=True)
     yield channels(config)
@@ -96,19 +103,48 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         yield finding
 
 
-async def store(config: Config) -> Finding:
-    """Whether the store opens, and which version it has."""
+async def store(config: Config) -> AsyncIterator[Finding]:
+    """Whether the store opens, which version it has, whether it can be written, and what of it is damaged."""
     from bridge_mcp.stores.sqlite import open_store
     from bridge_mcp.stores.sqlite.migrate import schema_version
 
+    path = config.store_path
     try:
-        before = schema_version(config.store_path)
-        await (await open_store(config.store_path, clock=WallClock())).close()
-        after = schema_version(config.store_path)
-    except BridgeError as exc:
-        return Finding("store", False, str(exc))
+        empty = path.exists() and not path.stat().st_size
+        before = schema_version(path)
+        owner = partial(owner_of, config.lock_path, PulseFile(config.lock_path))
+        opened = await open_store(path, clock=WallClock(), owner=owner)
+        try:
+            await opened.board.put("checked", WallClock().now())
+            damage = await opened.damage()
+        finally:
+            await opened.close()
+        after = schema_version(path)
+    except (BridgeError, OSError) as exc:
+        yield Finding("store", False, str(exc))
+        return
     was = " (new)" if before is None else f" (was {before})" if before != after else ""
-    return Finding("store", True, f"{config.store_path}, schema version {after}{was}")
+    yield Finding("store", not damage, f"{path}, schema version {after}{was}" if not damage else f"{path}: {damage}")
+    if empty:
+        lost = f"{path} was an empty file: a new store begins in it. If there was one before, it is lost: see a backup."
+        yield Finding("store", True, lost, warning=True)
+
+
+def engine(config: Config) -> list[Finding]:
+    """Whether a process is the engine, and when it was last heard of."""
+    pulse, now = PulseFile(config.lock_path).read(), WallClock().now()
+    try:
+        lives = engine_lives(config.lock_path)
+    except BridgeError as exc:
+        return [Finding("engine", False, str(exc))]
+    if not lives:
+        return [Finding("engine", True, "none runs just now")]
+    if silent := silence(pulse, now):
+        return [Finding("engine", False, silent)]
+    wrong = list(troubles(pulse, StoreHealth(), now))
+    seen = f"process {pulse.pid}, alive {max(0.0, now - pulse.at):.0f} s ago" if pulse else "it runs"
+    wrote = f", last good write {max(0.0, now - pulse.written_at):.0f} s ago" if pulse and pulse.written_at else ""
+    return [Finding("engine", not wrong, " ".join([f"{seen}{wrote}.", *wrong]))]
 
 
 async def other_settings(config: Config) -> str:

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from bridge_mcp import service
-from bridge_mcp.assembly import Assembly, EngineWish, engine_lives, open_bridge
+from bridge_mcp.assembly import Assembly, EngineWish, open_bridge
 from bridge_mcp.cli.run import examined, loop, prepare
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.visible import visible
+from bridge_mcp.place import engine_lives
 
 __all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
 
@@ -71,4 +72,4 @@ def with_bridge(
 
 def engine_runs(assembly: Assembly) -> bool:
     """Whether any process is the engine just now."""
-    return engine_lives(assembly.config)
+    return engine_lives(assembly.config.lock_path)

@@ -32,7 +32,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     """Print a status for people."""
     config = assembly.config
     engine = (
-        f"process {found.engine_pid}, since {clock(found.engine_since)}"
+        f"process {found.engine_pid}, since {clock(found.engine_since)}{', SILENT' * (found.engine == 'silent')}"
         if found.engine_pid
         else Text(found.engine, "red" if found.engine == "none" else "yellow")
     )
@@ -43,6 +43,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         grid(
             [
                 ("  engine", engine),
+                *([("  last heard of", heard_of(found))] if found.engine_seen else []),
                 ("  settings", found.settings),
                 ("  store", str(config.store_path)),
                 ("  waiting", waiting),
@@ -74,6 +75,12 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         )
     for warning in found.warnings:
         out.print(Hanging(Text("! ", "yellow"), Text(visible(warning), "yellow")))
+
+
+def heard_of(found: Status) -> str:
+    """When the engine last gave a sign of life, and last wrote."""
+    wrote = f", last good write {ago(found.engine_wrote)}" if found.engine_wrote else ""
+    return f"{ago(found.engine_seen)}{wrote}"
 
 
 def restarts(count: int) -> str:

@@ -83,6 +83,8 @@ class Sent:
     parts: tuple[str, ...] = ()
     """The platform's id of each part, once sent."""
     repeated: bool = False
+    warning: str = ""
+    """While it has not gone out: what is wrong with the engine that is to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Ticket:
     """The files that a tool's result brought, or that hold it whole."""
     truncated: bool = False
     """A tool's result was too long for the log; where there was room it is whole, as the last of the files."""
+    warning: str = ""
+    """While open: what is wrong with the engine that is to settle it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,11 @@ class Status:
     today: Spent = Spent()
     """What the bridge took of models since 00:00 UTC."""
     warnings: tuple[str, ...] = ()
-    engine: Literal["running", "starting", "none"] = "none"
+    engine: Literal["running", "starting", "silent", "none"] = "none"
+    """`silent`: a process holds the engine's place, and gives no sign of life."""
+    engine_seen: float = 0.0
+    """When the engine last said that it is alive, and when it last wrote to the store (epoch seconds; 0: unknown)."""
+    engine_wrote: float = 0.0
     settings: str = ""
     """The file that the engine reads, or this process where there is none."""
 

@@ -60,6 +60,9 @@ fails."""
 LOOK_S = 2.0
 """How often the engine looks at its channels and servers for the board, beside being told of changes."""
 
+WRITE_S = 60.0
+"""The store is written to at least so often."""
+
 MAX_FILE = 5_000_000
 """Bytes of a file that a model may be shown; more than it is shown in the end."""
 
@@ -158,6 +161,7 @@ class Engine:
         """Everything beside conversations and channels."""
         yield "Telling how things are", self._keep_telling
         yield "Watching the clock", self._watch_the_clock
+        yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
         yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
         yield "Sending messages", self._outbox.run
@@ -230,6 +234,13 @@ class Engine:
                 moved = partial(clocks.follow, jump, self._tails, self._store.agenda, self._clock)
                 await self._lanes.until_done("Moving what waits", moved)
             await anyio.sleep(clocks.WATCH_S)
+
+    async def _write_now_and_then(self) -> None:
+        """Commit something at least every minute: a disk that takes nothing is known before a message needs it."""
+        while True:
+            if self._clock.now() - self._store.health().written_at > WRITE_S:
+                await self._store.board.put("written", self._clock.now())
+            await anyio.sleep(WRITE_S / 4)
 
     async def _keep_the_feed_short(self) -> None:
         """Forget the oldest events, now and then; the logs keep what they told of."""

@@ -93,6 +93,11 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
     for candidate in candidates:
         real = candidate.resolve()
         if real.is_file() and any(real.is_relative_to(folder.resolve()) for folder in folders):
+            if real.stat().st_nlink > 1:
+                raise BadInput(
+                    f"'{path}' has another name on this disk (a hard link), and may be a file from elsewhere.",
+                    fix="Put a copy of it into the outbox folder.",
+                )
             if real.stat().st_size > MAX_FILE:
                 raise BadInput(
                     f"'{path}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",

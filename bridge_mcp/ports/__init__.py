@@ -33,7 +33,7 @@ from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHeal
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
-from bridge_mcp.ports.store import Store
+from bridge_mcp.ports.store import Pulse, Store, StoreHealth
 from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress, instructions_of
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "PairingRequest",
     "Part",
     "Pins",
+    "Pulse",
     "Reaction",
     "Recorded",
     "Rules",
@@ -87,6 +88,7 @@ __all__ = [
     "ServerStatus",
     "Spending",
     "Store",
+    "StoreHealth",
     "StoredClient",
     "Tap",
     "ToolProgress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from bridge_mcp.ports.access import Access, Board, Clients, Grants
@@ -9,7 +10,37 @@ from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.spending import Spending
 
-__all__ = ["Store"]
+__all__ = ["Pulse", "Store", "StoreHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """How the store serves this process."""
+
+    written_at: float = 0.0
+    """When this process committed last (epoch seconds); 0 for never."""
+    failure: str = ""
+    """Why its last commit failed, if it did."""
+    waits_s: float = 0.0
+    """How long a commit has been waiting for another process."""
+    held: str = ""
+    """Who that is, since when, and how to go on, where it takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the engine says of itself every few seconds, outside of the store. Times are epoch seconds."""
+
+    pid: int
+    since: float
+    at: float
+    """When it said this."""
+    written_at: float = 0.0
+    """When it last wrote to the store; 0 for never."""
+    error: str = ""
+    """Why its last write failed, if it did."""
+    held: str = ""
+    """For whom its writes wait, where that takes long."""
 
 
 class Store(Protocol):
@@ -50,6 +81,8 @@ class Store(Protocol):
 
     @property
     def board(self) -> Board: ...
+
+    def health(self) -> StoreHealth: ...
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the files. Closing twice is fine."""

@@ -267,13 +267,16 @@ def decided(made: Decision) -> DecidedShape:
 
 
 def sent(answer: Sent) -> SentShape:
-    return {
+    shape: SentShape = {
         "message": answer.message,
         "status": answer.status,
         "reason": answer.reason,
         "parts": list(answer.parts),
         "repeated": answer.repeated,
     }
+    if answer.warning:
+        shape["warning"] = answer.warning
+    return shape
 
 
 def ticket(known: Ticket) -> TicketShape:
@@ -281,7 +284,7 @@ def ticket(known: Ticket) -> TicketShape:
     text, text_truncated = shortened(known.text, of, "text")
     left = max(LEAST_TOKENS, MAX_TOKENS - tokens_of(text))
     structured, json_truncated = json_shown(known.structured, known.id, left)
-    return {
+    shape: TicketShape = {
         "id": known.id,
         "kind": known.kind,
         "conversation": known.conversation,
@@ -294,6 +297,9 @@ def ticket(known: Ticket) -> TicketShape:
         "attachments": attachments(known.attachments),
         "truncated": reading_on(known) if known.truncated else text_truncated or json_truncated,
     }
+    if known.warning:
+        shape["warning"] = known.warning
+    return shape
 
 
 def attachments(files: Iterable[Attachment]) -> list[AttachmentShape]:

@@ -151,6 +151,8 @@ def status(known: Status) -> StatusShape:
         "settings": known.settings,
         "engine_pid": known.engine_pid,
         "engine_since": instant(known.engine_since),
+        "engine_seen": instant(known.engine_seen or None),
+        "engine_wrote": instant(known.engine_wrote or None),
         "channels": [channel(each) for each in known.channels],
         "servers": [server(each) for each in known.servers],
         "waiting_approvals": known.waiting_approvals,

@@ -175,6 +175,8 @@ class TicketShape(TypedDict):
     """Which of them stand beside this answer as content."""
     truncated: str
     """How to get at all of a result that is too long for an answer; empty where it is whole."""
+    warning: NotRequired[str]
+    """What is wrong with the engine that is to settle it."""
 
 
 class EventShape(TypedDict):
@@ -317,6 +319,8 @@ class SentShape(TypedDict):
     reason: str
     parts: list[str]
     repeated: bool
+    warning: NotRequired[str]
+    """What is wrong with the engine that is to send it."""
 
 
 class StatusShape(TypedDict):
@@ -326,6 +330,8 @@ class StatusShape(TypedDict):
     settings: str
     engine_pid: int | None
     engine_since: str | None
+    engine_seen: str | None
+    engine_wrote: str | None
     channels: list[ChannelShape]
     servers: list[ServerShape]
     waiting_approvals: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
@@ -33,12 +34,14 @@ from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.express import Express
 from bridge_mcp.engine.intake import Intake
 from bridge_mcp.engine.limits import may_call, may_use
+from bridge_mcp.engine.liveness import silence
 from bridge_mcp.engine.posted import Settings
 from bridge_mcp.ports import (
     Changes,
     ChannelRules,
     ChannelTraits,
     Clock,
+    Pulse,
     Rules,
     Store,
     ToolProgress,
@@ -84,6 +87,7 @@ class Desk:
         clients: Sequence[Principal] = (),
         settings: Settings | None = None,
         starting: Callable[[], bool] = lambda: False,
+        pulse: Callable[[], Pulse | None] = lambda: None,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -101,6 +105,8 @@ class Desk:
         """What this process read."""
         self._starting = starting
         """Whether this process is about to be the engine, if no other is."""
+        self._pulse = pulse
+        """What the engine said last of itself."""
         self._express = express
         """The short way for calls, while this process is the engine."""
 
@@ -189,13 +195,21 @@ class Desk:
             while True:
                 found = await watched.look(self._clock.now())
                 left = deadline - elapsed()
-                if found.state == "done" or left <= 0 or (found.approvals and not for_people):
+                if found.state == "done":
                     return found
+                if left <= 0 or (found.approvals and not for_people):
+                    return replace(found, warning=self._silence())
                 # A question may expire, which nothing that is written tells.
                 left = min(left, 1.0 if found.kind == "question" else LOOK_AGAIN_S)
                 await changed_in(changes, found.conversation, left)
                 if progress is not None:
                     cursor = await self._pass_on(progress, cursor, found.conversation)
+
+    def _silence(self) -> str:
+        """What to say where an answer depends on an engine that gives no sign of life; "" where it does, or is here."""
+        if self._is_engine() or not self._engine_lives():
+            return ""
+        return silence(self._pulse(), self._clock.now())
 
     async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
         """Tell of the progress that was published since `cursor`; the cursor to go on from."""

@@ -33,6 +33,7 @@ from bridge_mcp.engine.addresses import (
 )
 from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.lanes import Trouble
+from bridge_mcp.engine.liveness import troubles
 from bridge_mcp.engine.posted import Settings, difference, posted
 from bridge_mcp.engine.reach import Reach
 from bridge_mcp.engine.undelivered import undelivered
@@ -238,20 +239,26 @@ class Reading(Desk):
         read = theirs or self._settings
         listed = await self._tools(who)
         channels = await self.list_channels(who)
+        pulse = self._pulse() if lives else None
+        silent = self._silence() if lives else ""
         return Status(
             version=__version__,
             role="engine" if self._is_engine() else "face",
-            engine="running" if engine else "starting" if starting else "none",
+            engine="silent" if silent else "running" if engine else "starting" if starting else "none",
             settings=read.where,
             engine_pid=engine.pid if engine else None,
             engine_since=engine.since if engine else 0.0,
+            engine_seen=pulse.at if pulse else 0.0,
+            engine_wrote=pulse.written_at if pulse else 0.0,
             channels=channels,
             servers=listed.servers,
             waiting_approvals=await self.store.approvals.count(status="waiting", within=who.within),
             queued_messages=await self.store.outbox.pending(who.within),
             event_cursor=await self.store.feed.head(who.within),
             today=await self._today(who.within),
-            warnings=self._of_settings(who, theirs)
+            warnings=((silent,) if silent else ())
+            + (() if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now())))
+            + self._of_settings(who, theirs)
             + board.warnings(
                 told,
                 lives,

@@ -255,7 +255,8 @@ class Sending(Filing):
         if self._delivered_by_commit(conversation) and recorded.new:
             return Sent(message_id(conversation, recorded.seq), "sent")
         message = await self._settled_message(conversation, recorded.seq, wait_s)
-        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new)
+        warning = self._silence() if message.status in ("queued", "sending") else ""
+        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new, warning)
 
     async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
         """Record a message, or find that it was recorded before under the same key.

@@ -24,6 +24,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "server": frozenset({"core", "ports", "service", "listening", ""}),
     "testing": frozenset({"core", "ports"}),
     "config": frozenset({"core", "ports", "channels", "models", "toolservers"}),
+    "place": frozenset({"core", "ports"}),
     "redaction": frozenset(),
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
@@ -56,7 +57,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "uvicorn": frozenset({"listening", "testing"}),
     "cyclopts": frozenset({"cli"}),
     "rich": frozenset({"cli", "demo"}),
-    "filelock": frozenset({"assembly"}),
+    "filelock": frozenset({"place"}),
     "uvloop": frozenset({"assembly", "cli"}),
     "anyio": frozenset(
         {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.ports import Store
+from bridge_mcp.ports import Store, StoreHealth
 
 __all__ = ["FACES", "FailingStore"]
 
@@ -56,6 +56,9 @@ class FailingStore:
         self.failed: list[str] = []
         for name in FACES:
             setattr(self, name, FailingFace(getattr(store, name), name, self._fails))
+
+    def health(self) -> StoreHealth:
+        return self._store.health()
 
     def as_store(self) -> Store:
         return cast("Store", self)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 from bridge_mcp.core.errors import NewerSchema, StoreError
-from bridge_mcp.stores.sqlite.session import LOCK_S, store_error
+from bridge_mcp.stores.sqlite.session import BROKEN, LOCAL_DISK, LOCK_S, store_error
 
-__all__ = ["LEAST_SQLITE", "migrate", "migrations", "schema_version"]
+__all__ = ["LEAST_SQLITE", "Owner", "migrate", "migrations", "newest", "schema_version"]
+
+logger = logging.getLogger(__name__)
+
+Owner: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Holds the right to migrate while it is open."""
 
 LEAST_SQLITE = (3, 31)
 FOLDER = Path(__file__).with_name("migrations")
@@ -31,12 +38,19 @@ def migrations(folder: Path = FOLDER) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def migrate(path: Path, folder: Path = FOLDER) -> None:
+def newest(folder: Path = FOLDER) -> int:
+    """The schema version that this bridge_mcp knows."""
+    return len(migrations(folder))
+
+
+def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> None:
     """Make the store at `path`, or bring it to the newest version. Several processes may do this at once.
+
+    What there is is only changed within `owner()`, which raises where this process may not.
 
     Raises:
         NewerSchema: a newer bridge_mcp has been here.
-        StoreError: the file is no store of ours, or cannot be one.
+        StoreError: the file is no store of ours, or cannot be one, or is not this process's to migrate.
     """
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         raise StoreError(
@@ -49,17 +63,50 @@ def migrate(path: Path, folder: Path = FOLDER) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Chats are private: SQLite gives its own files beside this one the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        elif not path.stat().st_size:
+            found_empty(path)
         connection = sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)
         try:
-            if version(connection, path, len(files)) < len(files):
-                write_ahead(connection, path)
-                apply(connection, path, files)
+            if folder == FOLDER:
+                check_tables(connection, path)
+            found = version(connection, path, len(files))
+            if found < len(files):
+                with owner() if found else nullcontext():
+                    write_ahead(connection, path)
+                    apply(connection, path, files)
         finally:
             connection.close()
-    except sqlite3.Error as exc:
+    except BROKEN as exc:
         raise store_error(path, exc) from exc
     except OSError as exc:
         raise StoreError(f"The store {path} cannot be made: {exc}.", fix="Let this user write to its folder.") from exc
+
+
+def found_empty(path: Path) -> None:
+    """A file of no bytes is no store: it begins anew, and that is told, unless something of the old one is there.
+
+    Raises:
+        StoreError: a write-ahead log lies beside it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(
+            f"The store {path} is empty, and its write-ahead log is not: it was emptied, not new.",
+            fix="Restore a backup, or move both files away to start anew.",
+        )
+    logger.warning("the store %s is an empty file: if there was one before, it is lost; a new one begins", path)
+
+
+def check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Let pass a database with our tables.
+
+    Raises:
+        StoreError: it is one of another program.
+    """
+    ours = "SELECT count(*), total(name IN ('conversations', 'log', 'messages')) FROM sqlite_master"
+    (tables, found), (known,) = (connection.execute(each).fetchone() for each in (ours, "PRAGMA user_version"))
+    if tables and (not known or found < 3):
+        raise StoreError(f"{path} is a database of something else.", fix="Set [store] url to another file.")
 
 
 def schema_version(path: Path) -> int | None:
@@ -73,8 +120,9 @@ def schema_version(path: Path) -> int | None:
         return None
     try:
         with closing(sqlite3.connect(path, timeout=LOCK_S)) as connection:
-            return version(connection, path, len(migrations()))
-    except sqlite3.Error as exc:
+            found = version(connection, path, len(migrations()))
+            return found or None
+    except BROKEN as exc:
         raise store_error(path, exc) from exc
 
 
@@ -103,7 +151,7 @@ def write_ahead(connection: sqlite3.Connection, path: Path) -> None:
     if mode != "wal":
         raise StoreError(
             f"The store {path} cannot be shared by processes: its file system allows no write-ahead log.",
-            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+            fix=LOCAL_DISK,
         )
 
 

@@ -14,14 +14,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bridge_mcp.core.errors import BadInput, StoreError
+from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
+from bridge_mcp.stores.sqlite.guard import Guard, Holder, is_stopped
 
-__all__ = ["LOCK_S", "Row", "Session", "Statements", "connect", "spaced", "store_error"]
+__all__ = ["BROKEN", "LOCAL_DISK", "LOCK_S", "Row", "Session", "Statements", "connect", "spaced", "store_error"]
 
 Row: TypeAlias = tuple[Any, ...]
 
 LOCK_S = 30.0
 """How long a writer waits for the other processes' turns; each takes milliseconds."""
+
+STOPPED_S = 1.0
+"""How long a writer waits until it looks whether the process that it waits for can let go at all."""
+
+CHECK_S = 0.25
+"""How often reads look whether the store is still there; each commit does."""
+
+NO_SHARING = ("SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_PROTOCOL", "SQLITE_NOLFS")
+"""What SQLite calls it when a file system cannot do what a write-ahead log needs (sqlite.org/wal.html)."""
+
+LOCAL_DISK = "Put the state folder on a local disk: BRIDGE_MCP_STATE_DIR, or [store] url."
 
 RETRY_S = (0.0003, 0.002)
 """The shortest and the longest pause between two attempts: about what a commit takes."""
@@ -30,6 +42,9 @@ CHECKPOINT_PAGES = 4000
 """Pages (of 4 kB) in the write-ahead log before they are copied into the database. A hot page is copied once per round,
 so more pages mean less copying: four times SQLite's default took a tenth off an append. The file shrinks back to four
 times that after a burst."""
+
+BROKEN = (sqlite3.Error, UnicodeDecodeError)
+"""What Python's `sqlite3` raises; the second of a damaged file, whose text it cannot read."""
 
 UNSPACED = re.compile(
     "[\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -43,6 +58,7 @@ FIXES = {
     "readonly": "Let this user write to that file and its folder.",
     "unable to open": "Let this user read and write that file and its folder.",
     "malformed": "Restore a backup, or move the file away to start anew.",
+    "codec can't decode": "The file is damaged: restore a backup, or move it away to start anew.",
     "not a database": "Move the file away, or set [store] url to another one.",
     "closed": "It was in use while the bridge was ending; start it again.",
 }
@@ -65,10 +81,22 @@ class Statements(dict[str, str]):
 class Session:
     """One connection, used by one thread at a time. Every read is fetched whole, so none is left open."""
 
-    def __init__(self, connection: sqlite3.Connection, statements: Statements, path: Path) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        statements: Statements,
+        path: Path,
+        guard: Guard | None = None,
+        holder: Holder | None = None,
+    ) -> None:
         self.connection = connection
         self.path = path
+        self.waits_since: float | None = None
+        """Since when `begin` waits for another process (monotonic)."""
         self._statements = statements
+        self._guard = guard
+        self._holder = holder
+        self._checked = 0.0
 
     def run(self, statement: str, /, **values: object) -> sqlite3.Cursor:
         """Run a named statement.
@@ -79,18 +107,35 @@ class Session:
         """
         try:
             return self.connection.execute(self._statements[statement], values)
-        except sqlite3.Error as exc:
-            raise store_error(self.path, exc) from exc
+        except BROKEN as exc:
+            raise self._error(exc) from exc
         except (OverflowError, UnicodeEncodeError) as exc:
             raise BadInput(
                 f"A value cannot be stored: {exc}.", fix="Use text of whole characters, 64-bit numbers."
             ) from exc
 
+    def check(self) -> None:
+        """Let pass the store that was opened.
+
+        Raises:
+            StoreLost: its file is gone, replaced, or migrated by another process.
+        """
+        self._checked = time.monotonic()
+        if self._guard is not None:
+            self._guard.check_file()
+            try:
+                (found,) = self.connection.execute("PRAGMA user_version").fetchone()
+            except BROKEN as exc:
+                raise self._error(exc) from exc
+            self._guard.check_version(found)
+
     def rows(self, statement: str, /, **values: object) -> list[Row]:
+        if self._guard is not None and time.monotonic() - self._checked > CHECK_S:
+            self.check()
         try:
             return self.run(statement, **values).fetchall()
-        except sqlite3.Error as exc:
-            raise store_error(self.path, exc) from exc
+        except BROKEN as exc:
+            raise self._error(exc) from exc
 
     def row(self, statement: str, /, **values: object) -> Row | None:
         """The only row; None where there is none."""
@@ -106,27 +151,49 @@ class Session:
         """Run a statement that is no query: `BEGIN` and its like."""
         try:
             self.connection.execute(sql)
-        except sqlite3.Error as exc:
-            raise store_error(self.path, exc) from exc
+        except BROKEN as exc:
+            raise self._error(exc) from exc
 
     def begin(self) -> None:
         """Begin to write, as soon as no other process does.
 
         Raises:
-            StoreError: the others did not let go for `LOCK_S`.
+            StoreError: the others did not let go for `LOCK_S`, or one of them is stopped in the middle of a write.
+            StoreLost: this is not the store any more.
         """
-        deadline = time.monotonic() + LOCK_S
-        while True:
-            try:
-                self.connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise store_error(self.path, exc) from exc
-            except sqlite3.Error as exc:
-                raise store_error(self.path, exc) from exc
-            # SQLite's own waiting grows to 100 ms, while a commit takes one: five busy processes then wait a second.
-            time.sleep(random.uniform(*RETRY_S))
+        self.check()
+        began = time.monotonic()
+        looked = 0.0
+        try:
+            while True:
+                try:
+                    self.connection.execute("BEGIN IMMEDIATE")
+                    break
+                except sqlite3.OperationalError as exc:
+                    if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise self._error(exc) from exc
+                    waited = time.monotonic() - began
+                    if waited - looked > STOPPED_S or waited > LOCK_S:
+                        looked = waited
+                        self._give_up_on(exc, waited)
+                except BROKEN as exc:
+                    raise self._error(exc) from exc
+                # SQLite's own waiting grows to 100 ms, while a commit takes one: five busy processes wait a second.
+                self.waits_since = began
+                time.sleep(random.uniform(*RETRY_S))
+        finally:
+            self.waits_since = None
+        if self._holder is not None:
+            self._holder.note()
+
+    def _give_up_on(self, exc: sqlite3.OperationalError, waited: float) -> None:
+        """Say who holds the store, once that is for too long, or cannot end by itself."""
+        pid = self._holder.last()[0] if self._holder is not None else 0
+        if waited <= LOCK_S and not (pid and is_stopped(pid)):
+            return
+        if self._holder is None:
+            raise self._error(exc) from exc
+        raise StoreError(f"The store {self.path} is locked: {self._holder.words()}.", fix=self._holder.fix()) from exc
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
@@ -137,11 +204,28 @@ class Session:
         finally:
             self.execute("COMMIT")
 
+    def _error(self, exc: Exception) -> StoreError:
+        """What failed: that the store is not there any more, or what SQLite says."""
+        if self._guard is not None:
+            try:
+                self._guard.check_file()
+            except StoreLost as lost:
+                return lost
+        return store_error(self.path, exc)
+
     def close(self) -> None:
         self.connection.close()
 
 
-def connect(path: Path, statements: Statements, *, reading: bool, wait_s: float = LOCK_S) -> Session:
+def connect(
+    path: Path,
+    statements: Statements,
+    *,
+    reading: bool,
+    wait_s: float = LOCK_S,
+    guard: Guard | None = None,
+    holder: Holder | None = None,
+) -> Session:
     """A connection to a store that is there.
 
     Raises:
@@ -159,9 +243,9 @@ def connect(path: Path, statements: Statements, *, reading: bool, wait_s: float 
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4 * 4096}")
-    except sqlite3.Error as exc:
+    except BROKEN as exc:
         raise store_error(path, exc) from exc
-    return Session(connection, statements, path)
+    return Session(connection, statements, path, guard, holder)
 
 
 def spaced(text: str) -> str:
@@ -172,8 +256,13 @@ def spaced(text: str) -> str:
     return text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)
 
 
-def store_error(path: Path, exc: sqlite3.Error) -> StoreError:
+def store_error(path: Path, exc: Exception) -> StoreError:
     """What SQLite said, where, and the next move."""
     said = str(exc)
+    if str(vars(exc).get("sqlite_errorname", "")).startswith(NO_SHARING):
+        return StoreError(
+            f"The store {path} cannot be shared by processes: its file system has no locks in shared memory ({said}).",
+            fix=LOCAL_DISK,
+        )
     fix = next((fix for word, fix in FIXES.items() if word in said), "")
     return StoreError(f"The store {path} failed: {said}.", fix=fix)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Set
+from contextlib import nullcontext
 from pathlib import Path
 
-from bridge_mcp.ports import Clock
+from bridge_mcp.ports import Clock, StoreHealth
 from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard, SqliteGrants
 from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
 from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
 from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
+from bridge_mcp.stores.sqlite.guard import Guard, Holder
 from bridge_mcp.stores.sqlite.history import SqliteHistory
 from bridge_mcp.stores.sqlite.log import SqliteLog
-from bridge_mcp.stores.sqlite.migrate import migrate
+from bridge_mcp.stores.sqlite.migrate import Owner, migrate, newest
 from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.session import Statements, connect
@@ -32,22 +35,33 @@ READ_WAIT_S = 5.0
 class SqliteStore:
     """See `ports.Store`. Belongs to the event loop that uses it first."""
 
-    def __init__(self, path: Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        delivered_by_commit: Set[str] = frozenset(),
+        owner: Owner = nullcontext,
+    ) -> None:
         """Open the store at `path`, and make it first where there is none: some milliseconds, without an event loop.
 
-        On the channels `delivered_by_commit`, a message that is committed counts as sent.
+        On the channels `delivered_by_commit`, a message that is committed counts as sent. An older store is migrated
+        within `owner`, which raises a `StoreError` where that is not for this process to do.
 
         Raises:
             NewerSchema: a newer bridge_mcp has been here.
             StoreError: the file cannot be opened, or is no store.
         """
         self.path = path
-        migrate(path)
+        migrate(path, owner=owner)
         statements = Statements()
         hub = Hub()
-        readers = Readers(path, statements)
-        reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S)
-        writer = Writer(connect(path, statements, reading=False, wait_s=0.0), hub.notice)
+        guard = Guard(path, newest())
+        readers = Readers(path, statements, guard)
+        reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S, guard=guard)
+        self._holder = Holder(path)
+        self._writing = connect(path, statements, reading=False, wait_s=0.0, guard=guard, holder=self._holder)
+        writer = Writer(self._writing, hub.notice)
         hub.watched = writer.watch
         self._hub, self._reader, self._readers, self._writer = hub, reader, readers, writer
         self._closed: asyncio.Task[None] | None = None
@@ -63,6 +77,23 @@ class SqliteStore:
         self.grants = SqliteGrants(reader, writer)
         self.clients = SqliteClients(reader, writer)
         self.board = SqliteBoard(reader, writer)
+
+    def health(self) -> StoreHealth:
+        """See `ports.Store`."""
+        since = self._writing.waits_since
+        waits_s = 0.0 if since is None else time.monotonic() - since
+        held = f"{self._holder.words()}. {self._holder.fix()}" if waits_s > 1 else ""
+        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held)
+
+    async def damage(self) -> str:
+        """What SQLite finds broken in the file; "" for nothing. Reads all of it.
+
+        Raises:
+            StoreError: it cannot even be looked at.
+        """
+        rows = await self._readers.run(lambda session: session.rows("broken"))
+        found = [str(line) for (line,) in rows if line != "ok"]
+        return f"it is damaged ({'; '.join(found)}). Restore a backup, or move it away to start anew." if found else ""
 
     async def verify(self, conversation: str = "") -> tuple[str, ...]:
         """What is wrong with one conversation, or with all of them, a line each; see `verify.verify`."""
@@ -80,8 +111,17 @@ class SqliteStore:
         self._reader.close()
         # The last one to go tidies the write-ahead log away, which takes time: hence the thread that ends here.
         await self._writer.close()
+        self._holder.close()
 
 
-async def open_store(path: str | Path, *, clock: Clock, delivered_by_commit: Set[str] = frozenset()) -> SqliteStore:
+async def open_store(
+    path: str | Path,
+    *,
+    clock: Clock,
+    delivered_by_commit: Set[str] = frozenset(),
+    owner: Owner = nullcontext,
+) -> SqliteStore:
     """Open the store at `path` without holding up the event loop; see `SqliteStore`."""
-    return await asyncio.to_thread(SqliteStore, Path(path), clock=clock, delivered_by_commit=delivered_by_commit)
+    return await asyncio.to_thread(
+        SqliteStore, Path(path), clock=clock, delivered_by_commit=delivered_by_commit, owner=owner
+    )

@@ -66,6 +66,10 @@ class Writer:
     def __init__(self, session: Session, notice: Callable[[Changed], None]) -> None:
         self._session = session
         self._notice = notice
+        self.written_at = 0.0
+        """When this process committed last (epoch seconds)."""
+        self.failure = ""
+        """Why its last commit failed, if it did."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -160,6 +164,7 @@ class Writer:
         try:
             self._session.begin()
         except StoreError as exc:
+            self.failure = str(exc)
             for job in jobs:
                 job.error = exc
             return
@@ -167,10 +172,12 @@ class Writer:
             for job in jobs:
                 self._perform(job)
             self._session.execute("COMMIT")
+            self.written_at, self.failure = time.time(), ""
         except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
             self._roll_back()
             if len(jobs) == 1:
                 jobs[0].error = exc
+                self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
             else:
                 for job in jobs:
                     self._commit([job])

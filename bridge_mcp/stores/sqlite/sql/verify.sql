@@ -1,3 +1,6 @@
+-- name: broken()
+PRAGMA quick_check(3);
+
 -- name: names()
 SELECT name FROM conversations ORDER BY name;
 

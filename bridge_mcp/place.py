@@ -1,0 +1,155 @@
+"""The engine's place: one process per store holds it by the lock of a file, and tells all others that it is alive.
+
+The lock is the system's, which gives it back when the process is gone, however it went. Whoever holds it says every few
+seconds, in a file beside it, that it is alive, and how its writes fare: a process that is stopped or starved keeps the
+lock, and would be invisible. The file is written in place, so that a full disk does not hide the news.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge_mcp.core.errors import BridgeError, StoreError
+from bridge_mcp.ports import Pulse
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+__all__ = ["PlaceLost", "PulseFile", "Seal", "engine_lives", "make_lock", "owner_of", "taken"]
+
+SIZE = 2048
+"""Bytes of the file: always as many, so that writing it takes no room."""
+
+
+class PlaceLost(BridgeError):
+    """The lock that this process held as the engine is not the one at its path any more."""
+
+    code = "place_lost"
+
+
+def make_lock(path: Path) -> BaseFileLock:
+    """The lock that the engine holds; nobody but this user can read its file, or hold it.
+
+    Where the system cannot give it back when its process is gone, there is no lock: one that outlives it would be
+    worse.
+    """
+    from filelock import FileLock
+
+    with suppress(OSError):  # one of an earlier version, or a stranger's: the lock itself tells what is wrong with it
+        os.chmod(path, 0o600)
+    return FileLock(path, thread_local=False, fallback_to_soft=False, mode=0o600)
+
+
+def taken(lock: BaseFileLock) -> bool:
+    """Take the lock if it is free. Never waits.
+
+    Raises:
+        StoreError: its folder cannot hold locks.
+    """
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as exc:
+        raise StoreError(
+            f"{lock.lock_file} cannot be locked: {exc.strerror or exc}.",
+            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+        ) from exc
+    return True
+
+
+def engine_lives(path: Path) -> bool:
+    """Whether a process holds the engine's place just now; the board may still tell of one that was killed.
+
+    Raises:
+        StoreError: its folder cannot hold locks.
+    """
+    lock = make_lock(path)
+    if not taken(lock):
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def owner_of(path: Path, pulse: PulseFile) -> Generator[None]:
+    """Hold the engine's place while a store is migrated: an engine of an older version must not find it changed.
+
+    Raises:
+        StoreError: another process is the engine.
+    """
+    lock = make_lock(path)
+    if not taken(lock):
+        known = pulse.read()
+        who = f"process {known.pid}" if known else "another process"
+        raise StoreError(
+            f"The store is of an older bridge_mcp, and the engine that works with it, {who}, still runs.",
+            fix="End that process (or the MCP host that started it), then start this one again: it migrates the store.",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Seal:
+    """Knows the file of a held lock again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = self._look()
+
+    def check(self) -> None:
+        """Let pass the lock that was taken.
+
+        Raises:
+            PlaceLost: its file was removed or replaced, so that another process can be the engine too.
+        """
+        if self._look() != self._known:
+            raise PlaceLost(
+                f"{self._path} was removed or replaced while this process was the engine: it steps down.",
+                fix="Leave that file alone; the engine is found again within seconds.",
+            )
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+class PulseFile:
+    """Where the engine says that it is alive."""
+
+    def __init__(self, lock_path: Path) -> None:
+        self.path = lock_path.with_suffix(".pulse")
+
+    def write(self, pulse: Pulse) -> None:
+        """Say it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        bounded = replace(pulse, error=pulse.error[:200], held=pulse.held[:200])
+        text = json.dumps(asdict(bounded), ensure_ascii=False).encode("utf-8", "replace")
+        opened = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.write(opened, text.ljust(SIZE))
+        finally:
+            os.close(opened)
+
+    def read(self) -> Pulse | None:
+        """What the engine said last; None where none ever did, or it was cut off."""
+        try:
+            return Pulse(**json.loads(self.path.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
