@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -25,6 +26,10 @@ __all__ = ["PlaceLost", "PulseFile", "Seal", "engine_lives", "make_lock", "owner
 
 SIZE = 2048
 """Bytes of the file: always as many, so that writing it takes no room."""
+
+
+OWNER_S = 3.0
+"""How long a process waits for the right to migrate: another one that migrates is done by then."""
 
 
 class PlaceLost(BridgeError):
@@ -87,7 +92,10 @@ def owner_of(path: Path, pulse: PulseFile) -> Generator[None]:
         StoreError: another process is the engine.
     """
     lock = make_lock(path)
-    if not taken(lock):
+    deadline = time.monotonic() + OWNER_S
+    while not (held := taken(lock)) and time.monotonic() < deadline:
+        time.sleep(0.05)  # somebody else may be migrating just now
+    if not held:
         known = pulse.read()
         who = f"process {known.pid}" if known else "another process"
         raise StoreError(

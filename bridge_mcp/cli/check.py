@@ -82,10 +82,10 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
-    for finding in engine(config):
-        yield finding
     if whole or config.store_path.exists():
         make_private(config.state_dir)
+        for finding in engine(config):
+            yield finding
         async for finding in store(config):
             yield finding
         if (differs := await other_settings(config)) and config.source:

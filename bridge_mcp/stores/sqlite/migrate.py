@@ -71,9 +71,13 @@ def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> No
                 check_tables(connection, path)
             found = version(connection, path, len(files))
             if found < len(files):
-                with owner() if found else nullcontext():
-                    write_ahead(connection, path)
-                    apply(connection, path, files)
+                try:
+                    with owner() if found else nullcontext():
+                        write_ahead(connection, path)
+                        apply(connection, path, files)
+                except StoreError:
+                    if version(connection, path, len(files)) < len(files):  # else another process was faster
+                        raise
         finally:
             connection.close()
     except BROKEN as exc:
