@@ -66,7 +66,7 @@ class Guard:
             raise StoreLost(
                 f"The store {self.path} was brought to schema version {found} by another bridge_mcp while this one, "
                 f"which knows version {self.version}, had it open.",
-                fix="Upgrade this one (pip install --upgrade bridge-mcp), then start it again.",
+                fix="Upgrade mcp-chat-bridge here too, then start it again.",
             )
 
 
