@@ -90,6 +90,8 @@ def completed(key: str, value: Any) -> Any:
     if key != "poll" or not isinstance(value, dict):
         return value
     poll = NEWER_IN_POLLS | cast("Object", value)
+    if "correct_option_id" in poll:
+        poll.setdefault("correct_option_ids", [poll.pop("correct_option_id")])
     options: Any = poll.get("options")
     if isinstance(options, list):
         told = [{"persistent_id": str(n), **cast("Object", o)} for n, o in enumerate(cast("list[Any]", options))]

@@ -1,0 +1,23 @@
+"""A sample of the Telegram cases, played whole: `python -m tests.cases telegram FILE...` plays any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cases.play_telegram import play
+
+CASES = Path(__file__).parents[1] / "cases" / "telegram"
+
+
+def test_a_paste_in_a_group_is_one_turn_with_all_its_parts() -> None:
+    told = play(CASES / "11-long-paste-group.json")
+    assert told.count("BOT sendMessage") == 1
+    asked = told[told.rindex("MODEL <- request") :]
+    parts = [asked.index(words) for words in ("sum this up", "delta epsilon", "eta theta")]
+    assert parts == sorted(parts)
+
+
+def test_a_command_with_capitals_and_our_name_stops_the_turn() -> None:
+    told = play(CASES / "16-command-upper-at.json")
+    assert "Stopped" in told
+    assert "late answer" not in told
