@@ -8,13 +8,14 @@ Titles, names and the words of servers were chosen by others: they are quoted, s
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bridge_mcp.core.entries import Heard, Log
 from bridge_mcp.core.visible import visible
 
-__all__ = ["MOST_INSTRUCTIONS", "Place", "chat_context", "place_of", "quoted", "server_instructions"]
+__all__ = ["MOST_INSTRUCTIONS", "Place", "chat_context", "disowned", "place_of", "quoted", "server_instructions"]
 
 MOST_INSTRUCTIONS = 4_000
 """Characters of what one tool server may say in a system prompt."""
@@ -90,3 +91,21 @@ def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
             f"The tool server {quoted(server)} says of its tools (its words, and about these alone):\n{lines}{more}"
         )
     return "\n\n".join(parts)
+
+
+OWN_LINE = re.compile(
+    r"((?:^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*)\[(?=\s*(?:"
+    r"from|forwarded from|in reply to|files?:|written while|sent to this chat|an earlier message|what was said"
+    r"|the conversation begins|go on\]|earlier calls|given by the tool|images? |file, |an? \w+ was here"
+    r"|(?:mon|tue|wed|thu|fri|sat|sun)\w* \d{4}-))",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""How lines begin that the bridge itself writes above and between messages."""
+
+
+def disowned(text: str) -> str:
+    """The words of others, in which no line passes for one of the bridge's own: such a line gets a backslash.
+
+    Messages of several people may stand in one message of a request, with only the bridge's lines between them.
+    """
+    return OWN_LINE.sub(r"\1\\[", text) if "[" in text else text

@@ -56,7 +56,8 @@ async def test_a_long_conversation_is_summed_up_and_its_requests_begin_the_same_
     assert [type(e).__name__ for e in summed] == ["Summarised", "Summarised"]
     asked = [request for request in model.requests if not is_summary(request)]
     heads = [tuple(m.text for m in request.messages[:3]) for request in asked]
-    assert heads[-1][:2] == ("Be kind.", f"{SUMMARY}Ann counts.")
+    assert heads[-1][0] == "Be kind."
+    assert heads[-1][1].startswith(f"{SUMMARY}Ann counts.\n\n12: word"), "no two messages of a user stand in a row"
     assert len(set(heads)) <= 5, "the beginning changes with a cut only (and at first, while it grows)"
     assert all(request.tools == () for request in model.requests if is_summary(request))
     assert "Ann counts." in [r for r in model.requests if is_summary(r)][1].messages[1].text
