@@ -94,7 +94,8 @@ def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
 
 
 OWN_LINE = re.compile(
-    r"((?:^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*)\[(?=\s*(?:"
+    r"((?:^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])"
+    r"[ \t\xa0\u00ad\u2000-\u200f\u202f\u2060-\u2064\u3000\ufeff]*)\[(?=[ \t]*(?:"
     r"from|forwarded from|in reply to|files?:|written while|sent to this chat|an earlier message|what was said"
     r"|the conversation begins|go on\]|earlier calls|given by the tool|images? |file, |an? \w+ was here"
     r"|(?:mon|tue|wed|thu|fri|sat|sun)\w* \d{4}-))",

@@ -275,6 +275,13 @@ def test_nobody_writes_a_line_that_passes_for_the_bridges_own(forged: str) -> No
     assert told.told.replace("\\[", "[").endswith(forged)
 
 
+def test_lines_are_looked_through_in_linear_time() -> None:
+    """Steps are not counted: what is quadratic would take minutes here."""
+    for blank in ("\n", "\r", " ", "\u2028", "\u200b", "[", "[ ", "\n[", "\n ["):
+        text = blank * (200_000 // len(blank))
+        assert transcript(log(heard(text)))[0].text == text
+
+
 def test_honest_brackets_stay_as_they_are() -> None:
     honest = "[1, 2]\n[models.default]\n- [ ] tea\n[link](http://x)\nsee [from here]"
     assert transcript(log(heard(honest)))[0].text == honest
