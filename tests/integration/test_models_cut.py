@@ -8,18 +8,18 @@ from typing import Literal
 import pytest
 
 from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest
-from bridge_mcp.testing.answers import calling, completion, saying
+from bridge_mcp.testing.answers import completion, saying
 from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.unit.logs import TOOLS
 
 CUT = "[Cut off here: the answer reached the model's limit of tokens.]"
 REQUEST = ModelRequest("default", (ChatMessage("user", "how?"),), tuple(TOOLS.values()))
-SIGNED = {"google": {"thought_signature": "abc"}}
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,9 @@ async def test_a_cut_answer_says_so(
     reply = await asked(server, litellm, via, stream)
     assert reply.finish == "content_filter"
     assert "content filter" in reply.text
-    whole = calling(("files__list", {"path": "a"}))
-    assert isinstance(whole.body, dict)
-    message = whole.body["choices"][0]["message"]  # pyright: ignore[reportArgumentType, reportCallIssue, reportIndexIssue, reportOptionalSubscript]
-    server.answer(completion(message, "length", None))  # pyright: ignore[reportArgumentType]
+    function: JSON = {"name": "files__list", "arguments": '{"path": "a"}'}
+    calls: JSON = [{"id": "call_0", "type": "function", "function": function}]
+    server.answer(completion({"role": "assistant", "content": None, "tool_calls": calls}, "length", None))
     reply = await asked(server, litellm, via, stream)
     assert (reply.finish, len(reply.calls)) == ("length", 1)
     server.answer(saying(None, finish="length", reasoning_content="Hm."))
