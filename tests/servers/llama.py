@@ -1,6 +1,7 @@
 """A real llama.cpp server on loopback: `python -m tests.servers.llama MODEL.gguf`.
 
-It prints its address and serves until its standard input ends. Its chat template is as strict about the order of roles as those of Mistral and Gemma are.
+It prints its address and serves until its standard input ends. Its chat template is as strict about the order of roles
+as those of Mistral and Gemma are.
 """
 
 from __future__ import annotations
