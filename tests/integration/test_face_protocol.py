@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import mcp_types as types
@@ -92,11 +93,11 @@ async def test_requests_about_a_task_are_held_to_their_header(tmp_path: Path, me
         over_http(MODERN, address, CALLER, extensions=[TaskClient()]) as c,
     ):
         task = (await begin(c, "call_tool", {"tool": "slow__look", "arguments": {}, "wait_s": 0.3})).task_id
-        meta = {
+        meta: dict[str, Any] = {
             "io.modelcontextprotocol/protocolVersion": MODERN,
             "io.modelcontextprotocol/clientCapabilities": {"extensions": {TaskClient.identifier: {}}},
         }
-        asked = {"jsonrpc": "2.0", "id": 1, "method": method,
+        asked: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": method,
                  "params": {"taskId": task, "inputResponses": {}, "_meta": meta}}  # fmt: skip
         own = HEADERS | {"authorization": f"Bearer {CALLER}", "mcp-protocol-version": MODERN, "mcp-method": method}
         async with httpx2.AsyncClient(timeout=WAIT_S) as http:
