@@ -20,6 +20,7 @@ from bridge_mcp.server.auth import LOOPBACK, Client, Gate, Visitors, name_of
 from bridge_mcp.server.bodies import Bodies
 from bridge_mcp.server.hangups import Hangups, hung_up
 from bridge_mcp.server.limits import Buckets
+from bridge_mcp.server.plain_answers import PlainAnswers
 from bridge_mcp.server.session_shares import SessionShares
 from bridge_mcp.server.stdio import settle, stop_on_signals
 from bridge_mcp.service import Bridge
@@ -82,7 +83,7 @@ async def serve_http(
     face = Face(bridge, visitors.principal_of, hung_up)
     sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
     app = Gate(
-        Bodies(Hangups(SessionShares(StreamableHTTPASGIApp(sessions))), MAX_BODY, body_s),
+        Bodies(Hangups(SessionShares(PlainAnswers(StreamableHTTPASGIApp(sessions)))), MAX_BODY, body_s),
         visitors,
         path=PATH,
         hosts=hosts_of(host, allowed_hosts),

@@ -71,7 +71,7 @@ class Odd:
         if self.random.random() < 0.5:
             made["_meta"] = {
                 "io.modelcontextprotocol/protocolVersion": version,
-                "io.modelcontextprotocol/clientCapabilities": self.random.choice(({}, self.value(2))),
+                "io.modelcontextprotocol/clientCapabilities": {} if self.random.random() < 0.5 else self.value(2),
             }
         return made
 

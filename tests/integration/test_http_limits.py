@@ -80,6 +80,11 @@ def hello() -> bytes:
     return head(len(body)) + body
 
 
+def length_in(told: bytes) -> int:
+    """How long the body is that comes after this head."""
+    return int(told.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+
+
 HALVES: dict[str, bytes] = {
     "nothing": b"",
     "a letter": b"P",
@@ -113,7 +118,9 @@ async def test_a_head_by_the_byte_has_no_more_time_than_any_other(bridge: Bridge
 async def test_the_next_head_of_a_connection_has_its_time_too(bridge: Bridge) -> None:
     async with serving(bridge, clients=CLIENTS, limits=Limits(head_s=0.5)) as address, peers(address) as (peer,):
         await peer.send(hello())
-        assert (await peer.reader.readuntil(b"\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        told = await peer.reader.readuntil(b"\r\n\r\n")
+        assert told.startswith(b"HTTP/1.1 200")
+        await peer.reader.readexactly(length_in(told))
         await peer.send(b"POST /mcp HTTP/1.1\r\n")
         await peer.ended()
 
@@ -152,8 +159,7 @@ async def test_a_client_that_reads_no_answers_is_hung_up_on(bridge: Bridge) -> N
                 await good.send(request)
                 told = await good.reader.readuntil(b"\r\n\r\n")
                 assert told.startswith(b"HTTP/1.1 200"), told
-                length = int(told.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await good.reader.readexactly(length)
+                await good.reader.readexactly(length_in(told))
         assert isinstance(asking.exception(), ConnectionError)
 
 
@@ -262,7 +268,8 @@ async def test_a_session_in_use_is_not_taken_and_then_the_client_is_told(bridge:
     async with serving(bridge, clients=CLIENTS) as address, httpx2.AsyncClient(timeout=WAIT_S) as http:
         sessions = [await opened(http, address) for _ in range(few)]
 
-        params = {"name": "wait_for_events", "arguments": {"timeout_s": 40}}
+        # Asked for progress, a stream begins at once.
+        params = {"name": "wait_for_events", "arguments": {"timeout_s": 40}, "_meta": {"progressToken": 1}}
         asked = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}
         async with AsyncExitStack() as streams:
             for session in sessions:
