@@ -32,6 +32,8 @@ class Offered:
     """What they take of a request, by estimate."""
     rules: tuple[ToolRule, ...] = ()
     """What the owner says of calls of single ones, the first word first."""
+    withheld: frozenset[str] = frozenset()
+    """The bridge's own tools that the channel does not have."""
     chosen: dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]] = field(
         default_factory=dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]]
     )
@@ -105,20 +107,20 @@ class Policies:
             with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MOST_TOOLS else {READ_RESULT}
             own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
             tools = (*found, *own) if (found or wanted) and channel != CALLS else found
+            missing = frozenset(s.name for s in now if s.server == BRIDGE) - {s.name for s in tools}
             if within:
                 words = rules_within(within, self._rules, tools)
             else:
                 words = (*rules.tools, *self._rules.tools)
             offered = self._offered[channel, within] = Offered(
-                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools), words
+                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools), words, missing
             )
         return offered
 
-    def _sources(self, conversation: str, within: tuple[str, ...]) -> Mapping[str, ToolSource]:
+    def _sources(self, conversation: str, within: tuple[str, ...], offered: Offered) -> Mapping[str, ToolSource]:
         """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
-        allowed, offered = self.channel(conversation).tool_servers, self.by_name(conversation, within)
-        own = frozenset(spec.name for spec in self._toolbox.tools() if spec.server == BRIDGE) - offered.keys()
-        found = {BRIDGE: ToolSource(withheld=own)}
+        allowed = self.channel(conversation).tool_servers
+        found = {BRIDGE: ToolSource(withheld=offered.withheld)}
         for server in self._toolbox.status():
             if may_use(within, self._rules, server.name) and (allowed is None or server.name in allowed):
                 found[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
@@ -162,7 +164,7 @@ class Policies:
         return Policy(
             conversation=conversation,
             tools=offered.by_name if calls_open else {},
-            sources=self._sources(conversation, within) if calls_open else None,
+            sources=self._sources(conversation, within, offered) if calls_open else None,
             confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,

@@ -164,7 +164,7 @@ class NestedToolbox:
         """Know a tool as it is in `spec`; see `Toolbox`."""
         supervisor = self._supervisors.get(spec.server)
         if supervisor is not None:
-            await supervisor.pinning.accept(spec.tool, spec)
+            await supervisor.offer.pinning.accept(spec.tool, spec)
             self._look_again()
 
     def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
@@ -183,7 +183,7 @@ class NestedToolbox:
 
     def _collected(self) -> tuple[ToolSpec, ...]:
         """All tools under their names in the bridge."""
-        pairs = [(s, tool) for s in self._supervisors.values() for tool in s.tools.values()]
+        pairs = [(s, tool) for s in self._supervisors.values() for tool in s.offer.tools.values()]
         names = tool_names((at.server.name, tool.name) for at, tool in pairs)
         return tuple(
             ToolSpec(
@@ -197,7 +197,7 @@ class NestedToolbox:
                 idempotent=tool.idempotent,
                 open_world=tool.open_world,
                 confirmation=at.server.confirmation_of(tool.name),
-                changed=at.pinning.change_of(tool.name),
+                changed=at.offer.pinning.change_of(tool.name),
             )
             for at, tool in pairs
         )

@@ -14,7 +14,7 @@ import logging
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -23,13 +23,12 @@ import anyio.to_thread
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.schemas import settled_schema
-from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, tool_name
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.child import Child, running
-from bridge_mcp.toolservers.generated import READ_RESOURCE, generated
-from bridge_mcp.toolservers.link import Connect, Hooks, Link, ListedTool, Lost, Offered, Refused, Unsent
-from bridge_mcp.toolservers.memory import Memory
-from bridge_mcp.toolservers.pinning import Pinning
+from bridge_mcp.toolservers.generated import READ_RESOURCE
+from bridge_mcp.toolservers.link import Connect, Hooks, Link, Lost, Refused, Unsent
+from bridge_mcp.toolservers.offer import Offer
 from bridge_mcp.toolservers.reasons import explained, slow
 from bridge_mcp.toolservers.scrubbing import scrubbed, scrubbing
 from bridge_mcp.toolservers.settings import ToolServer
@@ -86,23 +85,14 @@ class Supervisor:
         tokens: Path | None = None,
     ) -> None:
         self.server = server
-        self.pinning = Pinning(server, pins)
-        self._memory = Memory(server, pins)
-        self.tools: Mapping[str, ListedTool] = {}
-        """Those allowed, by name and in its order. They stay while the server is away: a call of one brings it back."""
-        self.generated: frozenset[str] = frozenset()
-        """Those of them that stand for the server's resources and prompts."""
-        self.withheld: tuple[str, ...] = ()
-        """Those that it has and its owner does not allow, by their names in the bridge."""
-        self.instructions = self.in_prompts = ""
-        self.instructions_changed = False
+        self.offer = Offer(server, pins)
+        """It stands while the server is away: a call of one of its tools brings it back."""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
         self.settled = anyio.Event()
         """Set once it has been connected, or has failed to be."""
         self._warden = warden
         self._files = files
         self._tokens = tokens
-        self._complaint = ""  # about what the server offers, while it is connected
         self._clock = clock
         self._on_change = on_change
         self._first_pause_s = pause_s
@@ -204,7 +194,7 @@ class Supervisor:
                         ),
                     )
                 )
-                await self._list(link)
+                await self.offer.take(link)
                 life.was_ready = True
                 life.link = None if life.broken else link
             if life.was_ready:
@@ -248,7 +238,7 @@ class Supervisor:
                 if life.stale:
                     life.stale = False
                     with anyio.fail_after(self.server.connect_timeout_s):
-                        await self._list(life.link)
+                        await self.offer.take(life.link)
                     self._publish("ready")
                     # Some servers tell of a change whenever they are asked: they are asked less and less often.
                     pause = min(max(FIRST_PAUSE_S / 10, pause * 2), LONGEST_PAUSE_S)
@@ -264,44 +254,14 @@ class Supervisor:
             while life.link is not None and not self._stopping:
                 await self._nudged()
 
-    async def _list(self, link: Link) -> None:
-        """Take what the server offers now."""
-        offered = await link.offered()
-        says = self.server.scrub_result(link.instructions)
-        await self._take(offered, says)
-        self._complaint = offered.complaint
-        await self._memory.keep(offered, says)
-
     async def recall(self) -> None:
         """Take what the server had last: it stands until it is connected. To be called before `run`.
 
         Raises:
             StoreError: what was seen of it before cannot be read.
         """
-        known = await self._memory.load()
-        if known is not None:
-            await self._take(*known)
-            self.status = replace(
-                self.status,
-                tools=len(self.tools),
-                instructions=self.instructions,
-                in_prompts=self.in_prompts,
-                instructions_changed=self.instructions_changed,
-                withheld=self.withheld,
-            )
-
-    async def _take(self, offered: Offered, instructions: str) -> None:
-        """Have the tools that the owner allows of these, and know which of them are not what they were."""
-        listed = {tool.name: tool for tool in offered.tools if self.server.allows(tool.name)}
-        made = generated(offered, listed.keys())
-        await self.pinning.look(listed.values())
-        self.generated = frozenset(tool.name for tool in made)
-        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
-        self.withheld = tuple(
-            tool_name(self.server.name, tool.name) for tool in offered.tools if not self.server.allows(tool.name)
-        )
-        self.instructions = instructions
-        self.in_prompts, self.instructions_changed = await self.pinning.instructions(instructions)
+        await self.offer.recall()
+        self.status = self.offer.told(self.status)
 
     async def _nudged(self) -> None:
         """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
@@ -322,18 +282,8 @@ class Supervisor:
     def _publish(self, state: ServerState, error: str = "") -> None:
         """Let everybody know how things are."""
         since = self.status.since if state == self.status.state else self._clock.now()
-        self.status = ServerStatus(
-            self.server.name,
-            state,
-            len(self.tools),
-            error or (self.server.scrub(self._complaint) if state == "ready" else ""),
-            since,
-            max(0, self._lives - 1),
-            self.instructions,
-            self.in_prompts,
-            self.instructions_changed,
-            self.withheld,
-        )
+        now = ServerStatus(self.server.name, state, error=error, since=since, restarts=max(0, self._lives - 1))
+        self.status = self.offer.told(now)
         self.settled.set()
         self._news.set()
         self._news = anyio.Event()
@@ -372,7 +322,7 @@ class Supervisor:
         self, link: Link, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
     ) -> ToolResult:
         """One try."""
-        if tool not in self.generated:
+        if tool not in self.offer.generated:
             return await link.call(tool, arguments, progress)
         if tool == READ_RESOURCE:
             return await link.read_resource(str(arguments.get("uri") or ""))
@@ -411,7 +361,7 @@ class Supervisor:
         Raises:
             ToolFailed: the server has it no longer, or another one by its name.
         """
-        listed = self.tools.get(spec.tool)
+        listed = self.offer.tools.get(spec.tool)
         if listed is None:
             raise ToolFailed(self._says(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now.")
         if listed.schema != spec.schema and settled_schema(listed.schema) != settled_schema(spec.schema):
