@@ -108,6 +108,7 @@ async def test_a_store_that_was_migrated_under_a_running_process_is_noticed(tmp_
     store = await open_store(path, clock=WallClock())
     with closing(sqlite3.connect(path, isolation_level=None)) as newer:
         newer.execute("PRAGMA user_version = 1000")
+    await anyio.sleep(0.3)
     with pytest.raises(StoreLost, match=r"schema version 1000.*Upgrade"):
         await store.board.put("a", 1)
     await anyio.sleep(0.3)

@@ -1,7 +1,8 @@
 """Whether the file that was opened still is the store at its path, and who writes to it.
 
 SQLite goes on with a file that was removed, and with tables that another program has altered: what is written then is
-lost, or wrong. So both are looked at before each commit: a `stat` and a number in the file's head, some 5 us.
+lost, or wrong. So the file is looked at before each commit (a `stat`, some microseconds), and the version in its head
+every quarter of a second.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ STOPPED_S = 1.0
 """How long a writer waits until it looks whether the process that it waits for can let go at all."""
 
 CHECK_S = 0.25
-"""How often reads look whether the store is still there; each commit does."""
+"""How often reads look whether the store is still there, and anything whether it was migrated."""
 
 NO_SHARING = ("SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_PROTOCOL", "SQLITE_NOLFS")
 """What SQLite calls it when a file system cannot do what a write-ahead log needs (sqlite.org/wal.html)."""
@@ -115,14 +115,17 @@ class Session:
             ) from exc
 
     def check(self) -> None:
-        """Let pass the store that was opened.
+        """Let pass the store that was opened: its file at each call, its schema every `CHECK_S`.
 
         Raises:
             StoreLost: its file is gone, replaced, or migrated by another process.
         """
-        self._checked = time.monotonic()
-        if self._guard is not None:
-            self._guard.check_file()
+        if self._guard is None:
+            return
+        self._guard.check_file()
+        now = time.monotonic()
+        if now - self._checked > CHECK_S:
+            self._checked = now
             try:
                 (found,) = self.connection.execute("PRAGMA user_version").fetchone()
             except BROKEN as exc:
