@@ -192,7 +192,7 @@ class Desk:
             return None
         found = [
             grant.id
-            for grant in await self.store.grants.active(0.0)
+            for grant in await self.store.grants.active(decided.decided_at)
             if (grant.tool, grant.by, grant.created_at) == (decided.tool, verdict.by, decided.decided_at)
         ]
         return max(found, default=None)
