@@ -159,7 +159,8 @@ def note_message(state: State, logged: Logged, entry: Heard | Edited | Withdrawn
             if continues is not None:
                 make_void(state, continues)
         case Edited(to="assistant", message=message):
-            state.unread = [heard for heard in state.unread if heard.seq != message] + [logged]
+            state.unread = [heard for heard in state.unread if not edits_or_is(heard, message)] + [logged]
+            make_void(state, message)
         case Withdrawn(message=message):
             withdraw(state, message)
         case Posted(question=Question(call=call, expires_at=ends_at)) if call in state.fates:
@@ -212,6 +213,11 @@ def withdraw(state: State, message: int) -> None:
     """Nobody is to answer this message any more; a model call that has read it does not count."""
     state.unread = [heard for heard in state.unread if heard.seq != message]
     make_void(state, message)
+
+
+def edits_or_is(logged: Logged, message: int) -> bool:
+    """Whether this is that message, or an earlier change of it."""
+    return logged.seq == message or (isinstance(logged.entry, Edited) and logged.entry.message == message)
 
 
 def make_void(state: State, message: int) -> None:

@@ -19,6 +19,7 @@ from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Call,
     Cleared,
+    Edited,
     Entry,
     Failed,
     Finished,
@@ -361,7 +362,11 @@ def supersedes(entry: Entry, started: int) -> bool:
     match entry:
         case Stopped() | Cleared():
             return True
-        case Withdrawn(message=message) | Heard(to="assistant", answers=None, continues=int() as message):
+        case (
+            Withdrawn(message=message)
+            | Heard(to="assistant", answers=None, continues=int() as message)
+            | Edited(to="assistant", message=message)
+        ):
             return message < started
         case _:
             return False

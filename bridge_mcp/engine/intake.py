@@ -250,17 +250,18 @@ class Intake:
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
         was = await self._unanswered(conversation, before.seq)
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
-        if was is not None and was.to == "off" and not command and not hint and incoming.group:
+        if was is not None and was.answers is None and not command and not hint and meant(incoming, rules):
             known = await self._store.history.conversation(conversation)
-            if meant(incoming, rules):
-                edited = replace(edited, to=self._responder(incoming.channel, known))
+            responder = self._responder(incoming.channel, known)
+            if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
+                edited = replace(edited, to=responder)
         command = command and not commands.is_command(before.text)
         await self._store.log.record(conversation, edited, note=None if command else note_of(incoming))
         if command:
             await self._command(conversation, incoming, who, "")
 
     async def _unanswered(self, conversation: str, seq: int) -> Heard | None:
-        """A message that no turn has read, as it was heard; None where one has, or it is long ago."""
+        """A message that no reply has answered, and whom it is for by now; None where one has, or it is long ago."""
         known = await self._store.history.conversation(conversation)
         if known is None or known.head - seq > FAR_BACK:
             return None
@@ -268,12 +269,13 @@ class Intake:
         heard = log[0].entry if log else None
         if not isinstance(heard, Heard):
             return None
+        since = seq
         for logged in log:
             match logged.entry:
-                case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > seq and heard.to == "assistant":
+                case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > since and heard.to == "assistant":
                     return None
-                case Edited(message=message, to="assistant" | "relay") if message == seq:
-                    return None
+                case Edited(message=message, to="assistant" | "relay" as to) if message == seq:
+                    heard, since = replace(heard, to=to), logged.seq
                 case Cleared():
                     return None
                 case _:

@@ -237,6 +237,8 @@ class Sending(Filing):
         conversation, seq = parse_message(message)
         await self._open(who, conversation)
         found = await self.store.history.message(conversation, seq)
+        if found is not None and found.kind == "edit":  # the id that an edit was answered with: it is of that message
+            found = await self.store.history.message(conversation, found.target or 0)
         if found is None or found.kind != "message":
             raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
         return found

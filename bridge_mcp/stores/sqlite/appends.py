@@ -178,7 +178,9 @@ class Append:
                 self._judge(logged, e)
             case Heard(answers=int() as asked):
                 self._session.run("answered", id=self._id, seq=asked, by=logged.seq)
-            case Edited(message=message) | Revised(message=message):
+            case Edited(message=message) | Revised(message=message) as e:
+                if isinstance(e, Edited) and e.to == "assistant" and (self.calling or 0) > message:
+                    self.calling = None
                 with words.reworded(self._session, self._id, message):
                     self._session.run("edited", id=self._id, seq=message, by=logged.seq)
             case Configured() as e:

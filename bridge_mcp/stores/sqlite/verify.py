@@ -277,6 +277,8 @@ def calling_after(calling: int | None, here: Logged) -> int | None:
             return None
         case Heard(to="assistant", answers=None, continues=int() as message) if message < (calling or 0):
             return None
+        case Edited(to="assistant", message=message) if message < (calling or 0):
+            return None
         case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == calling:
             return None
         case _:
