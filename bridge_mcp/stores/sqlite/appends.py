@@ -178,16 +178,20 @@ class Append:
                 self._judge(logged, e)
             case Heard(answers=int() as asked):
                 self._session.run("answered", id=self._id, seq=asked, by=logged.seq)
-            case Edited(message=message) | Revised(message=message) as e:
-                if isinstance(e, Edited) and e.to == "assistant" and (self.calling or 0) > message:
-                    self.calling = None
-                with words.reworded(self._session, self._id, message):
-                    self._session.run("edited", id=self._id, seq=message, by=logged.seq)
+            case Edited() | Revised() as e:
+                self._reword(logged, e)
             case Configured() as e:
                 self._responder = e.responder
                 self._listed_changed = True
             case _:
                 pass
+
+    def _reword(self, logged: Logged, changed: Edited | Revised) -> None:
+        """A message has another text. A model call that had read it, and is to answer it, is void."""
+        if isinstance(changed, Edited) and changed.to == "assistant" and (self.calling or 0) > changed.message:
+            self.calling = None
+        with words.reworded(self._session, self._id, changed.message):
+            self._session.run("edited", id=self._id, seq=changed.message, by=logged.seq)
 
     def _judge(self, logged: Logged, verdict: Judged) -> None:
         """Close the approval; a verdict that is remembered makes its grant, which may free what waits elsewhere."""
