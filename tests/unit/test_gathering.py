@@ -28,7 +28,9 @@ def said(text: str, at: float, **more: object) -> Heard:
                                    said("", 100.0, attachments=(PICTURE,))])  # fmt: skip
 def test_behind_what_is_visibly_not_all_the_model_is_not_asked_yet(heard: Heard) -> None:
     log = [Logged(0, 100.0, heard)]
-    assert decide(log, POLICY, 100.1) == Wait(pytest.approx(101.2))
+    step = decide(log, POLICY, 100.1)
+    assert isinstance(step, Wait)
+    assert step.until == pytest.approx(101.2)
     assert isinstance(decide(log, POLICY, 101.3), CallModel)
 
 

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from telegram.error import TelegramError
+
 from bridge_mcp.channels.telegram.mending import readable
 from bridge_mcp.channels.telegram.mentions import Account
+from bridge_mcp.channels.telegram.polling import updates_in
 from bridge_mcp.channels.telegram.updates import Reading, read
 from bridge_mcp.ports import Happening, Ignored, Incoming, Named
 from bridge_mcp.testing.telegram import TelegramServer
@@ -192,3 +196,14 @@ def test_a_reaction_and_a_member_are_happenings() -> None:
     arrival = read(readable({"update_id": 2, "chat_member": joined}), Account(7, "bot"), "tg", 1.0).arrival
     assert isinstance(arrival, Happening)
     assert (arrival.type, arrival.body["status"]) == ("chat.member", "member")
+
+
+@pytest.mark.parametrize("odd", [{}, "ok", None, True, [1, "x"], [{"update_id": "7"}]])
+def test_an_odd_answer_is_an_error_and_so_is_paced(odd: object) -> None:
+    with pytest.raises(TelegramError):
+        updates_in(odd)
+
+
+def test_what_is_no_update_among_updates_is_passed_over() -> None:
+    assert updates_in([]) == []
+    assert updates_in([3, {"update_id": 7}]) == [{"update_id": 7}]

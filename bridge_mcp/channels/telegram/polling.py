@@ -108,7 +108,7 @@ class Polling:
         with anyio.fail_after(longest):
             # In lower case, for the library warns of names that it has methods for; Telegram does not mind the case.
             found: Any = await self._line.poller.do_api_request("getupdates", api_kwargs=asked, read_timeout=longest)
-        return cast("list[Mapping[str, Any]]", found) if isinstance(found, list) else ()
+        return updates_in(found)
 
     async def _recover(self, error: TelegramError | TimeoutError | BridgeError) -> None:
         """Say what went wrong, and wait."""
@@ -165,6 +165,25 @@ class Polling:
         self._done = done - before
         if place is not None:
             self._next = place + 1
+
+
+def updates_in(found: Any) -> list[Mapping[str, Any]]:
+    """The updates of an answer; what is none among them is passed over.
+
+    Raises:
+        TelegramError: it holds none, and says that it does: asked at once again it would say the same.
+    """
+    if not isinstance(found, list):
+        raise TelegramError("no list of updates")
+    every = cast("list[Any]", found)
+    good = [cast("Mapping[str, Any]", each) for each in every if is_update(each)]
+    if every and not good:
+        raise TelegramError("a list of what are no updates")
+    return good
+
+
+def is_update(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("update_id"), int)
 
 
 def followed(readings: Sequence[Reading]) -> Iterator[Reading]:
