@@ -1,72 +1,119 @@
-"""Whether arguments are what a tool's schema asks for, in words a model can act on."""
+"""Whether arguments are what a tool's schema asks for, in words a model can act on.
+
+A schema is a stranger's program (see `schema_cost`). Where its work for these very arguments is bounded, they are
+checked in place; else in a process that has so much time and memory and may die (see `schema_process`). What cannot be
+checked is told once, and the tool's server is the judge: a check saves a call that would fail, it guards nothing.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from bridge_mcp.core.tools import JSON, parse_arguments
-
-if TYPE_CHECKING:
-    from jsonschema import ValidationError
-    from jsonschema.protocols import Validator
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
+from bridge_mcp.core.visible import visible
+from bridge_mcp.toolservers.schema_cost import Cost, cost_of
+from bridge_mcp.toolservers.schema_process import SchemaProcess, Unchecked
+from bridge_mcp.toolservers.validation import Unusable, Validator, complaint, validator_of
 
 __all__ = ["Schemas"]
 
 logger = logging.getLogger(__name__)
 
-MAX_KEPT = 1000
-"""Validators kept at most; building one costs some sixty times what using it does."""
-MAX_WORDS = 400
-"""Characters of one complaint: it may quote an argument of any length."""
+MAX_KEPT = 1_000
+"""Schemas kept at most; reading one costs some sixty times what using it does."""
+MAX_IN_PLACE = 20_000
+"""Characters of a schema that is looked at in place."""
+STEPS = 200_000
+"""Evaluations in place: some milliseconds."""
+PATTERN_STEPS = 5_000_000
+MOST_DEATHS = 3
+"""Checks by one schema that may end the process; then it is not tried again."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a schema. Without a validator every check is made in the process."""
+
+    validator: Validator | None = None
+    cost: Cost = Cost()
+    deaths: int = 0
+    hopeless: str = ""
+    """Why nothing can be checked by it."""
+
+    def in_place(self, text: str) -> bool:
+        """Whether arguments with this text can be checked here."""
+        steps, pattern_steps = self.cost.steps(text)
+        return steps <= STEPS and pattern_steps <= PATTERN_STEPS
 
 
 class Schemas:
-    """Checks arguments; keeps a validator for each schema it has met."""
+    """Checks arguments; keeps what it has found out of each schema. `told` is called when one cannot be used."""
 
-    def __init__(self) -> None:
-        self._validators: dict[str, Validator | None] = {}
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
+        self.unchecked: dict[str, str] = {}
+        """By the name of a tool, why its calls are not checked."""
+        self._known: dict[str, Known] = {}
+        self._process = SchemaProcess()
+        self._told = told
 
-    def complaint(self, schema: str, arguments: Mapping[str, JSON]) -> str:
-        """What is wrong with the arguments, "" if nothing is, or if the schema itself cannot be used."""
-        from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType]
-        from referencing.exceptions import Unresolvable
+    async def complaint(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        """What is wrong with the arguments, "" if nothing is, or if nobody here can tell.
 
-        validator = self._validator(schema)
-        if validator is None:
+        Raises:
+            BadInput: they are no JSON that is taken.
+        """
+        text = arguments_text(arguments)
+        known = self._of(spec.schema)
+        if known.hopeless:
+            self._tell(spec, known.hopeless)
             return ""
+        if known.validator is not None and known.in_place(text):
+            return complaint(known.validator, arguments)
         try:
-            if validator.is_valid(arguments):
-                return ""
-            found = best_match(validator.iter_errors(dict(arguments)))  # pyright: ignore[reportUnknownVariableType]
-            error = cast("ValidationError | None", found)
-        except Unresolvable as exc:
-            logger.debug("a schema refers to what it does not hold: %s", exc)
+            return await self._process.complaint(spec.schema, text)
+        except Unchecked as exc:
+            known.deaths += exc.died
+            if not exc.died or known.deaths >= MOST_DEATHS:
+                known.hopeless = str(exc)
+            self._tell(spec, str(exc))
             return ""
-        if error is None:
-            return ""
-        message = error.message if len(error.message) <= MAX_WORDS else f"{error.message[:MAX_WORDS]}…"
-        place = "/".join(str(step) for step in error.absolute_path)
-        return f"At '{place}': {message}." if place else f"{message}."
 
-    def _validator(self, schema: str) -> Validator | None:
-        """The validator for a schema, None where the schema is no valid one: then the server is the judge."""
-        from jsonschema.exceptions import SchemaError
-        from jsonschema.validators import Draft202012Validator, validator_for
-        from referencing import Registry
+    async def close(self) -> None:
+        """End the process, if there is one."""
+        await self._process.close()
 
-        if schema not in self._validators:
-            if len(self._validators) >= MAX_KEPT:
-                self._validators.clear()
-            parsed = parse_arguments(schema)
-            kind = validator_for(parsed, default=Draft202012Validator)
-            try:
-                kind.check_schema(parsed)
-            except SchemaError as exc:
-                logger.debug("not a valid schema: %s", exc.message)
-                self._validators[schema] = None
-            else:
-                # An empty registry: a schema may refer to itself, and nothing is fetched for it.
-                self._validators[schema] = kind(parsed, registry=Registry())
-        return self._validators[schema]
+    def _of(self, schema: str) -> Known:
+        found = self._known.get(schema)
+        if found is None:
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            found = self._known[schema] = read(schema)
+        return found
+
+    def _tell(self, spec: ToolSpec, reason: str) -> None:
+        if self.unchecked.get(spec.name) == reason:
+            return
+        if len(self.unchecked) >= MAX_KEPT:
+            self.unchecked.clear()
+        self.unchecked[spec.name] = reason
+        logger.warning(
+            "The arguments of %s are not checked: %s. Its server is the judge.", visible(spec.name), visible(reason)
+        )
+        self._told()
+
+
+def read(schema: str) -> Known:
+    """What can be known of a schema without using it."""
+    if len(schema) > MAX_IN_PLACE:
+        return Known()
+    try:
+        parsed = parse_arguments(schema)
+        cost = cost_of(parsed)
+        return Known() if cost is None else Known(validator_of(parsed), cost)
+    except Unusable:
+        return Known()  # the process has another engine for patterns; if that cannot use it either, it says why
+    except BridgeError as exc:
+        return Known(hopeless=str(exc))

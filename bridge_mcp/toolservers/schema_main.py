@@ -1,0 +1,96 @@
+"""The process behind `schema_process`: reads checks from stdin, one a line, and answers each with a line.
+
+    {"schema": "…", "arguments": "…"}   →   {"complaint": "…"}  or  {"unusable": "why"}
+
+A check that computes too long or takes too much memory ends the process; where the system has no such limits, whoever
+waits for the answer ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json
+from bridge_mcp.toolservers.validation import Unusable, Validator, complaint, validator_of
+
+__all__ = ["main"]
+
+CPU_S = 1.0
+"""Seconds of computing for one check."""
+MEMORY = 2 * 1024**3
+"""Bytes of address space."""
+KEPT = 50
+"""Validators that are kept."""
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    limit_memory()
+    out = os.dup(1)
+    os.dup2(2, 1)
+    kept: dict[str, Validator] = {}
+    for line in sys.stdin.buffer:
+        limit_time(CPU_S)
+        answer = json.dumps(answered(line, kept)).encode() + b"\n"
+        limit_time(0.0)
+        while answer:
+            answer = answer[os.write(out, answer) :]
+
+
+def answered(line: bytes, kept: dict[str, Validator]) -> dict[str, str]:
+    """The answer to one check."""
+    try:
+        asked = read_json(line)
+        if not isinstance(asked, dict):
+            return {"unusable": "nothing was asked"}
+        schema, arguments = str(asked["schema"]), read_json(str(asked["arguments"]))
+        if not isinstance(arguments, dict):
+            return {"unusable": "the arguments are no object"}
+        if schema not in kept:
+            if len(kept) >= KEPT:
+                kept.clear()
+            kept[schema] = either(read_json(schema))
+        return {"complaint": complaint(kept[schema], arguments)}
+    except (BadJSON, Unusable) as exc:
+        return {"unusable": str(exc)}
+    except Exception as exc:  # an engine's own mistake is told, and costs no other check
+        return {"unusable": f"the check failed: {type(exc).__name__}"}
+
+
+def either(schema: JSON) -> Validator:
+    """A validator with linear patterns, else with those that look around.
+
+    Raises:
+        Unusable: neither can be made.
+    """
+    try:
+        return validator_of(schema)
+    except Unusable:
+        return validator_of(schema, linear=False)
+
+
+def limit_memory() -> None:
+    """Hold this process to some memory, where the system can."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_time(seconds: float) -> None:
+    """End this process after so much computing from now on, where the system can; 0 for no limit."""
+    if sys.platform == "win32":
+        return
+    import signal
+
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The process that checks what may take for ever: one check after the other, each with a limit, after which it dies.
+
+It is started with the first such check and ends with its stdin. Knows its messages, and neither tools nor servers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import anyio
+import anyio.to_thread
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+
+__all__ = ["SchemaProcess", "Unchecked"]
+
+WAIT_S = 5.0
+"""How long one check may take on a busy machine; the process ends itself after 1 s of computing."""
+QUEUE_S = 10.0
+"""How long one check waits for others."""
+MODULE = "bridge_mcp.toolservers.schema_main"
+
+
+class Unchecked(Exception):
+    """Nobody can tell; the text says why. `died` says that the check ended its process: other arguments may do."""
+
+    def __init__(self, reason: str, *, died: bool = False) -> None:
+        super().__init__(reason)
+        self.died = died
+
+
+class SchemaProcess:
+    """One process at most. Its methods belong to one event loop."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._one_by_one: anyio.Lock | None = None
+
+    async def complaint(self, schema: str, arguments: str) -> str:
+        """What is wrong with arguments by a schema, both as JSON text; "" if nothing is.
+
+        Raises:
+            Unchecked: it could not be found out.
+        """
+        line = json.dumps({"schema": schema, "arguments": arguments}).encode() + b"\n"
+        if self._one_by_one is None:
+            self._one_by_one = anyio.Lock()
+        with anyio.move_on_after(QUEUE_S):
+            async with self._one_by_one:
+                # Shielded: the answer of a check that nobody waits for any more would be taken for that of the next.
+                with anyio.CancelScope(shield=True):
+                    answer = await anyio.to_thread.run_sync(self._ask, line)
+                return said(answer)
+        raise Unchecked("other checks took too long", died=True)
+
+    async def close(self) -> None:
+        """End it. A later check starts another."""
+        child, self._child = self._child, None
+        if child is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(ended, child)
+
+    def _ask(self, line: bytes) -> bytes:
+        """Put one check; the answer, or nothing if it ended the process. On a worker thread."""
+        child = self._child
+        if child is None or child.poll() is not None:
+            child = self._child = started()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        patience = threading.Timer(WAIT_S, child.kill)
+        patience.start()
+        try:
+            child.stdin.write(line)
+            child.stdin.flush()
+            answer = child.stdout.readline()
+        except OSError:
+            answer = b""
+        finally:
+            patience.cancel()
+        if not answer:
+            self._child = None
+            ended(child)
+        return answer
+
+
+def started() -> subprocess.Popen[bytes]:
+    """A process that knows nothing of ours but where Python's packages are."""
+    keep = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+    env = {name: os.environ[name] for name in keep if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
+        start_new_session=True,
+    )
+
+
+def ended(child: subprocess.Popen[bytes]) -> None:
+    """End a process and its pipes."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                continue  # what was not written to a dead process
+
+
+def said(answer: bytes) -> str:
+    """The complaint in an answer.
+
+    Raises:
+        Unchecked: there is none.
+    """
+    if not answer:
+        raise Unchecked("the check took too long or too much memory", died=True)
+    try:
+        told = read_json(answer)
+    except BadJSON as exc:
+        raise Unchecked(f"the check failed: {exc}", died=True) from None
+    if not isinstance(told, dict) or not isinstance(told.get("complaint"), str):
+        raise Unchecked(str(told.get("unusable") if isinstance(told, dict) else "") or "the check failed")
+    return str(told["complaint"])

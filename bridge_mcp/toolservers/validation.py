@@ -1,0 +1,93 @@
+"""A JSON schema's validator, and what it says in words a model can act on.
+
+The engine is jsonschema-rs: patterns are those of ECMA 262, as the specification wants them (JSON Schema 2020-12 core,
+6.4), and run in linear time unless they need to look around. Nothing is fetched for a schema. Formats are not checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from bridge_mcp.core.json_reader import JSON
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+__all__ = ["Unusable", "Validator", "complaint", "validator_of"]
+
+MAX_WORDS = 400
+"""Characters of one complaint: it may quote an argument of any length."""
+SIZE_LIMIT = 1 << 20
+"""Bytes of one compiled pattern."""
+BACKTRACKS = 1_000_000
+"""Steps of one pattern that looks around."""
+
+DRAFT = re.compile(r"draft-0?(4|6|7)\b|draft/(2019-09|2020-12)")
+
+Validator: TypeAlias = (
+    "jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator | jsonschema_rs.Draft7Validator"
+    " | jsonschema_rs.Draft201909Validator | jsonschema_rs.Draft202012Validator"
+)
+
+
+class Unusable(Exception):
+    """The engine cannot check by this schema; the text says why."""
+
+
+def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
+    """The validator of a schema, by the draft that it names, else by the newest.
+
+    Raises:
+        Unusable: it is no schema, or refers to what it does not hold, or `linear` and a pattern is not.
+    """
+    import jsonschema_rs as engine
+
+    if not isinstance(schema, dict):
+        raise Unusable("it is no object")
+    found = DRAFT.search(str(schema.get("$schema") or ""))
+    kind = {
+        "4": engine.Draft4Validator,
+        "6": engine.Draft6Validator,
+        "7": engine.Draft7Validator,
+        "2019-09": engine.Draft201909Validator,
+    }.get(found[1] or found[2] if found else "", engine.Draft202012Validator)
+    patterns = (
+        engine.RegexOptions(size_limit=SIZE_LIMIT)
+        if linear
+        else engine.FancyRegexOptions(backtrack_limit=BACKTRACKS, size_limit=SIZE_LIMIT)
+    )
+    try:
+        return kind(schema, pattern_options=patterns, offline=True, validate_formats=False)
+    except (engine.ValidationError, engine.ReferencingError, ValueError) as exc:
+        raise Unusable(str(exc).partition("\n")[0][:200]) from None
+
+
+def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
+    """What is wrong with the arguments, "" if nothing is."""
+    import jsonschema_rs as engine
+
+    given = cast("dict[str, Any]", arguments)
+    if validator.is_valid(given):
+        return ""
+    try:
+        validator.validate(given)
+    except engine.ValidationError as exc:
+        error = closest(exc)
+        message = error.message if len(error.message) <= MAX_WORDS else f"{error.message[:MAX_WORDS]}…"
+        place = "/".join(str(step) for step in error.instance_path)
+        return f"At '{place}': {message}." if place else f"{message}."
+    return ""
+
+
+def closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    """Of an error of alternatives the one that came furthest, if there is one such; else the error itself."""
+    if error.kind.name not in ("anyOf", "oneOf") or "context" not in error.kind.as_dict():
+        return error
+    branches = cast("list[list[jsonschema_rs.ValidationError]]", error.kind.as_dict()["context"])
+    firsts = sorted((branch[0] for branch in branches if branch), key=lambda each: len(each.instance_path))
+    if not firsts or len(firsts[-1].instance_path) <= len(error.instance_path):
+        return error
+    alone = len(firsts) == 1 or len(firsts[-1].instance_path) > len(firsts[-2].instance_path)
+    return firsts[-1] if alone else error
