@@ -24,7 +24,6 @@ from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
-from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.lanes import first_error, told
 from bridge_mcp.engine.pins import BoardPins
@@ -122,8 +121,10 @@ async def open_bridge(
     """
     from bridge_mcp.stores.files import FileFolder
     from bridge_mcp.stores.sqlite import open_store
+    from bridge_mcp.toolservers.schemas import Schemas
 
     clock = WallClock()
+    schemas = Schemas()
     channels = make_channels(config.channels, clock)
     traits = {name: channel.traits for name, channel in channels.items()}
     file = str(config.source) if config.source else ""
@@ -152,7 +153,7 @@ async def open_bridge(
             roster.rules,
             roster.traits,
             clock=clock,
-            check=lazy_check(),
+            check=schemas.complaint,
             is_engine=lambda: place.held,
             engine_lives=lambda: place.held or engine_lives(config.lock_path),
             fetch=fetch,
@@ -182,6 +183,7 @@ async def open_bridge(
             raise failure
     finally:
         with anyio.CancelScope(shield=True):
+            await schemas.close()
             await store.close()
 
 
@@ -206,14 +208,6 @@ def make_models(config: Config) -> Models:
     from bridge_mcp.models.registry import Models
 
     return Models(config.models)
-
-
-def lazy_check() -> Callable[[ToolSpec, Mapping[str, JSON]], str]:
-    """The check of arguments against a tool's schema; its library is loaded with the first check."""
-    from bridge_mcp.toolservers.schemas import Schemas
-
-    schemas = Schemas()
-    return lambda spec, arguments: schemas.complaint(spec.schema, arguments)
 
 
 # -- the engine's place ----------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import unquote
 
 from bridge_mcp.core.entries import CALLS
@@ -73,7 +72,7 @@ def matches(value: JSON, pattern: str) -> bool:
         if (climbs(text) and not climbs(pattern)) or not hidden_in(text) <= hidden_in(pattern):
             return False
     if isinstance(value, str):
-        return compiled(pattern).fullmatch(value) is not None
+        return fits(value, literals(pattern))
     return pattern == "*" or canonical(value) == pattern
 
 
@@ -109,7 +108,32 @@ def hidden_in(text: str) -> frozenset[str]:
     return hidden(text) | (frozenset("\n\t") & frozenset(text))
 
 
-@lru_cache(maxsize=256)
-def compiled(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\[\*\]|\*)", pattern)
-    return re.compile("".join(".*" if p == "*" else r"\*" if p == "[*]" else re.escape(p) for p in parts), re.DOTALL)
+def fits(text: str, parts: tuple[str, ...]) -> bool:
+    """Whether a text is these parts in order, with anything between them. Linear: each part is looked for once.
+
+    The first place where a part stands is as good as any later one, for it leaves the most to the parts behind it.
+    """
+    first, *between = parts
+    if not between:
+        return text == first
+    last = between.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in between:
+        at = text.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def literals(pattern: str) -> tuple[str, ...]:
+    """What stands between the stars of a pattern; one part where there is none."""
+    parts = [""]
+    for piece in re.split(r"(\[\*\]|\*)", pattern):
+        if piece == "*":
+            parts.append("")
+        else:
+            parts[-1] += "*" if piece == "[*]" else piece
+    return tuple(parts)

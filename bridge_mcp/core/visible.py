@@ -41,7 +41,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
     Without `lines` a newline is `⏎`, so that a text cannot grow a line of its own; a tab is a space. Nothing is cut.
     """
-    if text.isascii() and text.isprintable():
+    if not suspects(text):
         return text
     return "".join([shown(text, place, lines) for place in range(len(text))])
 
@@ -53,14 +53,15 @@ def quoted(text: str, *, lines: bool = False) -> str:
 
 def hidden(text: str) -> frozenset[str]:
     """The characters of a text that `visible` would not show as they are, newlines and tabs included."""
-    if text.isascii() and text.isprintable():
+    suspected = suspects(text)
+    if not suspected:
         return frozenset()
-    return frozenset(char for place, char in enumerate(text) if hides(text, place))
+    return frozenset(char for place, char in enumerate(text) if char in suspected and hides(text, place))
 
 
 def escaped(text: str) -> str:
     """JSON text with the characters that hide written as JSON escapes, which changes no value; newlines stay."""
-    if text.isascii() and text.isprintable():
+    if not suspects(text):
         return text
     return "".join(
         [
@@ -79,6 +80,27 @@ def pretty(arguments: str) -> str:
         return json.dumps(read_json(arguments, max_depth=PRETTY_DEPTH), indent=2, ensure_ascii=False)
     except BadJSON:
         return arguments
+
+
+def suspects(text: str) -> frozenset[str]:
+    """Those characters of a text that hide at some places, newlines and tabs included; most texts have none."""
+    if text.isascii() and text.isprintable():
+        return frozenset()
+    return frozenset(char for char in frozenset(text) if may_hide(char))
+
+
+def may_hide(char: str) -> bool:
+    """Whether there are places at which `hides` holds for this character."""
+    if " " <= char <= "~":
+        return False
+    return (
+        char in JOINERS
+        or "\ufe00" <= char <= "\ufe0f"
+        or char in BLANKS
+        or "\U000e0100" <= char <= "\U000e01ef"
+        or unicodedata.category(char) in HIDING
+        or unicodedata.combining(char) > 0
+    )
 
 
 def shown(text: str, place: int, lines: bool) -> str:

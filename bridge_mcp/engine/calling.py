@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
 
 
-def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
+async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     """What is wrong with a call, as the model is told; "" if nothing is."""
     try:
-        found = toolbox.check(spec, parse_arguments(arguments))
+        found = await toolbox.check(spec, parse_arguments(arguments))
     except BadInput as exc:
         return str(exc)
     return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""

@@ -211,7 +211,7 @@ def desk(asked: Asked) -> verdicts.Desk:
     """Where commands decide. They edit no arguments, so there is nothing to check."""
     scene = asked.scene
     separate, people = scene.rules.separate, scene.rules.people
-    return verdicts.Desk(scene.store, scene.clock, lambda spec, arguments: "", separate, people)
+    return verdicts.Desk(scene.store, scene.clock, verdicts.unchecked, separate, people)
 
 
 async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:

@@ -228,7 +228,7 @@ class Drive:
         for call, because in step.calls:
             spec = policy.tools[call.tool]
             reason = because + calling.repeated(call, [each for each, _ in step.calls])
-            wrong = self._wrong(spec, call.arguments)
+            wrong = await self._wrong(spec, call.arguments)
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
@@ -240,7 +240,7 @@ class Drive:
         begun: list[tuple[Call, ToolSpec, str]] = []
         for call, arguments, because in step.calls:
             spec = policy.tools.get(call.tool)
-            wrong = self._wrong(spec, arguments) if spec else f"The tool '{call.tool}' is not there any more."
+            wrong = await self._wrong(spec, arguments) if spec else f"The tool '{call.tool}' is not there any more."
             if spec is None or wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
@@ -254,9 +254,9 @@ class Drive:
             scope = self._calls[call.id] = anyio.CancelScope()
             effects.start_soon(self._tool, call, spec, arguments, caller, scope)
 
-    def _wrong(self, spec: ToolSpec, arguments: str) -> str:
+    async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """What is wrong with a call, as the model is told; "" if nothing is."""
-        return calling.wrong(self._hands.toolbox, spec, arguments)
+        return await calling.wrong(self._hands.toolbox, spec, arguments)
 
     async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""

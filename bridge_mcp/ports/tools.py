@@ -100,6 +100,6 @@ class Toolbox(Protocol):
         """A call of a tool that has changed was approved: from now on it is known as it is here."""
         ...
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """What is wrong with these arguments by the tool's schema, in words the model can act on; "" if nothing is."""
         ...

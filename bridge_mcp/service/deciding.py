@@ -143,7 +143,7 @@ class Deciding(Desk):
         meant = mended(written, spec.schema)
         if meant != written:
             written, arguments = meant, parse_arguments(meant)
-        wrong = self._check(spec, arguments)
+        wrong = await self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
         asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within)

@@ -49,7 +49,7 @@ from bridge_mcp.ports import (
 
 __all__ = ["MAX_WAIT_S", "OWNER", "Desk", "SchemaCheck", "bounded", "bounded_wait", "event_types", "keyed", "sender_of"]
 
-SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], str]
+SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
 
 Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
 """The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""

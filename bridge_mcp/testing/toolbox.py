@@ -187,7 +187,7 @@ class FakeToolbox:
         self.accepted.append(spec.name)
         self.add(replace(kept, changed=""), function)
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """See `ports.Toolbox`; it reads the schema's `required`, `additionalProperties` and types of properties."""
         schema = cast("dict[str, JSON]", json.loads(spec.schema))
         properties = cast("dict[str, dict[str, JSON]]", schema.get("properties") or {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.errors import BadInput, ConfigError, StoreError, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, arguments_text, tool_names
+from bridge_mcp.core.visible import visible
 from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
@@ -60,7 +62,7 @@ class NestedToolbox:
         tokens: Path | None = None,
     ) -> None:
         self._warden = Warden()
-        self._schemas = Schemas()
+        self._schemas = Schemas(self._look_again)
         self._on_change = on_change
         clock = clock or WallClock()
         self._supervisors: dict[str, Supervisor] = {}
@@ -112,6 +114,7 @@ class NestedToolbox:
             for ended in self._running:
                 await ended.wait()
             await anyio.to_thread.run_sync(self._warden.close)
+            await self._schemas.close()
 
     async def __aenter__(self) -> Self:
         self._own_tasks = anyio.create_task_group()
@@ -133,7 +136,8 @@ class NestedToolbox:
 
     def status(self) -> tuple[ServerStatus, ...]:
         """How each server is, in the order of the config."""
-        return tuple(supervisor.status for supervisor in self._supervisors.values())
+        found = tuple(supervisor.status for supervisor in self._supervisors.values())
+        return with_unchecked(found, self._schemas.unchecked, self._tools) if self._schemas.unchecked else found
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """Wait until each of these has been connected or has failed once, or time is up."""
@@ -167,9 +171,9 @@ class NestedToolbox:
             await supervisor.offer.pinning.accept(spec.tool, spec)
             self._look_again()
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """What is wrong with these arguments by the tool's schema, "" if nothing is."""
-        return self._schemas.complaint(spec.schema, arguments)
+        return await self._schemas.complaint(spec, arguments)
 
     # -- keeping up ----------------------------------------------------------------------------------------------
 
@@ -201,3 +205,20 @@ class NestedToolbox:
             )
             for at, tool in pairs
         )
+
+
+def with_unchecked(
+    found: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
+) -> tuple[ServerStatus, ...]:
+    """The same with a word on the tools whose arguments could not be checked."""
+    told = {spec.server: spec.name for spec in reversed(tuple(tools)) if spec.name in unchecked}
+    return tuple(
+        replace(each, error=f"{each.error} {unchecked_words(told[each.name], unchecked)}".strip())
+        if each.name in told
+        else each
+        for each in found
+    )
+
+
+def unchecked_words(tool: str, unchecked: Mapping[str, str]) -> str:
+    return f"Arguments of {tool} are not checked ({visible(unchecked[tool])}): the server is the judge."

@@ -103,7 +103,7 @@ class WithBuiltins:
             return await self._nested.call(spec, arguments, context=context, progress=progress)
         if own.spec.schema != spec.schema:
             raise ToolFailed(f"'{spec.name}' takes other arguments now.", fix="Look at the tools there are now.")
-        wrong = self.check(spec, arguments)
+        wrong = await self.check(spec, arguments)
         try:
             if wrong:
                 raise BadInput(f"These arguments do not fit {spec.name}: {wrong}")
@@ -116,8 +116,8 @@ class WithBuiltins:
         if spec.server != BRIDGE:
             await self._nested.accept(spec)
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """What is wrong with these arguments by the tool's schema, "" if nothing is."""
         if spec.name in self._own and spec.server == BRIDGE:
-            return self._schemas.complaint(spec.schema, arguments)
-        return self._nested.check(spec, arguments)
+            return await self._schemas.complaint(spec, arguments)
+        return await self._nested.check(spec, arguments)

@@ -18,7 +18,7 @@ from bridge_mcp.toolservers.validation import Unusable, Validator, complaint, va
 
 __all__ = ["main"]
 
-CPU_S = 1.0
+CPU_S = 0.5
 """Seconds of computing for one check."""
 MEMORY = 2 * 1024**3
 """Bytes of address space."""

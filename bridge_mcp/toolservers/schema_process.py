@@ -20,17 +20,21 @@ from bridge_mcp.core.json_reader import read_json
 __all__ = ["SchemaProcess", "Unchecked"]
 
 WAIT_S = 5.0
-"""How long one check may take on a busy machine; the process ends itself after 1 s of computing."""
+"""How long one check may take on a busy machine; the process ends itself after half a second of computing."""
 QUEUE_S = 10.0
 """How long one check waits for others."""
 MODULE = "bridge_mcp.toolservers.schema_main"
 
 
 class Unchecked(Exception):
-    """Nobody can tell; the text says why. `died` says that the check ended its process: other arguments may do."""
+    """Nobody can tell; the text says why.
 
-    def __init__(self, reason: str, *, died: bool = False) -> None:
+    `again` says that it may be tried again, with other arguments or at another time; `died` that the process did.
+    """
+
+    def __init__(self, reason: str, *, again: bool = False, died: bool = False) -> None:
         super().__init__(reason)
+        self.again = again
         self.died = died
 
 
@@ -50,13 +54,15 @@ class SchemaProcess:
         line = json.dumps({"schema": schema, "arguments": arguments}).encode() + b"\n"
         if self._one_by_one is None:
             self._one_by_one = anyio.Lock()
+        answer = None
         with anyio.move_on_after(QUEUE_S):
             async with self._one_by_one:
                 # Shielded: the answer of a check that nobody waits for any more would be taken for that of the next.
                 with anyio.CancelScope(shield=True):
                     answer = await anyio.to_thread.run_sync(self._ask, line)
-                return said(answer)
-        raise Unchecked("other checks took too long", died=True)
+        if answer is None:
+            raise Unchecked("other checks took too long", again=True)
+        return said(answer)
 
     async def close(self) -> None:
         """End it. A later check starts another."""
@@ -89,11 +95,11 @@ class SchemaProcess:
 
 
 def started() -> subprocess.Popen[bytes]:
-    """A process that knows nothing of ours but where Python's packages are."""
+    """A process that knows nothing of ours but where Python's packages are; what the working folder holds is none."""
     keep = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in keep if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, "-m", MODULE],
+        [sys.executable, "-P", "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -121,11 +127,11 @@ def said(answer: bytes) -> str:
         Unchecked: there is none.
     """
     if not answer:
-        raise Unchecked("the check took too long or too much memory", died=True)
+        raise Unchecked("the check took too long or too much memory", again=True, died=True)
     try:
         told = read_json(answer)
     except BadJSON as exc:
-        raise Unchecked(f"the check failed: {exc}", died=True) from None
+        raise Unchecked(f"the check failed: {exc}", again=True) from None
     if not isinstance(told, dict) or not isinstance(told.get("complaint"), str):
         raise Unchecked(str(told.get("unusable") if isinstance(told, dict) else "") or "the check failed")
     return str(told["complaint"])

@@ -29,7 +29,7 @@ MAX_IN_PLACE = 20_000
 STEPS = 200_000
 """Evaluations in place: some milliseconds."""
 PATTERN_STEPS = 5_000_000
-MOST_DEATHS = 3
+MOST_DEATHS = 2
 """Checks by one schema that may end the process; then it is not tried again."""
 
 
@@ -71,12 +71,16 @@ class Schemas:
             self._tell(spec, known.hopeless)
             return ""
         if known.validator is not None and known.in_place(text):
-            return complaint(known.validator, arguments)
+            try:
+                return complaint(known.validator, arguments)
+            except Unusable as exc:
+                self._tell(spec, str(exc))
+                return ""
         try:
             return await self._process.complaint(spec.schema, text)
         except Unchecked as exc:
             known.deaths += exc.died
-            if not exc.died or known.deaths >= MOST_DEATHS:
+            if not exc.again or known.deaths >= MOST_DEATHS:
                 known.hopeless = str(exc)
             self._tell(spec, str(exc))
             return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bridge_mcp.core.json_reader import JSON
 
@@ -26,10 +26,15 @@ BACKTRACKS = 1_000_000
 
 DRAFT = re.compile(r"draft-0?(4|6|7)\b|draft/(2019-09|2020-12)")
 
-Validator: TypeAlias = (
-    "jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator | jsonschema_rs.Draft7Validator"
-    " | jsonschema_rs.Draft201909Validator | jsonschema_rs.Draft202012Validator"
-)
+
+class Validator(Protocol):
+    """One schema, ready for use."""
+
+    def is_valid(self, instance: Any) -> bool: ...
+
+    def validate(self, instance: Any) -> None:
+        """Raises the first error there is."""
+        ...
 
 
 class Unusable(Exception):
@@ -47,12 +52,13 @@ def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
     if not isinstance(schema, dict):
         raise Unusable("it is no object")
     found = DRAFT.search(str(schema.get("$schema") or ""))
-    kind = {
+    kinds = {
         "4": engine.Draft4Validator,
         "6": engine.Draft6Validator,
         "7": engine.Draft7Validator,
         "2019-09": engine.Draft201909Validator,
-    }.get(found[1] or found[2] if found else "", engine.Draft202012Validator)
+    }
+    kind = kinds.get(found[1] or found[2] if found else "", engine.Draft202012Validator)
     patterns = (
         engine.RegexOptions(size_limit=SIZE_LIMIT)
         if linear
@@ -65,7 +71,11 @@ def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
 
 
 def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
-    """What is wrong with the arguments, "" if nothing is."""
+    """What is wrong with the arguments, "" if nothing is.
+
+    Raises:
+        Unusable: a pattern takes too many steps for these arguments.
+    """
     import jsonschema_rs as engine
 
     given = cast("dict[str, Any]", arguments)
@@ -74,6 +84,9 @@ def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
     try:
         validator.validate(given)
     except engine.ValidationError as exc:
+        kinds = engine.ValidationErrorKind
+        if isinstance(exc.kind, kinds.BacktrackLimitExceeded | kinds.RegexEngineFailure):
+            raise Unusable("one of its patterns takes too many steps") from None
         error = closest(exc)
         message = error.message if len(error.message) <= MAX_WORDS else f"{error.message[:MAX_WORDS]}…"
         place = "/".join(str(step) for step in error.instance_path)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance.parts import COMMAND, Home
 
-HEAVY = {"litellm", "fastmcp", "telegram", "openai", "cyclopts", "rich", "jsonschema", "filelock"}
+HEAVY = {"litellm", "fastmcp", "telegram", "openai", "cyclopts", "rich", "jsonschema_rs", "filelock"}
 
 
 class Pipe:

@@ -16,6 +16,7 @@ from bridge_mcp.core.entries import Entry, Heard, Posted, Sender
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import SqliteStore, open_store
+from bridge_mcp.testing import FakeToolbox
 from tests.bench.bridges import on_the_loop
 from tests.bench.figures import Round, Rounds, of_pairs
 from tests.bench.peers import fresh_process
@@ -115,7 +116,7 @@ def service(store: SqliteStore) -> Bridge:
     """The service over a store, without an engine."""
     traits = {"local": ChannelTraits("local", "local", needs_pairing=False, delivered_by_commit=True)}
     rules = Rules({"local": ChannelRules("local")})
-    return Bridge(store, rules, traits, clock=WallClock(), check=lambda spec, arguments: "")
+    return Bridge(store, rules, traits, clock=WallClock(), check=FakeToolbox().check)
 
 
 def place(number: int) -> str:

@@ -105,7 +105,7 @@ async def test_calls_run_side_by_side_and_can_be_cancelled(box: Toolbox) -> None
 
 async def test_check_says_what_is_wrong_with_arguments(box: Toolbox) -> None:
     echo = spec(box, "echo")
-    assert box.check(echo, {"text": "fine"}) == ""
-    assert box.check(echo, {"text": "fine", "times": 3}) == ""
-    assert "'text'" in box.check(echo, {})
-    assert "times" in box.check(echo, {"text": "x", "times": "twice"})
+    assert await box.check(echo, {"text": "fine"}) == ""
+    assert await box.check(echo, {"text": "fine", "times": 3}) == ""
+    assert "'text'" in await box.check(echo, {})
+    assert "times" in await box.check(echo, {"text": "x", "times": "twice"})

@@ -9,7 +9,6 @@ import pytest
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.toolservers.box import NestedToolbox
-from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolRule, ToolServer
 from tests.servers.launch import module, opened
 
@@ -75,25 +74,6 @@ async def test_hints_that_are_missing_take_the_defaults_of_mcp() -> None:
         assert at.spec("echo").description == "Say it again."
         assert at.spec("x").description == "The tool x"
         assert at.spec("x").schema == '{"properties":{"a":{"type":"integer"},"b":{}},"type":"object"}'
-
-
-def test_arguments_are_checked_with_words_a_model_can_act_on() -> None:
-    schemas = Schemas()
-    schema = """{"type": "object", "required": ["items"], "additionalProperties": false, "properties": {"items":
-        {"type": "array", "items": {"$ref": "#/$defs/item"}}}, "$defs": {"item": {"enum": ["a", "b"]}}}"""
-    assert schemas.complaint(schema, {"items": ["a", "b"]}) == ""
-    assert schemas.complaint(schema, {}) == "'items' is a required property."
-    assert schemas.complaint(schema, {"items": ["a", "c"]}) == "At 'items/1': 'c' is not one of ['a', 'b']."
-    assert "'more' was unexpected" in schemas.complaint(schema, {"items": [], "more": 1})
-    assert len(schemas.complaint(schema, {"items": "x" * 10_000})) < 500
-
-
-@pytest.mark.parametrize(
-    "schema",
-    ['{"type": "nonsense"}', '{"$ref": "https://127.0.0.1:9/schema.json"}', '{"$ref": "#/$defs/missing"}', "{}"],
-)
-def test_a_schema_that_cannot_be_used_stops_no_call_and_fetches_nothing(schema: str) -> None:
-    assert Schemas().complaint(schema, {"anything": 1}) == ""
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

@@ -175,7 +175,7 @@ class Bank:
     async def accept(self, spec: ToolSpec) -> None:
         """Nothing here ever changes."""
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         return ""
 
 
@@ -301,7 +301,7 @@ class World:
         if self.verdict == "expire":
             self.clock.time += 601
             return
-        desk = verdicts.Desk(self.store, self.clock, lambda spec, arguments: "", separate=False)
+        desk = verdicts.Desk(self.store, self.clock, verdicts.unchecked, separate=False)
         for approval in await self.store.approvals.find(status="waiting", conversation=self.conversation):
             try:
                 if self.verdict == "approve":

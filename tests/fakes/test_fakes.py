@@ -136,8 +136,8 @@ async def test_the_toolbox_holds_a_call_until_it_is_released(toolbox: FakeToolbo
         ({"path": ".", "size": 1}, "'size' is unknown; there are: depth, path."),
     ],
 )
-def test_the_toolbox_checks_arguments(toolbox: FakeToolbox, arguments: dict[str, JSON], told: str) -> None:
-    assert toolbox.check(toolbox.tools()[0], arguments) == told
+async def test_the_toolbox_checks_arguments(toolbox: FakeToolbox, arguments: dict[str, JSON], told: str) -> None:
+    assert await toolbox.check(toolbox.tools()[0], arguments) == told
 
 
 async def send(channel: Channel, text: str) -> tuple[str, ...]:

@@ -27,10 +27,10 @@ class Broken(FakeToolbox):
 
     error: Exception | None = None
 
-    def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         if self.error is not None:
             raise self.error
-        return super().check(spec, arguments)
+        return await super().check(spec, arguments)
 
 
 def broken(error: Exception) -> Broken:

@@ -38,7 +38,7 @@ async def test_resources_are_listed_and_read_as_far_as_they_are_allowed() -> Non
         assert "page 7" in await at.text("read_resource", uri="docs://page/7")
         logo = await at.box.call(read, {"uri": "docs://logo"})
         assert [(kept.kind, kept.size) for kept in logo.attachments] == [("image", 70)]
-        assert at.box.check(read, {"url": "docs://guide"})
+        assert await at.box.check(read, {"url": "docs://guide"})
 
 
 async def test_a_resource_that_is_not_allowed_is_refused_here() -> None:

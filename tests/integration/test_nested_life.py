@@ -197,7 +197,7 @@ def test_a_warden_that_was_killed_is_replaced_and_ends_all_groups() -> None:
 
 
 def test_the_client_library_is_not_imported_with_the_box() -> None:
-    heavy = {"mcp", "fastmcp", "jsonschema", "pydantic"}
+    heavy = {"mcp", "fastmcp", "jsonschema_rs", "pydantic"}
     code = f"import sys, bridge_mcp.toolservers.box; print({heavy} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "set()"

@@ -26,7 +26,7 @@ from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
 from bridge_mcp.engine.calling import asked_of
-from bridge_mcp.engine.verdicts import Desk, Yes
+from bridge_mcp.engine.verdicts import Desk, Yes, unchecked
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.testing import ManualClock
@@ -193,7 +193,7 @@ class Verdicts(RuleBasedStateMachine):
         approval = await self.store.approvals.get(approval_id(conversation, "0.0"))
         if approval is None:
             return False
-        desk = Desk(self.store, self.clock, lambda spec, arguments: "", separate=False, people=NAMED)
+        desk = Desk(self.store, self.clock, unchecked, separate=False, people=NAMED)
         await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())

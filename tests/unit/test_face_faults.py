@@ -20,7 +20,7 @@ from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.faults import fault_of
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing import ManualClock
+from bridge_mcp.testing import FakeToolbox, ManualClock
 
 SECRET = "123456:a-token-in-an-exception"
 
@@ -35,7 +35,7 @@ class Broken(dict[str, ChannelTraits]):
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncGenerator[Client]:
     store = await open_store(tmp_path / "store.db", clock=ManualClock(time.time()))
-    bridge = Bridge(store, Rules(), Broken(), clock=ManualClock(), check=lambda spec, arguments: "")
+    bridge = Bridge(store, Rules(), Broken(), clock=ManualClock(), check=FakeToolbox().check)
     server = build_server(bridge, the_one(Principal("test", "client", frozenset(SCOPES))))
     async with Client(server, mode="legacy") as client:
         yield client

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.grants import Grant, matches
+from bridge_mcp.core.grants import Grant, fits, literals, matches
 from bridge_mcp.core.tools import JSON, canonical
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
@@ -138,3 +141,18 @@ def test_a_grant_ends_when_its_time_is_up() -> None:
     grant = Grant(1, "t__x", expires_at=10.0)
     assert grant.covers("t__x", {}, "family/1", 9.9)
     assert not grant.covers("t__x", {}, "family/1", 10.0)
+
+
+@given(st.text(alphabet="ab*[]\0\n", max_size=8), st.text(alphabet="ab*[]\0\n", max_size=12))
+def test_stars_stand_for_any_run_as_in_a_regular_expression(pattern: str, text: str) -> None:
+    parts = re.split(r"(\[\*\]|\*)", pattern)
+    meant = "".join(".*" if each == "*" else r"\*" if each == "[*]" else re.escape(each) for each in parts)
+    assert fits(text, literals(pattern)) == bool(re.fullmatch(meant, text, re.DOTALL))
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 200 + "*b", "a*" * 5_000, "*" * 10_000, "*ab*" * 2_000 + "c"])
+def test_no_pattern_takes_long(pattern: str) -> None:
+    began = time.thread_time()
+    matches("a" * 200_000, pattern)
+    matches("ab" * 100_000 + "é\n", pattern)
+    assert time.thread_time() - began < 2.0
