@@ -24,6 +24,7 @@ from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.commands import COMMANDS
 from bridge_mcp.engine.lanes import first_error, told
 from bridge_mcp.engine.pins import BoardPins

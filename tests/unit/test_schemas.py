@@ -95,13 +95,6 @@ async def test_patterns_are_those_of_ecmascript(schemas: Schemas, pattern: str, 
     assert schemas.unchecked == {}
 
 
-async def test_a_pattern_that_is_not_linear_has_so_many_steps(schemas: Schemas) -> None:
-    spec = tool(of_pattern(r"^(a+)+(a+)+\1b$"))
-    assert await schemas.complaint(spec, {"x": "aaaab"}) == ""
-    assert await schemas.complaint(spec, {"x": "a" * 200}) == ""
-    assert "steps" in schemas.unchecked["files__list"]
-
-
 async def test_a_pattern_that_looks_around_is_decided_in_the_process(schemas: Schemas) -> None:
     spec = tool(of_pattern(EMAIL))
     assert read(spec.schema) == Known()
