@@ -57,7 +57,7 @@ def event_line(event: Event) -> Text:
     """One event in one line."""
     line = Text(f"{clock(event.at)}  {event.cursor:>5}  ", "dim")
     line.append(f"{event.type:<19} ", COLOURS.get(event.type, "cyan"))
-    line.append(event.conversation or "-", "bold")
+    line.append(visible(event.conversation or "-"), "bold")
     line.append(f"  {event_words(event)}")
     return line
 
