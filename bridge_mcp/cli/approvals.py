@@ -143,7 +143,7 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
                 str(g.id),
                 visible(g.tool),
                 visible(", ".join(f"{name}={pattern}" for name, pattern in g.arguments)) or "any arguments",
-                g.conversation or "everywhere",
+                visible(g.conversation or "everywhere"),
                 f"by {visible(g.by)} {ago(g.created_at)}",
                 f"ends {ago(g.expires_at)}" if g.expires_at else "no end",
             )
@@ -188,7 +188,7 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
     for decision in decisions:
         approval = decision.approval
         status = decision.error or f"{approval.status}{votes(approval)}  {approval.id}"
-        out.print(f"{visible(status)}  {visible(approval.tool)} in {approval.conversation}")
+        out.print(f"{visible(status)}  {visible(approval.tool)} in {visible(approval.conversation)}")
         if decision.waits:
             out.print(visible(decision.waits))
         if decision.grant is not None:
@@ -211,7 +211,7 @@ def approval_view(approval: Approval) -> tuple[tuple[Text | Group, bool], ...]:
         head.append(f"  {approval.status} by {visible(approval.decided_by)}{how} {ago(approval.decided_at)}", "default")
         head.append(f": {visible(approval.note)}" if approval.note else "", "default")
     what = Text(visible(approval.tool), "bold")
-    what.append(f"  in {approval.conversation}, asked by {visible(approval.requested_by)}", "default")
+    what.append(f"  in {visible(approval.conversation)}, asked by {visible(approval.requested_by)}", "default")
     what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
     shown = visible(pretty(approval.arguments), lines=True)
     digest = Text(approval.digest, "dim")
