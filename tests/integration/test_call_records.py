@@ -9,6 +9,7 @@ import pytest
 from mcp.client.client import Client
 
 from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ModelReply
 from bridge_mcp.server.app import build_server, the_one
@@ -30,7 +31,7 @@ def deletes(*paths: str) -> ModelReply:
 @pytest.mark.parametrize("era", MODES)
 async def test_a_page_tells_of_its_calls_when_it_is_asked_to(tmp_path: Path, era: str) -> None:
     model = FakeModel([deletes("a", "b"), says("One."), deletes("c"), says("Two.")])
-    rules = rules_for(tools=(ToolRule("files__delete", quorum=2),))
+    rules = rules_for(tools=(ToolRule("files__delete", quorum=2),), people=People({"bob": "bob", "carol": "carol"}))
     async with world(tmp_path, model, files(), rules=rules) as it:
         message = await it.say("delete two")
         a, b = await it.approvals(2)

@@ -98,7 +98,7 @@ async def test_resources_and_prompts_hold_what_the_tools_answer(tmp_path: Path, 
         assert "be brief" in text
         assert "Grüße 👋" in text
         decide = await client.get_prompt("work_through_approvals")
-        assert '{"approvals":[]}' in str(decide.messages[0].content)
+        assert '{"approvals":[],"count":0,"cursor":""}' in str(decide.messages[0].content)
 
 
 async def held(client: Client, uri: str) -> dict[str, Any]:
