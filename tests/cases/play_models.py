@@ -44,6 +44,7 @@ KEYS = frozenset(
 CONVERSATION = "local/main"
 WAIT_S = 40.0
 START_S = 60.0
+READY_S = 15.0
 TOLD_S = 2.0
 """How long the engine may take to put up how things are."""
 MOST = 600
@@ -81,6 +82,7 @@ def played(case: Mapping[str, Any]) -> Iterator[str]:
         seen = 0
         while turns:
             with host(home) as bridge:
+                wait_for_tools(bridge)
                 first = True
                 while turns and (first or turns[0][0] not in restarts):
                     first = False
@@ -127,7 +129,8 @@ class Host:
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._number = 0
         self._takes: dict[str, set[str]] = {}
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -135,6 +138,12 @@ class Host:
             message = json.loads(line)
             if "id" in message and "method" not in message:
                 self._answers.put(message)
+
+    def close(self) -> None:
+        """Once the process has ended: read what is left of its words."""
+        assert self._process.stdout is not None
+        self._reader.join(10)
+        self._process.stdout.close()
 
     def tell(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -179,8 +188,8 @@ def host(home: Path) -> Generator[Host]:
             [COMMAND, "--config", str(home / "bridge.toml")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=log, text=True, encoding="utf-8", cwd=home, env=environment,
         )  # fmt: skip
+        made = Host(process)
         try:
-            made = Host(process)
             client = {"name": "player", "version": "1"}
             made.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
             made.tell({"method": "notifications/initialized"})
@@ -193,6 +202,14 @@ def host(home: Path) -> Generator[Host]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            made.close()
+
+
+def wait_for_tools(bridge: Host) -> None:
+    """Until the nested server has connected, or has had its time: what a turn is waited for counts from then on."""
+    ends = time.monotonic() + READY_S
+    while "files__" not in json.dumps(bridge.call("list_tools")) and time.monotonic() < ends:
+        time.sleep(0.1)
 
 
 def turn_lines(bridge: Host, text: str, case: Mapping[str, Any]) -> Iterator[str]:
