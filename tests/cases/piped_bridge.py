@@ -39,6 +39,7 @@ class PipedBridge:
         self._answers: dict[int, dict[str, Any]] = {}
         self._got = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         (folder / "home").mkdir()
         (folder / "bridge.toml").write_text(config, "utf-8")
 
@@ -57,7 +58,8 @@ class PipedBridge:
                 env=inherited | own | self._secrets, cwd=self.folder,
             )  # fmt: skip
         assert self._process.stdout is not None
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "player", "version": "1"}}
         self._request("initialize", hello)
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -74,6 +76,10 @@ class PipedBridge:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join(END_S)
+        if process.stdout is not None:
+            process.stdout.close()
 
     def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """What a tool answers: its structured result, else its text; an error under `ERROR`."""

@@ -1,5 +1,5 @@
 -- name: broken()
-PRAGMA quick_check(3);
+SELECT * FROM pragma_quick_check(3);
 
 -- name: names()
 SELECT name FROM conversations ORDER BY name;
