@@ -76,9 +76,8 @@ class PipedBridge:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if self._reader is not None:
+        if self._reader is not None and process.stdout is not None:
             self._reader.join(END_S)
-        if process.stdout is not None:
             process.stdout.close()
 
     def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:

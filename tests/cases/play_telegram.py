@@ -16,6 +16,7 @@ A case is a JSON object:
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -48,6 +49,8 @@ OF_A_MESSAGE = frozenset(
 )
 """What is told of a message that a tool answers."""
 PATIENCE_S = 10.0
+SERVERS_S = 20.0
+SERVER = re.compile(r"^\[tool_servers\.([\w-]+)\]", re.MULTILINE)
 BESIDE = Path(__file__).with_name("telegram")
 """Where the cases are, and a nested server for them."""
 
@@ -151,6 +154,9 @@ class Player:
                     self._tell(f"PAIR {name}: {answer}")
             watching.start()
             wait(lambda: self._server.polling)
+            # A turn waits for tool servers too, but then the steps of the case would run ahead of it.
+            for name in SERVER.findall(self._case.get("more", "")):
+                wait(lambda name=name: f"{name}__" in json.dumps(self.bridge.call("list_tools")), SERVERS_S)
             self.model.script = list(self._case.get("replies", []))
             for step in self._case["steps"]:
                 ((name, value),) = step.items()
