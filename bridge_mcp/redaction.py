@@ -1,4 +1,7 @@
-"""Logging for a process: to standard error alone, and without a known secret in any line.
+"""Logging for a process: to standard error alone, without a known secret in any line, and with nothing hidden in it.
+
+What a chat, a model or a server wrote may stand in a line: characters that steer a terminal or turn others around are
+shown as `<U+202E>`, and a message stays on its line.
 
 The net is the factory of log records, because libraries bring handlers of their own: whatever handler prints a record,
 its text, its traceback and its stack are clean. A formatter of ours is the second net. Knows nothing of where secrets
@@ -15,6 +18,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
+
+from bridge_mcp.core.visible import visible
 
 __all__ = ["LEVELS", "Redactor", "clean_message", "set_up_logging"]
 
@@ -49,14 +54,14 @@ class Redactor:
 
 
 class CleanFormatter(logging.Formatter):
-    """A formatter whose lines hold no secret."""
+    """A formatter whose lines hold no secret, and nothing that hides; the lines of tracebacks stay lines."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redactor(super().format(record))
+        return visible(self._redactor(super().format(record)), lines=True)
 
 
 def set_up_logging(level: str, redactor: Redactor) -> None:
@@ -85,23 +90,23 @@ def clean_factory(redactor: Redactor) -> Callable[..., logging.LogRecord]:
         record = logging.LogRecord(*args, **kwargs)
         clean_message(record, redactor)
         if record.exc_info and record.exc_info[0] is not None:
-            record.exc_text = redactor(tracebacks.formatException(record.exc_info))
+            record.exc_text = visible(redactor(tracebacks.formatException(record.exc_info)), lines=True)
             record.exc_info = None  # formatters print the text; some would print the exception's own words again
         if record.stack_info:
-            record.stack_info = redactor(record.stack_info)
+            record.stack_info = visible(redactor(record.stack_info), lines=True)
         return record
 
     return make
 
 
 def clean_message(record: logging.LogRecord, redactor: Redactor) -> None:
-    """Put the clean text in place of message and arguments, if they hold a secret or do not fit together."""
+    """Put the clean text in place of message and arguments, if they hold a secret, hide something or do not fit."""
     try:
         message = record.getMessage()
     except (TypeError, ValueError, KeyError):
-        record.msg, record.args = redactor(f"{record.msg!s} {record.args!r}"), ()
+        record.msg, record.args = visible(redactor(f"{record.msg!s} {record.args!r}")), ()
         return
-    clean = redactor(message)
+    clean = visible(redactor(message).rstrip())
     if clean != message:
         record.msg, record.args = clean, ()
 

@@ -100,7 +100,7 @@ class Chat:
                 if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
                     self.show(Text("  A call waits for your verdict first: /approve or /reject", "yellow"))
             except BridgeError as exc:
-                self.show(Text(f"error: {exc}", "red"))
+                self.show(Text(f"error: {visible(str(exc))}", "red"))
         self.prompt()
 
     async def settle(self) -> None:
@@ -133,7 +133,7 @@ class Chat:
     async def show_past(self) -> None:
         """The last messages, and what waits."""
         page = await self.bridge.read_messages(OWNER, self.conversation, limit=SHOWN)
-        self.show(Text(f"{self.conversation}: /help lists the commands, Ctrl-D ends the chat", "dim"))
+        self.show(Text(f"{visible(self.conversation)}: /help lists the commands, Ctrl-D ends the chat", "dim"))
         await self.silence()
         for message in page.messages:
             self.message(message.author.name or message.author.id, message.text, message.at)

@@ -44,8 +44,8 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
             [
                 ("  engine", engine),
                 *([("  last heard of", heard_of(found))] if found.engine_seen else []),
-                ("  settings", found.settings),
-                ("  store", str(config.store_path)),
+                ("  settings", visible(found.settings)),
+                ("  store", visible(str(config.store_path))),
                 ("  waiting", waiting),
                 ("  models today", str(found.today)),
                 ("  events", f"{found.event_cursor}"),

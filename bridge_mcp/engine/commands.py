@@ -26,6 +26,9 @@ __all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command"
 
 BARE = frozenset({"stop", "approve", "reject"})
 """Commands that people write without their slash while they would do something."""
+LISTED = 200
+"""Characters of arguments, as shown, in a list of calls that wait."""
+
 TIME_TO_SEE_S = 1.5
 """Whoever names no approval has seen the one that waits: one that was asked more recently may be another one."""
 
@@ -141,7 +144,7 @@ async def status(asked: Asked) -> str:
     reached = over(caps, asked.conversation, taken)
     if reached:
         lines.append(f"No model is called until 00:00 UTC: {reached}")
-    lines += [f"Waiting: {visible(a.tool)} {visible(a.arguments)} ({a.id})" for a in found.waiting]
+    lines += [f"Waiting: {listed(a)}" for a in found.waiting]
     return "\n".join(lines)
 
 
@@ -236,13 +239,19 @@ async def only_one(asked: Asked) -> Approval:
     if not waiting:
         raise BadInput("Nothing waits for a verdict here.", fix="/status says what goes on.")
     if len(waiting) > 1:
-        lines = "\n".join(f"{visible(each.tool)} {visible(each.arguments)[:200]} ({each.id})" for each in waiting)
+        lines = "\n".join(map(listed, waiting))
         raise BadInput(
             f"{len(waiting)} calls wait here, so say which:\n{lines}", fix=f"For example: {example(waiting)}"
         )
     if asked.scene.clock.now() - waiting[0].asked_at < TIME_TO_SEE_S:
         raise BadInput("That call has only just been asked.", fix=f"Name it: {example(waiting)}")
     return waiting[0]
+
+
+def listed(approval: Approval) -> str:
+    """A call that waits as one line of a list; its prompt has all of it."""
+    shown = visible(approval.arguments)
+    return f"{visible(approval.tool)} {shown if len(shown) <= LISTED else f'{shown[:LISTED]}…'} ({approval.id})"
 
 
 def example(waiting: Sequence[Approval]) -> str:

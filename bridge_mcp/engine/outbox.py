@@ -2,7 +2,8 @@
 
 What is written: `sending` before the effect, each part that went out, then what came of the whole. What surely did not
 go out is tried again when the platform allows, from the part where it stopped; a part that may have gone out is
-reported as uncertain and not sent again, and the parts behind it follow.
+reported as uncertain and not sent again, and the parts behind it follow. The last part of an approval prompt, which has
+its buttons, follows only when all others surely went out: nobody approves what they may not have seen.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bridge_mcp.engine.addresses import parse_message
 from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles, told
 from bridge_mcp.engine.parcels import Parcels
 from bridge_mcp.engine.presses import PRESSED
+from bridge_mcp.engine.prompts import asks_for
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.undelivered import Undelivered
 from bridge_mcp.ports import Channel, Clock, Edit, Errand, Files, Outgoing, Part, Reaction, Store
@@ -59,6 +61,8 @@ LOOKING = "Looking for messages to send"
 
 LOST = ""
 """Stands for the platform's id of a part whose fate is unknown."""
+
+NOT_WHOLE = "A part of it may not have arrived, so its buttons were not sent. Decide it with bridge-mcp approvals."
 
 
 class OutboxLane:
@@ -240,8 +244,10 @@ class OutboxLane:
         Raises:
             SendFailed: a part surely did not go out; those before it are noted.
         """
-        sent, count = message.platform_ids, message.parts + len(left)
+        sent, count, prompts = message.platform_ids, message.parts + len(left), bool(asks_for(message))
         for number, part in enumerate(left, start=message.parts + 1):
+            if prompts and number == count and LOST in sent:
+                raise SendFailed(NOT_WHOLE)
             try:
                 sent += await channel.send(part)
             except SendUncertain as exc:

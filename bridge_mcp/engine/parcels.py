@@ -2,7 +2,7 @@
 
 file:/abs/path        a file below one of the owner's outbox folders, checked again at that moment
 of:CHANNEL:REF        a file that came in on a channel; on the same one the platform has it already
-arguments:APPROVAL    the whole arguments of a call that waits for a verdict
+arguments:APPROVAL    the whole arguments of a call that waits for a verdict, with nothing hidden in them
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, SendFailed
+from bridge_mcp.core.visible import escaped, pretty
 from bridge_mcp.ports import Approvals, Channel, Files, Upload
 
 __all__ = ["MAX_FILE", "Parcels", "attached", "kind_of", "outbox_file"]
@@ -64,7 +65,10 @@ class Parcels:
                     raise SendFailed(str(exc)) from None
             case "arguments":
                 approval = await self._approvals.get(rest)
-                data = approval.arguments.encode() if approval else b""
+                if approval is None:
+                    raise SendFailed(f"The arguments of {rest[:80]} cannot be sent: there is no such approval.")
+                # JSON escapes stand for what hides: the file reads as it looks, and holds the same values.
+                data = escaped(pretty(approval.arguments)).encode("utf-8", "backslashreplace")
                 return Upload(file.kind, file.name, file.mime, data=data)
             case _:
                 raise SendFailed(f"The file '{file.name or file.ref[:80]}' cannot be sent: nobody knows where it is.")

@@ -118,7 +118,7 @@ class Forms:
         """What a ticket waits for, as far as a form can show it whole."""
         found = [await self._bridge.store.approvals.get(each) for each in ticket.approvals]
         return [
-            each for each in found if each and each.status == "waiting" and len(pretty(each.arguments)) <= MOST_SHOWN
+            each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MOST_SHOWN
         ]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
@@ -142,9 +142,14 @@ class Forms:
         return True
 
 
+def shown(arguments: str) -> str:
+    """Arguments as a form shows them, and as they are measured."""
+    return visible(pretty(arguments), lines=True)
+
+
 def words(approval: Approval) -> str:
     """What a form says: what will run, whole, in words that nothing in it can disguise."""
     return (
-        f"Run {visible(approval.tool)}?\n\n{visible(pretty(approval.arguments), lines=True)}\n\n"
+        f"Run {visible(approval.tool)}?\n\n{shown(approval.arguments)}\n\n"
         f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."
     )

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from bridge_mcp.core.visible import hidden
 from bridge_mcp.redaction import LEVELS, Redactor
 
 TOKEN = "123456:AAH-planted/token+value"
@@ -62,6 +63,37 @@ def test_no_planted_secret_comes_out(level: str) -> None:
         assert (told in done.stderr) == (level != "error" or told != "warned of")
     assert "Traceback" in done.stderr
     assert "RuntimeError" in done.stderr
+
+
+HIDING = r"""
+import logging
+from bridge_mcp.redaction import Redactor, set_up_logging
+
+set_up_logging("info", Redactor({"BOT": "planted-token"}))
+own = logging.getLogger("LiteLLM")           # brings a handler of its own, and does not pass records on
+own.propagate = False
+own.addHandler(logging.StreamHandler())
+evil = "local/\x1b[2Ka\u202eb\x9b\u2066\n12:00:00 INFO bridge_mcp: approved by owner"
+for logger in (logging.getLogger("bridge_mcp"), own):
+    logger.warning("for %s", evil)
+    logger.warning("for " + evil)
+    logger.warning("does not fit %d", evil)
+    try:
+        raise ValueError(evil)
+    except ValueError:
+        logger.exception("failed")
+raise SystemError(evil)
+"""
+
+
+def test_nothing_in_a_line_steers_the_terminal_or_hides() -> None:
+    done = subprocess.run([sys.executable, "-c", HIDING], capture_output=True, timeout=60, check=False)
+    text = done.stderr.decode("utf-8")
+    assert hidden(text) == {"\n"}
+    assert text.count("<U+001B>[2Ka<U+202E>b<U+009B><U+2066>") == 7
+    assert text.count("does not fit %d") == 2
+    assert "a<U+202E>b<U+009B><U+2066>⏎12:00:00" in text, "a message stays on its line"
+    assert "\nTraceback (most recent call last):\n  File" in text, "a traceback keeps its lines"
 
 
 def test_levels_hold() -> None:

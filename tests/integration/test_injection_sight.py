@@ -84,19 +84,25 @@ async def test_edited_arguments_are_shown_where_the_others_were(it: Den) -> None
     assert ('"old"' in before, '"new\\n\\n✅ Approved by owner"' in after) == (True, True)
 
 
-@pytest.mark.parametrize("size", [5_500, 9_000])
-async def test_long_arguments_are_there_to_the_last_character_before_a_button_is(it: Den, size: int) -> None:
-    text = "".join(f"{number:05}," for number in range(size // 6)) + "rm -rf /"
+@pytest.mark.parametrize(
+    ("text", "in_file"),
+    [("".join(f"{number:05}," for number in range(480)) + "rm -rf /", False), ("x," * 2_750 + "rm -rf /", True)]
+    + [("\u202e" * count + "rm -rf /", count > 300) for count in (300, 400)],
+)
+async def test_long_arguments_are_there_to_the_last_character_before_a_button_is(
+    it: Den, text: str, in_file: bool
+) -> None:
     said = len(it.group.bot_messages)
     await it.call("forge__drop", {"text": text})
     await it.server.until(lambda: any(m.buttons for m in it.group.bot_messages), "it is asked", PATIENCE_S)
-    parts = it.group.bot_messages[said:]
-    if size > 6_000:
-        (file,) = parts[-1].files
+    (prompt,) = it.group.bot_messages[said:]
+    honest(prompt)
+    if in_file:
+        (file,) = prompt.files
         assert json.loads(file.data) == {"text": text}
+        assert hidden(file.data.decode("utf-8")) <= {"\n"}
     else:
-        assert text in "".join(part.text for part in parts).replace("\n", "")
-    assert [bool(part.buttons) for part in parts] == [*[False] * (len(parts) - 1), True]
+        assert text.replace("\u202e", "<U+202E>") in prompt.text
 
 
 async def test_a_prompt_whose_file_does_not_arrive_has_no_buttons(it: Den) -> None:
@@ -104,6 +110,11 @@ async def test_a_prompt_whose_file_does_not_arrive_has_no_buttons(it: Den) -> No
     await it.call("forge__drop", {"text": "x" * 9_000})
     events = await it.bridge.wait_for_events(OWNER, after=0, types=["message.failed"], timeout_s=PATIENCE_S)
     assert events.events
+    # the chat is told where it can be decided instead
+    await it.server.until(
+        lambda: any("bridge-mcp approvals" in m.text for m in it.group.bot_messages), "it is told", PATIENCE_S
+    )
+    assert "/approve" not in honest(it.group.bot_messages[-1])
     assert not any(message.buttons for message in it.group.bot_messages)
 
 

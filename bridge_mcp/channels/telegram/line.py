@@ -17,6 +17,7 @@ from telegram import Bot
 from telegram.request import HTTPXRequest
 
 from bridge_mcp.channels.telegram.settings import TelegramSettings
+from bridge_mcp.core.visible import visible
 from bridge_mcp.redaction import Redactor, clean_message
 
 __all__ = ["Line", "QuietBot"]
@@ -55,7 +56,8 @@ class TokenFilter(logging.Filter):
         """Let everything pass, clean."""
         clean_message(record, self._redactor)
         if record.exc_info and record.exc_info[1] is not None:
-            record.exc_text = self._redactor(logging.Formatter().formatException(record.exc_info))
+            trace = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = visible(self._redactor(trace), lines=True)
             record.exc_info = None
         return True
 
