@@ -67,7 +67,7 @@ def send(
         else:
             again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
             reason = f": {visible(sent.reason)}" if sent.reason else ""
-            console().print(f"{sent.status}  {sent.message}{reason}{again}")
+            console().print(f"{sent.status}  {visible(sent.message)}{reason}{again}")
             if sent.status == "queued" and not engine_runs(assembly):
                 console().print(NO_ENGINE)
         return 0 if sent.status in ("sent", "queued", "sending") else 1
@@ -104,7 +104,7 @@ def say(
         if json:
             print_json({"message": message})
         else:
-            console().print(f"said  {message}")
+            console().print(f"said  {visible(message)}")
             if not engine_runs(assembly):
                 console().print(NO_ENGINE)
 

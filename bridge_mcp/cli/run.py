@@ -73,5 +73,5 @@ def fast_loop() -> bool:
 
 def told(error: BridgeError) -> int:
     """Say on standard error what went wrong, in one line where it is one thing; the exit code."""
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {visible(str(error), lines=True)}\n")
     return 1

@@ -226,6 +226,28 @@ def test_what_could_disguise_itself_is_made_visible(home: Home) -> None:
     assert json.loads(raw)["body"]["text"] == "safe\u202egnp.exe\u202c \x1b[31mred"
 
 
+def test_a_conversation_id_that_could_disguise_itself_is_made_visible_by_every_command(home: Home) -> None:
+    home.scripted()
+    evil = "plain/a\u202eb\u2066\x1b[2Kc\x9b"
+    shown = "plain/a<U+202E>b<U+2066><U+001B>[2Kc<U+009B>"
+    for arguments, stdin, names_it in (
+        (["say", evil, "hello", "--new"], "", True),
+        (["send", evil, "hello", "--new"], "", True),
+        (["chat", evil, "--log-level", "debug"], "hello\n", True),
+        (["events", "--after", "0"], "", True),
+        (["log", evil], "", False),
+        (["log", evil, "--verify"], "", False),
+        (["log", f"{evil}x"], "", True),
+        (["approvals", "list", "--conversation", evil], "", False),
+        (["status", "--log-level", "debug"], "", False),
+        (["check", "--no-ask"], "", False),
+    ):
+        done = home.done(*arguments, stdin=stdin)
+        told = done.stdout + done.stderr
+        assert not re.search("[\u202e\u2066\x1b\x9b]", told), arguments
+        assert not names_it or shown in told, (arguments, told)
+
+
 def test_check_really_connects_and_each_finding_has_its_fix(home: Home) -> None:
     home.scripted(
         '[tool_servers.gone]\ncommand = "no-such-command-here"\n[models.far]\nmodel = "x"\nbase_url = "http://127.0.0.1:9/v1"\n'
