@@ -44,6 +44,8 @@ async def test_events_are_in_one_order_and_whole(store: Store) -> None:
             "to": "assistant",
             "answers": None,
             "reply_to": None,
+            "quote": None,
+            "forwarded_from": None,
             "late": False,
         },
         1,

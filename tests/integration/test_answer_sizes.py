@@ -138,6 +138,7 @@ async def test_a_page_of_approvals_ends_where_hosts_would_cut(tmp_path: Path) ->
         for number in range(5):
             given = {"tool": "files__write", "arguments": {"text": f"{number}: {LONG[:16_000]}"}, "wait_s": 0}
             await client.call_tool("call_tool", given)
+            await at.approvals(number + 1)
         found: list[str] = []
         cursor = ""
         while True:
