@@ -37,7 +37,7 @@ def test_the_demo_shows_the_whole_story_and_leaves_nothing(home: Home) -> None:
     assert -1 not in places, f"missing: {story[places.index(-1)]}\n{told}"
     assert places == sorted(places)
     assert max(map(len, told.splitlines())) <= 80
-    assert took < 20
+    assert took < 120
     assert not list(home.root.glob("bridge-mcp-demo-*"))
     assert set(Path(tempfile.gettempdir()).glob("bridge-mcp-demo-*")) <= before
     assert not home.state.exists(), "it keeps away from the owner's own state"
