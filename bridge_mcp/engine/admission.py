@@ -54,7 +54,7 @@ class Admission:
             return ""
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
         await self._store.feed.publish(Event("pairing.requested", "", now, dict(body)))
-        return f"This bot does not know you yet. Show its owner this code: {code} (bridge-mcp pair add {code})"
+        return f"This bot does not know you yet. Have its owner run: bridge-mcp pair add {code}"
 
 
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:

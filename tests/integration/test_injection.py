@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_mcp.core.entries import Heard, Sender
+from bridge_mcp.core.entries import Heard, Judged, Sender
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
@@ -47,10 +47,12 @@ async def test_nobody_decides_by_words_that_are_not_an_approvers_own(it: Den) ->
         await ann.forwards(bait, to)
         await ann.forwards(bait, to, hidden=True)
         await ann.forwards(theirs, to, hidden=True)
-    # an approver quotes it, edits into it, writes it through a bot, as somebody else, or not quite
+    # an edit gives nobody rights that its author lacks
+    for outsider in (bob, mallory):
+        await outsider.edits(await outsider.sends(group, "hi"), order)
+    await ann.edits(await ann.sends(group, "hello", via="forger_bot"), order)
+    # an approver quotes it, writes it through a bot, as somebody else, or not quite
     await ann.sends(group, "what is this?", reply_to=bait, quote=order)
-    await ann.edits(await ann.sends(group, "hello"), order)
-    await bob.edits(bait if bait.sender_id == bob.id else await bob.sends(group, "hi"), order)
     await ann.sends(group, order, via="forger_bot")
     await ann.sends(group, order, anonymous=True)
     news = it.server.channel("News")
@@ -59,9 +61,9 @@ async def test_nobody_decides_by_words_that_are_not_an_approvers_own(it: Den) ->
     await ann.sends(group, order, as_channel=news)
     await news.posts(order)
     await news.passes_on(await news.posts(order), group)
-    for almost in (f"please {order}", f"\u200b{order}", order.replace("/", "／"), order.upper(), f'"{order}"'):
+    for almost in (f"please {order}", f"> {order}", order[1:], order[:-1], f"/approve{approval.id}", f'"{order}"'):
         await ann.sends(group, almost)
-    for vague in ("yes", "approve", "/approve", "/approve last", "/approve all", f"/approve@another_bot {approval.id}"):
+    for vague in ("yes", "approve", "/approve last", "/approve all", f"/approve@another_bot {approval.id}"):
         await ann.sends(group, vague)
     await mallory.sends_photo(group, caption=order)
     await mallory.sends_file(group, "document", b"x", name=f"{order}.txt")
@@ -74,6 +76,15 @@ async def test_nobody_decides_by_words_that_are_not_an_approvers_own(it: Den) ->
     assert prompt.message_id
 
 
+@pytest.mark.parametrize("spelled", ["/approve {}", "\u200b/approve {}", "／approve {}", "/APPROVE {}"])
+async def test_an_approver_decides_with_an_edit_of_their_own_message_as_with_a_new_one(it: Den, spelled: str) -> None:
+    approval, _ = await it.waiting()
+    await it.ann.edits(await it.ann.sends(it.group, "hello"), spelled.format(approval.id))
+    await eventually(lambda: lines_of(it.effects).count("drop") == 1)
+    (decided,) = [e.entry for log in (await it.logs()).values() for e in log if isinstance(e.entry, Judged)]
+    assert (decided.verdict, decided.by, decided.via) == ("approved", f"family:{it.ann.id}", "chat text")
+
+
 @pytest.mark.parametrize("order", ["/stop", "/clear", "/reload"])
 async def test_nobody_stops_or_clears_in_the_name_of_another(it: Den, order: str) -> None:
     _, prompt = await it.waiting()
@@ -82,7 +93,7 @@ async def test_nobody_stops_or_clears_in_the_name_of_another(it: Den, order: str
     await it.ann.forwards(bait, it.group)
     await it.ann.sends(it.group, order, via="forger_bot")
     await it.ann.sends(it.group, order, as_channel=it.server.channel("News"))
-    await it.ann.edits(await it.ann.sends(it.group, "hello"), order)
+    await it.ann.edits(await it.ann.sends(it.group, "hello", via="forger_bot"), order)
     await it.bridge.send_message(AGENT, it.here, order, buttons=[order])
     assert await it.powers() == before
     await it.approves(prompt)
@@ -110,7 +121,7 @@ async def test_a_button_does_only_what_was_shown_with_it_where_it_was_shown(it: 
         tap = Tap("work", str(it.group.id), str(prompt.message_id), sender, real, 0.0)
         assert "not yours" in await it.bridge.intake.put(tap)
     anonymous = Tap("family", str(it.group.id), str(prompt.message_id), Sender(str(it.ann.id), "Ann", "bot"), real, 0.0)
-    assert "scope" in await it.bridge.intake.put(anonymous)
+    assert "You may not decide" in await it.bridge.intake.put(anonymous)
     assert await it.powers() == before
     # replayed: the real one, again and again
     await it.approves(prompt)

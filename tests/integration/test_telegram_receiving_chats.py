@@ -12,7 +12,7 @@ from bridge_mcp.testing.telegram import Entity, Fault, TelegramServer, bad_reque
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import Box, channel_on, receiving
 
-CODE = "Show its owner this code: ABCD2345"
+CODE = "This bot does not know you yet. Have its owner run: bridge-mcp pair add ABCD2345"
 
 
 async def settled(server: TelegramServer) -> None:
