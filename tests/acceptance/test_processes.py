@@ -40,7 +40,9 @@ async def test_one_is_the_engine_and_the_other_works_as_a_face(home: Home) -> No
         sent = await second.call("send_message", conversation="desk/main", text="from the face")
         assert sent["status"] == "sent"
         ticket = await second.call("run_turn", conversation="desk/main", text="hello", wait_s=20)
-        assert (ticket["state"], ticket["text"]) == ("done", "echo: hello")
+        assert ticket["state"] == "done"
+        assert ticket["text"].startswith("echo: ")
+        assert ticket["text"].endswith("hello")
 
         head = (await second.call("get_status"))["event_cursor"]
         open_ = await second.call("run_turn", conversation="desk/main", text="delete old.txt", wait_s=0)

@@ -42,4 +42,9 @@ async def test_a_growing_text_goes_to_whoever_shows_it(tmp_path: Path) -> None:
     finally:
         await store.close()
     model.finish()
-    assert shown == [("local/seen", 1, ""), ("local/seen", 3, "two"), ("local/seen", 3, "two words")]
+    assert shown == [
+        ("local/seen", 1, ""),
+        ("local/seen", 3, "two"),
+        ("local/seen", 3, "two words"),
+        ("local/seen", 3, ""),
+    ]

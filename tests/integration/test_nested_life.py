@@ -65,12 +65,12 @@ async def test_a_call_waits_for_a_server_that_is_still_starting() -> None:
         ),
         pytest.param(
             module("wild", "exits_at_once", server="bad"),
-            r"exited with code 7 before its tools were listed; its last words: Error: no config file\. Run it",
+            r"exited with code 7 before its tools were listed; its last words: Error: no config file \| goodbye\. Run it",
             id="exits at once",
         ),
         pytest.param(
             module("wild", "silent", server="bad", connect_timeout_s=1),
-            r"did not answer as an MCP server within 1 s; its last words: warming up\. .* connect_timeout_s",
+            r"has not answered as an MCP server within 1 s; its last words: warming up\. .* connect_timeout_s",
             id="never answers",
         ),
         pytest.param(

@@ -64,7 +64,9 @@ async def test_a_message_answers_the_only_question_that_it_can_be_meant_for(
         for number, choices in enumerate(questions):
             await it.bridge.ask_user(HOST, CHAT, f"Question {number}?", choices=choices)
         await it.say(said)
-        assert await answered(it) == [(said, answers)]
+        choices = questions[answers] if answers is not None else ()
+        chosen = next((each for each in choices if each.casefold() == said.strip().casefold()), said)
+        assert await answered(it) == [(chosen, answers)]
 
 
 async def test_once_all_but_one_are_answered_the_next_message_is_for_that_one(tmp_path: Path) -> None:

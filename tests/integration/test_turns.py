@@ -131,7 +131,7 @@ async def test_a_changed_tool_asks_until_one_call_of_it_was_approved(tmp_path: P
         toolbox.change("files__list", "its description is another one")
         message = await it.say("look again")
         first, second = await it.approvals(2)
-        assert first.reason == "list is no longer what it was: its description is another one"
+        assert first.reason.startswith("list is no longer what it was: its description is another one; the same call")
         assert toolbox.count("files__list") == 1
         await it.bridge.reject_call(SUPERVISOR, second.id, reason="no")
         assert toolbox.accepted == []
