@@ -54,7 +54,7 @@ async def test_one_is_the_engine_and_the_other_works_as_a_face(home: Home) -> No
         assert not (home.work / "files" / "old.txt").exists()
         page = await first.call("read_messages", conversation="desk/main")
         assert [m["text"] for m in page["messages"]] == [
-            "from the face", "hello", "echo: hello", "delete old.txt", "Deleted old.txt.",
+            "from the face", "hello", ticket["text"], "delete old.txt", "Deleted old.txt.",
         ]  # fmt: skip
 
 

@@ -135,7 +135,7 @@ class Verdicts(RuleBasedStateMachine):
             assert approval is not None
             assert approval.status == "waiting", "one yes of two decides nothing"
         if remember == "always":
-            found = {grant.id: grant for grant in self.run(self.store.grants.active(0.0))}
+            found = {grant.id: grant for grant in self.run(self.store.grants.active(self.clock.now()))}
             (new,) = found.keys() - self.grants.keys()
             self.grants[new] = (call.tool, pattern, self.clock.now() + lasting if lasting else 0.0)
         self.drive()
