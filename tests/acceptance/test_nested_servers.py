@@ -119,7 +119,7 @@ async def test_a_tool_that_has_changed_asks_until_its_owner_accepts_it(home: Hom
     home.write(CLIENTS + section(wild) + more)
 
     async def changed(client: Client) -> str:
-        (tool,) = (await body(client, "list_tools", query="wild__stay"))["tools"]
+        (tool,) = (await body(client, "list_tools", names=["wild__stay"]))["tools"]
         return tool.get("changed", "")
 
     async def until_changed(client: Client, how: str) -> None:
