@@ -253,7 +253,7 @@ async def test_a_group_is_answered_as_the_owner_wants_it(tmp_path: Path, mode: s
 async def test_a_paired_person_carries_nothing_into_a_group_of_strangers(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await pair(it, "7")
-        assert "code" in await it.family.receive("hi", chat="-5", sender=ANN, group=True)
+        assert "pair add" in await it.family.receive("hi", chat="-5", sender=ANN, group=True)
         assert await it.family.receive("psst", chat="-6", sender=ANN, group=True, addressed=False) == ""
         assert (await it.bridge.list_conversations(OWNER)).conversations == ()
 
