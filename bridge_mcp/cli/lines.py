@@ -36,6 +36,7 @@ from bridge_mcp.core.entries import (
     approval_id,
 )
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.core.views import Event
 from bridge_mcp.core.visible import visible
 
@@ -103,9 +104,12 @@ def said(value: JSON) -> str:
     return visible(value if isinstance(value, str) else "" if value is None else str(value))
 
 
-def entry_line(conversation: str, logged: Logged) -> Text:
+def entry_line(conversation: str, logged: Logged | UnreadableEntry) -> Text:
     """One entry in one line: number, time, kind, and who did what."""
     line = Text(f"{logged.seq:>5}  {clock(logged.at)}  ", "dim")
+    if isinstance(logged, UnreadableEntry):
+        line.append(f"{logged.kind.lower() or 'unreadable':<10} ", "red")
+        return line.append(visible(f"(cannot be read: {logged.why})"))
     line.append(f"{type(logged.entry).__name__.lower():<10} ", "cyan")
     line.append(visible(entry_words(conversation, logged.entry)))
     return line

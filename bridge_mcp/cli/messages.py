@@ -14,6 +14,7 @@ from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, w
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
@@ -200,7 +201,9 @@ def log(
         page = await assembly.bridge.read_log(OWNER, conversation, after=after)
         while page:
             for logged in page:
-                if json:
+                if json and isinstance(logged, UnreadableEntry):
+                    print_json(logged, indent=None)
+                elif json:
                     kind = type(logged.entry).__name__
                     print_json({"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}, indent=None)
                 else:

@@ -9,13 +9,13 @@ from bridge_mcp.core.entries import (
     Call,
     Finished,
     Judged,
-    Log,
     Replied,
     Requested,
     Started,
     Voted,
     approval_id,
 )
+from bridge_mcp.core.unreadable import ReadLog, UnreadableEntry
 
 __all__ = ["CallRecord", "calls_of"]
 
@@ -53,10 +53,21 @@ class CallRecord:
     finished_at: float = 0.0
 
 
-def calls_of(conversation: str, log: Log, upto: int | None = None) -> tuple[CallRecord, ...]:
-    """The calls that were asked for in this part of a log before seq `upto`, with all that became of them since."""
+TELLING = frozenset(each.__name__ for each in (Replied, Requested, Asked, Voted, Judged, Started, Finished)) | {""}
+"""Kinds of entries that may tell of a call; empty is one of which not even the kind can be read."""
+
+
+def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[CallRecord, ...]:
+    """The calls that were asked for in this part of a log before seq `upto`, with all that became of them since.
+
+    An entry that cannot be read, and may tell of calls, is a record of its own with the outcome `unreadable`.
+    """
     found: dict[str, CallRecord] = {}
     for logged in log:
+        if isinstance(logged, UnreadableEntry):
+            if logged.kind in TELLING and (upto is None or logged.seq < upto):
+                found[f"#{logged.seq}"] = illegible(logged)
+            continue
         match logged.entry:
             case Replied(calls=calls) | Requested(calls=calls) as asked if upto is None or logged.seq < upto:
                 by = asked.by if isinstance(asked, Requested) else "assistant"
@@ -70,6 +81,11 @@ def calls_of(conversation: str, log: Log, upto: int | None = None) -> tuple[Call
 
 def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
     return CallRecord(call.id, call.tool, call.arguments, seq, at, by)
+
+
+def illegible(entry: UnreadableEntry) -> CallRecord:
+    told = f"(This entry cannot be read: {entry.why})"
+    return CallRecord(f"#{entry.seq}", "", "", entry.seq, entry.at, "", outcome="unreadable", result=told)
 
 
 def after(

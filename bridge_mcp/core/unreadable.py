@@ -5,14 +5,51 @@ Lists and the feed skip nothing silently and fail for no single row: the row is 
 
 from __future__ import annotations
 
-from typing import Literal, cast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
 
-from bridge_mcp.core.entries import Verdict, message_id
+from bridge_mcp.core.entries import Logged, Verdict, message_id
 from bridge_mcp.core.errors import NewerSchema, Unreadable
 from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.core.views import BRIDGE, Approval, Event, EventType, Message, MessageStatus
 
-__all__ = ["unreadable_approval", "unreadable_event", "unreadable_message"]
+__all__ = [
+    "ReadLog",
+    "UnreadableEntry",
+    "unreadable_approval",
+    "unreadable_entry",
+    "unreadable_event",
+    "unreadable_message",
+]
+
+KIND = re.compile(r'\{(?:"v":\d{1,9},)?[^{}]{0,200}?"kind":"([A-Za-z]{1,40})"')
+"""What kind of entry a text says it is, if only that can be read of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEntry:
+    """The place of an entry that cannot be read."""
+
+    seq: int
+    at: float
+    kind: str
+    """What it says it is, such as `Replied`; empty where not even that can be read."""
+    why: str
+    newer: bool = False
+    """A newer bridge_mcp wrote it, which can read it."""
+    entry: None = None
+
+
+ReadLog: TypeAlias = Sequence[Logged | UnreadableEntry]
+"""Entries of one conversation in order of seq, without holes; those that cannot be read are in their places."""
+
+
+def unreadable_entry(seq: int, at: float, text: str, why: Unreadable) -> UnreadableEntry:
+    """What can be told of an entry with this text."""
+    kind = KIND.match(text)
+    return UnreadableEntry(seq, at, kind[1] if kind else "", str(why), isinstance(why, NewerSchema))
 
 
 def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:

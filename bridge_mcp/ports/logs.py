@@ -14,6 +14,7 @@ from bridge_mcp.core.entries import (
     Summarised,
 )
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.core.views import Event, EventType
 
 __all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
@@ -46,6 +47,10 @@ class LogStore(Protocol):
         Raises:
             NewerSchema: an entry was written by a newer bridge_mcp.
         """
+        ...
+
+    async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
+        """The first `most` entries with seq > after, in order, for people: one that cannot be read says so."""
         ...
 
     async def unsettled(self, conversation: str) -> int | None:

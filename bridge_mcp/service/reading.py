@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from bridge_mcp import __version__
@@ -17,13 +17,12 @@ from bridge_mcp.core.answers import (
     Ticket,
     ToolList,
 )
-from bridge_mcp.core.entries import (
-    Logged,
-)
-from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.entries import Logged
+from bridge_mcp.core.errors import BadInput, NotFound, Unreadable
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.records import calls_of
 from bridge_mcp.core.spending import Spent, day_of
+from bridge_mcp.core.unreadable import ReadLog, UnreadableEntry
 from bridge_mcp.core.views import Approval, Message
 from bridge_mcp.engine import board, control, tickets, verdicts
 from bridge_mcp.engine.addresses import (
@@ -46,6 +45,9 @@ from bridge_mcp.service.desk import LOOK_AGAIN_S, Desk, bounded, bounded_wait, e
 
 __all__ = ["Reading"]
 
+
+END = 2**62
+"""More entries than a log has."""
 
 MOST_OPEN = 100
 """Calls without an outcome on one page whose end is looked for behind it."""
@@ -102,17 +104,18 @@ class Reading(Desk):
             records = calls_of(conversation, log, bound)
         return MessagePage(conversation, found, found[0].id if earlier else "", records)
 
-    async def _stretch(self, conversation: str, first: int, bound: int | None) -> list[Logged]:
+    async def _stretch(self, conversation: str, first: int, bound: int | None) -> ReadLog:
         """The log from `first` to before `bound`, and what stands behind it of the calls that were asked for within."""
-        most = None if bound is None else max(0, bound - first)
-        log = list(await self.store.log.load(conversation, first - 1, most=most))
+        most = END if bound is None else max(0, bound - first)
+        log = list(await self.store.log.read(conversation, first - 1, most=most))
         if bound is None:
             return log
         open_still = [each.id for each in calls_of(conversation, log, bound) if not each.outcome]
         for call in open_still[:MOST_OPEN]:
             for kind in ("judged", "tool"):
-                found = await self.store.log.find(conversation, f"{kind}:{call}")
-                log += [found] if found is not None else []
+                with suppress(Unreadable):  # the call itself stays, as one without an outcome that is known
+                    found = await self.store.log.find(conversation, f"{kind}:{call}")
+                    log += [found] if found is not None else []
         return log
 
     async def search_messages(
@@ -309,11 +312,14 @@ class Reading(Desk):
 
     async def read_log(
         self, who: Principal, conversation: str, *, after: int = -1, limit: int = 10_000
-    ) -> tuple[Logged, ...]:
-        """The first `limit` entries of a conversation's log with seq > after: who did what, and when."""
+    ) -> tuple[Logged | UnreadableEntry, ...]:
+        """The first `limit` entries of a conversation's log with seq > after: who did what, and when.
+
+        One that cannot be read stands in its place as an `UnreadableEntry`, which says why.
+        """
         who.require("admin")
         self._address(who, conversation, calls=True)
-        log = await self.store.log.load(conversation, after, most=bounded("limit", limit, 10_000))
+        log = await self.store.log.read(conversation, after, most=bounded("limit", limit, 10_000))
         if not log and after < 0:
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log

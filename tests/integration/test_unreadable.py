@@ -9,8 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.core.entries import Asked, Heard, Posted, Sender
-from bridge_mcp.core.errors import NewerSchema, Unreadable
+from bridge_mcp.core.entries import Asked, Call, Heard, Posted, Replied, Sender
+from bridge_mcp.core.errors import Unreadable
+from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports import ChannelRules, Pairing
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, says
@@ -105,5 +106,27 @@ async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(
     async with world(tmp_path, FakeModel([says("yes")])) as it:
         assert await it.settled("and here?", "local/other")
         await warned(it, "Conversation local/poisoned")
-        with pytest.raises(NewerSchema):
-            await it.bridge.read_log(OWNER, "local/poisoned")
+
+
+@pytest.mark.parametrize("change", [NEWER, MINOR, DAMAGED])
+async def test_a_log_is_read_around_the_entry_that_cannot_be(tmp_path: Path, change: str) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    asking = Replied("looking", (Call("c", "files__look", "{}"),), 1, 0)
+    for entry in (Heard("hi", ANN, "m"), asking, Heard("still there?", ANN, "n"), Heard("hello?", ANN, "o")):
+        await store.log.record("local/main", entry)
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)) as connection:
+        connection.execute(f"{change} WHERE seq IN (1, 2)")
+    async with world(tmp_path, engine=False) as it:
+        log = await it.bridge.read_log(OWNER, "local/main")
+        assert [each.seq for each in log] == [0, 1, 2, 3]
+        assert [type(each.entry).__name__ for each in log] == ["Heard", "NoneType", "NoneType", "Heard"]
+        second = log[1]
+        assert isinstance(second, UnreadableEntry)
+        assert second.kind == ("" if change == DAMAGED else "Replied")
+        assert ("Upgrade mcp-chat-bridge" in second.why) == (change != DAMAGED)
+        page = await it.bridge.read_messages(OWNER, "local/main", calls=True)
+        assert [bool(each.unreadable) for each in page.messages] == [False, True, True, False]
+        call = (page.calls or ())[0]
+        assert (call.seq, call.outcome) == (1, "unreadable")
+        assert "cannot be read" in call.result

@@ -7,10 +7,11 @@ from collections.abc import Set
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports import Clock, Recorded
 from bridge_mcp.stores.sqlite.appends import Append, prepare
 from bridge_mcp.stores.sqlite.readers import LONG, Readers
-from bridge_mcp.stores.sqlite.rows import dump, logged
+from bridge_mcp.stores.sqlite.rows import dump, legible, logged
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 
@@ -52,6 +53,13 @@ class SqliteLog:
             return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
 
         return read(self._reader) if head - first <= LONG else await self._readers.run(read)
+
+    async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
+        def found(session: Session) -> tuple[Logged | UnreadableEntry, ...]:
+            rows = session.rows("load_after", name=conversation, after=after, most=most)
+            return tuple([legible(conversation, seq, at, body) for seq, at, body in rows])
+
+        return found(self._reader) if most <= LONG else await self._readers.run(found)
 
     async def unsettled(self, conversation: str) -> int | None:
         found: int | None = self._reader.value("unsettled", name=conversation)

@@ -10,11 +10,22 @@ from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.core.unreadable import unreadable_event, unreadable_message
+from bridge_mcp.core.unreadable import UnreadableEntry, unreadable_entry, unreadable_event, unreadable_message
 from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
 
-__all__ = ["approval", "conversation", "dump", "event", "grant", "grant_values", "inside", "logged", "message"]
+__all__ = [
+    "approval",
+    "conversation",
+    "dump",
+    "event",
+    "grant",
+    "grant_values",
+    "inside",
+    "legible",
+    "logged",
+    "message",
+]
 
 SEE = "See: bridge-mcp log {}"
 
@@ -32,6 +43,14 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
         return Logged(seq, at, decode(body))
     except Unreadable as exc:
         raise type(exc)(f"{name}, entry {seq}: {exc}") from exc
+
+
+def legible(name: str, seq: int, at: float, body: str) -> Logged | UnreadableEntry:
+    """An entry in its place, or what can be told of it."""
+    try:
+        return logged(name, seq, at, body)
+    except Unreadable as exc:
+        return unreadable_entry(seq, at, body, exc)
 
 
 def message(row: Row) -> Message:
