@@ -11,7 +11,7 @@ from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stoppe
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.spending import day_of
-from bridge_mcp.core.state import open_calls, open_fates, read, relevant, unread
+from bridge_mcp.core.state import Fate, open_calls, open_fates, read, relevant, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.core.views import Conversation, Event
@@ -93,17 +93,36 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
     log = await tail(store.log, conversation)
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
     configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
-    step = type(decide(log, Policy(conversation), float("inf"))).__name__ if log else "Idle"
-    asked = any(fate.asked is not None and not fate.begun for _, fate in open_fates(log))
     return ConversationStatus(
         known or Conversation(conversation, channel),
         (known.responder if known else None) or configured,
-        "Wait" if waiting or asked else step,
+        step_of(log, conversation),
         waiting,
         await store.spending.ever(conversation),
         (await store.spending.on(day_of(clock.now()), conversation))[0],
         unread(log),
     )
+
+
+def step_of(log: Log, conversation: str) -> str:
+    """The name of the step that a conversation is at, by its log alone: nobody here knows the tools of its engine.
+
+    `Run` while a call runs or is let to, `Wait` while calls wait for people or, approved and told so, for their tool;
+    without calls what `decide` says.
+    """
+    fates = [fate for _, fate in open_fates(log)]
+    if not fates:
+        return type(decide(log, Policy(conversation), float("inf"))).__name__
+    return "Wait" if all(waits(fate) for fate in fates) else "Run"
+
+
+def waits(fate: Fate) -> bool:
+    """Whether an open call waits for something that the bridge does not do."""
+    if fate.question is not None:
+        return fate.answer is None
+    if fate.begun:
+        return False
+    return fate.asked is not None and (fate.judged is None or fate.told_of_tool)
 
 
 async def pair(

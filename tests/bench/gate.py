@@ -20,7 +20,7 @@ from tests.bench import turns
 from tests.bench.bridges import on_the_loop, running
 from tests.bench.figures import Round, Rounds, median, of_pairs
 from tests.bench.peers import LOW_LEVEL, environment, fresh_process
-from tests.bench.table import Table, micro, ratio, verdict
+from tests.bench.table import Table, amount, micro, ratio, verdict
 from tests.bench.turns import bare_commits
 
 __all__ = ["run"]
@@ -39,8 +39,7 @@ def run(quick: bool) -> list[Table]:
     rows: list[tuple[str, ...]] = []
     for callers, (ours, bare, cpu, bare_cpu, commit) in found.items():
         times = of_pairs(ours.medians, bare.medians)
-        figures = (ours.p50 * 1e6, ours.p99 * 1e6, ours.rate, bare.p50 * 1e6, bare.p99 * 1e6, bare.rate)
-        shown = [f"{figure:,.0f}" for figure in figures]
+        shown = [each for one in (ours, bare) for each in (amount(one.p50 * 1e3), amount(one.p99 * 1e3), f"{one.rate:,.0f}")]
         rows.append((f"{callers} at once", *shown, ratio(times), verdict(times, GOAL)))
         rows[-1] += (micro(cpu), micro(bare_cpu), micro(commit))
     return [
@@ -48,11 +47,11 @@ def run(quick: bool) -> list[Table]:
             f"gate: call_tool of a free tool, {rounds} rounds of {calls} calls in turn, against the client alone",
             (
                 "callers",
-                "p50 us",
-                "p99 us",
+                "p50 ms",
+                "p99 ms",
                 "calls/s",
                 "bare p50",
-                "p99 us",
+                "p99 ms",
                 "calls/s",
                 "ratio",
                 "goal",

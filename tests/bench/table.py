@@ -11,7 +11,7 @@ WIDTH = 110
 """Columns of the terminal that every line has to fit."""
 
 GAPS = ("  ", " ")
-"""What stands between two columns; the second one where the figures of a bad day need the place."""
+"""What stands between two figures; the second one where those of a bad day need the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Table:
     def lines(self) -> Iterator[str]:
         """The table as it is printed, no line longer than `WIDTH`."""
         widths = [max(len(row[n]) for row in (self.columns, *self.rows)) for n in range(len(self.columns))]
-        gap = next((gap for gap in GAPS if sum(widths) + len(gap) * (len(widths) - 1) <= WIDTH), GAPS[-1])
+        room = WIDTH - sum(widths) - len(GAPS[0])
+        gap = next((gap for gap in GAPS if len(gap) * (len(widths) - 2) <= room), GAPS[-1])
         yield self.title
         yield line_of(self.columns, widths, gap)
-        yield "-" * (sum(widths) + len(gap) * (len(widths) - 1))
+        yield "-" * (sum(widths) + len(GAPS[0]) + len(gap) * (len(widths) - 2))
         for row in self.rows:
             yield line_of(row, widths, gap)
         yield from (f"({note})" for note in self.notes)
@@ -38,7 +39,7 @@ class Table:
 def line_of(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     first, *others = cells
     figures = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return gap.join([first.ljust(widths[0]), *figures]).rstrip()
+    return f"{first.ljust(widths[0])}{GAPS[0]}{gap.join(figures)}".rstrip()
 
 
 def milli(seconds: float) -> str:

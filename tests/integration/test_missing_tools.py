@@ -86,7 +86,7 @@ async def test_a_call_goes_on_waiting_and_runs_once_its_tool_is_back(
         assert decision.approval.status == "approved"
         await looked_at(it)
         assert box.count(TOOL) == 0
-        assert (await it.bridge.get_conversation(OWNER, "local/main")).step == "Wait"
+        assert (await it.bridge.get_conversation(OWNER, "local/main")).step == "Run", "nobody was told of the tool yet"
         offer(box)
         await until_told(it, "deleted")
         assert box.count(TOOL) == 1
