@@ -15,6 +15,17 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full`: the slow layers whole, and not a seeded sample of them."""
+    parser.addoption("--full", action="store_true", help="run the slow layers whole, and not a seeded sample of them")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the slow layers run whole."""
+    return bool(request.config.getoption("--full"))
+
+
 def pytest_configure() -> None:
     """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

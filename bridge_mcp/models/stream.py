@@ -21,6 +21,9 @@ from bridge_mcp.ports import OnText
 
 __all__ = ["Assembly"]
 
+GROWTH = 64
+"""By which part of itself a long text has to grow before it is told again."""
+
 
 @dataclass(slots=True)
 class Piece:
@@ -44,15 +47,21 @@ class Piece:
 
 
 class Assembly:
-    """One completion in the making. `on_text` is told the whole text so far whenever it has grown."""
+    """One completion in the making.
+
+    `on_text` is told the whole text so far whenever it has grown: of a long one by a part of itself, so that a text
+    costs what it is long, and not its square.
+    """
 
     def __init__(self, settings: ModelSettings, on_text: OnText | None = None) -> None:
         self.ended = False
         """Whether the model said that it is done: a stream that ends without that has been cut off."""
         self._settings = settings
         self._on_text = on_text
-        self._text = ""
-        self._refusal = ""
+        self._text: list[str] = []
+        self._length = self._told = 0
+        """Characters of the text so far, and how many of them `on_text` knows."""
+        self._refusal: list[str] = []
         self._beside = Beside()
         self._calls: list[Piece] = []
         self._by_index: dict[object, Piece] = {}
@@ -91,12 +100,14 @@ class Assembly:
         delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
         text = content_text(delta.get("content"))
         if text:
-            self._text += text
-            if self._on_text is not None:
-                self._on_text(self._text)
+            self._text.append(text)
+            self._length += len(text)
+            if self._on_text is not None and self._length - self._told > self._length // GROWTH:
+                self._told = self._length
+                self._on_text("".join(self._text))
         if len(delta) > 1 or not text:
             self._beside.add(delta)
-            self._refusal += content_text(delta.get("refusal"))
+            self._refusal.append(content_text(delta.get("refusal")))
             for call in sequence(delta.get("tool_calls")):
                 self._call(mapping(call))
         if choice.get("finish_reason"):
@@ -145,8 +156,8 @@ class Assembly:
         """What came so far, in the shape of a whole completion."""
         message: dict[str, JSON] = {
             **self._beside.value(),
-            "content": self._text,
-            "refusal": self._refusal,
+            "content": "".join(self._text),
+            "refusal": "".join(self._refusal),
             "tool_calls": [completed(each) for each in self._calls],
         }
         body: dict[str, object] = {

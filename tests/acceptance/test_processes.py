@@ -171,19 +171,22 @@ async def test_approvals_are_decided_on_the_command_line(home: Home) -> None:
         assert "rejected by owner (cli): keep it" in await command(partial(home.run, "log", "desk/b.txt"))
 
 
-# -- five processes, ten deaths ----------------------------------------------------------------------------------
+# -- five processes, many deaths ----------------------------------------------------------------------------------
 
-ROUNDS = 10
+ROUNDS = 3
+FULL_ROUNDS = 10
+"""With the option `--full`."""
 TALKS = 5
 
 
 @pytest.mark.slow
-async def test_five_processes_and_ten_deaths_of_the_engine_lose_nothing_and_repeat_nothing(home: Home) -> None:
+async def test_five_processes_and_deaths_of_the_engine_lose_nothing_and_repeat_nothing(home: Home, full: bool) -> None:
     home.scripted()
+    rounds = FULL_ROUNDS if full else ROUNDS
     takeovers: list[float] = []
     async with anyio.create_task_group() as tasks:
         faces: list[Face] = [await tasks.start(partial(stay, home)) for _ in range(TALKS)]
-        for round_ in range(ROUNDS):
+        for round_ in range(rounds):
             engine = await engine_among(faces)
             killed = await engine.engine_pid()
             others = [each for each in faces if each is not engine]
@@ -201,7 +204,7 @@ async def test_five_processes_and_ten_deaths_of_the_engine_lose_nothing_and_repe
                 assert settled["state"] == "done"
             faces = [*others, await tasks.start(partial(stay, home))]
         for talk in range(TALKS):
-            await complete(faces[0], talk)
+            await complete(faces[0], talk, rounds)
         for each in faces:
             each.leave()
     assert max(takeovers) < TAKEOVER_S, takeovers
@@ -217,10 +220,10 @@ async def say(here: Face, talk: int, round_: int, begun: list[str]) -> None:
     begun.append(first["id"])
 
 
-async def complete(here: Face, talk: int) -> None:
+async def complete(here: Face, talk: int, rounds: int) -> None:
     """Every message of a conversation is there once, and was answered once."""
     page = await here.call("read_messages", conversation=f"desk/{talk}", limit=200)
     texts = [message["text"] for message in page["messages"]]
-    said = [f"{talk}.{round_}" for round_ in range(ROUNDS)]
+    said = [f"{talk}.{round_}" for round_ in range(rounds)]
     assert [text for text in texts if not text.startswith("echo: ")] == said
     assert [text for text in texts if text.startswith("echo: ")] == [f"echo: {text}" for text in said]

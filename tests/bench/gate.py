@@ -39,7 +39,9 @@ def run(quick: bool) -> list[Table]:
     rows: list[tuple[str, ...]] = []
     for callers, (ours, bare, cpu, bare_cpu, commit) in found.items():
         times = of_pairs(ours.medians, bare.medians)
-        shown = [each for one in (ours, bare) for each in (amount(one.p50 * 1e3), amount(one.p99 * 1e3), f"{one.rate:,.0f}")]
+        shown = [
+            each for one in (ours, bare) for each in (amount(one.p50 * 1e3), amount(one.p99 * 1e3), f"{one.rate:,.0f}")
+        ]
         rows.append((f"{callers} at once", *shown, ratio(times), verdict(times, GOAL)))
         rows[-1] += (micro(cpu), micro(bare_cpu), micro(commit))
     return [

@@ -24,7 +24,9 @@ from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import verify
 
-KILLS = 50
+KILLS = 10
+FULL_KILLS = 50
+"""With the option `--full`."""
 JOBS_A_ROUND = 3
 
 RULES = """
@@ -130,7 +132,7 @@ async def some_commits(bridge: Bridge, dice: random.Random) -> None:
 
 
 @pytest.mark.slow
-async def test_fifty_kills_at_random_moments(tmp_path: Path) -> None:
+async def test_kills_at_random_moments(tmp_path: Path, full: bool) -> None:
     seed = random.randrange(1_000_000)
     dice = random.Random(seed)
     tickets: dict[str, str] = {}
@@ -138,7 +140,7 @@ async def test_fifty_kills_at_random_moments(tmp_path: Path) -> None:
         bridge = face.bridge
         tasks.start_soon(approve_everything, bridge)
         await made.start()
-        for number in range(KILLS):
+        for number in range(FULL_KILLS if full else KILLS):
             await made.start()
             for job in range(JOBS_A_ROUND):
                 name = f"file-{number}-{job}.txt"

@@ -28,8 +28,11 @@ from bridge_mcp.service import OWNER
 from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing.telegram import TelegramServer, User
 
-MESSAGES = 200
-KILLS = 8
+SHARE = 25
+"""Messages between two kills."""
+KILLS = 3
+FULL_KILLS = 8
+"""With the option `--full`."""
 
 RULES = '[default]\nsay = "echo: {text}"\n'
 CONFIG = """
@@ -98,24 +101,24 @@ async def outcome(face: Assembly, user: User) -> Delivered | None:
 
 
 @pytest.mark.slow
-async def test_two_hundred_messages_over_kills_at_random_moments(tmp_path: Path) -> None:
+async def test_messages_over_kills_at_random_moments(tmp_path: Path, full: bool) -> None:
+    kills = FULL_KILLS if full else KILLS
     seed = random.randrange(1_000_000)
     dice = random.Random(seed)
     with TelegramServer() as server:
-        people = [server.user(f"P{number}") for number in range(MESSAGES)]
+        people = [server.user(f"P{number}") for number in range(kills * SHARE)]
         async with yard(tmp_path, server) as (made, face):
             for user in people:
                 await face.bridge.pair_chat(OWNER, channel="family", chat=str(user.id))
             await made.start()
-            share = MESSAGES // KILLS
-            for kill in range(KILLS):
+            for kill in range(kills):
                 await made.start()
                 pid = await made.engine(face)
                 seen = len(server.calls("sendMessage"))
-                for user in people[kill * share : (kill + 1) * share]:
+                for user in people[kill * SHARE : (kill + 1) * SHARE]:
                     await user.sends(user.dm, f"hello {user.id}")
                 # Somewhere between the first update and the last answer of this share.
-                enough = seen + dice.randrange(share)
+                enough = seen + dice.randrange(SHARE)
                 await server.until(lambda count=enough: len(server.calls("sendMessage")) > count, timeout_s=60)
                 await anyio.sleep(dice.uniform(0, 0.02))
                 await made.kill(pid)
@@ -124,7 +127,7 @@ async def test_two_hundred_messages_over_kills_at_random_moments(tmp_path: Path)
             wrong += verify(face.config.store_path)
         assert wrong == [], f"seed {seed}"
         uncertain = sum(each.status == "uncertain" for each in found.values())
-        assert uncertain < MESSAGES / 2, f"seed {seed}: {uncertain} of {MESSAGES} are uncertain"
+        assert uncertain < len(people) / 2, f"seed {seed}: {uncertain} of {len(people)} are uncertain"
 
 
 async def settled(face: Assembly, user: User) -> Delivered:
