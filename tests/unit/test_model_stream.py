@@ -182,3 +182,13 @@ def test_the_chunks_of_the_test_kit_make_the_completion_they_were_cut_from(answe
     chunks: list[JSON] = list(cut_into_chunks(body, usage=True))
     assert len(chunks) > 4
     assert assembled(*json.loads(json.dumps(chunks))) == whole
+
+
+def test_what_is_shown_of_a_text_as_it_comes_grows_with_the_text_and_not_with_its_square() -> None:
+    seen: list[str] = []
+    answer = assembled(*[chunk(content="word ")] * 20_000, DONE, seen=seen)
+    assert answer.text == "word " * 20_000
+    assert all(answer.text.startswith(shown) for shown in seen)
+    assert [len(shown) for shown in seen[:10]] == list(range(5, 55, 5)), "a short text is shown with every piece"
+    assert sum(map(len, seen)) < 100 * len(answer.text)
+    assert len(seen[-1]) > 0.98 * len(answer.text)
