@@ -197,6 +197,7 @@ class ConversationStatus:
     conversation: Conversation
     responder: Responder
     step: str
+    """What is being done here, as far as the log tells: `Idle`, `Wait`, `CallModel`, `Run` (tools), …"""
     waiting: tuple[Approval, ...] = ()
     usage: Spent = Spent()
     """What it took of models since its beginning."""

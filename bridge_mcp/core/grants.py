@@ -26,7 +26,10 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.core.visible import hidden
 
-__all__ = ["Grant", "climbs", "matches"]
+__all__ = ["MOST_ALIKE", "Grant", "climbs", "matches"]
+
+MOST_ALIKE = 200
+"""Grants of one tool in one place that differ in their patterns or in who gave them; the oldest makes room."""
 
 DECODINGS = 8
 """How often a text may be percent-encoded over and over; nobody means a path that is so more often."""

@@ -130,12 +130,12 @@ class Drive:
         return True
 
     async def _policy(self, log: Log) -> Policy:
-        calls_open = bool(open_calls(log))
+        tools = {call.tool for call, _ in open_calls(log)}
         within: tuple[str, ...] = ()
-        if calls_open:
+        if tools:
             await self._servers_ready()
             within = next((each.entry.within for each in log if isinstance(each.entry, Requested)), ())
-        return await self._hands.policies.snapshot(self.conversation, calls_open=calls_open, within=within)
+        return await self._hands.policies.snapshot(self.conversation, tools=tools, within=within)
 
     async def _servers_ready(self) -> None:
         """Wait for tool servers once per drive: a call must not be refused because its server is still starting."""

@@ -67,7 +67,7 @@ MAX_FILE = 5_000_000
 """Bytes of a file that a model may be shown; more than it is shown in the end."""
 
 PRUNE_S = 600.0
-"""How often the feed is looked at for events to forget."""
+"""How often the feed is looked at for events to forget, and the grants for those that have ended."""
 
 HOPELESS_S = 300.0
 """The pause before a channel that cannot work as it is configured is run again."""
@@ -243,8 +243,9 @@ class Engine:
             await anyio.sleep(WRITE_S / 4)
 
     async def _keep_the_feed_short(self) -> None:
-        """Forget the oldest events, now and then; the logs keep what they told of."""
+        """Forget the oldest events and the grants that have ended, now and then; the logs keep what they told of."""
         while True:
+            await self._store.grants.prune(self._clock.now())
             spare = await self._store.feed.head() - self._keep_events
             if spare > 0 and (gone := await self._store.feed.prune(spare + 1)):
                 logger.info("the feed forgot its %d oldest events", gone)

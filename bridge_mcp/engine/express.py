@@ -137,7 +137,7 @@ class Express:
         policy = hands.policies.of(errand.conversation, within=within)
         step = decide(asked, policy, now)
         if not isinstance(step, Run):
-            policy = await hands.policies.snapshot(errand.conversation, calls_open=True, within=within)
+            policy = await hands.policies.snapshot(errand.conversation, tools=(call.tool,), within=within)
             step = decide(asked, policy, now)
         spec = policy.tools.get(call.tool)
         if not isinstance(step, Run) or spec is None:

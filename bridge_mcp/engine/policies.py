@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bridge_mcp.core.grants import Grant
@@ -143,13 +143,13 @@ class Policies:
         taken = await self._spending.on(day_of(self._clock.now()), *scopes(conversation))
         return over(caps, conversation, taken)
 
-    async def snapshot(self, conversation: str, *, calls_open: bool, within: tuple[str, ...] = ()) -> Policy:
-        """The policy now. Grants matter only while calls are open, and are looked up only then.
+    async def snapshot(self, conversation: str, *, tools: Collection[str], within: tuple[str, ...] = ()) -> Policy:
+        """The policy now. `tools` are those of the calls that are open: only their grants are looked up.
 
         `within` are the places that whoever asked for a client's own call is limited to; empty for none.
         """
-        grants = await self._grants.active(self._clock.now()) if calls_open else ()
-        return self.of(conversation, grants, calls_open=calls_open, within=within)
+        grants = await self._grants.concerning(tools, conversation, self._clock.now()) if tools else ()
+        return self.of(conversation, grants, calls_open=bool(tools), within=within)
 
     def of(
         self,

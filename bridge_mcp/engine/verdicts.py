@@ -197,8 +197,8 @@ class Desk:
             return None
         found = [
             grant.id
-            for grant in await self.store.grants.active(decided.decided_at)
-            if (grant.tool, grant.by, grant.created_at) == (decided.tool, verdict.by, decided.decided_at)
+            for grant in await self.store.grants.concerning((decided.tool,), decided.conversation, decided.decided_at)
+            if (grant.by, grant.created_at) == (verdict.by, decided.decided_at)
         ]
         return max(found, default=None)
 

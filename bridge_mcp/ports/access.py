@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -84,10 +85,27 @@ class Grants(Protocol):
     """Standing verdicts. Committed before anything acts on them."""
 
     async def add(self, grant: Grant) -> Grant:
-        """Store it; the same with its id."""
+        """Store it; the same with its id. What has ended when it was made is deleted.
+
+        One that is there already, given by the same person with the same patterns, is renewed and keeps its id: it then
+        holds for as long as either would. Where there are `MOST_ALIKE` of its tool and place, the oldest is revoked.
+        """
         ...
 
-    async def active(self, now: float) -> tuple[Grant, ...]: ...
+    async def active(self, now: float) -> tuple[Grant, ...]:
+        """All that hold at `now`, in order of their ids."""
+        ...
+
+    async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
+        """Those that may cover a call of these tools in this conversation at `now`.
+
+        Costs what those cost, of which there are few (`MOST_ALIKE`), and nothing for all others.
+        """
+        ...
+
+    async def prune(self, now: float) -> int:
+        """Delete those that have ended; how many went."""
+        ...
 
     async def revoke(self, grant: int) -> bool:
         """Whether it was there."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.grants import MOST_ALIKE, Grant
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest, Store
 from tests.contract.store_kit import Place
@@ -110,6 +112,52 @@ async def test_grants_hold_until_they_expire_or_are_revoked(store: Store) -> Non
     assert not await store.grants.revoke(forever.id)
     assert not await store.grants.revoke(999)
     assert await store.grants.active(1000.0) == (brief,)
+
+
+async def test_the_same_grant_again_renews_the_one_there_is(store: Store) -> None:
+    brief = Grant(0, "a__b", "family/1", (("path", "notes/*"),), 1100.0, "ann", 1000.0)
+    first = await store.grants.add(brief)
+    longer = await store.grants.add(replace(brief, created_at=1050.0, expires_at=1200.0))
+    assert (longer.id, longer.expires_at) == (first.id, 1200.0)
+    shorter = await store.grants.add(replace(brief, created_at=1060.0, expires_at=1070.0))
+    assert (shorter.id, shorter.expires_at) == (first.id, 1200.0), "the longer one was given, and holds"
+    for_ever = await store.grants.add(replace(brief, created_at=1080.0, expires_at=0.0))
+    assert await store.grants.active(9e9) == (for_ever,)
+    assert (await store.grants.add(replace(brief, created_at=1090.0))).expires_at == 0.0
+    other = await store.grants.add(replace(brief, by="bob"))
+    assert other.id != first.id, "whoever revokes theirs ends nobody else's"
+
+
+async def test_grants_that_have_ended_are_deleted(store: Store) -> None:
+    brief = await store.grants.add(Grant(0, "a__b", expires_at=1100.0, created_at=1000.0))
+    assert await store.grants.prune(1099.0) == 0
+    assert await store.grants.prune(1100.0) == 1
+    assert not await store.grants.revoke(brief.id)
+    again = await store.grants.add(Grant(0, "a__b", expires_at=1300.0, created_at=1200.0))
+    await store.grants.add(Grant(0, "c__d", created_at=1400.0))
+    assert not await store.grants.revoke(again.id), "a new one tidies up what ended before it"
+
+
+async def test_grants_are_found_by_the_calls_they_may_cover(store: Store) -> None:
+    everywhere = await store.grants.add(Grant(0, "a__b"))
+    channel = await store.grants.add(Grant(0, "a__b", "family"))
+    chat = await store.grants.add(Grant(0, "a__b", "family/1"))
+    client = await store.grants.add(Grant(0, "a__b", "calls/agent"))
+    for other in (Grant(0, "a__c"), Grant(0, "a__b", "family/2"), Grant(0, "a__b", expires_at=900.0)):
+        await store.grants.add(other)
+    assert await store.grants.concerning(("a__b",), "family/1", 1000.0) == (everywhere, channel, chat)
+    assert await store.grants.concerning(("a__b", "x"), "calls/agent.7", 1000.0) == (everywhere, client)
+    assert await store.grants.concerning((), "family/1", 1000.0) == ()
+
+
+async def test_of_too_many_grants_for_one_tool_and_place_the_oldest_goes_and_is_told(store: Store) -> None:
+    for number in range(MOST_ALIKE + 2):
+        await store.grants.add(Grant(0, "a__b", "family/1", (("path", f"{number}"),), created_at=1000.0 + number))
+    await store.grants.add(Grant(0, "a__b", "family/2"))
+    left = await store.grants.concerning(("a__b",), "family/1", 5000.0)
+    assert [each.arguments[0][1] for each in left] == [f"{number}" for number in range(2, MOST_ALIKE + 2)]
+    told = (await store.feed.read(0, 10, types=("grant.revoked",))).events
+    assert [(each.body["grant"], each.body["by"]) for each in told] == [(1, "bridge"), (2, "bridge")]
 
 
 async def test_the_id_of_a_grant_is_never_used_again(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, TypeAlias
 import pytest
 
 from bridge_mcp.core.entries import Call, Finished, Heard, Posted, Question, Replied, Sender, Started
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.engine import control
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import ChannelRules
 from bridge_mcp.stores.sqlite.session import Row, Session
+from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.reading_on import whole
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
@@ -130,6 +133,59 @@ async def costs(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> di
             found[name] = rows, steps
     monkeypatch.undo()
     return found
+
+
+async def grants_cost(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Rows read, and steps of the database (in tens), to find which grants cover the open calls of a conversation."""
+    rows = steps = 0
+    plain = Session.rows
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def counted(self: Session, statement: str, /, **values: Any) -> list[Row]:
+        nonlocal rows
+        if "grants" not in statement:
+            return plain(self, statement, **values)
+        self.connection.set_progress_handler(step, 10)
+        found = plain(self, statement, **values)
+        self.connection.set_progress_handler(None, 0)
+        rows += len(found)
+        return found
+
+    toolbox = FakeToolbox()
+
+    @toolbox.tool("files__tool0")
+    async def _tool(arguments: object) -> str:
+        return "done"
+
+    model = FakeModel([calls(("files__tool0", {"path": "notes/a"})), says("Done.")])
+    async with world(folder, model, toolbox, engine=False) as it:
+        for number in range(count):
+            where, ends = f"family/{number}", time.time() + 600 if number % 2 else 0.0
+            tool = f"files__tool{number % 5}"
+            await it.store.grants.add(Grant(0, tool, where, (("path", "notes/*"),), ends, created_at=time.time()))
+        await it.store.grants.add(Grant(0, "files__tool0", "local", (("path", "notes/*"),)))
+        monkeypatch.setattr(Session, "rows", counted)
+        async with it.engine_with(toolbox):
+            assert await it.settled("go") == "Done."
+        monkeypatch.undo()
+    assert toolbox.count("files__tool0") == 1
+    return rows, steps
+
+
+async def test_looking_for_a_grant_does_not_grow_with_the_grants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few = await grants_cost(tmp_path / "few", 10, monkeypatch)
+    many = await grants_cost(tmp_path / "many", 1_000, monkeypatch)
+    assert few[0] > 0
+    assert many[0] <= few[0] + 3
+    assert many[1] <= few[1] + 30
 
 
 async def test_no_read_grows_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

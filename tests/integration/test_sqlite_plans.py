@@ -31,7 +31,6 @@ MAY_SCAN = {
     "held_by_the_future": {"SCAN messages USING COVERING INDEX messages_pending"},
     "send_from_the_future": {"SCAN messages USING INDEX messages_pending"},
     "set_back_messages": {"SCAN messages USING INDEX messages_pending"},
-    "set_back_grants": {"SCAN grants"},
     "set_back_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
     # What is limited: the first rows of an index, and the rows that were found so.
     "due": {"SCAN conversations USING INDEX conversations_due_now"},

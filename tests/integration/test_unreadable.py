@@ -127,6 +127,7 @@ async def test_a_log_is_read_around_the_entry_that_cannot_be(tmp_path: Path, cha
         assert ("Upgrade mcp-chat-bridge" in second.why) == (change != DAMAGED)
         page = await it.bridge.read_messages(OWNER, "local/main", calls=True)
         assert [bool(each.unreadable) for each in page.messages] == [False, True, True, False]
-        call = (page.calls or ())[0]
+        assert page.calls
+        call = page.calls[0]
         assert (call.seq, call.outcome) == (1, "unreadable")
         assert "cannot be read" in call.result

@@ -1,20 +1,17 @@
-"""Who was let in, standing verdicts, and what the engine puts up (`Access`, `Grants`, `Board`)."""
+"""Who was let in, and what the engine puts up (`Access`, `Board`)."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
-from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest
-from bridge_mcp.stores.sqlite.rows import dump, grant_values
-from bridge_mcp.stores.sqlite.rows import grant as grant_of
+from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Writer
 
-__all__ = ["SqliteAccess", "SqliteBoard", "SqliteGrants"]
+__all__ = ["SqliteAccess", "SqliteBoard"]
 
 FAR_AHEAD_S = 60.0
 """A pairing request that is further from the future takes no place: a clock that was ahead made it."""
@@ -79,29 +76,6 @@ class SqliteAccess:
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
         return tuple([PairingRequest(*row) for row in self._reader.rows("requests", now=now, ahead=now + AHEAD_S)])
-
-
-class SqliteGrants:
-    """See `ports.Grants`."""
-
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def add(self, grant: Grant) -> Grant:
-        def work(session: Session) -> int:
-            return session.run("add_grant", **grant_values(grant)).lastrowid or 0
-
-        return replace(grant, id=await self._writer.do(work, None))
-
-    async def active(self, now: float) -> tuple[Grant, ...]:
-        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now, ahead=now + AHEAD_S)])
-
-    async def revoke(self, grant: int) -> bool:
-        def work(session: Session) -> bool:
-            return session.run("revoke_grant", id=grant).rowcount > 0
-
-        return await self._writer.do(work, None)
 
 
 class SqliteBoard:

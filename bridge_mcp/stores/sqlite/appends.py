@@ -31,7 +31,8 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite import words
-from bridge_mcp.stores.sqlite.rows import dump, grant_values
+from bridge_mcp.stores.sqlite.grants import keep_grant
+from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.spending import add_spending
 
@@ -202,7 +203,7 @@ class Append:
         tool = self._session.value("approved_tool", approval=approval)
         grant = None if tool is None else grant_of(self.name, logged, tool)
         if grant is not None:
-            self._session.run("add_grant", **grant_values(grant))
+            keep_grant(self._session, grant)
             self._session.run("wake_waiting", tool=tool, now=self._now)
             self._granted = True
 

@@ -20,7 +20,6 @@ __all__ = [
     "dump",
     "event",
     "grant",
-    "grant_values",
     "inside",
     "legible",
     "logged",
@@ -131,18 +130,6 @@ def grant(row: Row) -> Grant:
     number, tool, name, arguments, expires_at, by, created_at = row
     patterns = tuple([(argument, pattern) for argument, pattern in json.loads(arguments)])
     return Grant(number, tool, name, patterns, expires_at, by, created_at)
-
-
-def grant_values(grant: Grant) -> dict[str, str | float]:
-    """The columns of a new grant; its id is the table's to give."""
-    return {
-        "tool": grant.tool,
-        "conversation": grant.conversation,
-        "arguments": dump(grant.arguments),
-        "expires_at": grant.expires_at,
-        "by": grant.by,
-        "created_at": grant.created_at,
-    }
 
 
 def inside(conversation: str, within: frozenset[str]) -> bool:

@@ -85,6 +85,10 @@ CREATE TABLE grants (
     created_at REAL NOT NULL
 );
 
+CREATE INDEX grants_by_tool ON grants (tool, conversation, created_at, id);
+
+CREATE INDEX grants_ending ON grants (expires_at) WHERE expires_at > 0;
+
 CREATE TABLE indexed (upto INTEGER NOT NULL);
 
 CREATE TABLE log (

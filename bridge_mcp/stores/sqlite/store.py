@@ -9,11 +9,12 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bridge_mcp.ports import Clock, StoreHealth
-from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard, SqliteGrants
+from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard
 from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
 from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
 from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
+from bridge_mcp.stores.sqlite.grants import SqliteGrants
 from bridge_mcp.stores.sqlite.guard import Guard, Holder
 from bridge_mcp.stores.sqlite.history import SqliteHistory
 from bridge_mcp.stores.sqlite.log import SqliteLog

@@ -46,6 +46,29 @@ SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
 WHERE expires_at = 0 OR (expires_at > :now AND created_at <= :ahead)
 ORDER BY id;
 
+-- name: grants_concerning(tools, places, now, ahead)
+SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
+WHERE tool IN (SELECT value FROM json_each(:tools)) AND conversation IN (SELECT value FROM json_each(:places))
+    AND (expires_at = 0 OR (expires_at > :now AND created_at <= :ahead))
+ORDER BY id;
+
+-- name: same_grant(tool, conversation, arguments, by)^
+SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
+WHERE tool = :tool AND conversation = :conversation AND arguments = :arguments AND by = :by;
+
+-- name: grants_alike(tool, conversation)
+-- The newest first.
+SELECT id FROM grants WHERE tool = :tool AND conversation = :conversation ORDER BY created_at DESC, id DESC;
+
+-- name: renew_grant(id, expires_at, created_at)!
+UPDATE grants SET expires_at = :expires_at, created_at = :created_at WHERE id = :id;
+
+-- name: ended_grants(now)$
+SELECT EXISTS (SELECT 1 FROM grants WHERE expires_at > 0 AND expires_at <= :now);
+
+-- name: prune_grants(now)!
+DELETE FROM grants WHERE expires_at > 0 AND expires_at <= :now;
+
 -- name: revoke_grant(id)!
 DELETE FROM grants WHERE id = :id;
 

@@ -1,0 +1,76 @@
+"""Standing verdicts (`Grants`): few for each tool and place, and none that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.grants import MOST_ALIKE, Grant
+from bridge_mcp.core.redate import AHEAD_S
+from bridge_mcp.stores.sqlite.rows import dump
+from bridge_mcp.stores.sqlite.rows import grant as grant_of
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteGrants", "keep_grant"]
+
+
+class SqliteGrants:
+    """See `ports.Grants`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def add(self, grant: Grant) -> Grant:
+        return await self._writer.do(lambda session: keep_grant(session, grant), None)
+
+    async def active(self, now: float) -> tuple[Grant, ...]:
+        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now, ahead=now + AHEAD_S)])
+
+    async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
+        where = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
+        rows = self._reader.rows("grants_concerning", **where, now=now, ahead=now + AHEAD_S)
+        return tuple([grant_of(row) for row in rows])
+
+    async def revoke(self, grant: int) -> bool:
+        def work(session: Session) -> bool:
+            return session.run("revoke_grant", id=grant).rowcount > 0
+
+        return await self._writer.do(work, None)
+
+    async def prune(self, now: float) -> int:
+        if not self._reader.value("ended_grants", now=now):
+            return 0
+        return await self._writer.do(lambda session: session.run("prune_grants", now=now).rowcount)
+
+
+def places(conversation: str) -> list[str]:
+    """Where a grant may have been given that holds in this conversation; see `Grant.holds_in`."""
+    channel, _, chat = conversation.partition("/")
+    client = [f"{CALLS}/{chat.rpartition('.')[0]}"] if channel == CALLS else []
+    return ["", channel, conversation, *client]
+
+
+def keep_grant(session: Session, grant: Grant) -> Grant:
+    """Store a new grant, as part of a transaction; see `ports.Grants.add`. The same with its id, as it holds now."""
+    session.run("prune_grants", now=grant.created_at)
+    where = {"tool": grant.tool, "conversation": grant.conversation}
+    arguments = dump(grant.arguments)
+    row = session.row("same_grant", **where, arguments=arguments, by=grant.by)
+    if row is not None:
+        known = grant_of(row)
+        ends = (known.expires_at, grant.expires_at)
+        until = 0.0 if 0.0 in ends else max(ends)
+        session.run("renew_grant", id=known.id, expires_at=until, created_at=grant.created_at)
+        return replace(grant, id=known.id, expires_at=until)
+    for number in [number for (number,) in session.rows("grants_alike", **where)][MOST_ALIKE - 1 :]:
+        session.run("revoke_grant", id=number)
+        why = f"there are more than {MOST_ALIKE} for this tool and place, and it was the oldest"
+        told = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
+        session.run("publish", type="grant.revoked", conversation="", at=grant.created_at, body=dump(told))
+    made = session.run(
+        "add_grant", **where, arguments=arguments, expires_at=grant.expires_at, by=grant.by, created_at=grant.created_at
+    )
+    return replace(grant, id=made.lastrowid or 0)
