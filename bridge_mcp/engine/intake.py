@@ -21,6 +21,7 @@ from bridge_mcp.core.entries import (
     message_id,
 )
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.state import open_calls, unread
@@ -166,7 +167,7 @@ class Intake:
             incoming.key,
             "off",
             None,
-            incoming.attachments,
+            tuple([plain_attachment(file) for file in incoming.attachments]),
             "" if replied is None else message_id(conversation, replied),
             late=self._clock.now() - incoming.at > rules.late_after_s,
             title=incoming.title,

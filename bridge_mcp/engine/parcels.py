@@ -16,13 +16,21 @@ import anyio.to_thread
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, SendFailed
-from bridge_mcp.core.visible import escaped, pretty
+from bridge_mcp.core.file_names import plain_name
+from bridge_mcp.core.visible import escaped, pretty, visible
 from bridge_mcp.ports import Approvals, Channel, Files, Upload
 
 __all__ = ["MAX_FILE", "Parcels", "attached", "kind_of", "outbox_file"]
 
 MAX_FILE = 50 * 1024 * 1024
 """Bytes of one file, in or out: what Telegram's own server takes at most."""
+
+MOST_PATH = 4_096
+"""Characters of a path."""
+MOST_NAME = 255
+"""Bytes of one name in a path."""
+MOST_SHOWN = 200
+"""Characters of a path that an error shows."""
 
 
 class Parcels:
@@ -52,7 +60,7 @@ class Parcels:
                     path = await anyio.to_thread.run_sync(outbox_file, rest, self._folders)
                 except BadInput as exc:
                     raise SendFailed(str(exc)) from None
-                return Upload(file.kind, file.name or path.name, file.mime, path=path)
+                return Upload(file.kind, plain_name(file.name or path.name), file.mime, path=path)
             case "of":
                 source, _, ref = rest.partition(":")
                 if source == channel:
@@ -91,7 +99,24 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
         BadInput: it is not there, or lies elsewhere; where, is not told.
     """
     if not folders:
-        raise BadInput(f"'{path}' cannot be sent: no folder is open for that.", fix="Name one in [files] outbox.")
+        raise BadInput(
+            f"'{visible(path[:MOST_SHOWN])}' cannot be sent: no folder is open for that.",
+            fix="Name one in [files] outbox.",
+        )
+    shown = visible(path[:MOST_SHOWN])
+    if "\0" in path or len(path) > MOST_PATH or any(len(name.encode()) > MOST_NAME for name in path.split("/")):
+        raise BadInput(
+            f"'{shown}' is no name that a file can have: names are at most {MOST_NAME} bytes, without NUL.",
+            fix="Pass a path below an outbox folder.",
+        )
+    try:
+        return found_in(path, shown, folders)
+    except (OSError, RuntimeError) as exc:  # a name that this system does not take, `~nobody`, or a folder it hides
+        raise BadInput(f"'{shown}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
+
+
+def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
+    """See `outbox_file`."""
     wanted = Path(path).expanduser()
     candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
     for candidate in candidates:
@@ -99,17 +124,17 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
         if real.is_file() and any(real.is_relative_to(folder.resolve()) for folder in folders):
             if real.stat().st_nlink > 1:
                 raise BadInput(
-                    f"'{path}' has another name on this disk (a hard link), and may be a file from elsewhere.",
+                    f"'{shown}' has another name on this disk (a hard link), and may be a file from elsewhere.",
                     fix="Put a copy of it into the outbox folder.",
                 )
             if real.stat().st_size > MAX_FILE:
                 raise BadInput(
-                    f"'{path}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
+                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
                     fix="Send a smaller file, or a link.",
                 )
             return real
     raise BadInput(
-        f"There is no file '{path}' in an outbox folder.",
+        f"There is no file '{shown}' in an outbox folder.",
         fix=f"Put it below one of: {', '.join(map(str, folders))}.",
     )
 
@@ -118,7 +143,7 @@ def attached(name: str, folders: Sequence[Path]) -> Attachment:
     """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
     path = outbox_file(name, folders)
     kind, mime = kind_of(path.name)
-    return Attachment(f"file:{path}", kind, mime, path.name, path.stat().st_size)
+    return Attachment(f"file:{path}", kind, mime, plain_name(path.name), path.stat().st_size)
 
 
 def kind_of(name: str) -> tuple[Literal["image", "audio", "video", "file"], str]:

@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound, StoreError
+from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import KEPT
 
 __all__ = ["MAX_FILE", "MAX_FOLDER", "FileFolder", "kind_of"]
@@ -50,7 +51,7 @@ class FileFolder:
                 fix="Raise max_file_mb in [store], or use a smaller file.",
             )
         digest = await anyio.to_thread.run_sync(self._keep, data)
-        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, name, len(data))
+        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, plain_name(name), len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""

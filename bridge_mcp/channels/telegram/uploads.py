@@ -17,6 +17,7 @@ import anyio
 from telegram import InputFile
 
 from bridge_mcp.core.errors import SendFailed
+from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import Upload
 
 __all__ = ["MAX_FILE", "Form", "Opened", "form_of", "other_form"]
@@ -93,7 +94,7 @@ class Opened:
         Raises:
             SendFailed: it is gone, or too large for Telegram.
         """
-        name = upload.name or (upload.path.name if upload.path else "file")
+        name = plain_name(upload.name or (upload.path.name if upload.path else "")) or "file"
         if upload.ref:
             # The library would send a file of this machine that happens to have such a name.
             if not FILE_ID.fullmatch(upload.ref) or is_here(upload.ref):

@@ -1,0 +1,43 @@
+"""Names of files, as they may stand in logs, requests and on disks: they come from chats, tools and agents.
+
+A name is no path, has nothing in it that hides, and is short enough for every disk (255 bytes) and platform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.visible import hidden
+
+__all__ = ["plain_attachment", "plain_name"]
+
+MOST_BYTES = 200
+"""Of a name in UTF-8."""
+MOST_ENDING = 20
+"""Characters of an ending (`.tar`) that is kept where a name is cut."""
+MOST_TYPE = 127
+"""Characters of a media type (RFC 6838)."""
+
+
+def plain_name(name: str) -> str:
+    """The name without path, without what hides, and no longer than it may be; empty stays empty."""
+    found = name[-10_000:].replace("\\", "/").rpartition("/")[2] or name[-10_000:].strip("/\\")
+    odd = hidden(found)
+    if odd:
+        found = "".join(["_" if char in odd else char for char in found])
+    found = found.strip()
+    if len(found.encode("utf-8", "replace")) <= MOST_BYTES:
+        return found
+    stem, dot, ending = found.rpartition(".")
+    end = f"{dot}{ending}" if stem and len(ending) < MOST_ENDING else ""
+    room = MOST_BYTES - len(end.encode("utf-8", "replace")) - len("…".encode())
+    cut = found.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return f"{cut}…{end}"
+
+
+def plain_attachment(file: Attachment) -> Attachment:
+    """A file that came in, with a name and a media type that can be shown, kept and sent on."""
+    name = plain_name(file.name)
+    mime = "" if hidden(file.mime) or len(file.mime) > MOST_TYPE else file.mime
+    return file if (name, mime) == (file.name, file.mime) else replace(file, name=name, mime=mime)
