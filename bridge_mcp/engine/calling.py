@@ -104,7 +104,7 @@ async def outcome(
 def requested_by(conversation: str, log: Log) -> str:
     """Who asked for the calls of the last batch: a client, or the assistant, and for whom it works.
 
-    Those are the clients and the people whose messages are in the turn; the owner's own are the bridge's.
+    Those are the clients and the people whose messages are in the turn, and the owner.
     """
     people: dict[str, None] = {}
     log = relevant(log)
@@ -114,7 +114,7 @@ def requested_by(conversation: str, log: Log) -> str:
             case Requested(by=by):
                 return by
             case Heard(to="assistant", sender=sender, asked_by=by) if logged.seq < read:
-                if sender.kind == "client":
+                if sender.kind in ("client", "owner"):
                     people[sender.id] = None
                 elif sender.kind == "person":
                     people[f"{conversation.partition('/')[0]}:{sender.id}"] = None

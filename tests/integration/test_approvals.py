@@ -269,6 +269,17 @@ async def test_whoever_started_a_turn_may_not_decide_if_the_owner_says_so(tmp_pa
             await it.bridge.approve_call(starter, waiting.id)
 
 
+async def test_the_owners_own_turn_is_anothers_to_decide_if_the_owner_says_so(tmp_path: Path) -> None:
+    model = FakeModel([deletes("a"), says("Done.")])
+    async with world(tmp_path, model, files(), rules=rules_for(separate=True)) as it:
+        await it.say("delete it")
+        (waiting,) = await it.approvals()
+        assert waiting.requested_by == "assistant for owner"
+        with pytest.raises(Denied, match="owner asked for this call"):
+            await it.bridge.approve_call(OWNER, waiting.id)
+        await it.bridge.approve_call(BOB, waiting.id)
+
+
 async def test_a_clients_own_call_is_decided_by_another_and_waits_for_as_many(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel(), files(), rules=rules_for(quorum=2, people=NAMED)) as it:
         who = Principal(HOST.name, "client", HOST.scopes, via="mcp")
