@@ -7,22 +7,20 @@ scenario that fails and is not there, or is there and passes, fails the run.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
+
+from tests.hosts.serving import served
 
 SUITE = "@modelcontextprotocol/conformance@0.1.16"
 NODE = "node@22"
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EXPECTED = HERE / "expected.yml"
-COMMAND = Path(sys.executable).with_name("bridge-mcp")
 CLIENT_SCENARIOS = ("initialize", "tools_call")
 CONFIG = '[channels.local]\ntype = "local"\nresponder = "relay"\n'
 INSTALL_S = 300
@@ -38,7 +36,10 @@ def main() -> int:
         suite = installed(folder)
         if not suite:
             return MISSING
-        with served(folder) as url:
+        config = folder / "bridge.toml"
+        config.write_text(CONFIG, "utf-8")
+        own = {"HOME": name, "BRIDGE_MCP_STATE_DIR": str(folder / "state"), "BRIDGE_MCP_CONFIG": str(config)}
+        with served({"PATH": os.environ.get("PATH", os.defpath), **own}) as url:
             failed = run([*suite, "server", "--url", url, "-o", str(folder / "server")])
         client = shlex.join([sys.executable, "-m", "tests.conformance.client"])
         for scenario in CLIENT_SCENARIOS:
@@ -80,31 +81,6 @@ def run(command: list[str]) -> bool:
     _, found, summary = done.stdout.partition("=== SUMMARY ===")
     sys.stdout.write(f"{summary.strip() if found else done.stdout[-3_000:].strip()}\n")
     return done.returncode != 0
-
-
-@contextmanager
-def served(folder: Path) -> Generator[str]:
-    """The address of the installed command, serving MCP over HTTP to whoever is on this machine."""
-    (folder / "bridge.toml").write_text(CONFIG, "utf-8")
-    own = {"HOME": str(folder), "BRIDGE_MCP_STATE_DIR": str(folder / "state")}
-    command = [str(COMMAND), "serve", "--http", "127.0.0.1:0", "--insecure-loopback"]
-    with subprocess.Popen(
-        [*command, "--config", str(folder / "bridge.toml")],
-        env={"PATH": os.environ.get("PATH", os.defpath), **own}, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stderr is not None
-        told = ""
-        for line in process.stderr:
-            told += line
-            address = re.search(r"http://127\.0\.0\.1:\d+/mcp", line)
-            if address:
-                break
-        else:
-            raise RuntimeError(f"the bridge did not start:\n{told}")
-        try:
-            yield address[0]
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The mcp SDK's own session, as versions 1.x and 2.x have it: COMMAND as the arguments."""
+"""The mcp SDK's own session, as versions 1.x and 2.x have it: FOLDER COMMAND ENVIRONMENT [ARGUMENT...]."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from loop import go
 
 
 async def main() -> None:
-    server = StdioServerParameters(command=sys.argv[2], args=[], env=json.loads(sys.argv[3]))
+    server = StdioServerParameters(command=sys.argv[2], args=sys.argv[4:], env=json.loads(sys.argv[3]))
     async with stdio_client(server) as (reads, writes), ClientSession(reads, writes) as session:
         await session.initialize()
         names = [tool.name for tool in (await session.list_tools()).tools]
