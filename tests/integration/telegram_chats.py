@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from telegram import Bot
-from telegram.request import HTTPXRequest
 
+from bridge_mcp.channels.telegram.answers import BotRequest
 from bridge_mcp.channels.telegram.pace import Pacer, Rates
 from bridge_mcp.channels.telegram.sender import Sender
 from bridge_mcp.ports import Errand
@@ -63,8 +63,8 @@ async def rig(server: TelegramServer, *, rates: Rates = AT_ONCE, read_timeout: f
 
     # Without certificates: to read them takes longer than most tests.
     plain = {"verify": False}
-    request = HTTPXRequest(connection_pool_size=16, read_timeout=read_timeout, pool_timeout=0.2, httpx_kwargs=plain)
-    polling = HTTPXRequest(httpx_kwargs=plain)
+    request = BotRequest(connection_pool_size=16, read_timeout=read_timeout, pool_timeout=0.2, httpx_kwargs=plain)
+    polling = BotRequest(httpx_kwargs=plain)
     bot = Bot(server.token, server.base_url, server.base_file_url, request, polling)
     async with bot:
         alice = server.user("Alice")

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 from telegram import Bot
-from telegram.request import HTTPXRequest
 
+from bridge_mcp.channels.telegram.answers import BotRequest
 from bridge_mcp.channels.telegram.settings import TelegramSettings
 from bridge_mcp.core.visible import visible
 from bridge_mcp.redaction import Redactor, clean_message
@@ -81,8 +81,8 @@ class Line:
         self.poller = self._bot(self._polls)
         self._users = 0
 
-    def _request(self, size: int) -> HTTPXRequest:
-        return HTTPXRequest(
+    def _request(self, size: int) -> BotRequest:
+        return BotRequest(
             connection_pool_size=size,
             read_timeout=20,
             write_timeout=20,
@@ -92,7 +92,7 @@ class Line:
             httpx_kwargs={"verify": self.certificates},
         )
 
-    def _bot(self, request: HTTPXRequest) -> Bot:
+    def _bot(self, request: BotRequest) -> Bot:
         base = self.settings.base_url
         return QuietBot(
             self.settings.token,

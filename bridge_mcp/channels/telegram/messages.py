@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from telegram import (
     Bot,
@@ -93,7 +93,7 @@ class Messages:
             link_preview_options=NO_PREVIEW,
             **placed(body.place),
         )
-        return str(message.message_id)
+        return id_of(message)
 
     async def file(self, body: File) -> list[str]:
         """A file; in another form, or without marks on its caption, when Telegram does not take it as it is."""
@@ -109,7 +109,7 @@ class Messages:
                     read_timeout=UPLOAD_S,
                     **placed(body.place),
                 )
-                return [str(message.message_id)]
+                return [id_of(message)]
             except BadRequest as exc:
                 if body.caption.marks and markup_refused(exc):
                     body = replace(body, caption=Rich(body.caption.text))
@@ -150,7 +150,7 @@ class Messages:
                     read_timeout=UPLOAD_S,
                     **placed(body.place),
                 )
-                return [str(message.message_id) for message in messages]
+                return [id_of(message) for message in messages] or no_messages()
             except BadRequest as exc:
                 if body.caption.marks and markup_refused(exc):
                     body = replace(body, caption=Rich(body.caption.text))
@@ -160,6 +160,22 @@ class Messages:
                 else:
                     raise
         return await self.album(body)
+
+
+def id_of(message: Message) -> str:
+    """The id of a message that Telegram says it sent.
+
+    Raises:
+        TelegramError: it is none.
+    """
+    number = cast("object", message.message_id)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TelegramError("its answer names no message")
+    return str(number)
+
+
+def no_messages() -> list[str]:
+    raise TelegramError("its answer names no message")
 
 
 def album_item(source: Any, form: Form) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:

@@ -10,6 +10,7 @@ import httpx
 from telegram import User, WebhookInfo
 from telegram.error import InvalidToken, TelegramError
 
+from bridge_mcp.channels.telegram.answers import fitting
 from bridge_mcp.channels.telegram.line import Line
 from bridge_mcp.channels.telegram.session import PRIVACY
 from bridge_mcp.channels.telegram.settings import TelegramSettings
@@ -36,8 +37,8 @@ async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found
     line = Line(settings)
     async with line.open():
         try:
-            me = await line.bot.get_me()
-            info = await line.bot.get_webhook_info()
+            me = await fitting(line.bot.get_me())
+            info = await fitting(line.bot.get_webhook_info())
         except InvalidToken as exc:
             yield Found(False, str(refused(exc, settings.name, settings.own_server)))
             return

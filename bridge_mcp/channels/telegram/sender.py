@@ -9,6 +9,7 @@ from __future__ import annotations
 from telegram import Bot
 from telegram.error import RetryAfter, TelegramError
 
+from bridge_mcp.channels.telegram.answers import fitting
 from bridge_mcp.channels.telegram.changes import REACTIONS, Changes
 from bridge_mcp.channels.telegram.messages import Halfway, Messages
 from bridge_mcp.channels.telegram.mishaps import failure, says, seconds
@@ -85,7 +86,7 @@ class Sender:
                 raise TypeError(f"{part.body!r} was not made by this channel")
         await self._turn(body.place, where, len(body.uploads) if isinstance(body, Album) else 1)
         try:
-            sent = await self._carry_out(body)
+            sent = await fitting(self._carry_out(body))
         except TelegramError as exc:
             problem = self._problem(exc, body, where, harmless=isinstance(body, HARMLESS))
         except Halfway as exc:

@@ -10,6 +10,7 @@ import anyio
 from telegram import WebhookInfo
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
+from bridge_mcp.channels.telegram.answers import fitting
 from bridge_mcp.channels.telegram.line import Line
 from bridge_mcp.channels.telegram.mentions import Account
 from bridge_mcp.channels.telegram.polling import Polling
@@ -100,7 +101,7 @@ class Session:
         if not self._commands:
             return
         try:
-            await self._line.bot.set_my_commands(self._commands)
+            await fitting(self._line.bot.set_my_commands(self._commands))
         except TelegramError as exc:
             why = self._line.clean(exc.message)
             logger.warning("channel %s: its commands could not be shown: %s", self._settings.name, why)
@@ -114,7 +115,7 @@ class Session:
         trouble = Backoff(self._patience.first, self._patience.most)
         while True:
             try:
-                return await request()
+                return await fitting(request())
             except InvalidToken as exc:
                 raise refused(exc, self._settings.name, self._settings.own_server) from None
             except TelegramError as exc:

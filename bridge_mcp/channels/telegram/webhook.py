@@ -18,6 +18,7 @@ import anyio
 from telegram import WebhookInfo
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
+from bridge_mcp.channels.telegram.answers import fitting
 from bridge_mcp.channels.telegram.line import Line
 from bridge_mcp.channels.telegram.pulse import Pulse
 from bridge_mcp.channels.telegram.receiver import Receiver
@@ -91,11 +92,13 @@ class Hook:
         trouble = Backoff(self._patience.first, self._patience.most)
         while True:
             try:
-                await self._line.bot.set_webhook(
-                    self._webhook.url,
-                    allowed_updates=[*KINDS, *self._line.settings.updates],
-                    secret_token=self._secret,
-                    drop_pending_updates=False,
+                await fitting(
+                    self._line.bot.set_webhook(
+                        self._webhook.url,
+                        allowed_updates=[*KINDS, *self._line.settings.updates],
+                        secret_token=self._secret,
+                        drop_pending_updates=False,
+                    )
                 )
                 self._went_well()
                 return
@@ -115,7 +118,7 @@ class Hook:
         while True:
             await anyio.sleep(self._patience.webhook_look)
             try:
-                problem = self._problem(await self._line.bot.get_webhook_info())
+                problem = self._problem(await fitting(self._line.bot.get_webhook_info()))
             except InvalidToken as exc:
                 raise refused(exc, self._name, self._line.settings.own_server) from None
             except TelegramError as exc:

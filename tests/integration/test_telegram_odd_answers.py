@@ -1,0 +1,125 @@
+"""Answers of Telegram (or of what stands in front of it) that are none: paced, told, and nothing goes out twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from telegram.error import TelegramError
+
+from bridge_mcp.channels.telegram.answers import BotRequest
+from bridge_mcp.core.errors import SendFailed, SendUncertain
+from bridge_mcp.ports import Edit, Outgoing, Upload
+from bridge_mcp.testing.telegram import Fault, Page, TelegramServer, png
+from tests.integration.telegram_chats import Rig, rig
+
+pytestmark = pytest.mark.anyio
+
+ODD = {
+    "no result": '{"ok":true}',
+    "an empty object": "{}",
+    "nothing": "",
+    "a page": "<html><body>Welcome to our network</body></html>",
+    "half a text": '{"ok":true,"result":{"message_id":1',
+    "a list": "[]",
+    "null": "null",
+    "true": '{"ok":true,"result":true}',
+    "no message": '{"ok":true,"result":{}}',
+    "a text for a number": '{"ok":true,"result":{"message_id":"x","date":0,"chat":{"id":1,"type":"private"}}}',
+    "null for a number": '{"ok":true,"result":{"message_id":null,"date":0,"chat":{"id":1,"type":"private"}}}',
+    "a list for a message": '{"ok":true,"result":[]}',
+    "a text": '{"ok":true,"result":"done"}',
+    "refused with 200": '{"ok":false,"error_code":400,"description":["chat not found"]}',
+    "deep": '{"ok":true,"result":' + "[" * 100_000 + "]" * 100_000 + "}",
+    "NaN": '{"ok":true,"result":{"message_id":NaN,"date":0,"chat":{"id":1,"type":"private"}}}',
+    "a huge number": '{"ok":true,"result":{"message_id":1e999,"date":1e999,"chat":{"id":1,"type":"private"}}}',
+}
+
+AS_EDITED = frozenset({"true", "a text for a number", "null for a number", "NaN"})
+"""What can be read as saying that a message was edited."""
+
+
+def answering(body: str, *, effect: bool = False) -> Fault:
+    return Fault(answer=Page(200, body, "application/json"), effect=effect)
+
+
+@pytest.fixture(autouse=True)
+def _durations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")
+
+
+@pytest.fixture
+async def chats() -> AsyncGenerator[Rig]:
+    async with TelegramServer() as server, rig(server) as made:
+        yield made
+
+
+@pytest.mark.parametrize("body", ODD.values(), ids=ODD.keys())
+async def test_what_is_sent_may_have_gone_out(chats: Rig, body: str, caplog: pytest.LogCaptureFixture) -> None:
+    album = (Upload("image", "a.png", data=png()), Upload("image", "b.png", data=png()))
+    sends = {
+        "sendMessage": Outgoing(chats.dm, "hello"),
+        "sendPhoto": Outgoing(chats.dm, "", album[:1]),
+        "sendMediaGroup": Outgoing(chats.dm, "", album),
+    }
+    for method, errand in sends.items():
+        chats.server.fault(answering(body), method)
+        with pytest.raises(SendUncertain) as problem:
+            await chats.send(errand)
+        assert problem.value.fix
+        assert chats.bot.token not in f"{problem.value}{problem.value.__cause__}"
+        assert len(chats.server.calls(method)) == 1, "nothing is sent twice"
+        await chats.send(errand)
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("name", sorted(ODD.keys() - AS_EDITED))
+async def test_an_edit_is_tried_again(chats: Rig, name: str) -> None:
+    sent = await chats.send(Outgoing(chats.dm, "before"))
+    edit = Edit(chats.dm, tuple(sent), "after")
+    chats.server.fault(answering(ODD[name]), "editMessageText")
+    with pytest.raises(SendFailed) as problem:
+        await chats.send(edit)
+    assert type(problem.value) is SendFailed, "twice is once"
+    assert problem.value.retry_after_s == 0.0
+    await chats.send(edit)
+    assert chats.texts == ["after"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 429, 500])
+@pytest.mark.parametrize("parameters", ["[]", '"x"', '{"retry_after":"soon"}', '{"retry_after":1e12}', "1"])
+async def test_refusals_with_odd_parameters_are_refusals(chats: Rig, status: int, parameters: str) -> None:
+    body = f'{{"ok":false,"error_code":{status},"description":7,"parameters":{parameters}}}'
+    chats.server.fault(Fault(answer=Page(status, body, "application/json"), effect=False), "sendMessage")
+    with pytest.raises(SendFailed):
+        await chats.send(Outgoing(chats.dm, "hello"))
+    await chats.send(Outgoing(chats.dm, "hello"))
+
+
+async def test_no_answer_has_the_channel_wait_for_years(chats: Rig) -> None:
+    chats.server.fault(Fault.flood(10**12), "sendMessage")
+    with pytest.raises(SendFailed) as problem:
+        await chats.send(Outgoing(chats.dm, "hello"))
+    assert problem.value.retry_after_s == 86_400
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["ok", "result", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=80) | JSONS.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")))
+def test_every_answer_is_an_object_or_an_error(payload: bytes) -> None:
+    try:
+        found = BotRequest.parse_json_payload(payload)
+        _ = found["result"]
+    except TelegramError:
+        return
+    assert isinstance(found, dict)
