@@ -1,7 +1,8 @@
 """Tool calls that a model wrote into its text: found, told apart from JSON that is meant for people, and read.
 
 A call is a JSON object, in a fence, in a <tool_call> tag (as several open models were taught), or bare on a line of its
-own; or it is in tags altogether (`calls_in_tags`). Knows nothing of requests.
+own; or it is in tags altogether (`calls_in_tags`), or among special tokens (`calls_in_tokens`). Knows nothing of
+requests.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import cast
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json, read_json_at
+from bridge_mcp.models import calls_in_tokens
 from bridge_mcp.models.calls_in_tags import calls_in_tags
 from bridge_mcp.ports import ModelCall
 
@@ -23,13 +25,18 @@ FENCES = frozenset({"", "json", "tool", "tool_call", "tool_calls", "tool_code"})
 """What stands behind the backticks of a fence that may hold a call."""
 
 START = re.compile(
-    r"^[ \t]*(?:```(?P<fence>[\w-]*)[ \t]*$"
+    rf"(?P<token>{calls_in_tokens.START})"
+    r"|^[ \t]*(?:```(?P<fence>[\w-]*)[ \t]*$"
     r"|(?P<tag><(?:\w+:)?(?:tool_calls?|function_calls)>)"
     r"|(?P<call><(?:\w+:)?(?P<element>invoke|function)(?:=|\s+name\s*=))"
     r"|(?P<bare>[\[{]))",
     re.MULTILINE,
 )
-BEGUN = re.compile(r"^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_:]*|<(?:\w+:)?(?:invoke|function)[\s=][^>\n]*)\Z", re.MULTILINE)
+BEGUN = re.compile(
+    rf"(?:(?:{calls_in_tokens.BEGUN})"
+    r"|^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_:]*|<(?:\w+:)?(?:invoke|function)[\s=][^>\n]*))\Z",
+    re.MULTILINE,
+)
 """The end of a text that goes on: what may become a start."""
 
 NAMES = ("tool", "name", "function", "tool_name")
@@ -55,6 +62,7 @@ def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple
 
     Where the text is not `whole` yet, what may still become a call is left out of what it says.
     """
+    text = calls_in_tokens.with_plain_tags(text)
     shown: list[str] = []
     calls: list[tuple[str, str]] = []
     at = 0
@@ -76,6 +84,7 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
 
     What stands in a fence is text, and so is JSON that is not all there is.
     """
+    given, text = text, calls_in_tokens.with_plain_tags(text)
     shown: list[str] = []
     tools: list[str] = []
     at = 0
@@ -87,7 +96,7 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
             shown.append(text[at : block.start])
             tools += [name for name, _ in found]
             at = block.end
-    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else text, tuple(tools)
+    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else given, tuple(tools)
 
 
 def blocks(text: str, whole: bool) -> Iterator[Block]:
@@ -103,6 +112,12 @@ def blocks(text: str, whole: bool) -> Iterator[Block]:
 def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
     """The block that begins at `start`; without a body where it is none."""
     begin = start.start()
+    if start["token"]:
+        section = calls_in_tokens.section_at(text, begin)
+        if section is None:
+            unfinished = "" if whole else text[begin:]
+            return Block(begin, len(text) if unfinished else begin, unfinished, True, closed=False, tagged=True)
+        return Block(begin, section.end, section.body, True, closed=section.whole, tagged=True)
     if start["bare"]:
         opening = start.end() - 1
         try:

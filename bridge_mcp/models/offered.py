@@ -100,7 +100,7 @@ class Tools:
 
     def without_written_calls(self, reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
         """The reply; calls that the model wrote into its text, where nobody reads them, are told in words."""
-        if reply.calls or not tools or not ("<" in reply.text or reply.text.startswith(("{", "["))):
+        if reply.calls or not tools or not ("<" in reply.text or "[" in reply.text or reply.text.startswith("{")):
             return reply
         text, names = written_calls(reply.text, frozenset(spec.name for spec in tools))
         if not names:

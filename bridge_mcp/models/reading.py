@@ -60,7 +60,7 @@ def read_completion(
     beside.add(message)
     words = content_text(message.get("content")) or refusal_text(message)
     text, thought = without_thoughts(words)
-    calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(sequence(message.get("tool_calls"))))
+    calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(calls_given(message)))
     finish = str(choice.get("finish_reason") or "")
     native = mapping(choice.get("provider_specific_fields")).get("native_finish_reason")
     if isinstance(native, str) and ending_of(finish) == "whole" and ending_of(native) != "other":
@@ -81,6 +81,12 @@ def read_completion(
         kept=kept_text(beside.value()),
         kept_for=settings.identity,
     )
+
+
+def calls_given(message: Mapping[str, object]) -> Sequence[object]:
+    """The calls of a message or delta; one in the format's older way, `function_call`, is one like any other."""
+    older = message.get("function_call")
+    return sequence(message.get("tool_calls")) or ([{"function": older}] if mapping(older) else ())
 
 
 def nothing_said(ending: Ending, finish: str, thought: bool) -> Trouble:

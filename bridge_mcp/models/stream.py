@@ -15,7 +15,7 @@ from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.failures import Trouble, failed
 from bridge_mcp.models.kept import FUNCTION, Beside, beside_call
-from bridge_mcp.models.reading import content_text, error_in, mapping, reported, sequence, words_of
+from bridge_mcp.models.reading import calls_given, content_text, error_in, mapping, reported, sequence, words_of
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import OnText
 
@@ -108,7 +108,7 @@ class Assembly:
         if len(delta) > 1 or not text:
             self._beside.add(delta)
             self._refusal.append(content_text(delta.get("refusal")))
-            for call in sequence(delta.get("tool_calls")):
+            for call in calls_given(delta):
                 self._call(mapping(call))
         if choice.get("finish_reason"):
             self._finish = choice["finish_reason"]

@@ -14,8 +14,14 @@ from bridge_mcp.ports import OnText
 __all__ = ["Drafts", "without_thoughts"]
 
 NAMES = r"(?:think|thinking|thought|thoughts|reasoning|seed:think|mm:think)"
-OPENING = rf"<{NAMES}>|\[THINK\]|◁think▷"
-CLOSING = rf"</{NAMES}>|\[/THINK\]|◁/think▷"
+OPENING = rf"<{NAMES}(?:\s[^<>\n]{{0,60}})?>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
+CLOSING = (
+    rf"</{NAMES}>|\[/THINK\]|◁/think▷"
+    r"|(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>"
+    r"|<\|end\|>(?=<\|start\|>assistant<\|channel\|>commentary)"
+)
+LAST = re.compile(r"<\|return\|>\s*\Z")
+"""What ends an answer in the harmony format, whose channels are the tokens above."""
 
 CLOSE = re.compile(CLOSING, re.IGNORECASE)
 ANY = re.compile(f"{OPENING}|{CLOSING}", re.IGNORECASE)
@@ -23,10 +29,14 @@ MARK = re.compile(
     rf"(?P<fence>^[ \t]*(?:`{{3,}}|~{{3,}}))|(?P<code>`[^`\n]+`)|(?P<open>{OPENING})|(?P<close>{CLOSING})",
     re.IGNORECASE | re.MULTILINE,
 )
-BEGUN = re.compile(r"(?:<|\[|◁)/?[A-Za-z:]{0,11}\Z")
+BEGUN = re.compile(
+    rf"(?:(?:<|\[|◁)[/|]?[A-Za-z:]{{0,11}}\|?|<{NAMES}\s[^<>\n]{{0,60}}"
+    r"|<\|(?:channel|start)\|>\w{0,10}(?:<\|?\w{0,7}\|?(?:>\w{0,10}(?:<\|?\w{0,7}\|?)?)?)?)\Z",
+    re.IGNORECASE,
+)
 """The end of a text that goes on: what may become a tag."""
 
-LONGEST = 16
+LONGEST = 80
 """Characters of the longest tag."""
 
 
@@ -62,7 +72,7 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
             at, thought = close.end() if close else len(text), True
     said.append(text[at:])
     told = "".join(said)
-    return (re.sub(r"\n{3,}", "\n\n", told).strip() if thought else text), thought
+    return (re.sub(r"\n{3,}", "\n\n", LAST.sub("", told)).strip() if thought else text), thought
 
 
 def fence_end(text: str, mark: re.Match[str]) -> int:

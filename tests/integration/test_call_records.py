@@ -49,7 +49,8 @@ async def test_a_page_tells_of_its_calls_when_it_is_asked_to(tmp_path: Path, era
             assert page["messages"] == plain["messages"]
             one, two, three = page["calls"]
             assert told(one) == {
-                "tool": "files__delete", "arguments": {"path": "a"}, "requested_by": "assistant for owner", "approval": a.id,
+                "tool": "files__delete", "arguments": {"path": "a"},
+                "requested_by": "assistant for owner", "approval": a.id,
                 "votes": ["bob", "carol"], "verdict": "approved", "decided_by": "bob, carol", "decided_via": "cli",
                 "cleared_by": "verdict", "outcome": "ok", "result": "deleted a",
             }  # fmt: skip

@@ -37,6 +37,22 @@ ONE = {
     "a tag left open": f"<tool_call>{written()}",
     "indented": f"  {written()}",
     "other words for it": written(key="name", arguments="parameters"),
+    "Mistral's token": f"[TOOL_CALLS] [{written(key='name')}]",
+    "Mistral's token and a name": '[TOOL_CALLS]files__read{"path": "a"}',
+    "Mistral's later tokens": '[TOOL_CALLS]files__read[CALL_ID]x1[ARGS]{"path": "a"}',
+    "Llama's token": f"<|python_tag|>{written(key='name', arguments='parameters')}",
+    "Phi's tokens": f"<|tool_call|>[{written(key='name')}]<|/tool_call|>",
+    "DeepSeek's tokens": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>files__read\n```json\n"
+    '{"path": "a"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    "DeepSeek's later tokens": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>files__read<｜tool▁sep｜>"
+    '{"path": "a"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    "DeepSeek's tags": '<｜DSML｜function_calls>\n<｜DSML｜invoke name="files__read">\n<｜DSML｜parameter name="path" '
+    'string="true">a</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>',
+    "Kimi's tokens": "<|tool_calls_section_begin|><|tool_call_begin|>functions.files__read:0"
+    '<|tool_call_argument_begin|>{"path": "a"}<|tool_call_end|><|tool_calls_section_end|>',
+    "harmony": '<|channel|>commentary to=functions.files__read <|constrain|>json<|message|>{"path": "a"}<|call|>',
+    "harmony, the recipient first": "<|start|>assistant to=functions.files__read<|channel|>commentary json<|message|>"
+    '{"path": "a"}<|call|>',
     "as OpenAI writes it": json.dumps(
         {"tool_calls": [{"type": "function", "function": {"name": "files__read", "arguments": '{"path": "a"}'}}]}
     ),
@@ -53,6 +69,14 @@ TWO = {
     "two fences": f"```tool_call\n{written()}\n```\n```tool_call\n{written('files__put', 'b')}\n```",
     "two tags": f"<tool_call>{written()}</tool_call>\n<tool_call>{written('files__put', 'b')}</tool_call>",
     "two bare": f"{written()}\n{written('files__put', 'b')}",
+    "Kimi's tokens": "<|tool_calls_section_begin|><|tool_call_begin|>functions.files__read:0"
+    '<|tool_call_argument_begin|>{"path": "a"}<|tool_call_end|><|tool_call_begin|>functions.files__put:1'
+    "<|tool_call_argument_begin|>"
+    '{"path": "b"}<|tool_call_end|><|tool_calls_section_end|>',
+    "DeepSeek's tokens": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>files__read<｜tool▁sep｜>{"path": "a"}'
+    '<｜tool▁call▁end｜><｜tool▁call▁begin｜>files__put<｜tool▁sep｜>{"path": "b"}'
+    "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    "Mistral's tokens": '[TOOL_CALLS]files__read{"path": "a"}[TOOL_CALLS]files__put{"path": "b"}',
     "a list": f"[{written()}, {written('files__put', 'b')}]",
     "two in one fence": f"```tool_call\n{written()}\n{written('files__put', 'b')}\n```",
     "a list in a fence": f"```json\n[{written()}, {written('files__put', 'b')}]\n```",
@@ -119,6 +143,9 @@ GROWING = [
     f"Let me look.\n<tool_call>{written()}</tool_call>",
     f"```json\n{json.dumps([json.loads(written())], indent=1)}\n```",
     '```tool_call\n{"tool": "files__read", "arguments": {"path": }\n```',
+    'Let me look.[TOOL_CALLS]files__read{"path": "a"}',
+    'Let me look.<|tool_call_begin|>functions.files__read:0<|tool_call_argument_begin|>{"path": "a"}<|tool_call_end|>',
+    "Let me look. <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>files__read<｜tool▁sep｜>{}<｜tool▁call▁end｜>",
 ]
 
 

@@ -192,3 +192,9 @@ def test_what_is_shown_of_a_text_as_it_comes_grows_with_the_text_and_not_with_it
     assert [len(shown) for shown in seen[:10]] == list(range(5, 55, 5)), "a short text is shown with every piece"
     assert sum(map(len, seen)) < 100 * len(answer.text)
     assert len(seen[-1]) > 0.98 * len(answer.text)
+
+
+def test_a_call_in_the_older_way_is_a_call() -> None:
+    begun = chunk(function_call={"name": "x__one", "arguments": '{"p"'})
+    reply = assembled(begun, chunk(function_call={"arguments": ": 1}"}), chunk("function_call"))
+    assert [(call.tool, call.arguments) for call in reply.calls] == [("x__one", '{"p": 1}')]

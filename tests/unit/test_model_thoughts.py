@@ -21,6 +21,16 @@ SAID: dict[str, tuple[str, str]] = {
     "never closed": ("<think>secret plan", ""),
     "never closed, behind an answer": ("Hello\n<think>secret plan", "Hello"),
     "nothing else": ("secret</think>", ""),
+    "with an attribute": ('<think type="plan">secret</think>Hello', "Hello"),
+    "channels": (
+        "<|channel|>analysis<|message|>secret<|end|><|start|>assistant<|channel|>final<|message|>Hello",
+        "Hello",
+    ),
+    "channels to the end": (
+        "<|channel|>analysis<|message|>secret<|end|><|start|>assistant<|channel|>final<|message|>Hello<|return|>",
+        "Hello",
+    ),
+    "channels, never final": ("<|channel|>analysis<|message|>secret plan", ""),
     "closed twice": ("<think>secret</think>Hello</think>", "Hello"),
 }
 KEPT = [
@@ -30,6 +40,7 @@ KEPT = [
     "A model opens with <think> and goes on.",
     "a < b, and [THINKING] is no tag",
     "```\n<think>a fence that never ends",
+    "Hello<|end|>",
     "",
 ]
 
@@ -59,7 +70,7 @@ def drafted(text: str, drafts: Drafts, size: int = 3) -> list[str]:
 def test_no_draft_shows_an_opened_thought(case: str, size: int) -> None:
     text, said = SAID[case]
     seen = drafted(text, Drafts(), size)
-    assert not [draft for draft in seen if "sec" in draft or "think" in draft.lower()]
+    assert not [draft for draft in seen if any(part in draft.lower() for part in ("sec", "think", "channel", "|"))]
     assert (seen[-1] if seen else "") == said
 
 

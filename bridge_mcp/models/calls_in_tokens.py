@@ -1,0 +1,97 @@
+"""Tool calls in the special tokens of a chat template, as a server without the parser for its model passes them on.
+
+    [TOOL_CALLS]files__read[ARGS]{"path": "a.txt"}
+    <|python_tag|>{"name": "files__read", "parameters": {"path": "a.txt"}}
+    <|tool_call_begin|>functions.files__read:0<|tool_call_argument_begin|>{"path": "a.txt"}<|tool_call_end|>
+    <|channel|>commentary to=functions.files__read <|constrain|>json<|message|>{"path": "a.txt"}<|call|>
+
+A call is a name among tokens and a JSON object behind it, or an object or a list that says the name itself. Knows
+nothing of where such a text stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import cast
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json_at
+
+__all__ = ["BEGUN", "START", "Section", "section_at", "with_plain_tags"]
+
+BARS = "[|｜]"
+TOKEN = rf"<{BARS}[^<>\n]{{1,40}}?{BARS}>"
+START = (
+    rf"\[TOOL_CALLS\]|<{BARS}(?:/?tool[ _▁]?calls?[^<>\n]{{0,30}}|python_tag){BARS}>"
+    rf"|(?:<{BARS}start{BARS}>assistant)?(?:<{BARS}channel{BARS}>\w*)?[ ]*(?<=[>\w ])to=functions\.\w"
+)
+"""A regular expression for what such calls begin with."""
+
+BEGUN = rf"<(?:{BARS}[^<>\n]{{0,40}})?|\[[A-Z_]{{0,10}}"
+"""A regular expression for the end of a text that goes on: what may become such a beginning."""
+
+LEAD = re.compile(rf"(?:{TOKEN}|\[(?:TOOL_CALLS|CALL_ID|ARGS)\]|```\w*|[\w.:=-]+|[\s,])*")
+"""What stands before the JSON of a call: tokens, a name, a fence."""
+
+MARKS = re.compile(rf"{TOKEN}|\[(?:TOOL_CALLS|ARGS)\]|\[CALL_ID\]\w*|```\w*|,")
+TRAIL = re.compile(rf"(?:\s*(?:{TOKEN}|```))*")
+CALLEE = re.compile(r"(?:to=)?(?:functions\.)?([\w.-]+?)(?::\d+)?")
+NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "analysis"})
+"""Words of the templates themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a text that holds such calls: where it ends, the calls as JSON text, and whether it is whole."""
+
+    end: int
+    body: str
+    whole: bool
+
+
+def with_plain_tags(text: str) -> str:
+    """The text with tags where a template writes them as tokens: `<｜DSML｜invoke name="x">` is `<invoke name="x">`."""
+    return re.sub(rf"<(/?){BARS}DSML{BARS}", r"<\1", text) if "DSML" in text else text
+
+
+def section_at(text: str, at: int) -> Section | None:
+    """The calls that begin at this character; None where no JSON comes behind it."""
+    calls: list[JSON] = []
+    end = at
+    while lead := LEAD.match(text, end):
+        begin = lead.end()
+        if begin >= len(text) or text[begin] not in "[{":
+            break
+        name = name_in(lead[0])
+        if calls and not name and not MARKS.search(lead[0]):
+            break  # JSON for people, behind the calls
+        try:
+            value, end = read_json_at(text, begin)
+        except BadJSON:
+            rest = text[begin:]
+            calls.append({"name": name, "arguments": rest})
+            return Section(len(text), json.dumps(calls, ensure_ascii=False), False)
+        calls += called(name, value)
+    if not calls:
+        return None
+    trail = TRAIL.match(text, end)
+    closed = trail.end() if trail else end
+    whole = closed > end or bool(text[end:].strip())
+    return Section(closed, json.dumps(calls, ensure_ascii=False), whole)
+
+
+def name_in(lead: str) -> str:
+    """The name of the tool in what stands before its arguments; "" where the JSON says it itself."""
+    words = MARKS.sub(" ", lead).split()
+    given = [word for word in words if word.startswith("to=")] or [word for word in words if word not in NO_NAMES]
+    callee = CALLEE.fullmatch(given[-1]) if given else None
+    return callee[1] if callee else ""
+
+
+def called(name: str, value: JSON) -> list[JSON]:
+    """What a value asks for, each as an object with a name and arguments."""
+    if name and isinstance(value, dict):
+        return [{"name": name, "arguments": value}]
+    return cast("list[JSON]", value) if isinstance(value, list) else [value]
