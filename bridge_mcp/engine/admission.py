@@ -13,8 +13,11 @@ from bridge_mcp.ports import Access, ChannelTraits, Clock, Happening, Incoming, 
 
 __all__ = ["MAX_REQUESTS", "Admission", "is_let_in", "principal_of"]
 
-MAX_REQUESTS = 3
-"""Open pairing requests per channel: a stranger cannot fill the owner's list."""
+MAX_REQUESTS = 20
+"""Open pairing requests per channel; when there are more, the oldest makes room for whoever comes."""
+STANDS_S = 60.0
+"""How long a request stands before it makes room: so a crowd is told no more than so many codes in a minute, and the
+owner has time to take the code that somebody reads to them."""
 
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 CODE_EXPIRES_S = 3600.0
@@ -43,13 +46,16 @@ class Admission:
         return found if any(pairing.subject == chat for pairing in found) else None
 
     async def request(self, incoming: Incoming) -> str:
-        """What a stranger is told: their one-time code, once; "" while it is open, or too many others are."""
+        """What a stranger is told: their one-time code, once; "" while it is open, or too many others just asked.
+
+        Nobody can keep others out by asking first: a list that is full gives way at its oldest end.
+        """
         now = self._clock.now()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
         chat = incoming.chat.partition("/")[0]
         name = incoming.title or incoming.sender.name
         wanted = PairingRequest(code, incoming.channel, chat, name, now, now + CODE_EXPIRES_S)
-        opened = await self._store.access.request(wanted, MAX_REQUESTS)
+        opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
         if opened is None or opened.code != code:
             return ""
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -72,8 +73,12 @@ class Access(Protocol):
         """Whether it had been paired."""
         ...
 
-    async def request(self, request: PairingRequest, at_most: int) -> PairingRequest | None:
-        """Open a request: the subject's own if it has an open one, None if `at_most` others are open on the channel."""
+    async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
+        """Open a request: the subject's own if it has an open one.
+
+        Where `at_most` others are open on the channel, the oldest makes room if it is older than `stands_s`; None,
+        and nothing done, if it is not.
+        """
         ...
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:

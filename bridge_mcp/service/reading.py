@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -30,6 +31,7 @@ from bridge_mcp.engine.addresses import (
     check_text,
     parse_message,
 )
+from bridge_mcp.engine.admission import MAX_REQUESTS
 from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.engine.lanes import Trouble
 from bridge_mcp.engine.liveness import troubles
@@ -262,6 +264,7 @@ class Reading(Desk):
             warnings=((silent,) if silent else ())
             + (() if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now())))
             + self._of_settings(who, theirs)
+            + await self._crowded(who)
             + board.warnings(
                 told,
                 lives,
@@ -274,6 +277,16 @@ class Reading(Desk):
                 {name: why for name, why in (await undelivered(self.store.board)).items() if who.sees(name)},
                 starting=starting,
             ),
+        )
+
+    async def _crowded(self, who: Principal) -> tuple[str, ...]:
+        """Where so many strangers ask to be let in that the oldest of them give way."""
+        asking = Counter(each.channel for each in await self.store.access.requests(self._clock.now()))
+        return tuple(
+            f"Channel {name}: {count} strangers ask to be let in, and the oldest requests give way to new ones. Let in "
+            "whom you expect by the code they read to you, or by their id; see list_pairings."
+            for name, count in asking.items()
+            if count >= MAX_REQUESTS and who.sees_channel(name)
         )
 
     async def other_settings(self) -> str:

@@ -88,6 +88,15 @@ async def test_no_more_than_so_many_are_open_on_a_channel(store: Store) -> None:
     assert await store.access.request(request("E", "10", at=1100.0), 0) is None
 
 
+async def test_a_full_list_gives_way_at_its_oldest_end(store: Store) -> None:
+    for n in range(3):
+        await store.access.request(request(f"A{n}", str(n), at=1000.0 + n), 3)
+    assert await store.access.request(request("B", "9", at=1050.0), 3, 60.0) is None, "they may still be used"
+    newcomer = request("C", "9", at=1061.0)
+    assert await store.access.request(newcomer, 3, 60.0) == newcomer
+    assert [each.code for each in await store.access.requests(1061.0)] == ["A1", "A2", "C"]
+
+
 async def test_being_let_in_closes_the_requests(store: Store) -> None:
     for channel in ("family", "work"):
         await store.access.request(request(f"{channel} code", "7", channel=channel), 3)

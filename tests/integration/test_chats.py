@@ -10,8 +10,9 @@ import pytest
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.errors import BadInput, Denied, NotFound, NotPaired, SendFailed, SendUncertain
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.engine.admission import MAX_REQUESTS
 from bridge_mcp.ports import ChannelRules, Outgoing
-from bridge_mcp.testing import FakeModel, says
+from bridge_mcp.testing import FakeModel, ManualClock, says
 from tests.integration.setup import ANN, HOST, OWNER, WallClock, World, rules_for, world
 
 RELAY = rules_for(
@@ -44,11 +45,38 @@ async def test_a_stranger_gets_a_code_once_and_is_let_in_by_it(tmp_path: Path) -
         assert (await it.bridge.list_pairings(OWNER))[1] == (), "a used code is closed"
 
 
-async def test_strangers_cannot_fill_the_list(tmp_path: Path) -> None:
+async def asks(it: World, number: int) -> str:
+    return await it.family.receive("hi", chat=str(number), sender=Sender(str(number)))
+
+
+async def test_strangers_cannot_keep_a_newcomer_out_by_asking_first(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
-        told = [await it.family.receive("hi", chat=str(n), sender=Sender(str(n))) for n in range(5)]
-        assert [bool(text) for text in told] == [True, True, True, False, False]
-        assert len((await it.bridge.list_pairings(OWNER))[1]) == 3
+        for number in range(1, 4):
+            assert await asks(it, number)
+        told = await it.family.receive("it is me", chat="42", sender=ANN)
+        (request,) = [each for each in (await it.bridge.list_pairings(OWNER))[1] if each.subject == "42"]
+        assert request.code in told
+        await it.bridge.pair_chat(OWNER, code=request.code)
+
+
+async def test_a_crowd_of_strangers_gives_way_to_who_comes_later_and_is_told(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with world(tmp_path, clock=clock) as it:
+        assert not [each for each in (await it.bridge.get_status(OWNER)).warnings if "strangers" in each]
+        told: list[str] = []
+        for number in range(1, MAX_REQUESTS + 6):
+            clock.advance(0.1)
+            told.append(await asks(it, number))
+        assert [bool(text) for text in told] == [True] * MAX_REQUESTS + [False] * 5, "no more codes at once"
+        assert len((await it.bridge.list_pairings(OWNER))[1]) == MAX_REQUESTS
+        assert [each for each in (await it.bridge.get_status(OWNER)).warnings if "strangers ask" in each]
+        clock.advance(61)
+        told_ann = await it.family.receive("it is me", chat="42", sender=ANN)
+        requests = (await it.bridge.list_pairings(OWNER))[1]
+        assert len(requests) == MAX_REQUESTS
+        assert [each.subject for each in requests if each.code in told_ann] == ["42"]
+        assert "1" not in [each.subject for each in requests], "the oldest gave way"
+        assert await asks(it, 1), "and may ask again"
 
 
 @pytest.mark.parametrize("text", ["/status", "/clear", "/tools", "/help", "/approve ap_0123456789abcdef"])

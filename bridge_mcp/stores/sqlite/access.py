@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.tools import JSON
@@ -53,14 +54,16 @@ class SqliteAccess:
 
         return await self._writer.do(work, None)
 
-    async def request(self, request: PairingRequest, at_most: int) -> PairingRequest | None:
+    async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
         def work(session: Session) -> PairingRequest | None:
             session.run("expire_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
             own = session.row("request_of", channel=request.channel, subject=request.subject)
             if own is not None:
                 return PairingRequest(*own)
             if session.value("count_requests", channel=request.channel) >= at_most:
-                return None
+                before = request.at - stands_s
+                if not session.run("drop_oldest_request", channel=request.channel, before=before).rowcount:
+                    return None
             session.run(
                 "open_request",
                 code=request.code,

@@ -28,6 +28,12 @@ WHERE channel = :channel AND subject = :subject;
 -- name: count_requests(channel)$
 SELECT count(*) FROM pairing_requests WHERE channel = :channel;
 
+-- name: drop_oldest_request(channel, before)!
+DELETE FROM pairing_requests
+WHERE code = (
+    SELECT code FROM pairing_requests WHERE channel = :channel AND at < :before ORDER BY at, code LIMIT 1
+);
+
 -- name: open_request(code, channel, subject, name, at, expires_at)!
 INSERT INTO pairing_requests (code, channel, subject, name, at, expires_at)
 VALUES (:code, :channel, :subject, :name, :at, :expires_at);
