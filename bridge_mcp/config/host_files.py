@@ -1,7 +1,7 @@
 """Finds the MCP servers in the settings file of any host: its encoding, its format, and where in it they stand.
 
-Reads JSON, JSON with comments and trailing commas (VS Code, Zed, opencode), and TOML (Codex), in UTF-8, UTF-16 or
-UTF-32. Knows nothing of what a server's entry means.
+Reads JSON, JSON with comments and trailing commas (VS Code, Zed, opencode), TOML (Codex), and YAML (Goose, Continue),
+in UTF-8, UTF-16 or UTF-32. Knows nothing of what a server's entry means.
 """
 
 from __future__ import annotations
@@ -77,13 +77,14 @@ def servers_in(text: str) -> list[tuple[str, object]]:
     if not held:
         raise BadInput(
             "There are no MCP servers in this file.",
-            fix='Pass one that holds {"mcpServers": {…}}, {"servers": {…}}, {"context_servers": {…}} or {"mcp": {…}}.',
+            fix='Pass one that holds {"mcpServers": {…}}, {"servers": {…}}, {"context_servers": {…}}, {"mcp": {…}}, or '
+            "extensions: in YAML.",
         )
     return found
 
 
 def parsed(text: str) -> object:
-    """The value of a text: JSON, JSON with comments and trailing commas, or TOML."""
+    """The value of a text: JSON, JSON with comments and trailing commas, TOML, or YAML where no brace begins it."""
     try:
         return read_json(without_comments(text))
     except BadJSON as exc:
@@ -91,6 +92,11 @@ def parsed(text: str) -> object:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
+        if re.match(r"[A-Za-z_\"'#%-]", text.lstrip()):
+            from bridge_mcp.config.host_yaml import read_yaml
+
+            if isinstance(value := read_yaml(text), dict):
+                return cast("object", value)
         raise BadInput(f"This is no JSON: {told}", fix="Pass the settings file of an MCP host.") from None
 
 
@@ -116,6 +122,8 @@ def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
             last = key.rpartition(".")[2]
             if last in SHORT and (all_servers(inner) or (last == "servers" and not level)):
                 yield inner
+            elif last == "extensions" and not level and some_servers(inner):
+                yield inner
             else:
                 yield from containers(inner, level + (last != "mcp"))
 
@@ -125,6 +133,11 @@ def all_servers(body: Mapping[str, object]) -> bool:
     return bool(body) and all(
         isinstance(each, dict) and server_like(cast("dict[str, object]", each)) for each in body.values()
     )
+
+
+def some_servers(body: Mapping[str, object]) -> bool:
+    """Whether a value of an object looks like a server; Goose keeps its own parts beside them."""
+    return any(isinstance(each, dict) and server_like(cast("dict[str, object]", each)) for each in body.values())
 
 
 def server_like(body: Mapping[str, object]) -> bool:

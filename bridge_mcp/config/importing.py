@@ -27,7 +27,8 @@ REFERENCE = re.compile(
 )
 """What a host replaces before it starts a server."""
 WHOLE = re.compile(
-    rf"^(?:Bearer\s+)?(?:\$\{{(?:env:)?({VARIABLE})\}}|\{{env:({VARIABLE})\}}|\$({VARIABLE})|%({VARIABLE})%)$"
+    rf"^(?:Bearer\s+)?(?:\$\{{(?:env:)?({VARIABLE})\}}|\$\{{\{{\s*secrets\.({VARIABLE})\s*\}}\}}"
+    rf"|\{{env:({VARIABLE})\}}|\$({VARIABLE})|%({VARIABLE})%)$"
 )
 """A value that is one variable of the environment, as it is or behind `Bearer`."""
 MOST = 32
@@ -88,7 +89,7 @@ def write(made: Imported, server: HostServer) -> None:
 def left_out(server: HostServer) -> str:
     """Why a server cannot be taken over; "" if it can."""
     if not server.command and not server.url:
-        return "it has neither a command nor a url."
+        return "it has neither a command nor a url (a part of that host itself?)."
     if is_bridge(server):
         return "it is this bridge itself."
     if server.off:

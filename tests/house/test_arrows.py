@@ -50,6 +50,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "aiosql": frozenset({"stores"}),
     "sqlite3": frozenset({"stores"}),
     "jsonschema_rs": frozenset({"toolservers"}),
+    "yaml": frozenset({"config"}),
     "jwt": frozenset({"server"}),
     "pydantic": frozenset({"server", "config", "toolservers"}),
     "starlette": frozenset({"server", "testing"}),

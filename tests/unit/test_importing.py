@@ -67,7 +67,7 @@ def test_the_common_format_becomes_sections() -> None:
     assert found["ber-server"][0] == {"command": "x"}
     assert "'Über server!'" in found["ber-server"][1]
     assert found["off"] == ({}, "Left out: it is disabled there.")
-    assert found["odd"] == ({}, "Left out: it has neither a command nor a url.")
+    assert found["odd"] == ({}, "Left out: it has neither a command nor a url (a part of that host itself?).")
     for section, _ in found.values():
         if section:
             File.model_validate({"tool_servers": {"x": section}})
