@@ -16,27 +16,39 @@ TEXT_TYPES = (
     "application/toml",
 )
 NO_TEXT = (
-    "image/",
-    "audio/",
-    "video/",
     "font/",
     "application/zip",
     "application/gzip",
     "application/x-gzip",
     "application/x-7z",
     "application/x-rar",
-    "application/vnd.",
-    "application/msword",
+    "application/vnd.rar",
+    "application/vnd.openxmlformats-",
+    "application/vnd.oasis.opendocument",
+    "application/vnd.android.package-archive",
     "application/epub",
     "application/java-archive",
     "application/x-tar",
     "application/x-tgsticker",
-    "application/x-msdownload",
     "application/x-shockwave-flash",
 )
-"""What is never text: it is not even fetched to look."""
-MISTAKEN = frozenset({"video/mp2t", "video/vnd.dlna.mpeg-tts"})
-"""What source files are taken for by their names: TypeScript for a film."""
+"""What is never text: it is not even fetched to look. The list is short, because types are guessed from names: a CSV
+is told to be of Excel, a batch file a program, an Org file one of Lotus Organizer."""
+MISTAKEN = frozenset(
+    {
+        "video/mp2t",
+        "video/vnd.dlna.mpeg-tts",
+        "image/svg+xml",
+        "image/x-xpixmap",
+        "image/x-xbitmap",
+        "audio/x-mod",
+        "audio/mod",
+        "audio/x-mpegurl",
+        "audio/mpegurl",
+        "audio/x-scpls",
+    }
+)
+"""What texts are taken for by their names: TypeScript for a film, `go.mod` for music, SVG for a picture."""
 SMALL = 1_000_000
 """Bytes of a file that is looked into whatever its type is."""
 

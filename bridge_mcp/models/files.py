@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ import anyio
 from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.file_texts import read_text
 from bridge_mcp.core.images import image_type
 from bridge_mcp.core.tokens import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
@@ -47,10 +46,6 @@ TIME_S = 20.0
 SLOW_S, AGAIN_S = 2.0, 600.0
 """A file whose fetching failed after more than the first is not tried again before the second: calls of one turn, and
 turns of one chat, ask for the same files."""
-BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-"""No text holds these; the escape of a coloured log may stand in one."""
-SAMPLE = 4_096
-EIGHT_BITS = "text that is neither UTF-8 nor UTF-16, but of an older encoding such as Windows-1251 or Latin-1"
 KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
 
@@ -148,9 +143,9 @@ async def look(fetch: Fetch, attachment: Attachment) -> Shown:
 
 def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
     """How a file can be shown; "" for in no way."""
-    if attachment.kind == "image":
-        return "image"
-    return "pdf" if is_pdf(attachment) else "text" if is_text(attachment) else ""
+    if is_pdf(attachment):
+        return "pdf"
+    return "text" if is_text(attachment) else "image" if attachment.kind == "image" else ""
 
 
 def image_of(data: bytes) -> Shown:
@@ -167,12 +162,10 @@ def pdf_of(data: bytes) -> Shown:
 
 
 def text_of(data: bytes) -> Shown:
-    try:
-        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
-    except UnicodeDecodeError:
-        return Shown(why_not="no text in UTF-8" if BINARY.search(data) else EIGHT_BITS, unshowable=True)
-    if BINARY.search(text[:SAMPLE].encode("utf-8", "replace")):
-        return Shown(why_not="no text", unshowable=True)
+    found = read_text(data)
+    if found.why_not:
+        return Shown(why_not=found.why_not, unshowable=True)
+    text = found.text
     if len(text) > TEXT_SHOWN:
         text = f"{text[:TEXT_SHOWN]}\n… ({len(text) - TEXT_SHOWN:,} more characters)"
     return Shown(text=text)

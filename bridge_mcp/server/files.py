@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed
+from bridge_mcp.core.file_texts import read_text
 from bridge_mcp.core.images import MAX_SIDE, image_size, image_type
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server import render
@@ -57,10 +58,11 @@ def fetched(
             return Illustrated(shape, (block_of(file, data, ""),))
         shape["shown"] = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
         return Illustrated(shape)
-    text = readable(data)
-    if text is None:
-        shape["shown"] = f"not: it is {what_it_is(data)}; form=base64 gives its bytes"
+    read = read_text(data)
+    if read.why_not:
+        shape["shown"] = f"not: it is {what_it_is(data, read.why_not)}; form=base64 gives its bytes"
         return Illustrated(shape)
+    text = read.text
     past_the_end(offset, len(text), "characters")
     shape["text"] = beginning(text[offset:])
     end = offset + len(shape["text"])
@@ -90,11 +92,11 @@ def viewable(data: bytes) -> bool:
     return bool(image_type(data)) and max(image_size(data) or (0, 0)) <= MAX_SIDE
 
 
-def what_it_is(data: bytes) -> str:
+def what_it_is(data: bytes, no_text: str) -> str:
     """Why a file is not shown."""
     if image_type(data):
         return f"an image of more than {MAX_SIDE:,} pixels, which models refuse"
-    return "no text and no image"
+    return f"no image, and {no_text}"
 
 
 async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer | Illustrated:
@@ -132,12 +134,3 @@ def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:
     if file.kind == "audio":
         return {"type": "audio", "mimeType": file.mime, "data": encoded}
     return {"type": "resource", "resource": {"uri": uri, "mimeType": file.mime, "blob": encoded}}
-
-
-def readable(data: bytes) -> str | None:
-    """The text that these bytes are, if they are one."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text

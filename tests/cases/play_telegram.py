@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from bridge_mcp.testing.telegram import TOKEN, Fault, Received, Refusal, TelegramServer, png
+from tests.cases.inner_bridge import InnerBridge
 from tests.cases.piped_bridge import PipedBridge
 from tests.cases.scripted_endpoint import ScriptedEndpoint
 from tests.cases.telegram_stage import Stage
@@ -93,10 +94,20 @@ class Player:
         case: the file.
         folder: an empty one.
         tell: where what happens is told.
+        bridge: what is driven: the installed command, or a bridge within this process.
     """
 
-    def __init__(self, server: TelegramServer, case: Object, folder: Path, tell: Transcript) -> None:
+    def __init__(
+        self,
+        server: TelegramServer,
+        case: Object,
+        folder: Path,
+        tell: Transcript,
+        bridge: type[PipedBridge | InnerBridge] = PipedBridge,
+    ) -> None:
         self._server, self._case, self._tell = server, case, tell
+        self.answers: list[Object] = []
+        """What the MCP tools of the case answered, in order."""
         self.stage = Stage(server, case, tell)
         self.model = ScriptedEndpoint(
             tell,
@@ -108,7 +119,7 @@ class Player:
         config = config_of(case, self.model.url, server.url)
         for name, value in {"$PY": sys.executable, "$HERE": str(BESIDE), "$DIR": str(folder)}.items():
             config = config.replace(name, value)
-        self.bridge = PipedBridge(folder, config, {"FAKE_KEY": "sk-x", "BOT_TOKEN": TOKEN})
+        self.bridge = bridge(folder, config, {"FAKE_KEY": "sk-x", "BOT_TOKEN": TOKEN})
         self._ticket = ""
         self._over = threading.Event()
         self._steps: Mapping[str, Callable[[Any], None]] = {
@@ -213,6 +224,7 @@ class Player:
     def _mcp(self, wanted: list[Any]) -> None:
         tool, arguments, *more = wanted
         answer = self.bridge.call(tool, **self._fill(arguments))
+        self.answers.append(answer)
         if str(answer.get("id", "")).startswith("question:"):
             self._ticket = str(answer["id"])
         most = more[0] if more else 1_800

@@ -139,6 +139,8 @@ class Stage:
     def _say(self, said: Object) -> None:
         chat = self.chat(said.get("chat") or said["from"])
         body, contents = self._body(said)
+        if body.get("is_topic_message"):
+            self._in_topic(chat, body)
         if "edit_of" in said:
             state, kind = self.labels[said["edit_of"]], "edited_message"
             kept = {key: state.wire[key] for key in KEPT_BY_EDITS if key in state.wire}
@@ -154,6 +156,13 @@ class Stage:
         where = f"in {said.get('chat') or 'private'} from {said.get('from')}"
         told = {key: value for key, value in body.items() if key not in ("from", "reply_to_message")}
         self._push(said.get("kind", kind), self._world.shown(state), f"{state.id} {where}: {short(told, 300)}")
+
+    def _in_topic(self, chat: ChatState, body: Object) -> None:
+        """A topic is there once something stands in it; what replies to nothing there replies to what made it."""
+        topic: int = body["message_thread_id"]
+        chat.topics.setdefault(topic, TopicState(topic, f"Topic {topic}"))
+        if topic in chat.messages:
+            body.setdefault("reply_to_message", self._world.shown(chat.messages[topic], with_reply=False))
 
     def push(self, kind: str, payload: Object) -> None:
         """Any update."""

@@ -63,7 +63,8 @@ def target(world: World, call: Call) -> Target:
     placed = replied(world, chat, fields)
     if topic:
         placed |= {"message_thread_id": topic.id, "is_topic_message": True}
-        placed.setdefault("reply_to_message", world.shown(chat.messages[topic.id], with_reply=False))
+        if topic.id in chat.messages:
+            placed.setdefault("reply_to_message", world.shown(chat.messages[topic.id], with_reply=False))
     elif "reply_to_message" in placed:
         above = placed["reply_to_message"]
         if above.get("is_topic_message"):
