@@ -19,6 +19,7 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.views import Approval
 from bridge_mcp.core.visible import visible
 from bridge_mcp.engine import board, control, spelling, tickets, verdicts
+from bridge_mcp.engine.prompts import escalation_key, prompt_key
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
 __all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run"]
@@ -53,6 +54,8 @@ class Asked:
     who: Principal
     conversation: str
     words: tuple[str, ...]
+    by_id: bool = False
+    """Whether a call has to be named to be approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,11 @@ def could_be_bare(text: str) -> bool:
     return spelling.single_word(text) in BARE
 
 
-async def run(scene: Scene, who: Principal, conversation: str, text: str) -> str:
+async def run(scene: Scene, who: Principal, conversation: str, text: str, *, by_id: bool = False) -> str:
     """Run a command and answer its text.
+
+    `by_id`: a call is approved by its id alone, because somebody else may read along and mean another one, or because
+    the words were other ones when they were written.
 
     Raises:
         BadInput: there is no such command.
@@ -100,7 +106,7 @@ async def run(scene: Scene, who: Principal, conversation: str, text: str) -> str
         )
     command = COMMANDS[words[0]]
     who.require(command.scope)
-    return await command.answer(Asked(scene, who, conversation, words[1:]))
+    return await command.answer(Asked(scene, who, conversation, words[1:], by_id))
 
 
 def slash(name: str) -> str:
@@ -199,7 +205,7 @@ async def whoami(asked: Asked) -> str:
 
 
 async def approve(asked: Asked) -> str:
-    found, remember = await waiting_here(asked)
+    found, remember = await waiting_here(asked, to_run=True)
     if remember not in ("", "once", "conversation", "always"):
         raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
     return told(await desk(asked).approve(asked.who, found, verdicts.Yes(remember=remember or "once")))
@@ -217,10 +223,11 @@ def desk(asked: Asked) -> verdicts.Desk:
     return verdicts.Desk(scene.store, scene.clock, verdicts.unchecked, separate, people)
 
 
-async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:
+async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
     """The approvals that a command names by id, or the only one that waits here; and the words behind them."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
-    found = [await verdicts.find(asked.scene.store, each) for each in dict.fromkeys(ids)] or [await only_one(asked)]
+    found = [await verdicts.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    found = found or [await only_one(asked, to_run=to_run)]
     for approval in found:
         here = asked.conversation in approval.places
         if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
@@ -228,11 +235,11 @@ async def waiting_here(asked: Asked) -> tuple[list[Approval], str]:
     return found, " ".join(asked.words[len(ids) :])
 
 
-async def only_one(asked: Asked) -> Approval:
-    """The one approval that waits in this chat, if everybody here has had the time to see it.
+async def only_one(asked: Asked, *, to_run: bool) -> Approval:
+    """The one approval that waits in this chat. To run it unnamed, everybody here must have seen it, and for a moment.
 
     Raises:
-        BadInput: none waits, several do, or it has only just been asked and another one may have been meant.
+        BadInput: none waits, several do, or to be approved it has to be named.
     """
     every = await asked.scene.store.approvals.find(status="waiting")
     waiting = [each for each in every if asked.conversation in each.places]
@@ -243,9 +250,28 @@ async def only_one(asked: Asked) -> Approval:
         raise BadInput(
             f"{len(waiting)} calls wait here, so say which:\n{lines}", fix=f"For example: {example(waiting)}"
         )
+    name_it = f"Name it: {example(waiting)}"
+    if to_run and (asked.by_id or asked.words):
+        raise BadInput("One call waits here.", fix=name_it)
     if asked.scene.clock.now() - waiting[0].asked_at < TIME_TO_SEE_S:
-        raise BadInput("That call has only just been asked.", fix=f"Name it: {example(waiting)}")
+        raise BadInput("That call has only just been asked.", fix=name_it)
+    if to_run and not await stands_here(asked, waiting[0]):
+        raise BadInput("That call could not be shown here whole.", fix=f"/status tells of it. {name_it}")
     return waiting[0]
+
+
+async def stands_here(asked: Asked, approval: Approval) -> bool:
+    """Whether the prompt of an approval reached this chat. Channels without prompts show calls in their own way."""
+    traits = asked.scene.traits.get(asked.conversation.partition("/")[0])
+    if traits is None or not traits.prompts:
+        return True
+    store = asked.scene.store
+    for key in (prompt_key(approval), escalation_key(approval.id, 1)):
+        seq = await store.traces.posted(asked.conversation, key)
+        posted = None if seq is None else await store.history.message(asked.conversation, seq)
+        if posted is not None and posted.status == "sent":
+            return True
+    return False
 
 
 def listed(approval: Approval) -> str:

@@ -328,7 +328,8 @@ class Intake:
             await self._passed(incoming)
             return
         try:
-            answer = hint or await commands.run(self._scene, who, conversation, incoming.bare or incoming.text)
+            text, by_id = incoming.bare or incoming.text, incoming.group or bool(incoming.edit)
+            answer = hint or await commands.run(self._scene, who, conversation, text, by_id=by_id)
         except BridgeError as exc:
             answer = str(exc)
         # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.

@@ -6,8 +6,8 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +24,9 @@ Object: TypeAlias = dict[str, Any]
 
 CASES = Path(__file__).with_name("telegram")
 AT_ONCE = 8
-HEAD = re.compile(r"^\[(?:from (?P<from>.*?) \((?P<id>id \d+|a bot)\); )?\w{3} \d{4}-\d\d-\d\d \d\d:\d\d(?P<more>.*)\]$")
+HEAD = re.compile(
+    r"^\[(?:from (?P<from>.*?) \((?P<id>id \d+|a bot)\); )?\w{3} \d{4}-\d\d-\d\d \d\d:\d\d(?P<more>.*)\]$"
+)
 """The line that the bridge puts in front of a message."""
 
 
@@ -86,12 +88,12 @@ def texts_of(message: Object) -> str:
     return content if isinstance(content, str) else "\n".join(part.get("text") or "" for part in content)
 
 
-def play_all(*cases: str | tuple[str, Object]) -> dict[str, Played]:
+def play_all(*cases: str | tuple[str, Object]) -> Iterator[tuple[str, Future[Played]]]:
     """Play cases beside each other: files by the names they have without `.json`, or (name, case)."""
     lock = threading.Lock()
     with ThreadPoolExecutor(min(AT_ONCE, len(cases))) as pool:
-        found = list(pool.map(lambda each: play(each, lock), cases))
-    return {each.name: each for each in found}
+        for each, future in [(each, pool.submit(play, each, lock)) for each in cases]:
+            yield (each if isinstance(each, str) else each[0]), future
 
 
 def play(wanted: str | tuple[str, Object], starting: threading.Lock) -> Played:

@@ -63,7 +63,16 @@ async def test_nobody_decides_by_words_that_are_not_an_approvers_own(it: Den) ->
     await news.passes_on(await news.posts(order), group)
     for almost in (f"please {order}", f"> {order}", order[1:], order[:-1], f"/approve{approval.id}", f'"{order}"'):
         await ann.sends(group, almost)
-    for vague in ("yes", "approve", "/approve last", "/approve all", f"/approve@another_bot {approval.id}"):
+    for vague in (
+        "yes",
+        "approve",
+        "/approve",
+        "/approve@loopback_test_bot",
+        "/approve always",
+        "/approve last",
+        "/approve all",
+        f"/approve@another_bot {approval.id}",
+    ):
         await ann.sends(group, vague)
     await mallory.sends_photo(group, caption=order)
     await mallory.sends_file(group, "document", b"x", name=f"{order}.txt")

@@ -1,0 +1,420 @@
+"""Telegram cases 16, 49, 58, 59 and 64: what is a command, an answer to a question, or for the bot by an edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cases.telegram_played import Played
+from tests.cases.telegram_rights import Rights, case
+
+COMMANDS = Rights()
+GROUP: dict[str, Any] = {"chats": {"group": {"kind": "supergroup"}}, "privacy": False, "channel": 'groups = "mention"'}
+STORY: list[Any] = [
+    {"say": {"from": "ann", "message": {"text": "tell me a story"}, "as": "first"}},
+    {"wait_models": 1},
+    {"sleep": 0.4},
+]
+WRITES: dict[str, Any] = {
+    key: value for key, value in case("16-command-approve-capital").items() if key in ("more", "replies")
+}
+WRITE_IT = {"say": {"from": "ann", "message": {"text": "write it"}}}
+LIST = {"mcp": ["list_approvals", {}]}
+BARE = {"from": "ann", "message": {"text": "/approve"}}
+RAN = "wrote 1 characters"
+
+
+def test_commands_and_answers(subtests: pytest.Subtests) -> None:
+    COMMANDS.hold(subtests)
+
+
+# -- 16: commands in any spelling ----------------------------------------------------------------------------------
+
+
+@COMMANDS.of("16-command-plain", "16-command-capital", "16-command-dot", "16-command-newline", "16-command-upper-at")
+def it_stops(it: Played) -> None:
+    assert it.answered("Stopped.")
+    assert len(it.requests) == 1
+
+
+@COMMANDS.of("16-command-word")
+def a_word_without_its_slash_gets_a_hint_and_joins_no_turn(it: Played) -> None:
+    assert it.answered("Did you mean the command /stop? Then send it with its slash.", "late answer")
+    assert len(it.requests) == 1
+
+
+@COMMANDS.of("16-command-group")
+def in_a_group_the_name_may_stand_before_or_behind(it: Played) -> None:
+    stopped, again, *_ = it.shown("group")
+    assert (stopped, again) == ("Stopped.", "There was nothing to stop.")
+
+
+@COMMANDS.of("16-command-approve-capital")
+def capital_letters_approve_and_a_late_one_is_told(it: Played) -> None:
+    assert "Approved: files__write." in it.shown("ann")
+    assert it.answers == [{"approvals": [], "count": 0, "cursor": ""}]
+    assert RAN in it.past(-1)
+    assert it.shown("ann")[-1].startswith("Nothing waits for a verdict here.")
+
+
+for spelled in (
+    " /stop",
+    "/stop!",
+    "\u200b/stop",
+    "／stop",
+    "/ＳＴＯＰ",
+    "/stop now please",
+    "/Stop\u00a0",
+    "/stop@Loopback_Test_Bot",
+):
+
+    @COMMANDS.of_made(
+        f"16 {spelled!r}",
+        [*STORY, {"say": {"from": "ann", "message": {"text": spelled}}}, {"quiet": 2}],
+        model_wait=2.0,
+    )
+    def this_stops_too(it: Played) -> None:
+        assert it.answered("Stopped.")
+
+
+@COMMANDS.of_made(
+    "16 nearly",
+    [
+        *STORY,
+        {"say": {"from": "ann", "message": {"text": "/sotp"}}},
+        {"say": {"from": "ann", "message": {"text": "\\stop"}}},
+        {"say": {"from": "ann", "message": {"text": "Stop!"}}},
+        {"quiet": 2.5},
+    ],
+    model_wait=2.0,
+)
+def what_is_nearly_a_command_gets_a_hint_and_joins_no_turn(it: Played) -> None:
+    typo = "There is no such command. Did you mean /stop?"
+    word = "Did you mean the command /stop? Then send it with its slash."
+    assert [each["text"] for each in it.sent()][:3] == [typo, typo, word]
+    assert len(it.requests) == 1
+
+
+@COMMANDS.of_made(
+    "16 in a group with its name in front and a typo, and another bot's",
+    [
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot /Stop."}}},
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot, /stpo"}}},
+        {"say": {"from": "bob", "chat": "group", "message": {"text": "/stop@other_bot"}}},
+        {"say": {"from": "bob", "chat": "group", "message": {"text": "/stpo"}}},
+        {"quiet": 2},
+    ],
+    **GROUP,
+)
+def only_what_is_for_the_bot_is_answered_in_a_group(it: Played) -> None:
+    assert it.shown("group") == ["There was nothing to stop.", "There is no such command. Did you mean /stop?"]
+    assert it.requests == []
+
+
+# -- bare /approve -------------------------------------------------------------------------------------------------
+
+
+@COMMANDS.of_made("bare", [WRITE_IT, {"quiet": 1.7}, {"say": BARE}, {"quiet": 1.5}], **WRITES)
+def an_approvers_own_bare_approve_runs_the_one_call_that_waits(it: Played) -> None:
+    assert "Approved: files__write." in it.shown("ann")
+    assert RAN in it.past(-1)
+
+
+@COMMANDS.of_made(
+    "bare, at once", [WRITE_IT, {"wait_models": 1}, {"sleep": 0.7}, {"say": BARE}, {"quiet": 1.5}, LIST], **WRITES
+)
+def it_runs_nothing_that_was_only_just_asked(it: Played) -> None:
+    assert it.answers[-1]["count"] == 1
+    assert it.shown("ann")[-1].startswith("That call has only just been asked. Name it: /approve ap_")
+
+
+@COMMANDS.of_made(
+    "bare, two waiting",
+    [WRITE_IT, {"quiet": 1.7}, {"say": BARE}, {"quiet": 1}, LIST],
+    more=WRITES["more"],
+    replies=[{"calls": [["files__write", {"path": name, "text": "x"}] for name in ("a.txt", "b.txt")]}],
+)
+def with_several_waiting_it_asks_which(it: Played) -> None:
+    assert it.answers[-1]["count"] == 2
+    told = it.shown("ann")[-1]
+    assert told.startswith("2 calls wait here, so say which:")
+    assert ("a.txt" in told, "b.txt" in told) == (True, True)
+
+
+@COMMANDS.of_made(
+    "bare, with conversation",
+    [
+        WRITE_IT,
+        {"quiet": 1.7},
+        {"say": {"from": "ann", "message": {"text": "/approve always"}}},
+        {"quiet": 1},
+        LIST,
+        {"mcp": ["list_grants", {}]},
+    ],
+    **WRITES,
+)
+def what_is_to_be_remembered_has_to_be_named(it: Played) -> None:
+    assert it.answers[0]["count"] == 1
+    assert it.answers[1]["grants"] == []
+
+
+@COMMANDS.of_made(
+    "bare, its prompt did not arrive",
+    [
+        {"fault": {"code": 400, "description": "Bad Request: not enough rights to send text messages to the chat"}},
+        WRITE_IT,
+        {"quiet": 2.5},
+        {"say": BARE},
+        {"quiet": 1},
+        LIST,
+    ],
+    **WRITES,
+)
+def what_was_not_shown_is_not_approved_unnamed(it: Played) -> None:
+    assert it.answers[-1]["count"] == 1
+    assert it.shown("ann")[-1].startswith("That call could not be shown here whole.")
+
+
+@COMMANDS.of_made(
+    "bare, in every other way",
+    [
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot write it"}, "as": "ask"}},
+        {"quiet": 1.7},
+        {"say": BARE | {"chat": "group"}},
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "/approve@loopback_test_bot"}, "as": "said"}},
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot /approve"}}},
+        {"say": {"from": "bob", "chat": "group", "message": {"text": "hello"}, "as": "hello"}},
+        {"say": {"from": "bob", "chat": "group", "message": {"text": "/approve"}, "edit_of": "hello"}},
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "message": {"text": "what is this?", "quote": {"text": "/approve", "position": 0}},
+                "reply_to": "said",
+            }
+        },
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "message": {
+                    "text": "/approve",
+                    "via_bot": {"id": 99, "is_bot": True, "first_name": "Via", "username": "via_bot"},
+                },
+            }
+        },
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "no_from": True,
+                "message": {
+                    "from": {"id": 1087968824, "is_bot": True, "first_name": "Group"},
+                    "sender_chat": "$chat:group",
+                    "text": "/approve",
+                },
+            }
+        },
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "message": {
+                    "forward_origin": {"type": "hidden_user", "date": "$now", "sender_user_name": "Ann"},
+                    "text": "/approve",
+                },
+            }
+        },
+        {"quiet": 2},
+        LIST,
+    ],
+    **GROUP,
+    **WRITES,
+)
+def in_a_group_nothing_is_approved_unnamed(it: Played) -> None:
+    assert it.answers[-1]["count"] == 1
+    assert RAN not in it.transcript
+
+
+@COMMANDS.of_made(
+    "bare, alone with the bot but not written so",
+    [
+        {"say": {"from": "ann", "message": {"text": "write it"}, "as": "ask"}},
+        {"quiet": 1.7},
+        {
+            "say": {
+                "from": "ann",
+                "message": {
+                    "text": "/approve",
+                    "forward_origin": {"type": "hidden_user", "date": "$now", "sender_user_name": "Ann"},
+                },
+            }
+        },
+        {
+            "say": {
+                "from": "ann",
+                "message": {
+                    "text": "/approve",
+                    "via_bot": {"id": 99, "is_bot": True, "first_name": "Via", "username": "via_bot"},
+                },
+            }
+        },
+        {"say": {"from": "ann", "message": {"text": "well"}, "as": "well"}},
+        {"say": {"from": "ann", "message": {"text": "/approve"}, "edit_of": "well"}},
+        {"quiet": 1.5},
+        LIST,
+    ],
+    **WRITES,
+)
+def forwarded_edited_or_through_a_bot_it_approves_nothing(it: Played) -> None:
+    assert it.answers[-1]["count"] == 1
+    assert RAN not in it.transcript
+
+
+# -- 64 and 49: edits and captions ---------------------------------------------------------------------------------
+
+
+@COMMANDS.of("64-commands-in-captions-and-edits")
+def a_caption_and_an_edit_make_commands(it: Played) -> None:
+    helped, hint, stopped = it.shown("ann")
+    assert "/approve ID" in helped
+    assert hint.startswith("Did you mean the command /stop?")
+    assert stopped == "Stopped."
+    assert len(it.requests) == 1
+
+
+@COMMANDS.of("49-edit-that-names-the-bot")
+def an_edit_counts_until_it_was_answered(it: Played) -> None:
+    assert it.shown("group") == ["answer 1"]
+    assert it.words(0) == "@loopback_test_bot what time is it?"
+    assert it.words(-1) == "what time is it?"
+    assert len(it.requests) == 3
+    assert it.shown("bob") == ["answer 3"]
+
+
+@COMMANDS.of_made(
+    "49 a caption is edited so that it names the bot, and an edit that names it no more",
+    [
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "message": {"caption": "what is it?"},
+                "as": "m",
+                "file": {"kind": "photo", "name": "p.png", "mime": "image/png", "png": [64, 48]},
+            }
+        },
+        {"quiet": 1},
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "message": {
+                    "caption": "@loopback_test_bot what is it?",
+                    "caption_entities": [{"type": "mention", "offset": 0, "length": 18}],
+                },
+                "edit_of": "m",
+                "file": {"kind": "photo", "name": "p.png", "mime": "image/png", "png": [64, 48]},
+            }
+        },
+        {"quiet": 2},
+    ],
+    model="vision = true",
+    **GROUP,
+)
+def an_edited_caption_counts_too(it: Played) -> None:
+    assert it.shown("group") == ["answer 1"]
+    assert "what is it?" in it.asked(-1)
+    assert it.images(-1) == 1
+
+
+# -- 58 and 59: questions ------------------------------------------------------------------------------------------
+
+
+@COMMANDS.of("58-question-in-a-group")
+def what_is_not_for_the_bot_answers_no_question(it: Played) -> None:
+    waited = [each for each in it.answers if "state" in each]
+    assert all(each["state"] == "open" for each in waited)
+    assert len(waited) == 8
+
+
+def asked_in_a_group(*after: Any, **more: Any) -> list[Any]:
+    question = {"conversation": "$conv:group", "question": "When?", "idempotency_key": "k"} | more
+    return [
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot hello"}}},
+        {"quiet": 0.6},
+        {"mcp": ["ask_user", question]},
+        {"quiet": 0.5},
+        {"bot_label": {"chat": "group", "as": "q"}},
+        *after,
+        {"quiet": 0.7},
+        {"mcp": ["wait_for", {"ticket": "$ticket", "timeout_s": 1}]},
+    ]
+
+
+RELAY = GROUP | {"responder": "relay"}
+
+
+@COMMANDS.of_made(
+    "58 a reply answers",
+    asked_in_a_group({"say": {"from": "bob", "chat": "group", "message": {"text": "at nine"}, "reply_to": "q"}}),
+    **RELAY,
+)
+def a_reply_to_the_question_answers_it(it: Played) -> None:
+    assert (it.answers[-1]["outcome"], it.answers[-1]["text"]) == ("answered", "at nine")
+
+
+@COMMANDS.of_made(
+    "58 a mention answers",
+    asked_in_a_group({"say": {"from": "bob", "chat": "group", "message": {"text": "@loopback_test_bot at nine"}}}),
+    **RELAY,
+)
+def a_message_for_the_bot_answers_it(it: Played) -> None:
+    assert (it.answers[-1]["outcome"], it.answers[-1]["text"]) == ("answered", "at nine")
+
+
+for label, noise in {
+    "a reply to another": {"from": "bob", "chat": "group", "message": {"text": "at nine"}, "reply_to": "other"},
+    "a choice among people": {"from": "bob", "chat": "group", "message": {"text": "yes"}},
+    "a post as a channel": {
+        "from": "ann",
+        "chat": "group",
+        "message": {"sender_chat": {"id": -1009, "type": "channel", "title": "News"}, "text": "@loopback_test_bot yes"},
+    },
+    "a bot": {
+        "from": "ann",
+        "chat": "group",
+        "message": {
+            "from": {"id": 99, "is_bot": True, "first_name": "Bot", "username": "x_bot"},
+            "text": "@loopback_test_bot yes",
+        },
+    },
+    "a forward that names the bot": {
+        "from": "bob",
+        "chat": "group",
+        "message": {
+            "text": "@loopback_test_bot yes",
+            "forward_origin": {"type": "hidden_user", "date": "$now", "sender_user_name": "Zed"},
+        },
+    },
+    "a sticker": {"from": "bob", "chat": "group", "message": {"dice": {"emoji": "🎲", "value": 4}}},
+}.items():
+
+    @COMMANDS.of_made(
+        f"58 {label}",
+        asked_in_a_group(
+            {"say": {"from": "ann", "chat": "group", "message": {"text": "did you see it?"}, "as": "other"}},
+            {"say": noise},
+            choices=["yes", "no"],
+        ),
+        **(RELAY | {"channel": 'groups = "always"'}),
+    )
+    def this_answers_nothing(it: Played) -> None:
+        assert it.answers[-1]["state"] == "open"
+
+
+@COMMANDS.of("59-question-and-edits")
+def an_edit_corrects_an_answer_and_a_choice_is_in_its_own_spelling(it: Played) -> None:
+    tickets = [each for each in it.answers if each.get("outcome")]
+    assert [each["text"] for each in tickets] == ["Monday", "No", "No"]
