@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bridge_mcp.core.attachments import gone, is_pdf, unseen
+from bridge_mcp.core.attachments import gone, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment, Call, Sender
 from bridge_mcp.core.surroundings import quoted
 from bridge_mcp.core.tokens import AROUND, calls_tokens, files_tokens, tokens_of
@@ -69,7 +69,7 @@ def with_notes(message: ChatMessage, images: bool, pdfs: bool, *, recent: bool) 
     notes: list[str] = []
     shown: list[Attachment] = []
     for each in message.attachments:
-        able = images if each.kind == "image" else pdfs if is_pdf(each) else None
+        able = None if is_text(each) else images if each.kind == "image" else pdfs if is_pdf(each) else None
         if able is None or (able and recent):
             shown.append(each)
         else:

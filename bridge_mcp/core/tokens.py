@@ -77,7 +77,7 @@ def files_tokens(attachments: Iterable[Attachment], *, texts: bool = True) -> in
 
 
 def file_tokens(attachment: Attachment, texts: bool) -> int:
-    if attachment.kind == "image":
+    if attachment.kind == "image" and not is_text(attachment):
         return IMAGE_TOKENS
     if is_pdf(attachment):
         size = attachment.size

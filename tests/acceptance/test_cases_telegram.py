@@ -1,30 +1,24 @@
-"""A sample of the Telegram cases, played whole: `python -m tests.cases telegram FILE...` plays any of them."""
+"""The Telegram cases: one is played by the installed command, and every file has its right value somewhere."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from bridge_mcp.testing.telegram import TelegramServer
-from tests.cases.play_telegram import Player, play
-from tests.cases.transcripts import Transcript
-
-CASES = Path(__file__).parents[1] / "cases" / "telegram"
-
-
-def test_a_paste_in_a_group_is_one_turn_with_all_its_parts(tmp_path: Path) -> None:
-    case = json.loads((CASES / "11-long-paste-group.json").read_text("utf-8"))
-    told = Transcript()
-    with TelegramServer(privacy=case["privacy"]) as server:
-        player = Player(server, case, tmp_path, told)
-        player.play()
-    assert told.text().count("BOT sendMessage") == 1
-    asked = json.dumps(player.model.requests[-1]["messages"])
-    parts = [asked.index(words) for words in ("sum this up", "delta epsilon", "eta theta", "END")]
-    assert parts == sorted(parts)
+from tests.acceptance.test_telegram_cases_chats import CHATS
+from tests.acceptance.test_telegram_cases_commands import COMMANDS
+from tests.acceptance.test_telegram_cases_questions import QUESTIONS
+from tests.acceptance.test_telegram_cases_sending import SENDING
+from tests.acceptance.test_telegram_cases_together import TOGETHER
+from tests.acceptance.test_telegram_cases_words import WORDS
+from tests.cases.play_telegram import play
+from tests.cases.telegram_played import CASES
 
 
-def test_a_command_with_capitals_and_our_name_stops_the_turn() -> None:
+def test_the_installed_command_plays_a_case() -> None:
     told = play(CASES / "16-command-upper-at.json")
     assert "Stopped" in told
     assert "late answer" not in told
+
+
+def test_every_file_has_its_right_value() -> None:
+    files = {file.stem for file in CASES.glob("*.json")}
+    checked = {name for theme in (CHATS, COMMANDS, QUESTIONS, SENDING, TOGETHER, WORDS) for name in theme.checks}
+    assert files <= checked

@@ -1,4 +1,4 @@
-"""Telegram cases 16, 49, 58, 59 and 64: what is a command, an answer to a question, or for the bot by an edit."""
+"""Telegram cases 16, 49 and 64: what is a command, what bare `/approve` decides, what an edit makes of a message."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WRITES: dict[str, Any] = {
     key: value for key, value in case("16-command-approve-capital").items() if key in ("more", "replies")
 }
 WRITE_IT = {"say": {"from": "ann", "message": {"text": "write it"}}}
-LIST = {"mcp": ["list_approvals", {}]}
+LIST: dict[str, Any] = {"mcp": ["list_approvals", {}]}
 BARE = {"from": "ann", "message": {"text": "/approve"}}
 RAN = "wrote 1 characters"
 
 
-def test_commands_and_answers(subtests: pytest.Subtests) -> None:
+def test_commands_and_edits(subtests: pytest.Subtests) -> None:
     COMMANDS.hold(subtests)
 
 
@@ -327,94 +327,3 @@ def an_edited_caption_counts_too(it: Played) -> None:
     assert it.shown("group") == ["answer 1"]
     assert "what is it?" in it.asked(-1)
     assert it.images(-1) == 1
-
-
-# -- 58 and 59: questions ------------------------------------------------------------------------------------------
-
-
-@COMMANDS.of("58-question-in-a-group")
-def what_is_not_for_the_bot_answers_no_question(it: Played) -> None:
-    waited = [each for each in it.answers if "state" in each]
-    assert all(each["state"] == "open" for each in waited)
-    assert len(waited) == 8
-
-
-def asked_in_a_group(*after: Any, **more: Any) -> list[Any]:
-    question = {"conversation": "$conv:group", "question": "When?", "idempotency_key": "k"} | more
-    return [
-        {"say": {"from": "ann", "chat": "group", "message": {"text": "@loopback_test_bot hello"}}},
-        {"quiet": 0.6},
-        {"mcp": ["ask_user", question]},
-        {"quiet": 0.5},
-        {"bot_label": {"chat": "group", "as": "q"}},
-        *after,
-        {"quiet": 0.7},
-        {"mcp": ["wait_for", {"ticket": "$ticket", "timeout_s": 1}]},
-    ]
-
-
-RELAY = GROUP | {"responder": "relay"}
-
-
-@COMMANDS.of_made(
-    "58 a reply answers",
-    asked_in_a_group({"say": {"from": "bob", "chat": "group", "message": {"text": "at nine"}, "reply_to": "q"}}),
-    **RELAY,
-)
-def a_reply_to_the_question_answers_it(it: Played) -> None:
-    assert (it.answers[-1]["outcome"], it.answers[-1]["text"]) == ("answered", "at nine")
-
-
-@COMMANDS.of_made(
-    "58 a mention answers",
-    asked_in_a_group({"say": {"from": "bob", "chat": "group", "message": {"text": "@loopback_test_bot at nine"}}}),
-    **RELAY,
-)
-def a_message_for_the_bot_answers_it(it: Played) -> None:
-    assert (it.answers[-1]["outcome"], it.answers[-1]["text"]) == ("answered", "at nine")
-
-
-for label, noise in {
-    "a reply to another": {"from": "bob", "chat": "group", "message": {"text": "at nine"}, "reply_to": "other"},
-    "a choice among people": {"from": "bob", "chat": "group", "message": {"text": "yes"}},
-    "a post as a channel": {
-        "from": "ann",
-        "chat": "group",
-        "message": {"sender_chat": {"id": -1009, "type": "channel", "title": "News"}, "text": "@loopback_test_bot yes"},
-    },
-    "a bot": {
-        "from": "ann",
-        "chat": "group",
-        "message": {
-            "from": {"id": 99, "is_bot": True, "first_name": "Bot", "username": "x_bot"},
-            "text": "@loopback_test_bot yes",
-        },
-    },
-    "a forward that names the bot": {
-        "from": "bob",
-        "chat": "group",
-        "message": {
-            "text": "@loopback_test_bot yes",
-            "forward_origin": {"type": "hidden_user", "date": "$now", "sender_user_name": "Zed"},
-        },
-    },
-    "a sticker": {"from": "bob", "chat": "group", "message": {"dice": {"emoji": "🎲", "value": 4}}},
-}.items():
-
-    @COMMANDS.of_made(
-        f"58 {label}",
-        asked_in_a_group(
-            {"say": {"from": "ann", "chat": "group", "message": {"text": "did you see it?"}, "as": "other"}},
-            {"say": noise},
-            choices=["yes", "no"],
-        ),
-        **(RELAY | {"channel": 'groups = "always"'}),
-    )
-    def this_answers_nothing(it: Played) -> None:
-        assert it.answers[-1]["state"] == "open"
-
-
-@COMMANDS.of("59-question-and-edits")
-def an_edit_corrects_an_answer_and_a_choice_is_in_its_own_spelling(it: Played) -> None:
-    tickets = [each for each in it.answers if each.get("outcome")]
-    assert [each["text"] for each in tickets] == ["Monday", "No", "No"]

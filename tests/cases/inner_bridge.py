@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp.client.client import Client
-from mcp_types import CallToolResult
 
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
@@ -65,7 +64,7 @@ class InnerBridge:
         """What a tool answers: its structured result, else its text; an error under `ERROR`."""
         assert self._portal is not None, "it is not started"
         assert self._client is not None, "it is not started"
-        result = cast("CallToolResult", self._portal.call(partial(self._client.call_tool, tool, arguments)))
+        result = self._portal.call(partial(self._client.call_tool, tool, arguments))
         text = "".join(str(getattr(block, "text", "")) for block in result.content)
         if result.is_error:
             return {"ERROR": text}

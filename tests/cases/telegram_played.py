@@ -78,13 +78,13 @@ class Played:
 
 
 def parts_of(message: Object, kind: str) -> list[Object]:
-    content = message.get("content")
+    content: str | list[Object] | None = message.get("content")
     return [part for part in content if part.get("type") == kind] if isinstance(content, list) else []
 
 
 def texts_of(message: Object) -> str:
     """The content of a message in one text."""
-    content = message.get("content") or ""
+    content: str | list[Object] = message.get("content") or ""
     return content if isinstance(content, str) else "\n".join(part.get("text") or "" for part in content)
 
 

@@ -20,7 +20,10 @@ __all__ = ["JOINT", "eastern", "with_emphasis", "without_joints"]
 JOINT = "\x1e"
 """Neither a space nor punctuation to the parser. No cleaned text holds it."""
 RUNS = re.compile(r"(?<!\\)(?:\*{1,3}|~~|_{1,2})|\n[ \t]*\n")
-EAST = re.compile("[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffef\U00020000-\U0003ffff]")
+EAST = re.compile(
+    "[\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffef\U00020000-\U0003ffff]"
+)
+"""Scripts that put no spaces between words: Thai to Burmese, Khmer, and the Han, Kana and Hangul of East Asia."""
 
 
 @dataclass(frozen=True, slots=True)
