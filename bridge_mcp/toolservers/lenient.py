@@ -7,17 +7,24 @@ words), and every part that stays unknown is named in its place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from mcp_types import CallToolResult, ContentBlock, TextContent
+from mcp_types import CallToolResult, ContentBlock, TextContent, methods
 from pydantic import TypeAdapter, ValidationError
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.visible import visible
 
-__all__ = ["RAW_RESULT", "CallResult", "call_result", "session_result", "sound"]
+__all__ = ["ERAS", "RAW_RESULT", "CallResult", "call_result", "object_result", "session_result", "sound"]
+
+ERAS: Mapping[str, Mapping[str, Any]] = {
+    "2025-11-25": {},
+    "2026-07-28": {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
+}
+"""A version of each era by which sessions may judge a result, and what a page of a list has beside its items."""
 
 RAW_RESULT: Final = "bridge-mcp/result"
 """Where in `_meta` a bent result stands whole, in a straight one that the session takes in its place."""
@@ -28,6 +35,9 @@ MAX_BLOCKS = 10_000
 """Parts of a result that are read one by one."""
 MAX_NAME = 60
 """Characters of an unknown part's type that are told."""
+KNOWN = frozenset({"content", "structuredContent", "isError", "_meta", "toolResult", "resultType"})
+OPTIONAL = ("annotations", "_meta", "icons", "size", "title", "description")
+"""What a part may have and nobody here needs: where it is not as it must be, the part is read without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,14 @@ class CallResult:
     content: list[ContentBlock]
     structured: JSON = None
     is_error: bool = False
+    wants_input: bool = False
+    """The server asks for input first: nothing has run yet."""
 
 
 def call_result(raw: Mapping[str, Any]) -> CallResult:
     """The result of a `tools/call`, by the schema of MCP and, where it does not keep to that, part by part."""
+    if raw.get("resultType") == "input_required":
+        return CallResult([], wants_input=True)
     try:
         straight = CallToolResult.model_validate(raw, by_name=False)
     except ValidationError:
@@ -56,10 +70,18 @@ def session_result(answer: CallToolResult) -> CallResult:
     return CallResult(answer.content, answer.structured_content, answer.is_error)
 
 
+def object_result(given: object) -> dict[str, Any]:
+    """The result of an answer as the object that JSON-RPC's methods of MCP have; what is none is put into one."""
+    if isinstance(given, dict):
+        return cast("dict[str, Any]", given)
+    return {} if given is None else {"content": given}
+
+
 def sound(raw: Mapping[str, Any]) -> bool:
     """Whether sessions of every protocol version take this result of a call as it is."""
     try:
-        CallToolResult.model_validate(raw, by_name=False)
+        for version in ERAS:
+            methods.validate_server_result("tools/call", version, {"resultType": "complete", **raw})
     except ValidationError:
         return False
     structured = raw.get("structuredContent", {})
@@ -67,12 +89,17 @@ def sound(raw: Mapping[str, Any]) -> bool:
 
 
 def content_of(raw: Mapping[str, Any]) -> list[ContentBlock]:
-    """The content of a bent result; `toolResult` is what the protocol's first drafts had in its place."""
+    """The content of a bent result; `toolResult` is what the protocol's first drafts had in its place.
+
+    Where it has none and is something else altogether, that is told as JSON.
+    """
     content: object = raw.get("content")
     if content is None:
-        content = raw.get("toolResult", [])
+        content = raw.get("toolResult")
+    if content is None and raw.keys() - KNOWN and raw.get("structuredContent") is None:
+        content = json.dumps({name: raw[name] for name in sorted(raw.keys() - KNOWN)}, ensure_ascii=False)
     if not isinstance(content, list):
-        content = [content]
+        content = [] if content is None else [content]
     blocks = cast("list[object]", content)
     read = [block_of(each) for each in blocks[:MAX_BLOCKS]]
     if len(blocks) > MAX_BLOCKS:
@@ -84,16 +111,38 @@ def block_of(given: object) -> ContentBlock:
     """One part of a result's content; in words where it is none that MCP knows."""
     if not isinstance(given, dict):
         return text(given if isinstance(given, str) else f"[an odd part: {str(given)[:MAX_NAME]}]")
-    block = {name: value for name, value in cast("dict[str, Any]", given).items() if value is not None}
-    if isinstance(block.get("text"), bool | int | float):
-        block["text"] = str(block["text"])
+    block = mended({name: value for name, value in cast("dict[str, Any]", given).items() if value is not None})
+    for tried in (block, {name: value for name, value in block.items() if name not in OPTIONAL}):
+        try:
+            return BLOCK.validate_python(tried, by_name=False)
+        except ValidationError:
+            continue
+    kind = visible(str(block.get("type", "no type")))[:MAX_NAME]
+    return text(f"[a part that is not as MCP says and was left out: {kind}]")
+
+
+def mended(block: dict[str, Any]) -> dict[str, Any]:
+    """A part with what can be told of it for certain: the type in small letters, a text as one, names that lack."""
+    kind = block.get("type")
+    if isinstance(kind, str):
+        block["type"] = kind.strip().lower()
+    elif kind is None and isinstance(block.get("text"), str):
+        block["type"] = "text"
+    if block.get("type") == "text" and not isinstance(block.get("text"), str):
+        block["text"] = said_of(block.get("text"))
     if block.get("type") in ("image", "audio"):
         block.setdefault("mimeType", "application/octet-stream")
-    try:
-        return BLOCK.validate_python(block, by_name=False)
-    except ValidationError:
-        kind = visible(str(block.get("type", "no type")))[:MAX_NAME]
-        return text(f"[a part that is not as MCP says and was left out: {kind}]")
+    if block.get("type") == "resource_link" and isinstance(block.get("uri"), str):
+        block.setdefault("name", block["uri"])
+    if block.get("type") == "resource" and isinstance(block.get("resource"), dict):
+        held = {name: value for name, value in block["resource"].items() if value is not None and name not in OPTIONAL}
+        block["resource"] = {"uri": "unnamed:", **held}
+    return block
+
+
+def said_of(given: object) -> str:
+    """What stands in the place of a text, as one."""
+    return "" if given is None else json.dumps(given, ensure_ascii=False)
 
 
 def text(said: str) -> TextContent:

@@ -41,6 +41,7 @@ from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers.child import Child, PipeBroken
+from bridge_mcp.toolservers.lenient import object_result
 from bridge_mcp.toolservers.lines import ENDS, MAX_MESSAGE, Lines, TooLong
 from bridge_mcp.toolservers.rewriting import LONG, UNREADABLE
 from bridge_mcp.toolservers.sieve import RelaySession
@@ -282,7 +283,6 @@ def answered(message: Mapping[str, Any]) -> Answered:
         told = cast("dict[str, Any]", error)
         code = told.get("code")
         return Answered(None, code if isinstance(code, int) else 0, str(told.get("message") or "no reason given"))
-    if message.get("result") is None:
+    if "result" not in message:
         return Answered(None, PARSE_ERROR, "its answer holds neither a result nor an error")
-    result: object = message["result"]
-    return Answered(cast("dict[str, Any]", result) if isinstance(result, dict) else {"content": result})
+    return Answered(object_result(message["result"]))

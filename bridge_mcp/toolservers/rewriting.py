@@ -1,7 +1,8 @@
 """Answers over HTTP, written anew where the SDK's parser would refuse them: their calls have run, and somebody waits.
 
-That parser takes no half of a surrogate pair and no byte that is not UTF-8, and gives up on the whole message, which in
-an event stream leaves the caller waiting. Over pipes the same is read by `pipes`. Knows bodies and events, no requests.
+That parser takes no half of a surrogate pair, no byte that is not UTF-8 and no result that is not an object, and gives
+up on the whole message, which in an event stream leaves the caller waiting. Over pipes the same is read by `pipes`.
+Knows bodies and events, no requests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import httpx2
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
+from bridge_mcp.toolservers.lenient import object_result
 from bridge_mcp.toolservers.lines import ENDS, MAX_MESSAGE, TooLong
 
 __all__ = ["UNREADABLE", "Events", "readable"]
@@ -25,6 +27,8 @@ LONG = 256 * 1024
 """Bytes of a message that is taken apart on a thread: the event loop has others to serve."""
 ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """What may become half a surrogate pair when it is read."""
+NO_OBJECT = re.compile(rb'"result"\s*:\s*[^\s{]')
+"""What may be a result that is not an object."""
 
 
 async def readable(body: bytes) -> bytes:
@@ -39,7 +43,7 @@ async def readable(body: bytes) -> bytes:
 
 def plain(body: bytes) -> bool:
     """Whether nothing in a body needs a second look."""
-    if body.count(b"[") + body.count(b"{") > MESSAGE_DEPTH or ESCAPED_HALF.search(body):
+    if body.count(b"[") + body.count(b"{") > MESSAGE_DEPTH or ESCAPED_HALF.search(body) or NO_OBJECT.search(body):
         return False
     if body.isascii():
         return True
@@ -52,7 +56,10 @@ def plain(body: bytes) -> bool:
 
 def rewritten(body: bytes) -> bytes:
     try:
-        return json.dumps(read_json(body, max_depth=MESSAGE_DEPTH, odd="mend")).encode()
+        message = read_json(body, max_depth=MESSAGE_DEPTH, odd="mend")
+        if isinstance(message, dict) and "result" in message:
+            message["result"] = object_result(message["result"])
+        return json.dumps(message).encode()
     except BadJSON as exc:
         number = TooLong(body[:ENDS], body[-ENDS:], len(body)).answers()
         if number is None:

@@ -8,7 +8,7 @@ takes, for `lenient` to read.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
@@ -19,15 +19,9 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CallToolResult, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, methods
 from pydantic import ValidationError
 
-from bridge_mcp.toolservers.lenient import RAW_RESULT, sound
+from bridge_mcp.toolservers.lenient import ERAS, RAW_RESULT, sound
 
 __all__ = ["Outgoing", "RelaySession", "Sieve"]
-
-ERAS: Mapping[str, Mapping[str, Any]] = {
-    "2025-11-25": {},
-    "2026-07-28": {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
-}
-"""A version of each era by which the session may judge a page, and what such a page has beside its tools."""
 
 
 class Messages(Protocol):
@@ -146,8 +140,8 @@ class Outgoing:
 
 
 def straighten(result: dict[str, Any]) -> None:
-    """Put a complete result that sessions would refuse into one that they take."""
-    if result.get("resultType", "complete") == "complete" and not sound(result):
+    """Put a result that sessions would refuse into one that they take."""
+    if not sound(result):
         raw = dict(result)
         result.clear()
         result.update({"content": [], "resultType": "complete", "_meta": {RAW_RESULT: raw}})

@@ -40,7 +40,7 @@ from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import beside
 from bridge_mcp.toolservers.child import Child
 from bridge_mcp.toolservers.environment import child_environment
-from bridge_mcp.toolservers.lenient import call_result, session_result
+from bridge_mcp.toolservers.lenient import CallResult, call_result, session_result
 from bridge_mcp.toolservers.link import Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.listing import Listing
 from bridge_mcp.toolservers.pipes import UNSENT, PipeTransport
@@ -153,7 +153,7 @@ class ClientLink:
             return await self._call_beside(self._pipe, tool, given, progress)
         try:
             answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
-            return await tool_result(session_result(answer), self._files)
+            return await self._read(session_result(answer))
         except MCPError as exc:
             return answered_with_error(exc.code, exc.message)
         except BREAKS as exc:
@@ -165,9 +165,12 @@ class ClientLink:
         told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress)
         if told.result is None:
             return answered_with_error(told.code, told.message)
-        if told.result.get("resultType") == "input_required":
+        return await self._read(call_result(told.result))
+
+    async def _read(self, answer: CallResult) -> ToolResult:
+        if answer.wants_input:
             raise Refused(WANTS_INPUT)
-        return await tool_result(call_result(told.result), self._files)
+        return await tool_result(answer, self._files)
 
     async def read_resource(self, uri: str) -> ToolResult:
         """A resource, or which there are; see `Link`."""

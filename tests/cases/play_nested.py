@@ -89,6 +89,11 @@ def shown(answer: dict[str, Any]) -> str:
     return short(answer)
 
 
+def alike(told: str, server: str) -> str:
+    """An answer without what differs from server to server: its name, and the ids of calls."""
+    return re.sub(r"calls/[\w.]+", "calls/…", told.replace(f"'{server}'", "'…'"))
+
+
 # -- results of calls ----------------------------------------------------------------------------------------
 
 
@@ -109,7 +114,9 @@ def play_results(path: Path) -> Generator[str]:
             config += f'[tool_servers.{way}]\nurl = "{url}"\nconfirmation = "never"\n'
         with tempfile.TemporaryDirectory() as folder, bridge(Path(folder) / "run", config) as made:
             for name in names:
-                answers = {way: shown(made.call("call_tool", tool=f"{way}__{name}")) for way in ("stdio", *ways)}
+                answers = {
+                    way: alike(shown(made.call("call_tool", tool=f"{way}__{name}")), way) for way in ("stdio", *ways)
+                }
                 yield f"{name}: {answers['stdio']}"
                 yield from [f"  {way} differs: {told}" for way, told in answers.items() if told != answers["stdio"]]
             yield from told_servers(made)

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.toolservers.lenient import call_result
 from tests.servers.launch import MemoryFiles, Opened, module, opened, running_on_loopback
 
-RESULTS = Path(__file__).parents[1] / "cases" / "servers" / "23-results.json"
+CASES = Path(__file__).parents[1] / "cases" / "servers"
+RESULTS, MORE = CASES / "23-results.json", CASES / "23-more-results.json"
 
 READ: dict[str, tuple[str, str, bool]] = {
     # tool: text, structured, whether it is an error
@@ -36,6 +38,31 @@ READ: dict[str, tuple[str, str, bool]] = {
 }
 
 
+MORE_READ: dict[str, tuple[str, str, bool]] = {
+    "a-structured-string": ("done", '"x"', False),
+    "b-block-string": ("done", "", False),
+    "c-block-null": ("[an odd part: None]\ndone", "", False),
+    "d-no-type": ("done", "", False),
+    "e-content-object": ("done", "", False),
+    "f-error-1": ("bad", "", True),
+    "g-error-true-string": ("bad", "", True),
+    "h-resource-no-uri": ("[resource unnamed:]\ninside", "", False),
+    "i-link-no-name": ("[resource link file:///a, file:///a]", "", False),
+    "j-audio": ("[audio audio/wav, 2 bytes]", "", False),
+    "k-image-bad64": ("[image image/png, 2 bytes: not valid base64, left out]\ndone", "", False),
+    "l-text-null": ("", "", False),
+    "m-text-object": ('{"a": 1}', "", False),
+    "n-list-result": ("done", "", False),
+    "o-string-result": ("done", "", False),
+    "p-null-result": ("", "", False),
+    "q-annot-bad": ("done", "", False),
+    "r-upper": ("done", "", False),
+    "s-extra-result-type": ("done", "", False),
+    "u-number": ("[an odd part: 5]", "", False),
+    "v-task": ('{"task": {"taskId": "x", "status": "working"}}', "", False),
+}
+
+
 @asynccontextmanager
 async def answering(results: Path, way: str) -> AsyncGenerator[Opened]:
     """A server that answers what a file says, reached in one of four ways."""
@@ -53,11 +80,17 @@ async def answering(results: Path, way: str) -> AsyncGenerator[Opened]:
 
 
 @pytest.mark.parametrize("way", ["stdio", "json", "stream", "sse"])
-async def test_a_bent_result_is_read_alike_in_every_transport(way: str) -> None:
-    async with answering(RESULTS, way) as at:
-        for tool, told in READ.items():
+@pytest.mark.parametrize(("results", "read"), [(RESULTS, READ), (MORE, MORE_READ)], ids=["known", "more"])
+async def test_a_bent_result_is_read_alike_in_every_transport(
+    way: str, results: Path, read: dict[str, tuple[str, str, bool]]
+) -> None:
+    async with answering(results, way) as at:
+        for tool, told in read.items():
             result = await at.box.call(at.spec(tool), {})
             assert (result.text, result.structured, result.is_error) == told, tool
+        if results == MORE:
+            with pytest.raises(ToolFailed, match="asks for input"):
+                await at.box.call(at.spec("t-input-required"), {})
         assert [status.restarts for status in at.box.status()] == [0]
 
 
