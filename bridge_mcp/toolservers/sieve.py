@@ -8,6 +8,7 @@ takes, for `lenient` to read.
 from __future__ import annotations
 
 import contextvars
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -41,7 +42,27 @@ class RelaySession(ClientSession):
         """Take it as it is."""
 
 
-class Sieve:
+class Closing(ABC):
+    """An end of a stream as a context, at whose end it is closed."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the stream."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        await self.aclose()
+        return None
+
+
+class Sieve(Closing):
     """A stream of a server's messages, for its session. `ended` is called when there will be no more of them."""
 
     def __init__(self, reads: Messages, ended: Callable[[], None] = lambda: None) -> None:
@@ -95,20 +116,8 @@ class Sieve:
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        await self.aclose()
-        return None
-
-
-class Outgoing:
+class Outgoing(Closing):
     """A stream of messages to a server, which tells the sieve of what comes back which are calls."""
 
     def __init__(self, writes: WriteStream[SessionMessage], sieve: Sieve) -> None:
@@ -125,18 +134,6 @@ class Outgoing:
     async def aclose(self) -> None:
         """Close the stream."""
         await self._writes.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        await self.aclose()
-        return None
 
 
 def straighten(result: dict[str, Any]) -> None:
