@@ -22,7 +22,8 @@ ELSEWHERE = (
     "uv tool install",
     "pipx install",  # packages come from PyPI with them
     ".venv/bin/bridge-mcp demo",  # test_demo.py
-    "claude mcp add bridge -- bridge-mcp",  # with Claude Code: python -m tests.hosts
+    "claude mcp add bridge -- bridge-mcp",
+    "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
 )
 """How the lines begin that are not run here, and who runs them."""
 EMPTY = (

@@ -62,7 +62,10 @@ class Agent:
                 place = Path(own["HOME"]) / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(text, "utf-8")
-            variables = {**own, **proxies(), **settings.variables}
+            path = f"{own['PATH']}{os.pathsep}{Path(COMMAND).parent}"
+            variables = {**own, "PATH": path, **proxies(), **settings.variables}
+            if settings.before and (done := await run_host([*command, *settings.before], work, variables))[0]:
+                raise RuntimeError(f"{' '.join(settings.before)}: {done[1]}")
             code, told = await run_host([*command, *settings.arguments], work, variables)
             if model.script is None:
                 raise RuntimeError(f"it offered its model none of the bridge's tools, {model.offered}:\n{told}")

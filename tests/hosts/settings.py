@@ -24,13 +24,15 @@ class Settings:
     files: Mapping[str, str]
     variables: Mapping[str, str]
     arguments: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    """The arguments with which its command is run first, as the README says it."""
 
 
 def claude_code(address: str, bridge: Mapping[str, str]) -> Settings:
-    server: dict[str, object] = {"type": "stdio", "command": COMMAND, "args": [], "env": dict(bridge)}
     return Settings(
-        {".claude.json": json.dumps({"hasCompletedOnboarding": True, "mcpServers": {"bridge": server}})},
+        {".claude.json": json.dumps({"hasCompletedOnboarding": True})},
         {
+            **{name: value for name, value in bridge.items() if name.startswith("BRIDGE_MCP_")},
             "ANTHROPIC_BASE_URL": address,
             "ANTHROPIC_API_KEY": KEY,
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -38,9 +40,10 @@ def claude_code(address: str, bridge: Mapping[str, str]) -> Settings:
             "DISABLE_ERROR_REPORTING": "1",
             "DISABLE_AUTOUPDATER": "1",
             "ENABLE_TOOL_SEARCH": "false",
-            "MCP_CONNECTION_NONBLOCKING": "0",
+            "MCP_CONNECTION_NONBLOCKING": "0",  # else `-p` asks its model before the bridge is there
         },
         ("-p", TASK, "--allowedTools", "mcp__bridge"),
+        ("mcp", "add", "bridge", "--", "bridge-mcp"),
     )
 
 
@@ -60,21 +63,18 @@ stream_max_retries = 0
 
 [analytics]
 enabled = false
-
-[mcp_servers.bridge]
-command = {json.dumps(COMMAND)}
-startup_timeout_sec = 60
-required = true
-default_tools_approval_mode = "approve"
-
-[mcp_servers.bridge.env]
 """
-    config += "".join(f"{name} = {json.dumps(value)}\n" for name, value in bridge.items())
+    own = {name: value for name, value in bridge.items() if name.startswith("BRIDGE_MCP_")}
     return Settings(
         {".codex/config.toml": config},
         {"SCRIPTED_KEY": KEY},
-        ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK),
-    )
+        (
+            "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
+            "-c", "mcp_servers.bridge.required=true",  # else it asks its model before the bridge is there
+            TASK,
+        ),
+        ("mcp", "add", "bridge", *(f"--env={name}={value}" for name, value in own.items()), "--", "bridge-mcp"),
+    )  # fmt: skip
 
 
 def gemini_cli(address: str, bridge: Mapping[str, str]) -> Settings:
