@@ -29,6 +29,9 @@ from bridge_mcp.ports import StoreHealth
 
 __all__ = ["check"]
 
+LOOK_S = 10.0
+"""How long the schemas of tools are looked at."""
+
 
 def check(
     *,
@@ -220,13 +223,15 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
     longest = max(server.connect_timeout_s for server in config.tool_servers) + 2
     async with NestedToolbox(config.tool_servers, clock=WallClock()) as toolbox:
         await toolbox.ready(frozenset(server.name for server in config.tool_servers), longest)
+        await toolbox.look(LOOK_S)
         found = toolbox.status()
         tools = toolbox.tools()
         stuck = await approvals(config, tools)
     for status in found:
         fine = status.state == "ready"
         told = f"connected, {counted(status.tools, 'tool')}" if fine else status.error or f"still {status.state}"
-        yield Finding(f"server {status.name}", fine, told)
+        warned = fine and bool(status.error)
+        yield Finding(f"server {status.name}", fine, f"{told}. {status.error}" if warned else told, warning=warned)
     for finding in patterns(config, tools, frozenset(each.name for each in found if each.state == "ready")):
         yield finding
     for channel, told in (*stuck.items(), *too_many(config, tools)):

@@ -74,6 +74,8 @@ class NestedToolbox:
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
         self._running: list[anyio.Event] = []
+        self._looking = anyio.CancelScope()
+        self._listed = anyio.Event()
         self._own_tasks: TaskGroup | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -93,6 +95,22 @@ class NestedToolbox:
             ended = anyio.Event()
             self._running.append(ended)
             tasks.start_soon(self._run, supervisor, ended)
+        tasks.start_soon(self._look_at_schemas)
+
+    async def _look_at_schemas(self) -> None:
+        """Know which calls cannot be checked when a list comes, and not only when one of them is made."""
+        seen: tuple[ToolSpec, ...] = ()
+        with self._looking:
+            while True:
+                await self._listed.wait()
+                self._listed = anyio.Event()
+                before, seen = {(spec.name, spec.schema) for spec in seen}, self._tools
+                await self._schemas.look(spec for spec in seen if (spec.name, spec.schema) not in before)
+
+    async def look(self, timeout_s: float) -> None:
+        """Find out now which calls cannot be checked, as far as that goes in this time."""
+        with anyio.move_on_after(timeout_s):
+            await self._schemas.look(self._tools)
 
     async def _run(self, supervisor: Supervisor, ended: anyio.Event) -> None:
         """A supervisor's task."""
@@ -108,6 +126,7 @@ class NestedToolbox:
 
     async def close(self) -> None:
         """End all connections and processes, side by side. Takes a few seconds at most; closing twice is fine."""
+        self._looking.cancel()
         for supervisor in self._supervisors.values():
             supervisor.stop()
         with anyio.CancelScope(shield=True):
@@ -183,6 +202,7 @@ class NestedToolbox:
         seen = (self._tools, self.status())
         if seen != self._told:
             self._told = seen
+            self._listed.set()
             self._on_change()
 
     def _collected(self) -> tuple[ToolSpec, ...]:
@@ -211,7 +231,10 @@ def with_unchecked(
     found: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
 ) -> tuple[ServerStatus, ...]:
     """The same with a word on the tools whose arguments could not be checked."""
-    told = {spec.server: spec.name for spec in reversed(tuple(tools)) if spec.name in unchecked}
+    told: dict[str, list[str]] = {}
+    for spec in tools:
+        if spec.name in unchecked:
+            told.setdefault(spec.server, []).append(spec.name)
     return tuple(
         replace(each, error=f"{each.error} {unchecked_words(told[each.name], unchecked)}".strip())
         if each.name in told
@@ -220,5 +243,6 @@ def with_unchecked(
     )
 
 
-def unchecked_words(tool: str, unchecked: Mapping[str, str]) -> str:
-    return f"Arguments of {tool} are not checked ({visible(unchecked[tool])}): the server is the judge."
+def unchecked_words(tools: list[str], unchecked: Mapping[str, str]) -> str:
+    first, more = tools[0], f" and of {len(tools) - 1} more" if len(tools) > 1 else ""
+    return f"Arguments of {first}{more} are not checked ({visible(unchecked[first])}): the server is the judge."

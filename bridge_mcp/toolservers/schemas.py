@@ -8,8 +8,11 @@ checked is told once, and the tool's server is the judge: a check saves a call t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+
+import anyio
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
@@ -29,6 +32,11 @@ MAX_IN_PLACE = 20_000
 STEPS = 200_000
 """Evaluations in place: some milliseconds."""
 PATTERN_STEPS = 5_000_000
+MOST_LOOKED = 500
+"""Tools of one list whose schemas are looked at before they are called."""
+MOST_ASKED = 20
+"""How many of these schemas are tried in the process."""
+LOOK_PAUSE_S = 0.002
 MOST_DEATHS = 2
 """Checks by one schema that may end the process; then it is not tried again."""
 
@@ -84,6 +92,34 @@ class Schemas:
                 known.hopeless = str(exc)
             self._tell(spec, str(exc))
             return ""
+
+    async def look(self, specs: Iterable[ToolSpec]) -> None:
+        """Find out which of these tools' calls cannot be checked, before anybody calls them.
+
+        Takes its time, a bit for each schema, and looks at no more than so many.
+        """
+        asked = 0
+        for spec in islice(specs, MOST_LOOKED):
+            known = self._of(spec.schema)
+            reason = known.hopeless
+            here = known.validator is not None and known.in_place("{}")
+            if not (reason or here) and asked < MOST_ASKED:
+                asked += 1
+                reason = await self._tried(known, spec.schema)
+            if reason:
+                self._tell(spec, reason)
+            await anyio.sleep(LOOK_PAUSE_S)
+
+    async def _tried(self, known: Known, schema: str) -> str:
+        """Why the process cannot check the least there is by a schema; "" if it can."""
+        try:
+            await self._process.complaint(schema, "{}")
+        except Unchecked as exc:
+            known.deaths += exc.died
+            if not exc.again:
+                known.hopeless = str(exc)
+            return str(exc) if exc.died or not exc.again else ""
+        return ""
 
     async def close(self) -> None:
         """End the process, if there is one."""
