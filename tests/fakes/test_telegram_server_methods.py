@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
-from telegram import Bot, BotCommand, BotCommandScopeChat
+from telegram import Bot, BotCommand, BotCommandScopeChat, ForceReply, MessageEntity
 from telegram.error import BadRequest
 
 from bridge_mcp.testing.telegram import TelegramServer, User
@@ -46,6 +46,37 @@ async def test_a_reaction_is_one_of_telegram_s(server: TelegramServer, bot: Bot,
         await bot.set_message_reaction(alice.id, 4711, "👍")
     await bot.set_message_reaction(alice.id, message.message_id)
     assert alice.dm.message(message.message_id).reactions == ()
+
+
+async def test_a_chat_may_allow_some_reactions_only(server: TelegramServer, bot: Bot, alice: User) -> None:
+    group = server.supergroup("Crew", [alice], bot="administrator")
+    message = await alice.sends(group, "done")
+    group.allows_reactions("👍")
+    await bot.set_message_reaction(group.id, message.message_id, "👍")
+    with refused(server, "Bad Request: REACTION_INVALID"):
+        await bot.set_message_reaction(group.id, message.message_id, "❤")
+    allowed = (await bot.get_chat(group.id)).available_reactions
+    assert [each.to_dict()["emoji"] for each in allowed or ()] == ["👍"]
+
+
+async def test_nobody_types_in_a_topic_that_is_not_there(server: TelegramServer, bot: Bot, alice: User) -> None:
+    group = server.supergroup("Crew", [alice], bot="administrator", forum=True)
+    topic = await group.topic("Plans", alice)
+    await bot.send_chat_action(group.id, "typing", message_thread_id=topic)
+    with refused(server, "Bad Request: message thread not found"):
+        await bot.send_chat_action(group.id, "typing", message_thread_id=4711)
+
+
+async def test_a_text_keeps_a_hundred_marks(bot: Bot, alice: User) -> None:
+    marks = [MessageEntity("bold", offset=2 * number, length=1) for number in range(120)]
+    sent = await bot.send_message(alice.id, "a " * 120, entities=marks)
+    assert len(sent.entities) == 100
+
+
+async def test_the_words_in_an_empty_field_are_short(server: TelegramServer, bot: Bot, alice: User) -> None:
+    await bot.send_message(alice.id, "say", reply_markup=ForceReply(input_field_placeholder="x" * 64))
+    with refused(server, "Bad Request: input field placeholder is too long"):
+        await bot.send_message(alice.id, "say", reply_markup=ForceReply(input_field_placeholder="x" * 65))
 
 
 async def test_commands_are_kept_by_scope_and_language(server: TelegramServer, bot: Bot, alice: User) -> None:

@@ -22,6 +22,8 @@ MAX_TEXT = 4096
 """Of a message, in UTF-16 code units after parsing."""
 MAX_CAPTION = 1024
 MAX_SOURCE_BYTES = 1 << 15
+MAX_ENTITIES = 100
+"""Of those that a request brings; Telegram passes over the ones behind, without a word."""
 PARSERS: Mapping[str, Callable[[str], Rich]] = {
     "html": parse_html,
     "markdown": parse_markdown,
@@ -105,7 +107,7 @@ def cleaned(rich: Rich, *, may_be_empty: bool = False) -> Rich:
     Raises `Refusal` when an entity lies beside the text or nothing is left of it.
     """
     check_places(rich)
-    text, entities = without_dropped(rich)
+    text, entities = without_dropped(replace(rich, entities=rich.entities[:MAX_ENTITIES]))
     text = CONTROL.sub(" ", text)
     kept = text.rstrip(" \n")
     if not kept:

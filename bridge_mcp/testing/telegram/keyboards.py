@@ -16,6 +16,7 @@ __all__ = ["checked_markup"]
 MAX_DATA_BYTES = 64
 MAX_BUTTONS = 100
 MAX_IN_ROW = 8
+MAX_PLACEHOLDER = 64
 ACTIONS = ("url", "callback_data", "switch_inline_query", "switch_inline_query_current_chat", "web_app", "copy_text")
 
 
@@ -39,6 +40,8 @@ def checked_markup(source: str, *, inline_only: bool = False) -> Object | None:
         raise bad_request("inline keyboard expected")
     if "keyboard" in markup:
         plain(markup["keyboard"])
+    if len(str(markup.get("input_field_placeholder") or "")) > MAX_PLACEHOLDER:
+        raise bad_request("input field placeholder is too long")
     return markup or None
 
 

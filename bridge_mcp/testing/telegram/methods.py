@@ -83,6 +83,8 @@ def send_action(world: World, call: Call) -> bool:
         raise bad_request("wrong parameter action in request")
     chat = writable(world, call)
     thread = call.integer("message_thread_id") or None
+    if thread:
+        pick_topic(chat, call)
     world.actions.append(ChatAction(chat.id, call.text("action"), thread, world.clock.now()))
     return True
 
@@ -111,7 +113,8 @@ def set_reaction(world: World, call: Call) -> bool:
     message = found_message(chat, call.integer("message_id"), "message to react")
     if len(wanted) > 1:
         raise bad_request("REACTIONS_TOO_MANY")
-    if any(one["type"] != "emoji" or one.get("emoji") not in EMOJI for one in wanted):
+    allowed = EMOJI if chat.reactions is None else chat.reactions
+    if any(one["type"] != "emoji" or one.get("emoji") not in allowed for one in wanted):
         raise bad_request("REACTION_INVALID")
     writable(world, call)
     message.reactions[world.bot.id] = [str(one["emoji"]) for one in wanted]
@@ -176,6 +179,8 @@ def get_chat(world: World, call: Call) -> Object:
     )
     if chat.description:
         more["description"] = chat.description
+    if chat.reactions is not None:
+        more["available_reactions"] = [{"type": "emoji", "emoji": emoji} for emoji in sorted(chat.reactions)]
     return chat.wire() | more
 
 

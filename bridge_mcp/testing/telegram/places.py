@@ -110,6 +110,11 @@ class Chat:
             self._world.changes.tell()
             return number
 
+    def allows_reactions(self, *emoji: str) -> None:
+        """From now on, only these; none at all without any."""
+        with self._world.changes.lock:
+            self.state.reactions = frozenset(emoji)
+
     async def closes_topic(self, thread: int) -> None:
         """Nobody but administrators writes there any more."""
         with self._world.changes.lock:

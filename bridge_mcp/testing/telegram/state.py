@@ -104,6 +104,8 @@ class ChatState:
     last_bot: int = 0
     """The bot that wrote last; a plain command in a group goes to it."""
     general_closed: bool = False
+    reactions: frozenset[str] | None = None
+    """The emoji that people of this chat allow as reactions; None: all of Telegram's."""
 
     @property
     def is_group(self) -> bool:
