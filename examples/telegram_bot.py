@@ -46,13 +46,14 @@ async def main() -> int:
                 code = told.text.split()[-1]
                 answer(await owner.call_tool("pair_chat", {"code": code, "role": "approver"}))
                 print(f"(the owner accepts the code {code})\n")
-                await asks(ann, "hello", 2)
-                first = await asks(ann, "tidy up, please", 5)
-                for prompt in (await ann.dm.bot_says(5, 30))[-2:]:
+                for message in (await ann.dm.bot_says(3, 30))[1:]:
+                    print(f"bot: {message.text}\n")
+                first = await asks(ann, "tidy up, please", 6)
+                for prompt in (await ann.dm.bot_says(6, 30))[-2:]:
                     wanted = "✅ Approve" if "draft" in prompt.text else "❌ Reject"
                     pressed = await ann.presses(prompt, wanted)
                     print(f"({ann.name} presses {wanted}: {(await pressed.answered(30)).text})")
-                last = (await ann.dm.bot_says(6, 30))[-1]
+                last = (await ann.dm.bot_says(7, 30))[-1]
                 print(f"bot: {last.text}\n")
                 left = sorted(path.name for path in box.files.iterdir())
                 print(f"(left: {', '.join(left)})")

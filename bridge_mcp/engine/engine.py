@@ -29,6 +29,7 @@ from bridge_mcp.engine.runner import Runner
 from bridge_mcp.engine.signal import Signal
 from bridge_mcp.engine.tails import Tails
 from bridge_mcp.engine.waiting import close_what_is_over
+from bridge_mcp.engine.welcome import WelcomeLane
 from bridge_mcp.ports import (
     KEPT,
     Channel,
@@ -130,6 +131,7 @@ class Engine:
         """The short way for clients' calls, while this runs."""
         self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._lanes)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
+        self._welcome = WelcomeLane(store, rules, clock, self._intake)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
     def changed(self) -> None:
@@ -165,6 +167,7 @@ class Engine:
         yield "Forgetting old events", self._keep_the_feed_short
         yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
         yield "Sending messages", self._outbox.run
+        yield "Welcoming who was let in", self._welcome.run
         yield "Showing what is typed", self._presence.run
         if self._prompts is not None:
             yield "Asking for approvals in chats", self._prompts.run

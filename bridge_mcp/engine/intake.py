@@ -28,7 +28,7 @@ from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.views import BRIDGE, Conversation, Event, Message
 from bridge_mcp.core.visible import quoted
-from bridge_mcp.engine import commands, moves, topics
+from bridge_mcp.engine import commands, moves, topics, welcome
 from bridge_mcp.engine.addresses import join, parse_message
 from bridge_mcp.engine.admission import Admission, principal_of
 from bridge_mcp.engine.presses import is_open, press
@@ -115,6 +115,8 @@ class Intake:
         pairings = await self._admission.of(incoming)
         if pairings is None:
             told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
+            if told:
+                await welcome.keep(self._store.board, incoming)
             await self._passed(incoming)
             return told
         if incoming.edit:

@@ -38,17 +38,18 @@ async def test_a_stranger_is_let_in_and_answered_with_a_tool_and_a_button(home: 
             code = re.search(r"\b[A-Z0-9]{8}\b", told.text)
             assert code is not None
             home.run("pair", "add", code[0], "--role", "approver", FAMILY_TOKEN=server.token)
-            await ann.sends(ann.dm, "hello")
-            assert (await ann.dm.bot_says(2, WAIT_S))[-1].text == "echo: hello"
+            _, welcome, answer = await ann.dm.bot_says(3, WAIT_S)
+            assert welcome.text.startswith("You are in.")
+            assert answer.text == "echo: hello before anybody listened"
             await ann.sends(ann.dm, "/whoami")
-            assert "approve" in (await ann.dm.bot_says(3, WAIT_S))[-1].text
+            assert "approve" in (await ann.dm.bot_says(4, WAIT_S))[-1].text
             await ann.sends(ann.dm, "delete plan.txt")
-            asked = (await ann.dm.bot_says(4, WAIT_S))[-1]
+            asked = (await ann.dm.bot_says(5, WAIT_S))[-1]
             assert "plan.txt" in asked.text
             assert (home.work / "files" / "plan.txt").exists()
             pressed = await ann.presses(asked, asked.labels[0])
             await pressed.answered(WAIT_S)
-            assert "plan.txt" in (await ann.dm.bot_says(5, WAIT_S))[-1].text
+            assert "plan.txt" in (await ann.dm.bot_says(6, WAIT_S))[-1].text
             assert not (home.work / "files" / "plan.txt").exists()
             assert not [button for row in ann.dm.message(asked.message_id).buttons for button in row]
             process.send_signal(signal.SIGTERM)

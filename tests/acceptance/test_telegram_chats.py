@@ -48,17 +48,17 @@ async def test_a_dm_is_paired_by_code_and_a_deletion_waits_for_an_approvers_tap(
         paired = await host.call("pair_chat", code=code, role="approver")
         assert (paired["channel"], paired["chat"]) == ("family", str(ann.id))
 
-        await ann.sends(ann.dm, "hello")
-        assert (await ann.dm.bot_says(2, WAIT_S))[-1].text == "echo: hello"
+        _, welcome, answer = await ann.dm.bot_says(3, WAIT_S)
+        assert (welcome.text.split(".")[0], answer.text) == ("You are in", "echo: hello?")
 
         await ann.sends(ann.dm, "delete a.txt")
-        prompt = (await ann.dm.bot_says(3, WAIT_S))[-1]
+        prompt = (await ann.dm.bot_says(4, WAIT_S))[-1]
         assert "files__delete_file" in prompt.text
         assert "a.txt" in prompt.text
         assert (home.work / "files" / "a.txt").exists()
         pressed = await ann.presses(prompt, button(prompt, "Approve").text)
         assert (await pressed.answered(WAIT_S)).text == "Approved: files__delete_file."
-        assert "a.txt" in (await ann.dm.bot_says(4, WAIT_S))[-1].text
+        assert "a.txt" in (await ann.dm.bot_says(5, WAIT_S))[-1].text
         assert not (home.work / "files" / "a.txt").exists()
         await server.until(lambda: not ann.dm.message(prompt.message_id).buttons, "the buttons are gone", WAIT_S)
         assert "Approved by " in ann.dm.message(prompt.message_id).text

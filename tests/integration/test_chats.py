@@ -29,7 +29,7 @@ async def pair(it: World, subject: str = "42", role: str = "user") -> str:
 
 
 async def test_a_stranger_gets_a_code_once_and_is_let_in_by_it(tmp_path: Path) -> None:
-    async with world(tmp_path, FakeModel([says("Welcome.")])) as it:
+    async with world(tmp_path, FakeModel([says("Hello."), says("Hello again.")])) as it:
         told = await it.family.receive("hello", chat="42", sender=ANN)
         assert await it.family.receive("hello?", chat="42", sender=ANN) == "", (
             "the same code is not told again and again"
@@ -39,9 +39,11 @@ async def test_a_stranger_gets_a_code_once_and_is_let_in_by_it(tmp_path: Path) -
         assert pairings == ()
         assert request.code in told
         await it.bridge.pair_chat(OWNER, code=request.code.lower())
+        welcome, answer = await it.family.wait_for_sent(2)
+        assert welcome.text.startswith("You are in.")
+        assert (answer.chat, answer.text) == ("42", "Hello."), "what was written before is answered now"
         assert await it.family.receive("hello again", chat="42", sender=ANN) == ""
-        (sent,) = await it.family.wait_for_sent(1)
-        assert (sent.chat, sent.text) == ("42", "Welcome.")
+        assert (await it.family.wait_for_sent(3))[-1].text == "Hello again."
         assert (await it.bridge.list_pairings(OWNER))[1] == (), "a used code is closed"
 
 
