@@ -26,6 +26,8 @@ class Steering:
         self.asked: list[str] = []
         self.challenge = ""
         self.answers: dict[str, Any] = {}
+        self.pages: dict[str, str] = {}
+        """What these addresses answer with 200."""
         self.sent = 0
         self.url = ""
 
@@ -45,6 +47,13 @@ def served(made: Steering) -> Generator[Steering]:
                         made.sent += self.wfile.write(b" " * 65_536)
                 except OSError:
                     return
+            elif self.path in made.pages:
+                page = made.pages[self.path].encode("utf-8", "surrogatepass")
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
             elif isinstance(answer, str):
                 self.send_response(302)
                 self.send_header("location", answer)
