@@ -128,6 +128,10 @@ class StoreLost(StoreError):
     code = "store_lost"
 
 
+FOR_THE_OWNER = "The owner of this bot has to look at it."
+"""What a chat is told where only the bridge's owner can mend something; the owner is told how instead."""
+
+
 class ModelFailed(BridgeError):
     """The model gave no reply.
 

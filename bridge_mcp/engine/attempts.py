@@ -9,11 +9,12 @@ from functools import partial
 
 from bridge_mcp.core.arguments import mended
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
-from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.steps import CallModel, Summarise
 from bridge_mcp.core.summary import summary_text
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.visible import quoted
 from bridge_mcp.engine.hands import Hands
 from bridge_mcp.engine.requests import Prepared
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
@@ -39,7 +40,8 @@ async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int)
     except ModelFailed as exc:
         too_long = exc.kind == TOO_LONG
         again = None if too_long and not can_be_shorter(request) else retry_at(hands, step.attempt, exc)
-        return Failed("model", started, str(exc), again, exc.for_chat, too_long)
+        told = await for_reader(hands, request.conversation, exc)
+        return Failed("model", started, str(exc), again, told, too_long)
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
         return Failed("model", started, unexpected(exc), retry_at(hands, step.attempt, ModelFailed("")))
@@ -47,6 +49,25 @@ async def reply(hands: Hands, step: CallModel, prepared: Prepared, started: int)
         if on_text is not None:
             on_text("")
     return replied(answer, started, step, request.tools)
+
+
+async def for_reader(hands: Hands, conversation: str, exc: ModelFailed) -> str:
+    """What a chat is told of a failure: whoever can mend it, how; everybody else, that the owner has to.
+
+    Somebody who sits at this machine can, and an approver alone with the bot is trusted to see it.
+    """
+    if FOR_THE_OWNER not in exc.for_chat:
+        return exc.for_chat
+    channel, _, chat = conversation.partition("/")
+    subject, how = chat.partition("/")[0], exc.fix or str(exc)
+    traits = hands.traits.get(channel)
+    if traits is not None and not traits.needs_pairing:
+        return exc.for_chat.replace(FOR_THE_OWNER, how)
+    pairings = await hands.store.access.find(channel, subject)
+    # An approver is a person: the ids of groups begin with a minus.
+    if subject.startswith("-") or not any(each.role == "approver" for each in pairings):
+        return exc.for_chat
+    return exc.for_chat.replace(FOR_THE_OWNER, quoted(how))
 
 
 async def summary(hands: Hands, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:

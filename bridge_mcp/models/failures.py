@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.visible import visible
 from bridge_mcp.models.settings import ModelSettings
 
@@ -50,18 +50,17 @@ class Meaning:
     permanent: bool = False
 
 
-OWNER = "The owner of this bot has to look at it."
 LATER = "Please try again in a while."
 MEANINGS: Mapping[Kind, Meaning] = {
     "bad_key": Meaning(
         "the provider did not accept the API key",
-        f"The model did not accept its key. {OWNER}",
+        f"The model did not accept its key. {FOR_THE_OWNER}",
         "Check api_key_env (or api_key_file) of [models.{name}] and what the key may do.",
         permanent=True,
     ),
     "no_credit": Meaning(
         "the provider's account has no credit left",
-        f"The model's account has no credit left. {OWNER}",
+        f"The model's account has no credit left. {FOR_THE_OWNER}",
         "Top up the account behind the key of [models.{name}], or name fallbacks.",
         permanent=True,
     ),
@@ -84,19 +83,19 @@ MEANINGS: Mapping[Kind, Meaning] = {
     ),
     "unknown_model": Meaning(
         "the provider does not know the model",
-        f"The model is not known to its provider. {OWNER}",
+        f"The model is not known to its provider. {FOR_THE_OWNER}",
         "Check model and base_url of [models.{name}]; litellm names are written provider/model.",
         permanent=True,
     ),
     "bad_request": Meaning(
         "the provider did not take the request",
-        f"The model did not take the request. {OWNER}",
+        f"The model did not take the request. {FOR_THE_OWNER}",
         "Check params of [models.{name}] against the provider's documentation.",
         permanent=True,
     ),
     "redirected": Meaning(
         "the endpoint redirects to another address, to which nothing was sent",
-        f"The model is not where it was. {OWNER}",
+        f"The model is not where it was. {FOR_THE_OWNER}",
         "Set base_url of [models.{name}] to the new address, if you trust it.",
         permanent=True,
     ),
@@ -144,7 +143,7 @@ MEANINGS: Mapping[Kind, Meaning] = {
     ),
     "bad_tools": Meaning(
         "the provider did not take the tools that it was offered",
-        f"The model did not take its tools. {OWNER}",
+        f"The model did not take its tools. {FOR_THE_OWNER}",
         "Look at the tool's schema, or leave the tool out by allowed_tools of its [tool_servers] section.",
         permanent=True,
     ),

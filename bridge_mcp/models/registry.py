@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.roles import ordered
 from bridge_mcp.core.tokens import tools_tokens
 from bridge_mcp.core.window import Window, narrowed
@@ -63,7 +63,7 @@ class Models:
                 f"There is no model '{request.model}': bridge.toml has no [models.{request.model}].",
                 fix=f"Add it, or change 'model' of the channel. The models are: {known}.",
                 permanent=True,
-                for_chat="No model is set up here. The owner of this bot has to look at it.",
+                for_chat=f"No model is set up here. {FOR_THE_OWNER}",
             )
         failures: list[ModelFailed] = []
         for candidate in self._candidates(section):
@@ -147,7 +147,7 @@ def check_complete(settings: ModelSettings) -> None:
         raise ModelFailed(
             f"models.{settings.name} cannot be asked. {settings.lacking}",
             permanent=True,
-            for_chat="The model is not set up yet. The owner of this bot has to look at it.",
+            for_chat=f"The model is not set up yet. {FOR_THE_OWNER}",
         )
 
 

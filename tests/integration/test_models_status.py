@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+import pytest
 
 from bridge_mcp.core.entries import Failed
+from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth
 from bridge_mcp.testing import FakeModel, says
 from bridge_mcp.testing.answers import failing
 from bridge_mcp.testing.openai_server import OpenAIServer
-from tests.integration.setup import OWNER, world
+from tests.integration.setup import ANN, OWNER, world
 
 
 async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Path) -> None:
@@ -21,7 +25,8 @@ async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Pa
             told = await it.settled("hi")
             log = await it.store.log.load("local/main")
             await models.close()
-    assert told == "The model did not accept its key. The owner of this bot has to look at it."
+    fix = "Check api_key_env (or api_key_file) of [models.default] and what the key may do."
+    assert told == f"The model did not accept its key. {fix}"
     (failure,) = [each.entry for each in log if isinstance(each.entry, Failed)]
     assert "HTTP 401" in failure.reason
     assert "Incorrect API key" in failure.reason
@@ -29,6 +34,26 @@ async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Pa
     assert "wrong-and-secret" not in failure.reason
     (health,) = models.health()
     assert (health.name, health.error, health.kind) == ("default", failure.reason, "bad_key")
+
+
+@pytest.mark.parametrize(
+    ("chat", "role", "told"),
+    [
+        ("7", "user", "The model did not accept its key. The owner of this bot has to look at it."),
+        ("7", "approver", "The model did not accept its key. Check the key."),
+        ("-5", "approver", "The model did not accept its key. The owner of this bot has to look at it."),
+    ],
+)
+async def test_whoever_can_mend_it_is_told_how(
+    tmp_path: Path, chat: str, role: Literal["user", "approver"], told: str
+) -> None:
+    says_so = f"The model did not accept its key. {FOR_THE_OWNER}"
+    failure = ModelFailed("401", fix="Check the key.", permanent=True, for_chat=says_so)
+    async with world(tmp_path, FakeModel([failure])) as it:
+        await it.bridge.pair_chat(OWNER, channel="family", chat=chat, role=role)
+        await it.family.receive("hi", chat=chat, sender=ANN, group=chat.startswith("-"))
+        (sent,) = await it.family.wait_for_sent(1)
+    assert sent.text.replace("\\", "") == told
 
 
 async def test_the_status_warns_of_models_that_fail(tmp_path: Path) -> None:
