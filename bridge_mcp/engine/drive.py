@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -265,7 +266,8 @@ class Drive:
             with scope:
                 finished = await self._outcome(call, spec, arguments, caller)
             if finished is not None:
-                await self._record(finished)
+                # The call is still in flight for whoever decides: an outcome that is known is never called unknown.
+                await self._hands.written(self.conversation, partial(self._record, finished))
         finally:
             del self._calls[call.id]
             self.signal.set()
@@ -322,7 +324,8 @@ class Drive:
                 wake = self._wake(read, Policy(self.conversation), (entry,)) if isinstance(entry, Failed) else 0.0
                 if isinstance(entry, Replied) and not entry.calls and entry.ref < 0:
                     wake = None  # it has read all that was there when it was begun
-                answered = await self._hands.store.log.answer(self.conversation, started, entry, wake=wake)
+                answer = partial(self._hands.store.log.answer, self.conversation, started, entry, wake=wake)
+                answered = await self._hands.written(self.conversation, answer)
                 if answered is not None and wake != 0.0 and answered.seq == started + 1:
                     self._rested = answered.seq + 1
         finally:

@@ -125,6 +125,7 @@ class Engine:
             show_text=self._presence.text,
             progress=self._progress,
             shows=self._presence.shows,
+            lanes=self._lanes,
         )
         self._runner = Runner(hands, rules.max_turns, self._presence, self._lanes)
         self.express = Express(hands, self._runner)

@@ -189,13 +189,18 @@ class Express:
     async def _finish(self, errand: Errand, written: Log, finished: Finished) -> bool:
         """Write the outcome where it belongs if nothing came in between; whether there is something left to drive."""
         log = self._hands.store.log
-        try:
-            errand.end((*written, *await log.intend(errand.conversation, len(written), finished, wake=None)))
-            return False
-        except Conflict:
-            await log.record(errand.conversation, finished)
-            errand.end(await log.load(errand.conversation))
-            return True
+
+        async def write() -> tuple[Log, bool]:
+            try:
+                last = await log.intend(errand.conversation, len(written), finished, wake=None)
+                return (*written, *last), False
+            except Conflict:
+                await log.record(errand.conversation, finished)
+                return await log.load(errand.conversation), True
+
+        entries, more = await self._hands.written(errand.conversation, write)
+        errand.end(entries)
+        return more
 
     async def _outcome(self, errand: Errand, call: Call, spec: ToolSpec, arguments: str) -> Finished:
         """Run the call."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.engine.lanes import Lanes, Troubles
 from bridge_mcp.engine.pasts import Pasts
 from bridge_mcp.engine.policies import Policies
 from bridge_mcp.engine.progress import ProgressLane
@@ -13,6 +16,8 @@ from bridge_mcp.engine.tails import Tails
 from bridge_mcp.ports import ChannelTraits, Clock, Model, Store, Toolbox
 
 __all__ = ["Hands"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +41,15 @@ class Hands:
     """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
     shows: Callable[[str], bool] = lambda conversation: True
     """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
+    lanes: Lanes = field(default_factory=lambda: Lanes(Troubles()))
+    """Sees to it that outcomes are written, however often that takes."""
     pasts: Pasts = field(default_factory=Pasts)
     """What models have seen of conversations before."""
+
+    async def written(self, conversation: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Write down what came of something that was paid for or has had its effect, however often the store fails.
+
+        Raises:
+            StoreLost: there is no store any more.
+        """
+        return await self.lanes.until_done(f"Writing down what came of {conversation}", act, of=StoreError)

@@ -127,8 +127,15 @@ class Lanes:
         logger.error("%s failed: %s; trying again in %g s", name, told(first), pause, exc_info=exc)
         return pause
 
-    async def until_done(self, name: str, act: Callable[[], Awaitable[T]], pauses: Pauses | None = None) -> T:
-        """Do something that has to be done, as often as it takes; its result.
+    async def until_done(
+        self,
+        name: str,
+        act: Callable[[], Awaitable[T]],
+        pauses: Pauses | None = None,
+        *,
+        of: type[Exception] = Exception,
+    ) -> T:
+        """Do something that has to be done, as often as it takes; its result. Errors of other kinds than `of` end it.
 
         Raises:
             StoreLost: it never can be done.
@@ -137,7 +144,7 @@ class Lanes:
         while True:
             try:
                 result = await act()
-            except Exception as exc:
+            except of as exc:
                 await anyio.sleep(self.failed(name, exc, pauses))
             else:
                 self.troubles.clear(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,6 +28,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.policy import Scope as PolicyScope
 from bridge_mcp.ports import Agenda, Clients
 from bridge_mcp.server.oauth import JwtVerifier, principal_of
+from bridge_mcp.service import elapsed
 
 __all__ = ["TOKEN_FIX", "Client", "Visitor", "Visitors"]
 
@@ -76,6 +78,8 @@ class Stay:
     """One request that is under way."""
 
     visitor: Visitor
+    ends: float = math.inf
+    """When its token runs out, in elapsed time, which counts that in which the machine slept."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
@@ -85,7 +89,7 @@ class Verified:
     A token is looked at anew after `VERIFIED_S`, so that a key that its issuer takes back ends it soon.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = elapsed) -> None:
         self._now = now
         self._found: OrderedDict[str, tuple[float, Visitor]] = OrderedDict()
 
@@ -110,6 +114,7 @@ class Visitors:
         anybody: who comes without a token, where that is allowed.
         stored: those that were let in while the bridge ran.
         oauth: whose tokens are taken beside.
+        elapsed: seconds that passed, those in which the machine slept included.
     """
 
     def __init__(
@@ -118,6 +123,7 @@ class Visitors:
         anybody: Principal | None = None,
         stored: Clients | None = None,
         oauth: OAuth | None = None,
+        elapsed: Callable[[], float] = elapsed,
     ) -> None:
         self._known: Mapping[str, Visitor] = {
             c.token_hash: Visitor(
@@ -130,7 +136,8 @@ class Visitors:
         self._stored = stored
         self._oauth = oauth
         self._verifier = JwtVerifier(oauth) if oauth else None
-        self._verified = Verified()
+        self._verified = Verified(elapsed)
+        self._elapsed = elapsed
         self._stays: set[Stay] = set()
 
     async def known(self, authorization: str | None) -> Visitor | None:
@@ -191,8 +198,10 @@ class Visitors:
         """A scope that is cancelled as soon as the visitor's token holds no longer: streams stay open for hours."""
         stay = Stay(visitor)
         if visitor.until:
-            stay.scope.deadline = anyio.current_time() + max(0.0, visitor.until - time.time())
-        if visitor.stored:
+            left = max(0.0, visitor.until - time.time())
+            stay.ends = self._elapsed() + left
+            stay.scope.deadline = anyio.current_time() + left
+        if visitor.stored or visitor.until:
             self._stays.add(stay)
         try:
             with stay.scope:
@@ -201,19 +210,25 @@ class Visitors:
             self._stays.discard(stay)
 
     async def watch(self, agenda: Agenda) -> None:
-        """Until cancelled: notice what is revoked, here or by another process, and end what was open."""
-        if self._stored is None:
-            return
+        """Until cancelled: notice what is revoked, here or elsewhere, or has run out, and end what was open."""
         with closing(agenda.watch()) as changes:
             while True:
                 changed = await changes.wait(LOOK_S)
+                self._end_run_out()
                 # What is revoked concerns no conversation; commits of other processes are told as None.
-                if self._stays and not changed:
+                if self._stays and not changed and self._stored is not None:
                     await self._end_revoked(self._stored)
+
+    def _end_run_out(self) -> None:
+        """End what outlived its token where the machine slept or the clock was set: the loop knows of neither."""
+        for stay in list(self._stays):
+            until = stay.visitor.until
+            if until and (self._elapsed() >= stay.ends or time.time() >= until):
+                stay.scope.cancel()
 
     async def _end_revoked(self, stored: Clients) -> None:
         valid = {client.token_hash for client in await stored.all()}
-        for stay in [stay for stay in self._stays if stay.visitor.stored not in valid]:
+        for stay in [stay for stay in self._stays if stay.visitor.stored and stay.visitor.stored not in valid]:
             logger.info("%s was revoked; an open request of it ends", stay.visitor.principal.name)
             stay.scope.cancel()
 

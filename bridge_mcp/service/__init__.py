@@ -7,6 +7,7 @@ no platform. Times are epoch seconds, durations seconds, ids the strings that ot
 
 from __future__ import annotations
 
+from bridge_mcp.engine.clocks import elapsed
 from bridge_mcp.service.administration import Administration
 from bridge_mcp.service.clients import Clients
 from bridge_mcp.service.deciding import Deciding, Yes, decided
@@ -15,7 +16,7 @@ from bridge_mcp.service.filing import Fetched
 from bridge_mcp.service.following import Following
 from bridge_mcp.service.reading import Reading
 
-__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided"]
+__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided", "elapsed"]
 
 
 class Bridge(Reading, Following, Deciding, Administration, Clients):

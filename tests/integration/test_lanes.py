@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge_mcp.core.entries import Delivered
+from bridge_mcp.core.entries import Delivered, Finished, Replied, Started
 from bridge_mcp.core.errors import SendFailed, StoreError, StoreLost
 from bridge_mcp.engine import express, outbox
 from bridge_mcp.engine.engine import Engine
@@ -21,7 +21,7 @@ from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles, first_error
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
 from tests.integration.failing_store import FailingStore
-from tests.integration.setup import HOST, OWNER, World, world
+from tests.integration.setup import HOST, OWNER, World, rules_for, world
 
 FULL = "database or disk is full"
 
@@ -66,6 +66,66 @@ async def test_a_delivery_that_could_not_be_written_down_is_written_again(
     shown = (await it.bridge.read_messages(OWNER, "family/1")).messages
     assert [each.status for each in shown] == ["sent", "sent"]
     assert failures == ["family/1", "family/1"]
+
+
+Append = Callable[..., Awaitable[Any]]
+
+
+def failing(real: Append, kind: type[Any], failures: list[str]) -> Append:
+    """An append that fails twice where it is to write an entry of this kind."""
+
+    async def append(conversation: str, *given: Any, **more: Any) -> Any:
+        if any(isinstance(each, kind) for each in given) and len(failures) < 2:
+            failures.append(conversation)
+            raise StoreError(FULL)
+        return await real(conversation, *given, **more)
+
+    return append
+
+
+def counting_tool() -> FakeToolbox:
+    toolbox = FakeToolbox()
+
+    @toolbox.tool("files__delete")
+    async def _delete(arguments: Any) -> str:
+        return "deleted"
+
+    return toolbox
+
+
+async def test_an_outcome_that_could_not_be_written_down_is_never_called_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = FakeModel([ModelReply("", (ModelCall("a", "files__delete", "{}"),)), says("Done.")])
+    toolbox, failures = counting_tool(), list[str]()
+    async with world(tmp_path, model, toolbox, rules=rules_for(confirmation="never")) as it:
+        monkeypatch.setattr(it.store.log, "record", failing(it.store.log.record, Finished, failures))
+        assert await it.settled("delete it") == "Done."
+        log = [each.entry for each in await it.bridge.read_log(OWNER, "local/main")]
+        assert [(e.outcome, e.content) for e in log if isinstance(e, Finished)] == [("ok", "deleted")]
+        assert sum(isinstance(e, Started) and e.effect == "tool" for e in log) == 1
+    assert (toolbox.count("files__delete"), len(failures)) == (1, 2)
+
+
+async def test_a_reply_that_could_not_be_written_down_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, failures = FakeModel([says("hi")]), list[str]()
+    async with world(tmp_path, model) as it:
+        monkeypatch.setattr(it.store.log, "answer", failing(it.store.log.answer, Replied, failures))
+        assert await it.settled("hello") == "hi"
+    assert (len(model.requests), len(failures)) == (1, 2)
+
+
+async def test_the_outcome_of_a_clients_call_is_written_down_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolbox, failures = counting_tool(), list[str]()
+    async with world(tmp_path, FakeModel(), toolbox, rules=rules_for(confirmation="never")) as it:
+        monkeypatch.setattr(it.store.log, "intend", failing(it.store.log.intend, Finished, failures))
+        ticket = await it.bridge.call_tool(HOST, "files__delete", {}, wait_s=20)
+        assert (ticket.state, ticket.text) == ("done", "deleted")
+    assert (toolbox.count("files__delete"), len(failures)) == (1, 2)
 
 
 async def test_a_message_that_an_adapter_cannot_take_fails_alone(it: World, monkeypatch: pytest.MonkeyPatch) -> None:
