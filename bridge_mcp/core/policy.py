@@ -97,6 +97,11 @@ class Principal:
             Denied: it does not hold it; the message names the missing scope.
         """
         if scope not in self.scopes:
+            if self.kind == "person" and "send" not in self.scopes:
+                raise Denied(
+                    "Nobody knows who writes as a group, as a channel, or through another bot.",
+                    fix="Write it as yourself.",
+                )
             if self.kind == "person" and scope == "approve":
                 channel, _, subject = self.name.partition(":")
                 raise Denied(

@@ -22,7 +22,7 @@ from bridge_mcp.engine import board, control, spelling, tickets, verdicts
 from bridge_mcp.engine.prompts import escalation_key, prompt_key
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
-__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run"]
+__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run", "unknown"]
 
 
 BARE = frozenset({"stop", "approve", "reject"})
@@ -82,6 +82,15 @@ def hint(text: str, busy: Collection[str] = ()) -> str:
         return f"There is no such command. Did you mean {slash(meant)}?"
     word = spelling.single_word(text)
     return f"Did you mean the command {slash(word)}? Then send it with its slash." if word in busy else ""
+
+
+def unknown(text: str) -> str:
+    """What somebody is told whose message is one word with a slash, and that no command; "" for other texts."""
+    if is_command(text) or not (name := spelling.lone_name(text)):
+        return ""
+    return (
+        f"There is no command {slash(name)}. /help lists those there are; put words behind it to send it all the same."
+    )
 
 
 def could_be_bare(text: str) -> bool:

@@ -228,7 +228,12 @@ class Intake:
         if not meant(incoming, rules) or len(text) > LONGEST_NEARLY:
             return False, ""
         busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
-        return False, commands.hint(text, busy)
+        if found := commands.hint(text, busy):
+            return False, found
+        none = commands.unknown(text) if incoming.addressed else ""
+        # Who answers by a client of their own may have commands of their own.
+        known = await self._store.history.conversation(conversation) if none else None
+        return False, none if none and self._responder(incoming.channel, known) == "assistant" else ""
 
     async def _busy(self, conversation: str) -> tuple[str, ...]:
         """The commands that would do something in a conversation just now."""

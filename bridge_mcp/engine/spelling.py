@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-__all__ = ["command_words", "nearest", "single_word"]
+__all__ = ["command_words", "lone_name", "nearest", "single_word"]
 
 SLASHES = "/\uff0f"
 """The second one is what a keyboard for Chinese or Japanese gives."""
@@ -48,6 +48,15 @@ def nearest(text: str, names: Collection[str]) -> str:
 def single_word(text: str) -> str:
     """The text as the plain name of a command, slash or not; the name of none where it has several words."""
     return plain(seen(text).strip().lstrip(SLASHES))
+
+
+def lone_name(text: str) -> str:
+    """The name in a text that is a slash and one word in the form of a command, and nothing else; "" for others."""
+    words = seen(text).split()
+    if len(words) != 1 or words[0][0] not in SLASHES:
+        return ""
+    name = plain(words[0][1:])
+    return name if name.isascii() and NAME.fullmatch(name) else ""
 
 
 def seen(text: str) -> str:

@@ -112,6 +112,37 @@ def only_what_is_for_the_bot_is_answered_in_a_group(it: Played) -> None:
     assert it.requests == []
 
 
+@COMMANDS.of_made(
+    "16 no command at all",
+    [
+        {"say": {"from": "ann", "message": {"text": "/foo"}}},
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "/foo@loopback_test_bot"}}},
+        {"say": {"from": "ann", "chat": "group", "message": {"text": "/foo"}}},
+        {
+            "say": {
+                "from": "ann",
+                "chat": "group",
+                "no_from": True,
+                "message": {
+                    "from": {"id": 1087968824, "is_bot": True, "first_name": "Group"},
+                    "sender_chat": "$chat:group",
+                    "text": "/stop",
+                },
+            }
+        },
+        {"quiet": 1.5},
+    ],
+    **GROUP,
+)
+def a_lone_word_that_is_no_command_gets_a_hint(it: Played) -> None:
+    (told,) = it.shown("ann")
+    assert told.startswith("There is no command /foo. /help lists those there are;")
+    hint, as_group = it.shown("group")
+    assert hint == told
+    assert as_group == "Nobody knows who writes as a group, as a channel, or through another bot. Write it as yourself."
+    assert it.requests == []
+
+
 # -- bare /approve -------------------------------------------------------------------------------------------------
 
 

@@ -208,6 +208,35 @@ def each_live_location_has_its_own_line(it: Played) -> None:
     assert it.past(-1).count("Live location") == 2
 
 
+@TOGETHER.of_made(
+    "13 a relay, and an end",
+    [
+        {
+            "say": {
+                "from": "ann",
+                "message": {"location": {"latitude": 1.5, "longitude": 2.5, "live_period": 3600}},
+                "as": "a",
+            }
+        },
+        {"quiet": 1},
+        {"live": {"of": "a", "count": 300}},
+        {"drained": True},
+        {"sleep": 4.5},
+        {"mcp": ["read_messages", {"conversation": "$conv:ann"}]},
+        {"say": {"from": "ann", "message": {"location": {"latitude": 9.5, "longitude": 8.5}}, "edit_of": "a"}},
+        {"quiet": 1},
+        {"mcp": ["read_messages", {"conversation": "$conv:ann"}]},
+        {"mcp": ["wait_for_events", {"after": 0, "limit": 500, "timeout_s": 1}]},
+    ],
+    responder="relay",
+)
+def the_last_position_is_soon_there_for_a_relay_too(it: Played) -> None:
+    moving, ended, events = it.answers
+    assert [each["text"] for each in moving["messages"]] == ["Live location: 52.529900, 13.429900"]
+    assert [each["text"] for each in ended["messages"]] == ["Location: 9.500000, 8.500000"]
+    assert len(events["events"]) < 10
+
+
 # -- 54: a picture and its question --------------------------------------------------------------------------------
 
 

@@ -1,19 +1,37 @@
 """Live locations: a message that an app edits every few seconds, for hours. Only where it is now matters.
 
 The first position and the last one reach the log, and one in between now and then: an edit is held back while another
-one was passed on a short while ago, and goes on when its time has come, or before anything else from its chat. What is
+one was passed on a short while ago, and goes on when its time has come, or before anything else from its chat. That
+while doubles with each position, so that the log of hours stays short and the first move is not waited for. What is
 held back counts as taken: should the process end, the next position is only seconds away.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bridge_mcp.ports import Incoming
 
 __all__ = ["LiveLocations"]
 
+FIRST_S = 2.0
+"""Between the first two positions that are passed on."""
 APART_S = 60.0
+"""Between two later ones."""
 MOST = 1_000
 """Live locations that are remembered; the one that moved longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """When a location was passed on, and how long the next position waits. Seconds."""
+
+    at: float
+    apart_s: float = FIRST_S
+
+    @property
+    def due(self) -> float:
+        return self.at + self.apart_s
 
 
 class LiveLocations:
@@ -21,45 +39,46 @@ class LiveLocations:
 
     def __init__(self, apart_s: float = APART_S) -> None:
         self._apart_s = apart_s
-        self._passed_at: dict[tuple[str, str], float] = {}
+        self._paces: dict[tuple[str, str], Pace] = {}
         self._held: dict[tuple[str, str], Incoming] = {}
 
     def begin(self, first: Incoming, now: float) -> None:
         """A live location was sent: its position then is passed on."""
-        self._note(key_of(first), now)
+        self._note(key_of(first), Pace(now, min(FIRST_S, self._apart_s)))
 
     def hold(self, moved: Incoming, now: float) -> bool:
         """Whether this position is held back; if not, it is to be passed on."""
         key = key_of(moved)
-        if now - self._passed_at.get(key, float("-inf")) < self._apart_s:
+        pace = self._paces.get(key)
+        if pace is not None and now < pace.due:
             self._held[key] = moved
             return True
         self._held.pop(key, None)
-        self._note(key, now)
+        self._passed(key, now)
         return False
 
     def release(self, now: float, chat: str = "") -> list[Incoming]:
         """The last positions whose time has come, and all those of a chat in which something else came in."""
-        due = [
-            key
-            for key in self._held
-            if key[0] == chat or now - self._passed_at.get(key, float("-inf")) >= self._apart_s
-        ]
+        due = [key for key in self._held if key[0] == chat or now >= self._paces[key].due]
         for key in due:
-            self._note(key, now)
+            self._passed(key, now)
         return [self._held.pop(key) for key in due]
 
     def next_due(self, now: float) -> float | None:
         """Seconds until a position that is held back is to be passed on; None for none."""
-        times = [self._passed_at.get(key, now) + self._apart_s - now for key in self._held]
+        times = [self._paces[key].due - now for key in self._held]
         return max(0.0, min(times)) if times else None
 
-    def _note(self, key: tuple[str, str], now: float) -> None:
-        self._passed_at.pop(key, None)
-        self._passed_at[key] = now
-        if len(self._passed_at) > MOST:
-            forgotten = next(iter(self._passed_at))
-            del self._passed_at[forgotten]
+    def _passed(self, key: tuple[str, str], now: float) -> None:
+        before = self._paces.get(key)
+        self._note(key, Pace(now, min(self._apart_s, 2 * before.apart_s if before is not None else FIRST_S)))
+
+    def _note(self, key: tuple[str, str], pace: Pace) -> None:
+        self._paces.pop(key, None)
+        self._paces[key] = pace
+        if len(self._paces) > MOST:
+            forgotten = next(iter(self._paces))
+            del self._paces[forgotten]
             self._held.pop(forgotten, None)
 
 
