@@ -56,6 +56,8 @@ class Asked:
     words: tuple[str, ...]
     by_id: bool = False
     """Whether a call has to be named to be approved."""
+    pressed: bool = False
+    """Whether it came by a button, which goes out only below what is shown whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,10 @@ def could_be_bare(text: str) -> bool:
     return spelling.single_word(text) in BARE
 
 
-async def run(scene: Scene, who: Principal, conversation: str, text: str, *, by_id: bool = False) -> str:
-    """Run a command and answer its text.
+async def run(
+    scene: Scene, who: Principal, conversation: str, text: str, *, by_id: bool = False, pressed: bool = False
+) -> str:
+    """Run a command and answer its text. `pressed`: it came by a button of the bridge's own.
 
     `by_id`: a call is approved by its id alone, because somebody else may read along and mean another one, or because
     the words were other ones when they were written.
@@ -115,7 +119,7 @@ async def run(scene: Scene, who: Principal, conversation: str, text: str, *, by_
         )
     command = COMMANDS[words[0]]
     who.require(command.scope)
-    return await command.answer(Asked(scene, who, conversation, words[1:], by_id))
+    return await command.answer(Asked(scene, who, conversation, words[1:], by_id, pressed))
 
 
 def slash(name: str) -> str:
@@ -241,6 +245,8 @@ async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Appr
         here = asked.conversation in approval.places
         if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
             raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
+        if to_run and not asked.pressed and (asked.who.kind == "person" or not ids) and approval.status == "waiting":
+            await seen_here(asked, approval)
     return found, " ".join(asked.words[len(ids) :])
 
 
@@ -264,9 +270,23 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
         raise BadInput("One call waits here.", fix=name_it)
     if asked.scene.clock.now() - waiting[0].asked_at < TIME_TO_SEE_S:
         raise BadInput("That call has only just been asked.", fix=name_it)
-    if to_run and not await stands_here(asked, waiting[0]):
-        raise BadInput("That call could not be shown here whole.", fix=f"/status tells of it. {name_it}")
     return waiting[0]
+
+
+async def seen_here(asked: Asked, approval: Approval) -> None:
+    """Let pass a call whose prompt reached this chat: nobody approves in a chat what was not shown there whole.
+
+    Its id can be known all the same, for a call can be rejected unseen.
+
+    Raises:
+        BadInput: it is not there, or not all of it.
+    """
+    if not await stands_here(asked, approval):
+        raise BadInput(
+            "That call could not be shown here whole.",
+            fix=f"`bridge-mcp approvals` on the bridge's machine shows all of it, and approves it. To reject it here, "
+            f"write: /reject {approval.id} REASON",
+        )
 
 
 async def stands_here(asked: Asked, approval: Approval) -> bool:

@@ -39,7 +39,7 @@ async def press(
     if shown.author != BRIDGE or not commands.is_command(value):
         return await say(scene, tap, shown, value, responder, note)
     try:
-        return await commands.run(scene, who, conversation, value)
+        return await commands.run(scene, who, conversation, value, pressed=True)
     except BridgeError as exc:
         return str(exc)
 

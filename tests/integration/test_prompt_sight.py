@@ -120,6 +120,25 @@ async def test_no_approve_button_goes_out_behind_a_part_that_may_be_missing(tmp_
         assert [tool for tool, _ in it.toolbox.calls] == ["files__delete"]
 
 
+@pytest.mark.parametrize("error", [SendUncertain("the connection broke"), SendFailed("forbidden")])
+async def test_nobody_approves_in_words_what_the_chat_was_not_shown_whole(tmp_path: Path, error: SendFailed) -> None:
+    async with world(tmp_path, wants("a"), tools(), prompts=True, part_size=60) as it:
+        await pair(it, "7", "approver")
+        it.family.fail(error)
+        await it.family.receive("delete it", chat="7", sender=ANN)
+        await it.events("message.failed")
+        (waiting,) = await it.approvals()
+        for number, text in enumerate((f"/approve {waiting.id}", f"/approve {waiting.id} always"), start=1):
+            before = len(it.family.sent)
+            await it.family.receive(text, chat="7", sender=ANN, key=f"typed {number}")
+            await it.family.until(lambda: "shown here whole" in "".join(each.text for each in it.family.sent[before:]))  # noqa: B023
+        assert [each.status for each in await it.bridge.list_approvals(OWNER)] == ["waiting"]
+        assert it.toolbox.calls == []
+        await it.family.receive(f"/reject {waiting.id} unseen", chat="7", sender=ANN)
+        await it.events("turn.finished")
+        assert [each.status for each in await it.bridge.list_approvals(OWNER, status="any")] == ["rejected"]
+
+
 async def test_a_dead_engine_in_the_middle_of_a_prompt_leaves_no_approve_button(tmp_path: Path) -> None:
     async with world(tmp_path, wants("a"), tools(), prompts=True, part_size=60) as it:
         await pair(it, "7", "approver")
