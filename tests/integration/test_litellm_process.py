@@ -20,6 +20,7 @@ import pytest
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models import litellm_process
 from bridge_mcp.models.litellm import LitellmModel
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.settings import ModelSettings
@@ -52,6 +53,11 @@ async def acompletion(*, messages, **request):
     if said == "print":
         print("Provider List: https://docs.litellm.ai/docs/providers", flush=True)
         logging.getLogger("LiteLLM").warning("called with %s", "sk-planted-0123456789")
+    elif said == "flood":
+        print("x" * 3_000_000, end="", file=sys.stderr, flush=True)
+        await asyncio.sleep(3600)
+    elif said == "long":
+        return Whole("y" * 3_000_000)
     elif said == "die":
         print("Fatal error: out of luck, sk-planted-0123456789", file=sys.stderr, flush=True)
         os._exit(7)
@@ -125,6 +131,19 @@ async def test_it_sees_the_machine_and_its_providers_but_no_other_secret(
     seen = set((await say(process, "environment")).text.removeprefix("You said: ").split())
     assert {*own, "PATH", "PYTHONPATH"} <= seen
     assert not seen & set(foreign)
+
+
+@pytest.mark.parametrize("said", ["flood", "long"], ids=["beside answers", "as an answer"])
+async def test_a_line_without_end_ends_the_process_and_the_next_call_starts_it_again(
+    process: LitellmProcess, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(litellm_process, "MAX_LINE", 1_000_000)
+    first = await say(process, "hello")
+    pid = process.pid
+    with pytest.raises(ModelFailed, match="it said more than 1,000,000 bytes at once"), anyio.fail_after(20):
+        await say(process, said)
+    assert (await say(process, "hello")).text == first.text
+    assert process.pid != pid
 
 
 async def test_when_it_dies_all_calls_fail_once_and_the_next_one_starts_it_again(
