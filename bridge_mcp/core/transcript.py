@@ -144,6 +144,8 @@ class Memory:
                 return kept
         epoch, cut, self._whole = in_view(log)
         builder = Builder(epoch[0].seq if epoch else 0, cut, written_by_several(epoch), result_chars, about)
+        if cut is None and len(epoch) < len(log):
+            builder.forget_before(builder.upto)
         builder.take(epoch)
         self._tail = log[0].seq if log else -1
         self._builder = builder if epoch else None

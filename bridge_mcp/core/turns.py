@@ -113,6 +113,11 @@ class Builder:
         self._named = several
         self._writer = ""
         self._border = cut.upto if cut else -1
+        self._known_from = self._border
+
+    def forget_before(self, seq: int) -> None:
+        """What stands before this was cleared: a later change of it tells nothing of it."""
+        self._known_from = seq
 
     def take(self, entries: Log) -> bool:
         """Read what comes next; False, and this is of no use any more, where that shows a second writer."""
@@ -242,7 +247,7 @@ class Builder:
             if isinstance(before.entry, Edited) and before.entry.message == entry.message:
                 del self._unread[index]  # of many changes only the last one says how it stands
                 break
-        if entry.message >= self._border:
+        if entry.message >= self._known_from:
             self._unread.append(logged)
 
     def _reply(self, entry: Replied) -> None:

@@ -143,6 +143,27 @@ def a_lone_word_that_is_no_command_gets_a_hint(it: Played) -> None:
     assert it.requests == []
 
 
+@COMMANDS.of_made(
+    "49 an edit of what was cleared",
+    [
+        {"say": {"from": "ann", "message": {"text": "the secret is one"}, "as": "m"}},
+        {"quiet": 1},
+        {"say": {"from": "ann", "message": {"text": "/clear"}}},
+        {"quiet": 1},
+        {"say": {"from": "ann", "message": {"text": "the secret is two"}, "edit_of": "m"}},
+        {"say": {"from": "ann", "message": {"text": "hi"}, "as": "hi"}},
+        {"quiet": 1},
+        {"say": {"from": "ann", "message": {"text": "hi there"}, "edit_of": "hi"}},
+        {"say": {"from": "ann", "message": {"text": "well?"}}},
+        {"quiet": 1},
+    ],
+)
+def what_was_cleared_does_not_come_back_by_an_edit(it: Played) -> None:
+    assert "secret" not in it.past(1)
+    assert "secret" not in it.past(2)
+    assert "[an earlier message was changed; it says now:]\nhi there" in it.asked(2)
+
+
 # -- bare /approve -------------------------------------------------------------------------------------------------
 
 
