@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Upload
 from bridge_mcp.testing.telegram import Fault, Page, TelegramServer, png
 from tests.integration.telegram_chats import Rig, rig
+from tests.integration.telegram_receiving import QUICK, Box, becomes, channel_on, receiving
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +110,37 @@ async def test_no_answer_has_the_channel_wait_for_years(chats: Rig) -> None:
     assert problem.value.retry_after_s == 86_400
 
 
+@pytest.mark.parametrize("name", sorted(ODD.keys() - {"a list for a message"}))
+async def test_an_odd_answer_to_a_poll_is_told_and_paced_and_nothing_is_lost(name: str) -> None:
+    async with TelegramServer() as server:
+        ann, box = server.user("Ann"), Box()
+        await ann.sends(ann.dm, "one")
+        rule = server.fault(answering(ODD[name]), "getUpdates", times=None)
+        slow = replace(QUICK, first=0.2, most=0.2)
+        async with receiving(channel_on(server, patience=slow), box) as channel:
+            await becomes(lambda: channel.health().state == "degraded")
+            assert "cannot be used" in channel.health().error
+            await anyio.sleep(0.5)
+            assert rule.hits <= 7, "it asks again after a pause"
+            rule.lift()
+            await box.hears(1)
+            await becomes(lambda: channel.health().state == "ready")
+        assert box.texts == ["one"]
+
+
+@pytest.mark.parametrize("method", ["getMe", "getWebhookInfo"])
+@pytest.mark.parametrize("name", ["a list", "true", "no message", "a text", "a list for a message", "deep"])
+async def test_an_odd_answer_at_the_beginning_is_told_and_asked_again(method: str, name: str) -> None:
+    async with TelegramServer() as server:
+        ann, box = server.user("Ann"), Box()
+        await ann.sends(ann.dm, "one")
+        rule = server.fault(answering(ODD[name]), method, times=2)
+        async with receiving(channel_on(server), box) as channel:
+            await box.hears(1)
+            await becomes(lambda: channel.health().state == "ready")
+        assert rule.hits == 2
+
+
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["ok", "result", "x"]), inner),
@@ -123,3 +157,16 @@ def test_every_answer_is_an_object_or_an_error(payload: bytes) -> None:
     except TelegramError:
         return
     assert isinstance(found, dict)
+
+
+async def test_polls_that_are_answered_at_once_with_nothing_are_paced() -> None:
+    async with TelegramServer() as server:
+        ann, box = server.user("Ann"), Box()
+        rule = server.fault(answering(ODD["a list for a message"]), "getUpdates", times=None)
+        slow = replace(QUICK, first=0.2, most=0.2)
+        async with receiving(channel_on(server, patience=slow), box):
+            await anyio.sleep(1.0)
+            assert 1 < rule.hits <= 8, "it does not ask as fast as it can"
+            rule.lift()
+            await ann.sends(ann.dm, "one")
+            await box.hears(1)

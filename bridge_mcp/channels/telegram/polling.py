@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 PAGE = 100
 """Updates of one poll."""
+MOST_HURRIED_S = 5.0
+"""The longest pause after a poll that brought nothing and did not wait for anything."""
 
 
 class Polling:
@@ -54,6 +56,7 @@ class Polling:
         """Updates from `_next` on that are put."""
         self._albums = Albums(patience.album_quiet)
         self._trouble = Backoff(patience.first, patience.most)
+        self._hurried = Backoff(patience.first, min(patience.most, MOST_HURRIED_S))
         self._conflict = Backoff(patience.first_conflict, patience.most_conflict)
         self._conflict_at = 0.0
 
@@ -82,7 +85,12 @@ class Polling:
         if self._albums:
             await anyio.sleep(self._patience.album_look)
             wait_s = 0
+        asked_at = time.monotonic()
         readings = [self._receiver.read(raw) for raw in await self._poll(wait_s)]
+        if readings or time.monotonic() - asked_at >= wait_s / 2:
+            self._hurried.reset()
+        else:  # nothing, and at once: it does not wait as it was asked to
+            await anyio.sleep(self._hurried.next())
         for reading in followed(readings):
             await self._take(reading)
         for album in self._albums.whole(time.monotonic()):
