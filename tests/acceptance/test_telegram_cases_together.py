@@ -219,9 +219,9 @@ def each_live_location_has_its_own_line(it: Played) -> None:
             }
         },
         {"quiet": 1},
-        {"live": {"of": "a", "count": 300}},
+        {"live": {"of": "a", "count": 40}},
         {"drained": True},
-        {"sleep": 4.5},
+        {"sleep": 7},
         {"mcp": ["read_messages", {"conversation": "$conv:ann"}]},
         {"say": {"from": "ann", "message": {"location": {"latitude": 9.5, "longitude": 8.5}}, "edit_of": "a"}},
         {"quiet": 1},
@@ -232,7 +232,7 @@ def each_live_location_has_its_own_line(it: Played) -> None:
 )
 def the_last_position_is_soon_there_for_a_relay_too(it: Played) -> None:
     moving, ended, events = it.answers
-    assert [each["text"] for each in moving["messages"]] == ["Live location: 52.529900, 13.429900"]
+    assert [each["text"] for each in moving["messages"]] == ["Live location: 52.503900, 13.403900"]
     assert [each["text"] for each in ended["messages"]] == ["Location: 9.500000, 8.500000"]
     assert len(events["events"]) < 10
 
