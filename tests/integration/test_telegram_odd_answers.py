@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from telegram.error import TelegramError
 
-from bridge_mcp.channels.telegram.answers import BotRequest
+from bridge_mcp.channels.telegram.answers import MAX_ANSWER, BotRequest
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Upload
 from bridge_mcp.testing.telegram import Fault, Page, TelegramServer, png
@@ -108,6 +108,15 @@ async def test_no_answer_has_the_channel_wait_for_years(chats: Rig) -> None:
     with pytest.raises(SendFailed) as problem:
         await chats.send(Outgoing(chats.dm, "hello"))
     assert problem.value.retry_after_s == 86_400
+
+
+async def test_an_answer_that_is_too_long_is_not_read(chats: Rig) -> None:
+    message = {"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}, "text": "x" * MAX_ANSWER}
+    chats.server.fault(answering(json.dumps({"ok": True, "result": message})), "sendMessage")
+    with pytest.raises(SendUncertain):
+        await chats.send(Outgoing(chats.dm, "hello"))
+    await chats.send(Outgoing(chats.dm, "hello"))
+    assert chats.texts == ["hello"]
 
 
 @pytest.mark.parametrize("name", sorted(ODD.keys() - {"a list for a message"}))

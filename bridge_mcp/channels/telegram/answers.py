@@ -6,19 +6,22 @@ result of another shape) is a `TelegramError` like any other: what was asked for
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, TypeVar, cast
 
+import httpx
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 
-__all__ = ["BotRequest", "fitting"]
+__all__ = ["MAX_ANSWER", "BotRequest", "fitting"]
 
 T = TypeVar("T")
 
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes of one answer: a hundred updates are some hundred thousand."""
 LONGEST_WAIT_S = 86_400
 """How long an answer may have us wait."""
 UNFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
@@ -34,8 +37,41 @@ class Answer(dict[str, Any]):
         raise TelegramError(f"its answer has no {key}{says}")
 
 
+class Bounded(httpx.AsyncByteStream):
+    """An answer's bytes, up to `MAX_ANSWER`."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._stream = response.stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise httpx.ReadError("the answer is packed, which it was asked not to be")
+        size = 0
+        assert isinstance(self._stream, httpx.AsyncByteStream)
+        async for part in self._stream:
+            size += len(part)
+            if size > MAX_ANSWER:
+                raise httpx.ReadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+            yield part
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        assert isinstance(self._stream, httpx.AsyncByteStream)
+        await self._stream.aclose()
+
+
+async def bound(response: httpx.Response) -> None:
+    """Have no more of an answer read than there may be."""
+    response.stream = Bounded(response)
+
+
 class BotRequest(HTTPXRequest):
     """The library's requests, with answers that are bounded in size and depth."""
+
+    def __init__(self, *, httpx_kwargs: Mapping[str, Any] | None = None, **settings: Any) -> None:
+        own = {"event_hooks": {"response": [bound]}, "headers": {"Accept-Encoding": "identity"}}
+        super().__init__(httpx_kwargs={**own, **(httpx_kwargs or {})}, **settings)
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
