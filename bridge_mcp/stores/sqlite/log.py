@@ -55,11 +55,12 @@ class SqliteLog:
         return read(self._reader) if head - first <= LONG else await self._readers.run(read)
 
     async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
-        def found(session: Session) -> tuple[Logged | UnreadableEntry, ...]:
+        def found(session: Session, most: int = most) -> tuple[Logged | UnreadableEntry, ...]:
             rows = session.rows("load_after", name=conversation, after=after, most=most)
             return tuple([legible(conversation, seq, at, body) for seq, at, body in rows])
 
-        return found(self._reader) if most <= LONG else await self._readers.run(found)
+        short = found(self._reader, min(most, LONG + 1))
+        return short if len(short) <= LONG else await self._readers.run(found)
 
     async def unsettled(self, conversation: str) -> int | None:
         found: int | None = self._reader.value("unsettled", name=conversation)
