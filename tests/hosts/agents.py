@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,10 @@ class Agent:
             variables = {**own, "PATH": path, **proxies(), **settings.variables}
             if settings.before and (done := await run_host([*command, *settings.before], work, variables))[0]:
                 raise RuntimeError(f"{' '.join(settings.before)}: {done[1]}")
-            code, told = await run_host([*command, *settings.arguments], work, variables)
+            try:
+                code, told = await run_host([*command, *settings.arguments], work, variables)
+            finally:
+                end_what_stayed(own["HOME"])
             if model.script is None:
                 raise RuntimeError(f"it offered its model none of the bridge's tools, {model.offered}:\n{told}")
             if not model.script.done():
@@ -122,6 +126,14 @@ async def run_host(command: list[str], folder: Path, environment: Mapping[str, s
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     return process.returncode, told[-2_000:].decode(errors="replace")
+
+
+def end_what_stayed(home: str) -> None:
+    """End the processes that live in a home, a daemon that a host left behind (Linux; elsewhere none is found)."""
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if f"HOME={home}".encode() in place.read_bytes().split(b"\0"):
+                os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 def proxies() -> dict[str, str]:
