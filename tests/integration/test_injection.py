@@ -130,7 +130,7 @@ async def test_a_button_does_only_what_was_shown_with_it_where_it_was_shown(it: 
         tap = Tap("work", str(it.group.id), str(prompt.message_id), sender, real, 0.0)
         assert "not yours" in await it.bridge.intake.put(tap)
     anonymous = Tap("family", str(it.group.id), str(prompt.message_id), Sender(str(it.ann.id), "Ann", "bot"), real, 0.0)
-    assert "You may not decide" in await it.bridge.intake.put(anonymous)
+    assert "Nobody knows who writes as a group" in await it.bridge.intake.put(anonymous)
     assert await it.powers() == before
     # replayed: the real one, again and again
     await it.approves(prompt)

@@ -180,7 +180,7 @@ async def test_an_approval_that_an_earlier_version_left_open_is_closed_at_the_st
         await it.store.log.record("local/main", Finished(asked.call, "error", "There is no such tool."))
     (finding,) = verify(tmp_path / "bridge.db")
     assert "still waits for a verdict, and its call is over" in finding
-    async with world(tmp_path, model(), offer(FakeToolbox())) as it:
+    async with world(tmp_path, FakeModel([says("It is not there.")]), offer(FakeToolbox())) as it:
         await until(it, lambda status: status.waiting_approvals == 0)
     assert verify(tmp_path / "bridge.db") == ()
 

@@ -116,6 +116,8 @@ def holds(text: str, word: str) -> bool:
 # -- a store of before ------------------------------------------------------------------------------------------
 
 OLDER = """
+DROP INDEX grants_by_tool;
+DROP INDEX grants_ending;
 DROP INDEX messages_open;
 ALTER TABLE conversations DROP COLUMN unsettled;
 ALTER TABLE conversations DROP COLUMN heard;
