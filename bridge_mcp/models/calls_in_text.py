@@ -114,10 +114,9 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
     begin = start.start()
     if start["token"]:
         section = calls_in_tokens.section_at(text, begin)
-        if section is None:
-            unfinished = "" if whole else text[begin:]
-            return Block(begin, len(text) if unfinished else begin, unfinished, True, closed=False, tagged=True)
-        return Block(begin, section.end, section.body, True, closed=section.whole, tagged=True)
+        # What has only begun is kept back of a text that goes on, and is text once that has ended.
+        body = section.body or ("" if whole or section.whole else text[begin:])
+        return Block(begin, section.end, body, True, closed=section.whole, tagged=True)
     if start["bare"]:
         opening = start.end() - 1
         try:

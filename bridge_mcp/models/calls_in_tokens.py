@@ -32,11 +32,14 @@ START = (
 BEGUN = rf"<(?:{BARS}[^<>\n]{{0,40}})?|\[[A-Z_]{{0,10}}"
 """A regular expression for the end of a text that goes on: what may become such a beginning."""
 
+BEGUN_TOKEN = re.compile(rf"(?:{BEGUN})\Z")
+
 LEAD = re.compile(rf"(?:{TOKEN}|\[(?:TOOL_CALLS|CALL_ID|ARGS)\]|```\w*|[\w.:=-]+|[\s,])*")
 """What stands before the JSON of a call: tokens, a name, a fence."""
 
 MARKS = re.compile(rf"{TOKEN}|\[(?:TOOL_CALLS|ARGS)\]|\[CALL_ID\]\w*|```\w*|,")
 TRAIL = re.compile(rf"(?:\s*(?:{TOKEN}|```))*")
+WORD = re.compile(r"\S")
 CALLEE = re.compile(r"(?:to=)?(?:functions\.)?([\w.-]+?)(?::\d+)?")
 NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "analysis"})
 """Words of the templates themselves."""
@@ -44,7 +47,11 @@ NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "an
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a text that holds such calls: where it ends, the calls as JSON text, and whether it is whole."""
+    """A part of a text that may hold such calls.
+
+    `body` is the calls as JSON text, "" where no JSON comes behind the tokens. `end` is where the part ends, or how far
+    it was looked at in vain, so that nothing is looked at once for every token in it.
+    """
 
     end: int
     body: str
@@ -56,12 +63,12 @@ def with_plain_tags(text: str) -> str:
     return re.sub(rf"<(/?){BARS}DSML{BARS}", r"<\1", text) if "DSML" in text else text
 
 
-def section_at(text: str, at: int) -> Section | None:
-    """The calls that begin at this character; None where no JSON comes behind it."""
+def section_at(text: str, at: int) -> Section:
+    """The calls that begin at this character."""
     calls: list[JSON] = []
-    end = at
+    end = seen = at
     while lead := LEAD.match(text, end):
-        begin = lead.end()
+        begin = seen = lead.end()
         if begin >= len(text) or text[begin] not in "[{":
             break
         name = name_in(lead[0])
@@ -75,10 +82,10 @@ def section_at(text: str, at: int) -> Section | None:
             return Section(len(text), json.dumps(calls, ensure_ascii=False), False)
         calls += called(name, value)
     if not calls:
-        return None
+        return Section(seen, "", seen < len(text) and BEGUN_TOKEN.match(text, seen) is None)
     trail = TRAIL.match(text, end)
     closed = trail.end() if trail else end
-    whole = closed > end or bool(text[end:].strip())
+    whole = closed > end or WORD.search(text, end) is not None
     return Section(closed, json.dumps(calls, ensure_ascii=False), whole)
 
 

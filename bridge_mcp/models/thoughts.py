@@ -36,6 +36,8 @@ BEGUN = re.compile(
 )
 """The end of a text that goes on: what may become a tag."""
 
+MOST_BLANKS = 80
+
 LONGEST = 80
 """Characters of the longest tag."""
 
@@ -48,7 +50,7 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
     if not ANY.search(text):
         return text, False
     said: list[str] = []
-    at, thought = 0, False
+    at, thought, closes = 0, False, True
     while mark := MARK.search(text, at):
         if mark["fence"]:
             end = fence_end(text, mark)
@@ -63,7 +65,8 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
             said.append(text[at : mark.start()] if thought else "")
             at, thought = mark.end(), True
         else:
-            close = CLOSE.search(text, mark.end())
+            close = CLOSE.search(text, mark.end()) if closes else None
+            closes = close is not None  # looked for once: what is not behind this is behind no later one
             if close is None and whole and not opens_a_line(text, mark.start()):
                 said.append(text[at : mark.end()])  # a word about the tag
                 at = mark.end()
@@ -84,8 +87,10 @@ def fence_end(text: str, mark: re.Match[str]) -> int:
 
 
 def opens_a_line(text: str, at: int) -> bool:
-    """Whether only blanks stand before this place on its line."""
-    return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+    """Whether only blanks, and few of them, stand before this place on its line."""
+    before = text[max(0, at - MOST_BLANKS) : at]
+    _, newline, blanks = before.rpartition("\n")
+    return not blanks.strip() and bool(newline or at <= MOST_BLANKS)
 
 
 class Drafts:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models import calls_in_tokens
 from bridge_mcp.models.calls_in_text import split
+from bridge_mcp.models.calls_in_tokens import LEAD
 from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
 from bridge_mcp.ports import ModelReply, ModelRequest
 from tests.unit.logs import TOOLS
@@ -167,6 +170,34 @@ def test_a_growing_text_for_people_comes_to_be_seen_whole(text: str) -> None:
         told(text[:end])
     told(f"{text}\n.")
     assert shown[-1] == f"{text}\n."
+
+
+LONG_WINDED = {
+    "tokens": "[TOOL_CALLS]",
+    "tokens and words": "[TOOL_CALLS] word. ",
+    "calls, one by one": "[TOOL_CALLS]a{}. ",
+    "another token": "<|python_tag|>x ",
+    "tags": "<tool_call> ",
+    "JSON without end": '\n{"name": ',
+}
+
+
+@pytest.mark.parametrize("part", LONG_WINDED)
+def test_a_text_costs_its_length_however_often_it_begins_a_call(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in characters that the parts of such a text are looked at, and not in seconds."""
+    text = LONG_WINDED[part] * 4_000
+    looked = 0
+
+    class Counting:
+        def match(self, given: str, at: int) -> re.Match[str] | None:
+            nonlocal looked
+            found = LEAD.match(given, at)
+            looked += found.end() - at if found else 0
+            return found
+
+    monkeypatch.setattr(calls_in_tokens, "LEAD", Counting())
+    split(text, NAMES)
+    assert looked <= 3 * len(text)
 
 
 def test_taking_back_a_text_is_passed_on() -> None:

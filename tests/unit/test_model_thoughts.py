@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.models.thoughts import Drafts, without_thoughts
+from bridge_mcp.models import thoughts
+from bridge_mcp.models.thoughts import CLOSE, Drafts, without_thoughts
 
 SAID: dict[str, tuple[str, str]] = {
     "before the answer": ("<think>secret plan</think>\n\nHello", "Hello"),
@@ -84,3 +87,18 @@ def test_after_a_model_has_closed_what_it_had_not_opened_its_drafts_wait_for_tha
 def test_any_text_is_read(text: str, whole: bool) -> None:
     said, thought = without_thoughts(text, whole=whole)
     assert thought or said == text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_end_of_thoughts_that_have_none_is_looked_for_once(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = 0
+
+    class Counting:
+        def search(self, text: str, at: int) -> re.Match[str] | None:
+            nonlocal searches
+            searches += 1
+            return CLOSE.search(text, at)
+
+    monkeypatch.setattr(thoughts, "CLOSE", Counting())
+    without_thoughts("a <think> " * 4_000, whole=whole)
+    assert searches == 1
