@@ -25,19 +25,19 @@ from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.engine.commands import COMMANDS
-from bridge_mcp.engine.lanes import first_error, told
-from bridge_mcp.engine.pins import BoardPins
-from bridge_mcp.engine.posted import Roster, put_posted, settings_of
+from bridge_mcp.engine.supervision import first_error, told
+from bridge_mcp.operations.commands import COMMANDS
+from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
+from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
 from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
     from bridge_mcp.engine.engine import Engine
-    from bridge_mcp.engine.express import Express
+    from bridge_mcp.engine.turns.fast_path import FastPath
     from bridge_mcp.models.registry import Models
-    from bridge_mcp.toolservers.box import NestedToolbox
+    from bridge_mcp.toolservers.toolbox import NestedToolbox
 
 __all__ = ["Assembly", "EngineWish", "WallClock", "make_channels", "open_bridge"]
 
@@ -82,7 +82,7 @@ class Place:
 
     wanted: anyio.Event
     held: bool = False
-    express: Express | None = None
+    fast_path: FastPath | None = None
     """The engine's short way for clients' calls, while it is here."""
     coming: bool = False
     """Whether it is about to be held: nothing has gone wrong so far."""
@@ -158,7 +158,7 @@ async def open_bridge(
             is_engine=lambda: place.held,
             engine_lives=lambda: place.held or engine_lives(config.lock_path),
             fetch=fetch,
-            express=lambda: place.express,
+            fast_path=lambda: place.fast_path,
             clients=config.visitors,
             pulse=pulse.read,
             settings=own,
@@ -255,7 +255,7 @@ class Standby:
                 self.assembly.place.coming = False
             finally:
                 self.assembly.place.held = False
-                self.assembly.place.express = None
+                self.assembly.place.fast_path = None
                 lock.release()
             broken = 0 if time.monotonic() - began > STEADY_S else broken
             await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
@@ -307,7 +307,7 @@ class Standby:
 
             def told() -> None:
                 self.assembly.place.held = self.assembly.place.coming = True
-                self.assembly.place.express = engine.express
+                self.assembly.place.fast_path = engine.fast_path
                 logger.info("this process is the engine now")
 
             try:
@@ -347,7 +347,7 @@ class Standby:
 def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:
     """What only an engine needs."""
     from bridge_mcp.engine.engine import Engine
-    from bridge_mcp.toolservers.box import NestedToolbox
+    from bridge_mcp.toolservers.toolbox import NestedToolbox
 
     return Engine, NestedToolbox
 
@@ -363,12 +363,12 @@ def with_builtins(
     nested: Toolbox, config: Config, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, models: Models
 ) -> Toolbox:
     """The nested tools and the bridge's own as one box."""
-    from bridge_mcp.engine.parcels import attached
-    from bridge_mcp.engine.requests import window_of
+    from bridge_mcp.engine.turns.model_requests import window_of
+    from bridge_mcp.operations.outgoing_files import attached
     from bridge_mcp.toolservers.builtin import WithBuiltins
-    from bridge_mcp.toolservers.errands import Errands
-    from bridge_mcp.toolservers.finding import find_tools
-    from bridge_mcp.toolservers.reading_on import read_result
+    from bridge_mcp.toolservers.builtin_actions import Errands
+    from bridge_mcp.toolservers.find_tools import find_tools
+    from bridge_mcp.toolservers.read_result import read_result
 
     async def outbox(name: str) -> Attachment:
         return await anyio.to_thread.run_sync(attached, name, config.rules.outbox)

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 
 __all__ = ["LEVELS", "Redactor", "clean_message", "set_up_logging"]
 

@@ -10,7 +10,7 @@ import anyio
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Errand, Inbox, Part
+from bridge_mcp.ports import ChannelHealth, ChannelTraits, Inbox, OutgoingAction, Part
 
 __all__ = ["LocalChannel"]
 
@@ -25,9 +25,9 @@ class LocalChannel:
         """Wait until cancelled: who writes here writes to the store."""
         await anyio.sleep_forever()
 
-    def parts(self, errand: Errand) -> tuple[Part, ...]:
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
         """See `ports.Channel`; nothing is ever cut here."""
-        return (Part(errand.chat, errand),)
+        return (Part(action.chat, action),)
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """Never called, because its messages are delivered when they are committed.

@@ -12,12 +12,12 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, indented, print_json
-from bridge_mcp.core.answers import Decision
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import Decision
+from bridge_mcp.core.safe_text import pretty, visible
 from bridge_mcp.core.tools import parse_arguments
-from bridge_mcp.core.views import Approval
-from bridge_mcp.core.visible import pretty, visible
-from bridge_mcp.service import Yes, decided
+from bridge_mcp.service import ApprovalOptions, decided
 
 __all__ = ["approval_view", "approve", "grants", "list_", "reject", "revoke"]
 
@@ -98,7 +98,7 @@ def approve(
 
     async def body(assembly: Assembly) -> None:
         edited = None if arguments is None else parse_arguments(arguments)
-        yes = Yes(digest, edited, remember, patterns(remember_argument), remember_s, note)
+        yes = ApprovalOptions(digest, edited, remember, patterns(remember_argument), remember_s, note)
         await tell(assembly, await assembly.bridge.approve_calls(OWNER, approval_ids, yes), json)
 
     return with_bridge(common, body)

@@ -19,11 +19,11 @@ from bridge_mcp.config import Config
 from bridge_mcp.config.paths import make_private
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import crowded
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.core.visible import visible
-from bridge_mcp.engine.liveness import silence, troubles
-from bridge_mcp.engine.reach import Reach
 from bridge_mcp.models.settings import SCRIPTED
+from bridge_mcp.operations.approver_check import ApproverCheck
+from bridge_mcp.operations.engine_liveness import silence, troubles
 from bridge_mcp.place import PulseFile, engine_lives, owner_of
 from bridge_mcp.ports import StoreHealth
 
@@ -190,7 +190,7 @@ async def telegram(config: Config) -> AsyncIterator[Finding]:
         if each.telegram.lacking:
             yield Finding(f"channel {name}", False, each.telegram.lacking)
             continue
-        from bridge_mcp.channels.telegram.probe import probe
+        from bridge_mcp.channels.telegram.bot.probe import probe
 
         async for found in probe(each.telegram, WallClock()):
             yield Finding(f"channel {name}", found.fine, found.told)
@@ -216,7 +216,7 @@ async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:
 
 async def tool_servers(config: Config) -> AsyncIterator[Finding]:
     """Whether every tool server can be connected: all of them are, for a moment, side by side."""
-    from bridge_mcp.toolservers.box import NestedToolbox
+    from bridge_mcp.toolservers.toolbox import NestedToolbox
 
     if not config.tool_servers:
         return
@@ -263,4 +263,4 @@ async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]
         await store.close()
     traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
     clients = [*config.visitors, *(each.principal for each in stored)]
-    return Reach(config.rules, traits, pairings, clients).complaints(tools)
+    return ApproverCheck(config.rules, traits, pairings, clients).complaints(tools)

@@ -6,7 +6,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, print_json
 from bridge_mcp.core.policy import SCOPES
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 
 __all__ = ["add", "list_", "revoke"]
 

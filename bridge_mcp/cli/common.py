@@ -14,7 +14,7 @@ from bridge_mcp.assembly import Assembly, EngineWish, open_bridge
 from bridge_mcp.cli.run import examined, loop, prepare
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.place import engine_lives
 
 __all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]

@@ -35,10 +35,10 @@ from bridge_mcp.core.entries import (
     Withdrawn,
     approval_id,
 )
+from bridge_mcp.core.projections import Event
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
-from bridge_mcp.core.views import Event
-from bridge_mcp.core.visible import visible
 
 __all__ = ["entry_line", "event_line", "event_words"]
 

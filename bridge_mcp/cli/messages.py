@@ -14,8 +14,8 @@ from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, w
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.unreadable import UnreadableEntry
-from bridge_mcp.core.visible import visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["events", "log", "say", "send"]

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from bridge_mcp.core.visible import escaped
+from bridge_mcp.core.safe_text import escaped
 
 __all__ = [
     "Grid",

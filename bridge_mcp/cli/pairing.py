@@ -7,7 +7,7 @@ from typing import Literal
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, heading, print_json
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import OWNER
 
 __all__ = ["add", "list_", "remove"]

@@ -61,9 +61,9 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
             await until_stopped()
             return
-        from bridge_mcp.core.bearers import hash_token
-        from bridge_mcp.server.http import serve_http
-        from bridge_mcp.server.visitors import Client
+        from bridge_mcp.core.bearer_tokens import hash_token
+        from bridge_mcp.server.http.app import serve_http
+        from bridge_mcp.server.http.authenticator import Client
 
         clients = [
             Client(c.name, hash_token(c.token), c.scopes, c.channels, c.conversations, c.person_decides)
@@ -109,7 +109,7 @@ async def until_stopped() -> None:
     """Wait for SIGTERM, SIGINT or SIGHUP."""
     from asyncio import Event
 
-    from bridge_mcp.server.stdio import stop_on_signals
+    from bridge_mcp.server.stdio.serve import stop_on_signals
 
     stopped = Event()
     with stop_on_signals(stopped):

@@ -15,8 +15,8 @@ from bridge_mcp.cli.start import StdioOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
-from bridge_mcp.core.visible import visible
-from bridge_mcp.server.claim import Wire, claim
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.server.stdio.reserve_fds import Wire, claim
 
 __all__ = ["serve"]
 
@@ -51,7 +51,7 @@ async def run(config: Config, who: Principal, wire: Wire) -> None:
     """One face over stdio; the engine, if it falls to this process, starts when the handshake is over."""
     from bridge_mcp.assembly import open_bridge
     from bridge_mcp.server.app import build_server, the_one
-    from bridge_mcp.server.stdio import serve_stdio
+    from bridge_mcp.server.stdio.serve import serve_stdio
 
     async with open_bridge(config, engine="soon", settled=gc.freeze) as assembly:
         logger.info("settings: %s", visible(config.where))

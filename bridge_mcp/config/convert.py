@@ -16,7 +16,7 @@ from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
-from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps

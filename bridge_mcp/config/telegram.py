@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bridge_mcp.channels.telegram.settings import TelegramSettings
-from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
+from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Rules

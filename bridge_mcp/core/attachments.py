@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 
 __all__ = ["described", "gone", "is_pdf", "is_text", "unseen"]
 

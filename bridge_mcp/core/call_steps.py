@@ -14,7 +14,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.core.policy import Ask as NeedsVerdict
 from bridge_mcp.core.policy import Free, Policy, Refuse
-from bridge_mcp.core.state import Fate, State
+from bridge_mcp.core.state import CallState, State
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle, Step, Wait
 from bridge_mcp.core.tools import call_digest, parse_arguments
 
@@ -66,7 +66,7 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
 
 
 def step_of_call(
-    call: Call, fate: Fate, policy: Policy, now: float, running: Set[str]
+    call: Call, fate: CallState, policy: Policy, now: float, running: Set[str]
 ) -> Settle | Judge | Ask | Run | Remind | Wait | None:
     """What one call asks for; None when it has its outcome."""
     if fate.finished:
@@ -96,7 +96,7 @@ def step_of_call(
             return Ask(((call, because),)) if fate.asked is None else step_of_waiting(call, fate, fate.asked, now)
 
 
-def step_of_question(call: Call, fate: Fate, now: float) -> Settle | Wait:
+def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
     """What a call asks for whose result is people's answer: it waits for that as a row in a log, and not as a task."""
     if fate.answer is not None:
         more = now < fate.answered_at <= now + LONGEST_S
@@ -106,7 +106,7 @@ def step_of_question(call: Call, fate: Fate, now: float) -> Settle | Wait:
     return Wait(fate.ends_at or None)
 
 
-def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge | Remind | Wait:
+def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Judge | Remind | Wait:
     """What a call asks for that waits for people: an end, a reminder, or patience until the next of those."""
     if asked.expires_at and now >= asked.expires_at:
         return Judge(call, "expired", "bridge")
@@ -121,7 +121,9 @@ def step_of_waiting(call: Call, fate: Fate, asked: Asked, now: float) -> Judge |
     return Wait(min(ahead, default=None))
 
 
-def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy, now: float) -> Settle | Run | Remind | Wait:
+def step_of_verdict(
+    call: Call, fate: CallState, judged: Judged, policy: Policy, now: float
+) -> Settle | Run | Remind | Wait:
     """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
     if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
         return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
@@ -147,7 +149,7 @@ def step_of_verdict(call: Call, fate: Fate, judged: Judged, policy: Policy, now:
             return Settle(call, "stopped", "Not run: the turn was stopped.")
 
 
-def step_without_tool(call: Call, fate: Fate, asked: Asked, policy: Policy, now: float) -> Settle | Remind | Wait:
+def step_without_tool(call: Call, fate: CallState, asked: Asked, policy: Policy, now: float) -> Settle | Remind | Wait:
     """What an approved call asks for whose tool is not there: patience, as long as people had for the verdict."""
     gone = policy.withdrawn(asked.server, call.tool)
     if gone:

@@ -46,17 +46,17 @@ from __future__ import annotations
 from collections.abc import Set
 
 from bridge_mcp.core.call_steps import step_of_calls
-from bridge_mcp.core.effort import budget_spent
 from bridge_mcp.core.entries import (
     Heard,
     Log,
     Replied,
 )
+from bridge_mcp.core.failed_rounds import rounds_in_vain
 from bridge_mcp.core.gathering import LONGEST_S, asks_at, group_end
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.state import State, read, relevant
 from bridge_mcp.core.steps import CallModel, Cut, Idle, Ring, Step, Stop, Summarise, Wait
-from bridge_mcp.core.vain import rounds_in_vain
+from bridge_mcp.core.turn_budget import budget_spent
 
 __all__ = ["INTERRUPTED", "SPENT", "decide"]
 

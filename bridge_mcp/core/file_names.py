@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.visible import hidden
+from bridge_mcp.core.safe_text import hidden
 
 __all__ = ["plain_attachment", "plain_name"]
 

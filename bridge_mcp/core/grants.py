@@ -23,8 +23,8 @@ from urllib.parse import unquote
 
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.redate import AHEAD_S
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.core.visible import hidden
 
 __all__ = ["MOST_ALIKE", "Grant", "climbs", "matches"]
 

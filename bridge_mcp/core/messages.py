@@ -8,8 +8,8 @@ from typing import Literal
 
 from bridge_mcp.core.attachments import gone, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment, Call, Sender
-from bridge_mcp.core.surroundings import quoted
-from bridge_mcp.core.tokens import AROUND, calls_tokens, files_tokens, tokens_of
+from bridge_mcp.core.prompt_context import quoted
+from bridge_mcp.core.token_estimate import AROUND, calls_tokens, files_tokens, tokens_of
 from bridge_mcp.core.tools import READ_RESULT
 
 __all__ = [

@@ -32,7 +32,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.gathering import asks_at
 
 __all__ = [
-    "Fate",
+    "CallState",
     "State",
     "closing",
     "open_calls",
@@ -47,7 +47,7 @@ __all__ = [
 
 
 @dataclass(slots=True)
-class Fate:
+class CallState:
     """What the log says of one call so far."""
 
     finished: bool = False
@@ -81,7 +81,7 @@ class State:
 
     batch: Logged | None = None
     stopped: Logged | None = None
-    fates: dict[str, Fate] = field(default_factory=dict[str, Fate])
+    fates: dict[str, CallState] = field(default_factory=dict[str, CallState])
     unread: list[Logged] = field(default_factory=list[Logged])
     model_starts: list[int] = field(default_factory=list[int])
     """Model calls begun since the last reply, stop or clearing: the attempts at the next reply."""
@@ -127,10 +127,10 @@ def read(log: Log) -> State:
             case Replied(upto=upto) as entry:
                 settle_reading(state, upto)
                 state.batch, state.stopped = logged, None
-                state.fates = {call.id: Fate() for call in entry.calls}
+                state.fates = {call.id: CallState() for call in entry.calls}
             case Requested() as entry:
                 state.batch, state.stopped = logged, None
-                state.fates = {call.id: Fate() for call in entry.calls}
+                state.fates = {call.id: CallState() for call in entry.calls}
             case Stopped(upto=upto):
                 settle_reading(state, upto)
                 state.stopped = logged
@@ -175,7 +175,7 @@ def note_message(state: State, logged: Logged, entry: Heard | Edited | Withdrawn
             pass
 
 
-def note_answer(fate: Fate, logged: Logged, heard: Heard) -> None:
+def note_answer(fate: CallState, logged: Logged, heard: Heard) -> None:
     """Write down what answers a call's question: the first message, and those that continue it."""
     if fate.answer is None:
         fate.answer = heard.text
@@ -235,7 +235,7 @@ def settle_reading(state: State, upto: int) -> None:
     state.summary_starts, state.summary_failed = 0, False
 
 
-def note(fate: Fate | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
+def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
     """Write one entry into its call's fate; entries of an older batch's calls concern nobody any more."""
     if fate is None:
         return
@@ -269,7 +269,7 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
     return tuple((call, fate.asked if fate.judged is None else None) for call, fate in open_fates(log))
 
 
-def open_fates(log: Log) -> tuple[tuple[Call, Fate], ...]:
+def open_fates(log: Log) -> tuple[tuple[Call, CallState], ...]:
     """The calls of the last batch that have no outcome, each with what the log says of it."""
     state = read(relevant(log))
     pending = ((call, state.fates[call.id]) for call in state.calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened
-from bridge_mcp.core.transcript import Past
+from bridge_mcp.core.transcript import ModelView
 
 __all__ = ["summary_request", "summary_text"]
 
@@ -21,7 +21,7 @@ MOST_CHARS = 6_000
 """Of a summary."""
 
 
-def summary_request(past: Past, cut: int, room: float) -> tuple[ChatMessage, ...]:
+def summary_request(past: ModelView, cut: int, room: float) -> tuple[ChatMessage, ...]:
     """The messages of a request of at most about `room` tokens that asks for what stands before `cut`, summed up."""
     lines = list(script(past, cut))
     chars = 4_000
@@ -39,7 +39,7 @@ def summary_request(past: Past, cut: int, room: float) -> tuple[ChatMessage, ...
             return messages
 
 
-def script(past: Past, cut: int) -> Iterator[str]:
+def script(past: ModelView, cut: int) -> Iterator[str]:
     """The turns before a cut as a script, a paragraph for each message."""
     yield f"Earlier summary: {past.summary}" if past.summary else "The conversation begins here."
     for turn in past.pieces():

@@ -24,8 +24,8 @@ __all__ = [
     "SUMMARY",
     "About",
     "ChatMessage",
-    "Memory",
-    "Past",
+    "ModelView",
+    "TranscriptBuilder",
     "Turn",
     "begins_at",
     "in_view",
@@ -40,7 +40,7 @@ SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ModelView:
     """What the model may see of a conversation."""
 
     turns: tuple[Turn, ...]
@@ -75,9 +75,9 @@ def past(
     images: bool = True,
     pdfs: bool = True,
     about: About = NOTHING_MORE,
-) -> Past:
-    """The model's view of a log, or of a tail of one. `Memory.past` says what the arguments are."""
-    return Memory().past(
+) -> ModelView:
+    """The model's view of a log, or of a tail of one. `TranscriptBuilder.past` says what the arguments are."""
+    return TranscriptBuilder().past(
         log,
         upto=upto,
         result_chars=result_chars,
@@ -88,7 +88,7 @@ def past(
     )
 
 
-class Memory:
+class TranscriptBuilder:
     """The model's view of one conversation, kept from call to call: of a long past only what is new is read.
 
     What it answers is what a new one would answer; it only takes longer to be made from nothing.
@@ -110,7 +110,7 @@ class Memory:
         images: bool = True,
         pdfs: bool = True,
         about: About = NOTHING_MORE,
-    ) -> Past:
+    ) -> ModelView:
         """The model's view of a log, or of a tail of one.
 
         Args:
@@ -132,7 +132,7 @@ class Memory:
                 recent = number >= shown_from
                 noted = [with_notes(message, images, pdfs, recent=recent) for message in turn.messages]
                 turns[number] = turn.copy(shown_once(noted, later))
-        return Past(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
+        return ModelView(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
 
     def _read(self, log: Log, result_chars: int, about: About) -> Builder:
         """The builder that has read this log: the one there is, if it has read the beginning of what is in view now."""

@@ -21,7 +21,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
-from bridge_mcp.core.surroundings import disowned, quoted
+from bridge_mcp.core.prompt_context import disowned, quoted
 
 __all__ = ["NOTHING_MORE", "About", "Builder", "Turn"]
 

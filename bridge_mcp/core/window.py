@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
-from bridge_mcp.core.tokens import AROUND, files_tokens, tokens_of
+from bridge_mcp.core.token_estimate import AROUND, files_tokens, tokens_of
 from bridge_mcp.core.tools import canonical
-from bridge_mcp.core.transcript import SUMMARY, Past, Turn
+from bridge_mcp.core.transcript import SUMMARY, ModelView, Turn
 
 __all__ = ["Fitted", "Window", "fit", "narrowed", "squeeze"]
 
@@ -74,7 +74,7 @@ class Fitted:
     """Where the past should be cut first: the seq of a turn's first message; None: it fits as it is."""
 
 
-def fit(past: Past, window: Window, room: float) -> Fitted:
+def fit(past: ModelView, window: Window, room: float) -> Fitted:
     """The past as messages of at most `room` tokens (by estimate, what comes with every request already taken off).
 
     Where a cut is named, the messages are those that would be left without a summary of what it takes away.

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from bridge_mcp.cli.output import console
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 
 __all__ = ["Transcript"]
 

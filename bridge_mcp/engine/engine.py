@@ -13,23 +13,24 @@ import anyio
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
+from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
-from bridge_mcp.engine import board, clocks
-from bridge_mcp.engine.express import Express
-from bridge_mcp.engine.hands import Hands
-from bridge_mcp.engine.intake import Intake
-from bridge_mcp.engine.lanes import STEADY_S, Lanes, Pauses, Trouble, Troubles
-from bridge_mcp.engine.outbox import OutboxLane
-from bridge_mcp.engine.pins import take_up
-from bridge_mcp.engine.policies import Policies
-from bridge_mcp.engine.presence import Presence
-from bridge_mcp.engine.progress import ProgressLane
-from bridge_mcp.engine.prompts import PromptLane
-from bridge_mcp.engine.runner import Runner
-from bridge_mcp.engine.signal import Signal
-from bridge_mcp.engine.tails import Tails
-from bridge_mcp.engine.waiting import close_what_is_over
-from bridge_mcp.engine.welcome import WelcomeLane
+from bridge_mcp.engine.outbound.approval_prompts import PromptLane
+from bridge_mcp.engine.outbound.chat_activity import ChatActivity
+from bridge_mcp.engine.outbound.outbox import OutboxLane
+from bridge_mcp.engine.supervision import STEADY_S, Backoff, TaskSupervisor, Troubles
+from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.engine.turns.fast_path import FastPath
+from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.engine.turns.progress import ProgressLane
+from bridge_mcp.engine.turns.scheduler import Scheduler
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.operations import clocks, status_board
+from bridge_mcp.operations.inbox import Intake
+from bridge_mcp.operations.recent_log import LogCache
+from bridge_mcp.operations.tool_pins import take_up
+from bridge_mcp.operations.waiting_approvals import close_what_is_over
+from bridge_mcp.operations.welcome import WelcomeLane
 from bridge_mcp.ports import (
     KEPT,
     Channel,
@@ -102,35 +103,35 @@ class Engine:
         self._toolbox = toolbox
         self._clock = clock
         self._changed = Signal()
-        self._lanes = Lanes(Troubles(clock.now))
+        self._supervisor = TaskSupervisor(Troubles(clock.now))
         self._told: Told | None = None
         """What stands on the board; None where that is not known."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
-        self._tails = Tails(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
+        self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
-        self._presence = Presence(channels, store.board)
+        self._presence = ChatActivity(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
         traits = {name: channel.traits for name, channel in channels.items()}
-        hands = Hands(
+        deps = Deps(
             store,
             model,
             toolbox,
             policies,
-            self._tails,
+            self._recent_logs,
             clock,
             traits,
             fetch=self._fetch,
             show_text=self._presence.text,
             progress=self._progress,
             shows=self._presence.shows,
-            lanes=self._lanes,
+            supervisor=self._supervisor,
         )
-        self._runner = Runner(hands, rules.max_turns, self._presence, self._lanes)
-        self.express = Express(hands, self._runner)
+        self._runner = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
+        self.fast_path = FastPath(deps, self._runner)
         """The short way for clients' calls, while this runs."""
-        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._lanes)
+        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._supervisor)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
         self._welcome = WelcomeLane(store, rules, clock, self._intake)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
@@ -148,12 +149,12 @@ class Engine:
         Raises:
             StoreLost: there is no store to work with any more.
         """
-        await self._lanes.until_done("Telling who is the engine", self._announce)
+        await self._supervisor.until_done("Telling who is the engine", self._announce)
         told()
         try:
             async with anyio.create_task_group() as tasks:
                 for name, run in self._side_lanes():
-                    tasks.start_soon(self._lanes.keep, name, run)
+                    tasks.start_soon(self._supervisor.keep, name, run)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
                 tasks.start_soon(self._runner.run)
@@ -177,13 +178,13 @@ class Engine:
     async def _announce(self) -> None:
         """Whoever sees that there is an engine finds its channels and servers on the board too."""
         await self._tell()
-        await board.put_engine(self._store, board.EngineInfo(os.getpid(), self._clock.now()))
+        await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
 
     async def _sign_off(self) -> None:
         """Say that there is no engine here any more. What ended it is what is told, not that this failed too."""
         with anyio.move_on_after(1, shield=True):
             try:
-                await board.put_engine(self._store, board.EngineInfo(os.getpid(), 0.0))
+                await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), 0.0))
             except StoreError as exc:
                 logger.warning("the engine's end could not be written down: %s", exc)
 
@@ -199,31 +200,31 @@ class Engine:
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""
         name = f"Channel {channel.traits.name}"
-        pauses = Pauses(RESTART_S)
+        backoff = Backoff(RESTART_S)
         while True:
             began = time.monotonic()
             try:
                 await channel.run(self._intake)
                 logger.error("channel %s ended by itself", channel.traits.name)
-                pause = pauses.next()
+                pause = backoff.next()
             except ConfigError as exc:
                 # Only the owner can mend it; looking again now and then is for servers that were wrong about that.
                 logger.error("channel %s cannot work: %s", channel.traits.name, exc)
                 pause = HOPELESS_S
             except Exception as exc:
                 if time.monotonic() - began > STEADY_S:
-                    pauses.reset()
-                pause = self._lanes.failed(name, exc, pauses)
+                    backoff.reset()
+                pause = self._supervisor.failed(name, exc, backoff)
             self._changed.set()
             await anyio.sleep(pause)
-            self._lanes.troubles.clear(name)
+            self._supervisor.troubles.clear(name)
 
     async def _keep_telling(self) -> None:
         """Keep the board up to date."""
-        reloaded = await board.reload_asked(self._store)
+        reloaded = await status_board.reload_asked(self._store)
         while True:
             await self._changed.wait(LOOK_S)
-            asked = await board.reload_asked(self._store)
+            asked = await status_board.reload_asked(self._store)
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
@@ -235,8 +236,8 @@ class Engine:
         await self._store.agenda.take_over(self._clock.now())
         while True:
             if jump := self._jumps.look():
-                moved = partial(clocks.follow, jump, self._tails, self._store.agenda, self._clock)
-                await self._lanes.until_done("Moving what waits", moved)
+                moved = partial(clocks.follow, jump, self._recent_logs, self._store.agenda, self._clock)
+                await self._supervisor.until_done("Moving what waits", moved)
             await anyio.sleep(clocks.WATCH_S)
 
     async def _write_now_and_then(self) -> None:
@@ -264,18 +265,18 @@ class Engine:
         listed = (shown, self._toolbox.status())
         models = self._model.health()
         if told is None or told[0] != healths:
-            await board.put_channels(self._store, healths)
+            await status_board.put_channels(self._store, healths)
         if told is None or told[1] != listed:
-            await board.put_tools(self._store, *listed)
+            await status_board.put_tools(self._store, *listed)
             self._runner.look_again()
         if told is None or told[2] != models:
-            await board.put_models(self._store, models)
+            await status_board.put_models(self._store, models)
         complaints = self._policies.crowded()
         for channel, told_of in self._policies.prompts.complaints.items():
             complaints[channel] = f"{told_of} {complaints.get(channel, '')}".strip()
         if told is None or told[3] != complaints:
-            await board.put_complaints(self._store, complaints)
-        troubles = self._lanes.troubles.all()
+            await status_board.put_complaints(self._store, complaints)
+        troubles = self._supervisor.troubles.all()
         if told is None or told[4] != troubles:
-            await board.put_troubles(self._store, troubles)
+            await status_board.put_troubles(self._store, troubles)
         self._told = (healths, listed, models, complaints, troubles)

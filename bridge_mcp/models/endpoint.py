@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
-from bridge_mcp.models.failures import Trouble, failed
-from bridge_mcp.models.knowledge import UNKNOWN, Known, look_up, read_map
+from bridge_mcp.models.errors import ProviderError, failed
+from bridge_mcp.models.model_info import UNKNOWN, Known, look_up, read_map
 from bridge_mcp.models.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def endpoint_of(settings: ModelSettings) -> Endpoint:
     if not settings.base_url:
         key = key or os.environ.get("OPENAI_API_KEY", "").strip()
         if not key:
-            raise failed(settings, Trouble("OPENAI_API_KEY is not set either", kind="bad_key"))
+            raise failed(settings, ProviderError("OPENAI_API_KEY is not set either", kind="bad_key"))
         headers |= {header: told for name, header in OF_OPENAI.items() if (told := os.environ.get(name, "").strip())}
     if key:
         headers["Authorization"] = f"Bearer {key}"

@@ -22,7 +22,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.file_texts import read_text
 from bridge_mcp.core.images import image_type
-from bridge_mcp.core.tokens import TEXT_SHOWN
+from bridge_mcp.core.token_estimate import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.ports import Fetch, ModelRequest
 

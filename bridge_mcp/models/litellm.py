@@ -16,12 +16,12 @@ import anyio.to_thread
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.files import Shown
-from bridge_mcp.models.knowledge import Known, look_up, read_map
 from bridge_mcp.models.litellm_process import LitellmProcess
-from bridge_mcp.models.patience import Patience
-from bridge_mcp.models.reading import read_completion
+from bridge_mcp.models.model_info import Known, look_up, read_map
+from bridge_mcp.models.openai_format import Offer, chat_body, checked_params
+from bridge_mcp.models.openai_responses import read_completion
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.wire import Offer, chat_body, checked_params
+from bridge_mcp.models.timeouts import CallTimeouts
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 __all__ = ["LitellmModel"]
@@ -70,7 +70,7 @@ class LitellmModel:
                 del body["tools"]
         body["messages"] = cast("JSON", user_first(cast("list[dict[str, JSON]]", body["messages"])))
         streams = on_text is not None if self.settings.stream is None else self.settings.stream
-        with Patience(self.settings) as patience:
+        with CallTimeouts(self.settings) as patience:
             await self._process.ready()
             began = time.perf_counter()
             if streams:

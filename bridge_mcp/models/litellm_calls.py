@@ -8,11 +8,11 @@ from typing import TypeAlias, cast
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json_at
-from bridge_mcp.models.failures import Kind, Trouble, failed, trouble_of
-from bridge_mcp.models.loading import Chunks, Completion, Litellm
-from bridge_mcp.models.reading import mapping, reported
+from bridge_mcp.models.errors import Kind, ProviderError, failed, trouble_of
+from bridge_mcp.models.litellm_loading import Chunks, Completion, Litellm
+from bridge_mcp.models.openai_responses import mapping, reported
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.stream import Assembly
+from bridge_mcp.models.stream_accumulator import StreamAccumulator
 
 __all__ = ["Grown", "ask"]
 
@@ -64,7 +64,7 @@ async def stream(
 ) -> tuple[Mapping[str, object], float | None]:
     """The completion that a stream makes, and what it cost."""
     texts = [""]
-    assembly = Assembly(settings, texts.append)
+    assembly = StreamAccumulator(settings, texts.append)
     chunks = cast("Chunks", await request(library, settings, {**body, **STREAM}))
     try:
         async for chunk in chunks:
@@ -104,7 +104,7 @@ def embedded(text: str) -> object:
     return mapping(body).get("error")
 
 
-def refusal(error: Exception) -> Trouble:
+def refusal(error: Exception) -> ProviderError:
     """What an error of litellm's says. Its headers hold the provider's `Retry-After`."""
     inner = vars(error).get("original_exception")
     if isinstance(inner, Exception):  # a stream that broke is wrapped once more
@@ -115,7 +115,7 @@ def refusal(error: Exception) -> Trouble:
     known = vars(error)
     status = known.get("status_code")
     headers = cast("Mapping[str, str]", known.get("litellm_response_headers") or {})
-    return Trouble(
+    return ProviderError(
         str(error),
         status if isinstance(status, int) else None,
         reported(known.get("body")).codes or reported(embedded(str(error))).codes,

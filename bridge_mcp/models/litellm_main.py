@@ -21,9 +21,9 @@ from typing import Any, TypeAlias
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
-from bridge_mcp.models.failures import Trouble, failed, redact
+from bridge_mcp.models.errors import ProviderError, failed, redact
 from bridge_mcp.models.litellm_calls import ask
-from bridge_mcp.models.loading import Litellm, load, stay_at_the_endpoint
+from bridge_mcp.models.litellm_loading import Litellm, load, stay_at_the_endpoint
 from bridge_mcp.models.settings import ModelSettings
 
 __all__ = ["main"]
@@ -104,7 +104,7 @@ class Desk:
             self._tell({"id": number, "failed": fields_of(exc)})
         except Exception as exc:  # whatever it is, somebody waits for an answer
             log.exception("litellm failed unexpectedly")
-            trouble = Trouble(f"{type(exc).__name__}: {exc}", kind="provider")
+            trouble = ProviderError(f"{type(exc).__name__}: {exc}", kind="provider")
             self._tell({"id": number, "failed": fields_of(failed(settings, trouble))})
 
 

@@ -23,7 +23,7 @@ import anyio
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import JSON, MAX_SIZE
 from bridge_mcp.models.environment import litellm_environment
-from bridge_mcp.models.failures import Trouble, failed, redact
+from bridge_mcp.models.errors import ProviderError, failed, redact
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import OnText
 
@@ -261,7 +261,7 @@ class Running(asyncio.SubprocessProtocol):
     def _lose(self) -> None:
         """Tell all who wait that nothing more will come."""
         last = f": {self._lines[-1]}" if self._lines else ""
-        trouble = Trouble(f"litellm's process ended with {self.transport.get_returncode()}{last}", kind="broken")
+        trouble = ProviderError(f"litellm's process ended with {self.transport.get_returncode()}{last}", kind="broken")
         if not self.loaded.done():
             self.loaded.set_result(ModelFailed(f"{redact(trouble.message)}."))
         calls, self._calls = self._calls, {}

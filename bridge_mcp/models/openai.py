@@ -22,16 +22,16 @@ import anyio.to_thread
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.models.bodies import TooMuch, events, whole_body
 from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
-from bridge_mcp.models.failures import Trouble, failed, trouble_of
+from bridge_mcp.models.errors import ProviderError, failed, trouble_of
 from bridge_mcp.models.files import Shown
-from bridge_mcp.models.knowledge import Known
-from bridge_mcp.models.patience import Patience
-from bridge_mcp.models.reading import read_completion, reported
+from bridge_mcp.models.model_info import Known
+from bridge_mcp.models.openai_format import Offer, chat_body, checked_params
+from bridge_mcp.models.openai_responses import read_completion, reported
+from bridge_mcp.models.response_limits import TooMuch, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import Offer, chat_body, checked_params
+from bridge_mcp.models.stream_accumulator import StreamAccumulator
+from bridge_mcp.models.timeouts import CallTimeouts
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class OpenAIModel:
         endpoint, session = await self._connected()
         body = chat_body(self._model, request, self._params, shown, self.settings.identity)
         began = time.perf_counter()
-        with Patience(self.settings) as patience:
+        with CallTimeouts(self.settings) as patience:
             told = await self._ask(endpoint, session, body, request.tools, patience, on_text)
             latency_s = time.perf_counter() - began
             return read_completion(self.settings, told, latency_s=latency_s, prices=endpoint.known.prices)
@@ -111,7 +111,7 @@ class OpenAIModel:
         session: ClientSession,
         body: Mapping[str, JSON],
         tools: Sequence[ToolSpec],
-        patience: Patience,
+        patience: CallTimeouts,
         on_text: OnText | None,
     ) -> object:
         """The answer's JSON, or its text where it is none; in the best way that the server knows."""
@@ -127,19 +127,19 @@ class OpenAIModel:
                 async with session.post(endpoint.url, data=data, allow_redirects=False) as response:
                     if response.status < 300:
                         if streams and response.content_type == "text/event-stream":
-                            return await self._read(response, patience, Assembly(self.settings, on_text))
+                            return await self._read(response, patience, StreamAccumulator(self.settings, on_text))
                         return parsed(await whole_body(response))
                     told = refusal(response, parsed(await whole_body(response)))
             except (ClientError, OSError) as exc:
-                raise failed(self.settings, trouble_of(exc) or Trouble(str(exc))) from None
+                raise failed(self.settings, trouble_of(exc) or ProviderError(str(exc))) from None
             except TooMuch as exc:
-                raise failed(self.settings, Trouble(str(exc), kind="provider")) from None
+                raise failed(self.settings, ProviderError(str(exc), kind="provider")) from None
             unable = response.status in UNABLE and re.search(r"\bstream", told.message, re.IGNORECASE)
             if way + 1 == len(STREAMS) or not unable:
                 raise failed(self.settings, told)
             self._way = max(self._way, way + 1)
 
-    async def _read(self, response: ClientResponse, patience: Patience, assembly: Assembly) -> object:
+    async def _read(self, response: ClientResponse, patience: CallTimeouts, assembly: StreamAccumulator) -> object:
         """Read a stream to its end. What comes after the model's last word is waited for, but may be missing."""
         from aiohttp import ClientError
 
@@ -171,7 +171,7 @@ class OpenAIModel:
                 return None
             told = data[:500].decode(errors="replace")
             raise failed(
-                self.settings, Trouble(f"this is no part of an answer: {told}", kind="provider"), aloud=True
+                self.settings, ProviderError(f"this is no part of an answer: {told}", kind="provider"), aloud=True
             ) from None
 
 
@@ -190,10 +190,10 @@ def parsed(data: bytes) -> object:
         return data.decode(errors="replace")
 
 
-def refusal(response: ClientResponse, body: object) -> Trouble:
+def refusal(response: ClientResponse, body: object) -> ProviderError:
     """What an answer with an error status says."""
-    told = reported(body) if body else Trouble(response.reason or "")
+    told = reported(body) if body else ProviderError(response.reason or "")
     if 300 <= response.status < 400:
         to = urlsplit(response.headers.get("Location", ""))
-        told = Trouble(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
-    return Trouble(told.message, response.status, told.codes, dict(response.headers))
+        told = ProviderError(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
+    return ProviderError(told.message, response.status, told.codes, dict(response.headers))

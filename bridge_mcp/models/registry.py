@@ -14,12 +14,12 @@ from dataclasses import replace
 
 from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.roles import ordered
-from bridge_mcp.core.tokens import tools_tokens
+from bridge_mcp.core.token_estimate import tools_tokens
 from bridge_mcp.core.window import Window, narrowed
+from bridge_mcp.models.capabilities import Adapter, CapabilityAdapter
 from bridge_mcp.models.files import Gallery
-from bridge_mcp.models.fitted import Adapter, Fitted
+from bridge_mcp.models.health import Record
 from bridge_mcp.models.litellm_process import LitellmProcess
-from bridge_mcp.models.record import Record
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import Capacity, ModelHealth, ModelReply, ModelRequest, OnText
 
@@ -47,7 +47,7 @@ class Models:
         self._litellm_is_own = litellm is None
         self._record = Record(now)
         self._settings = dict(settings)
-        self._adapters: dict[tuple[str, str], Fitted] = {}
+        self._adapters: dict[tuple[str, str], CapabilityAdapter] = {}
         self._gallery = Gallery()
         for section in self._settings.values():
             if section.model == SCRIPTED:
@@ -130,10 +130,10 @@ class Models:
         for fallback in section.fallbacks:
             yield self._settings.get(fallback) or instead(section, fallback)
 
-    def _adapter(self, settings: ModelSettings) -> Fitted:
+    def _adapter(self, settings: ModelSettings) -> CapabilityAdapter:
         key = (settings.name, settings.model)
         if key not in self._adapters:
-            self._adapters[key] = Fitted(settings, make_adapter(settings, self._litellm), self._gallery)
+            self._adapters[key] = CapabilityAdapter(settings, make_adapter(settings, self._litellm), self._gallery)
         return self._adapters[key]
 
 

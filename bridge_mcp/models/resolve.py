@@ -13,8 +13,8 @@ import anyio
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.messages import ChatMessage
+from bridge_mcp.models.litellm_loading import load
 from bridge_mcp.models.litellm_process import LitellmProcess
-from bridge_mcp.models.loading import load
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Models, make_adapter
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings

@@ -11,7 +11,7 @@ from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import canonical
 from bridge_mcp.models.files import Shown
-from bridge_mcp.models.knowledge import Known
+from bridge_mcp.models.model_info import Known
 from bridge_mcp.models.script import Script
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText

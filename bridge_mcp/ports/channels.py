@@ -12,12 +12,12 @@ from bridge_mcp.core.tools import JSON
 
 __all__ = [
     "Arrival",
+    "ButtonPress",
     "Channel",
     "ChannelHealth",
     "ChannelTraits",
     "Clock",
     "Edit",
-    "Errand",
     "Happening",
     "Ignored",
     "Inbox",
@@ -25,9 +25,9 @@ __all__ = [
     "Moved",
     "Named",
     "Outgoing",
+    "OutgoingAction",
     "Part",
     "Reaction",
-    "Tap",
     "Upload",
 ]
 
@@ -92,7 +92,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Tap:
+class ButtonPress:
     """Somebody pressed a button below a message of ours."""
 
     channel: str
@@ -151,7 +151,7 @@ class Happening:
     at: float = 0.0
 
 
-Arrival: TypeAlias = Incoming | Tap | Moved | Named | Happening | Ignored
+Arrival: TypeAlias = Incoming | ButtonPress | Moved | Named | Happening | Ignored
 
 
 class Inbox(Protocol):
@@ -222,7 +222,7 @@ class Reaction:
     emoji: str
 
 
-Errand: TypeAlias = Outgoing | Edit | Reaction
+OutgoingAction: TypeAlias = Outgoing | Edit | Reaction
 """Something to do on the platform, as one or more parts."""
 
 
@@ -257,8 +257,8 @@ class Channel(Protocol):
         """Receive until cancelled. Reconnects by itself; raises only when it can never work (a wrong token)."""
         ...
 
-    def parts(self, errand: Errand) -> tuple[Part, ...]:
-        """An errand cut into requests, in order; the same errand gives as many each time. No I/O, never empty."""
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
+        """An action cut into requests, in order; the same action gives as many each time. No I/O, never empty."""
         ...
 
     async def send(self, part: Part) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from bridge_mcp.core.entries import (
     Replied,
     Summarised,
 )
+from bridge_mcp.core.projections import Event, EventType
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
-from bridge_mcp.core.views import Event, EventType
 
 __all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bridge_mcp.core.views import Approval, Conversation, Message
+from bridge_mcp.core.projections import Approval, Conversation, Message
 
 __all__ = ["Approvals", "History", "Outbox", "Traces"]
 

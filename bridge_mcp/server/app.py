@@ -20,28 +20,36 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from bridge_mcp import __version__
-from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server import render
-from bridge_mcp.server.faults import fault_of, naming
-from bridge_mcp.server.files import illustrated
-from bridge_mcp.server.forms import Forms
-from bridge_mcp.server.params import check, schema_of
-from bridge_mcp.server.prompts import get_prompt, listed_prompts
-from bridge_mcp.server.push import Push
-from bridge_mcp.server.resources import RESOURCES, TEMPLATES, read_resource
-from bridge_mcp.server.seals import Seals
-from bridge_mcp.server.sessions import check_name, session_of
-from bridge_mcp.server.tasks import EXTENSION, TaskParams, Tasks, UpdateParams, becomes_task, declared, undeclared
-from bridge_mcp.server.text import compact
-from bridge_mcp.server.tool import Answer, Illustrated, Tool, ToolCall
-from bridge_mcp.server.tools import TOOLS
-from bridge_mcp.server.turns import Turns
+from bridge_mcp.server.protocol.cancellation import TurnCancellation
+from bridge_mcp.server.protocol.elicitation import Elicitation
+from bridge_mcp.server.protocol.errors import fault_of, naming
+from bridge_mcp.server.protocol.prompts import get_prompt, listed_prompts
+from bridge_mcp.server.protocol.request_context import check_name, session_of
+from bridge_mcp.server.protocol.resources import RESOURCES, TEMPLATES, read_resource
+from bridge_mcp.server.protocol.signed_handles import HandleSigner
+from bridge_mcp.server.protocol.subscriptions import Push
+from bridge_mcp.server.protocol.tasks import (
+    EXTENSION,
+    TaskParams,
+    Tasks,
+    UpdateParams,
+    becomes_task,
+    declared,
+    undeclared,
+)
+from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools.attachments import illustrated
+from bridge_mcp.server.tools.json_text import compact
+from bridge_mcp.server.tools.params import check, schema_of
+from bridge_mcp.server.tools.registry import TOOLS
+from bridge_mcp.server.tools.tool import Answer, Illustrated, Tool, ToolCall
 from bridge_mcp.service import Bridge
 
-__all__ = ["STDIO_SCOPES", "Context", "Face", "PrincipalOf", "build_server", "the_one"]
+__all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "the_one"]
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 PrincipalOf: TypeAlias = Callable[[Context], Principal]
@@ -65,7 +73,7 @@ KEPT_MS = 300_000
 """How long a client may keep what only a new version of the bridge changes."""
 
 
-class Face:
+class BridgeServer:
     """One server, its handlers and its subscriptions."""
 
     def __init__(
@@ -73,10 +81,10 @@ class Face:
     ) -> None:
         self.server = self._server()
         self.push = Push(bridge)
-        self._turns = Turns(bridge.cancel_turn)
-        seals = Seals(bridge.store.board)
+        self._turns = TurnCancellation(bridge.cancel_turn)
+        seals = HandleSigner(bridge.store.board)
         self._tasks = Tasks(bridge, seals)
-        self._forms = Forms(bridge, seals)
+        self._forms = Elicitation(bridge, seals)
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
@@ -157,7 +165,7 @@ class Face:
         stands, decided = await self._forms.resumed(who, params)
         if stands.state == "done":
             return await self._ended(who, stands, show_files=shows_files(params))
-        return await self._open(ctx, who, found, render.ticket(stands), show_files=shows_files(params), ask=decided)
+        return await self._open(ctx, who, found, serialize.ticket(stands), show_files=shows_files(params), ask=decided)
 
     async def _open(
         self, ctx: Context, who: Principal, found: Tool, answer: Answer, *, show_files: bool, ask: bool = True
@@ -169,7 +177,7 @@ class Face:
                 return asked
             if asked.state == "done":
                 return await self._ended(who, asked, show_files=show_files)
-            answer = render.ticket(asked)
+            answer = serialize.ticket(asked)
         if declared(ctx) and becomes_task(found, who):
             return await self._tasks.created(who, answer["id"], show_files=show_files)
         return shown(answer)
@@ -279,7 +287,7 @@ def build_server(bridge: Bridge, principal_of: PrincipalOf) -> Server[Any]:
         bridge: the service.
         principal_of: who makes a request; `the_one(principal)` where the transport has one client.
     """
-    return Face(bridge, principal_of).server
+    return BridgeServer(bridge, principal_of).server
 
 
 def the_one(principal: Principal) -> PrincipalOf:

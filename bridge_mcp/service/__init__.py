@@ -7,16 +7,16 @@ no platform. Times are epoch seconds, durations seconds, ids the strings that ot
 
 from __future__ import annotations
 
-from bridge_mcp.engine.clocks import elapsed
+from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.service.administration import Administration
+from bridge_mcp.service.attachments import Fetched
+from bridge_mcp.service.base import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.clients import Clients
-from bridge_mcp.service.deciding import Deciding, Yes, decided
-from bridge_mcp.service.desk import MAX_WAIT_S, OWNER, SchemaCheck
-from bridge_mcp.service.filing import Fetched
-from bridge_mcp.service.following import Following
+from bridge_mcp.service.deciding import ApprovalOptions, Deciding, decided
 from bridge_mcp.service.reading import Reading
+from bridge_mcp.service.tickets import Following
 
-__all__ = ["MAX_WAIT_S", "OWNER", "Bridge", "Fetched", "SchemaCheck", "Yes", "decided", "elapsed"]
+__all__ = ["MAX_WAIT_S", "OWNER", "ApprovalOptions", "Bridge", "Fetched", "SchemaCheck", "decided", "elapsed"]
 
 
 class Bridge(Reading, Following, Deciding, Administration, Clients):

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bridge_mcp.core.answers import ToolChange
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.views import Event
-from bridge_mcp.engine import commands, control, instructions, pins
-from bridge_mcp.engine.limits import may_use
+from bridge_mcp.core.projections import Event
+from bridge_mcp.core.results import ToolChange
+from bridge_mcp.operations import commands, conversations, server_instructions, tool_pins
+from bridge_mcp.operations.client_limits import may_use
 from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
 )
-from bridge_mcp.service.desk import Desk
+from bridge_mcp.service.base import BridgeBase
 
 __all__ = ["Administration"]
 
 
-class Administration(Desk):
+class Administration(BridgeBase):
     """What needs the scope `admin`."""
 
     async def list_pairings(
@@ -50,12 +50,14 @@ class Administration(Desk):
         who.require("admin")
         if role not in ("user", "approver"):
             raise BadInput(f"There is no role '{role}'.", fix="Use user or approver.")
-        return await control.pair(self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name))
+        return await conversations.pair(
+            self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name)
+        )
 
     async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
         """Let a chat or a person in no longer."""
         who.require("admin")
-        if not who.sees(f"{channel}/{chat}") or not await control.unpair(
+        if not who.sees(f"{channel}/{chat}") or not await conversations.unpair(
             self.store, self._clock, channel, chat, who.name
         ):
             raise NotFound(f"{chat} is not paired on {channel}.", fix="See list_pairings.")
@@ -77,7 +79,7 @@ class Administration(Desk):
         """The tools that are no longer what they were, as the engine last told of them."""
         who.require("admin")
         listed = (await self._tools(who)).tools
-        return tuple([await pins.change_of(self.store.board, spec) for spec in listed if spec.changed])
+        return tuple([await tool_pins.change_of(self.store.board, spec) for spec in listed if spec.changed])
 
     async def accept_change(self, who: Principal, tool: str, *, digest: str = "") -> ToolChange:
         """Have a tool trusted as it is now: its calls ask again only where the policy says so. The engine takes it up
@@ -93,7 +95,7 @@ class Administration(Desk):
             raise NotFound(f"No tool '{tool}' has changed.", fix="See: bridge-mcp servers changes")
         if digest not in ("", found.digest):
             raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
-        await pins.accept(self.store.board, found, who.name)
+        await tool_pins.accept(self.store.board, found, who.name)
         return found
 
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
@@ -101,7 +103,7 @@ class Administration(Desk):
         who.require("admin")
         if not may_use(who.within, self.rules, server):
             raise NotFound(f"There is no tool server '{server[:80]}'.", fix="See list_tools.")
-        return await instructions.trust(self.store, self._clock, server, code)
+        return await server_instructions.trust(self.store, self._clock, server, code)
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.bearers import hash_token
+from bridge_mcp.core.bearer_tokens import hash_token
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import CLIENT_NAME, RESERVED, SCOPES, Principal, Scope
-from bridge_mcp.core.views import Event
-from bridge_mcp.engine.addresses import parse_conversation
+from bridge_mcp.core.projections import Event
+from bridge_mcp.operations.addresses import parse_conversation
 from bridge_mcp.ports import StoredClient
-from bridge_mcp.service.desk import Desk
+from bridge_mcp.service.base import BridgeBase
 
 __all__ = ["Clients"]
 
@@ -24,7 +24,7 @@ PREFIX = "bridge_"
 """What tokens begin with, so that people and scanners see what was found."""
 
 
-class Clients(Desk):
+class Clients(BridgeBase):
     """What needs the scope `admin`, without limits: whoever is limited lets nobody in."""
 
     async def add_client(

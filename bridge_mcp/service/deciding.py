@@ -7,10 +7,6 @@ from contextlib import closing
 from typing import Literal
 from uuid import uuid4
 
-from bridge_mcp.core.answers import (
-    Decision,
-    Ticket,
-)
 from bridge_mcp.core.arguments import mended
 from bridge_mcp.core.entries import (
     Call,
@@ -19,19 +15,23 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import (
+    Decision,
+    Ticket,
+)
 from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
-from bridge_mcp.core.views import Approval
-from bridge_mcp.engine import tickets
-from bridge_mcp.engine.addresses import (
+from bridge_mcp.operations import tickets
+from bridge_mcp.operations.addresses import (
     CALLS,
     check_text,
 )
-from bridge_mcp.engine.clocks import elapsed
-from bridge_mcp.engine.verdicts import Yes
+from bridge_mcp.operations.approvals import ApprovalOptions
+from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.ports import ToolProgress
-from bridge_mcp.service.desk import Desk, bounded_wait
+from bridge_mcp.service.base import BridgeBase, bounded_wait
 
-__all__ = ["Deciding", "Yes", "decided"]
+__all__ = ["ApprovalOptions", "Deciding", "decided"]
 
 MOST_AT_ONCE = 100
 """Calls decided together."""
@@ -43,7 +43,7 @@ LONGEST_S = 366 * 24 * 3600.0
 """How long a grant with an end may hold."""
 
 
-class Deciding(Desk):
+class Deciding(BridgeBase):
     """What needs the scopes `approve` and `tools`."""
 
     async def approve_call(
@@ -70,7 +70,7 @@ class Deciding(Desk):
             BadInput: the digest does not match, or the edited arguments break the tool's schema.
             Denied: whoever asked for a call may not approve it.
         """
-        yes = Yes(digest, arguments, remember, remember_arguments or {}, remember_s, note)
+        yes = ApprovalOptions(digest, arguments, remember, remember_arguments or {}, remember_s, note)
         (decision,) = await self.approve_calls(who, (approval_id,), yes)
         return decided(decision)
 
@@ -83,7 +83,9 @@ class Deciding(Desk):
         (decision,) = await self.reject_calls(who, (approval_id,), reason=reason)
         return decided(decision)
 
-    async def approve_calls(self, who: Principal, approval_ids: Sequence[str], yes: Yes) -> tuple[Decision, ...]:
+    async def approve_calls(
+        self, who: Principal, approval_ids: Sequence[str], yes: ApprovalOptions
+    ) -> tuple[Decision, ...]:
         """Let several waiting calls run, or none if one of them cannot be decided by `who`, or not any more.
 
         One that somebody else decides at the same moment is answered with an `error`. Else as `approve_call`.
@@ -136,10 +138,10 @@ class Deciding(Desk):
         written = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
         within, deadline = tuple(sorted(who.within)), elapsed() + bounded_wait(wait_s)
-        express = self._express()
-        spec = express.find(conversation, tool, within) if express else None
+        fast_path = self._fast_path()
+        spec = fast_path.find(conversation, tool, within) if fast_path else None
         if spec is None:
-            express, spec = None, await self._told_tool(who, tool, deadline)
+            fast_path, spec = None, await self._told_tool(who, tool, deadline)
         meant = mended(written, spec.schema)
         if meant != written:
             written, arguments = meant, parse_arguments(meant)
@@ -149,9 +151,9 @@ class Deciding(Desk):
         asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within)
         ticket = tickets.call(conversation)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
-            express = None  # it stands in the log already: even a call that only reads is not run again for it
+            fast_path = None  # it stands in the log already: even a call that only reads is not run again for it
         try:
-            log = await express.request(conversation, asked, wait_s, progress) if express else ()
+            log = await fast_path.request(conversation, asked, wait_s, progress) if fast_path else ()
             if log:
                 return tickets.look_at_call(log, ticket, conversation)
             if log is not None:

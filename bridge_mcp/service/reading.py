@@ -8,7 +8,12 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 from bridge_mcp import __version__
-from bridge_mcp.core.answers import (
+from bridge_mcp.core.call_history import calls_of
+from bridge_mcp.core.entries import Logged
+from bridge_mcp.core.errors import BadInput, NotFound, Unreadable
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import Approval, Message
+from bridge_mcp.core.results import (
     ApprovalPage,
     ChannelInfo,
     ConversationPage,
@@ -17,33 +22,28 @@ from bridge_mcp.core.answers import (
     Status,
     Ticket,
     ToolList,
+    Trouble,
 )
-from bridge_mcp.core.entries import Logged
-from bridge_mcp.core.errors import BadInput, NotFound, Unreadable
-from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.records import calls_of
 from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.core.unreadable import ReadLog, UnreadableEntry
-from bridge_mcp.core.views import Approval, Message
-from bridge_mcp.engine import board, control, tickets, verdicts
-from bridge_mcp.engine.addresses import (
+from bridge_mcp.operations import approvals, conversations, status_board, tickets
+from bridge_mcp.operations.access import MAX_REQUESTS
+from bridge_mcp.operations.addresses import (
     CALLS,
     check_text,
     parse_message,
 )
-from bridge_mcp.engine.admission import MAX_REQUESTS
-from bridge_mcp.engine.clocks import elapsed
-from bridge_mcp.engine.lanes import Trouble
-from bridge_mcp.engine.liveness import troubles
-from bridge_mcp.engine.posted import Settings, difference, posted
-from bridge_mcp.engine.reach import Reach
-from bridge_mcp.engine.undelivered import undelivered
-from bridge_mcp.engine.waiting import waiting
+from bridge_mcp.operations.approver_check import ApproverCheck
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.engine_liveness import troubles
+from bridge_mcp.operations.engine_settings import Settings, difference, posted
+from bridge_mcp.operations.undelivered import undelivered
+from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import (
     EventPage,
     ToolProgress,
 )
-from bridge_mcp.service.desk import LOOK_AGAIN_S, Desk, bounded, bounded_wait, event_types
+from bridge_mcp.service.base import LOOK_AGAIN_S, BridgeBase, bounded, bounded_wait, event_types
 
 __all__ = ["Reading"]
 
@@ -55,17 +55,17 @@ MOST_OPEN = 100
 """Calls without an outcome on one page whose end is looked for behind it."""
 
 
-class Reading(Desk):
+class Reading(BridgeBase):
     """What needs the scope `read` (and `read_log`, which needs `admin`)."""
 
     async def list_channels(self, who: Principal) -> tuple[ChannelInfo, ...]:
         """The channels `who` may see, in the order of the config."""
         who.require("read")
-        told = await board.channels(self.store)
+        told = await status_board.channels(self.store)
         seen = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
         today = [await self._today(self._within(who, name)) for name in seen]
         return tuple(
-            replace(board.channel_info(traits, self._channel_rules(name), told.get(name)), today=taken)
+            replace(status_board.channel_info(traits, self._channel_rules(name), told.get(name)), today=taken)
             for (name, traits), taken in zip(seen.items(), today, strict=True)
         )
 
@@ -175,7 +175,7 @@ class Reading(Desk):
         """How a ticket stands, waiting up to `timeout_s` (at most 50) for it to be done."""
         who.require("read")
         # An approval's id does not tell its conversation.
-        conversation = tickets.parse(ticket).conversation or (await verdicts.find(self.store, ticket)).conversation
+        conversation = tickets.parse(ticket).conversation or (await approvals.find(self.store, ticket)).conversation
         self._address(who, conversation, calls=True)
         return await self._wait(ticket, timeout_s, progress=progress)
 
@@ -237,7 +237,7 @@ class Reading(Desk):
     async def get_status(self, who: Principal) -> Status:
         """How the bridge is, and what is wrong with it; to whoever is limited, as far as their limits."""
         who.require("read")
-        told, lives = await board.engine(self.store), self._engine_lives()
+        told, lives = await status_board.engine(self.store), self._engine_lives()
         engine = told if lives else None
         starting = engine is None and (lives or self._starting())
         theirs = await posted(self.store) if lives and not self._is_engine() else None
@@ -265,14 +265,14 @@ class Reading(Desk):
             + (() if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now())))
             + self._of_settings(who, theirs)
             + await self._crowded(who)
-            + board.warnings(
+            + status_board.warnings(
                 told,
                 lives,
                 channels,
                 listed.servers,
-                await board.models(self.store),
-                {n: told for n, told in (await board.complaints(self.store)).items() if who.sees_channel(n)},
-                await self._stuck(who, await board.tools(self.store)),
+                await status_board.models(self.store),
+                {n: told for n, told in (await status_board.complaints(self.store)).items() if who.sees_channel(n)},
+                await self._stuck(who, await status_board.tools(self.store)),
                 await self._failing(who) if lives else {},
                 {name: why for name, why in (await undelivered(self.store.board)).items() if who.sees(name)},
                 starting=starting,
@@ -303,13 +303,15 @@ class Reading(Desk):
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
         """What fails in the engine, as far as `who` may know: a conversation's name stands in some of it."""
-        return {} if who.within else await board.troubles(self.store)
+        return {} if who.within else await status_board.troubles(self.store)
 
     async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
         """By channel that `who` sees: which calls wait there for nobody. Whoever asks counts, if they could decide."""
         stored = [each.principal for each in await self.store.clients.all()]
         asking = [who] if who.kind == "client" else []
-        reach = Reach(self.rules, self.traits, await self.store.access.pairings(), [*self._clients, *stored, *asking])
+        reach = ApproverCheck(
+            self.rules, self.traits, await self.store.access.pairings(), [*self._clients, *stored, *asking]
+        )
         return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
 
     async def _today(self, within: frozenset[str]) -> Spent:
@@ -321,7 +323,7 @@ class Reading(Desk):
         """How one conversation is: responder, what it waits for, and what it has cost."""
         who.require("read")
         await self._known(who, conversation)
-        return await control.conversation_status(self.store, self.rules, self._clock, conversation)
+        return await conversations.conversation_status(self.store, self.rules, self._clock, conversation)
 
     async def read_log(
         self, who: Principal, conversation: str, *, after: int = -1, limit: int = 10_000

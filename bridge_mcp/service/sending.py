@@ -10,10 +10,6 @@ from uuid import uuid4
 
 import anyio
 
-from bridge_mcp.core.answers import (
-    Sent,
-    Ticket,
-)
 from bridge_mcp.core.entries import (
     Button,
     Configured,
@@ -30,15 +26,19 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.views import ASSISTANT, Message
-from bridge_mcp.engine import control, tickets
-from bridge_mcp.engine.addresses import check_text, parse_message
+from bridge_mcp.core.projections import ASSISTANT, Message
+from bridge_mcp.core.results import (
+    Sent,
+    Ticket,
+)
+from bridge_mcp.operations import conversations, tickets
+from bridge_mcp.operations.addresses import check_text, parse_message
 from bridge_mcp.ports import (
     Incoming,
     Recorded,
 )
-from bridge_mcp.service.desk import keyed, sender_of
-from bridge_mcp.service.filing import Filing
+from bridge_mcp.service.attachments import Filing
+from bridge_mcp.service.base import keyed, sender_of
 
 __all__ = ["Sending"]
 
@@ -200,7 +200,7 @@ class Sending(Filing):
         found = await tickets.look(self.store, ticket, self._clock.now())
         if found.state == "done":
             return False
-        return await control.withdraw(self.store, parsed.conversation, parsed.seq, who.name, tickets.CANCELLED)
+        return await conversations.withdraw(self.store, parsed.conversation, parsed.seq, who.name, tickets.CANCELLED)
 
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]

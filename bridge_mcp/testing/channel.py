@@ -13,17 +13,17 @@ from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import FetchFailed, SendFailed
 from bridge_mcp.ports import (
     Arrival,
+    ButtonPress,
     ChannelHealth,
     ChannelTraits,
     Clock,
     Edit,
-    Errand,
     Inbox,
     Incoming,
     Outgoing,
+    OutgoingAction,
     Part,
     Reaction,
-    Tap,
 )
 from bridge_mcp.testing.clock import ManualClock
 
@@ -62,7 +62,7 @@ class FakeChannel:
         self.reacted: list[Reaction] = []
         self.shown: list[tuple[str, int, str]] = []
         """What `show` was given."""
-        self.attempts: list[Errand] = []
+        self.attempts: list[OutgoingAction] = []
         """Every part that `send` was given."""
         self.files: dict[str, bytes] = {}
         """What `fetch` finds, by `Attachment.ref`."""
@@ -122,7 +122,7 @@ class FakeChannel:
     async def press(self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None) -> str:
         """Press a button below a message (the platform's id of it); what the presser is told."""
         at = self._clock.now()
-        return await self.arrives(Tap(self.traits.name, chat, message, sender or Sender("1", "Ann"), token, at))
+        return await self.arrives(ButtonPress(self.traits.name, chat, message, sender or Sender("1", "Ann"), token, at))
 
     async def arrives(self, arrival: Arrival) -> str:
         """Put anything into the inbox, once `run` has begun."""
@@ -161,14 +161,14 @@ class FakeChannel:
             self._inbox = None
             self._state = ChannelHealth("stopped", last_ok=self._state.last_ok)
 
-    def parts(self, errand: Errand) -> tuple[Part, ...]:
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
         """See `ports.Channel`. Messages are cut every `part_size` characters; the rest goes with the last part."""
-        if not isinstance(errand, Outgoing) or not self._part_size:
-            return (Part(errand.chat, errand),)
+        if not isinstance(action, Outgoing) or not self._part_size:
+            return (Part(action.chat, action),)
         size = self._part_size
-        texts = [errand.text[start : start + size] for start in range(0, len(errand.text), size)] or [""]
-        plain = [Outgoing(errand.chat, text, reply_to=errand.reply_to, silent=errand.silent) for text in texts[:-1]]
-        return tuple(Part(errand.chat, each) for each in (*plain, replace(errand, text=texts[-1])))
+        texts = [action.text[start : start + size] for start in range(0, len(action.text), size)] or [""]
+        plain = [Outgoing(action.chat, text, reply_to=action.reply_to, silent=action.silent) for text in texts[:-1]]
+        return tuple(Part(action.chat, each) for each in (*plain, replace(action, text=texts[-1])))
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`.
@@ -178,18 +178,18 @@ class FakeChannel:
             SendUncertain: it was planned.
         """
         match part.body:
-            case Outgoing() | Edit() | Reaction() as errand:
+            case Outgoing() | Edit() | Reaction() as action:
                 pass
             case _:
                 raise TypeError(f"{part.body!r} was not made by this channel")
-        self.attempts.append(errand)
+        self.attempts.append(action)
         error, arrived = self._failures.popleft() if self._failures else (None, True)
         if arrived:
-            self._arrive(errand)
+            self._arrive(action)
         self._wake()
         if error is not None:
             raise error
-        match errand:
+        match action:
             case Outgoing():
                 return (str(next(self._ids)),)
             case Edit(messages=messages):
@@ -197,14 +197,14 @@ class FakeChannel:
             case Reaction(message=message):
                 return (message,)
 
-    def _arrive(self, errand: Errand) -> None:
-        match errand:
+    def _arrive(self, action: OutgoingAction) -> None:
+        match action:
             case Outgoing():
-                self.sent.append(errand)
+                self.sent.append(action)
             case Edit():
-                self.edited.append(errand)
+                self.edited.append(action)
             case Reaction():
-                self.reacted.append(errand)
+                self.reacted.append(action)
 
     async def show(self, chat: str, draft: int, text: str) -> None:
         """See `ports.Channel`."""

@@ -12,7 +12,7 @@ from mcp_types import Tool, ToolAnnotations
 from pydantic import ValidationError
 
 from bridge_mcp.core.json_reader import JSON, MAX_DEPTH
-from bridge_mcp.toolservers.link import ListedTool
+from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.results import json_text, too_deep
 
 __all__ = ["MAX_TOOLS", "Listing", "one_line"]

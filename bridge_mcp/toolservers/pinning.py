@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pins, instructions_of
-from bridge_mcp.toolservers.link import ListedTool
+from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between", "place"]

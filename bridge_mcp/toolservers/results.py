@@ -31,7 +31,7 @@ from bridge_mcp.core.images import image_type, media_type
 from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, MESSAGE_DEPTH, check_depth, check_json
 from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT, ToolResult, canonical
 from bridge_mcp.ports import Files
-from bridge_mcp.toolservers.lenient import CallResult
+from bridge_mcp.toolservers.tolerant_results import CallResult
 
 __all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "too_deep", "tool_result"]
 

@@ -15,8 +15,8 @@ from itertools import islice
 import anyio
 
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
-from bridge_mcp.core.visible import visible
 from bridge_mcp.toolservers.schema_cost import Cost, cost_of
 from bridge_mcp.toolservers.schema_process import SchemaProcess, Unchecked
 from bridge_mcp.toolservers.validation import Unusable, Validator, complaint, validator_of

@@ -25,14 +25,14 @@ from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
-from bridge_mcp.toolservers.child import Child, running
-from bridge_mcp.toolservers.generated import READ_RESOURCE
-from bridge_mcp.toolservers.link import Connect, Hooks, Link, Lost, Refused, Unsent
-from bridge_mcp.toolservers.offer import Offer
-from bridge_mcp.toolservers.reasons import explained, slow
-from bridge_mcp.toolservers.scrubbing import scrubbed, scrubbing
+from bridge_mcp.toolservers.allowed_tools import Offer
+from bridge_mcp.toolservers.connection import Connect, Connection, Hooks, Lost, Refused, Unsent
+from bridge_mcp.toolservers.diagnostics import explained, slow
+from bridge_mcp.toolservers.orphan_reaper import Warden
+from bridge_mcp.toolservers.process import Child, running
+from bridge_mcp.toolservers.resource_tools import READ_RESOURCE
+from bridge_mcp.toolservers.secret_scrubbing import scrubbed, scrubbing
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.warden import Warden
 
 __all__ = ["FIRST_PAUSE_S", "Supervisor"]
 
@@ -51,7 +51,7 @@ WHY_S = 1.0
 def load() -> Connect:
     """The way to the client library. Takes the better part of a second the first time."""
     import_module("jsonschema")  # arguments are checked with it later; here, its import blocks nobody
-    from bridge_mcp.toolservers.wire import connect
+    from bridge_mcp.toolservers.mcp_connection import connect
 
     return connect
 
@@ -61,7 +61,7 @@ class Life:
     """One connection, from the attempt to the end."""
 
     child: Child | None = None
-    link: Link | None = None
+    link: Connection | None = None
     """Set while calls can be made."""
     was_ready: bool = False
     broken: str = ""
@@ -319,7 +319,7 @@ class Supervisor:
         raise ToolFailed(self._says(f"could not be reached for '{spec.tool}': {unsent}"))
 
     async def _called(
-        self, link: Link, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
+        self, link: Connection, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
     ) -> ToolResult:
         """One try."""
         if tool not in self.offer.generated:
@@ -330,7 +330,7 @@ class Supervisor:
         texts = {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
         return await link.get_prompt(str(arguments.get("name") or ""), texts)
 
-    async def _connected(self, ends_at: float) -> tuple[Life, Link]:
+    async def _connected(self, ends_at: float) -> tuple[Life, Connection]:
         """The connection, brought about if need be.
 
         Raises:

@@ -91,7 +91,7 @@ class Listener(logging.Handler):
 async def test_an_engine_whose_store_fails_goes_on_once_it_works_again(home: Home) -> None:
     home.scripted()
     failed = Listener("Looking for conversations with something to do failed")
-    logging.getLogger("bridge_mcp.engine.lanes").addHandler(failed)
+    logging.getLogger("bridge_mcp.engine.supervision").addHandler(failed)
     try:
         async with opened(home) as assembly:
             await assembly.bridge.run_turn(OWNER, "desk/main", "hello", wait_s=20)
@@ -104,7 +104,7 @@ async def test_an_engine_whose_store_fails_goes_on_once_it_works_again(home: Hom
             assert ticket.text == "echo: still there?"
             assert assembly.is_engine
     finally:
-        logging.getLogger("bridge_mcp.engine.lanes").removeHandler(failed)
+        logging.getLogger("bridge_mcp.engine.supervision").removeHandler(failed)
 
 
 async def test_an_engine_that_breaks_is_told_of_and_started_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

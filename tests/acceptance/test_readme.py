@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge_mcp.cli.app import in_order, make_app
-from bridge_mcp.server.prompts import PROMPTS
+from bridge_mcp.server.protocol.prompts import PROMPTS
 from tests.acceptance.parts import RULES, Home
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")

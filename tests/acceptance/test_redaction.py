@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bridge_mcp.core.visible import hidden
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.redaction import LEVELS, Redactor
 
 TOKEN = "123456:AAH-planted/token+value"

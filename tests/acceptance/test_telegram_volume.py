@@ -7,10 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
-from bridge_mcp.channels.telegram.pace import Rates
-from bridge_mcp.channels.telegram.settings import TelegramSettings
-from bridge_mcp.engine.outbox import OutboxLane
+from bridge_mcp.channels.telegram.send.rate_limit import Rates
+from bridge_mcp.engine.outbound.outbox import OutboxLane
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store

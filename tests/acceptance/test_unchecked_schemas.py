@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from bridge_mcp.core.answers import ServerInfo
+from bridge_mcp.core.results import ServerInfo
 from bridge_mcp.service import OWNER, Bridge
 from tests.acceptance.parts import WAIT_S, Home
 from tests.acceptance.test_embedding import opened

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bridge_mcp.core.policy import SCOPES
-from bridge_mcp.server.tools import TOOLS
+from bridge_mcp.server.tools.registry import TOOLS
 from tests.bench.clients import Client, Pipes, Posts
 from tests.bench.figures import Rounds, median, of_pairs
 from tests.bench.peers import BRIDGE, LOW_LEVEL, TOKEN, bridge_folder, cpu_time, environment, served_http, until_engine

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bridge_mcp.core.policy import SCOPES
-from bridge_mcp.server.tools import TOOLS
+from bridge_mcp.server.tools.registry import TOOLS
 from tests.bench.clients import Pipes
 from tests.bench.figures import median, of_pairs
 from tests.bench.peers import BRIDGE, FASTMCP, LOW_LEVEL, bridge_folder, cpu_time, environment, resident, until_engine

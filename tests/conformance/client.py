@@ -9,8 +9,8 @@ import sys
 
 import anyio
 
-from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 
 WAIT_S = 20.0
 

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from bridge_mcp.channels.local import LocalChannel
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
-from bridge_mcp.channels.telegram.settings import TelegramSettings
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Arrival, Channel, Incoming, Outgoing
 from bridge_mcp.testing import FakeChannel

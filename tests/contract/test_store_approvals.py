@@ -8,7 +8,7 @@ import pytest
 
 from bridge_mcp.core.entries import Verdict, approval_id
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.views import Approval
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.ports import Store
 from tests.contract.store_kit import Place, asked, judged, say
 

@@ -19,7 +19,7 @@ from bridge_mcp.core.entries import (
     Started,
 )
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.views import Conversation, Message
+from bridge_mcp.core.projections import Conversation, Message
 from bridge_mcp.ports import Store
 from tests.contract.store_kit import ANN, HOST, Place, heard, posted, replied, say, turn
 

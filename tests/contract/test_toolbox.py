@@ -14,7 +14,7 @@ import pytest
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import ToolSpec, canonical, parse_arguments
 from bridge_mcp.ports import Toolbox
-from bridge_mcp.toolservers.box import NestedToolbox
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers.launch import PATIENCE_S, module, running_on_loopback
 
 Adapter: TypeAlias = Callable[[], AbstractAsyncContextManager[Toolbox]]

@@ -8,8 +8,8 @@ import pytest
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolRule, ToolServer
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers.launch import module, opened
 
 ODD = ("a b", "a.b", "a_b", "z" * 90, "z" * 91, "ünïcode", "get_x", "same", "same")

@@ -11,10 +11,10 @@ import pytest
 from bridge_mcp.core.entries import Cleared, Entry, Failed, Heard, Log, Replied, Started, Summarised
 from bridge_mcp.core.messages import message_tokens
 from bridge_mcp.core.summary import TASK
-from bridge_mcp.core.tokens import calibration
+from bridge_mcp.core.token_estimate import calibration
 from bridge_mcp.core.transcript import past
 from bridge_mcp.core.window import Window
-from bridge_mcp.models.wire import chat_body
+from bridge_mcp.models.openai_format import chat_body
 from bridge_mcp.ports import Capacity, ModelHealth, ModelReply, ModelRequest, OnText, Store
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing.chat_format import chat_problems

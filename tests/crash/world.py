@@ -17,11 +17,11 @@ from bridge_mcp.core.policy import Asking, Policy, Principal, ToolSource
 from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.core.window import Window
-from bridge_mcp.engine import control, verdicts
-from bridge_mcp.engine.drive import Drive
-from bridge_mcp.engine.hands import Hands
-from bridge_mcp.engine.policies import Policies
-from bridge_mcp.engine.tails import Tails
+from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
+from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.operations import approvals, conversations
+from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import (
     CallContext,
     Capacity,
@@ -226,26 +226,28 @@ class World:
         await self.store.log.record(self.conversation, Heard(text, ANN, key))
 
     async def stop(self) -> None:
-        await control.stop(self.store, self.clock, self.conversation, "ann")
+        await conversations.stop(self.store, self.clock, self.conversation, "ann")
 
     async def take_back(self) -> None:
         """A client says something and takes it back."""
         (recorded,) = await self.store.log.record(self.conversation, Heard("and more", HOST, "m9"))
-        assert await control.withdraw(self.store, self.conversation, recorded.seq, "host", "its caller cancelled it")
+        assert await conversations.withdraw(
+            self.store, self.conversation, recorded.seq, "host", "its caller cancelled it"
+        )
 
     async def clear(self) -> None:
-        await control.clear(self.store, self.conversation, "ann")
+        await conversations.clear(self.store, self.conversation, "ann")
 
-    def drive(self, points: Points) -> Drive:
+    def drive(self, points: Points) -> ConversationWorker:
         """A fresh process's drive: nothing of an earlier one is left but the store."""
         store: Any = GuardedStore(self.store, points)
         bank = Bank(points, self.paid, self.offer)
         channel = self.conversation.partition("/")[0]
         rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)}, expires_s=600)
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
-        return Drive(
+        return ConversationWorker(
             self.conversation,
-            Hands(store, self.model_at(points), bank, policies, Tails(store.log), self.clock, {}),
+            Deps(store, self.model_at(points), bank, policies, LogCache(store.log), self.clock, {}),
         )
 
     def model_at(self, points: Points) -> Model:
@@ -301,11 +303,11 @@ class World:
         if self.verdict == "expire":
             self.clock.time += 601
             return
-        desk = verdicts.Desk(self.store, self.clock, verdicts.unchecked, separate=False)
+        desk = approvals.ApprovalDesk(self.store, self.clock, approvals.unchecked, separate=False)
         for approval in await self.store.approvals.find(status="waiting", conversation=self.conversation):
             try:
                 if self.verdict == "approve":
-                    await desk.approve(SUPERVISOR, (approval,), verdicts.Yes())
+                    await desk.approve(SUPERVISOR, (approval,), approvals.ApprovalOptions())
                 else:
                     await desk.reject(SUPERVISOR, (approval,), "no")
             except AlreadyDecided:

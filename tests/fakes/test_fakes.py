@@ -192,7 +192,7 @@ async def test_the_channel_remembers_what_it_sent_and_fails_as_planned() -> None
     with pytest.raises(SendUncertain):
         await send(channel, "b")
     assert await send(channel, "c") == ("1",)
-    assert [errand.text for errand in channel.attempts if isinstance(errand, Outgoing)] == ["a", "b", "c"]
+    assert [action.text for action in channel.attempts if isinstance(action, Outgoing)] == ["a", "b", "c"]
     assert [message.text for message in await channel.wait_for_sent(2)] == ["b", "c"]
 
 

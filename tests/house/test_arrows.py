@@ -15,8 +15,9 @@ ROOMS: dict[str, frozenset[str]] = {
     # room: the rooms it may import beside itself
     "core": frozenset(),
     "ports": frozenset({"core"}),
-    "engine": frozenset({"core", "ports"}),
-    "service": frozenset({"core", "ports", "engine", ""}),
+    "operations": frozenset({"core", "ports"}),
+    "engine": frozenset({"core", "ports", "operations"}),
+    "service": frozenset({"core", "ports", "operations", "engine", ""}),
     "stores": frozenset({"core", "ports"}),
     "channels": frozenset({"core", "ports", "redaction", "listening"}),
     "models": frozenset({"core", "ports"}),
@@ -62,6 +63,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "anyio": frozenset(
         {
             "engine",
+            "operations",
             "service",
             "stores",
             "channels",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
-import bridge_mcp
 from tests.house.diagram import mermaid
-
-MAP = Path(bridge_mcp.__file__).parent / "README.md"
+from tests.house.modules import MAP, listed, listing
 
 
 def test_the_state_diagram_is_the_one_that_decide_gives() -> None:
@@ -15,9 +13,23 @@ def test_the_state_diagram_is_the_one_that_decide_gives() -> None:
     assert mermaid() in MAP.read_text()
 
 
-def test_every_room_is_on_the_map() -> None:
-    text = MAP.read_text()
+def test_every_module_is_on_the_map_and_nothing_else() -> None:
+    """Regenerate with: python -m tests.house.modules"""
+    assert listed() == listing()
+
+
+def test_every_module_says_in_a_sentence_what_it_is() -> None:
+    lines = [line for line in listing().splitlines() if line.startswith("- ")]
+    assert [line for line in lines if len(line.partition(": ")[2]) < 15] == []
+
+
+def test_every_file_and_function_that_the_map_names_is_there() -> None:
     home = MAP.parent
-    rooms = [p.name for p in home.iterdir() if p.is_dir() and (p / "__init__.py").exists()]
-    rooms += [p.name for p in home.glob("*.py") if p.stem not in ("__init__", "__main__")]
-    assert [room for room in rooms if f"`{room}" not in text] == []
+    wrong: list[str] = []
+    for file, name in re.findall(r"`([\w/]+\.(?:py|sql))`(?: `(\w+)`)?", MAP.read_text()):
+        found = [path for path in (home / file, home.parent / file, *home.rglob(f"*/{file}")) if path.exists()]
+        if not found and "NNNN" not in file:
+            wrong.append(file)
+        elif name and not any(re.search(rf"\b(?:def|class) {name}\b", path.read_text()) for path in found):
+            wrong.append(f"{file} {name}")
+    assert wrong == []

@@ -24,10 +24,10 @@ from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
 from bridge_mcp.server.app import build_server, the_one
-from bridge_mcp.server.auth import Client, hash_token
-from bridge_mcp.server.claim import claim
-from bridge_mcp.server.http import serve_http
-from bridge_mcp.server.stdio import serve_stdio
+from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.http.auth import Client, hash_token
+from bridge_mcp.server.stdio.reserve_fds import claim
+from bridge_mcp.server.stdio.serve import serve_stdio
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says

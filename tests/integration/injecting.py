@@ -19,8 +19,8 @@ from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.core.entries import Cleared, Configured, Judged, Log, Stopped, Voted
 from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.core.views import Approval
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.testing.answers import Answer, calling, saying
 from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest

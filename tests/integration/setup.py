@@ -12,8 +12,8 @@ import anyio
 
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.projections import Approval, Event, EventType
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT
-from bridge_mcp.core.views import Approval, Event, EventType
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
 from bridge_mcp.service import OWNER, Bridge
@@ -146,7 +146,7 @@ async def world(
         check=toolbox.check,
         is_engine=lambda: engine,
         fetch=fetch,
-        express=lambda: running[0].express if running else None,
+        fast_path=lambda: running[0].fast_path if running else None,
     )
     made = World(bridge, store, local, family, model, toolbox, rules, channels, clock)
     try:
@@ -156,7 +156,7 @@ async def world(
                 running.append(Engine(store, rules, channels, model, toolbox, clock, reconnect=made.reload))
                 tasks.start_soon(running[0].run)
                 await told_tools(made, toolbox)
-                while not running[0].express.open:
+                while not running[0].fast_path.open:
                     await anyio.lowlevel.checkpoint()
             yield made
             tasks.cancel_scope.cancel()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from telegram import Bot
 
-from bridge_mcp.channels.telegram.answers import BotRequest
-from bridge_mcp.channels.telegram.pace import Pacer, Rates
-from bridge_mcp.channels.telegram.sender import Sender
-from bridge_mcp.ports import Errand
+from bridge_mcp.channels.telegram.bot.responses import BotRequest
+from bridge_mcp.channels.telegram.send.rate_limit import Pacer, Rates
+from bridge_mcp.channels.telegram.send.sender import Sender
+from bridge_mcp.ports import OutgoingAction
 from bridge_mcp.testing import ManualClock
 from bridge_mcp.testing.telegram import Chat, Message, TelegramServer, User
 
@@ -32,10 +32,10 @@ class Rig:
     alice: User
     group: Chat
 
-    async def send(self, errand: Errand) -> list[str]:
-        """All parts of an errand; the ids of what came of it."""
+    async def send(self, action: OutgoingAction) -> list[str]:
+        """All parts of an action; the ids of what came of it."""
         sent: list[str] = []
-        for part in self.sender.parts(errand):
+        for part in self.sender.parts(action):
             sent += await self.sender.send(part)
         return sent
 

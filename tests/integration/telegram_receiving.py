@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
-from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.ports import Arrival, Ignored, Incoming, Moved, Tap
+from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved
 from bridge_mcp.testing.telegram import TelegramServer
 
 __all__ = ["QUICK", "Box", "becomes", "channel_on", "receiving", "settings_on"]
@@ -80,8 +80,8 @@ class Box:
         return [each.text for each in self.heard]
 
     @property
-    def taps(self) -> list[Tap]:
-        return [each for each in self.stored if isinstance(each, Tap)]
+    def taps(self) -> list[ButtonPress]:
+        return [each for each in self.stored if isinstance(each, ButtonPress)]
 
     @property
     def moves(self) -> list[Moved]:

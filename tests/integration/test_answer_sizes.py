@@ -12,7 +12,7 @@ import pytest
 from mcp.client.client import Client
 
 from bridge_mcp.core.entries import Attachment, Heard
-from bridge_mcp.core.tokens import tokens_of
+from bridge_mcp.core.token_estimate import tokens_of
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ModelReply, ModelRequest
 from bridge_mcp.server.app import build_server, the_one

@@ -12,7 +12,7 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
-from bridge_mcp.service import Yes
+from bridge_mcp.service import ApprovalOptions
 from bridge_mcp.testing import FakeModel, calls, says
 from tests.integration.setup import ANN, HOST, OWNER, SUPERVISOR, World, rules_for, world
 from tests.integration.test_turns import files
@@ -83,8 +83,8 @@ async def test_votes_at_the_same_moment_are_all_counted_and_one_rejection_is_eno
         assert sum(isinstance(e, Judged) for e in log) == 2
 
 
-@pytest.mark.parametrize("yes", [Yes(remember="always"), Yes(arguments={"path": "b.txt"})])
-async def test_what_takes_several_is_decided_as_it_is_and_once(tmp_path: Path, yes: Yes) -> None:
+@pytest.mark.parametrize("yes", [ApprovalOptions(remember="always"), ApprovalOptions(arguments={"path": "b.txt"})])
+async def test_what_takes_several_is_decided_as_it_is_and_once(tmp_path: Path, yes: ApprovalOptions) -> None:
     async with world(tmp_path, FakeModel([deletes("a.txt")]), files(), rules=rules_for(quorum=2, people=NAMED)) as it:
         await it.say("delete it")
         (waiting,) = await it.approvals()
@@ -105,9 +105,9 @@ async def test_calls_of_one_reply_are_decided_together_or_one_by_one(tmp_path: P
         assert len({each.batch for each in (a, b, c, d)}) == 1
         await it.bridge.reject_call(BOB, d.id)
         with pytest.raises(AlreadyDecided):
-            await it.bridge.approve_calls(BOB, [a.id, d.id], Yes())
+            await it.bridge.approve_calls(BOB, [a.id, d.id], ApprovalOptions())
         assert len(await it.approvals()) == 3, "all or none"
-        made = await it.bridge.approve_calls(BOB, [a.id, b.id, a.id], Yes())
+        made = await it.bridge.approve_calls(BOB, [a.id, b.id, a.id], ApprovalOptions())
         assert [each.approval.status for each in made] == ["approved", "approved"]
         await it.bridge.reject_calls(CAROL, [c.id], reason="keep it")
         await done(it, message)
@@ -121,11 +121,11 @@ async def test_a_batch_names_calls_by_id_and_binds_no_digest(tmp_path: Path) -> 
         await it.say("delete them")
         a, b = await it.approvals(2)
         with pytest.raises(BadInput, match="belong to one call"):
-            await it.bridge.approve_calls(BOB, [a.id, b.id], Yes(digest=a.digest))
+            await it.bridge.approve_calls(BOB, [a.id, b.id], ApprovalOptions(digest=a.digest))
         with pytest.raises(BadInput, match="cannot be decided at once"):
-            await it.bridge.approve_calls(BOB, [], Yes())
+            await it.bridge.approve_calls(BOB, [], ApprovalOptions())
         with pytest.raises(NotFound):
-            await it.bridge.approve_calls(BOB, [a.id, "ap_0000000000000000"], Yes())
+            await it.bridge.approve_calls(BOB, [a.id, "ap_0000000000000000"], ApprovalOptions())
         assert len(await it.approvals()) == 2
 
 
@@ -227,7 +227,7 @@ async def test_a_reminder_that_was_cut_off_by_a_crash_is_not_said_twice(tmp_path
         (asked,) = [e.entry for e in await it.store.log.load(HERE) if isinstance(e.entry, Asked)]
         from bridge_mcp.core.entries import Call
         from bridge_mcp.core.steps import Remind
-        from bridge_mcp.engine import reminders
+        from bridge_mcp.engine.outbound import reminders
 
         step = Remind(Call(asked.call, asked.tool, asked.arguments), asked, Reminded(asked.call, 1, "reminder"))
         before = len(await it.store.log.load(HERE))

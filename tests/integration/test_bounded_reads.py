@@ -13,12 +13,12 @@ import pytest
 
 from bridge_mcp.core.entries import Call, Finished, Heard, Posted, Question, Replied, Sender, Started
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.engine import control
-from bridge_mcp.engine.tails import Tails
+from bridge_mcp.operations import conversations
+from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import ChannelRules
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from bridge_mcp.toolservers.reading_on import whole
+from bridge_mcp.toolservers.read_result import whole
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
 CHAT = "local/relay"
@@ -55,8 +55,8 @@ READS: dict[str, Read] = {
     "get_conversation of an open turn": lambda it: it.bridge.get_conversation(OWNER, "local/open"),
     "read_log": lambda it: it.bridge.read_log(OWNER, CHAT, limit=20),
     "a result that the assistant reads on": lambda it: whole(it.store.log, CHAT, "1.0"),
-    "the tail for the engine": lambda it: Tails(it.store.log).get(CHAT, 50),
-    "stop": lambda it: control.stop(it.store, it.clock, CHAT, "ann"),
+    "the tail for the engine": lambda it: LogCache(it.store.log).get(CHAT, 50),
+    "stop": lambda it: conversations.stop(it.store, it.clock, CHAT, "ann"),
     "a message comes in": lambda it: it.say("hello", CHAT),
 }
 """The last ones change something: they stay the last."""

@@ -10,7 +10,7 @@ import pytest
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.errors import BadInput, Denied, NotFound, NotPaired, SendFailed, SendUncertain
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.engine.admission import MAX_REQUESTS
+from bridge_mcp.operations.access import MAX_REQUESTS
 from bridge_mcp.ports import ChannelRules, Outgoing
 from bridge_mcp.testing import FakeModel, ManualClock, says
 from tests.integration.setup import ANN, HOST, OWNER, WallClock, World, rules_for, world

@@ -36,8 +36,8 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.redate import none_ahead
 from bridge_mcp.core.steps import Wait
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.engine import clocks
-from bridge_mcp.engine.tails import Tails
+from bridge_mcp.operations import clocks
+from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing, PairingRequest
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.stores.sqlite.store import SqliteStore
@@ -90,15 +90,15 @@ class Waiting:
     """A store in which one thing of each kind waits, and what ended."""
 
     store: SqliteStore
-    hands: Hands
-    tails: Tails
+    deps: Hands
+    recent_logs: LogCache
     jumps: clocks.Jumps
     ended: dict[str, float] = field(default_factory=dict[str, float])
     """By kind, the elapsed time at which it was seen to have ended."""
     restarts: int = 0
 
     async def begin(self) -> None:
-        now, log = self.hands.now(), self.store.log
+        now, log = self.deps.now(), self.store.log
         asked = Asked("0.0", "bank", "bank__pay", "{}", "", now + APPROVAL_S)
         calls = Replied("", (Call("0.0", "bank__pay", "{}"),), upto=1, turn=0)
         await log.intend("a/approval", 0, Heard("pay", ANN, "1"), calls, asked, wake=now + APPROVAL_S)
@@ -114,48 +114,48 @@ class Waiting:
     async def restart(self) -> None:
         """A new engine: nothing is known but the store."""
         self.restarts += 1
-        self.tails = Tails(self.store.log, now=self.hands.now)
-        self.jumps = clocks.Jumps(self.hands, self.hands.elapsed)
-        await self.store.agenda.take_over(self.hands.now())
+        self.recent_logs = LogCache(self.store.log, now=self.deps.now)
+        self.jumps = clocks.Jumps(self.deps, self.deps.elapsed)
+        await self.store.agenda.take_over(self.deps.now())
 
     async def look(self) -> None:
         """What an engine does at least every few seconds."""
         if jump := self.jumps.look():
-            await clocks.follow(jump, self.tails, self.store.agenda, self.hands)
-        now = self.hands.now()
+            await clocks.follow(jump, self.recent_logs, self.store.agenda, self.deps)
+        now = self.deps.now()
         for conversation in await self.store.agenda.due(now, 10):
             await self.drive(conversation)
         if not [grant for grant in await self.store.grants.active(now) if grant.covers("bank__pay", {}, "a/1", now)]:
-            self.ended.setdefault("grant", self.hands.elapsed())
+            self.ended.setdefault("grant", self.deps.elapsed())
 
     async def drive(self, conversation: str) -> None:
-        log = await self.tails.get(conversation, 50)
+        log = await self.recent_logs.get(conversation, 50)
         policy = Policy(conversation, {PAY.name: PAY})
-        step = decide(log, policy, self.hands.now())
+        step = decide(log, policy, self.deps.now())
         if isinstance(step, Wait):
             await self.store.agenda.rest(conversation, log[-1].seq + 1, step.until)
         else:
-            self.ended.setdefault(conversation.partition("/")[2], self.hands.elapsed())
+            self.ended.setdefault(conversation.partition("/")[2], self.deps.elapsed())
             await self.store.agenda.rest(conversation, log[-1].seq + 1, None)
 
 
 async def play(moves: Sequence[Move]) -> Waiting:
     """Make the moves, and look after each; time that passes is looked at often, as an engine does."""
     with TemporaryDirectory() as folder:
-        hands = Hands()
-        store = await open_store(Path(folder) / "bridge.db", clock=hands)
-        tails = Tails(store.log, now=hands.now)
-        it = Waiting(store, hands, tails, clocks.Jumps(hands, hands.elapsed))
+        deps = Hands()
+        store = await open_store(Path(folder) / "bridge.db", clock=deps)
+        recent_logs = LogCache(store.log, now=deps.now)
+        it = Waiting(store, deps, recent_logs, clocks.Jumps(deps, deps.elapsed))
         await it.begin()
         for kind, amount in moves:
             match kind:
                 case "pass":
                     step = amount / 4
                     for _ in range(4):
-                        hands.pass_by(step)
+                        deps.pass_by(step)
                         await it.look()
                 case "set":
-                    hands.wall += amount
+                    deps.wall += amount
                     await it.look()
                 case "restart":
                     await it.restart()
@@ -186,7 +186,7 @@ def test_nothing_waits_longer_for_a_clock_that_was_set(moves: list[Move]) -> Non
     for kind, limit in LIMITS.items():
         # What a new process finds may be from before a clock was set: it begins anew when it is first looked at.
         most = (limit + TOLERANCE_S) * (1 + 2 * it.restarts)
-        assert it.hands.elapsed() <= most or kind in it.ended, (kind, it.hands.elapsed())
+        assert it.deps.elapsed() <= most or kind in it.ended, (kind, it.deps.elapsed())
 
 
 @settings(max_examples=25, deadline=None)
@@ -312,14 +312,14 @@ async def test_a_pairing_code_from_the_future_is_worth_nothing(tmp_path: Path) -
 
 @pytest.mark.parametrize("by", [-HOUR, -2.0, 2.0, HOUR])
 def test_a_jump_is_noticed_once_and_a_slewed_clock_is_none(by: float) -> None:
-    hands = Hands()
-    jumps = clocks.Jumps(hands, hands.elapsed)
+    deps = Hands()
+    jumps = clocks.Jumps(deps, deps.elapsed)
     for _ in range(100):
-        hands.pass_by(1.0)
-        hands.wall += 0.0005
+        deps.pass_by(1.0)
+        deps.wall += 0.0005
         assert jumps.look() == 0.0
-    before = hands.wall
-    hands.wall += by
+    before = deps.wall
+    deps.wall += by
     assert jumps.look() == pytest.approx(by, abs=0.01)
     assert jumps.look() == 0.0
     assert jumps.ahead_since(before - 1) == pytest.approx(max(0.0, by), abs=0.01)

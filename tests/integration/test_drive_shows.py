@@ -6,10 +6,10 @@ from pathlib import Path
 
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.engine.drive import Drive
-from bridge_mcp.engine.hands import Hands
-from bridge_mcp.engine.policies import Policies
-from bridge_mcp.engine.tails import Tails
+from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
+from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
 from tests.integration.setup import ANN, WallClock, rules_for
@@ -24,12 +24,12 @@ async def test_a_growing_text_goes_to_whoever_shows_it(tmp_path: Path) -> None:
     clock, toolbox = WallClock(), FakeToolbox()
     model = FakeModel([ModelFailed("broke off", retry_after_s=0.0), says("two words"), says("not seen")])
     store = await open_store(tmp_path / "bridge.db", clock=clock)
-    hands = Hands(
+    deps = Deps(
         store,
         model,
         toolbox,
         Policies(rules_for(), toolbox, store.grants, clock, store.spending),
-        Tails(store.log),
+        LogCache(store.log),
         clock,
         {},
         show_text=show,
@@ -38,7 +38,7 @@ async def test_a_growing_text_goes_to_whoever_shows_it(tmp_path: Path) -> None:
     try:
         for conversation in ("local/seen", "local/unseen"):
             await store.log.record(conversation, Heard("hi", ANN, "m1"))
-            await Drive(conversation, hands).run()
+            await ConversationWorker(conversation, deps).run()
     finally:
         await store.close()
     model.finish()

@@ -16,7 +16,7 @@ from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.builtin import WithBuiltins
-from bridge_mcp.toolservers.errands import Errands
+from bridge_mcp.toolservers.builtin_actions import Errands
 from tests.integration.setup import ANN, OWNER, SUPERVISOR, WallClock, World, rules_for, world
 
 ALL = ("whoami", "send_message", "ask_user", "remind")
@@ -159,7 +159,7 @@ async def test_a_reminder_comes_back_as_a_message_to_the_assistant_once(tmp_path
 
 async def test_a_reminder_that_rang_twice_is_heard_once(tmp_path: Path) -> None:
     from bridge_mcp.core.steps import Ring
-    from bridge_mcp.engine import reminders
+    from bridge_mcp.engine.outbound import reminders
 
     async with errands(tmp_path) as it:
         wanted = Scheduled("family/9", "x", 5.0, "1.0")

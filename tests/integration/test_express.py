@@ -11,7 +11,7 @@ import pytest
 from bridge_mcp.core.entries import Finished, Requested, Started
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.engine.express import GRACE_S
+from bridge_mcp.engine.turns.fast_path import GRACE_S
 from bridge_mcp.testing import FakeToolbox
 from tests.integration.setup import HOST, OWNER, SUPERVISOR, World, rules_for, world
 

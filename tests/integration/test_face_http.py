@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.server.auth import hash_token
-from bridge_mcp.server.http import serve_http
+from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.http.auth import hash_token
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
 from tests.integration.face_clients import (

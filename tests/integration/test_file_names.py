@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge_mcp.core.entries import Attachment, Posted, Sender
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.file_names import plain_name
-from bridge_mcp.core.visible import hidden
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.ports import ChannelRules, Outgoing, Pairing, Upload
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.testing.telegram import TelegramServer

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.core.bearer_tokens import OAuth
 from tests.cases.play_requests import played
 from tests.integration.face_child import ALL, CLIENTS, running
 from tests.integration.test_face_http import HEADERS, HELLO

@@ -12,8 +12,8 @@ from bridge_mcp.core.entries import Heard, Judged, Sender
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.ports import Incoming, Tap
-from bridge_mcp.service import OWNER, Yes
+from bridge_mcp.ports import ButtonPress, Incoming
+from bridge_mcp.service import OWNER, ApprovalOptions
 from tests.integration.injecting import AGENT, Den, button, den
 from tests.servers.launch import PATIENCE_S, eventually, lines_of
 
@@ -127,9 +127,11 @@ async def test_a_button_does_only_what_was_shown_with_it_where_it_was_shown(it: 
     heard = await it.ann.sends(it.group, "hello")
     await it.ann.sends_press(heard, real)
     for sender in (Sender(str(it.ann.id), "Ann"), Sender(str(it.group.id), "Family", "bot")):
-        tap = Tap("work", str(it.group.id), str(prompt.message_id), sender, real, 0.0)
+        tap = ButtonPress("work", str(it.group.id), str(prompt.message_id), sender, real, 0.0)
         assert "not yours" in await it.bridge.intake.put(tap)
-    anonymous = Tap("family", str(it.group.id), str(prompt.message_id), Sender(str(it.ann.id), "Ann", "bot"), real, 0.0)
+    anonymous = ButtonPress(
+        "family", str(it.group.id), str(prompt.message_id), Sender(str(it.ann.id), "Ann", "bot"), real, 0.0
+    )
     assert "Nobody knows who writes as a group" in await it.bridge.intake.put(anonymous)
     assert await it.powers() == before
     # replayed: the real one, again and again
@@ -236,7 +238,7 @@ async def test_a_call_of_an_agent_is_decided_by_somebody_else_about_that_very_ca
         with pytest.raises(BadInput, match="digest"):
             await bridge.approve_call(supervisor, one, digest=wrong)
     with pytest.raises(BadInput, match="belong to one call"):
-        await bridge.approve_calls(supervisor, [one, two], Yes(shown[one].digest))
+        await bridge.approve_calls(supervisor, [one, two], ApprovalOptions(shown[one].digest))
     # another client's key is another key
     third = Principal("third", "client", AGENT.scopes, via="mcp")
     other = await bridge.call_tool(third, "forge__drop", {"text": "one"}, idempotency_key="k", wait_s=1)

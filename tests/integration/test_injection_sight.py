@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.visible import hidden
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.service import OWNER
 from bridge_mcp.testing.telegram import Fault, Message
 from tests.integration.injecting import Den, den

@@ -17,10 +17,17 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bridge_mcp.core.bearers import OAuth, hash_token
+from bridge_mcp.core.bearer_tokens import OAuth, hash_token
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.server import issuer_keys
-from bridge_mcp.server.auth import AT_ONCE, STRANGERS_AT_ONCE, UNCHECKED_AT_ONCE, Client, Gate, Visitors
+from bridge_mcp.server.http import jwks
+from bridge_mcp.server.http.auth import (
+    AT_ONCE,
+    STRANGERS_AT_ONCE,
+    UNCHECKED_AT_ONCE,
+    Authenticator,
+    AuthMiddleware,
+    Client,
+)
 from tests.integration.face_child import ALL, CLIENTS, running
 from tests.integration.test_face_http import post
 from tests.integration.test_oauth_http import ISSUER, KEY, RESOURCE, token
@@ -51,7 +58,9 @@ class Door:
         known = [Client("own", hash_token(OWN), frozenset(SCOPES))]
         self.entered = 0
         self.hold: asyncio.Event | None = None
-        self.gate = Gate(self._app, Visitors(known, anybody, None, oauth), path="/mcp", hosts=frozenset(), oauth=oauth)
+        self.gate = AuthMiddleware(
+            self._app, Authenticator(known, anybody, None, oauth), path="/mcp", hosts=frozenset(), oauth=oauth
+        )
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         self.entered += 1
@@ -91,7 +100,7 @@ async def test_strangers_fill_no_worker_thread_while_the_issuer_hangs() -> None:
         began = time.monotonic()
         await asyncio.gather(*(anyio.to_thread.run_sync(time.monotonic) for _ in range(40)))
         assert await door.status(OWN) == 200, "who is known here does not wait for the issuer"
-        assert time.monotonic() - began < issuer_keys.FETCH_S / 2
+        assert time.monotonic() - began < jwks.FETCH_S / 2
         assert not crowd.done()
         crowd.cancel()
 
@@ -99,7 +108,7 @@ async def test_strangers_fill_no_worker_thread_while_the_issuer_hangs() -> None:
 async def test_the_issuer_that_hangs_is_given_up_and_told_and_not_asked_at_once_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(issuer_keys, "FETCH_S", 0.2)
+    monkeypatch.setattr(jwks, "FETCH_S", 0.2)
     with silent() as url:
         door = Door(url)
         found = await every([lambda n=n: door.status(made_up(f"k{n}")) for n in range(60)])

@@ -15,9 +15,10 @@ import pytest
 
 from bridge_mcp.core.entries import Delivered, Finished, Replied, Started
 from bridge_mcp.core.errors import SendFailed, StoreError, StoreLost
-from bridge_mcp.engine import express, outbox
 from bridge_mcp.engine.engine import Engine
-from bridge_mcp.engine.lanes import Lanes, Pauses, Troubles, first_error
+from bridge_mcp.engine.outbound import outbox
+from bridge_mcp.engine.supervision import Backoff, TaskSupervisor, Troubles, first_error
+from bridge_mcp.engine.turns import fast_path
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
 from tests.integration.failing_store import FailingStore
@@ -129,7 +130,7 @@ async def test_the_outcome_of_a_clients_call_is_written_down_in_the_end(
 
 
 async def test_a_message_that_an_adapter_cannot_take_fails_alone(it: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parts(errand: object) -> Any:
+    def parts(action: object) -> Any:
         raise ValueError("an adapter's bug")
 
     with monkeypatch.context() as patch:
@@ -302,7 +303,7 @@ async def test_a_bug_in_one_clients_call_costs_that_call_alone(tmp_path: Path, m
 
     async with world(tmp_path, FakeModel(), box) as it:
         with monkeypatch.context() as patch:
-            patch.setattr(express, "decide", broken)
+            patch.setattr(fast_path, "decide", broken)
             with pytest.raises(Exception, match="a bug that one call meets"):
                 await it.bridge.call_tool(HOST, "files__delete", {}, wait_s=5)
         assert (await it.bridge.call_tool(HOST, "files__delete", {}, wait_s=5)).text == "done"
@@ -328,25 +329,25 @@ async def test_a_chat_that_can_be_shown_nothing_disturbs_no_other(
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    pauses = Pauses(1.0, 10.0)
-    assert [pauses.next() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
-    pauses.reset()
-    assert pauses.next() == 1
+    backoff = Backoff(1.0, 10.0)
+    assert [backoff.next() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
+    backoff.reset()
+    assert backoff.next() == 1
 
 
 async def test_a_lane_is_run_again_and_its_trouble_ends_with_it() -> None:
-    lanes, runs = Lanes(Troubles(lambda: 7.0)), list[int]()
+    supervisor, runs = TaskSupervisor(Troubles(lambda: 7.0)), list[int]()
 
     async def run() -> None:
         runs.append(1)
         if len(runs) == 1:
             raise ExceptionGroup("several", [OSError("the first"), ValueError("the second")])
-        assert [(each.text, each.since) for each in lanes.troubles.all().values()] == [("OSError: the first", 7.0)]
+        assert [(each.text, each.since) for each in supervisor.troubles.all().values()] == [("OSError: the first", 7.0)]
 
     with anyio.fail_after(10):
-        await lanes.keep("A lane", run)
+        await supervisor.keep("A lane", run)
     assert len(runs) == 2
-    assert lanes.troubles.all() == {}
+    assert supervisor.troubles.all() == {}
 
 
 async def test_a_lost_store_ends_every_lane() -> None:
@@ -354,7 +355,7 @@ async def test_a_lost_store_ends_every_lane() -> None:
         raise ExceptionGroup("several", [StoreLost("gone")])
 
     with pytest.raises(StoreLost):
-        await Lanes(Troubles()).keep("A lane", run)
+        await TaskSupervisor(Troubles()).keep("A lane", run)
 
 
 def test_the_first_error_is_what_is_told() -> None:

@@ -20,9 +20,9 @@ from bridge_mcp.core.entries import Failed, Logged, Started, Summarised, Usage
 from bridge_mcp.core.messages import ChatMessage
 from bridge_mcp.core.summary import TASK
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.models.openai_format import chat_body
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.wire import chat_body
 from bridge_mcp.ports import Capacity, ChannelRules, ModelReply, ModelRequest
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls
 from bridge_mcp.testing.answers import Answer, calling, saying

@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.core.answers import Status
 from bridge_mcp.core.entries import Finished, Judged
+from bridge_mcp.core.results import Status
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ModelCall, ModelReply
 from bridge_mcp.stores.sqlite import verify

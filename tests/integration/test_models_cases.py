@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bridge_mcp.core.answers import Ticket
 from bridge_mcp.core.policy import Budget
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.core.views import Approval
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth

@@ -18,8 +18,8 @@ from bridge_mcp.core.entries import Attachment, Finished, Stopped
 from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.core.tools import FIND_TOOLS, JSON
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models.knowledge import UNKNOWN, look_up, read_map
 from bridge_mcp.models.litellm_process import LitellmProcess
+from bridge_mcp.models.model_info import UNKNOWN, look_up, read_map
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest

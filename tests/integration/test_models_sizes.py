@@ -11,8 +11,8 @@ import pytest
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models.bodies import MAX_BODY, MAX_LINE, TooMuch, events, whole_body
 from bridge_mcp.models.openai import OpenAIModel
+from bridge_mcp.models.response_limits import MAX_BODY, MAX_LINE, TooMuch, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from bridge_mcp.testing.answers import Answer, saying

@@ -14,9 +14,9 @@ import anyio
 import pytest
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
-from bridge_mcp.toolservers.box import NestedToolbox
+from bridge_mcp.toolservers.orphan_reaper import group_alive
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.warden import group_alive
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers import official
 from tests.servers.launch import PATIENCE_S, Opened, descendants, module, opened
 

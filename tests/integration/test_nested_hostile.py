@@ -13,8 +13,8 @@ import pytest
 
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
-from bridge_mcp.core.answers import ServerInfo
 from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.results import ServerInfo
 from bridge_mcp.service import OWNER
 from tests.servers.launch import PATIENCE_S, ROOT, alive, descendants, lines_of
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
-from bridge_mcp.engine.pins import BoardPins
+from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.ports import ChannelRules, ServerStatus
 from bridge_mcp.testing import FakeModel, says
 from bridge_mcp.toolservers.settings import ToolServer

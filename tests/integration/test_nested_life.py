@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from bridge_mcp.core.errors import ToolFailed
-from bridge_mcp.toolservers.box import NestedToolbox
+from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.warden import Warden
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers.launch import PATIENCE_S, ROOT, alive, descendants, eventually, module, opened
 
 
@@ -198,6 +198,6 @@ def test_a_warden_that_was_killed_is_replaced_and_ends_all_groups() -> None:
 
 def test_the_client_library_is_not_imported_with_the_box() -> None:
     heavy = {"mcp", "fastmcp", "jsonschema_rs", "pydantic"}
-    code = f"import sys, bridge_mcp.toolservers.box; print({heavy} & set(sys.modules))"
+    code = f"import sys, bridge_mcp.toolservers.toolbox; print({heavy} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "set()"

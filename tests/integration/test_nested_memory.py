@@ -13,8 +13,8 @@ from bridge_mcp.core.entries import Asked, Finished, Judged
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ServerStatus
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.integration.setup import HOST, world
 from tests.servers.launch import module
 

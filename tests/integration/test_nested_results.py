@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_mcp.core.errors import ToolFailed
-from bridge_mcp.toolservers.lenient import call_result
+from bridge_mcp.toolservers.tolerant_results import call_result
 from tests.servers.launch import MemoryFiles, Opened, module, opened, running_on_loopback
 
 CASES = Path(__file__).parents[1] / "cases" / "servers"

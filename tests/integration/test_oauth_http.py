@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bridge_mcp.core.bearers import OAuth
+from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Scope
 from tests.integration.face_child import ALL, CLIENTS, running
 from tests.integration.face_clients import ERAS, answer, over_http, refusal

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from bridge_mcp.core.errors import SendFailed, SendUncertain
-from bridge_mcp.core.visible import hidden
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.ports import Outgoing
 from bridge_mcp.testing import FakeModel, calls, says
 from tests.integration.setup import ANN, OWNER, SUPERVISOR, World, world

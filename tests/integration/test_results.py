@@ -11,7 +11,7 @@ from bridge_mcp.ports import CallContext, Store
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeToolbox
 from bridge_mcp.toolservers.builtin import WithBuiltins
-from bridge_mcp.toolservers.reading_on import read_result
+from bridge_mcp.toolservers.read_result import read_result
 from tests.integration.setup import WallClock
 
 HERE = "local/main"

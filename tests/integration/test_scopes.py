@@ -20,8 +20,8 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.ports import Pairing
 from bridge_mcp.server.app import build_server, the_one
-from bridge_mcp.server.http import serve_http
-from bridge_mcp.server.tools import TOOLS
+from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import running
 from tests.integration.face_clients import ERAS, MODES, answer, called, over_http, refusal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_mcp.core.chain import FIRST, link
+from bridge_mcp.core.hash_chain import FIRST, link
 from bridge_mcp.stores.sqlite import open_store, verify
 from tests.contract.store_kit import StoreClock, say
 

@@ -16,7 +16,7 @@ from bridge_mcp.config import load_config
 from bridge_mcp.config.values import Config
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import BadInput, StoreError
-from bridge_mcp.engine.parcels import outbox_file
+from bridge_mcp.operations.outgoing_files import outbox_file
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.stores.sqlite.session import store_error
 from tests.integration.setup import ANN, WallClock

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge_mcp.channels.telegram.probe import Found, probe
-from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
+from bridge_mcp.channels.telegram.bot.probe import Found, probe
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.ports import Clock
 from bridge_mcp.testing import ManualClock
 from bridge_mcp.testing.telegram import Fault, SystemClock, TelegramServer

@@ -8,9 +8,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge_mcp.channels.telegram.files import TELEGRAM_MOST, fetch
-from bridge_mcp.channels.telegram.line import Line
-from bridge_mcp.channels.telegram.settings import TelegramSettings
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
+from bridge_mcp.channels.telegram.receive.files import TELEGRAM_MOST, fetch
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.testing.telegram import Fault, Hold, Refusal, TelegramServer, User, bad_request
@@ -95,7 +95,7 @@ async def test_what_goes_wrong_is_said_with_a_fix_and_without_the_token(said: st
 
 async def test_telegrams_own_limit_is_told_before_asking() -> None:
     large = Attachment("F", "video", "video/mp4", "film.mp4", TELEGRAM_MOST + 1)
-    line = Line(TelegramSettings("family", "1:planted"))
+    line = BotConnections(TelegramSettings("family", "1:planted"))
     with pytest.raises(FetchFailed, match=r"film\.mp4 is larger than the 20 MB") as error:
         await fetch(line, large, 10**9)
     assert "api_base_url" in error.value.fix

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from telegram.error import TelegramError
 
-from bridge_mcp.channels.telegram.answers import MAX_ANSWER, BotRequest
+from bridge_mcp.channels.telegram.bot.responses import MAX_ANSWER, BotRequest
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Upload
 from bridge_mcp.testing.telegram import Fault, Page, TelegramServer, png
@@ -69,14 +69,14 @@ async def test_what_is_sent_may_have_gone_out(chats: Rig, body: str, caplog: pyt
         "sendPhoto": Outgoing(chats.dm, "", album[:1]),
         "sendMediaGroup": Outgoing(chats.dm, "", album),
     }
-    for method, errand in sends.items():
+    for method, action in sends.items():
         chats.server.fault(answering(body), method)
         with pytest.raises(SendUncertain) as problem:
-            await chats.send(errand)
+            await chats.send(action)
         assert problem.value.fix
         assert chats.bot.token not in f"{problem.value}{problem.value.__cause__}"
         assert len(chats.server.calls(method)) == 1, "nothing is sent twice"
-        await chats.send(errand)
+        await chats.send(action)
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 

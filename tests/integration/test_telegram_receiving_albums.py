@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge_mcp.channels.telegram.settings import Patience
+from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.integration.telegram_receiving import QUICK, Box, channel_on, receiving

@@ -7,7 +7,7 @@ import pytest
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bridge_mcp.core.entries import Sender
-from bridge_mcp.ports import Arrival, Incoming, Moved, Tap
+from bridge_mcp.ports import Arrival, ButtonPress, Incoming, Moved
 from bridge_mcp.testing.telegram import Entity, Fault, TelegramServer, bad_request
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import Box, channel_on, receiving
@@ -175,7 +175,7 @@ async def test_a_press_is_a_tap_and_its_answer_is_shown() -> None:
         ann, box = server.user("Ann"), Box()
         forum = server.supergroup("Forum", [ann], forum=True)
         trips = await forum.topic("Trips", ann)
-        box.says = lambda arrival: "Approved." if isinstance(arrival, Tap) else ""
+        box.says = lambda arrival: "Approved." if isinstance(arrival, ButtonPress) else ""
         asked = await bot.send_message(forum.id, "Delete?", message_thread_id=trips, reply_markup=KEYBOARD)
         async with receiving(channel_on(server), box):
             pressed = await ann.presses(forum.message(asked.message_id), "Yes")
@@ -190,7 +190,7 @@ async def test_a_press_is_a_tap_and_its_answer_is_shown() -> None:
 async def test_a_button_always_comes_to_rest(length: int, alert: bool) -> None:
     async with TelegramServer() as server, bot_on(server) as bot:
         ann, box = server.user("Ann"), Box()
-        box.says = lambda arrival: "a" * length if isinstance(arrival, Tap) else ""
+        box.says = lambda arrival: "a" * length if isinstance(arrival, ButtonPress) else ""
         await ann.sends(ann.dm, "hello")
         asked = await bot.send_message(ann.id, "?", reply_markup=KEYBOARD)
         async with receiving(channel_on(server), box):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
-from bridge_mcp.channels.telegram.line import Line
-from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
 from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.testing import ManualClock
 from bridge_mcp.testing.telegram import Fault, Refusal, TelegramServer, conflict
@@ -315,7 +315,7 @@ async def test_replies_that_hang_take_no_connection_from_polls() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann"), Box()
         server.fault(Fault.hanging(), "getMe", times=None)
-        line = Line(settings_on(server))
+        line = BotConnections(settings_on(server))
         async with line.open(), anyio.create_task_group() as tasks:
             for _ in range(80):
                 tasks.start_soon(line.bot.get_me)

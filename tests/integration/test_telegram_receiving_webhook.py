@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.testing.telegram import Fault, TelegramServer, bad_request
 from tests.fakes.telegram_bots import bot_on

@@ -8,9 +8,9 @@ from collections.abc import Generator
 
 import pytest
 
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.channels.telegram.channel import TelegramChannel
-from bridge_mcp.channels.telegram.line import Line
-from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.testing.telegram import Fault, Refusal, SystemClock, TelegramServer
@@ -90,7 +90,7 @@ async def test_what_is_printed_of_its_parts_has_no_secret() -> None:
     settings = TelegramSettings(
         "family", PLANTED, "http://127.0.0.1:9", webhook=Webhook("https://h", "h", 1, "planted")
     )
-    line = Line(settings)
+    line = BotConnections(settings)
     told = f"{settings!r} {line!r} {line.bot!r} {line.poller!r}"
     assert WORDS not in told
     assert "planted" not in told

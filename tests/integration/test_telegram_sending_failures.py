@@ -11,8 +11,8 @@ import pytest
 from telegram import Bot
 from telegram.request import HTTPXRequest
 
-from bridge_mcp.channels.telegram.pace import Rates
-from bridge_mcp.channels.telegram.sender import Sender
+from bridge_mcp.channels.telegram.send.rate_limit import Rates
+from bridge_mcp.channels.telegram.send.sender import Sender
 from bridge_mcp.core.entries import Button
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Reaction, Upload
@@ -131,16 +131,16 @@ async def test_what_may_have_gone_out_is_uncertain(chats: Rig, fault: Fault, arr
 async def test_what_does_no_harm_twice_is_tried_again(chats: Rig, fault: Fault) -> None:
     sent = await chats.send(Outgoing(chats.dm, "before"))
     heard = await chats.alice.sends(chats.alice.dm, "x")
-    for method, errand in (
+    for method, action in (
         ("editMessageText", Edit(chats.dm, tuple(sent), "after")),
         ("setMessageReaction", Reaction(chats.dm, str(heard.message_id), "👍")),
     ):
         chats.server.fault(fault, method)
         with pytest.raises(SendFailed) as problem:
-            await chats.send(errand)
+            await chats.send(action)
         assert type(problem.value) is SendFailed
         assert problem.value.retry_after_s == 0.0
-        await chats.send(errand)
+        await chats.send(action)
     assert chats.texts == ["after"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import anyio
 import pytest
 
-from bridge_mcp.channels.telegram.pace import Rates
+from bridge_mcp.channels.telegram.send.rate_limit import Rates
 from bridge_mcp.ports import Outgoing
 from bridge_mcp.testing.telegram import Fault, Hold, Refusal, TelegramServer
 from tests.integration.telegram_chats import Rig, rig
@@ -150,7 +150,7 @@ async def test_showing_takes_only_what_messages_leave() -> None:
 
 
 async def test_memory_stays_bounded(chats: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge_mcp.channels.telegram.shows.REMEMBERED", 3)
+    monkeypatch.setattr("bridge_mcp.channels.telegram.send.chat_actions.REMEMBERED", 3)
     for number in (1, 2, 3, 1, 4, 1, 2):
         await chats.sender.show(str(number), 1, "")
     asked = [call.args["chat_id"] for call in chats.server.calls("sendChatAction")]

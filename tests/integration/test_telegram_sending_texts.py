@@ -48,12 +48,12 @@ async def test_every_text_makes_a_message(chats: Rig, text: str) -> None:
 
 async def test_a_long_text_goes_in_parts_in_order(chats: Rig) -> None:
     paragraphs = [f"Paragraph {number}: " + "word " * 300 for number in range(6)]
-    errand = Outgoing(chats.dm, "\n\n".join(paragraphs), buttons=YES_NO, silent=True)
-    parts = chats.sender.parts(errand)
-    assert parts == chats.sender.parts(errand)
-    sent = await chats.send(errand)
+    action = Outgoing(chats.dm, "\n\n".join(paragraphs), buttons=YES_NO, silent=True)
+    parts = chats.sender.parts(action)
+    assert parts == chats.sender.parts(action)
+    sent = await chats.send(action)
     assert len(sent) == len(parts) == 3
-    assert "\n\n".join(chats.texts).split() == errand.text.split()
+    assert "\n\n".join(chats.texts).split() == action.text.split()
     assert [message.labels for message in chats.messages] == [[], [], ["Yes", "No"]]
     assert all(message.silent for message in chats.messages)
 
@@ -159,8 +159,8 @@ async def test_an_open_question_asks_for_a_reply_in_groups_only(chats: Rig) -> N
 
 
 async def test_something_else_than_a_chat_of_telegram(chats: Rig) -> None:
-    for errand in (Outgoing("main", "x"), Edit(chats.dm, ("m1",), "x"), Reaction(chats.dm, "m1", "👍")):
-        (part,) = chats.sender.parts(errand)
+    for action in (Outgoing("main", "x"), Edit(chats.dm, ("m1",), "x"), Reaction(chats.dm, "m1", "👍")):
+        (part,) = chats.sender.parts(action)
         with pytest.raises(SendFailed, match="numbers"):
             await chats.sender.send(part)
     with pytest.raises(TypeError):

@@ -25,8 +25,8 @@ from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
 from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
-from bridge_mcp.engine.calling import asked_of
-from bridge_mcp.engine.verdicts import Desk, Yes, unchecked
+from bridge_mcp.engine.turns.tool_calls import asked_of
+from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.testing import ManualClock
@@ -119,7 +119,7 @@ class Verdicts(RuleBasedStateMachine):
         patterns = {"path": pattern} if pattern and remember == "always" else {}
         arguments: dict[str, JSON] | None = {"path": "edited"} if edit else None
         lasting = lasting if remember == "always" else 0.0
-        yes = Yes("sha256:00" if foreign else "", arguments, remember, patterns, lasting)
+        yes = ApprovalOptions("sha256:00" if foreign else "", arguments, remember, patterns, lasting)
         if not self.run(self.verdict(conversation, who, yes)):
             return
         call, quorum = self.calls[conversation], self.quorum(conversation)
@@ -188,12 +188,12 @@ class Verdicts(RuleBasedStateMachine):
 
     # -- the bridge's part ------------------------------------------------------------------------------------
 
-    async def verdict(self, conversation: str, who: str, yes: Yes | None) -> bool:
+    async def verdict(self, conversation: str, who: str, yes: ApprovalOptions | None) -> bool:
         """Give a verdict by the way that all go; whether it was taken."""
         approval = await self.store.approvals.get(approval_id(conversation, "0.0"))
         if approval is None:
             return False
-        desk = Desk(self.store, self.clock, unchecked, separate=False, people=NAMED)
+        desk = ApprovalDesk(self.store, self.clock, unchecked, separate=False, people=NAMED)
         await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())

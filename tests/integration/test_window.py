@@ -11,7 +11,7 @@ from bridge_mcp.core.summary import TASK
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import SUMMARY
 from bridge_mcp.core.window import Window
-from bridge_mcp.engine.requests import window_of
+from bridge_mcp.engine.turns.model_requests import window_of
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Rules
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from tests.integration.setup import OWNER, World, rules_for, world
@@ -109,7 +109,7 @@ async def test_what_a_provider_finds_too_long_is_sent_again_shorter(tmp_path: Pa
 
 async def test_a_long_result_is_read_on_by_the_model(tmp_path: Path) -> None:
     from bridge_mcp.toolservers.builtin import WithBuiltins
-    from bridge_mcp.toolservers.reading_on import read_result
+    from bridge_mcp.toolservers.read_result import read_result
 
     toolbox = FakeToolbox()
 

@@ -18,8 +18,8 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.ports import KEPT
 from bridge_mcp.stores.files import kind_of
-from bridge_mcp.toolservers.box import NestedToolbox
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.toolbox import NestedToolbox
 
 __all__ = [
     "PATIENCE_S",

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.bearers import OAuth
-from bridge_mcp.engine.tickets import call_conversation, is_call_of
-from bridge_mcp.server.issuer_keys import IssuerAway
-from bridge_mcp.server.limits import Buckets
-from bridge_mcp.server.oauth import JwtVerifier, principal_of
+from bridge_mcp.core.bearer_tokens import OAuth
+from bridge_mcp.operations.tickets import call_conversation, is_call_of
+from bridge_mcp.server.http.jwks import IssuerAway
+from bridge_mcp.server.http.jwt import JwtVerifier, principal_of
+from bridge_mcp.server.http.rate_limit import RateLimiter
 from tests.servers.issuer import issuing
 
 ISSUER = "https://login.example.org"
@@ -26,24 +26,26 @@ OTHER = ec.generate_private_key(ec.SECP256R1())
 
 
 @given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 10), st.floats(0.5, 5))
-def test_a_bucket_never_lets_more_through_than_its_rate_and_burst(pauses: list[float], burst: int, rate: float) -> None:
+def test_a_bucket_never_lets_more_through_than_its_rate_and_burst(
+    backoff: list[float], burst: int, rate: float
+) -> None:
     now = 0.0
-    buckets = Buckets(rate, burst, lambda: now)
+    buckets = RateLimiter(rate, burst, lambda: now)
     passed = 0
-    for pause in pauses:
+    for pause in backoff:
         now += pause
         seconds = buckets.take("a")
         passed += seconds == 0
         assert passed <= burst + rate * now + 1e-6
         if seconds:
             later = now + seconds
-            assert Buckets(rate, burst, lambda at=later: at).take("a") == 0
+            assert RateLimiter(rate, burst, lambda at=later: at).take("a") == 0
 
 
 def test_each_name_has_its_own_and_no_limit_is_none() -> None:
-    buckets = Buckets(1, 1, lambda: 0.0)
+    buckets = RateLimiter(1, 1, lambda: 0.0)
     assert [buckets.take(name) for name in ("a", "a", "b")] == [0, 1, 0]
-    assert all(Buckets(0, 1).take("a") == 0 for _ in range(1000))
+    assert all(RateLimiter(0, 1).take("a") == 0 for _ in range(1000))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from bridge_mcp.cli.serving import exposed, parse_address
 from bridge_mcp.cli.start import StdioOptions, parse_stdio
 from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.visible import visible
+from bridge_mcp.core.safe_text import visible
 
 
 @pytest.mark.parametrize(

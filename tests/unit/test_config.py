@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_mcp.channels.telegram.settings import TelegramSettings, Webhook
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.config import Config, config_folder, load_config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Budget

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from bridge_mcp.core.decide import INTERRUPTED, SPENT, decide
-from bridge_mcp.core.effort import work_seconds
 from bridge_mcp.core.entries import (
     Call,
     Cleared,
@@ -28,6 +27,7 @@ from bridge_mcp.core.policy import Budget, Policy, ToolSource
 from bridge_mcp.core.state import closing, open_calls, unread
 from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Step, Stop, Summarise, Wait
 from bridge_mcp.core.tools import Confirmation, call_digest
+from bridge_mcp.core.turn_budget import work_seconds
 from tests.unit.logs import (
     ANN,
     TOOLS,

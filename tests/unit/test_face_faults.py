@@ -17,7 +17,7 @@ from bridge_mcp.core.errors import BadInput, NotPaired
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.ports import ChannelTraits, Rules
 from bridge_mcp.server.app import build_server, the_one
-from bridge_mcp.server.faults import fault_of
+from bridge_mcp.server.protocol.errors import fault_of
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeToolbox, ManualClock
@@ -55,7 +55,7 @@ async def test_an_unexpected_error_is_logged_whole_and_told_as_a_reference(
     assert SECRET not in block.text + str(error)
     assert "Traceback" not in block.text
 
-    (record,) = [each for each in caplog.records if each.name == "bridge_mcp.server.faults"]
+    (record,) = [each for each in caplog.records if each.name == "bridge_mcp.server.protocol.errors"]
     reference = error["message"].split()[2]
     assert reference in record.getMessage()
     assert record.exc_info is not None

@@ -10,8 +10,8 @@ import pytest
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.faults import fault_of
-from bridge_mcp.server.params import AtMost, Between, check, params_of, schema_of
+from bridge_mcp.server.protocol.errors import fault_of
+from bridge_mcp.server.tools.params import AtMost, Between, check, params_of, schema_of
 
 
 async def example(

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from bridge_mcp.server import issuer_keys
-from bridge_mcp.server.issuer_keys import IssuerAway, IssuerKeys, fetched
+from bridge_mcp.server.http import jwks
+from bridge_mcp.server.http.jwks import IssuerAway, IssuerKeys, fetched
 from tests.servers.issuer import answering
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -72,7 +72,7 @@ async def test_a_made_up_key_has_nothing_fetched_until_the_cooldown_is_over() ->
     assert issuer.fetches == 1
     issuer.now += 2
     assert [await issuer.ask("new"), issuer.fetches] == ["unknown", 2]
-    issuer.now += issuer_keys.COOLDOWN_S
+    issuer.now += jwks.COOLDOWN_S
     assert [await issuer.ask("new"), issuer.fetches] == ["new", 3], "a key that was rotated in is found then"
 
 
@@ -87,7 +87,7 @@ async def test_a_failed_fetch_is_remembered_and_the_pauses_grow() -> None:
         issuer.now += 1
     assert at == [0, 5, 15, 35, 75, 155, 275, 395, 515, 635, 755, 875, 995]
     issuer.answers = [keys("a")]
-    issuer.now += issuer_keys.LONGEST_PAUSE_S
+    issuer.now += jwks.LONGEST_PAUSE_S
     assert await issuer.ask("a") == "a"
 
 
@@ -99,14 +99,14 @@ async def test_known_keys_hold_through_an_outage_and_not_for_ever() -> None:
         assert await issuer.ask("a") == "a"
         await anyio.lowlevel.checkpoint()
     assert 1 < issuer.fetches <= 12
-    issuer.now += issuer_keys.STALE_S
+    issuer.now += jwks.STALE_S
     assert await issuer.ask("a") == "away"
 
 
 async def test_a_key_that_its_issuer_takes_back_is_known_no_longer() -> None:
     issuer = Issuer(keys("a", "b"), keys("b"))
     assert await issuer.ask("a") == "a"
-    issuer.now += issuer_keys.FRESH_S + 1
+    issuer.now += jwks.FRESH_S + 1
     await issuer.ask("a")  # which has them looked at
     await anyio.sleep(0.01)
     assert [await issuer.ask("a"), await issuer.ask("b"), issuer.fetches] == ["unknown", "b", 2]
@@ -122,7 +122,7 @@ async def test_an_answer_that_is_no_key_set_is_an_outage(body: bytes) -> None:
 
 
 async def test_what_is_fetched_is_bounded_and_no_redirect_is_followed() -> None:
-    with answering(200, b" " * (issuer_keys.MAX_KEYS + 1)) as large, answering(200, keys("a")) as good:
+    with answering(200, b" " * (jwks.MAX_KEYS + 1)) as large, answering(200, keys("a")) as good:
         assert await fetched(good) == keys("a")
         with pytest.raises(ValueError, match="more than 524,288 bytes"):
             await fetched(large)

@@ -9,7 +9,7 @@ import pytest
 
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.errors import FetchFailed
-from bridge_mcp.core.tokens import TEXT_SHOWN
+from bridge_mcp.core.token_estimate import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models import files
 from bridge_mcp.models.files import MAX_IMAGE, MAX_IMAGES, Gallery, Shown, note

@@ -7,11 +7,11 @@ import json
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models.kept import MAX_KEPT, Beside, kept_text, restored
-from bridge_mcp.models.reading import read_completion
+from bridge_mcp.models.openai_format import chat_messages
+from bridge_mcp.models.openai_responses import read_completion
+from bridge_mcp.models.provider_fields import MAX_KEPT, Beside, kept_text, restored
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.stream import Assembly
-from bridge_mcp.models.wire import chat_messages
+from bridge_mcp.models.stream_accumulator import StreamAccumulator
 from bridge_mcp.ports import ModelReply
 
 SETTINGS = ModelSettings("default", "m", base_url="https://one.example/v1")
@@ -19,7 +19,7 @@ SIGNED: dict[str, JSON] = {"google": {"thought_signature": "abc"}}
 
 
 def streamed(*deltas: dict[str, JSON], finish: str = "stop") -> ModelReply:
-    assembly = Assembly(SETTINGS)
+    assembly = StreamAccumulator(SETTINGS)
     for delta in deltas:
         assembly.add({"choices": [{"delta": delta}]})
     nothing: dict[str, JSON] = {}

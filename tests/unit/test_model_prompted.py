@@ -9,10 +9,10 @@ import pytest
 
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models import calls_in_tokens
-from bridge_mcp.models.calls_in_text import split
-from bridge_mcp.models.calls_in_tokens import LEAD
-from bridge_mcp.models.prompted import in_words, out_of_words, without_calls
+from bridge_mcp.models import token_call_parser
+from bridge_mcp.models.text_call_parser import split
+from bridge_mcp.models.text_tool_calls import in_words, out_of_words, without_calls
+from bridge_mcp.models.token_call_parser import LEAD
 from bridge_mcp.ports import ModelReply, ModelRequest
 from tests.unit.logs import TOOLS
 
@@ -195,7 +195,7 @@ def test_a_text_costs_its_length_however_often_it_begins_a_call(part: str, monke
             looked += found.end() - at if found else 0
             return found
 
-    monkeypatch.setattr(calls_in_tokens, "LEAD", Counting())
+    monkeypatch.setattr(token_call_parser, "LEAD", Counting())
     split(text, NAMES)
     assert looked <= 3 * len(text)
 

@@ -8,9 +8,9 @@ import pytest
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.models.reading import read_completion
+from bridge_mcp.models.openai_responses import read_completion
 from bridge_mcp.models.settings import ModelSettings
-from bridge_mcp.models.stream import Assembly
+from bridge_mcp.models.stream_accumulator import StreamAccumulator
 from bridge_mcp.ports import ModelReply
 from bridge_mcp.testing.answers import Answer, calling, saying
 from bridge_mcp.testing.streams import cut_into_chunks
@@ -33,7 +33,7 @@ def call(index: int | None, call_id: str | None, name: str | None, arguments: JS
 
 
 def assembled(*chunks: JSON, seen: list[str] | None = None) -> ModelReply:
-    assembly = Assembly(SETTINGS, None if seen is None else seen.append)
+    assembly = StreamAccumulator(SETTINGS, None if seen is None else seen.append)
     for each in chunks:
         assembly.add(each)
     return read_completion(SETTINGS, assembly.checked(), latency_s=1.0)

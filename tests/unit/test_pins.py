@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, definition_digest
-from bridge_mcp.toolservers.link import ListedTool
+from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.pinning import MAX_KEPT, Pinning, change_between, short_hash
 from bridge_mcp.toolservers.settings import ToolServer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge_mcp.server.plain_answers import PlainAnswers
+from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
 
 STREAM = [(b"content-type", b"text/event-stream"), (b"mcp-session-id", b"s"), (b"connection", b"keep-alive")]
 ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{"a":"b"}}'
@@ -28,7 +28,7 @@ async def told(*events: bytes, method: str = "POST", headers: list[tuple[bytes, 
     async def send(message: Any) -> None:
         found.append(message)
 
-    await PlainAnswers(app)({"type": "http", "method": method}, receive, send)
+    await JsonResponseMiddleware(app)({"type": "http", "method": method}, receive, send)
     return found
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.engine import presence
-from bridge_mcp.engine.presence import Presence
+from bridge_mcp.engine.outbound import chat_activity
+from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.ports import Pairing
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock, calls, says
@@ -24,15 +24,15 @@ CHAT = "family/1"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks every few milliseconds, and typing that fades at once: each look shows what there is."""
-    monkeypatch.setattr(presence, "GRACE_S", 0.0)
-    monkeypatch.setattr(presence, "TICK_S", 0.01)
-    monkeypatch.setattr(presence, "TYPING_S", 0.01)
+    monkeypatch.setattr(chat_activity, "GRACE_S", 0.0)
+    monkeypatch.setattr(chat_activity, "TICK_S", 0.01)
+    monkeypatch.setattr(chat_activity, "TYPING_S", 0.01)
 
 
 async def test_a_turn_that_begins_at_once_does_not_show_the_text_of_the_one_before(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "bridge.db", clock=ManualClock())
     channel = FakeChannel("family")
-    shown = Presence({"family": channel}, store.board)
+    shown = ChatActivity({"family": channel}, store.board)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(shown.run)
         shown.begin(CHAT)

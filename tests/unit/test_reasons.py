@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge_mcp.toolservers.reasons import explained
+from bridge_mcp.toolservers.diagnostics import explained
 from bridge_mcp.toolservers.settings import ToolServer
 
 DENIED = PermissionError(13, "Permission denied")

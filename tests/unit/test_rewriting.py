@@ -9,7 +9,7 @@ import httpx2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_mcp.toolservers.rewriting import Events, readable
+from bridge_mcp.toolservers.tolerant_http import Events, readable
 
 PLAIN = (b"", b"{}", b'{"a": "\xc3\xa4 \\u00e4"}', b"no JSON", b'{"a": [' + b"[],[" * 50)
 HALF = b'{"a": "\\ud800"}'

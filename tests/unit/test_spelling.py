@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge_mcp.core.choosing import chosen
-from bridge_mcp.engine import commands
+from bridge_mcp.core.choices import chosen
+from bridge_mcp.operations import commands
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from bridge_mcp.core.attachments import is_text
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.capabilities import CapabilityAdapter
 from bridge_mcp.models.files import Gallery, Shown, text_of
-from bridge_mcp.models.fitted import Fitted
-from bridge_mcp.models.knowledge import UNKNOWN, Known
+from bridge_mcp.models.model_info import UNKNOWN, Known
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
@@ -55,7 +55,7 @@ def asking(fetched: list[str], *files: Attachment) -> ModelRequest:
 def test_a_picture_that_the_model_refuses_is_left_out_told_once_and_not_fetched_again() -> None:
     async def main() -> None:
         picky, fetched = Picky(), list[str]()
-        model = Fitted(ModelSettings("default", "openai/m", vision=True), picky, Gallery())
+        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), picky, Gallery())
         assert (await model.reply(asking(fetched, GOOD))).text == "a cat"
         refused = await model.reply(asking(fetched, GOOD, BAD))
         assert refused.text == "a cat\n\n(tall\\.png could not be looked at: the model does not take it.)"
@@ -68,9 +68,9 @@ def test_a_picture_that_the_model_refuses_is_left_out_told_once_and_not_fetched_
 
 def test_a_refusal_that_no_picture_explains_stays_one() -> None:
     async def main() -> None:
-        model = Fitted(ModelSettings("default", "openai/m", vision=True), Picky(), Gallery())
+        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Picky(), Gallery())
         await model.reply(asking([], GOOD))
-        broken = Fitted(ModelSettings("default", "openai/m", vision=True), Refusing(), Gallery())
+        broken = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Refusing(), Gallery())
         with pytest.raises(ModelFailed, match="never"):
             await broken.reply(asking([], GOOD))
 

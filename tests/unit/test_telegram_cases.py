@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from telegram.error import TelegramError
 
-from bridge_mcp.channels.telegram.mending import readable
-from bridge_mcp.channels.telegram.mentions import Account
-from bridge_mcp.channels.telegram.polling import updates_in
-from bridge_mcp.channels.telegram.updates import Reading, read
+from bridge_mcp.channels.telegram.receive.lenient_updates import readable
+from bridge_mcp.channels.telegram.receive.mentions import Account
+from bridge_mcp.channels.telegram.receive.polling import updates_in
+from bridge_mcp.channels.telegram.receive.updates import Reading, read
 from bridge_mcp.ports import Happening, Ignored, Incoming, Named
 from bridge_mcp.testing.telegram import TelegramServer
 from tests.cases.play_telegram import Player

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_mcp.channels.telegram.chunks import CHUNK, chunks
-from bridge_mcp.channels.telegram.render import Renderer
-from bridge_mcp.channels.telegram.texts import Rich
+from bridge_mcp.channels.telegram.text.chunks import CHUNK, chunks
+from bridge_mcp.channels.telegram.text.marked_text import Rich
+from bridge_mcp.channels.telegram.text.render import Renderer
 
 RENDERER = Renderer()
 

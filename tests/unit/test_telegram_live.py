@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from bridge_mcp.channels.telegram.live import FIRST_S, MOST, LiveLocations
+from bridge_mcp.channels.telegram.receive.live_locations import FIRST_S, MOST, LiveLocations
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.ports import Incoming
 

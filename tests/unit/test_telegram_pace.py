@@ -7,7 +7,7 @@ import itertools
 import anyio
 import pytest
 
-from bridge_mcp.channels.telegram.pace import PATIENCE_S, SWEEP_AT, Pacer, Rates
+from bridge_mcp.channels.telegram.send.rate_limit import PATIENCE_S, SWEEP_AT, Pacer, Rates
 from bridge_mcp.testing import ManualClock
 from bridge_mcp.testing.telegram import Limiter, Limits
 

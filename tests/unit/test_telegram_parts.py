@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_mcp.channels.telegram.keyboards import keyboard
-from bridge_mcp.channels.telegram.parts import Album, Body, File, Rewrite, Text, cut
-from bridge_mcp.channels.telegram.render import Renderer
-from bridge_mcp.channels.telegram.split import MAX_CAPTION, MAX_TEXT
-from bridge_mcp.channels.telegram.texts import Rich, visible
-from bridge_mcp.channels.telegram.wire import entities
+from bridge_mcp.channels.telegram.send.keyboards import keyboard
+from bridge_mcp.channels.telegram.send.requests import Album, Body, File, Rewrite, Text, cut
+from bridge_mcp.channels.telegram.text.entities import entities
+from bridge_mcp.channels.telegram.text.marked_text import Rich, visible
+from bridge_mcp.channels.telegram.text.render import Renderer
+from bridge_mcp.channels.telegram.text.split import MAX_CAPTION, MAX_TEXT
 from bridge_mcp.core.entries import Button, Question
-from bridge_mcp.ports import Edit, Errand, Outgoing, Upload
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Upload
 from bridge_mcp.testing.telegram.formatting import cleaned, formatted
 from tests.unit.telegram_texts import any_text, markdown
 
@@ -32,10 +32,10 @@ UPLOADS = st.lists(
 ).map(tuple)
 
 
-def bodies(errand: Errand) -> list[Body]:
+def bodies(action: OutgoingAction) -> list[Body]:
     made: list[Body] = []
-    for part in cut(errand, RENDERER):
-        assert part.chat == errand.chat
+    for part in cut(action, RENDERER):
+        assert part.chat == action.chat
         assert isinstance(part.body, Body)
         made.append(part.body)
     return made
@@ -58,8 +58,8 @@ def takes(rich: Rich, most: int, *, may_be_empty: bool = False) -> None:
     assert may_be_empty or visible(rich.text)
 
 
-def texts(errand: Errand) -> Iterator[tuple[Rich, int]]:
-    for body in bodies(errand):
+def texts(action: OutgoingAction) -> Iterator[tuple[Rich, int]]:
+    for body in bodies(action):
         match body:
             case Text() | Rewrite():
                 yield body.rich, MAX_TEXT
@@ -74,17 +74,17 @@ def texts(errand: Errand) -> Iterator[tuple[Rich, int]]:
 def test_no_part_that_telegram_would_refuse(
     source: str, uploads: tuple[Upload, ...], times: int, button: bool, question: bool
 ) -> None:
-    errand = Outgoing(
+    action = Outgoing(
         "-5/7",
         (source + "\n") * min(times, 1 + 5_000 // (len(source) + 1)),
         uploads,
         (Button("Yes", "y"),) if button else (),
         question=Question() if question else None,
     )
-    made = bodies(errand)
-    assert cut(errand, Renderer()) == cut(errand, RENDERER), "the same parts each time"
+    made = bodies(action)
+    assert cut(action, Renderer()) == cut(action, RENDERER), "the same parts each time"
     assert made
-    for rich, most in texts(errand):
+    for rich, most in texts(action):
         takes(rich, most, may_be_empty=most == MAX_CAPTION)
     sent = [
         upload
@@ -108,13 +108,13 @@ def test_no_part_that_telegram_would_refuse(
 @settings(max_examples=50, deadline=None)
 @given(st.one_of(markdown(), any_text()), st.integers(1, 4))
 def test_no_edit_that_telegram_would_refuse(source: str, count: int) -> None:
-    errand = Edit(
+    action = Edit(
         "5",
         tuple(str(number) for number in range(count)),
         source * (1 + 5_000 // (len(source) + 1)),
         (Button("Yes", "y"),),
     )
-    made = bodies(errand)
+    made = bodies(action)
     assert len(made) >= count
     with_text = [body for body in made if isinstance(body, Text | Rewrite)]
     for body in with_text:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from telegramify_markdown.converter import STANDARD_OPTIONS
 
-from bridge_mcp.channels.telegram.east import eastern
-from bridge_mcp.channels.telegram.render import Renderer
-from bridge_mcp.channels.telegram.texts import LITERAL, Mark, Rich, cleaned, visible
+from bridge_mcp.channels.telegram.text.east_asian import eastern
+from bridge_mcp.channels.telegram.text.marked_text import LITERAL, Mark, Rich, cleaned, visible
+from bridge_mcp.channels.telegram.text.render import Renderer
 from tests.unit.telegram_texts import any_text, markdown
 
 RENDERER = Renderer()
@@ -131,7 +131,7 @@ def test_quotations_hold_no_quotations_and_long_ones_fold() -> None:
 
 def test_plain_text_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = Renderer()
-    monkeypatch.setattr("bridge_mcp.channels.telegram.render.libraries", lambda: pytest.fail("loaded"))
+    monkeypatch.setattr("bridge_mcp.channels.telegram.text.render.libraries", lambda: pytest.fail("loaded"))
     assert (
         fresh.render("Hello, world.\n\nA second paragraph: fine?").text == "Hello, world.\n\nA second paragraph: fine?"
     )

@@ -6,9 +6,9 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_mcp.channels.telegram.render import Renderer
-from bridge_mcp.channels.telegram.split import MAX_MARKS, MAX_TEXT, fits, split
-from bridge_mcp.channels.telegram.texts import Mark, Rich, cleaned, units, visible
+from bridge_mcp.channels.telegram.text.marked_text import Mark, Rich, cleaned, units, visible
+from bridge_mcp.channels.telegram.text.render import Renderer
+from bridge_mcp.channels.telegram.text.split import MAX_MARKS, MAX_TEXT, fits, split
 from tests.unit.telegram_texts import any_text, markdown
 
 RENDERER = Renderer()

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from telegram import Update
 
-from bridge_mcp.channels.telegram.mentions import Account
-from bridge_mcp.channels.telegram.updates import KINDS, Reading, read
+from bridge_mcp.channels.telegram.receive.mentions import Account
+from bridge_mcp.channels.telegram.receive.updates import KINDS, Reading, read
 from bridge_mcp.core.entries import Attachment, Sender
-from bridge_mcp.ports import Ignored, Incoming, Moved, Tap
+from bridge_mcp.ports import ButtonPress, Ignored, Incoming, Moved
 
 ME = Account(700, "my_bot", frozenset({"status"}))
 ANN = {"id": 5, "is_bot": False, "first_name": "Ann", "last_name": "Lee"}
@@ -331,17 +331,17 @@ def pressed(**more: Any) -> Reading:
 
 def test_a_press() -> None:
     found = pressed(data="tok", message=said(GROUP, text="?"))
-    assert found.arrival == Tap("t", "-9", "31", Sender("5", "Ann Lee"), "tok", 2000.0, 8)
+    assert found.arrival == ButtonPress("t", "-9", "31", Sender("5", "Ann Lee"), "tok", 2000.0, 8)
     assert found.callback == "Q"
     topic = said(SUPER, text="?", message_thread_id=7, is_topic_message=True)
     arrival = pressed(data="tok", message=topic).arrival
-    assert isinstance(arrival, Tap)
+    assert isinstance(arrival, ButtonPress)
     assert arrival.chat == "-1009/7"
 
 
 def test_a_press_below_a_message_that_is_gone() -> None:
     arrival = pressed(data="tok", message={"chat": SUPER, "message_id": 31, "date": 0}).arrival
-    assert isinstance(arrival, Tap)
+    assert isinstance(arrival, ButtonPress)
     assert (arrival.chat, arrival.message) == ("-1009", "31")
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.models.openai_format import chat_tools
 from bridge_mcp.models.refusals import fewest, suspects
 from bridge_mcp.models.tool_schemas import schema_for_models
-from bridge_mcp.models.wire import chat_tools
 from tests.cases.model_rules import schema_faults
 
 CASES = json.loads((Path(__file__).parents[1] / "cases/models/07-schemas.json").read_text("utf-8"))["bad"]

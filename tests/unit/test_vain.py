@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Entry, Finished, Stopped
+from bridge_mcp.core.failed_rounds import rounds_in_vain
 from bridge_mcp.core.policy import Budget, Policy
 from bridge_mcp.core.steps import CallModel, Stop
-from bridge_mcp.core.vain import rounds_in_vain
 from tests.unit.logs import asked, heard, log, model_started, replied, tool_started
 
 NO_TOOL = "There is no tool 'files__burn' here."

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.visible import escaped, hidden, pretty, visible
+from bridge_mcp.core.safe_text import escaped, hidden, pretty, visible
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 """One picture of three people, held together by joiners."""

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.server import visitors
-from bridge_mcp.server.visitors import VERIFIED_S, Verified, Visitor, Visitors
+from bridge_mcp.server.http import authenticator
+from bridge_mcp.server.http.authenticator import VERIFIED_S, AuthenticatedClient, Authenticator, Verified
 from bridge_mcp.stores.sqlite import open_store
 from tests.integration.setup import WallClock
 
@@ -31,13 +31,13 @@ class Elapsed:
 async def test_a_stream_ends_with_its_token_where_the_machine_slept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: float, ended: bool
 ) -> None:
-    monkeypatch.setattr(visitors, "LOOK_S", 0.02)
+    monkeypatch.setattr(authenticator, "LOOK_S", 0.02)
     passing = Elapsed()
-    known = Visitors([], elapsed=passing)
+    known = Authenticator([], elapsed=passing)
     store = await open_store(tmp_path / "bridge.db", clock=WallClock())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(known.watch, store.agenda)
-        with known.staying(Visitor(ANN, until=time.time() + 600)) as scope:
+        with known.staying(AuthenticatedClient(ANN, until=time.time() + 600)) as scope:
             passing.seconds += slept
             await anyio.sleep(0.3)
         assert scope.cancelled_caught == ended
@@ -48,7 +48,7 @@ async def test_a_stream_ends_with_its_token_where_the_machine_slept(
 def test_a_signature_counts_no_longer_for_a_machine_that_slept() -> None:
     passing = Elapsed()
     verified = Verified(passing)
-    verified.keep("hash", Visitor(ANN, until=time.time() + 600))
+    verified.keep("hash", AuthenticatedClient(ANN, until=time.time() + 600))
     passing.seconds += VERIFIED_S - 1
     assert verified.get("hash") is not None
     passing.seconds += 2

@@ -28,7 +28,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request, summary_text
-from bridge_mcp.core.tokens import calibration, ceiling, tokens_of
+from bridge_mcp.core.token_estimate import calibration, ceiling, tokens_of
 from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript
 from bridge_mcp.core.window import Window, fit, narrowed, squeeze
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from bridge_mcp.channels.telegram.pace import Pacer, Rates
-from bridge_mcp.channels.telegram.pulse import Pulse
-from bridge_mcp.channels.telegram.settings import Patience, TelegramSettings
+from bridge_mcp.channels.telegram.bot.health import BotHealth
+from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
+from bridge_mcp.channels.telegram.send.rate_limit import Pacer, Rates
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Errand, Inbox, Part
+from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
 
 if TYPE_CHECKING:
-    from bridge_mcp.channels.telegram.line import Line
-    from bridge_mcp.channels.telegram.sender import Sender
-    from bridge_mcp.channels.telegram.session import Session
+    from bridge_mcp.channels.telegram.bot.connections import BotConnections
+    from bridge_mcp.channels.telegram.receive.session import Session
+    from bridge_mcp.channels.telegram.send.sender import Sender
 
 __all__ = ["TelegramChannel"]
 
@@ -58,75 +58,75 @@ class TelegramChannel:
         self._commands = tuple(commands)
         self._patience = patience or Patience()
         self._rates = rates or Rates()
-        self._pulse = Pulse(clock)
+        self._health = BotHealth(clock)
         self._loading = threading.Lock()
-        self._line: Line | None = None
+        self._connections: BotConnections | None = None
         self._sender: Sender | None = None
 
     async def run(self, inbox: Inbox) -> None:
         """See `ports.Channel`."""
-        self._pulse.begin()
+        self._health.begin()
         try:
             if self._settings.lacking:
                 raise ConfigError(self._settings.lacking)
-            line, session_type = await anyio.to_thread.run_sync(self._load_session)
-            async with line.open():
-                await session_type(line, self._pulse, self._clock, self._commands, self._patience).run(inbox)
+            connections, session_type = await anyio.to_thread.run_sync(self._load_session)
+            async with connections.open():
+                await session_type(connections, self._health, self._clock, self._commands, self._patience).run(inbox)
         except ConfigError as exc:
-            self._pulse.end(str(exc))
+            self._health.end(str(exc))
             raise
         finally:
-            self._pulse.end()
+            self._health.end()
 
-    def parts(self, errand: Errand) -> tuple[Part, ...]:
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
         """See `ports.Channel`."""
-        return self._load()[1].parts(errand)
+        return self._load()[1].parts(action)
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`."""
-        line, sender = self._load()
+        connections, sender = self._load()
         if self._settings.lacking:
             raise SendFailed(self._settings.lacking, retry_after_s=LACKING_S)
-        async with line.open():
+        async with connections.open():
             return await sender.send(part)
 
     async def show(self, chat: str, draft: int, text: str) -> None:
         """See `ports.Channel`."""
-        line, sender = self._load()
+        connections, sender = self._load()
         if self._settings.lacking:
             return
-        async with line.open():
+        async with connections.open():
             await sender.show(chat, draft, text)
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """See `ports.Channel`."""
         if self._settings.lacking:
             raise FetchFailed(self._settings.lacking)
-        line, _ = await anyio.to_thread.run_sync(self._load)
-        from bridge_mcp.channels.telegram.files import fetch
+        connections, _ = await anyio.to_thread.run_sync(self._load)
+        from bridge_mcp.channels.telegram.receive.files import fetch
 
-        async with line.open():
-            return await fetch(line, attachment, most)
+        async with connections.open():
+            return await fetch(connections, attachment, most)
 
     def health(self) -> ChannelHealth:
         """See `ports.Channel`."""
-        return self._pulse.health
+        return self._health.health
 
-    def _load_session(self) -> tuple[Line, type[Session]]:
+    def _load_session(self) -> tuple[BotConnections, type[Session]]:
         """As `_load`, with what receives."""
-        from bridge_mcp.channels.telegram.session import Session
+        from bridge_mcp.channels.telegram.receive.session import Session
 
         return self._load()[0], Session
 
-    def _load(self) -> tuple[Line, Sender]:
+    def _load(self) -> tuple[BotConnections, Sender]:
         """The parts that need the library, loaded once; slow the first time."""
         with self._loading:
-            if self._line is None or self._sender is None:
-                from bridge_mcp.channels.telegram.line import Line
-                from bridge_mcp.channels.telegram.sender import Sender
+            if self._connections is None or self._sender is None:
+                from bridge_mcp.channels.telegram.bot.connections import BotConnections
+                from bridge_mcp.channels.telegram.send.sender import Sender
 
                 unset = replace(self._settings, token=NO_TOKEN)
-                self._line = Line(self._settings if self._settings.token else unset)
+                self._connections = BotConnections(self._settings if self._settings.token else unset)
                 pacer = Pacer(self._clock, rates=self._rates)
-                self._sender = Sender(self._line.bot, self._clock, self.traits.name, pacer=pacer)
-            return self._line, self._sender
+                self._sender = Sender(self._connections.bot, self._clock, self.traits.name, pacer=pacer)
+            return self._connections, self._sender

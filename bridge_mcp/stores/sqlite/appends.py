@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
-from bridge_mcp.core.chain import FIRST, link
 from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import (
     Cleared,
@@ -28,8 +27,9 @@ from bridge_mcp.core.entries import (
     key,
     wakes,
 )
+from bridge_mcp.core.hash_chain import FIRST, link
+from bridge_mcp.core.projections import Message, approval_of, event_of, grant_of, message_of, tokens_of
 from bridge_mcp.core.state import unsettled_after
-from bridge_mcp.core.views import Message, approval_of, event_of, grant_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.grants import keep_grant
 from bridge_mcp.stores.sqlite.rows import dump

@@ -7,8 +7,8 @@ from dataclasses import replace
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Voted
 from bridge_mcp.core.errors import Unreadable
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.unreadable import unreadable_approval
-from bridge_mcp.core.views import Approval
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.rows import approval as approval_of
 from bridge_mcp.stores.sqlite.rows import dump, inside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.views import Conversation, Message
+from bridge_mcp.core.projections import Conversation, Message
 from bridge_mcp.stores.sqlite import words
 from bridge_mcp.stores.sqlite.readers import LONG, Readers
 from bridge_mcp.stores.sqlite.rows import conversation as conversation_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge_mcp.core.views import Message
+from bridge_mcp.core.projections import Message
 from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.rows import message as message_of
 from bridge_mcp.stores.sqlite.session import Row, Session

@@ -9,9 +9,18 @@ from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.projections import (
+    Approval,
+    Conversation,
+    Event,
+    Message,
+    approval_of,
+    event_of,
+    message_of,
+    text_after,
+)
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry, unreadable_entry, unreadable_event, unreadable_message
-from bridge_mcp.core.views import Approval, Conversation, Event, Message, approval_of, event_of, message_of, text_after
 from bridge_mcp.stores.sqlite.session import Row
 
 __all__ = [

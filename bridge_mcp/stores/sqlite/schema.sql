@@ -47,7 +47,7 @@ CREATE TABLE conversations (
     channel TEXT NOT NULL,
     head INTEGER NOT NULL,              -- the seq that the next entry gets
     at REAL NOT NULL,                   -- of the last entry
-    tip BLOB NOT NULL,                  -- its link (core/chain.py)
+    tip BLOB NOT NULL,                  -- its link (core/hash_chain.py)
     calling INTEGER,                    -- seq of the model call whose outcome is still wanted
     woken INTEGER NOT NULL,             -- seq of the last entry that wakes, -1 for none
     wake_at REAL,                       -- when there is something to do: 0 now, NULL not by itself
@@ -97,7 +97,7 @@ CREATE TABLE log (
     at REAL NOT NULL,
     key TEXT,                           -- at most one entry of a conversation has it
     body TEXT NOT NULL,                 -- core/codec.py
-    link BLOB NOT NULL,                 -- core/chain.py
+    link BLOB NOT NULL,                 -- core/hash_chain.py
     PRIMARY KEY (conversation, seq)
 ) WITHOUT ROWID;
 

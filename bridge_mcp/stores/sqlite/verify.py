@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from bridge_mcp.core.chain import FIRST, link
 from bridge_mcp.core.entries import (
     Cleared,
     Configured,
@@ -34,9 +33,10 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.hash_chain import FIRST, link
+from bridge_mcp.core.projections import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
 from bridge_mcp.core.state import unsettled_after
-from bridge_mcp.core.views import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
 from bridge_mcp.stores.sqlite.feed import span
 from bridge_mcp.stores.sqlite.rows import logged

@@ -1,0 +1,101 @@
+"""What `bridge-mcp check` asks Telegram about a bot, without touching a bridge that runs: never a poll."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import httpx
+from telegram import User, WebhookInfo
+from telegram.error import InvalidToken, TelegramError
+
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.responses import fitting
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
+from bridge_mcp.channels.telegram.receive.errors import refused, told
+from bridge_mcp.channels.telegram.receive.session import PRIVACY
+from bridge_mcp.channels.telegram.receive.webhook import site_of
+from bridge_mcp.ports import Clock
+
+__all__ = ["Found", "probe"]
+
+SKEW_S = 60.0
+"""How far two clocks may be apart: lateness and expiry are told in minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that was looked at: whether it is fine, and what there is to say, with the fix where it is not."""
+
+    fine: bool
+    told: str
+
+
+async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:
+    """Everything that can be seen from outside; ends early where the bot cannot be reached."""
+    line = BotConnections(settings)
+    async with line.open():
+        try:
+            me = await fitting(line.bot.get_me())
+            info = await fitting(line.bot.get_webhook_info())
+        except InvalidToken as exc:
+            yield Found(False, str(refused(exc, settings.name, settings.own_server)))
+            return
+        except TelegramError as exc:
+            yield Found(False, told(exc, settings.base_url, line.clean))
+            return
+        yield Found(True, f"@{me.username}, {info.pending_update_count} updates wait")
+        for found in (privacy(settings, me), webhook(settings, info, line), await skew(line, clock)):
+            if found is not None:
+                yield found
+
+
+def privacy(settings: TelegramSettings, me: User) -> Found | None:
+    """Whether groups are heard as the settings want it."""
+    if not me.can_join_groups:
+        return Found(True, "Nobody can add it to groups (@BotFather, /setjoingroups)")
+    if me.can_read_all_group_messages:
+        return Found(True, "It gets every message of its groups (privacy mode is off)")
+    if settings.hears_all:
+        return Found(False, PRIVACY)
+    return Found(True, "In groups it gets commands, mentions and replies (privacy mode is on)")
+
+
+def webhook(settings: TelegramSettings, info: WebhookInfo, line: BotConnections) -> Found | None:
+    """Whether updates come the way the settings want it."""
+    wanted = settings.webhook.url if settings.webhook else ""
+    if info.url and info.url != wanted:
+        return Found(
+            False,
+            f"A webhook at {site_of(info.url)} is set, which is not this channel's. Another program may use this bot: "
+            "give one of the two a bot of its own (@BotFather, /newbot). If it is a leftover, start the bridge: it "
+            f"{'puts its own there' if wanted else 'removes it, and polls'}.",
+        )
+    if not wanted:
+        return None
+    if info.url and info.last_error_message and info.pending_update_count:
+        return Found(
+            False,
+            f"Telegram cannot post to the webhook: {line.clean(info.last_error_message)}. Mind its certificate, its "
+            "forwarding and its firewall.",
+        )
+    return Found(True, f"webhook at {site_of(wanted)}" + ("" if info.url else ", set when the bridge starts"))
+
+
+async def skew(line: BotConnections, clock: Clock) -> Found | None:
+    """Whether this machine's clock goes right, by the one of the server."""
+    try:
+        async with httpx.AsyncClient(verify=line.certificates, timeout=10) as client:
+            answer = await client.head(line.settings.base_url)
+        theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (httpx.HTTPError, KeyError, ValueError):
+        return None
+    apart = clock.now() - theirs
+    if abs(apart) <= SKEW_S:
+        return None
+    return Found(
+        False,
+        f"This machine's clock is {abs(apart):,.0f} s {'ahead of' if apart > 0 else 'behind'} the server's: messages "
+        "are marked late, and approvals expire, at the wrong time. Set it, or switch on NTP.",
+    )

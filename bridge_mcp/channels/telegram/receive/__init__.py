@@ -1,0 +1,1 @@
+"""Receiving: from polls or a webhook to messages in the inbox."""

@@ -1,0 +1,85 @@
+"""Albums: several messages, held together by nothing but a name, become one.
+
+Telegram never says that an album is whole. It is when another message of its sender followed, when it has the most
+parts there can be, or when no part came for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bridge_mcp.channels.telegram.receive.updates import Reading
+from bridge_mcp.ports import Incoming
+
+__all__ = ["Album", "Albums", "joined"]
+
+MOST = 10
+"""Parts of an album."""
+
+
+@dataclass(slots=True)
+class Album:
+    """The parts of an album so far, by the update that brought them."""
+
+    name: str
+    author: tuple[str, str]
+    """Chat and sender."""
+    parts: dict[int, Incoming] = field(default_factory=dict[int, Incoming])
+    grew_at: float = 0.0
+
+    @property
+    def first(self) -> int:
+        """The update that brought its first part."""
+        return min(self.parts)
+
+
+class Albums:
+    """The albums that are not whole yet, in the order they began. `quiet_s`: how long after a part none may come."""
+
+    def __init__(self, quiet_s: float) -> None:
+        self._quiet_s = quiet_s
+        self._open: dict[str, Album] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def holds(self, update_id: int) -> bool:
+        return any(update_id in album.parts for album in self._open.values())
+
+    def first_beside(self, album: Album | None) -> int | None:
+        """The first update that is held, this album's left aside; None for none."""
+        return min((each.first for each in self._open.values() if each is not album), default=None)
+
+    def add(self, reading: Reading, incoming: Incoming, now: float) -> None:
+        """Hold a part. `now`: seconds of a clock that only goes forward."""
+        album = self._open.setdefault(reading.album, Album(reading.album, (incoming.chat, incoming.sender.id)))
+        album.parts[reading.update_id] = incoming
+        album.grew_at = now
+
+    def let_go(self, album: Album) -> None:
+        """It is put."""
+        del self._open[album.name]
+
+    def followed_by(self, reading: Reading) -> list[Album]:
+        """Albums that are whole because this came after them."""
+        arrival = reading.arrival
+        if not isinstance(arrival, Incoming) or arrival.edit:
+            return []
+        author = (arrival.chat, arrival.sender.id)
+        return [each for each in self._open.values() if each.name != reading.album and each.author == author]
+
+    def whole(self, now: float) -> list[Album]:
+        """Albums that have all their parts, as far as can be told."""
+        return [each for each in self._open.values() if len(each.parts) >= MOST or now - each.grew_at >= self._quiet_s]
+
+
+def joined(parts: Sequence[Incoming]) -> Incoming:
+    """One message of all parts: it is where the first one is, and has the files and captions of all."""
+    ordered = sorted(parts, key=lambda part: int(part.key))
+    return replace(
+        ordered[0],
+        text="\n".join(part.text for part in ordered if part.text),
+        attachments=tuple(dict.fromkeys(each for part in ordered for each in part.attachments)),
+        addressed=any(part.addressed for part in ordered),
+    )

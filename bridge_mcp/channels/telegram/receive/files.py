@@ -1,0 +1,132 @@
+"""The bytes of a file that came with a message: from Telegram, or from a Bot API server of one's own.
+
+https://core.telegram.org/bots/api#getfile. Never more of it in memory than was asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+import httpx
+from telegram.error import BadRequest, InvalidToken, TelegramError
+
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.receive.errors import told
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed
+
+__all__ = ["fetch"]
+
+TELEGRAM_MOST = 20 * 1024 * 1024
+"""Bytes that bots may download from Telegram's own server."""
+TIME_S = 120.0
+"""How long a download may take as a whole."""
+OWN_SERVER = "Run a Bot API server of your own (api_base_url): it gives files of up to 2 GB."
+
+
+async def fetch(connections: BotConnections, attachment: Attachment, most: int) -> bytes:
+    """See `ports.Channel`. `connections` are open.
+
+    Raises:
+        FetchFailed: it is too large, or gone, or was not given; says which.
+    """
+    name = attachment.name or "The file"
+    check_size(connections, name, attachment.size, most)
+    try:
+        with anyio.fail_after(TIME_S):
+            path = await found_at(connections, name, attachment.ref, most)
+            if connections.settings.own_server and path.startswith("/"):
+                return await anyio.to_thread.run_sync(from_disk, Path(path), name, most)
+            return await downloaded(connections, name, path, most)
+    except (TelegramError, TimeoutError) as exc:
+        raise FetchFailed(
+            f"{name} could not be fetched: {told(exc, connections.settings.base_url, connections.clean)}",
+            fix="Try again later.",
+        ) from None
+
+
+def check_size(connections: BotConnections, name: str, size: int | None, most: int) -> None:
+    if size is not None and size > most:
+        raise too_large(name, most, size)
+    if size is not None and size > TELEGRAM_MOST and not connections.settings.own_server:
+        raise beyond_telegram(name)
+
+
+async def found_at(connections: BotConnections, name: str, ref: str, most: int) -> str:
+    """Where the server has the file: below its address, or (a server of one's own) on its disk.
+
+    Not by the library's own method: that one takes a path for one of this machine when there happens to be such a file.
+    """
+    try:
+        found: Any = await connections.bot.do_api_request("getfile", api_kwargs={"file_id": ref})
+    except BadRequest as exc:
+        if "too big" in exc.message.casefold():
+            raise beyond_telegram(name) from None
+        raise FetchFailed(
+            f"{name} is not there any more: {connections.clean(exc.message)}.", fix="Ask its sender to send it again."
+        ) from None
+    except InvalidToken:
+        raise FetchFailed(
+            f"{name} could not be fetched: the server does not know the token.", fix="bridge-mcp check says more."
+        ) from None
+    told_of = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    size, path = told_of.get("file_size"), told_of.get("file_path")
+    check_size(connections, name, size if isinstance(size, int) else None, most)
+    if not isinstance(path, str) or not path:
+        raise FetchFailed(f"{name} is not ready on the server.", fix="Try again in a moment.")
+    return path
+
+
+async def downloaded(connections: BotConnections, name: str, path: str, most: int) -> bytes:
+    """The bytes below the server's address, counted while they come."""
+    url = f"{connections.settings.base_url}/file/bot{connections.settings.token}/{quote(path)}"
+    data = bytearray()
+    try:
+        async with (
+            httpx.AsyncClient(verify=connections.certificates, timeout=20) as client,
+            client.stream("GET", url) as answer,
+        ):
+            if answer.status_code != 200:
+                raise FetchFailed(
+                    f"{name} could not be fetched: {connections.settings.base_url} answered {answer.status_code}.",
+                    fix="Try again; if it stays so, ask its sender to send it again.",
+                )
+            async for chunk in answer.aiter_bytes():
+                data += chunk
+                if len(data) > most:
+                    raise too_large(name, most)
+    except httpx.HTTPError as exc:
+        raise FetchFailed(
+            f"{name} could not be fetched: the connection to {connections.settings.base_url} broke "
+            f"({type(exc).__name__}).",
+            fix="Try again.",
+        ) from None
+    return bytes(data)
+
+
+def from_disk(path: Path, name: str, most: int) -> bytes:
+    """A file that a server of one's own has put on this machine."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as exc:
+        raise FetchFailed(
+            f"{name} lies on the disk of the Bot API server, where this process cannot read it: {exc.strerror}.",
+            fix="Run both on one machine as one user, or run the server without --local.",
+        ) from None
+    if len(data) > most:
+        raise too_large(name, most)
+    return data
+
+
+def too_large(name: str, most: int, size: int | None = None) -> FetchFailed:
+    has = f"has {size:,} bytes" if size is not None else "is larger"
+    return FetchFailed(f"{name} {has}; at most {most:,} are taken.", fix="Ask for a smaller version of it.")
+
+
+def beyond_telegram(name: str) -> FetchFailed:
+    return FetchFailed(f"{name} is larger than the 20 MB that Telegram lets bots download.", fix=OWN_SERVER)

@@ -1,0 +1,133 @@
+"""Whether a message of a group is meant for the bot. By Telegram's entities alone: a name inside a word is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from telegram import Message, MessageEntity
+
+from bridge_mcp.channels.telegram.receive.markdown_of_entities import as_markdown
+
+__all__ = ["Account", "bare_text", "is_addressed", "is_reply_to_us", "is_topic_root", "plain_text", "wording"]
+
+
+BEHIND_NAME = " ,:;\n\t\u00a0"
+"""What stands between our name and what is said to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who we are on Telegram."""
+
+    id: int
+    username: str
+    commands: frozenset[str] = frozenset()
+    """Commands we answer: in a group they are meant for us also without our name behind them."""
+
+    def is_name(self, text: str) -> bool:
+        """Whether this is our `@name`; Telegram's names have no case."""
+        return text.casefold() == f"@{self.username}".casefold()
+
+
+def is_addressed(message: Message, me: Account) -> bool:
+    """Whether it names us, calls a command of ours, replies to us, or nobody else is there."""
+    if message.chat.type == "private":
+        return True
+    return is_reply_to_us(message, me) or any(
+        names_us(entity, stretch, me) for entity, stretch in marked(message).items()
+    )
+
+
+def names_us(entity: MessageEntity, stretch: str, me: Account) -> bool:
+    """Whether one marked stretch of a text is for us."""
+    match entity.type:
+        case "mention":
+            return me.is_name(stretch)
+        case "text_mention":
+            return entity.user is not None and entity.user.id == me.id
+        case "bot_command":
+            command, at, name = stretch.partition("@")
+            if at:
+                return me.is_name(f"@{name}")
+            return entity.offset == 0 and command.removeprefix("/").casefold() in me.commands
+        case _:
+            return False
+
+
+def is_reply_to_us(message: Message, me: Account) -> bool:
+    """Whether it replies to a message of ours. The message that opened its topic does not count, whose ever it is."""
+    replied = message.reply_to_message
+    if replied is None or is_topic_root(message):
+        return False
+    return replied.from_user is not None and replied.from_user.id == me.id and replied.sender_chat is None
+
+
+def is_topic_root(message: Message) -> bool:
+    """Whether what it replies to is only the message that opened its topic, as Telegram puts it everywhere there."""
+    replied = message.reply_to_message
+    return replied is not None and (
+        replied.forum_topic_created is not None
+        or (bool(message.is_topic_message) and replied.message_id == message.message_thread_id)
+    )
+
+
+def marked(message: Message) -> dict[MessageEntity, str]:
+    """The entities of its text, or of its caption, each with the stretch it marks."""
+    if message.text is not None:
+        return message.parse_entities()
+    return message.parse_caption_entities() if message.caption is not None else {}
+
+
+def plain_text(message: Message, me: Account) -> str:
+    """Its text or caption with its marks as Markdown: a command without our name behind it, a link with its address."""
+    return worded(*wording(message), me)
+
+
+def bare_text(message: Message, me: Account) -> str:
+    """The same without our name in front; empty where that does not stand there."""
+    text, entities = wording(message)
+    first = next((each for each in entities if each.offset == 0 and each.type in ("mention", "text_mention")), None)
+    if first is None or not names_us(first, stretch(text, first), me):
+        return ""
+    rest = text.encode("utf-16-le")[2 * first.length :].decode("utf-16-le", "replace").lstrip(BEHIND_NAME)
+    gone = (len(text.encode("utf-16-le")) - len(rest.encode("utf-16-le"))) // 2
+    return worded(rest, [moved(each, gone) for each in entities if each.offset >= gone], me).rstrip()
+
+
+def worded(text: str, entities: Sequence[MessageEntity], me: Account) -> str:
+    command, name = command_in_front(text, entities, me)
+    if not command:
+        return as_markdown(text, entities, me.id)
+    white = text[: len(text) - len(text.lstrip())]
+    return f"{white}{command}{text[len(white) + len(command) + len(name) :]}"
+
+
+def moved(entity: MessageEntity, back: int) -> MessageEntity:
+    return MessageEntity(
+        entity.type, entity.offset - back, entity.length, url=entity.url, user=entity.user, language=entity.language
+    )
+
+
+def wording(message: Message) -> tuple[str, Sequence[MessageEntity]]:
+    """Its text and entities, or those of its caption."""
+    if message.text is not None:
+        return message.text, message.entities
+    return message.caption or "", message.caption_entities
+
+
+def stretch(text: str, entity: MessageEntity) -> str:
+    """What an entity marks. Telegram counts in UTF-16 units."""
+    units = text.encode("utf-16-le")
+    return units[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le", "replace")
+
+
+def command_in_front(text: str, entities: Sequence[MessageEntity], me: Account) -> tuple[str, str]:
+    """The command that a text begins with, and our name behind it; empty where it is none, or another bot's."""
+    first = next((each for each in entities if each.type == "bot_command"), None)
+    if first is None or text.encode("utf-16-le")[: 2 * first.offset].decode("utf-16-le", "replace").strip():
+        return "", ""
+    command, at, name = stretch(text, first).partition("@")
+    if at and not me.is_name(f"@{name}"):
+        return "", ""
+    return command, at + name

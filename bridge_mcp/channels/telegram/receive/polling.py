@@ -1,0 +1,219 @@
+"""Long polls that lose nothing: an update is acknowledged by the poll after the one that brought it, once it is stored.
+
+https://core.telegram.org/bots/api#getupdates. Each update is put with the place where the stream then stands, kept by
+the inbox in the same transaction, so that whoever polls next, in whatever process, begins right there. While the parts
+of an album come in, the place stands before its first part; what comes meanwhile is put without moving it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import anyio
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.health import BotHealth
+from bridge_mcp.channels.telegram.bot.settings import Patience
+from bridge_mcp.channels.telegram.receive.albums import Album, Albums, joined
+from bridge_mcp.channels.telegram.receive.errors import Backoff, refused, retry_after_s, told
+from bridge_mcp.channels.telegram.receive.receiver import Receiver
+from bridge_mcp.channels.telegram.receive.updates import KINDS, Reading
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.ports import Inbox, Incoming
+
+__all__ = ["Polling"]
+
+logger = logging.getLogger(__name__)
+
+PAGE = 100
+"""Updates of one poll."""
+MOST_HURRIED_S = 5.0
+"""The longest pause after a poll that brought nothing and did not wait for anything."""
+
+
+class Polling:
+    """Polls until cancelled.
+
+    Args:
+        connections: the bot's connections, open.
+        inbox: knows where the stream stands.
+        receiver: where updates go.
+        health: is told how it goes.
+        patience: how long things may take.
+    """
+
+    def __init__(
+        self, connections: BotConnections, inbox: Inbox, receiver: Receiver, health: BotHealth, patience: Patience
+    ) -> None:
+        self._connections, self._inbox, self._receiver, self._health, self._patience = (
+            connections,
+            inbox,
+            receiver,
+            health,
+            patience,
+        )
+        self._name = connections.settings.name
+        self._next: int | None = None
+        """The first update that is not acknowledged yet; None: whatever Telegram has."""
+        self._done: set[int] = set()
+        """Updates from `_next` on that are put."""
+        self._albums = Albums(patience.album_quiet)
+        self._trouble = Backoff(patience.first, patience.most)
+        self._hurried = Backoff(patience.first, min(patience.most, MOST_HURRIED_S))
+        self._conflict = Backoff(patience.first_conflict, patience.most_conflict)
+        self._conflict_at = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            ConfigError: the token was revoked.
+        """
+        known = await self._inbox.offset(self._name)
+        self._next = None if known is None else known + 1
+        # The first poll does not wait: whether polling works is to be known at once. So after each trouble.
+        wait_s = 0
+        while True:
+            try:
+                await self._round(wait_s)
+                wait_s = self._connections.settings.poll_timeout_s
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._connections.settings.own_server) from None
+            except (TelegramError, TimeoutError, BridgeError) as exc:
+                wait_s = 0
+                await self._recover(exc)
+
+    async def _round(self, wait_s: int) -> None:
+        """One poll, and everything that it brought."""
+        if self._albums:
+            await anyio.sleep(self._patience.album_look)
+            wait_s = 0
+        asked_at = time.monotonic()
+        readings = [self._receiver.read(raw) for raw in await self._poll(wait_s)]
+        if readings or time.monotonic() - asked_at >= wait_s / 2:
+            self._hurried.reset()
+        else:  # nothing, and at once: it does not wait as it was asked to
+            await anyio.sleep(self._hurried.next())
+        for reading in followed(readings):
+            await self._take(reading)
+        for album in self._albums.whole(time.monotonic()):
+            await self._put_album(album)
+        self._trouble.reset()
+        if time.monotonic() - self._conflict_at > self._patience.peace:
+            self._conflict.reset()
+        self._health.good()
+
+    async def _poll(self, wait_s: int) -> Sequence[Mapping[str, Any]]:
+        """Ask for updates. Whatever this brings, it acknowledges what came before.
+
+        Not by the library's own method: that one fails for all updates if one cannot be read.
+        """
+        asked: dict[str, Any] = {
+            "timeout": wait_s,
+            "limit": PAGE,
+            "allowed_updates": [*KINDS, *self._connections.settings.updates],
+        }
+        if self._next is not None:
+            asked["offset"] = self._next
+        longest = wait_s + self._patience.slack
+        with anyio.fail_after(longest):
+            # In lower case, for the library warns of names that it has methods for; Telegram does not mind the case.
+            found: Any = await self._connections.poller.do_api_request(
+                "getupdates", api_kwargs=asked, read_timeout=longest
+            )
+        return updates_in(found)
+
+    async def _recover(self, error: TelegramError | TimeoutError | BridgeError) -> None:
+        """Say what went wrong, and wait."""
+        if isinstance(error, BridgeError):
+            what = f"What came in could not be stored, and stays with Telegram: {error}"
+            wait_s = self._trouble.next()
+        else:
+            what = told(error, self._connections.settings.base_url, self._connections.clean)
+            wait_s = await self._wait_after(error)
+        if what != self._health.health.error:
+            logger.warning("channel %s: %s", self._name, what)
+        self._health.bad(what)
+        await anyio.sleep(wait_s)
+
+    async def _wait_after(self, error: TelegramError | TimeoutError) -> float:
+        match error:
+            case RetryAfter():
+                return retry_after_s(error)
+            case Conflict():
+                # Whoever polls ends the other's poll: to ask again at once would be a fight that nobody wins.
+                self._conflict_at = time.monotonic()
+                return self._conflict.next()
+            case TimeoutError():
+                await self._connections.renew_polls()
+                return 0.0 if not self._trouble else self._trouble.next()
+            case _:
+                return self._trouble.next()
+
+    # -- what came in ------------------------------------------------------------------------------------------
+
+    async def _take(self, reading: Reading) -> None:
+        """Put one update, or hold it as a part of an album."""
+        if reading.update_id in self._done or self._albums.holds(reading.update_id):
+            return
+        for album in self._albums.followed_by(reading):
+            await self._put_album(album)
+        if reading.album and isinstance(reading.arrival, Incoming):
+            self._albums.add(reading, reading.arrival, time.monotonic())
+            return
+        await self._put(reading, {reading.update_id})
+
+    async def _put_album(self, album: Album) -> None:
+        whole = Reading(album.first, joined(list(album.parts.values())))
+        await self._put(whole, set(album.parts), album)
+        self._albums.let_go(album)
+
+    async def _put(self, reading: Reading, covers: set[int], album: Album | None = None) -> None:
+        """Put what stands for these updates, with the place up to which everything is put then."""
+        done = self._done | covers
+        held = self._albums.first_beside(album)
+        before = {number for number in done if held is None or number < held}
+        place = max(before, default=None)
+        await self._receiver.take(reading, place)
+        self._done = done - before
+        if place is not None:
+            self._next = place + 1
+
+
+def updates_in(found: Any) -> list[Mapping[str, Any]]:
+    """The updates of an answer; what is none among them is passed over.
+
+    Raises:
+        TelegramError: it holds none, and says that it does: asked at once again it would say the same.
+    """
+    if not isinstance(found, list):
+        raise TelegramError("no list of updates")
+    every = cast("list[Any]", found)
+    good = [cast("Mapping[str, Any]", each) for each in every if is_update(each)]
+    if every and not good:
+        raise TelegramError("a list of what are no updates")
+    return good
+
+
+def is_update(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("update_id"), int)
+
+
+def followed(readings: Sequence[Reading]) -> Iterator[Reading]:
+    """The same, with a note on each message behind which comes another one of its sender."""
+    behind: set[tuple[str, str]] = set()
+    noted: list[Reading] = []
+    for reading in reversed(readings):
+        arrival = reading.arrival
+        if isinstance(arrival, Incoming) and not arrival.edit:
+            author = (arrival.chat, arrival.sender.id)
+            if author in behind:
+                reading = replace(reading, arrival=replace(arrival, followed=True))
+            behind.add(author)
+        noted.append(reading)
+    return reversed(noted)

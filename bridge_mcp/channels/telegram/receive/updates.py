@@ -1,0 +1,233 @@
+"""From an update of Telegram to what came in. Pure: no request, no clock, no state.
+
+https://core.telegram.org/bots/api#update. Knows nothing of who may write, and nothing of how updates get here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from telegram import (
+    CallbackQuery,
+    InaccessibleMessage,
+    Message,
+    MessageOrigin,
+    MessageOriginChannel,
+    MessageOriginChat,
+    MessageOriginHiddenUser,
+    MessageOriginUser,
+    Update,
+)
+
+from bridge_mcp.channels.telegram.receive.chat_events import happening
+from bridge_mcp.channels.telegram.receive.contents import attachments, quoted_attachments
+from bridge_mcp.channels.telegram.receive.descriptions import in_words, unknown_kinds, with_words
+from bridge_mcp.channels.telegram.receive.mentions import (
+    Account,
+    bare_text,
+    is_addressed,
+    is_reply_to_us,
+    is_topic_root,
+    plain_text,
+    wording,
+)
+from bridge_mcp.core.entries import Sender
+from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved, Named
+
+__all__ = ["KINDS", "Reading", "read", "thread_of"]
+
+KINDS = ("message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "my_chat_member")
+"""The updates that are asked for."""
+
+SOMEBODY = "somebody"
+"""Whose name is not known; a message that was forwarded always says so."""
+
+QUOTED = 200
+"""Characters of a message that somebody replied to, where it is none of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One update, read."""
+
+    update_id: int
+    arrival: Arrival
+    album: str = ""
+    """The album that it is a part of."""
+    live: bool = False
+    """Whether it is a live location, or a new position of one."""
+    callback: str = ""
+    """The query that waits for an answer, until which the button looks busy."""
+
+
+def read(update: Update, me: Account, channel: str, now: float) -> Reading:
+    """What an update says. `now` stands for the time of what has none: the press of a button."""
+    number = update.update_id
+    nothing = Reading(number, Ignored(channel, number))
+    if (query := update.callback_query) is not None:
+        tap = tap_of(query, channel, number, now)
+        return Reading(number, tap, callback=query.id) if tap else replace(nothing, callback=query.id)
+    message = update.message or update.channel_post
+    edited = update.edited_message or update.edited_channel_post
+    if edited is not None:
+        incoming = incoming_of(edited, me, channel, number)
+        return Reading(number, replace(incoming, edit=stamp(edited)), live=is_live(edited)) if incoming else nothing
+    if message is None:
+        happened = happening(update, channel)
+        return Reading(number, happened) if happened else nothing
+    if named := named_of(message, channel, number):
+        return Reading(number, named)
+    if moved := moved_of(message, channel, number):
+        return Reading(number, moved)
+    incoming = incoming_of(message, me, channel, number)
+    if incoming is None:
+        return nothing
+    album = f"{message.chat.id}:{message.media_group_id}" if message.media_group_id else ""
+    return Reading(number, incoming, album, live=is_live(message))
+
+
+def is_live(message: Message) -> bool:
+    return message.location is not None and bool(message.location.live_period)
+
+
+def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> ButtonPress | None:
+    """A press. Telegram may not know the message any more beyond its chat and number; then its topic is unknown."""
+    message = query.message
+    if message is None or query.data is None:
+        return None
+    chat = str(message.chat.id) if isinstance(message, InaccessibleMessage) else chat_of(message)  # type: ignore[arg-type]
+    user = query.from_user
+    who = Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person")
+    return ButtonPress(channel, chat, str(message.message_id), who, query.data, now, number)
+
+
+def moved_of(message: Message, channel: str, number: int) -> Moved | None:
+    """A group that became a supergroup; both chats tell of it."""
+    here = str(message.chat.id)
+    if message.migrate_to_chat_id is not None:
+        return Moved(channel, here, str(message.migrate_to_chat_id), number)
+    if message.migrate_from_chat_id is not None:
+        return Moved(channel, str(message.migrate_from_chat_id), here, number)
+    return None
+
+
+def named_of(message: Message, channel: str, number: int) -> Named | None:
+    """A topic got its name, the first or another one."""
+    name = topic_name(message) if message.message_thread_id is not None else ""
+    return Named(channel, chat_of(message), name, number) if name else None
+
+
+def topic_name(message: Message) -> str:
+    """The name that a message gives to the topic it stands in."""
+    if (made := message.forum_topic_created) is not None:
+        return made.name
+    return (message.forum_topic_edited.name or "") if message.forum_topic_edited is not None else ""
+
+
+def incoming_of(message: Message, me: Account, channel: str, number: int) -> Incoming | None:
+    """A message that somebody wrote; None for what only tells of a chat's life."""
+    if message.direct_messages_topic is not None:
+        # Many people's talks with a channel in one chat: a bridge that does not tell them apart must not mix them.
+        return None
+    files = attachments(message)
+    text = with_words(message, plain_text(message, me))
+    if not files and not text:
+        text = unknown_kinds(message)
+        if not text:
+            return None
+    sender = sender_of(message)
+    if sender.id == str(me.id):
+        return None
+    reply_to, quote = reply_of(message, me)
+    return Incoming(
+        channel=channel,
+        chat=chat_of(message),
+        key=str(message.message_id),
+        sender=sender,
+        text=text,
+        at=(message.edit_date or message.date).timestamp(),
+        title=message.chat.effective_name or "",
+        topic=topic_name(message.reply_to_message) if message.reply_to_message else "",
+        attachments=files if is_topic_root(message) else (*files, *quoted_attachments(message)),
+        reply_to=reply_to,
+        quote=quote,
+        forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
+        group=message.chat.type != "private",
+        addressed=is_addressed(message, me),
+        bare=bare_text(message, me),
+        offset=number,
+    )
+
+
+def chat_of(message: Message) -> str:
+    """`chat_id`, or `chat_id/thread_id` in a topic. Replies in other groups have a thread too, which is no topic."""
+    if message.is_topic_message and message.message_thread_id is not None:
+        return f"{message.chat.id}/{message.message_thread_id}"
+    return str(message.chat.id)
+
+
+def thread_of(chat: str) -> tuple[int, int | None]:
+    """Chat and topic of what `chat_of` gave."""
+    chat_id, _, thread = chat.partition("/")
+    return int(chat_id), int(thread) if thread else None
+
+
+def sender_of(message: Message) -> Sender:
+    """Who wrote it. Whoever writes as a chat (an anonymous administrator, a channel) is no person, whatever stands in
+    `from`, and what a person sends through another bot are that bot's words."""
+    if (chat := message.sender_chat) is not None:
+        return Sender(str(chat.id), chat.effective_name or "", "bot")
+    user = message.from_user
+    if user is None:
+        return Sender(str(message.chat.id), message.chat.effective_name or "", "bot")
+    if (via := message.via_bot) is not None:
+        return Sender(str(via.id), f"{user.full_name} via @{via.username}", "bot")
+    return Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person")
+
+
+def reply_of(message: Message, me: Account) -> tuple[str, str]:
+    """What it replies to, and what it quotes of it, or how that begins where it is none of ours."""
+    marked = message.quote.text if message.quote is not None else ""
+    replied = message.reply_to_message
+    if replied is None and message.reply_to_story is not None:
+        return "", "(a story)"
+    if replied is None or is_topic_root(message):
+        # A reply to a message of another chat: its number means nothing here.
+        return "", marked or (f"(a message of {told_of(message)})" if message.external_reply is not None else "")
+    quote = marked or ("" if is_reply_to_us(message, me) else beginning(replied))
+    return str(replied.message_id), quote
+
+
+def told_of(message: Message) -> str:
+    """Who wrote a message of another chat."""
+    other = message.external_reply
+    return origin_name(other.origin) if other is not None else ""
+
+
+def beginning(message: Message) -> str:
+    """How a message begins, in plain words."""
+    text = wording(message)[0] or in_words(message)
+    if not text and (files := attachments(message)):
+        return f"({files[0].kind})"
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+
+
+def origin_name(origin: MessageOrigin) -> str:
+    """Who wrote a forwarded message first."""
+    match origin:
+        case MessageOriginUser(sender_user=user):
+            return user.full_name
+        case MessageOriginHiddenUser(sender_user_name=name):
+            return name
+        case MessageOriginChat(sender_chat=chat) | MessageOriginChannel(chat=chat):
+            return chat.effective_name or str(chat.id)
+        case _:
+            return SOMEBODY
+
+
+def stamp(message: Message) -> str:
+    """By what the same version of a message is known again: two edits may fall into one second."""
+    at = int(message.edit_date.timestamp()) if message.edit_date else 0
+    text = f"{message.text or ''}\0{message.caption or ''}\0{in_words(message)}"
+    return f"{at}.{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,219 @@
+"""Updates as posts of Telegram's: answered with 200 only once they are stored, so that it posts again what was not.
+
+https://core.telegram.org/bots/api#setwebhook. Where the stream stands is Telegram's to know here: it may post out of
+order, and a place that moved past an update which is still to come would lose it, once one polls again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import anyio
+from telegram import WebhookInfo
+from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.health import BotHealth
+from bridge_mcp.channels.telegram.bot.responses import fitting
+from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook
+from bridge_mcp.channels.telegram.receive.errors import Backoff, refused, retry_after_s, told
+from bridge_mcp.channels.telegram.receive.receiver import Receiver
+from bridge_mcp.channels.telegram.receive.updates import KINDS
+from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.listening import Server, configured, listening
+
+__all__ = ["Hook", "site_of"]
+
+logger = logging.getLogger(__name__)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY = 1024 * 1024
+"""Bytes of one update; Telegram's own are far smaller."""
+SECRET_HEADER = b"x-telegram-bot-api-secret-token"
+LEAVE_S = 1
+"""Seconds that posts under way have when the channel ends."""
+
+
+def site_of(url: str) -> str:
+    """An address without its path, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+class Hook:
+    """Takes posts until cancelled, and looks now and then whether Telegram still posts here.
+
+    Args:
+        connections: the bot's connections, open.
+        webhook: where Telegram posts and where we listen.
+        receiver: where updates go.
+        health: is told how it goes.
+        patience: how long things may take.
+    """
+
+    def __init__(
+        self, connections: BotConnections, webhook: Webhook, receiver: Receiver, health: BotHealth, patience: Patience
+    ) -> None:
+        self._connections, self._webhook, self._receiver = connections, webhook, receiver
+        self._health, self._patience = health, patience
+        self._name = connections.settings.name
+        self._secret = webhook.secret or secrets.token_urlsafe(32)
+        self._one_by_one = anyio.Lock()
+        self._posted_at = 0.0
+        """When a post last went well, or the first one could have come."""
+
+    async def run(self) -> None:
+        """Until cancelled.
+
+        Raises:
+            ConfigError: the address is taken, Telegram refuses the webhook, or the token was revoked.
+        """
+        with listening(self._webhook.host, self._webhook.port, "Choose another webhook_listen.") as listener:
+            server = Server(configured(self, LEAVE_S))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                await self._announce()
+                await self._watch()
+            finally:
+                server.should_exit = True
+                with anyio.CancelScope(shield=True):
+                    await serving
+
+    async def _announce(self) -> None:
+        """Have Telegram post here from now on, beginning with what waits."""
+        trouble = Backoff(self._patience.first, self._patience.most)
+        while True:
+            try:
+                await fitting(
+                    self._connections.bot.set_webhook(
+                        self._webhook.url,
+                        allowed_updates=[*KINDS, *self._connections.settings.updates],
+                        secret_token=self._secret,
+                        drop_pending_updates=False,
+                    )
+                )
+                self._went_well()
+                return
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._connections.settings.own_server) from None
+            except BadRequest as exc:
+                raise ConfigError(
+                    f"channels.{self._name}.webhook_url: Telegram does not take it: "
+                    f"{self._connections.clean(exc.message)}.",
+                    fix="It wants HTTPS with a valid certificate, on port 443, 80, 88 or 8443.",
+                ) from None
+            except TelegramError as exc:
+                self._bad(told(exc, self._connections.settings.base_url, self._connections.clean))
+                await anyio.sleep(retry_after_s(exc) if isinstance(exc, RetryAfter) else trouble.next())
+
+    async def _watch(self) -> None:
+        """Look now and then how Telegram gets on with it."""
+        while True:
+            await anyio.sleep(self._patience.webhook_look)
+            try:
+                problem = self._problem(await fitting(self._connections.bot.get_webhook_info()))
+            except InvalidToken as exc:
+                raise refused(exc, self._name, self._connections.settings.own_server) from None
+            except TelegramError as exc:
+                problem = told(exc, self._connections.settings.base_url, self._connections.clean)
+            if problem:
+                self._bad(problem)
+            else:
+                self._health.good()
+
+    def _problem(self, info: WebhookInfo) -> str:
+        """What is wrong with the webhook, as Telegram sees it; "" for nothing."""
+        if info.url != self._webhook.url:
+            whose = f"another one, at {site_of(info.url)}," if info.url else "none"
+            return (
+                f"Telegram has {whose} in place of this channel's webhook: another program uses this bot's token. Stop "
+                "it, or give one of the two a bot of its own (@BotFather, /newbot); starting the bridge again takes "
+                "the webhook back."
+            )
+        failed_at = info.last_error_date.timestamp() if info.last_error_date else 0.0
+        if info.pending_update_count and failed_at >= int(self._posted_at):
+            why = self._connections.clean(info.last_error_message or "no reason given")
+            return (
+                f"Telegram cannot post to the webhook: {why}. "
+                f"Mind what stands in front of {self._webhook.host}:{self._webhook.port}: its certificate, its "
+                "forwarding, its firewall."
+            )
+        return ""
+
+    def _bad(self, what: str) -> None:
+        if what != self._health.health.error:
+            logger.warning("channel %s: %s", self._name, what)
+        self._health.bad(what)
+
+    # -- a post ------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] == "http":
+            await answered(send, await self._status(scope, receive))
+
+    async def _status(self, scope: Scope, receive: Receive) -> int:
+        """Take a post in; the HTTP status that says how it went. Any path will do: the secret is what counts."""
+        if scope["method"] != "POST":
+            return 405
+        shown = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
+        if not hmac.compare_digest(shown, self._secret.encode()):
+            return 403
+        body: bytes | None = None
+        with anyio.move_on_after(self._patience.webhook_body) as waited:
+            body = await read_body(receive)
+        if waited.cancelled_caught:
+            return 408
+        if body is None:
+            return 413
+        try:
+            raw = read_json(body, odd="mend")
+        except BadJSON:
+            return 400
+        if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
+            return 400
+        return await self._take(cast("dict[str, Any]", raw))
+
+    async def _take(self, raw: dict[str, Any]) -> int:
+        reading = self._receiver.read(raw)
+        try:
+            async with self._one_by_one:
+                await self._receiver.take(reading, None)
+        except BridgeError as exc:
+            self._bad(f"What came in could not be stored, and stays with Telegram: {exc}")
+            return 503
+        self._went_well()
+        return 200
+
+    def _went_well(self) -> None:
+        self._health.good()
+        self._posted_at = self._health.health.last_ok
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is too large."""
+    body = bytearray()
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return b""
+        body += event.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not event.get("more_body", False):
+            return bytes(body)
+
+
+async def answered(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,137 @@
+"""Showing that a reply is being made: "is typing", and in private chats the text so far.
+
+All of it is best effort and comes after everything else: it takes only what messages leave of the pace, waits for
+nothing long, and what fails is dropped. A server too old for drafts, or a chat that does not take them, gets none any
+more. Knows nothing of turns.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import anyio
+from telegram import Bot
+from telegram.constants import ChatAction
+from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.send.errors import seconds
+from bridge_mcp.channels.telegram.send.rate_limit import Pacer
+from bridge_mcp.channels.telegram.send.requests import Place
+from bridge_mcp.channels.telegram.text.chunks import LONG
+from bridge_mcp.channels.telegram.text.entities import entities
+from bridge_mcp.channels.telegram.text.render import Renderer
+from bridge_mcp.channels.telegram.text.split import split
+from bridge_mcp.ports import Clock
+
+__all__ = ["Shows"]
+
+logger = logging.getLogger(__name__)
+
+TYPING_S = 4.0
+"""Telegram shows it for five seconds."""
+DRAFT_S = 1.0
+"""The least time between two versions of a draft."""
+DRAFT_LASTS_S = 20.0
+"""After so long the same text is shown again: Telegram drops it after thirty."""
+MOST_S = 1.5
+"""The longest a caller waits for one request."""
+REMEMBERED = 1024
+"""So many places are remembered; the least recently shown is forgotten first."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What was shown in one place, and when."""
+
+    typing_at: float = float("-inf")
+    draft_at: float = float("-inf")
+    draft: int = 0
+    text: str = ""
+    no_drafts_until: float = float("-inf")
+    over: tuple[int, str] = (0, "")
+    """The draft that was shown when a message went out last, and its text: that is no news any more."""
+    request: anyio.CancelScope | None = None
+    """The request that is under way."""
+
+
+class Shows:
+    """Shows what goes on, in all chats of one bot."""
+
+    def __init__(self, bot: Bot, clock: Clock, renderer: Renderer, pacer: Pacer, name: str) -> None:
+        self._bot, self._clock, self._renderer, self._pacer, self._name = bot, clock, renderer, pacer, name
+        self._shown: dict[tuple[int, int | None], Shown] = {}
+        self._drafts = True
+
+    async def show(self, place: Place, draft: int, text: str) -> None:
+        """See `ports.Channel.show`."""
+        found = self._find(place)
+        if found.request is not None:
+            # One request at a time; the next text holds this one too.
+            return
+        now = self._clock.now()
+        with anyio.move_on_after(MOST_S) as found.request:
+            try:
+                if ago(found.typing_at, now) >= TYPING_S and self._pacer.spare():
+                    found.typing_at = now
+                    await self._bot.send_chat_action(place.chat, ChatAction.TYPING, message_thread_id=place.thread)
+                if text.strip() and self._drafts_in(place, found, now):
+                    await self._draft(place, found, draft, text, now)
+            except TelegramError as exc:
+                logger.debug("%s: could not show in %s: %s", self._name, place.chat, type(exc).__name__)
+            finally:
+                found.request = None
+
+    def end(self, place: Place) -> None:
+        """A message goes there now: a draft that is still on its way would come too late."""
+        found = self._shown.get((place.chat, place.thread))
+        if found is not None:
+            if found.draft:
+                found.over = found.draft, found.text
+            found.text, found.draft = "", 0
+            if found.request is not None:
+                found.request.cancel()
+
+    def _find(self, place: Place) -> Shown:
+        key = (place.chat, place.thread)
+        found = self._shown.pop(key, None) or Shown()
+        self._shown[key] = found
+        if len(self._shown) > REMEMBERED:
+            del self._shown[next(iter(self._shown))]
+        return found
+
+    def _drafts_in(self, place: Place, found: Shown, now: float) -> bool:
+        return self._drafts and not place.group and now >= found.no_drafts_until
+
+    async def _draft(self, place: Place, found: Shown, draft: int, text: str, now: float) -> None:
+        if draft == found.over[0] and found.over[1].startswith(text):
+            return
+        same = draft == found.draft and text == found.text
+        if ago(found.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
+            return
+        # What is being written now stands at the end.
+        pieces = split(self._renderer.last(text) if len(text) > LONG else self._renderer.render(text))
+        if not pieces:
+            return
+        found.draft_at, found.draft, found.text = now, draft, text
+        try:
+            await self._bot.send_message_draft(
+                place.chat,
+                draft,
+                pieces[-1].text,
+                message_thread_id=place.thread,
+                entities=entities(pieces[-1]) or None,
+            )
+        except InvalidToken:
+            # The library's name for 404: the server does not know the method.
+            self._drafts = False
+            logger.info("%s: this Bot API server knows no drafts; only typing is shown", self._name)
+        except (BadRequest, Forbidden):
+            found.no_drafts_until = float("inf")
+        except RetryAfter as exc:
+            found.no_drafts_until = now + seconds(exc)
+
+
+def ago(then: float, now: float) -> float:
+    """How long ago; a time that lies ahead, because the clock was set back, is long ago."""
+    return now - then if then <= now else float("inf")

@@ -1,0 +1,205 @@
+"""Messages that come into being: texts, files, albums, each in the best form that Telegram takes.
+
+What it does not take as it is goes out in another form at once: without marks, or as a document. Knows nothing of the
+pace, and leaves it to its caller what a failure means.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from telegram import (
+    Bot,
+    ForceReply,
+    InlineKeyboardMarkup,
+    InputMediaDocument,
+    InputMediaPhoto,
+    InputMediaVideo,
+    LinkPreviewOptions,
+    Message,
+    ReplyParameters,
+)
+from telegram.error import BadRequest, TelegramError
+
+from bridge_mcp.channels.telegram.send.errors import markup_refused
+from bridge_mcp.channels.telegram.send.keyboards import keyboard, reply_wanted
+from bridge_mcp.channels.telegram.send.requests import Album, File, Place, Text
+from bridge_mcp.channels.telegram.send.uploads import Form, Opened, other_form
+from bridge_mcp.channels.telegram.text.entities import entities
+from bridge_mcp.channels.telegram.text.marked_text import Rich
+from bridge_mcp.channels.telegram.text.split import split
+
+__all__ = ["NO_PREVIEW", "Halfway", "Messages"]
+
+logger = logging.getLogger(__name__)
+
+NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+"""For a preview Telegram opens every address, also one a model was talked into writing, with what it knows in it."""
+UPLOAD_S = 60.0
+"""How long Telegram may take to answer once a file is there."""
+
+
+class Halfway(Exception):
+    """A part took several requests, and one behind the first failed."""
+
+    def __init__(self, error: TelegramError, *, begun: bool) -> None:
+        super().__init__()
+        self.error = error
+        self.begun = begun
+        """Whether messages of the part went out, so that sending it again would send them twice."""
+
+
+class Messages:
+    """Sends messages for one bot. Each method gives the ids of what it sent."""
+
+    def __init__(self, bot: Bot, name: str) -> None:
+        self._bot, self._name = bot, name
+
+    async def text(self, body: Text) -> list[str]:
+        """A text; without its marks when Telegram does not take them, and then with the addresses of its links."""
+        try:
+            return [await self._say(body, body.rich)]
+        except BadRequest as exc:
+            if not (body.rich.marks and markup_refused(exc)):
+                raise
+        logger.warning("%s: Telegram refused the marks on a text; it goes out plain", self._name)
+        return await self.texts(body, split(Rich(body.rich.written_out())))
+
+    async def texts(self, body: Text, pieces: Sequence[Rich], *, begun: bool = False) -> list[str]:
+        """A text in several messages, with what hangs below it below the last one.
+
+        `begun`: the part has done something before that may be done again.
+        """
+        sent: list[str] = []
+        for index, piece in enumerate(pieces):
+            one = body if index == len(pieces) - 1 else replace(body, buttons=(), wants_reply=False)
+            try:
+                sent.append(await self._say(one, piece))
+            except TelegramError as exc:
+                if not sent and not begun:
+                    raise
+                raise Halfway(exc, begun=bool(sent)) from None
+        return sent
+
+    async def _say(self, body: Text, rich: Rich) -> str:
+        message = await self._bot.send_message(
+            body.place.chat,
+            rich.text,
+            entities=entities(rich) or None,
+            reply_markup=hung(body),
+            link_preview_options=NO_PREVIEW,
+            **placed(body.place),
+        )
+        return id_of(message)
+
+    async def file(self, body: File) -> list[str]:
+        """A file; in another form, or without marks on its caption, when Telegram does not take it as it is."""
+        async with Opened() as files:
+            media, form = await files.take(body.upload, body.form)
+            try:
+                message = await self._method(form)(
+                    body.place.chat,
+                    media,
+                    caption=body.caption.text or None,
+                    caption_entities=entities(body.caption) or None,
+                    reply_markup=hung(body),
+                    read_timeout=UPLOAD_S,
+                    **placed(body.place),
+                )
+                return [id_of(message)]
+            except BadRequest as exc:
+                if body.caption.marks and markup_refused(exc):
+                    body = replace(body, caption=Rich(body.caption.text))
+                elif other := other_form(form, exc.message):
+                    logger.info("%s: Telegram takes a file as %s, not as %s", self._name, other, form)
+                    body = replace(body, form=other)
+                else:
+                    raise
+        return await self.file(body)
+
+    def _method(self, form: Form) -> Callable[..., Awaitable[Message]]:
+        match form:
+            case "photo":
+                return self._bot.send_photo
+            case "animation":
+                return self._bot.send_animation
+            case "video":
+                return self._bot.send_video
+            case "audio":
+                return self._bot.send_audio
+            case "voice":
+                return self._bot.send_voice
+            case "document":
+                return self._bot.send_document
+
+    async def album(self, body: Album) -> list[str]:
+        """Pictures and films together; all of them as documents when Telegram does not take one as what it is."""
+        async with Opened() as files:
+            taken = [await files.take(upload, form, attach=True) for upload, form in body.uploads]
+            forms: set[Form] = {form for _, form in taken}
+            media = [album_item(source, "document" if "document" in forms else form) for source, form in taken]
+            try:
+                messages = await self._bot.send_media_group(
+                    body.place.chat,
+                    media,
+                    caption=body.caption.text or None,
+                    caption_entities=entities(body.caption) or None,
+                    read_timeout=UPLOAD_S,
+                    **placed(body.place),
+                )
+                return [id_of(message) for message in messages] or no_messages()
+            except BadRequest as exc:
+                if body.caption.marks and markup_refused(exc):
+                    body = replace(body, caption=Rich(body.caption.text))
+                elif "document" not in forms and any(other_form(form, exc.message) for form in forms):
+                    logger.info("%s: Telegram takes an album as documents only", self._name)
+                    body = replace(body, uploads=tuple((upload, "document") for upload, _ in body.uploads))
+                else:
+                    raise
+        return await self.album(body)
+
+
+def id_of(message: Message) -> str:
+    """The id of a message that Telegram says it sent.
+
+    Raises:
+        TelegramError: it is none.
+    """
+    number = cast("object", message.message_id)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TelegramError("its answer names no message")
+    return str(number)
+
+
+def no_messages() -> list[str]:
+    raise TelegramError("its answer names no message")
+
+
+def album_item(source: Any, form: Form) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:
+    match form:
+        case "photo":
+            return InputMediaPhoto(source)
+        case "video":
+            return InputMediaVideo(source)
+        case _:
+            return InputMediaDocument(source)
+
+
+def hung(body: Text | File) -> InlineKeyboardMarkup | ForceReply | None:
+    """What hangs below a message."""
+    if body.wants_reply:
+        return reply_wanted(reply=body.place.reply_to is not None)
+    return keyboard(body.buttons)
+
+
+def placed(place: Place) -> dict[str, Any]:
+    """What all methods that send take. A reply to a message that is gone is a message all the same."""
+    reply = ReplyParameters(place.reply_to, allow_sending_without_reply=True) if place.reply_to else None
+    return {
+        "message_thread_id": place.thread,
+        "reply_parameters": reply,
+        "disable_notification": place.silent or None,
+    }

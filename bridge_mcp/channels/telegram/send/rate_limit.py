@@ -1,0 +1,183 @@
+"""Telegram's pace: some thirty messages a second in all, one a second in a chat, twenty a minute in a group.
+
+https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this. A message that may go soon waits here;
+one that may not for a while is sent back with the time, so that nobody stands in line behind it. aiolimiter (and with
+it python-telegram-bot's own limiter) does neither: it waits as long as it takes, tells nobody for how long, holds up
+every chat after one 429, and goes by the event loop's time. Knows nothing of messages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from bridge_mcp.ports import Clock
+
+__all__ = ["Pacer", "Rates"]
+
+PATIENCE_S = 1.5
+"""How long a message waits here: what the last of the engine's senders waits when all chats have something to say."""
+SWEEP_AT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How much may go out. A little slower than allowed: messages do not arrive as evenly as they leave."""
+
+    in_all: int = 30
+    in_all_s: float = 1.1
+    """Seconds within which so many may go out in all."""
+    chat_s: float = 1.05
+    """Seconds between two messages in one chat."""
+    chat_burst: int = 3
+    """So many may go to one chat at once, after a rest."""
+    group: int = 20
+    group_s: float = 61.0
+    """Seconds within which so many may go out in one group."""
+
+
+@dataclass(slots=True)
+class ChatQuota:
+    """What went to one chat."""
+
+    left: float
+    """Of the burst, at `at`."""
+    at: float
+    minute: deque[float] = field(default_factory=deque[float])
+    """When messages went out to a group, as long as they count."""
+    shut_at: float = 0.0
+    shut_s: float = 0.0
+    """Telegram asked at this time for so many seconds of rest."""
+
+
+class Pacer:
+    """Says when a message may go out. One for each bot.
+
+    Args:
+        clock: tells the time.
+        rates: how much may go out.
+        sleep: waits so many seconds.
+        patience_s: how long a message may wait here.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        rates: Rates = Rates(),
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._clock, self._rates, self._sleep, self._patience = clock, rates, sleep, patience_s
+        self._lanes: dict[int, ChatQuota] = {}
+        self._all: deque[float] = deque()
+        self._sweep_at = SWEEP_AT
+
+    async def turn(self, chat: int, count: int = 1) -> float:
+        """Wait until so many messages may go to a chat: 0.0, and they are counted.
+
+        Where that takes longer than is waited here, nothing is counted, and the seconds until then are the answer.
+        """
+        asked = self._clock.now()
+        lane = self._lane(chat, asked)
+        slot = max(asked, self._chat_ready(lane, asked, count), self._group_ready(chat, lane, asked, count))
+        if slot - asked > self._patience:
+            return slot - asked
+        before = (lane.left, lane.at, len(lane.minute))
+        self._count(chat, lane, slot, count)
+        if slot > asked:
+            await self._sleep(slot - asked)
+        now = self._clock.now()
+        start = self._all_ready(now, count)
+        if start - asked > self._patience:
+            self._uncount(lane, before, count)
+            return start - now
+        self._all.extend([start] * count)
+        if start > now:
+            await self._sleep(start - now)
+        return 0.0
+
+    def spare(self) -> bool:
+        """Whether there is room for something that may as well be left out; counted if there is.
+
+        Half of what may go out is kept for messages.
+        """
+        now = self._clock.now()
+        if self._all_ready(now, self._rates.in_all // 2) > now:
+            return False
+        self._all.append(now)
+        return True
+
+    def shut(self, chat: int, seconds: float) -> None:
+        """Telegram asked for a rest: nothing goes to this chat for so many seconds."""
+        now = self._clock.now()
+        lane = self._lane(chat, now)
+        lane.shut_at, lane.shut_s = now, seconds
+
+    @property
+    def lanes(self) -> int:
+        """How many chats are remembered."""
+        return len(self._lanes)
+
+    def _lane(self, chat: int, now: float) -> ChatQuota:
+        found = self._lanes.get(chat)
+        if found is None:
+            if len(self._lanes) >= self._sweep_at:
+                self._sweep(now)
+            found = self._lanes[chat] = ChatQuota(self._rates.chat_burst, now)
+        return found
+
+    def _sweep(self, now: float) -> None:
+        """Forget the chats that have rested. What is left grows no larger than what may go out in a minute."""
+        self._lanes = {chat: lane for chat, lane in self._lanes.items() if not self._rested(lane, now)}
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._lanes))
+
+    def _rested(self, lane: ChatQuota, now: float) -> bool:
+        full = self._left(lane, now) >= self._rates.chat_burst
+        return full and lane.shut_at + lane.shut_s <= now and not (lane.minute and self._recent(lane.minute[-1], now))
+
+    def _recent(self, at: float, now: float) -> bool:
+        return at > now - self._rates.group_s
+
+    def _left(self, lane: ChatQuota, now: float) -> float:
+        if lane.at > now + self._patience + 1:
+            # The clock was set back.
+            lane.at = now
+        return min(self._rates.chat_burst, lane.left + (now - lane.at) / self._rates.chat_s)
+
+    def _chat_ready(self, lane: ChatQuota, now: float, count: int) -> float:
+        if lane.shut_at > now:
+            lane.shut_at = now
+        # What is more than a burst goes with a full one, and is paid for afterwards.
+        missing = min(count, self._rates.chat_burst) - self._left(lane, now)
+        return max(now + missing * self._rates.chat_s if missing > 0 else now, lane.shut_at + lane.shut_s)
+
+    def _group_ready(self, chat: int, lane: ChatQuota, now: float, count: int) -> float:
+        return self._window_ready(lane.minute, now, self._rates.group_s, self._rates.group, count) if chat < 0 else now
+
+    def _all_ready(self, now: float, count: int) -> float:
+        return self._window_ready(self._all, now, self._rates.in_all_s, self._rates.in_all, count)
+
+    def _window_ready(self, window: deque[float], now: float, span_s: float, most: int, count: int) -> float:
+        """When so many more fit into a sliding window, whose times are in order and may lie ahead."""
+        if window and window[-1] > now + span_s + self._patience:
+            window.clear()
+        while window and window[0] <= now - span_s:
+            window.popleft()
+        surplus = len(window) + min(count, most) - most
+        ready = now if surplus <= 0 else window[surplus - 1] + span_s
+        return max(ready, window[-1] if window else now)
+
+    def _count(self, chat: int, lane: ChatQuota, at: float, count: int) -> None:
+        lane.left, lane.at = self._left(lane, at) - count, at
+        if chat < 0:
+            lane.minute.extend([at] * count)
+
+    def _uncount(self, lane: ChatQuota, before: tuple[float, float, int], count: int) -> None:
+        """Take back what was counted, for others may have been counted since."""
+        lane.left += count
+        for _ in range(min(count, len(lane.minute)) if len(lane.minute) > before[2] else 0):
+            lane.minute.pop()

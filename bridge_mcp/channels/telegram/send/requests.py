@@ -1,0 +1,225 @@
+"""An action cut into requests, each a frozen value with everything its request says.
+
+The order of a message: its text, part by part, then its files, with the buttons below the last one. The text comes
+first because it says what the files are, and because an edit then finds the text in the first messages. A text that
+fits into a caption goes there, where all files go out as one message. Knows nothing of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from bridge_mcp.channels.telegram.send.keyboards import flaw
+from bridge_mcp.channels.telegram.send.uploads import Form, form_of
+from bridge_mcp.channels.telegram.text.marked_text import Rich
+from bridge_mcp.channels.telegram.text.render import Renderer
+from bridge_mcp.channels.telegram.text.split import MAX_CAPTION, fits, split
+from bridge_mcp.core.entries import Button
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upload
+
+__all__ = ["Album", "Body", "Drop", "File", "Place", "React", "Refused", "Rewrite", "Text", "address", "cut"]
+
+EMPTY = Rich("(empty message)")
+"""Stands for a text in which there is nothing to see: Telegram takes none."""
+MAX_ALBUM = 10
+GENERAL = 1
+"""The topic of a forum that everybody sees; Telegram wants it unnamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message goes and how."""
+
+    chat: int
+    thread: int | None = None
+    reply_to: int | None = None
+    silent: bool = False
+
+    @property
+    def group(self) -> bool:
+        return self.chat < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`sendMessage`."""
+
+    place: Place
+    rich: Rich
+    buttons: tuple[Button, ...] = ()
+    wants_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """`sendPhoto`, `sendDocument`, and their sisters."""
+
+    place: Place
+    upload: Upload
+    form: Form
+    caption: Rich = Rich("")
+    buttons: tuple[Button, ...] = ()
+    wants_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """`sendMediaGroup`: two to ten pictures and films. It cannot have buttons."""
+
+    place: Place
+    uploads: tuple[tuple[Upload, Form], ...]
+    caption: Rich = Rich("")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """`editMessageText`, or `editMessageCaption` where the message is a file."""
+
+    place: Place
+    message: int
+    rich: Rich
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A message that an edit has no more text for: deleted if it is text; a file stays, without its buttons."""
+
+    place: Place
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """`setMessageReaction`."""
+
+    place: Place
+    message: int
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing that Telegram would take; nothing of the action goes out."""
+
+    reason: str
+    fix: str
+
+
+Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | Refused
+
+
+def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
+    """The parts of an action, in order; for the same action the same ones."""
+    try:
+        place = address(action.chat)
+        match action:
+            case Outgoing():
+                bodies = message(action, place, renderer)
+            case Edit():
+                bodies = edit(action, place, renderer)
+            case Reaction():
+                bodies = [React(place, number(action.message), action.emoji)]
+    except ValueError as exc:
+        bodies = [Refused(*exc.args)]
+    return tuple(Part(action.chat, body) for body in bodies)
+
+
+def address(chat: str) -> Place:
+    """`chat_id` or `chat_id/thread_id`. Raises ValueError with a reason and a fix."""
+    first, _, second = chat.partition("/")
+    try:
+        chat_id, thread = int(first), int(second) if second else None
+    except ValueError:
+        fix = "Write it as family/-1001234 or family/-1001234/56."
+        raise ValueError(f"'{chat}' is no chat of Telegram: ids are numbers", fix) from None
+    return Place(chat_id, None if thread == GENERAL and chat_id < 0 else thread)
+
+
+def number(message: str) -> int:
+    """The id of a message. Raises ValueError with a reason and a fix."""
+    try:
+        return int(message)
+    except ValueError:
+        raise ValueError(f"'{message}' is no message of Telegram: ids are numbers", "Name a sent message.") from None
+
+
+def checked(buttons: Sequence[Button]) -> tuple[Button, ...]:
+    if problem := flaw(buttons):
+        raise ValueError(problem, "Offer fewer or shorter choices.")
+    return tuple(buttons)
+
+
+def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
+    """The requests that make up a message."""
+    buttons = checked(action.buttons)
+    # In a private chat every message is heard anyway.
+    wants_reply = action.question is not None and not buttons and place.group
+    files = bundled(action.uploads, last_alone=bool(buttons) or wants_reply)
+    rich = renderer.render(action.text)
+    pieces = split(rich) or (() if files else (EMPTY,))
+    caption = Rich("")
+    if len(files) == 1 and len(pieces) == 1 and fits(pieces[0], MAX_CAPTION):
+        pieces, caption = (), pieces[0]
+    place = replace(place, silent=action.silent)
+    first = replace(place, reply_to=int(action.reply_to)) if action.reply_to.isdecimal() else place
+    bodies: list[Body] = [Text(place, piece) for piece in pieces]
+    for bundle in files:
+        if len(bundle) == 1:
+            bodies.append(File(place, *bundle[0], caption=caption))
+        else:
+            bodies.append(Album(place, tuple(bundle), caption=caption))
+    match bodies[-1]:
+        case Text() | File() as last:
+            bodies[-1] = replace(last, buttons=buttons, wants_reply=wants_reply)
+        case _:
+            pass
+    bodies[0] = at(bodies[0], first)
+    return bodies
+
+
+def at(body: Body, place: Place) -> Body:
+    """The same at another place."""
+    match body:
+        case Text() | File() | Album():
+            return replace(body, place=place)
+        case _:
+            return body
+
+
+def bundled(uploads: Sequence[Upload], *, last_alone: bool) -> list[list[tuple[Upload, Form]]]:
+    """Pictures and films that follow each other go as albums; everything else goes alone."""
+    bundles: list[list[tuple[Upload, Form]]] = []
+    for index, upload in enumerate(uploads):
+        form = form_of(upload)
+        last = bundles[-1] if bundles else []
+        alone = last_alone and index == len(uploads) - 1
+        together = form in ("photo", "video") and all(other in ("photo", "video") for _, other in last)
+        if last and together and not alone and len(last) < MAX_ALBUM:
+            last.append((upload, form))
+        else:
+            bundles.append([(upload, form)])
+    return bundles
+
+
+def edit(action: Edit, place: Place, renderer: Renderer) -> list[Body]:
+    """Part i of the text goes into message i. More text goes into new messages below, less leaves messages to drop.
+
+    The buttons hang below the last part of the text.
+    """
+    messages = [number(message) for message in action.messages]
+    if not messages:
+        raise ValueError("no message to edit is named", "Name the ids of a sent message.")
+    buttons = checked(action.buttons)
+    pieces = split(renderer.render(action.text)) or (EMPTY,)
+    below = replace(place, reply_to=messages[-1], silent=True)
+    bodies: list[Body] = []
+    for index, piece in enumerate(pieces):
+        hung = buttons if index == len(pieces) - 1 else ()
+        if index < len(messages):
+            bodies.append(Rewrite(place, messages[index], piece, hung))
+        else:
+            bodies.append(Text(below, piece, hung))
+    return [*bodies, *(Drop(place, message) for message in messages[len(pieces) :])]

@@ -1,0 +1,1 @@
+"""Text: from Markdown to Telegram's entities, and cut into messages."""

@@ -1,0 +1,144 @@
+"""A text with marks, cut into parts that Telegram takes.
+
+Cut at the borders of blocks: between paragraphs, else between the items of a list, else between lines, else between
+words, and where there is none of these between what people see as one character. A code block goes whole into the next
+part where it fits into one; a larger one goes on as code. Nothing but the white space at a cut goes. Knows nothing of
+Markdown or messages.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from bridge_mcp.channels.telegram.text.marked_text import LITERAL, Mark, Rich, measure, visible
+
+__all__ = ["MAX_CAPTION", "MAX_MARKS", "MAX_TEXT", "fits", "split"]
+
+MAX_TEXT = 4096
+"""Of a message, in UTF-16 code units."""
+MAX_CAPTION = 1024
+MAX_MARKS = 100
+"""Telegram forgets those beyond."""
+
+BORDERS = (
+    re.compile(r"\n\s*\n"),
+    re.compile(r"\n(?=\s*(?:[•☐☑]|\d+\.)\s)"),
+    re.compile(r"\n"),
+)
+WORDS = re.compile(r"\s+")
+LINES = re.compile(r"\n")
+
+
+def fits(rich: Rich, most: int) -> bool:
+    """Whether it goes into one message of so many UTF-16 code units."""
+    return measure(rich.text)[-1] <= most and len(rich.marks) <= MAX_MARKS
+
+
+def split(rich: Rich, most: int = MAX_TEXT, most_marks: int = MAX_MARKS) -> tuple[Rich, ...]:
+    """Its parts, in order, each with something to see; none at all when there is nothing to see."""
+    return tuple(part for part in Cutter(rich, most, most_marks).parts() if visible(part.text))
+
+
+class Cutter:
+    """Cuts one text. All places are counted in characters."""
+
+    def __init__(self, rich: Rich, most: int, most_marks: int) -> None:
+        self._rich, self._text, self._most, self._most_marks = rich, rich.text, most, most_marks
+        self._units = measure(rich.text)
+        self._literal = [mark for mark in rich.marks if mark.kind in LITERAL]
+        self._blocks = [mark for mark in rich.marks if mark.kind == "pre"]
+
+    def parts(self) -> Iterator[Rich]:
+        start = self._onwards(0)
+        while start < len(self._text):
+            end = self._reach(start)
+            cut = end if end == len(self._text) else self._cut(start, end)
+            part = self._rich.between(start, cut)
+            yield Rich(part.text, part.marks[: self._most_marks])
+            start = self._onwards(cut)
+
+    def _onwards(self, at: int) -> int:
+        """Where the next part begins: behind white space, but in a code block only behind the end of a line."""
+        block = self._block(at)
+        if block is not None and at > block.start:
+            return at + 1 if self._text[at] == "\n" else at
+        while at < len(self._text) and self._text[at].isspace() and not self._begins_block(at):
+            at += 1
+        return at
+
+    def _begins_block(self, at: int) -> bool:
+        return any(block.start == at for block in self._blocks)
+
+    def _block(self, at: int) -> Mark | None:
+        """The code block around a place."""
+        return next((block for block in self._blocks if block.start <= at < block.end), None)
+
+    def _reach(self, start: int) -> int:
+        """How far a part that starts here can go at most; at least one character."""
+        end = bisect_right(self._units, self._units[start] + self._most) - 1
+        open_marks = 0
+        for mark in self._rich.marks:
+            if mark.start >= end:
+                break
+            open_marks += mark.end > start
+            if open_marks > self._most_marks and mark.start > start:
+                end = mark.start
+                break
+        return max(end, start + 1)
+
+    def _cut(self, start: int, end: int) -> int:
+        """The best place to end a part, behind `start` and at most at `end`."""
+        block = self._block(end)
+        if block is not None and block.start < end:
+            if start < block.start and (self._fits(block) or not self._last(LINES, max(start, block.start), end)):
+                return block.start
+            if self._units[block.end] - self._units[block.start] > self._most or start >= block.start:
+                return self._last(LINES, max(start, block.start), end) or self._between_characters(start, end)
+        for border in BORDERS:
+            # Less than a quarter is no message of its own.
+            if found := self._last(border, start + (end - start) // 4, end, beside=self._blocks):
+                return found
+        for beside in (self._literal, self._blocks):
+            if found := self._last(WORDS, start, end, beside=beside):
+                return found
+        return self._between_characters(start, end)
+
+    def _fits(self, block: Mark) -> bool:
+        return self._units[block.end] - self._units[block.start] <= self._most
+
+    def _last(self, border: re.Pattern[str], least: int, end: int, beside: list[Mark] | None = None) -> int:
+        """The last border in a stretch, outside of some marks; 0 for none. It may begin right at `end`."""
+        for found in reversed(list(border.finditer(self._text, least, min(end + 1, len(self._text))))):
+            at = found.start()
+            inside = any(mark.start < at < mark.end for mark in beside or ())
+            if at > least and not inside and not self._joins(found.end()):
+                return at
+        return 0
+
+    def _joins(self, at: int) -> bool:
+        """Whether what stands here is drawn onto the character before it, be that white space."""
+        char = self._text[at : at + 1]
+        return char > "\x7f" and joins(char)
+
+    def _between_characters(self, start: int, end: int) -> int:
+        """The last place between two characters as people see them; in the middle of one that is endless."""
+        import regex
+
+        at = start
+        for found in regex.finditer(r"\X", self._text, pos=start, endpos=min(end + 64, len(self._text))):
+            if found.end() > end:
+                break
+            at = found.end()
+        if at == start:
+            return end
+        # White space at the end of a part would be lost.
+        kept = start + len(self._text[start:at].rstrip())
+        return kept if kept > start else at
+
+
+def joins(char: str) -> bool:
+    import regex
+
+    return regex.match(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]", char) is not None

@@ -1,0 +1,216 @@
+"""What the service answers: frozen values, whole, with nothing left to look up. The faces turn them into JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bridge_mcp.core.call_history import CallRecord
+from bridge_mcp.core.entries import Attachment, Responder
+from bridge_mcp.core.projections import Approval, Conversation, Message, MessageStatus
+from bridge_mcp.core.spending import Spent
+from bridge_mcp.core.tools import ToolSpec
+
+__all__ = [
+    "ApprovalPage",
+    "ChannelInfo",
+    "ConversationPage",
+    "Decision",
+    "MessagePage",
+    "Sent",
+    "ServerInfo",
+    "Status",
+    "Ticket",
+    "TicketKind",
+    "ToolChange",
+    "ToolList",
+    "Trouble",
+]
+
+TicketKind: TypeAlias = Literal["turn", "question", "approval", "call"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What fails now. `since` is epoch seconds."""
+
+    text: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """One channel. `state` is `unknown` while no engine has told."""
+
+    name: str
+    type: str
+    responder: Responder
+    needs_pairing: bool
+    state: str = "unknown"
+    error: str = ""
+    last_ok: float = 0.0
+    """Epoch seconds of the last good exchange with the platform; 0 where that means nothing."""
+    today: Spent = Spent()
+    """What its conversations took of models since 00:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """The most recent first. `cursor` is for the next page, "" at the end."""
+
+    conversations: tuple[Conversation, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Oldest first. `before` is what to ask for the page before this one, "" at the beginning."""
+
+    conversation: str
+    messages: tuple[Message, ...]
+    before: str = ""
+    calls: tuple[CallRecord, ...] | None = None
+    """The tool calls in the same stretch, where they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """The newest first. `count` is how many there are on all pages; `cursor` is for the next page, "" at the end."""
+
+    approvals: tuple[Approval, ...]
+    count: int
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message to send. `repeated`: the idempotency key had been used, and nothing was sent anew."""
+
+    message: str
+    status: MessageStatus
+    reason: str = ""
+    parts: tuple[str, ...] = ()
+    """The platform's id of each part, once sent."""
+    repeated: bool = False
+    warning: str = ""
+    """While it has not gone out: what is wrong with the engine that is to send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Something that takes longer than a call may. Ask again with `wait_for` while `state` is `open`."""
+
+    id: str
+    kind: TicketKind
+    conversation: str
+    state: Literal["open", "done"]
+    outcome: str = ""
+    """Once done: `replied`, `stopped`, `answered`, `expired`, `approved`, `rejected`, `cancelled`, `ok`, `error`, …"""
+    text: str = ""
+    """The reply, the answer, or the result, whole."""
+    structured: str = ""
+    """A tool's structured result as JSON text."""
+    message: str = ""
+    """The id of the message that settled it, if one did."""
+    approvals: tuple[str, ...] = ()
+    """While open: the approvals it waits for."""
+    since: float = 0.0
+    """Epoch seconds of what it was given for, and of the last entry that concerns it."""
+    changed: float = 0.0
+    attachments: tuple[Attachment, ...] = ()
+    """The files that a tool's result brought, or that hold it whole."""
+    truncated: bool = False
+    """A tool's result was too long for the log; where there was room it is whole, as the last of the files."""
+    warning: str = ""
+    """While open: what is wrong with the engine that is to settle it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a verdict did."""
+
+    approval: Approval
+    grant: int | None = None
+    """The id of the standing grant that `remember` made."""
+    error: str = ""
+    """Of several decided together: why this one was not."""
+    waits: str = ""
+    """Of an approved call whose tool is not there now: what it waits for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """One nested tool server as the engine last told of it."""
+
+    name: str
+    state: str
+    tools: int = 0
+    error: str = ""
+    restarts: int = 0
+    instructions: Literal["none", "not used", "used", "changed"] = "none"
+    """What becomes of what it says of its tools: whether it stands in system prompts, or an earlier text of it does."""
+    says: str = ""
+    """What it says, where it has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolList:
+    """The nested tools and how their servers are."""
+
+    tools: tuple[ToolSpec, ...]
+    servers: tuple[ServerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChange:
+    """A tool that is no longer what it was when it was first seen, or last approved. `spec.changed` says in what."""
+
+    spec: ToolSpec
+    digest: str
+    """Of the tool as it is now: what accepting it is bound to."""
+    description: str = ""
+    """What it said before, and the JSON schema of what it took; the beginnings of long ones, "" where nobody knows."""
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the bridge is."""
+
+    version: str
+    role: Literal["engine", "face"]
+    """What the answering process is."""
+    engine_pid: int | None
+    engine_since: float
+    channels: tuple[ChannelInfo, ...]
+    servers: tuple[ServerInfo, ...]
+    waiting_approvals: int = 0
+    queued_messages: int = 0
+    event_cursor: int = 0
+    today: Spent = Spent()
+    """What the bridge took of models since 00:00 UTC."""
+    warnings: tuple[str, ...] = ()
+    engine: Literal["running", "starting", "silent", "none"] = "none"
+    """`silent`: a process holds the engine's place, and gives no sign of life."""
+    engine_seen: float = 0.0
+    """When the engine last said that it is alive, and when it last wrote to the store (epoch seconds; 0: unknown)."""
+    engine_wrote: float = 0.0
+    settings: str = ""
+    """The file that the engine reads, or this process where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStatus:
+    """How one conversation is: what it waits for, and what it has cost so far."""
+
+    conversation: Conversation
+    responder: Responder
+    step: str
+    """What is being done here, as far as the log tells: `Idle`, `Wait`, `CallModel`, `Run` (tools), …"""
+    waiting: tuple[Approval, ...] = ()
+    usage: Spent = Spent()
+    """What it took of models since its beginning."""
+    today: Spent = Spent()
+    """Since 00:00 UTC."""
+    unread: int = 0
+    """Messages for the assistant that no reply has read yet."""

@@ -1,0 +1,128 @@
+"""Approvals in chats: each call that waits gets a message with buttons, and the message tells in the end who decided.
+
+A prompt is one message of a chat platform, measured as it is shown: long arguments go with it as a file. Where a prompt
+does not arrive whole, its buttons do not go out (`OutboxLane` sees to it), and the chat is told how to decide instead.
+
+A durable reader of the feed, like any other: it goes on where it stopped, and what it writes is keyed by the approval,
+so that nothing is asked twice and nothing is forgotten, whoever crashed in between.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import closing
+
+from bridge_mcp.core.entries import CALLS, Posted, Revised
+from bridge_mcp.core.errors import Unreadable
+from bridge_mcp.core.projections import BRIDGE, Approval, Event
+from bridge_mcp.operations.access import is_let_in
+from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.operations.approval_texts import (
+    asks_for,
+    escalation_key,
+    outcome_text,
+    prompt,
+    prompt_key,
+    question_text,
+    withheld_text,
+)
+from bridge_mcp.operations.waiting_approvals import waiting
+from bridge_mcp.ports import ChannelTraits, Clock, Store
+
+__all__ = ["PromptLane"]
+
+logger = logging.getLogger(__name__)
+
+READER = "/prompts"
+"""Its name as a reader of the feed; no client's reader can be called so."""
+
+PAGE = 100
+
+FOLLOWED = ("approval.requested", "approval.decided", "message.failed")
+
+
+class PromptLane:
+    """Asks, and tells what came of it, in the chats whose channel has buttons."""
+
+    def __init__(self, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
+        self._store = store
+        self._traits = traits
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        with closing(self._store.agenda.watch()) as changes:
+            cursor = await self._store.feed.acknowledge(READER, -1)
+            for approval in reversed([each async for each in waiting(self._store)]):
+                await self._ask(approval)
+            while True:
+                page = await self._store.feed.read(cursor, PAGE, types=FOLLOWED)
+                for event in page.events:
+                    await self._follow_readable(event)
+                if page.events:
+                    await self._store.feed.acknowledge(READER, page.cursor)
+                cursor = page.cursor
+                if len(page.events) < PAGE:
+                    await changes.wait()
+
+    async def _follow_readable(self, event: Event) -> None:
+        """Follow an event; what cannot be read is passed over, and said: the ones behind it go on."""
+        try:
+            await self._follow(event)
+        except Unreadable as exc:
+            logger.error("no prompt for what event %d tells of: %s", event.cursor, exc)
+
+    async def _follow(self, event: Event) -> None:
+        if event.type == "message.failed":
+            await self._tell_withheld(*parse_message(str(event.body.get("message", ""))))
+            return
+        approval = await self._store.approvals.get(str(event.body.get("approval", "")))
+        if approval is None:
+            return
+        if event.type == "approval.requested" and approval.status == "waiting":
+            await self._ask(approval)
+        elif event.type == "approval.decided":
+            await self._tell(approval)
+
+    def _place(self, approval: Approval) -> str:
+        """The conversation in which an approval is asked; "" where nobody is asked by a message."""
+        place = approval.asked_in
+        channel = place.partition("/")[0]
+        traits = self._traits.get(channel)
+        return place if channel != CALLS and traits is not None and traits.prompts else ""
+
+    async def _ask(self, approval: Approval) -> None:
+        place = self._place(approval)
+        if place and await is_let_in(self._store.access, self._traits, place):
+            posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
+            await self._store.log.record(place, posted)
+
+    async def _tell(self, approval: Approval) -> None:
+        """The prompt loses its buttons and says who decided; that is all that a late press can find."""
+        by = await self._name(approval.decided_by)
+        for place, key in (
+            (self._place(approval), prompt_key(approval)),
+            (approval.escalate_to, escalation_key(approval.id, 1)),
+        ):
+            seq = await self._store.traces.posted(place, key) if place else None
+            if seq is not None:
+                text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval, by)}"
+                await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{key}"))
+
+    async def _tell_withheld(self, place: str, seq: int) -> None:
+        """Where a prompt did not arrive whole, and so without its buttons: say how to decide instead."""
+        failed = await self._store.history.message(place, seq)
+        asked = asks_for(failed) if failed is not None else ""
+        approval = await self._store.approvals.get(asked) if asked else None
+        if approval is None or approval.status != "waiting":
+            return
+        if await is_let_in(self._store.access, self._traits, place):
+            told = Posted(withheld_text(approval), BRIDGE, key=f"withheld:{approval.id}:{seq}")
+            await self._store.log.record(place, told)
+
+    async def _name(self, principal: str) -> str:
+        """What people call whoever decided: the name under which they were let in; the log has the id."""
+        channel, colon, subject = principal.partition(":")
+        known = await self._store.access.find(channel, subject) if colon else ()
+        return next((each.name for each in known if each.name), principal)

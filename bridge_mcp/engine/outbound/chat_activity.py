@@ -1,0 +1,114 @@
+"""What a chat sees while a turn is under way: "is typing", and the text so far where the platform can show it.
+
+Nothing of it is kept: a crash loses a hint, never a message.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.operations import chat_migrations
+from bridge_mcp.ports import Board, Channel
+
+__all__ = ["ChatActivity"]
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 0.4
+"""A turn that is over sooner shows nothing."""
+
+TICK_S = 1.0
+"""How often a chat is looked at: new text is shown then, and typing shown again when it fades."""
+
+TYPING_S = 4.0
+"""How often "is typing" is shown again; platforms let it fade after some five seconds."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What one conversation shows now."""
+
+    draft: int = 1
+    text: str = ""
+    told: tuple[int, str] | None = None
+    """What the channel was given last."""
+    idle_s: float = 0.0
+    """How long ago that was."""
+
+
+class ChatActivity:
+    """Follows the conversations that are driven, and shows them as their channels can."""
+
+    def __init__(self, channels: Mapping[str, Channel], board: Board) -> None:
+        self._channels = {name: channel for name, channel in channels.items() if channel.traits.shows}
+        self._board = board
+        self._active: dict[str, Shown] = {}
+        self._ended: set[str] = set()
+        self._begun = Signal()
+
+    def shows(self, conversation: str) -> bool:
+        """Whether this conversation's channel can show anything."""
+        return conversation.partition("/")[0] in self._channels
+
+    def begin(self, conversation: str) -> None:
+        """A turn goes on here."""
+        if conversation in self._ended:
+            # The turn before is over, but was not noticed yet: what it said stands in the chat by now.
+            self._ended.discard(conversation)
+            self._active[conversation].text = ""
+        if self.shows(conversation) and conversation not in self._active:
+            self._active[conversation] = Shown()
+            self._begun.set()
+
+    def text(self, conversation: str, started: int, text: str) -> None:
+        """The text so far of the reply that the model call at `started` gives; "" takes it back.
+
+        It is taken back once the call is over, however it ended: from then on a message tells it, or nothing does.
+        """
+        if shown := self._active.get(conversation):
+            shown.draft, shown.text = started + 1, text
+
+    def end(self, conversation: str) -> None:
+        """Nothing goes on here any more."""
+        if conversation in self._active:
+            self._ended.add(conversation)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        if not self._channels:
+            await anyio.sleep_forever()
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await self._begun.wait()
+                for conversation in [name for name, shown in self._active.items() if shown.told is None]:
+                    self._active[conversation].told = (0, "")
+                    tasks.start_soon(self._show, conversation)
+
+    async def _show(self, conversation: str) -> None:
+        """Follow one conversation; a chat that cannot be shown anything has no hint, and disturbs no other."""
+        try:
+            await self._follow(conversation)
+        except Exception:
+            logger.exception("%s: nothing more of this turn can be shown", conversation)
+        finally:
+            self._ended.discard(conversation)
+            self._active.pop(conversation, None)
+
+    async def _follow(self, conversation: str) -> None:
+        """Show one conversation until its turn has ended."""
+        name, _, chat = conversation.partition("/")
+        channel, shown = self._channels[name], self._active[conversation]
+        chat = await chat_migrations.current(self._board, name, chat)
+        await anyio.sleep(GRACE_S)
+        while conversation not in self._ended:
+            now = (shown.draft, shown.text)
+            if shown.told == (0, "") or shown.idle_s >= TYPING_S or (shown.text and now != shown.told):
+                await channel.show(chat, *now)
+                shown.told, shown.idle_s = now, 0.0
+            await anyio.sleep(TICK_S)
+            shown.idle_s += TICK_S

@@ -1,0 +1,317 @@
+"""Messages on their way out: one at a time per conversation, in order and part by part, beside the turns.
+
+What is written: `sending` before the effect, each part that went out, then what came of the whole. What surely did not
+go out is tried again when the platform allows, from the part where it stopped; a part that may have gone out is
+reported as uncertain and not sent again, and the parts behind it follow. The last part of an approval prompt, which has
+its buttons, follows only when all others surely went out: nobody approves what they may not have seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from bridge_mcp.core.entries import Delivered, Failed
+from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
+from bridge_mcp.core.json_reader import whole_characters
+from bridge_mcp.core.projections import Message
+from bridge_mcp.engine.outbound.uploads import Uploads
+from bridge_mcp.engine.supervision import Backoff, TaskSupervisor, Troubles, told
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.operations import chat_migrations
+from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.operations.approval_texts import asks_for
+from bridge_mcp.operations.button_presses import PRESSED
+from bridge_mcp.operations.undelivered import Undelivered
+from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store
+
+__all__ = ["OutboxLane"]
+
+logger = logging.getLogger(__name__)
+
+UNCONFIGURED_S = 300.0
+"""How long a message waits whose channel is not in the config (any more)."""
+
+LONG_TEXT = 20_000
+"""Characters from which on a text is cut into parts beside the event loop."""
+LONGEST_PAUSE_S = 60.0
+"""Between two attempts at what surely did not go out, where the platform names no time."""
+
+MAX_SENDS = 32
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
+
+STRANDED_S = 5.0
+"""How often messages are looked for that are marked as being sent, and are not."""
+
+UNREAD_ATTEMPTS = 10
+"""How often a message is tried whose files or target cannot be read; some five minutes."""
+
+LOOKING = "Looking for messages to send"
+
+LOST = ""
+"""Stands for the platform's id of a part whose fate is unknown."""
+
+NOT_WHOLE = "A part of it may not have arrived, so its buttons were not sent. Decide it with bridge-mcp approvals."
+
+
+class OutboxLane:
+    """Sends what is queued, at most one message per conversation at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        folders: Sequence[Path] = (),
+        files: Files | None = None,
+        supervisor: TaskSupervisor | None = None,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._clock = clock
+        self._uploads = Uploads(folders, channels, store.approvals, files)
+        self._supervisor = supervisor or TaskSupervisor(Troubles())
+        self._sending: set[str] = set()
+        self._paused: dict[str, tuple[float, Backoff]] = {}
+        """Conversations whose first message could not be begun: until when (monotonic), and the pauses so far."""
+        self._unbegun: dict[str, Message] = {}
+        """By conversation: a message whose beginning could not be written for sure, and of which nothing went out."""
+        self._search = Backoff()
+        self._looked: float | None = None
+        """When stranded messages were looked for last (monotonic)."""
+        self._undelivered = Undelivered(store.board)
+        self._wake = Signal()
+
+    async def run(self) -> None:
+        """Until cancelled. A part that a dead engine was sending has an unknown fate, and is said to have."""
+        if all(channel.traits.delivered_by_commit for channel in self._channels.values()):
+            await self._supervisor.until_done(LOOKING, self._recover)
+            await anyio.sleep_forever()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow)
+            while True:
+                await self._wake.wait(await self._look(tasks))
+
+    async def _look(self, tasks: anyio.abc.TaskGroup) -> float:
+        """Begin what is due; how long until there is something to look at again. A failure never ends what is sent."""
+        try:
+            await self._recover()
+            looked, now, free = time.monotonic(), self._clock.now(), MAX_SENDS - len(self._sending)
+            held = {place for place, (until, _) in self._paused.items() if until > looked}
+            for place in self._unbegun.keys() - self._sending - held:
+                await self._postpone(self._unbegun[place], 0.0, "it could not be begun")
+                del self._unbegun[place]
+            due = await self._store.outbox.due(now, free, frozenset(self._sending | held)) if free > 0 else ()
+            for message in due:
+                self._sending.add(message.conversation)
+                tasks.start_soon(self._deliver, message)
+            following = await self._store.agenda.next_due(now)
+        except Exception as exc:
+            return self._supervisor.failed(LOOKING, exc, self._search)
+        self._search.reset()
+        self._supervisor.troubles.clear(LOOKING)
+        ends = [LOOK_AGAIN_S]
+        ends += [until - time.monotonic() for until, _ in self._paused.values() if until > looked]
+        ends += [] if following is None else [following - self._clock.now()]
+        return max(0.0, min(ends))
+
+    async def _recover(self) -> None:
+        """Queue again what is marked as being sent and is not: its last part has an unknown fate, and is said to."""
+        if self._looked is not None and time.monotonic() - self._looked < STRANDED_S:
+            return
+        for message in await self._store.outbox.stranded():
+            if message.conversation in self._sending or message.conversation in self._unbegun:
+                continue
+            logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
+            sent = (*message.platform_ids, LOST)
+            await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
+            await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
+        self._looked = time.monotonic()
+
+    async def _follow(self) -> None:
+        with closing(self._store.agenda.watch()) as changes:
+            self._wake.set()
+            while True:
+                await changes.wait()
+                self._wake.set()
+
+    async def _deliver(self, message: Message) -> None:
+        """Send one message, and write down what came of it, however often that takes."""
+        place = message.conversation
+        try:
+            await self._attempt(message)
+            self._paused.pop(place, None)
+            self._supervisor.troubles.clear(f"Sending to {place}")
+        except Exception as exc:
+            backoff = self._paused.get(place, (0.0, Backoff()))[1]
+            pause = self._supervisor.failed(f"Sending to {place}", exc, backoff)
+            self._paused[place] = (time.monotonic() + pause, backoff)
+        finally:
+            self._sending.discard(place)
+            self._wake.set()
+
+    async def _attempt(self, message: Message) -> None:
+        channel = self._channels.get(message.conversation.partition("/")[0])
+        if message.unreadable:
+            await self._pass_over(message)
+        elif channel is None:
+            await self._postpone(message, UNCONFIGURED_S, "its channel is not in the config")
+        elif await self._begin(message):
+            outcome = await self._send(channel, message)
+            await self._supervisor.until_done(f"Writing down what came of {message.id}", outcome)
+
+    async def _begin(self, message: Message) -> bool:
+        """Write down that it is about to be sent; whether it may be."""
+        self._unbegun[message.conversation] = message
+        begun = await self._store.outbox.begin(message.conversation, message.seq) is not None
+        del self._unbegun[message.conversation]
+        return begun
+
+    async def _pass_over(self, message: Message) -> None:
+        """A damaged message ends as failed; one of a newer bridge_mcp waits for that, and its chat with it.
+
+        Raises:
+            NewerSchema: it waits.
+        """
+        if message.newer:
+            raise NewerSchema(message.unreadable)
+        await self._store.log.record(message.conversation, Failed("deliver", message.seq, message.unreadable))
+
+    async def _postpone(self, message: Message, pause_s: float, reason: str) -> None:
+        until = self._clock.now() + pause_s
+        await self._store.outbox.postpone(message.conversation, message.seq, until, reason)
+
+    async def _send(self, channel: Channel, message: Message) -> Callable[[], Awaitable[object]]:
+        """Send what is left of a message; what is to be written of it. Whatever fails, there is an outcome."""
+        growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
+        try:
+            action = await self._action(message)
+            parts = (await self._parts(channel, action))[message.parts :]
+        except SendFailed as exc:
+            return self._failed(message, exc, growing)
+        except (StoreError, OSError) as exc:  # a file or a row could not be read: nothing went out
+            again = growing if message.attempts < UNREAD_ATTEMPTS else None
+            return self._failed(message, SendFailed(str(exc), retry_after_s=again), growing)
+        except Exception as exc:
+            logger.exception("%s: the message could not be made ready", message.id)
+            return self._failed(message, SendFailed(f"It could not be made ready: {told(exc)}"), growing)
+        try:
+            sent = await self._send_parts(channel, parts, message)
+        except SendFailed as exc:
+            return self._failed(message, exc, growing)
+        return partial(self._record_delivered, message, sent)
+
+    async def _parts(self, channel: Channel, action: OutgoingAction) -> Sequence[Part]:
+        """The parts of an action; those of a long text are made on a thread, for that takes a while."""
+        if isinstance(action, Reaction) or len(action.text) <= LONG_TEXT:
+            return channel.parts(action)
+        return await anyio.to_thread.run_sync(channel.parts, action)
+
+    def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
+        if exc.retry_after_s is None:
+            return partial(self._record_failed, message, whole_characters(str(exc)))
+        return partial(self._postpone, message, exc.retry_after_s or growing, whole_characters(str(exc)))
+
+    async def _record_failed(self, message: Message, reason: str) -> None:
+        await self._store.log.record(message.conversation, Failed("deliver", message.seq, reason))
+        if message.kind == "message":
+            await self._undelivered.failed(message.conversation, reason)
+
+    async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
+        status = "uncertain" if LOST in sent else "sent"
+        try:
+            await self._store.log.record(message.conversation, delivered(message, status, sent))
+        except BadInput as exc:  # the platform gave an id that no store can hold
+            logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
+            await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
+        if status == "sent":
+            await self._undelivered.delivered(message.conversation)
+
+    async def _send_parts(self, channel: Channel, left: Sequence[Part], message: Message) -> tuple[str, ...]:
+        """Send the parts that are left; the platform's ids of all of them.
+
+        Raises:
+            SendFailed: a part surely did not go out; those before it are noted.
+        """
+        sent, count, prompts = message.platform_ids, message.parts + len(left), bool(asks_for(message))
+        for number, part in enumerate(left, start=message.parts + 1):
+            if prompts and number == count and LOST in sent:
+                raise SendFailed(NOT_WHOLE)
+            try:
+                sent += await channel.send(part)
+            except SendUncertain as exc:
+                logger.warning("%s, part %d of %d: %s", message.id, number, count, exc)
+                sent += (LOST,)
+            except SendFailed:
+                raise
+            except Exception:
+                logger.exception("%s, part %d of %d: the channel failed unexpectedly", message.id, number, count)
+                sent += (LOST,)
+            if number < count:
+                # Before the next part goes out: else a crash would send this one again.
+                noted = partial(self._store.outbox.progress, message.conversation, message.seq, number, sent)
+                await self._supervisor.until_done(f"Writing down what came of {message.id}", noted)
+        return sent
+
+    async def _action(self, message: Message) -> OutgoingAction:
+        """A stored message, edit or reaction as the platform's adapter takes it.
+
+        Raises:
+            SendFailed: the message it is for never went out, or a file of it cannot be sent.
+        """
+        channel, _, chat = message.conversation.partition("/")
+        chat = await chat_migrations.current(self._store.board, channel, chat)
+        if message.kind != "message":
+            target = await self._target(message)
+            if message.kind == "edit":
+                return Edit(chat, target, message.text, message.buttons)
+            return Reaction(chat, target[-1], message.text)
+        return Outgoing(
+            chat,
+            message.text,
+            await self._uploads.uploads(channel, message.attachments),
+            message.buttons,
+            await self._replied_to(message),
+            message.silent,
+            message.question,
+        )
+
+    async def _target(self, message: Message) -> tuple[str, ...]:
+        """The platform's ids of the message that an edit or a reaction is for."""
+        found = await self._store.history.message(message.conversation, message.target or 0)
+        ids = await self._platform_ids(message.conversation, found) if found else ()
+        if not ids:
+            raise SendFailed("The message it is for has not gone out, as far as is known.")
+        return ids
+
+    async def _replied_to(self, message: Message) -> str:
+        """The platform's id of the message that this one replies to; "" where there is none."""
+        if not message.reply_to.startswith(f"{message.conversation}#"):
+            return ""
+        found = await self._store.history.message(message.conversation, parse_message(message.reply_to)[1])
+        return next(iter(await self._platform_ids(message.conversation, found)), "") if found else ""
+
+    async def _platform_ids(self, conversation: str, found: Message) -> tuple[str, ...]:
+        if found.direction == "out":
+            return tuple(filter(None, found.platform_ids))
+        if found.author.kind in ("client", "owner"):
+            return ()  # said over MCP: it never was on the platform
+        key = await self._store.traces.platform_id(conversation, found.seq)
+        return () if not key or key.startswith(PRESSED) else (key,)
+
+
+def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
+    """That a message went out; of an edit also that its parts are those of the edited message from now on."""
+    of = message.target if message.kind == "edit" and status == "sent" else None
+    return Delivered(message.seq, status, sent, of)

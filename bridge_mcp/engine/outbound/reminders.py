@@ -1,0 +1,61 @@
+"""Telling people that a call still waits: again, or those who are asked when nobody else decides.
+
+What is told is a message of the bridge in the chat concerned, once for each reminder: its key says which. The fact
+stands in the log of the call. A crash between the two repeats the step, and the key keeps the message from doubling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
+from bridge_mcp.core.projections import BRIDGE, Approval
+from bridge_mcp.core.steps import Remind, Ring
+from bridge_mcp.operations.access import is_let_in
+from bridge_mcp.operations.approval_texts import escalation_key, prompt, prompt_key, question_text
+from bridge_mcp.ports import ChannelTraits, Clock, Store
+
+__all__ = ["ring", "tell"]
+
+MISSING = "Approved, and waiting for its tool, which is not there now:"
+
+
+async def ring(store: Store, conversation: str, step: Ring) -> None:
+    """Put a reminder into the assistant's conversation, as a message that it has to read, once."""
+    wanted = step.scheduled
+    text = f"Reminder that you asked for: {wanted.text}"
+    bridge = Sender("bridge", "reminder", "bot")
+    heard = Heard(text, bridge, f"reminder:{wanted.call}", "assistant", asked_by=wanted.asked_by)
+    await store.log.record(wanted.conversation, heard)
+    await store.log.record(conversation, Rang())
+
+
+async def tell(
+    store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, conversation: str, step: Remind
+) -> None:
+    """Repeat a prompt, or put it to the next ones, and write down that this was done.
+
+    A chat that is not let in any more is told nothing; the feed tells of it all the same.
+    """
+    reminded = step.reminded
+    to = reminded.to or conversation
+    asked = await store.approvals.get(approval_id(conversation, reminded.call))
+    told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
+    if asked is not None and told:
+        await store.log.record(told, await word(store, clock, asked, told, reminded))
+    await store.log.record(conversation, replace(reminded, to=told))
+
+
+async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
+    """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
+    if reminded.why == "escalation":
+        key = escalation_key(asked.id, reminded.number)
+        return prompt(asked, place, clock.now(), key=key, head="Nobody has decided yet: approve this call?")
+    key = f"{reminded.why}:{asked.id}:{reminded.number}"
+    if reminded.why == "tool":
+        again = Posted(question_text(asked, place, None, MISSING), BRIDGE, key=key)
+    else:
+        again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
+    first = await store.traces.posted(place, prompt_key(asked))
+    return replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

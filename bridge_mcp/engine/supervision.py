@@ -1,0 +1,158 @@
+"""Keeps the engine's lanes going: a lane that fails is run again after a pause, and ends nobody but itself.
+
+Each failure in a row doubles the pause. What fails is logged, and stands among the `Troubles` until it works again, so
+that `get_status` can tell of it. A lost store is no lane's trouble: it ends the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import anyio
+
+from bridge_mcp.core.errors import BridgeError, StoreLost
+from bridge_mcp.core.results import Trouble
+
+__all__ = ["STEADY_S", "Backoff", "TaskSupervisor", "Troubles", "first_error", "told"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_S, LONGEST_S = 0.25, 60.0
+"""The shortest and the longest pause after a failure."""
+
+STEADY_S = 60.0
+"""A lane that ran this long works again: its next pause is the shortest one."""
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Pauses that double from `first_s` to `longest_s`."""
+
+    first_s: float = FIRST_S
+    longest_s: float = LONGEST_S
+    last_s: float = 0.0
+
+    def next(self) -> float:
+        """The pause after one more failure, in seconds."""
+        self.last_s = min(self.last_s * 2, self.longest_s) if self.last_s else self.first_s
+        return self.last_s
+
+    def reset(self) -> None:
+        """It worked: begin with the shortest pause again."""
+        self.last_s = 0.0
+
+
+class Troubles:
+    """What fails now, by what it concerns."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._notes: dict[str, Trouble] = {}
+
+    def note(self, what: str, error: BaseException | str) -> None:
+        """Something failed; when it began to fail is kept."""
+        text = error if isinstance(error, str) else told(first_error(error))
+        known = self._notes.get(what)
+        self._notes[what] = Trouble(text, known.since if known else self._now())
+
+    def clear(self, what: str) -> None:
+        """It works again."""
+        self._notes.pop(what, None)
+
+    def all(self) -> dict[str, Trouble]:
+        return dict(self._notes)
+
+
+class TaskSupervisor:
+    """Runs lanes, each on its own."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self.troubles = troubles
+
+    async def keep(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a lane until cancelled, again after a pause whenever it fails. A lane that returns has nothing to do.
+
+        Raises:
+            StoreLost: there is no store to work with.
+        """
+        backoff = Backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                await self._run(name, run)
+                return
+            except Exception as exc:
+                if time.monotonic() - began > STEADY_S:
+                    backoff.reset()
+                await anyio.sleep(self.failed(name, exc, backoff))
+
+    async def _run(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a lane once; its trouble is over when it has run for a while."""
+
+        async def steady() -> None:
+            await anyio.sleep(STEADY_S)
+            self.troubles.clear(name)
+
+        async with anyio.create_task_group() as tasks:
+            if name in self.troubles.all():
+                tasks.start_soon(steady)
+            await run()
+            self.troubles.clear(name)
+            tasks.cancel_scope.cancel()
+
+    def failed(self, name: str, exc: Exception, backoff: Backoff) -> float:
+        """Note a failure; how long to pause.
+
+        Raises:
+            StoreLost: that is what failed.
+        """
+        first = first_error(exc)
+        if isinstance(first, StoreLost):
+            raise first
+        pause = backoff.next()
+        self.troubles.note(name, exc)
+        logger.error("%s failed: %s; trying again in %g s", name, told(first), pause, exc_info=exc)
+        return pause
+
+    async def until_done(
+        self,
+        name: str,
+        act: Callable[[], Awaitable[T]],
+        backoff: Backoff | None = None,
+        *,
+        of: type[Exception] = Exception,
+    ) -> T:
+        """Do something that has to be done, as often as it takes; its result. Errors of other kinds than `of` end it.
+
+        Raises:
+            StoreLost: it never can be done.
+        """
+        backoff = backoff or Backoff()
+        while True:
+            try:
+                result = await act()
+            except of as exc:
+                await anyio.sleep(self.failed(name, exc, backoff))
+            else:
+                self.troubles.clear(name)
+                return result
+
+
+def first_error(exc: BaseException) -> BaseException:
+    """The error that came first, out of however many groups."""
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return first_error(group.exceptions[0])
+    return exc
+
+
+def told(exc: BaseException) -> str:
+    """An error in one line; its type is told where its words do not say enough."""
+    words = " ".join(str(exc).split())
+    return words if isinstance(exc, BridgeError) else f"{type(exc).__name__}: {words}".rstrip(": ")

@@ -1,0 +1,55 @@
+"""What drives work with; shared by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
+from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.engine.turns.progress import ProgressLane
+from bridge_mcp.engine.turns.transcript_cache import TranscriptCache
+from bridge_mcp.operations.recent_log import LogCache
+from bridge_mcp.ports import ChannelTraits, Clock, Model, Store, Toolbox
+
+__all__ = ["Deps"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """What a drive works with; shared by all of them."""
+
+    store: Store
+    model: Model
+    toolbox: Toolbox
+    policies: Policies
+    recent_logs: LogCache
+    clock: Clock
+    traits: Mapping[str, ChannelTraits]
+    """What each channel is like."""
+    show_text: Callable[[str, int, str], None] | None = None
+    """Where replies are shown while they grow; cheap. Is told the conversation, the seq of the model call, and
+    its text so far ("": what was shown is void)."""
+    progress: ProgressLane | None = None
+    """Where the progress of running calls is told."""
+    fetch: Callable[[str, Attachment], Awaitable[bytes]] | None = None
+    """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
+    shows: Callable[[str], bool] = lambda conversation: True
+    """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
+    supervisor: TaskSupervisor = field(default_factory=lambda: TaskSupervisor(Troubles()))
+    """Sees to it that outcomes are written, however often that takes."""
+    transcripts: TranscriptCache = field(default_factory=TranscriptCache)
+    """What models have seen of conversations before."""
+
+    async def written(self, conversation: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Write down what came of something that was paid for or has had its effect, however often the store fails.
+
+        Raises:
+            StoreLost: there is no store any more.
+        """
+        return await self.supervisor.until_done(f"Writing down what came of {conversation}", act, of=StoreError)

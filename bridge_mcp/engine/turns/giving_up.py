@@ -1,0 +1,58 @@
+"""The net under the drives: a turn that fails unexpectedly again and again is ended, and its chat goes on.
+
+What failed may be anything that looks at the log, so this looks at as little of it as can be: where it ends, and which
+approvals wait. The reference that people are told stands in the log of the process, beside the error.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from bridge_mcp.core.entries import Judged, Stopped
+from bridge_mcp.core.errors import Conflict, StoreError
+from bridge_mcp.core.projections import BRIDGE
+from bridge_mcp.engine.supervision import first_error
+from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.operations.waiting_approvals import waiting
+
+__all__ = ["MOST_FAILURES", "counts", "give_up"]
+
+logger = logging.getLogger(__name__)
+
+MOST_FAILURES = 4
+"""How often in a row a conversation may fail until its turn is ended: with the pauses between them, for some 7 s."""
+
+TEXT = "I could not finish this: something in the bridge failed. Its log tells more under the reference {reference}."
+
+
+def counts(error: Exception) -> bool:
+    """Whether a failure is the conversation's own. One of the store is not: it passes, or nothing can be written."""
+    return not isinstance(first_error(error), StoreError)
+
+
+async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
+    """End the turn of a conversation, and close what it waits for.
+
+    Raises:
+        StoreError: this cannot be written.
+    """
+    reference = secrets.token_hex(4)
+    logger.error("%s: given up, reference %s", conversation, reference, exc_info=error)
+    reason = f"it failed unexpectedly {MOST_FAILURES} times in a row: reference {reference}"
+    text = TEXT.format(reference=reference) if conversation.partition("/")[0] in deps.traits else ""
+    while True:
+        known = await deps.store.history.conversation(conversation)
+        if known is None:
+            return
+        closed = [
+            Judged(each.call, "cancelled", BRIDGE.id, note=reason, via="rule")
+            async for each in waiting(deps.store, conversation=conversation)
+            if each.call
+        ]
+        try:
+            stopped = Stopped(reason, known.head, BRIDGE.id, text)
+            await deps.store.log.intend(conversation, known.head, *closed, stopped)
+        except Conflict:
+            continue
+        return

@@ -1,0 +1,174 @@
+"""Policies: what `decide` may know beside the log, as it is at this moment, for one conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.offer import MOST_TOOLS, crowded, offered, wanted_tools
+from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
+from bridge_mcp.core.spending import day_of, over, scopes
+from bridge_mcp.core.token_estimate import tools_tokens
+from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, READ_RESULT, ToolSpec
+from bridge_mcp.core.transcript import ModelView
+from bridge_mcp.engine.turns.system_prompts import SystemPrompts
+from bridge_mcp.operations.addresses import CALLS
+from bridge_mcp.operations.client_limits import may_call, may_use, rules_within
+from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
+
+__all__ = ["Policies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The tools of one channel. With a hundred of them, choosing anew for every step is felt."""
+
+    of: tuple[ToolSpec, ...]
+    """The toolbox's, of which they were chosen: the same tuple as long as nothing changed."""
+    tools: tuple[ToolSpec, ...]
+    by_name: Mapping[str, ToolSpec]
+    tokens: int
+    """What they take of a request, by estimate."""
+    rules: tuple[ToolRule, ...] = ()
+    """What the owner says of calls of single ones, the first word first."""
+    withheld: frozenset[str] = frozenset()
+    """The bridge's own tools that the channel does not have."""
+    chosen: dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]] = field(
+        default_factory=dict[frozenset[str], tuple[tuple[ToolSpec, ...], int]]
+    )
+    """Of more than a request holds: those that were chosen, by what was wanted."""
+
+
+OFFERS = 64
+"""Choices of tools that are kept for one channel."""
+
+
+class Policies:
+    """Makes snapshots. Tools are looked at as they are now; grants as they are committed now."""
+
+    def __init__(self, rules: Rules, toolbox: Toolbox, grants: Grants, clock: Clock, spending: Spending) -> None:
+        self._rules = rules
+        self._toolbox = toolbox
+        self._grants = grants
+        self._clock = clock
+        self.prompts = SystemPrompts()
+        self._spending = spending
+        self._offered: dict[tuple[str, tuple[str, ...]], Offered] = {}
+
+    def channel(self, conversation: str) -> ChannelRules:
+        """The rules of the channel a conversation is on. Clients' own calls may use every server."""
+        name = conversation.partition("/")[0]
+        known = self._rules.channels.get(name)
+        return known or ChannelRules(name, responder="off", tool_servers=None if name == CALLS else ())
+
+    def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
+        """The tools that this conversation may use, and those of the bridge's own that its channel has.
+
+        Reading on in results goes with whatever gives results, and a search with more tools than a request holds.
+        A client's own calls have no use for any of these.
+        """
+        return self._of(conversation).tools
+
+    def by_name(self, conversation: str, within: tuple[str, ...] = ()) -> Mapping[str, ToolSpec]:
+        """The same by their names; `within` as for `snapshot`."""
+        return self._of(conversation, within).by_name
+
+    def offer(self, conversation: str, past: ModelView) -> tuple[tuple[ToolSpec, ...], int]:
+        """Those that a request with this past offers, and what they take of it, by estimate."""
+        every = self._of(conversation)
+        if len(every.tools) <= MOST_TOOLS:
+            return every.tools, every.tokens
+        wanted = wanted_tools(message for turn in past.turns for message in turn.messages)
+        wanted = frozenset(name for name in wanted if name in every.by_name)
+        chosen = every.chosen.get(wanted)
+        if chosen is None:
+            if len(every.chosen) >= OFFERS:
+                every.chosen.clear()
+            tools = offered(every.tools, wanted)
+            chosen = every.chosen[wanted] = (tools, tools_tokens(tools))
+        return chosen
+
+    def crowded(self) -> dict[str, str]:
+        """By channel: what its owner should know where it has more tools than a request holds."""
+        told = {name: crowded(len(self.tools(name))) for name in self._rules.channels}
+        return {name: each for name, each in told.items() if each}
+
+    def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
+        """What a conversation's channel may use, worked out anew when there are other tools than before."""
+        now, channel = self._toolbox.tools(), conversation.partition("/")[0]
+        offered = self._offered.get((channel, within))
+        if offered is None or offered.of is not now:
+            rules = self.channel(conversation)
+            allowed, wanted = rules.tool_servers, rules.builtin_tools
+            found = tuple(
+                s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
+            )
+            with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MOST_TOOLS else {READ_RESULT}
+            own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
+            tools = (*found, *own) if (found or wanted) and channel != CALLS else found
+            missing = frozenset(s.name for s in now if s.server == BRIDGE) - {s.name for s in tools}
+            if within:
+                words = rules_within(within, self._rules, tools)
+            else:
+                words = (*rules.tools, *self._rules.tools)
+            offered = self._offered[channel, within] = Offered(
+                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools), words, missing
+            )
+        return offered
+
+    def _sources(self, conversation: str, within: tuple[str, ...], offered: Offered) -> Mapping[str, ToolSource]:
+        """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
+        allowed = self.channel(conversation).tool_servers
+        found = {BRIDGE: ToolSource(withheld=offered.withheld)}
+        for server in self._toolbox.status():
+            if may_use(within, self._rules, server.name) and (allowed is None or server.name in allowed):
+                found[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
+        return found
+
+    def instructions(self, rules: ChannelRules) -> tuple[tuple[str, str], ...]:
+        """What the tool servers of a channel may say in its system prompt, by their names, in the config's order."""
+        allowed = rules.tool_servers
+        return tuple(
+            (server.name, server.in_prompts)
+            for server in self._toolbox.status()
+            if server.in_prompts and (allowed is None or server.name in allowed)
+        )
+
+    async def spent(self, conversation: str) -> str:
+        """Which of the day's caps on models is reached here, in words; "" if none is."""
+        caps = self._rules.caps
+        if not caps.any:
+            return ""
+        taken = await self._spending.on(day_of(self._clock.now()), *scopes(conversation))
+        return over(caps, conversation, taken)
+
+    async def snapshot(self, conversation: str, *, tools: Collection[str], within: tuple[str, ...] = ()) -> Policy:
+        """The policy now. `tools` are those of the calls that are open: only their grants are looked up.
+
+        `within` are the places that whoever asked for a client's own call is limited to; empty for none.
+        """
+        grants = await self._grants.concerning(tools, conversation, self._clock.now()) if tools else ()
+        return self.of(conversation, grants, calls_open=bool(tools), within=within)
+
+    def of(
+        self,
+        conversation: str,
+        grants: tuple[Grant, ...] = (),
+        *,
+        calls_open: bool = True,
+        within: tuple[str, ...] = (),
+    ) -> Policy:
+        """The policy now with these grants. Grants only free: what is free with none of them is so with all."""
+        offered = self._of(conversation, within)
+        return Policy(
+            conversation=conversation,
+            tools=offered.by_name if calls_open else {},
+            sources=self._sources(conversation, within, offered) if calls_open else None,
+            confirmation=self._rules.confirmation,
+            grants=grants,
+            budget=self._rules.budget,
+            while_busy=self.channel(conversation).while_busy,
+            defaults=self._rules.asking,
+            rules=offered.rules,
+        )

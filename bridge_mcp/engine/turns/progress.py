@@ -1,0 +1,62 @@
+"""How far running calls are, for whoever watches: told in the feed, at most once a second, all calls in one commit.
+
+Nothing depends on it, so nothing is kept of it but the feed's events: what was not told when the process ends is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.projections import Event
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.ports import Clock, Feed, ToolProgress
+
+__all__ = ["ProgressLane"]
+
+logger = logging.getLogger(__name__)
+
+TELL_S = 1.0
+"""The shortest time between two words on the same call."""
+MAX_WORDS = 200
+"""Characters."""
+
+
+class ProgressLane:
+    """Takes what servers tell, as often as they like, and publishes the latest of each call."""
+
+    def __init__(self, feed: Feed, clock: Clock, tell_s: float = TELL_S) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._tell_s = tell_s
+        self._latest: dict[tuple[str, str], Event] = {}
+        self._wake = Signal()
+
+    def listener(self, conversation: str, call: str, tool: str) -> ToolProgress:
+        """Where a call's progress goes."""
+
+        def hear(progress: float, total: float | None, words: str) -> None:
+            said = "".join(char if char.isprintable() else " " for char in words[:MAX_WORDS])
+            body = {"call": call, "tool": tool, "progress": progress, "total": total, "message": said}
+            self._latest[conversation, call] = Event("tool.progress", conversation, self._clock.now(), body)
+            self._wake.set()
+
+        return hear
+
+    def over(self, conversation: str, call: str) -> None:
+        """The call has its outcome: there is nothing left to tell."""
+        self._latest.pop((conversation, call), None)
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._wake.wait()
+            events, self._latest = self._latest, {}
+            if events:
+                try:
+                    await self._feed.publish(*events.values())
+                except StoreError as exc:  # the next word of each call tells more than this one did
+                    logger.warning("the progress of %d calls could not be told: %s", len(events), exc)
+                await anyio.sleep(self._tell_s)

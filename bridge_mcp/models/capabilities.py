@@ -1,0 +1,167 @@
+"""A request fitted to what its model can: tools in words where it calls none, files as far as it can see them.
+
+Knows adapters by their protocol alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.models.file_support import Taste, told_of
+from bridge_mcp.models.files import Gallery, Shown
+from bridge_mcp.models.finish_reasons import mark
+from bridge_mcp.models.model_info import UNKNOWN, Known
+from bridge_mcp.models.offered_tools import Tools
+from bridge_mcp.models.refusals import Beside, about_roles, beside_wanted, in_turns, with_beside, without_beside
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.text_tool_calls import in_words, out_of_words, without_calls
+from bridge_mcp.models.thoughts import Drafts
+from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
+
+__all__ = ["Adapter", "CapabilityAdapter"]
+
+MOST_LESSONS = 3
+"""How often one reply asks again because of what a refusal taught."""
+
+
+class Adapter(Protocol):
+    """One model, with a life of its own."""
+
+    async def reply(
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+    ) -> ModelReply:
+        """See `ports.Model`; `shown` is what the model is shown of the messages' files, by their refs."""
+        ...
+
+    async def known(self) -> Known:
+        """What is known of the model, once it is loaded."""
+        ...
+
+    async def warm(self) -> None:
+        """Load now what the first call would have to wait for."""
+        ...
+
+    async def close(self) -> None:
+        """Give its connections back."""
+        ...
+
+
+class CapabilityAdapter:
+    """An adapter that gets only what its model can take, and whose replies have calls all the same."""
+
+    def __init__(self, settings: ModelSettings, adapter: Adapter, gallery: Gallery) -> None:
+        self.settings = settings
+        self._adapter = adapter
+        self._gallery = gallery
+        self._drafts = Drafts()
+        self._taste = Taste()
+        self._tools = Tools(settings)
+        self._beside: set[Beside] = set()
+        """What is sent beside other models' answers, as refusals have taught."""
+        self._in_turns = False
+        """Whether its server takes no user's message behind results."""
+
+    @property
+    def remark(self) -> str:
+        """What its owner should know though it answers; "" if nothing."""
+        return self._tools.remark
+
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """See `ports.Model`. A refusal that teaches something is followed by another request, a few times."""
+        known = await self._adapter.known()
+        able = capacity(self.settings, known)
+        shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs, refused=self._taste.refused)
+        suspects: tuple[str, ...] = ()
+        told = self._drafts.of(on_text) if on_text is not None else None
+        for lessons in range(MOST_LESSONS + 2):
+            asked = self._tools.offered(self._as_wanted(request))
+            prompted = self._tools.prompted or in_prompt(self.settings, known)
+            try:
+                reply = await self._ask(asked, shown, told, prompted)
+            except ModelFailed as exc:
+                if lessons < MOST_LESSONS and self._learns(exc, asked):
+                    continue
+                if suspects or not (suspects := self._taste.suspects(exc, shown)):
+                    raise
+                shown = self._taste.without(shown, suspects)
+            else:
+                self._taste.learn(shown, suspects)
+                made = whole(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
+                return told_of(made, request, suspects)
+        raise AssertionError("the last lesson is raised")
+
+    async def _ask(
+        self, request: ModelRequest, shown: Mapping[str, Shown], on_text: OnText | None, prompted: bool
+    ) -> ModelReply:
+        if not prompted:
+            return await self._adapter.reply(request, on_text, shown)
+        tools = request.tools
+        filtered = without_calls(on_text, tools) if on_text is not None else None
+        return out_of_words(await self._adapter.reply(in_words(request), filtered, shown), tools)
+
+    def _as_wanted(self, request: ModelRequest) -> ModelRequest:
+        messages = request.messages
+        if "nothing" in self._beside:
+            messages = without_beside(messages)
+        for wanted in self._beside - {"nothing"}:
+            messages = with_beside(messages, wanted, self.settings.identity)
+        if self._in_turns:
+            messages = in_turns(messages)
+        return request if messages is request.messages else replace(request, messages=messages)
+
+    def _learns(self, failure: ModelFailed, request: ModelRequest) -> bool:
+        """Whether a refusal says what to do otherwise, and that was not tried yet."""
+        if failure.kind == "bad_tools":
+            return self._tools.learns(str(failure), request.tools)
+        if failure.kind != "bad_request":
+            return False
+        if about_roles(str(failure)) and not self._in_turns:
+            self._in_turns = True
+            return True
+        sent = any(message.kept_for == self.settings.identity for message in request.messages)
+        wanted = beside_wanted(str(failure), sent=sent)
+        if not wanted or wanted in self._beside:
+            return False
+        self._beside.add(wanted)
+        return True
+
+    async def capacity(self) -> Capacity:
+        """What the model can take; where it cannot be loaded, what the owner says of it."""
+        try:
+            known = await self._adapter.known()
+        except ModelFailed:
+            known = UNKNOWN
+        return capacity(self.settings, known)
+
+    async def warm(self) -> None:
+        """Load now what the first call would have to wait for."""
+        await self._adapter.warm()
+
+    async def close(self) -> None:
+        """Give its connections back."""
+        await self._adapter.close()
+
+
+def whole(reply: ModelReply) -> ModelReply:
+    """The reply; a text that was cut off says so, to people and to the model."""
+    said = mark(reply.finish) if not reply.calls else ""
+    return replace(reply, text=f"{reply.text.rstrip()}\n\n{said}") if said else reply
+
+
+def capacity(settings: ModelSettings, known: Known) -> Capacity:
+    """What a model can take: as the owner says, else as is known."""
+    return Capacity(
+        settings.context_tokens or known.reads,
+        known.sees is True if settings.vision is None else settings.vision,
+        known.pdfs is True if settings.pdf is None else settings.pdf,
+    )
+
+
+def in_prompt(settings: ModelSettings, known: Known) -> bool:
+    """Whether tools go into the prompt: as the owner says, else where the model is known to call none."""
+    if settings.tool_calling == "auto":
+        return known.calls_tools is False
+    return settings.tool_calling == "prompt"

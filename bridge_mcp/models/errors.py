@@ -1,0 +1,369 @@
+"""What goes wrong with a model call, told apart: what a provider said becomes a `ModelFailed`.
+
+Providers agree on little but HTTP statuses, so a failure is read in three steps: the code or type that its body names,
+words known to stand in its message, and then the status. Knows no SDK, and no adapter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal, TypeAlias
+
+from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.models.settings import ModelSettings
+
+__all__ = ["OF_THE_REQUEST", "Kind", "ProviderError", "failed", "redact", "retry_after", "trouble_of"]
+
+Kind: TypeAlias = Literal[
+    "bad_key",
+    "no_credit",
+    "rate_limit",
+    "too_long",
+    "refused",
+    "unknown_model",
+    "bad_request",
+    "redirected",
+    "unreachable",
+    "broken",
+    "timeout",
+    "silent",
+    "provider",
+    "empty",
+    "only_thought",
+    "used_up",
+    "bad_tools",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a kind of failure means for those who have to go on. `fix` may name the model's section as {name}."""
+
+    what: str
+    for_chat: str
+    fix: str
+    permanent: bool = False
+
+
+LATER = "Please try again in a while."
+MEANINGS: Mapping[Kind, Meaning] = {
+    "bad_key": Meaning(
+        "the provider did not accept the API key",
+        f"The model did not accept its key. {FOR_THE_OWNER}",
+        "Check api_key_env (or api_key_file) of [models.{name}] and what the key may do.",
+        permanent=True,
+    ),
+    "no_credit": Meaning(
+        "the provider's account has no credit left",
+        f"The model's account has no credit left. {FOR_THE_OWNER}",
+        "Top up the account behind the key of [models.{name}], or name fallbacks.",
+        permanent=True,
+    ),
+    "rate_limit": Meaning(
+        "the provider's rate limit is reached",
+        f"The model is asked too much at once. {LATER}",
+        "Wait, or name fallbacks in [models.{name}].",
+    ),
+    "too_long": Meaning(
+        "the conversation does not fit into the model's context window",
+        "This conversation has become too long for the model. Clear it to go on.",
+        "Clear the conversation, lower history_limit of its channel, or choose a model with a larger window.",
+        permanent=True,
+    ),
+    "refused": Meaning(
+        "the provider refused the request because of its content",
+        "The model's provider refused to answer this.",
+        "Say it in other words, or choose another model.",
+        permanent=True,
+    ),
+    "unknown_model": Meaning(
+        "the provider does not know the model",
+        f"The model is not known to its provider. {FOR_THE_OWNER}",
+        "Check model and base_url of [models.{name}]; litellm names are written provider/model.",
+        permanent=True,
+    ),
+    "bad_request": Meaning(
+        "the provider did not take the request",
+        f"The model did not take the request. {FOR_THE_OWNER}",
+        "Check params of [models.{name}] against the provider's documentation.",
+        permanent=True,
+    ),
+    "redirected": Meaning(
+        "the endpoint redirects to another address, to which nothing was sent",
+        f"The model is not where it was. {FOR_THE_OWNER}",
+        "Set base_url of [models.{name}] to the new address, if you trust it.",
+        permanent=True,
+    ),
+    "unreachable": Meaning(
+        "the provider cannot be reached",
+        f"The model cannot be reached just now. {LATER}",
+        "Check base_url of [models.{name}], that the server runs, and the network.",
+    ),
+    "broken": Meaning(
+        "the connection broke before the whole answer was there",
+        f"The model's answer broke off. {LATER}",
+        "Nothing of it was used; the call can be made again.",
+    ),
+    "timeout": Meaning(
+        "no answer came in time",
+        f"The model took too long to answer. {LATER}",
+        "Raise timeout_s of [models.{name}] if the model is just slow.",
+    ),
+    "silent": Meaning(
+        "the provider took the request and then said nothing",
+        f"The model does not answer just now. {LATER}",
+        "Raise first_token_s of [models.{name}] if the model thinks for so long, or name fallbacks.",
+    ),
+    "provider": Meaning(
+        "the provider failed",
+        f"The model's provider has trouble just now. {LATER}",
+        "Look at the provider's status page, or name fallbacks in [models.{name}].",
+    ),
+    "empty": Meaning(
+        "the answer held neither text nor calls",
+        f"The model gave an empty answer. {LATER}",
+        "If it thinks before it speaks, a higher max_tokens in params of [models.{name}] may help.",
+    ),
+    "only_thought": Meaning(
+        "the model thought and then said nothing",
+        "The model only thought about this and gave no answer. Please ask again, or in other words.",
+        "A higher max_tokens or a lower reasoning effort in params of [models.{name}] may help.",
+        permanent=True,
+    ),
+    "used_up": Meaning(
+        "the model used up its tokens thinking, before it gave an answer",
+        "The model used up its tokens thinking and gave no answer. Please ask for less at once.",
+        "Raise max_tokens or lower the reasoning effort in params of [models.{name}].",
+        permanent=True,
+    ),
+    "bad_tools": Meaning(
+        "the provider did not take the tools that it was offered",
+        f"The model did not take its tools. {FOR_THE_OWNER}",
+        "Look at the tool's schema, or leave the tool out by allowed_tools of its [tool_servers] section.",
+        permanent=True,
+    ),
+}
+
+CODES: Mapping[str, Kind] = {
+    "invalid_api_key": "bad_key",
+    "authentication_error": "bad_key",
+    "permission_error": "bad_key",
+    "insufficient_quota": "no_credit",
+    "billing_error": "no_credit",
+    "credit_balance_exhausted": "no_credit",
+    "context_length_exceeded": "too_long",
+    "exceed_context_size_error": "too_long",
+    "string_above_max_length": "too_long",
+    "request_too_large": "too_long",
+    "content_policy_violation": "refused",
+    "content_filter": "refused",
+    "model_not_found": "unknown_model",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "overloaded_error": "provider",
+    "resource_exhausted": "rate_limit",
+    "unauthenticated": "bad_key",
+    "permission_denied": "bad_key",
+}
+WORDS: Mapping[Kind, str] = {
+    "no_credit": r"current quota|credit balance|insufficient (credit|balance|fund)|billing",
+    "too_long": r"context (length|window|size)|prompt is too long|too many (input )?tokens|maximum context",
+    "refused": r"content (policy|filter|management)|safety system",
+    "bad_key": r"(missing|no|invalid|incorrect) (api.?key|credentials)|missing \w+ api key|locate credentials",
+    "unknown_model": r"llm provider not provided|model .{0,80}(does not exist|not found)|no such model",
+}
+"""Patterns of words by which providers say what they give no code for; the first that is found counts."""
+STATUSES: Mapping[int, Kind] = {
+    401: "bad_key",
+    402: "no_credit",
+    403: "bad_key",
+    404: "unknown_model",
+    408: "timeout",
+    409: "provider",
+    413: "too_long",
+    429: "rate_limit",
+}
+
+GENERAL = frozenset({"invalid_request_error", "badrequesterror", "invalid_argument", "bad_request", "validation_error"})
+"""Codes without a status, as errors inside a stream have them, that say no more than that the request is wrong."""
+
+OF_A_NAME = re.compile(r"\bid\b|tool_call_id|\bname\b", re.IGNORECASE)
+"""What else than a message's content may be too long."""
+OF_TOOLS = re.compile(
+    r"\btools?\b|\bfunction '|functions?\[\d|function_declarations|functiondeclaration|input_schema|invalid schema",
+    re.IGNORECASE,
+)
+OF_MESSAGES = re.compile(
+    r"tool[_ ]?calls?\b|tool_call_id|tool_use|tool_result|\brole\b|messages[.\[]|functionCall\b", re.I
+)
+OF_GRAMMARS = re.compile(r"json schema|grammar|pattern must start", re.IGNORECASE)
+
+CONNECTION: Mapping[Kind, frozenset[str]] = {
+    "unreachable": frozenset(
+        {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
+        | {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
+        | {"ClientConnectorCertificateError"}
+    ),
+    "broken": frozenset(
+        {"RemoteProtocolError", "ReadError", "WriteError"} | {"ClientConnectionError", "ClientPayloadError"}
+    ),
+    "timeout": frozenset({"ReadTimeout", "WriteTimeout", "PoolTimeout", "APITimeoutError", "Timeout"}),
+}
+"""By the names of errors and of what they derive from: the HTTP libraries are others from adapter to adapter."""
+
+LONGEST_WAIT_S = 900.0
+"""A provider that asks to wait for longer (until a day's quota is new) is not waited for: the chat is told at once."""
+
+OF_THE_REQUEST: frozenset[str] = frozenset({"too_long", "refused"})
+"""Kinds of failure that say nothing of how the model is."""
+
+MAX_ALOUD = 200
+"""How much of it a chat is told."""
+MAX_TOLD = 2000
+"""How much of a provider's message is kept: some answer with whole web pages."""
+KEY_SHAPES = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_*-]{6,}"
+    r"|\bAIza[A-Za-z0-9_-]{10,}"
+    r"|(?<=Bearer )\S+"
+    r"|(?<=://)[^/@\s]+(?=@)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """What is known of a call that failed. `status` is the HTTP status, None where there was no HTTP answer."""
+
+    message: str
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    """What the answer's body names as code and type."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    kind: Kind | None = None
+    """Where the adapter knows it already."""
+
+
+def failed(settings: ModelSettings, trouble: ProviderError, *, aloud: bool = False) -> ModelFailed:
+    """The error to raise: it names the section and the model, tells the whole truth, and no secret.
+
+    `aloud`: the chat is told the provider's words too.
+    """
+    kind = kind_of(trouble)
+    meaning = MEANINGS[kind]
+    known = [f"HTTP {trouble.status}"] if trouble.status is not None else []
+    detail = ", ".join([*known, *(code for code in trouble.codes if code)])
+    told = redact(trouble.message.strip(), settings.api_key)
+    if len(told) > MAX_TOLD:
+        told = f"{told[:MAX_TOLD]}… ({len(told) - MAX_TOLD} more characters)"
+    message = f"models.{settings.name} ({settings.model}): {meaning.what}"
+    message += f" ({detail})" if detail else ""
+    message += f": {told}" if told else ""
+    wait = None if meaning.permanent else retry_after(trouble.headers)
+    return ModelFailed(
+        message if message.endswith((".", "!", "?")) else f"{message}.",
+        fix=meaning.fix.format(name=settings.name),
+        permanent=meaning.permanent or (wait is not None and wait > LONGEST_WAIT_S),
+        retry_after_s=wait,
+        for_chat=f"{meaning.for_chat} It said: {said_aloud(told)}" if aloud and told else meaning.for_chat,
+        kind=kind,
+        aloud=aloud,
+    )
+
+
+def said_aloud(told: str) -> str:
+    """A provider's words as a chat may see them: on one line, and not many."""
+    line = " ".join(visible(told).split())
+    return line if len(line) <= MAX_ALOUD else f"{line[:MAX_ALOUD]}…"
+
+
+def kind_of(trouble: ProviderError) -> Kind:
+    """Which kind of failure this is."""
+    if trouble.kind is not None:
+        return trouble.kind
+    status, codes = trouble.status, [code.lower() for code in trouble.codes]
+    if status is not None and 300 <= status < 400:
+        return "redirected"
+    if "string_above_max_length" in codes and OF_A_NAME.search(trouble.message):
+        return "bad_request"
+    for code in codes:
+        if code in CODES:
+            return CODES[code]
+    if about_tools(trouble.message, status):
+        return "bad_tools"
+    if status is None or status < 500:
+        for kind, words in WORDS.items():
+            if re.search(words, trouble.message, re.IGNORECASE):
+                return kind
+    if status is None:
+        return "bad_request" if not GENERAL.isdisjoint(codes) else "provider"
+    return STATUSES.get(status, "bad_request" if 400 <= status < 500 else "provider")
+
+
+def about_tools(message: str, status: int | None) -> bool:
+    """Whether a refusal is about the tools on offer, and not about calls or their order."""
+    if status in (400, 422) and OF_TOOLS.search(message) and not OF_MESSAGES.search(message):
+        return True
+    return status in (400, 422, 500) and OF_GRAMMARS.search(message) is not None
+
+
+SHORTEST_SECRET = 8
+"""Shorter keys are placeholders ("x", "na"): taking those out of a text would only garble it."""
+
+
+def redact(text: str, *secrets: str) -> str:
+    """The text without these secrets, and without what looks like a key, a bearer token or a password in a URL."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "[key]")
+    return KEY_SHAPES.sub("[key]", text)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds a provider asks to wait, by `retry-after-ms` or `retry-after` (seconds or a date); None: not said.
+
+    A date is read against the answer's own `date`, so that neither side's clock matters.
+    """
+    told = {name.lower(): value.strip() for name, value in headers.items()}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = told.get(name, "")
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value) * unit
+    then = http_date(told.get("retry-after", ""))
+    if then is None:
+        return None
+    now = http_date(told.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (then - now).total_seconds())
+
+
+def http_date(text: str) -> datetime | None:
+    """The time that an HTTP date gives, or None."""
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def trouble_of(error: BaseException) -> ProviderError | None:
+    """What the causes of an SDK's error tell of the connection; None where an answer came and the SDK tells more."""
+    chain = list(causes(error))
+    for kind, names in CONNECTION.items():
+        for cause in reversed(chain):
+            if not names.isdisjoint(kind_of_error.__name__ for kind_of_error in type(cause).__mro__):
+                name = type(cause).__name__
+                return ProviderError(f"{name}: {cause}" if str(cause) else name, kind=kind)
+    return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from, nearest first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

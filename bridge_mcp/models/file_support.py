@@ -1,0 +1,73 @@
+"""Which files a model has taken, and which it has refused: a picture of a size or format that it does not read.
+
+A provider answers the whole request with 400 and seldom says which file it means. So a request that was refused is made
+again without those files that no request has proved; where that one is taken, it was they. Knows no provider.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.models.files import Shown
+from bridge_mcp.ports import ModelReply, ModelRequest
+
+__all__ = ["Taste", "told_of"]
+
+ABOUT_FILES = frozenset({"bad_request", "refused"})
+"""Kinds of failures that a file can be the cause of."""
+REFUSED = Shown(why_not="the model did not take it")
+MOST = 256
+"""Files that are remembered, of each sort."""
+MOST_NAME = 60
+
+
+class Taste:
+    """What one model takes."""
+
+    def __init__(self) -> None:
+        self._taken: OrderedDict[str, None] = OrderedDict()
+        self._refused: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def refused(self) -> Mapping[str, Shown]:
+        """The files that are not shown to it any more."""
+        return dict.fromkeys(self._refused, REFUSED)
+
+    def suspects(self, failure: ModelFailed, shown: Mapping[str, Shown]) -> tuple[str, ...]:
+        """The pictures and PDFs of a request that may be why it was refused: those that it has never taken."""
+        if failure.kind not in ABOUT_FILES:
+            return ()
+        return tuple(ref for ref, each in shown.items() if (each.image or each.pdf) and ref not in self._taken)
+
+    def without(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> dict[str, Shown]:
+        """What is shown instead."""
+        return {**shown, **dict.fromkeys(suspects, REFUSED)}
+
+    def learn(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> None:
+        """A request was taken that showed these files, and not the suspects."""
+        for ref in suspects:
+            remember(self._refused, ref)
+        for ref, each in shown.items():
+            if each.image or each.pdf:
+                remember(self._taken, ref)
+
+
+def remember(known: OrderedDict[str, None], ref: str) -> None:
+    known[ref] = None
+    known.move_to_end(ref)
+    if len(known) > MOST:
+        known.popitem(last=False)
+
+
+def told_of(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -> ModelReply:
+    """The reply, with a line for the person about the files that the model refused."""
+    if not suspects:
+        return reply
+    files = [each for message in request.messages for each in message.attachments if each.ref in suspects]
+    names = ", ".join(dict.fromkeys(quoted(each.name)[:MOST_NAME] or f"the {each.kind}" for each in files))
+    line = f"({names or 'A file'} could not be looked at: the model does not take it.)"
+    return replace(reply, text=f"{reply.text}\n\n{line}" if reply.text else line)

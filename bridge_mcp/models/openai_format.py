@@ -1,0 +1,225 @@
+"""The OpenAI chat format: a `ModelRequest` on its way out.
+
+What goes out is legal for the strictest provider, whatever the log holds: models name tools in illegal characters,
+repeat ids and give broken arguments, and a history that holds one such call would be refused with every later request.
+Knows the format, no SDK and no provider.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from bridge_mcp.core.entries import Attachment, Call
+from bridge_mcp.core.errors import BadJSON, ConfigError
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.files import Shown, note
+from bridge_mcp.models.provider_fields import restored
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.tool_schemas import schema_for_models
+from bridge_mcp.ports import ModelRequest
+
+__all__ = ["Offer", "chat_body", "chat_messages", "chat_tools", "checked_params", "wire_id"]
+
+RESERVED = frozenset(
+    {"model", "messages", "tools", "stream", "stream_options", "n", "api_key", "base_url", "timeout", "fallbacks"}
+    | {"num_retries", "max_retries", "stream_timeout"}
+)
+"""Names that `params` may not set, because the bridge does."""
+
+OFFERS = 16
+"""Sets of tools that are kept as they were written: about as many as channels differ in theirs."""
+
+ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+"""What no provider takes in a tool's name."""
+EMPTY = "(a message without text)"
+NOTHING: Mapping[str, Shown] = {}
+
+
+def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
+    """The section's `params`.
+
+    Raises:
+        ConfigError: they set what the bridge sets itself.
+    """
+    for name in settings.params:
+        if name in RESERVED:
+            raise ConfigError(
+                f"[models.{settings.name}] params: '{name}' may not be set here.",
+                fix="The bridge sets it; take it out of params.",
+            )
+    return settings.params
+
+
+def chat_body(
+    model: str,
+    request: ModelRequest,
+    params: Mapping[str, JSON],
+    shown: Mapping[str, Shown] | None = None,
+    identity: str = "",
+) -> dict[str, JSON]:
+    """The body of a chat completion request, made anew: whoever gets it may change it. Its tools are an `Offer`'s."""
+    messages = chat_messages(request.messages, shown or NOTHING, identity)
+    return {**params, "model": model, "messages": cast("JSON", messages)}
+
+
+def chat_messages(
+    messages: Sequence[ChatMessage], shown: Mapping[str, Shown], model: str = ""
+) -> list[dict[str, JSON]]:
+    """The messages, for the `model` of this identity: what another one gave beside its answers is left out.
+
+    A result may hold text only, so what is shown of its files follows the results as a user's message.
+    """
+    out: list[dict[str, JSON]] = []
+    given: list[JSON] = []
+    for message in messages:
+        if given and message.role == "user":
+            content = content_of(message, shown)
+            given += content if isinstance(content, list) else [text_part(str(content))]
+            out.append({"role": "user", "content": given})
+            given = []
+            continue
+        if given and message.role != "tool":
+            out.append({"role": "user", "content": given})
+            given = []
+        if message.role == "tool" and message.call is not None:
+            given += files_of_result(message, shown)
+            out.append({"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)})
+        elif message.role == "assistant":
+            out.append(answer_of(message, own=bool(model) and message.kept_for == model))
+        elif not message.attachments:
+            out.append({"role": message.role, "content": message.told or EMPTY})
+        else:
+            out.append({"role": message.role, "content": content_of(message, shown)})
+    if given:
+        out.append({"role": "user", "content": given})
+    return out
+
+
+def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
+    """An assistant's message, with what its provider wants back where it is the model's `own`."""
+    text = text_of(message)
+    told: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
+    # An empty text, and not null: some servers refuse a message without content, and none refuses this beside calls.
+    told |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
+    if message.calls:
+        told["tool_calls"] = [call_of(call, own=own) for call in message.calls]
+    return told
+
+
+def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
+    """A message's text, or its parts where it has images or PDFs to show."""
+    files = shown if message.role == "user" else NOTHING
+    parts = parts_of(message.attachments, files)
+    text = text_of(message, files)
+    if not parts:
+        return text or EMPTY
+    return [text_part(text), *parts] if text else parts
+
+
+def files_of_result(message: ChatMessage, shown: Mapping[str, Shown]) -> list[JSON]:
+    """What a model is shown of the files that a call gave, behind words that say so."""
+    parts = parts_of(message.attachments, shown)
+    tool = message.call.tool if message.call else "a tool"
+    return [text_part(f"[Given by the tool {tool}, with its result above:]"), *parts] if parts else []
+
+
+def parts_of(files: Sequence[Attachment], shown: Mapping[str, Shown]) -> list[JSON]:
+    """The parts of a message's content that show these files, as far as they are shown so."""
+    parts: list[JSON] = []
+    for file in files:
+        look = shown.get(file.ref)
+        if look is not None and look.image:
+            parts.append({"type": "image_url", "image_url": {"url": look.image}})
+        elif look is not None and look.pdf:
+            name = visible(file.name) or "document.pdf"
+            parts.append({"type": "file", "file": {"filename": name, "file_data": look.pdf}})
+    return parts
+
+
+def text_part(text: str) -> JSON:
+    return {"type": "text", "text": text}
+
+
+def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
+    """A message's text, with a note for each file that came with it and is no part of its own."""
+    if not message.attachments:
+        return message.told
+    looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
+    notes = [note(file, each) for file, each in looked if each is None or not (each.image or each.pdf)]
+    return "\n".join(filter(None, (message.told, *notes)))
+
+
+def wire_id(call: Call) -> str:
+    """The id of a call on the wire: the bridge's own, made from the call's, so it is the same in every request.
+
+    Nine letters and digits, which all providers take: models give ids that are missing, repeated, or too long.
+    """
+    started, _, index = call.id.partition(".")
+    if len(started) <= 6 and len(index) <= 2 and started.isdigit() and index.isdigit():
+        return f"c{started.zfill(6)}{index.zfill(2)}"
+    return f"x{hashlib.sha256(call.id.encode()).hexdigest()[:8]}"
+
+
+def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
+    """One call of an assistant's message, with what its provider wants back where it is the model's `own`."""
+    told: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
+    inner = told.pop("function", None)
+    function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}
+    function["name"] = ILLEGAL.sub("_", call.tool)[:MAX_NAME] or "unnamed"
+    function["arguments"] = arguments_of(call.arguments)
+    return {**told, "id": wire_id(call), "type": "function", "function": function}
+
+
+def arguments_of(text: str) -> str:
+    """The arguments as the text of a JSON object; what is none is shown to the model inside of one."""
+    try:
+        value = read_json(text) if text.strip() else {}
+    except BadJSON:
+        value = None
+    return (text if text.strip() else "{}") if isinstance(value, dict) else json.dumps({"malformed": text})
+
+
+def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
+    """The tools on offer, each with a schema that providers take; those that have none are left out."""
+    out: list[dict[str, JSON]] = []
+    for spec in tools:
+        schema = schema_for_models(spec.schema)
+        if isinstance(schema, str):
+            continue
+        function: dict[str, JSON] = {"name": spec.name, "description": spec.description, "parameters": schema}
+        out.append({"type": "function", "function": function})
+    return out
+
+
+class Offer:
+    """Tools in the chat format, written once for as long as they are the same tuple: a hundred of them are felt."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]] = {}
+        """By the tuple's address, which no other one has while this one is kept."""
+
+    def listed(self, tools: Sequence[ToolSpec]) -> JSON:
+        """The list, shared: nobody may change it."""
+        return cast("JSON", self._of(tools)[1])
+
+    def with_tools(self, body: Mapping[str, JSON], tools: Sequence[ToolSpec]) -> str:
+        """The text of a body, which holds something, together with these tools, if there are any."""
+        text = json.dumps(body)
+        listed = self._of(tools)[2] if tools else ""
+        return f'{text[:-1]}, "tools": {listed}}}' if listed else text
+
+    def _of(self, tools: Sequence[ToolSpec]) -> tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]:
+        found = self._known.get(id(tools))
+        if found is None:
+            if len(self._known) >= OFFERS:
+                self._known.clear()
+            listed = chat_tools(tools)
+            found = self._known[id(tools)] = (tools, listed, json.dumps(listed) if listed else "")
+        return found

@@ -1,0 +1,218 @@
+"""The OpenAI chat format on its way in: a completion as a `ModelReply`, an error as a `ProviderError`.
+
+Knows the format, no SDK and no provider.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from bridge_mcp.core.entries import Usage
+from bridge_mcp.models.errors import Kind, ProviderError, failed
+from bridge_mcp.models.finish_reasons import Ending, ending_of
+from bridge_mcp.models.prices import Prices
+from bridge_mcp.models.provider_fields import Beside, beside_call, kept_text
+from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.thoughts import without_thoughts
+from bridge_mcp.ports import ModelCall, ModelReply
+
+__all__ = ["content_text", "error_in", "mapping", "read_completion", "reported", "sequence"]
+
+USUAL_TIERS = (None, "auto", "default", "standard")
+"""The service tiers whose prices are the listed ones."""
+
+MAX_ID = 200
+"""Characters of a call's id that are kept: no provider ever sees them again."""
+MAX_WORDS = 2_000
+"""Characters of an error's words."""
+
+SIGNED = "__thought__"
+"""What stands in an id of litellm's between the id and the signature of a thought (Gemini)."""
+
+
+def read_completion(
+    settings: ModelSettings,
+    completion: object,
+    *,
+    latency_s: float,
+    prices: Prices | None = None,
+    cost_usd: float | None = None,
+) -> ModelReply:
+    """The reply that a completion holds. It costs what the section's own prices say, else `prices`, else `cost_usd`.
+
+    Raises:
+        ModelFailed: it is no completion, its provider refused or broke off, or it holds neither text nor calls.
+    """
+    body = mapping(completion)
+    choices = sequence(body.get("choices"))
+    error = None if choices else error_in(completion)
+    if error is not None:
+        raise failed(settings, reported(error))
+    if not choices:
+        told = completion if isinstance(completion, str) else json.dumps(completion, default=str)
+        raise failed(settings, ProviderError(f"this is no chat completion: {told[:500]}", kind="provider"))
+    choice = mapping(choices[0])
+    message = mapping(choice.get("message"))
+    beside = Beside()
+    beside.add(message)
+    words = content_text(message.get("content")) or refusal_text(message)
+    text, thought = without_thoughts(words)
+    calls = tuple(read_call(index, mapping(call)) for index, call in enumerate(calls_given(message)))
+    finish = str(choice.get("finish_reason") or "")
+    native = mapping(choice.get("provider_specific_fields")).get("native_finish_reason")
+    if isinstance(native, str) and ending_of(finish) == "whole" and ending_of(native) != "other":
+        finish = native  # litellm calls many an ending "stop"
+    ending = ending_of(finish)
+    if ending == "broken":
+        raise failed(settings, ProviderError(f"the provider ended the answer with '{finish[:100]}'", kind="broken"))
+    if not text.strip() and not calls:
+        raise failed(settings, nothing_said(ending, finish, thought or beside.thought))
+    usage = read_usage(body.get("usage"), latency_s)
+    cost = cost_of(settings, prices, body, usage)
+    return ModelReply(
+        text,
+        calls,
+        str(body.get("model") or settings.model),
+        replace(usage, cost_usd=cost_usd if cost is None else cost),
+        finish="" if ending == "whole" else finish[:100] if ending == "other" else ending,
+        kept=kept_text(beside.value()),
+        kept_for=settings.identity,
+    )
+
+
+def calls_given(message: Mapping[str, object]) -> Sequence[object]:
+    """The calls of a message or delta; one in the format's older way, `function_call`, is one like any other."""
+    older = message.get("function_call")
+    return sequence(message.get("tool_calls")) or ([{"function": older}] if mapping(older) else ())
+
+
+def nothing_said(ending: Ending, finish: str, thought: bool) -> ProviderError:
+    """Why an answer without text and calls is none."""
+    if ending == "content_filter":
+        return ProviderError("the answer was withheld by a content filter", kind="refused")
+    kind: Kind = "used_up" if ending == "length" else "only_thought" if thought else "empty"
+    return ProviderError(f"finish_reason is {finish[:100] or 'not given'}", kind=kind)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def error_in(answer: object) -> object:
+    """The error that an answer is, in whatever shape; None where it is none."""
+    body = mapping(unwrapped(answer))
+    if body.get("error"):
+        return body["error"]
+    return body if "error" in (body.get("object"), body.get("type")) else None
+
+
+def unwrapped(value: object) -> object:
+    """The first value of a list of them: Gemini's endpoint wraps its errors so."""
+    return next(iter(sequence(value)), value)
+
+
+def reported(error: object) -> ProviderError:
+    """What an error says, in words, with or without a status of its own as its code."""
+    error = unwrapped(error)
+    told = mapping(error)
+    inner = mapping(told.get("error"))
+    told = inner or told
+    codes = [told.get(name) for name in ("code", "type", "status")]
+    statuses = (status_of(told.get(name)) for name in ("code", "status", "status_code", "http_status"))
+    return ProviderError(
+        words_of(inner or error)[:MAX_WORDS],
+        next((status for status in statuses if status is not None), None),
+        tuple(code for code in codes if isinstance(code, str) and not code.isdigit()),
+    )
+
+
+def status_of(code: object) -> int | None:
+    """The HTTP status that a code is, as a number or in digits."""
+    if isinstance(code, str) and code.isdigit() and len(code) == 3:
+        code = int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
+
+
+def words_of(value: object) -> str:
+    """The words of an error: its message wherever that stands, else all of it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        each = cast("list[object]", value)[:3]
+        return "; ".join(filter(None, (words_of(one) for one in each)))
+    told = mapping(value)
+    for name in ("message", "msg", "detail", "error", "error_message", "title", "description", "reason"):
+        if told.get(name):
+            raw = mapping(told.get("metadata")).get("raw")
+            return f"{words_of(told[name])}: {raw}" if isinstance(raw, str) and raw else words_of(told[name])
+    return json.dumps(value, default=str) if value else ""
+
+
+# -- parts of a completion ---------------------------------------------------------------------------------------------
+
+
+def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
+    """One call as the model gave it; an id where its provider gives none."""
+    function = mapping(call.get("function"))
+    given = function.get("arguments")
+    arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
+    beside = beside_call(call)
+    call_id, _, signature = str(call.get("id") or f"call_{index}").partition(SIGNED)
+    if signature:
+        fields = beside.get("provider_specific_fields")
+        known = fields if isinstance(fields, dict) else {}
+        beside["provider_specific_fields"] = {"thought_signature": signature, **known}
+    return ModelCall(
+        call_id[:MAX_ID],
+        str(function.get("name") or ""),
+        arguments,
+        kept_text(beside),
+    )
+
+
+def read_usage(told: object, latency_s: float) -> Usage:
+    """The tokens as the provider counted them."""
+    usage = mapping(told)
+    details = mapping(usage.get("prompt_tokens_details"))
+    return Usage(
+        input_tokens=tokens(usage.get("prompt_tokens")),
+        output_tokens=tokens(usage.get("completion_tokens")),
+        cached_tokens=tokens(details.get("cached_tokens")),
+        latency_s=latency_s,
+    )
+
+
+def cost_of(settings: ModelSettings, prices: Prices | None, body: Mapping[str, object], usage: Usage) -> float | None:
+    """What a call costs: at its section's prices, or at the listed ones if it was served at those; else None."""
+    if not body.get("usage"):
+        return None
+    at = settings.prices or (prices if body.get("service_tier") in USUAL_TIERS else None)
+    return at.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens) if at else None
+
+
+def content_text(content: object) -> str:
+    """A message's content as text: itself, or its text parts in order."""
+    if isinstance(content, str):
+        return content
+    parts = (mapping(part) for part in sequence(content))
+    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
+
+
+def refusal_text(message: Mapping[str, object]) -> str:
+    """The words in which a model refused; litellm keeps them among what it knows no place for."""
+    beside = mapping(message.get("provider_specific_fields"))
+    return content_text(message.get("refusal")) or content_text(beside.get("refusal"))
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> Sequence[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def tokens(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,211 @@
+"""Tool calls that a model wrote into its text: found, told apart from JSON that is meant for people, and read.
+
+A call is a JSON object, in a fence, in a <tool_call> tag (as several open models were taught), or bare on a line of its
+own; or it is in tags altogether (`tag_call_parser`), or among special tokens (`token_call_parser`). Knows nothing of
+requests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import cast
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, read_json, read_json_at
+from bridge_mcp.models import token_call_parser
+from bridge_mcp.models.tag_call_parser import calls_in_tags
+from bridge_mcp.ports import ModelCall
+
+__all__ = ["split", "written_calls"]
+
+FENCES = frozenset({"", "json", "tool", "tool_call", "tool_calls", "tool_code"})
+"""What stands behind the backticks of a fence that may hold a call."""
+
+START = re.compile(
+    rf"(?P<token>{token_call_parser.START})"
+    r"|^[ \t]*(?:```(?P<fence>[\w-]*)[ \t]*$"
+    r"|(?P<tag><(?:\w+:)?(?:tool_calls?|function_calls)>)"
+    r"|(?P<call><(?:\w+:)?(?P<element>invoke|function)(?:=|\s+name\s*=))"
+    r"|(?P<bare>[\[{]))",
+    re.MULTILINE,
+)
+BEGUN = re.compile(
+    rf"(?:(?:{token_call_parser.BEGUN})"
+    r"|^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_:]*|<(?:\w+:)?(?:invoke|function)[\s=][^>\n]*))\Z",
+    re.MULTILINE,
+)
+"""The end of a text that goes on: what may become a start."""
+
+NAMES = ("tool", "name", "function", "tool_name")
+ARGUMENTS = ("arguments", "args", "parameters", "input")
+NAMED = re.compile(r'"(?:tool|name|function|tool_name)"\s*:\s*"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a text that may be a call: where it stands, what is in it, and whether it says of itself that it is."""
+
+    start: int
+    end: int
+    body: str
+    avowed: bool
+    closed: bool = True
+    tagged: bool = False
+    fenced: bool = False
+
+
+def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple[ModelCall, ...]]:
+    """What a text says to people, and the calls that it asks for; `names` are the tools there are.
+
+    Where the text is not `whole` yet, what may still become a call is left out of what it says.
+    """
+    text = token_call_parser.with_plain_tags(text)
+    shown: list[str] = []
+    calls: list[tuple[str, str]] = []
+    at = 0
+    for block in blocks(text, whole):
+        found = read(block, names) if block.closed or whole else []
+        if found is None:
+            continue
+        shown.append(text[at : block.start])
+        calls.extend(found)
+        at = block.end
+    rest = text[at:]
+    shown.append(rest if whole else BEGUN.sub("", rest))
+    said = re.sub(r"\n{3,}", "\n\n", "".join(shown)).strip()
+    return said, tuple(ModelCall(f"call_{index}", tool, given) for index, (tool, given) in enumerate(calls))
+
+
+def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
+    """A text without the calls that a model wrote into it by mistake, and the names of their tools.
+
+    What stands in a fence is text, and so is JSON that is not all there is.
+    """
+    given, text = text, token_call_parser.with_plain_tags(text)
+    shown: list[str] = []
+    tools: list[str] = []
+    at = 0
+    for block in blocks(text, True):
+        if not block.tagged and not (text[: block.start] + text[block.end :]).strip() == "":
+            continue
+        found = None if block.fenced else read(block, names)
+        if found and any(name in names for name, _ in found):
+            shown.append(text[at : block.start])
+            tools += [name for name, _ in found]
+            at = block.end
+    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else given, tuple(tools)
+
+
+def blocks(text: str, whole: bool) -> Iterator[Block]:
+    """Every part that may be a call, in order."""
+    at = 0
+    while start := START.search(text, at):
+        block = block_at(text, start, whole)
+        at = max(block.end, start.end())
+        if block.body:
+            yield block
+
+
+def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
+    """The block that begins at `start`; without a body where it is none."""
+    begin = start.start()
+    if start["token"]:
+        section = token_call_parser.section_at(text, begin)
+        # What has only begun is kept back of a text that goes on, and is text once that has ended.
+        body = section.body or ("" if whole or section.whole else text[begin:])
+        return Block(begin, section.end, body, True, closed=section.whole, tagged=True)
+    if start["bare"]:
+        opening = start.end() - 1
+        try:
+            _, end = read_json_at(text, opening)
+        except BadJSON:
+            rest = text[opening:]
+            wanted = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
+            return Block(begin, len(text), rest if wanted else "", False, closed=False)
+        return Block(begin, end, text[opening:end], False)
+    if start["call"]:
+        close = re.compile(rf"</(?:\w+:)?{start['element']}>").search(text, start.end())
+        end = close.end() if close else len(text)
+        return Block(begin, end, text[start.start("call") : end], False, closed=close is not None, tagged=True)
+    if start["tag"]:
+        mark, avowed = start["tag"].replace("<", "</"), True
+        close = re.compile(re.escape(mark)).search(text, start.end())
+    else:
+        avowed = start["fence"].startswith("tool")
+        close = re.compile(r"^[ \t]*```[ \t]*$", re.MULTILINE).search(text, start.end() + 1)
+    end = close.end() if close else len(text)
+    body = text[start.end() : close.start() if close else end].strip()
+    mine = avowed or (start["fence"] in FENCES and (body[:1] in ("{", "[") or not (body or whole or close)))
+    tagged = start["tag"] is not None
+    closed = close is not None
+    return Block(begin, end, (body or "{}") if mine else "", avowed, closed=closed, tagged=tagged, fenced=not tagged)
+
+
+def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
+    """The calls of a block as pairs of name and arguments; None when it is none and belongs to the text."""
+    if block.tagged and (inside := calls_in_tags(block.body)):
+        return inside if block.avowed or any(name in names for name, _ in inside) else None
+    try:
+        value = read_json(block.body)
+    except BadJSON:
+        several = lines_of_calls(block.body, names)
+        if several:
+            return several
+        named = NAMED.search(block.body)
+        # The arguments as they came: whoever checks them tells the model what is wrong.
+        meant = block.avowed or (named is not None and (named[1] in names or '"arguments"' in block.body))
+        return [(named[1] if named else "", block.body)] if meant else None
+    found = calls_of(value, names, block.avowed)
+    if found or not block.avowed:
+        return found
+    return [("", block.body)]
+
+
+def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
+    """The calls of a body that holds one JSON object after the other."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    while at < len(body):
+        try:
+            value, at = read_json_at(body, at)
+        except BadJSON:
+            return []
+        calls = calls_of(value, names, True)
+        if not calls:
+            return []
+        found += calls
+        at += len(body[at:]) - len(body[at:].lstrip(" \t\r\n,"))
+    return found
+
+
+def calls_of(value: object, names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
+    """The calls that a JSON value describes; None when it does not."""
+    if isinstance(value, list):
+        each = [calls_of(one, names, avowed) for one in cast("list[object]", value)]
+        return [call for calls in each if calls for call in calls] if each and all(each) else None
+    if not isinstance(value, dict):
+        return None
+    told = cast("dict[str, JSON]", value)
+    if isinstance(told.get("tool_calls"), list):
+        return calls_of(told["tool_calls"], names, True)
+    if isinstance(told.get("function"), dict):
+        return calls_of(told["function"], names, True)
+    return one_call(told, names, avowed)
+
+
+def one_call(told: Mapping[str, JSON], names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
+    """The call that an object describes. An object for people may have a name too, so more than that is wanted."""
+    key = next((key for key in NAMES if isinstance(told.get(key), str)), None)
+    if key is None:
+        return None
+    name = str(told[key])
+    given = next((told[key] for key in ARGUMENTS if key in told), None)
+    meant = avowed or name in names or (key.startswith("tool") and isinstance(given, dict))
+    if not meant:
+        return None
+    if isinstance(given, str):
+        return [(name, given)]
+    return [(name, json.dumps({} if given is None else given, ensure_ascii=False))]

@@ -1,0 +1,104 @@
+"""Tools for models that cannot call any: described in the system prompt, and their calls read out of the text.
+
+What comes out is what a model with calls of its own would have given, malformed calls included: those are refused with
+the reason by whoever runs calls, and so come back to the model. Knows the words, no provider.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.transcript import ChatMessage
+from bridge_mcp.models.text_call_parser import split
+from bridge_mcp.ports import ModelReply, ModelRequest, OnText
+
+__all__ = ["in_words", "out_of_words", "without_calls"]
+
+MANUAL = """\
+You can use tools. To use one, write a block like this, with one JSON object in it:
+
+```tool_call
+{"tool": "NAME", "arguments": {"some": "value"}}
+```
+
+For several calls at once, write several blocks. Write nothing behind them, and wait: the results come in the next
+message. Never make up a result. When you need no tool, just answer in plain words, without such a block.
+
+The tools, each with the JSON schema of its arguments:
+"""
+
+
+def in_words(request: ModelRequest) -> ModelRequest:
+    """The same request without tools and calls: all of that is text, and roles alternate, as small models want it."""
+    messages = list(request.messages)
+    if request.tools:
+        manual = MANUAL + "\n".join(map(described, request.tools))
+        if messages and messages[0].role == "system":
+            messages[0] = replace(messages[0], text=f"{messages[0].text}\n\n{manual}")
+        else:
+            messages.insert(0, ChatMessage("system", manual))
+    return replace(request, messages=tuple(merged([spoken(message) for message in messages])), tools=())
+
+
+def described(spec: ToolSpec) -> str:
+    return f"- {spec.name}: {' '.join(spec.description.split())}\n  {spec.schema}"
+
+
+def spoken(message: ChatMessage) -> ChatMessage:
+    """One message with its calls, or its result, in its text."""
+    if message.role == "tool":
+        tool = message.call.tool if message.call else "a tool"
+        return ChatMessage("user", f"[Result of {tool}]\n{message.text}", attachments=message.attachments)
+    if message.calls:
+        blocks = "\n".join(map(block, message.calls))
+        return ChatMessage(message.role, f"{message.text}\n{blocks}".strip(), attachments=message.attachments)
+    return replace(message, text=message.told, about="")
+
+
+def block(call: Call) -> str:
+    """A call as the model is asked to write it."""
+    try:
+        arguments = read_json(call.arguments) if call.arguments.strip() else {}
+    except BadJSON:
+        arguments = call.arguments
+    body = json.dumps({"tool": call.tool, "arguments": arguments}, ensure_ascii=False)
+    return f"```tool_call\n{body}\n```"
+
+
+def merged(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
+    """Neighbours of one role in one message."""
+    for _, group in groupby(messages, key=lambda message: message.role):
+        first, *others = group
+        text = "\n\n".join(message.text for message in (first, *others) if message.text)
+        files = tuple(file for message in (first, *others) for file in message.attachments)
+        yield replace(first, text=text, attachments=files) if others else first
+
+
+def out_of_words(reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
+    """The reply with the calls that its text asks for."""
+    if reply.calls:
+        return reply
+    text, calls = split(reply.text, frozenset(spec.name for spec in tools))
+    return replace(reply, text=text, calls=calls)
+
+
+def without_calls(on_text: OnText, tools: Sequence[ToolSpec]) -> OnText:
+    """Tells what of a growing text is meant for people: calls, and what may become one, are left out."""
+    names = frozenset(spec.name for spec in tools)
+    last = ""
+
+    def told(text: str) -> None:
+        nonlocal last
+        shown = split(text, names, whole=False)[0] if text else ""
+        if shown != last or not text:
+            last = shown
+            on_text(shown)
+
+    return told

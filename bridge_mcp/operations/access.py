@@ -1,0 +1,101 @@
+"""Who is let in, and as whom they act. One gate for messages, commands, edits and buttons of every channel."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Literal
+
+from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.policy import SCOPES, Principal, Scope
+from bridge_mcp.core.projections import Event
+from bridge_mcp.ports import (
+    Access,
+    ButtonPress,
+    ChannelTraits,
+    Clock,
+    Happening,
+    Incoming,
+    Pairing,
+    PairingRequest,
+    Store,
+)
+
+__all__ = ["MAX_REQUESTS", "Admission", "is_let_in", "principal_of"]
+
+MAX_REQUESTS = 20
+"""Open pairing requests per channel; when there are more, the oldest makes room for whoever comes."""
+STANDS_S = 60.0
+"""How long a request stands before it makes room: so a crowd is told no more than so many codes in a minute, and the
+owner has time to take the code that somebody reads to them."""
+
+CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+CODE_EXPIRES_S = 3600.0
+
+USER: frozenset[Scope] = frozenset({"read", "send"})
+APPROVER: frozenset[Scope] = frozenset({"read", "send", "approve"})
+
+
+class Admission:
+    """Looks up who was let in, and gives strangers their code."""
+
+    def __init__(self, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
+        self._store = store
+        self._traits = traits
+        self._clock = clock
+
+    async def of(self, arrival: Incoming | ButtonPress | Happening) -> tuple[Pairing, ...] | None:
+        """By what the sender was let in; None for a stranger. An empty list of pairings lets nobody in.
+
+        Into a group a person's own pairing does not carry: what is answered there, everybody there reads.
+        """
+        if not self._traits[arrival.channel].needs_pairing:
+            return ()
+        chat = arrival.chat.partition("/")[0]
+        found = await self._store.access.find(arrival.channel, chat, arrival.sender.id)
+        return found if any(pairing.subject == chat for pairing in found) else None
+
+    async def request(self, incoming: Incoming) -> str:
+        """What a stranger is told: their one-time code, once; "" while it is open, or too many others just asked.
+
+        Nobody can keep others out by asking first: a list that is full gives way at its oldest end.
+        """
+        now = self._clock.now()
+        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
+        chat = incoming.chat.partition("/")[0]
+        name = incoming.title or incoming.sender.name
+        wanted = PairingRequest(code, incoming.channel, chat, name, now, now + CODE_EXPIRES_S)
+        opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
+        if opened is None or opened.code != code:
+            return ""
+        body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
+        await self._store.feed.publish(Event("pairing.requested", "", now, dict(body)))
+        return f"This bot does not know you yet. Have its owner run: bridge-mcp pair add {code}"
+
+
+async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
+    """Whether a chat is let in just now: what waits for a verdict is told nowhere else."""
+    channel, _, chat = conversation.partition("/")
+    known = traits.get(channel)
+    if known is None or not known.needs_pairing:
+        return known is not None
+    return bool(await access.find(channel, chat.partition("/")[0]))
+
+
+def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) -> Principal:
+    """Who acts when this person acts. An approver is named by a pairing of their own id, never by that of a group."""
+    if not pairings:
+        return local_principal(sender, channel)
+    if sender.kind != "person":
+        # Whoever writes as a chat, or through another bot: nobody knows who that is, so they may look and ask.
+        return Principal(f"{channel}:{sender.id}", "person", frozenset({"read"}), frozenset({channel}), via="chat text")
+    own = [p for p in pairings if p.subject == sender.id]
+    scopes = APPROVER if any(p.role == "approver" for p in own) else USER
+    return Principal(f"{channel}:{sender.id}", "person", scopes, frozenset({channel}), via="chat text")
+
+
+def local_principal(sender: Sender, channel: str) -> Principal:
+    """Whoever speaks on a local channel acts with the rights of who they are: the owner, or an MCP client."""
+    kind: Literal["client", "owner"] = "owner" if sender.kind == "owner" else "client"
+    scopes = frozenset(SCOPES) if kind == "owner" else USER
+    return Principal(sender.id, kind, scopes, frozenset() if kind == "owner" else frozenset({channel}), via="chat text")

@@ -1,0 +1,327 @@
+"""Verdicts on waiting calls. A verdict is an entry in the very log that the turn waits on: nobody else need be told.
+
+Every path to one goes through here: buttons and commands of chats, MCP, the command line. What is the same for all of
+them is checked here: the scope, that nobody decides what they asked for themselves, that the first verdict holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from bridge_mcp.core.defaults import with_defaults
+from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.grants import matches
+from bridge_mcp.core.people import People
+from bridge_mcp.core.policy import Principal, behind
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import Decision
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.state import open_calls
+from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_digest, parse_arguments
+from bridge_mcp.operations import status_board
+from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.operations.tickets import APPROVAL
+from bridge_mcp.ports import Clock, Store
+
+__all__ = ["ApprovalDesk", "ApprovalOptions", "find", "may_decide", "unchecked", "undecided"]
+
+MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
+
+Check = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
+
+
+async def unchecked(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+    """The check of a desk where nobody edits arguments."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOptions:
+    """How an approval is meant. What is left out widens nothing: `once` is this one call."""
+
+    digest: str = ""
+    arguments: Mapping[str, JSON] | None = None
+    remember: Literal["once", "conversation", "always"] = "once"
+    remember_arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Patterns (`core/grants.py`) over the arguments of later calls."""
+    remember_s: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDesk:
+    """Where verdicts are given.
+
+    `separate`: whoever started a turn may not decide what it asks for, under no name. `people`: which names are one
+    person; what takes several approvers takes several people, and counts only those that are named there.
+    """
+
+    store: Store
+    clock: Clock
+    check: Check
+    separate: bool
+    people: People = People()
+
+    async def approve(
+        self, who: Principal, approvals: Sequence[Approval], yes: ApprovalOptions
+    ) -> tuple[Decision, ...]:
+        """Let waiting calls run: one as it is or with edited arguments, or several as they are.
+
+        All are looked at before any is decided. Of several, one that somebody else decides at the same moment is
+        answered with an `error`.
+
+        Raises:
+            AlreadyDecided: one has its verdict, or ran out of time; the message says who decided.
+            BadInput: the digest does not match, the edited arguments break the schema, or what is to be remembered
+                would not cover the call itself.
+            Denied: `who` may not decide.
+        """
+        verdicts: list[tuple[Approval, Judged]] = []
+        for approval in approvals:
+            self._allowed(approval, who)
+            self._counts(approval, who)
+            undecided(approval)
+            if self._late(approval):
+                await self._judge([(approval, Judged(approval.call, "expired", "bridge", via="rule"))])
+                undecided(await find(self.store, approval.id))
+            verdicts.append((approval, await self._meant(approval, who, yes)))
+        several = [each for each in verdicts if each[0].quorum > 1]
+        decided = await self._judge([each for each in verdicts if each[0].quorum == 1])
+        for approval, verdict in several:
+            decided[approval.id] = await self._vote(approval, verdict)
+        return await self._with_prospects([decided[approval.id] for approval in approvals])
+
+    async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
+        """Keep waiting calls from running; one approver is enough for that."""
+        for approval in approvals:
+            self._allowed(approval, who)
+            undecided(approval)
+        made = [(each, Judged(each.call, "rejected", who.name, note=reason, via=who.via)) for each in approvals]
+        decided = await self._judge(made)
+        return tuple(decided[approval.id] for approval in approvals)
+
+    async def _with_prospects(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+        """Say of approved calls which of them have to wait for their tools."""
+        listed = await status_board.tools(self.store)
+        ready = {server.name for server in listed.servers if server.state == "ready"} | {BRIDGE}
+        there = {spec.name for spec in listed.tools if spec.server in ready}
+        return tuple(
+            replace(each, waits=MISSING.format(tool=each.approval.tool, server=each.approval.server))
+            if each.approval.status == "approved" and not each.error and each.approval.tool not in there
+            else each
+            for each in decisions
+        )
+
+    def may(self, who: Principal, approval: Approval) -> bool:
+        """Whether `who` could decide on a call that waits, and has not done their part already."""
+        try:
+            self._allowed(approval, who)
+            self._counts(approval, who)
+        except Denied:
+            return False
+        return not any(self.people.same(who.name, vote) for vote in approval.votes)
+
+    def _allowed(self, approval: Approval, who: Principal) -> None:
+        """Let pass whoever may decide on a call. Raises as `may_decide`."""
+        may_decide(approval, who, separate=self.separate, people=self.people)
+
+    def _counts(self, approval: Approval, who: Principal) -> None:
+        """Let pass whose yes counts.
+
+        Raises:
+            Denied: it takes several people, and nobody says who `who` is.
+        """
+        if approval.quorum > 1 and not self.people.person(who.name):
+            raise Denied(
+                f"{approval.id} takes {approval.quorum} different people, and nobody says who {who.name} is.",
+                fix=f'The owner can: principals = [..., "{who.name}"] under [people.NAME] in bridge.toml.',
+            )
+
+    def _late(self, approval: Approval) -> bool:
+        return bool(approval.expires_at) and self.clock.now() >= approval.expires_at
+
+    async def _meant(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
+        """The verdict that an approval is, with all that it binds."""
+        if yes.digest and yes.digest != approval.digest:
+            raise BadInput(
+                f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
+                fix="Look at it again with list_approvals, and pass the digest shown there.",
+            )
+        if approval.quorum > 1 and (yes.arguments is not None or yes.remember != "once"):
+            raise BadInput(
+                f"{approval.id} takes {approval.quorum} approvers, so it is decided as it is, and once.",
+                fix="Approve it without `arguments` and `remember`, or reject it with what should be changed.",
+            )
+        edited, digest, arguments = None, approval.digest, approval.arguments
+        if yes.arguments is not None:
+            spec = await spec_of(self.store, approval)
+            meant = with_defaults(yes.arguments, spec.schema)
+            edited = arguments_text(meant)
+            wrong = await self.check(spec, meant)
+            if wrong:
+                raise BadInput(
+                    f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
+                )
+            digest, arguments = call_digest(spec, meant), edited
+        remembered(yes, arguments)
+        return Judged(
+            approval.call,
+            "approved",
+            who.name,
+            digest,
+            edited,
+            yes.note,
+            yes.remember,
+            tuple(sorted(yes.remember_arguments.items())),
+            yes.remember_s,
+            limit_of(who, approval) if yes.remember == "always" else "",
+            who.via,
+        )
+
+    async def _judge(self, verdicts: Sequence[tuple[Approval, Judged]]) -> dict[str, Decision]:
+        """Write verdicts, those of one conversation together. Whoever was faster, also by a moment, has decided."""
+        decided: dict[str, Decision] = {}
+        for conversation in dict.fromkeys(approval.conversation for approval, _ in verdicts):
+            here = [each for each in verdicts if each[0].conversation == conversation]
+            recorded = await self.store.log.record(conversation, *(verdict for _, verdict in here))
+            for (approval, verdict), (place) in zip(here, recorded, strict=True):
+                now = await find(self.store, approval.id)
+                granted = await self._granted(now, verdict) if place.new else None
+                decided[approval.id] = Decision(now, granted, "" if place.new else said(now))
+        return decided
+
+    async def _granted(self, decided: Approval, verdict: Judged) -> int | None:
+        """The grant that a verdict made."""
+        if verdict.remember == "once":
+            return None
+        found = [
+            grant.id
+            for grant in await self.store.grants.concerning((decided.tool,), decided.conversation, decided.decided_at)
+            if (grant.by, grant.created_at) == (verdict.by, decided.decided_at)
+        ]
+        return max(found, default=None)
+
+    async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
+        """Count one approver of several; with the last one the verdict is written, in the same transaction."""
+        person = self.people.person(verdict.by)
+        vote = Voted(approval.call, verdict.by, verdict.digest, verdict.note, verdict.via, person)
+        while True:
+            log = await tail(self.store.log, approval.conversation)
+            if not waits(log, approval.call):
+                now = await find(self.store, approval.id)
+                return Decision(now, error=said(now))
+            votes = voters(log, vote)
+            if person in votes:
+                return Decision(await find(self.store, approval.id))
+            entries: list[Voted | Judged] = [vote]
+            if len(votes) + 1 >= approval.quorum:
+                everybody = ", ".join([*votes.values(), vote.by])
+                entries.append(Judged(vote.call, "approved", everybody, vote.digest, via=vote.via))
+            try:
+                await self.store.log.intend(approval.conversation, log[-1].seq + 1, *entries)
+            except Conflict:
+                continue
+            return Decision(await find(self.store, approval.id))
+
+
+def waits(log: Log, call: str) -> bool:
+    """Whether a call still waits for its verdict."""
+    pending: tuple[tuple[Call, Asked | None], ...] = open_calls(log)
+    return any(each.id == call and asked is not None for each, asked in pending)
+
+
+def voters(log: Log, vote: Voted) -> dict[str, str]:
+    """The people who said yes to the same as this vote, in order, each with the first name they did it under."""
+    votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
+    found: dict[str, str] = {}
+    for each in votes:
+        if each.digest == vote.digest and each.person:
+            found.setdefault(each.person, each.by)
+    return found
+
+
+async def find(store: Store, approval_id: str) -> Approval:
+    """The approval of this id, waiting or not.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await store.approvals.get(approval_id) if APPROVAL.fullmatch(approval_id) else None
+    if found is None:
+        raise NotFound(f"There is no approval '{approval_id[:80]}'.", fix="See list_approvals.")
+    return found
+
+
+def may_decide(approval: Approval, who: Principal, *, separate: bool, people: People) -> None:
+    """Keep the one who asks apart from the one who decides.
+
+    Whoever asked for a call itself may not decide it; of a turn that is the assistant, unless `separate` says that
+    those in whose name it works count too. With `separate` nobody may under another name of theirs either.
+
+    Raises:
+        Denied: `who` lacks the scope, or asked for this call.
+    """
+    who.require("approve")
+    asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
+    if separate:
+        asked += behind(approval.requested_by)
+    if who.name in asked or (separate and any(people.same(who.name, each) for each in asked)):
+        raise Denied(
+            f"{who.name} asked for this call and may not decide it.",
+            fix="Another client, an approver in a chat, or the owner has to.",
+        )
+
+
+def limit_of(who: Principal, approval: Approval) -> str:
+    """Where a grant for `always` holds at most: nobody can give away more than they may touch."""
+    if not who.within:
+        return ""
+    channel = approval.conversation.partition("/")[0]
+    return channel if channel in who.channels else approval.conversation
+
+
+def remembered(yes: ApprovalOptions, arguments: str) -> None:
+    """Let pass what can be remembered of this call.
+
+    Raises:
+        BadInput: `once` with a pattern or a time, or a pattern that the call itself does not match.
+    """
+    if yes.remember == "once" and (yes.remember_arguments or yes.remember_s):
+        raise BadInput("`once` remembers nothing.", fix="Use conversation or always, with patterns and times.")
+    given = parse_arguments(arguments)
+    for name, pattern in yes.remember_arguments.items():
+        if name not in given or not matches(given[name], pattern):
+            raise BadInput(
+                f"The pattern for '{name[:80]}' does not cover this very call.",
+                fix="Nothing was decided yet. `*` stands for any text; what is no text has to be there as JSON.",
+            )
+
+
+def undecided(approval: Approval) -> None:
+    """Let pass what still waits.
+
+    Raises:
+        AlreadyDecided: it does not; says who decided, and how.
+    """
+    if approval.status != "waiting":
+        raise AlreadyDecided(said(approval), fix="See list_approvals for what still waits.")
+
+
+def said(approval: Approval) -> str:
+    """Who decided first, and how."""
+    by = f" by {visible(approval.decided_by)}" if approval.decided_by else ""
+    note = f" ({visible(approval.note)})" if approval.note else ""
+    return f"{approval.id} was {approval.status}{by}{note} before; the first verdict holds."
+
+
+async def spec_of(store: Store, approval: Approval) -> ToolSpec:
+    for spec in (await status_board.tools(store)).tools:
+        if spec.name == approval.tool:
+            return spec
+    raise BadInput(
+        f"{approval.tool} is not there now, so edited arguments cannot be checked.",
+        fix="Approve it unedited, reject it, or wait until its server is back (get_status).",
+    )

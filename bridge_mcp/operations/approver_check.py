@@ -1,0 +1,84 @@
+"""Whether the calls that a channel's assistant may ask for find somebody who can decide on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.policy import AGENTS, Ask, Asking, Policy, Principal
+from bridge_mcp.core.tools import BRIDGE, ToolSpec
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Pairing, Rules
+
+__all__ = ["ApproverCheck"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApproverCheck:
+    """Who could decide now. `clients` are those that may come over MCP, with whatever scopes."""
+
+    rules: Rules
+    traits: Mapping[str, ChannelTraits]
+    pairings: Sequence[Pairing]
+    clients: Sequence[Principal]
+
+    def complaints(self, tools: Sequence[ToolSpec]) -> dict[str, str]:
+        """By channel: which calls would wait there for nobody, and what to do."""
+        found = {name: self._complaint(channel, tools) for name, channel in self.rules.channels.items()}
+        return {name: each for name, each in found.items() if each}
+
+    def _complaint(self, channel: ChannelRules, tools: Sequence[ToolSpec]) -> str:
+        if channel.responder != "assistant" or channel.name not in self.traits:
+            return ""
+        offered = {spec.name: spec for spec in tools if offers(channel, spec)}
+        policy = Policy(
+            tools=offered,
+            confirmation=self.rules.confirmation,
+            defaults=self.rules.asking,
+            rules=(*channel.tools, *self.rules.tools),
+        )
+        asking = [name for name in offered if isinstance(policy.gate(Call("", name, "{}"), 0.0), Ask)]
+        stuck = [name for name in asking if not self._decidable(channel.name, policy.asking(name))]
+        if not stuck:
+            return ""
+        others = f" and {len(stuck) - 1} other tools" if len(stuck) > 1 else ""
+        wanted = max(policy.asking(name).quorum for name in stuck)
+        who = "nobody is let in who could decide" if wanted == 1 else f"fewer than {wanted} are let in who could decide"
+        if wanted > 1:
+            who += " and that [people] names as different people"
+        return (
+            f"calls of {stuck[0]}{others} wait for a verdict, and {who}. Pair an approver (bridge-mcp pair add CODE "
+            "--role approver), or give a client the scope approve; until then: bridge-mcp approvals."
+        )
+
+    def _decidable(self, channel: str, how: Asking) -> bool:
+        """Whether enough could decide on a call of this channel; of several, those that the config names count."""
+        deciders = self._deciders(channel, how)
+        return bool(deciders) if how.quorum == 1 else len(self.rules.people.counted(deciders)) >= how.quorum
+
+    def _deciders(self, channel: str, how: Asking) -> set[str]:
+        """Who could decide on a call of this channel: clients, approvers where it is asked, the owner here."""
+        over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
+        places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]
+        return over_mcp | {who for place in places for who in self._in_chat(place)}
+
+    def _in_chat(self, place: str) -> Iterable[str]:
+        """The approvers who may press a button there; on a local channel whoever sits at this machine."""
+        channel, _, chat = place.partition("/")
+        traits = self.traits.get(channel)
+        if traits is None:
+            return ()
+        if not traits.needs_pairing:
+            return ("owner",)
+        here = [each for each in self.pairings if each.channel == channel]
+        if chat and not any(each.subject == chat.partition("/")[0] for each in here):
+            return ()
+        # An approver is a person: the ids of groups begin with a minus.
+        return [f"{channel}:{p.subject}" for p in here if p.role == "approver" and not p.subject.startswith("-")]
+
+
+def offers(channel: ChannelRules, spec: ToolSpec) -> bool:
+    """Whether the assistant of a channel has this tool."""
+    if spec.server == BRIDGE:
+        return spec.tool in channel.builtin_tools
+    return channel.tool_servers is None or spec.server in channel.tool_servers

@@ -1,0 +1,84 @@
+"""Buttons below messages: a press says the button's value, as its presser's command or as their message.
+
+The token on the platform stands for one button of one entry, so it can only do what was shown with it. Commands are
+given by the bridge's own buttons alone: on one that an agent or the assistant has made, `/approve …` is a text.
+"""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Heard, Responder, Revised
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import BRIDGE, Message
+from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.state import open_calls
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.operations import commands
+from bridge_mcp.operations.addresses import join
+from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.ports import ButtonPress
+
+__all__ = ["PRESSED", "is_open", "press"]
+
+PRESSED = ("tap:", "answer:")
+"""How the keys of presses begin: messages that are none on the platform."""
+
+GONE = "This button is no longer in use."
+
+
+async def press(
+    scene: commands.Scene, tap: ButtonPress, who: Principal, responder: Responder, note: tuple[str, JSON] | None
+) -> str:
+    """What the presser is told. `who` they are was checked; `responder` is who answers in this conversation."""
+    conversation = join(tap.channel, tap.chat)
+    found = await scene.store.traces.button(tap.token)
+    shown = await scene.store.history.message(*found) if found and found[0] == conversation else None
+    if shown is None or not await stands_below(scene, shown, tap):
+        return GONE
+    value = next((button.value for button in shown.buttons if button.token == tap.token), "")
+    if shown.author != BRIDGE or not commands.is_command(value):
+        return await say(scene, tap, shown, value, responder, note)
+    try:
+        return await commands.run(scene, who, conversation, value, pressed=True)
+    except BridgeError as exc:
+        return str(exc)
+
+
+async def stands_below(scene: commands.Scene, shown: Message, tap: ButtonPress) -> bool:
+    """Whether the button is below the very message it was made for, as far as the platform told us its id."""
+    first = shown if shown.target is None else await scene.store.history.message(shown.conversation, shown.target)
+    return first is None or not any(first.platform_ids) or tap.message in first.platform_ids
+
+
+async def say(
+    scene: commands.Scene,
+    tap: ButtonPress,
+    shown: Message,
+    value: str,
+    responder: Responder,
+    note: tuple[str, JSON] | None,
+) -> str:
+    """A press is a message with the button's text. A question takes one answer, whoever is first."""
+    question = shown.question
+    if question is None:
+        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", responder, reply_to=shown.id)
+        await scene.store.log.record(shown.conversation, pressed, note=note)
+        return value
+    if not shown.asks or not await is_open(scene, shown):
+        return "This question is no longer open."
+    answer = Heard(value, tap.sender, f"answer:{shown.seq}", responder, shown.seq, reply_to=shown.id)
+    text = f"{shown.text}\n\n✓ {quoted(value)} ({quoted(tap.sender.name or tap.sender.id)})"
+    told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
+    first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)
+    return value if first.new else "Somebody was faster."
+
+
+async def is_open(scene: commands.Scene, asked: Message) -> bool:
+    """Whether a question can still be answered: its time is not over, nor the turn whose call asked it."""
+    question = asked.question
+    if question is None or 0 < question.expires_at <= scene.clock.now() - scene.ahead_since(asked.at):
+        return False
+    if not question.call:
+        return True
+    log = await tail(scene.store.log, asked.conversation)
+    return any(call.id == question.call for call, _ in open_calls(log))

@@ -1,0 +1,84 @@
+"""Time within a process: what elapsed, and whether the wall clock was set meanwhile.
+
+Wall time is what is written, shown and compared across processes. It may be set at any moment, and a machine may sleep.
+So whatever waits within a process measures by `elapsed`, and the engine watches the wall clock by it (`Jumps`): when
+that was set back, all that waits is moved by as much (`Agenda.set_back`, `LogCache.set_back`), so that nothing waits
+longer; when it was set ahead, what people were asked stays open for as long as they were promised, and anything else
+ends sooner.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge_mcp.operations.recent_log import LogCache
+from bridge_mcp.ports import Agenda, Clock
+
+__all__ = ["WATCH_S", "Jumps", "elapsed", "follow"]
+
+logger = logging.getLogger(__name__)
+
+WATCH_S = 1.0
+"""How often the engine compares the clocks."""
+
+LEAST_S = 1.0
+"""A smaller difference is a clock that is being slewed."""
+
+KEPT = 64
+"""Jumps that are remembered."""
+
+
+def elapsed() -> float:
+    """Seconds since some moment. Never goes back, and counts the time in which the machine slept."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # other than `time.monotonic`, which stands still in sleep
+    return time.monotonic()
+
+
+@dataclass(slots=True)
+class Jumps:
+    """Compares the wall clock with elapsed time, and remembers when it was set ahead."""
+
+    clock: Clock
+    elapsed: Callable[[], float] = elapsed
+    _offset: float = field(init=False)
+    _ahead: list[tuple[float, float]] = field(init=False, default_factory=list[tuple[float, float]])
+    """By how much it was set ahead, and what it had shown before."""
+
+    def __post_init__(self) -> None:
+        self._offset = self.clock.now() - self.elapsed()
+
+    def look(self) -> float:
+        """By how many seconds the wall clock was set since the last look; negative: back; 0: it was not."""
+        passed, now = self.elapsed(), self.clock.now()
+        jump = now - passed - self._offset
+        self._offset = now - passed
+        if abs(jump) < LEAST_S:
+            return 0.0
+        if jump > 0:
+            self._ahead = [*self._ahead[-KEPT:], (now - jump, jump)]
+        return jump
+
+    def ahead_since(self, at: float) -> float:
+        """By how much the clock was set ahead since it showed `at`."""
+        return sum(jump for before, jump in self._ahead if before >= at)
+
+
+async def follow(jump: float, recent_logs: LogCache, agenda: Agenda, clock: Clock) -> None:
+    """Move what waits after the clock was set by so many seconds.
+
+    Raises:
+        StoreError: nothing was moved.
+    """
+    logger.warning("the clock was set %s by %.0f s", "ahead" if jump > 0 else "back", abs(jump))
+    if jump > 0:
+        recent_logs.set_ahead(jump)
+    else:
+        await agenda.set_back(clock.now(), -jump)
+        recent_logs.set_back(-jump)

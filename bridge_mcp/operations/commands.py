@@ -1,0 +1,347 @@
+"""The commands of a chat: one table for every channel, for the CLI and for MCP.
+
+Only a text whose first word is one of these, slash included, is a command; "approve vacation" is a message. Capitals, a
+full stop and white space around it change nothing (`command_spelling`). A command with a typo gets a hint and
+reaches no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from bridge_mcp.core.entries import Call
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.policy import Free, Policy, Principal, Scope
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import ConversationStatus, Decision
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.spending import day_of, over, scopes
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.operations import approvals, command_spelling, conversations, status_board, tickets
+from bridge_mcp.operations.approval_texts import escalation_key, prompt_key
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
+
+__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run", "unknown"]
+
+
+BARE = frozenset({"stop", "approve", "reject"})
+"""Commands that people write without their slash while they would do something."""
+LISTED = 200
+"""Characters of arguments, as shown, in a list of calls that wait."""
+
+TIME_TO_SEE_S = 1.5
+"""Whoever names no approval has seen the one that waits: one that was asked more recently may be another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a command may use."""
+
+    store: Store
+    rules: Rules
+    traits: Mapping[str, ChannelTraits]
+    clock: Clock
+    ahead_since: Callable[[float], float] = lambda at: 0.0
+    """By how much the clock was set ahead since it showed this: questions stay open for so much longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One use of a command."""
+
+    scene: Scene
+    who: Principal
+    conversation: str
+    words: tuple[str, ...]
+    by_id: bool = False
+    """Whether a call has to be named to be approved."""
+    pressed: bool = False
+    """Whether it came by a button, which goes out only below what is shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: who may use it, what it does in one line, and how."""
+
+    scope: Scope
+    usage: str
+    about: str
+    answer: Callable[[Asked], Awaitable[str]]
+
+
+def is_command(text: str) -> bool:
+    """Whether a chat text is a command. A bot's name behind it (`/status@my_bot`) is the channel's to take off."""
+    return bool(command_spelling.command_words(text, COMMANDS))
+
+
+def hint(text: str, busy: Collection[str] = ()) -> str:
+    """What somebody is told who wrote nearly a command; "" where the text is something else.
+
+    `busy` holds the commands that would do something just now: their bare names, alone in a message, are nearly those.
+    """
+    if meant := command_spelling.nearest(text, COMMANDS):
+        return f"There is no such command. Did you mean {slash(meant)}?"
+    word = command_spelling.single_word(text)
+    return f"Did you mean the command {slash(word)}? Then send it with its slash." if word in busy else ""
+
+
+def unknown(text: str) -> str:
+    """What somebody is told whose message is one word with a slash, and that no command; "" for other texts."""
+    if is_command(text) or not (name := command_spelling.lone_name(text)):
+        return ""
+    return (
+        f"There is no command {slash(name)}. /help lists those there are; put words behind it to send it all the same."
+    )
+
+
+def could_be_bare(text: str) -> bool:
+    """Whether a text is a single word that is the name of a command which ends or decides something."""
+    return command_spelling.single_word(text) in BARE
+
+
+async def run(
+    scene: Scene, who: Principal, conversation: str, text: str, *, by_id: bool = False, pressed: bool = False
+) -> str:
+    """Run a command and answer its text. `pressed`: it came by a button of the bridge's own.
+
+    `by_id`: a call is approved by its id alone, because somebody else may read along and mean another one, or because
+    the words were other ones when they were written.
+
+    Raises:
+        BadInput: there is no such command.
+        Denied: `who` lacks its scope.
+    """
+    words = command_spelling.command_words(text, COMMANDS)
+    if not words:
+        raise BadInput(
+            f"There is no command '{text[:40]}'.", fix=f"The commands are: {', '.join(map(slash, COMMANDS))}."
+        )
+    command = COMMANDS[words[0]]
+    who.require(command.scope)
+    return await command.answer(Asked(scene, who, conversation, words[1:], by_id, pressed))
+
+
+def slash(name: str) -> str:
+    return f"/{name}"
+
+
+async def start(asked: Asked) -> str:
+    channel = asked.conversation.partition("/")[0]
+    responder = (await look(asked)).responder
+    answers = {
+        "assistant": "Write to me, and the assistant answers.",
+        "relay": "Write to me, and whoever is connected to this bridge can answer.",
+        "off": "Nobody answers here at the moment, but messages are kept.",
+    }
+    return f"This chat is connected to {channel}. {answers[responder]} /help lists the commands."
+
+
+async def help_text(asked: Asked) -> str:
+    lines = [f"{c.usage} - {c.about}" for c in COMMANDS.values() if c.scope in asked.who.scopes]
+    return "\n".join(lines)
+
+
+async def list_servers(asked: Asked) -> str:
+    listed = await status_board.tools(asked.scene.store)
+    channels = ", ".join(f"{t.name} ({t.type})" for t in asked.scene.traits.values() if asked.who.sees_channel(t.name))
+    servers = ", ".join(f"{s.name}: {s.state}" for s in listed.servers) or "none"
+    return f"Channels: {channels or 'none'}\nTool servers: {servers}"
+
+
+async def status(asked: Asked) -> str:
+    found = await look(asked)
+    lines = [
+        f"{asked.conversation}: {found.conversation.messages} messages, answered by {found.responder}",
+        f"Used: {found.usage}",
+        f"Today: {found.today}",
+    ]
+    if found.unread:
+        lines.append(f"Not read yet: {found.unread} messages")
+    caps = asked.scene.rules.caps
+    taken = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
+    reached = over(caps, asked.conversation, taken)
+    if reached:
+        lines.append(f"No model is called until 00:00 UTC: {reached}")
+    lines += [f"Waiting: {listed(a)}" for a in found.waiting]
+    return "\n".join(lines)
+
+
+async def look(asked: Asked) -> ConversationStatus:
+    """How the conversation of a command is."""
+    scene = asked.scene
+    return await conversations.conversation_status(scene.store, scene.rules, scene.clock, asked.conversation)
+
+
+async def clear(asked: Asked) -> str:
+    cleared = await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
+    return "The history is cleared; I start afresh." if cleared else "There was nothing to clear."
+
+
+async def reload(asked: Asked) -> str:
+    await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
+    await status_board.ask_reload(asked.scene.store, asked.scene.clock.now())
+    return "Tool servers are connected again, and this chat begins afresh."
+
+
+async def stop(asked: Asked) -> str:
+    stopped = await conversations.stop(asked.scene.store, asked.scene.clock, asked.conversation, asked.who.name)
+    return "Stopped." if stopped else "There was nothing to stop."
+
+
+async def tools(asked: Asked) -> str:
+    listed = await status_board.tools(asked.scene.store)
+    channel = asked.scene.rules.channels.get(asked.conversation.partition("/")[0])
+    allowed = channel.tool_servers if channel else None
+    lines: list[str] = []
+    for server in listed.servers:
+        if allowed is None or server.name in allowed:
+            state = server.state if not server.error else f"{server.state}: {server.error}"
+            lines.append(f"{server.name} ({state})")
+            lines += [
+                f"  {spec.tool} {mark(spec, asked.scene.rules, channel)}"
+                for spec in listed.tools
+                if spec.server == server.name
+            ]
+    return "\n".join(lines) or "There are no tools here."
+
+
+def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
+    """`[approval]` or `[auto]`, as the gate will have it without a grant."""
+    own = channel.tools if channel else ()
+    policy = Policy(tools={spec.name: spec}, confirmation=rules.confirmation, rules=(*own, *rules.tools))
+    return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
+
+
+async def whoami(asked: Asked) -> str:
+    return f"You are {asked.who.name}, in {asked.conversation}, and may: {', '.join(sorted(asked.who.scopes))}."
+
+
+async def approve(asked: Asked) -> str:
+    found, remember = await waiting_here(asked, to_run=True)
+    if remember not in ("", "once", "conversation", "always"):
+        raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
+    return told(await desk(asked).approve(asked.who, found, approvals.ApprovalOptions(remember=remember or "once")))
+
+
+async def reject(asked: Asked) -> str:
+    found, reason = await waiting_here(asked)
+    return told(await desk(asked).reject(asked.who, found, reason))
+
+
+def desk(asked: Asked) -> approvals.ApprovalDesk:
+    """Where commands decide. They edit no arguments, so there is nothing to check."""
+    scene = asked.scene
+    separate, people = scene.rules.separate, scene.rules.people
+    return approvals.ApprovalDesk(scene.store, scene.clock, approvals.unchecked, separate, people)
+
+
+async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
+    """The approvals that a command names by id, or the only one that waits here; and the words behind them."""
+    ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
+    found = [await approvals.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    found = found or [await only_one(asked, to_run=to_run)]
+    for approval in found:
+        here = asked.conversation in approval.places
+        if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
+            raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
+        if to_run and not asked.pressed and (asked.who.kind == "person" or not ids) and approval.status == "waiting":
+            await seen_here(asked, approval)
+    return found, " ".join(asked.words[len(ids) :])
+
+
+async def only_one(asked: Asked, *, to_run: bool) -> Approval:
+    """The one approval that waits in this chat. To run it unnamed, everybody here must have seen it, and for a moment.
+
+    Raises:
+        BadInput: none waits, several do, or to be approved it has to be named.
+    """
+    every = await asked.scene.store.approvals.find(status="waiting")
+    waiting = [each for each in every if asked.conversation in each.places]
+    if not waiting:
+        raise BadInput("Nothing waits for a verdict here.", fix="/status says what goes on.")
+    if len(waiting) > 1:
+        lines = "\n".join(map(listed, waiting))
+        raise BadInput(
+            f"{len(waiting)} calls wait here, so say which:\n{lines}", fix=f"For example: {example(waiting)}"
+        )
+    name_it = f"Name it: {example(waiting)}"
+    if to_run and (asked.by_id or asked.words):
+        raise BadInput("One call waits here.", fix=name_it)
+    if asked.scene.clock.now() - waiting[0].asked_at < TIME_TO_SEE_S:
+        raise BadInput("That call has only just been asked.", fix=name_it)
+    return waiting[0]
+
+
+async def seen_here(asked: Asked, approval: Approval) -> None:
+    """Let pass a call whose prompt reached this chat: nobody approves in a chat what was not shown there whole.
+
+    Its id can be known all the same, for a call can be rejected unseen.
+
+    Raises:
+        BadInput: it is not there, or not all of it.
+    """
+    if not await stands_here(asked, approval):
+        raise BadInput(
+            "That call could not be shown here whole.",
+            fix=f"`bridge-mcp approvals` on the bridge's machine shows all of it, and approves it. To reject it here, "
+            f"write: /reject {approval.id} REASON",
+        )
+
+
+async def stands_here(asked: Asked, approval: Approval) -> bool:
+    """Whether the prompt of an approval reached this chat. Channels without prompts show calls in their own way."""
+    traits = asked.scene.traits.get(asked.conversation.partition("/")[0])
+    if traits is None or not traits.prompts:
+        return True
+    store = asked.scene.store
+    for key in (prompt_key(approval), escalation_key(approval.id, 1)):
+        seq = await store.traces.posted(asked.conversation, key)
+        posted = None if seq is None else await store.history.message(asked.conversation, seq)
+        if posted is not None and posted.status == "sent":
+            return True
+    return False
+
+
+def listed(approval: Approval) -> str:
+    """A call that waits as one line of a list; its prompt has all of it."""
+    shown = visible(approval.arguments)
+    return f"{visible(approval.tool)} {shown if len(shown) <= LISTED else f'{shown[:LISTED]}…'} ({approval.id})"
+
+
+def example(waiting: Sequence[Approval]) -> str:
+    return f"/approve {waiting[0].id}"
+
+
+def told(decisions: Sequence[Decision]) -> str:
+    """What verdicts did, a line each."""
+    return "\n".join(each.error or decided(each) for each in decisions)
+
+
+def decided(decision: Decision) -> str:
+    kept = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
+    waits = f" {visible(decision.waits)}" if decision.waits else ""
+    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}{waits}"
+
+
+def outcome(approval: Approval) -> str:
+    """How a call stands after a verdict on it."""
+    if approval.status == "waiting":
+        return f"Noted, {len(approval.votes)} of {approval.quorum} approvers"
+    return approval.status.capitalize()
+
+
+COMMANDS: dict[str, Command] = {
+    "start": Command("read", "/start", "what this is", start),
+    "help": Command("read", "/help", "this list", help_text),
+    "status": Command("read", "/status", "this chat, its waiting calls and what it has used", status),
+    "list": Command("read", "/list", "channels and tool servers", list_servers),
+    "tools": Command("read", "/tools", "the tools, and which of them ask first", tools),
+    "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
+    "stop": Command("send", "/stop", "end the turn under way", stop),
+    "clear": Command("send", "/clear", "forget this chat's history", clear),
+    "reload": Command("admin", "/reload", "connect the tool servers again, and forget this chat's history", reload),
+    "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", approve),
+    "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", reject),
+}

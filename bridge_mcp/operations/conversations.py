@@ -1,0 +1,166 @@
+"""What people do to a conversation beside talking in it: stop a turn, clear the history, let somebody in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bridge_mcp.core.decide import decide
+from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stopped, Withdrawn
+from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.policy import Policy, Principal
+from bridge_mcp.core.projections import Conversation, Event
+from bridge_mcp.core.results import ConversationStatus
+from bridge_mcp.core.spending import day_of
+from bridge_mcp.core.state import CallState, open_calls, open_fates, read, relevant, unread
+from bridge_mcp.core.steps import Idle
+from bridge_mcp.core.transcript import since_cleared
+from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules, Store
+
+__all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
+
+
+async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
+    """End the turn under way: what waits is cancelled, what runs is cut off. False if there was nothing to stop."""
+    while True:
+        log = await tail(store.log, conversation)
+        if not log or isinstance(decide(log, Policy(conversation), clock.now()), Idle):
+            return False
+        head = log[-1].seq + 1
+        cancelled = cancel_waiting(log, by)
+        try:
+            await store.log.intend(conversation, head, *cancelled, Stopped(reason, head, by))
+        except Conflict:
+            continue
+        return True
+
+
+async def withdraw(store: Store, conversation: str, message: int, by: str, reason: str) -> bool:
+    """Take back a message of one's own: what others wrote is answered all the same. False if it is dealt with already.
+
+    A turn that has read nothing else is stopped; of others only this message is taken out.
+    """
+    while True:
+        log = await tail(store.log, conversation)
+        entries = taking_back(log, message, by, reason)
+        if not entries:
+            return False
+        try:
+            await store.log.intend(conversation, log[-1].seq + 1, *entries)
+        except Conflict:
+            continue
+        return True
+
+
+def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ...]:
+    """The entries that take a message back; none where it was answered or stopped before."""
+    state = read(relevant(log))
+    if message not in [heard.seq for heard in state.unread]:
+        batch = state.batch.entry if state.batch and state.open_turn is not None else None
+        if not isinstance(batch, Replied) or not batch.turn <= message < batch.upto:
+            return ()
+        return (*cancel_waiting(log, by), Stopped(reason, batch.upto, by))
+    upto = state.asking if state.asking is not None and state.asking > message else message + 1
+    alone = state.open_turn is None and [heard.seq for heard in state.unread if heard.seq < upto] == [message]
+    withdrawn = Withdrawn(message, by)
+    return (withdrawn, Stopped(reason, upto, by)) if alone else (withdrawn,)
+
+
+async def clear(store: Store, conversation: str, by: str) -> bool:
+    """Begin a new epoch: the model forgets, people can still read. False if there was nothing to clear."""
+    while True:
+        log = await tail(store.log, conversation)
+        if not log or not since_cleared(log):
+            return False
+        try:
+            head = log[-1].seq + 1
+            await store.log.intend(conversation, head, *cancel_waiting(log, by), Cleared(by), wake=None)
+        except Conflict:
+            continue
+        return True
+
+
+def cancel_waiting(log: Log, by: str) -> list[Judged]:
+    """A verdict for every call that waits for one: whoever comes later is told who was first."""
+    return [Judged(call.id, "cancelled", by) for call, asked in open_calls(log) if asked is not None]
+
+
+async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:
+    """How one conversation is. The cost does not grow with its log."""
+    known = await store.history.conversation(conversation)
+    channel = conversation.partition("/")[0]
+    log = await tail(store.log, conversation)
+    waiting = await store.approvals.find(status="waiting", conversation=conversation)
+    configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
+    return ConversationStatus(
+        known or Conversation(conversation, channel),
+        (known.responder if known else None) or configured,
+        step_of(log, conversation),
+        waiting,
+        await store.spending.ever(conversation),
+        (await store.spending.on(day_of(clock.now()), conversation))[0],
+        unread(log),
+    )
+
+
+def step_of(log: Log, conversation: str) -> str:
+    """The name of the step that a conversation is at, by its log alone: nobody here knows the tools of its engine.
+
+    `Run` while a call runs or is let to, `Wait` while calls wait for people or, approved and told so, for their tool;
+    without calls what `decide` says.
+    """
+    fates = [fate for _, fate in open_fates(log)]
+    if not fates:
+        return type(decide(log, Policy(conversation), float("inf"))).__name__
+    return "Wait" if all(waits(fate) for fate in fates) else "Run"
+
+
+def waits(fate: CallState) -> bool:
+    """Whether an open call waits for something that the bridge does not do."""
+    if fate.question is not None:
+        return fate.answer is None
+    if fate.begun:
+        return False
+    return fate.asked is not None and (fate.judged is None or fate.told_of_tool)
+
+
+async def pair(
+    store: Store,
+    clock: Clock,
+    traits: Mapping[str, ChannelTraits],
+    who: Principal,
+    code: str,
+    wanted: Pairing,
+) -> Pairing:
+    """Let in whoever was shown `code`, or the subject that `wanted` names."""
+    now = clock.now()
+    if code:
+        asked = next((r for r in await store.access.requests(now) if r.code == code.strip().upper()), None)
+        if asked is None or not who.sees(f"{asked.channel}/{asked.subject}"):
+            raise NotFound(
+                f"There is no open code '{code[:40]}'.", fix="Codes expire; have them write to the bot again."
+            )
+        wanted = replace(wanted, channel=asked.channel, subject=asked.subject, name=wanted.name or asked.name)
+    if wanted.channel not in traits or not who.sees(f"{wanted.channel}/{wanted.subject}"):
+        raise NotFound(f"There is no channel '{wanted.channel}'.", fix="See list_channels.")
+    if not traits[wanted.channel].needs_pairing:
+        raise BadInput(f"{wanted.channel} is open to this machine's user.", fix="It needs no pairing.")
+    if not wanted.subject.lstrip("-").isdigit() or len(wanted.subject) > 20:
+        raise BadInput(
+            f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's numeric id, or a code."
+        )
+    paired = replace(wanted, by=who.name, at=now)
+    await store.access.pair(paired)
+    told = Event("pairing.added", "", now, {"channel": paired.channel, "subject": paired.subject, "role": paired.role})
+    await store.feed.publish(told)
+    return paired
+
+
+async def unpair(store: Store, clock: Clock, channel: str, subject: str, by: str) -> bool:
+    """Whether it had been paired."""
+    if not await store.access.unpair(channel, subject):
+        return False
+    told = Event("pairing.removed", "", clock.now(), {"channel": channel, "subject": subject, "by": by})
+    await store.feed.publish(told)
+    return True

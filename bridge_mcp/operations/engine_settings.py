@@ -1,0 +1,153 @@
+"""What the engine runs: it puts up its file and its channels, and every other process goes by them.
+
+The state is one for a user, but processes may be started with different files, environments and folders. What holds for
+chats is what the engine read; a process that read something else says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, cast
+
+from bridge_mcp.core.json_reader import JSON
+from bridge_mcp.operations.status_board import read, read_all
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules, Store
+
+__all__ = ["Roster", "Settings", "difference", "posted", "put_posted", "settings_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class PostedChannel:
+    """One channel, as far as other processes must know it."""
+
+    name: str
+    type: str
+    responder: Literal["assistant", "relay", "off"] = "relay"
+    needs_pairing: bool = True
+    delivered_by_commit: bool = False
+    prompts: bool = False
+    shows: bool = False
+
+    @property
+    def traits(self) -> ChannelTraits:
+        """The channel as a port."""
+        known = asdict(self)
+        del known["responder"]
+        return ChannelTraits(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process read when it started."""
+
+    file: str = ""
+    """The configuration; "" for none."""
+    digest: str = ""
+    """The SHA-256 of its bytes."""
+    channels: tuple[PostedChannel, ...] = ()
+    lacking: tuple[str, ...] = ()
+    """Secrets that were not there, each with its key and fix, of what tells of them nowhere else."""
+
+    @property
+    def where(self) -> str:
+        """The file, for people."""
+        return self.file or "no bridge.toml (the defaults)"
+
+
+def settings_of(
+    file: str, digest: str, traits: Mapping[str, ChannelTraits], rules: Rules, lacking: Mapping[str, str]
+) -> Settings:
+    """The settings of this process; clients are the only ones whose secrets show nowhere else."""
+    channels = tuple(
+        PostedChannel(
+            name,
+            each.type,
+            (rules.channels.get(name) or ChannelRules(name)).responder,
+            each.needs_pairing,
+            each.delivered_by_commit,
+            each.prompts,
+            each.shows,
+        )
+        for name, each in traits.items()
+    )
+    told = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
+    return Settings(file, digest, channels, told)
+
+
+async def put_posted(store: Store, settings: Settings) -> None:
+    """Have every process know what the engine runs."""
+    await store.board.put("settings", cast("JSON", asdict(settings)))
+
+
+async def posted(store: Store) -> Settings | None:
+    """What the last engine ran; None if none ever told."""
+    body = await store.board.get("settings")
+    if not isinstance(body, dict):
+        return None
+    lacking = body.get("lacking")
+    return replace(
+        read(Settings, body),
+        channels=tuple(read_all(PostedChannel, body.get("channels"))),
+        lacking=tuple(str(each) for each in lacking) if isinstance(lacking, list) else (),
+    )
+
+
+def difference(own: Settings, engine: Settings) -> str:
+    """What the owner should know where this process read something else than the engine; "" if it did not."""
+    if own.file == engine.file and own.digest != engine.digest:
+        return f"{own.file} has changed since the engine read it: the change holds once the engine is started again."
+    if own.file != engine.file:
+        option = f" For this process to read the same: --config {engine.file}" if engine.file else ""
+        return f"The engine runs {engine.where}, and this process read {own.where}: the engine's holds.{option}"
+    missing = [each.name for each in own.channels if each.name not in {other.name for other in engine.channels}]
+    if missing:
+        return f"The engine has no channel {' and none '.join(missing)}: it was started with other variables."
+    return ""
+
+
+@dataclass(slots=True)
+class Roster:
+    """The channels that a process goes by: its own while it is the engine or there is none, else the engine's.
+
+    What it gives is looked at by several parts, and changes in place.
+    """
+
+    own: Settings
+    own_rules: Rules
+    traits: dict[str, ChannelTraits] = field(default_factory=dict[str, ChannelTraits])
+    rules: Rules = field(init=False)
+    delivered_by_commit: set[str] = field(default_factory=set[str])
+    _channels: dict[str, ChannelRules] = field(default_factory=dict[str, ChannelRules])
+    _taken: Settings | None = None
+
+    def __post_init__(self) -> None:
+        self.rules = replace(self.own_rules, channels=self._channels)
+        self.go_by(self.own)
+
+    def go_by(self, settings: Settings) -> None:
+        """Take these channels from now on; rules that this process knows nothing of are the defaults."""
+        if settings == self._taken:
+            return
+        self._taken = settings
+        own: Mapping[str, Any] = self.own_rules.channels
+        refill(self.traits, {each.name: each.traits for each in settings.channels})
+        rules = {each.name: own.get(each.name) or default_rules(each) for each in settings.channels}
+        refill(self._channels, {**(own if settings is self.own else {}), **rules})
+        self.delivered_by_commit.clear()
+        self.delivered_by_commit.update(each.name for each in settings.channels if each.delivered_by_commit)
+
+    async def look(self, store: Store, lives: bool) -> None:
+        """Go by what the engine put up, if there is one that runs in another process."""
+        engine = await posted(store) if lives else None
+        self.go_by(engine or self.own)
+
+
+def default_rules(channel: PostedChannel) -> ChannelRules:
+    return ChannelRules(channel.name, responder=channel.responder, type=channel.type)
+
+
+def refill(target: dict[str, Any], items: Mapping[str, Any]) -> None:
+    """Make a mapping hold these, and nothing else."""
+    target.clear()
+    target.update(items)

@@ -1,0 +1,388 @@
+"""Where messages come in: one gate for all of them, commands and answers included, and then the log.
+
+A message is in the store before anybody acknowledges it; the same message twice is one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from bridge_mcp.core.choices import chosen
+from bridge_mcp.core.entries import (
+    Cleared,
+    Edited,
+    Heard,
+    Logged,
+    Posted,
+    Replied,
+    Responder,
+    Stopped,
+    message_id,
+)
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.file_names import plain_attachment
+from bridge_mcp.core.gathering import LONGEST_S, goes_on
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import BRIDGE, Conversation, Event, Message
+from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.operations import chat_migrations, commands, topic_titles, welcome
+from bridge_mcp.operations.access import Admission, principal_of
+from bridge_mcp.operations.addresses import join, parse_message
+from bridge_mcp.operations.button_presses import is_open, press
+from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.ports import (
+    Arrival,
+    ButtonPress,
+    ChannelRules,
+    ChannelTraits,
+    Clock,
+    Happening,
+    Ignored,
+    Incoming,
+    Moved,
+    Named,
+    Rules,
+    Store,
+)
+
+__all__ = ["Intake"]
+
+RECENT = 12
+"""Entries among which the message is looked for that one continues."""
+FAR_BACK = 500
+"""Entries behind a message from which on an edit of it makes nothing new of it."""
+LONGEST_NEARLY = 500
+"""Characters of a text that may be nearly a command."""
+
+
+class Intake:
+    """The gate, for every process: a face takes in what its own user says, the engine what its channels hear."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        traits: Mapping[str, ChannelTraits],
+        clock: Clock,
+        ahead_since: Callable[[float], float] = lambda at: 0.0,
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._traits = traits
+        self._clock = clock
+        self._admission = Admission(store, traits, clock)
+        self._scene = commands.Scene(store, rules, traits, clock, ahead_since)
+
+    async def put(self, arrival: Arrival) -> str:
+        """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
+        match arrival:
+            case Incoming():
+                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                title = await topic_titles.titled(
+                    self._store.board, arrival.channel, chat, arrival.title, arrival.topic
+                )
+                return await self._message(replace(arrival, chat=chat, title=title))
+            case ButtonPress():
+                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                told = await self._press(replace(arrival, chat=chat))
+            case Happening():
+                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                await self._tell_of(replace(arrival, chat=chat))
+                told = ""
+            case Named():
+                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                await topic_titles.note(self._store.board, arrival.channel, chat, arrival.name)
+                told = ""
+            case Moved():
+                await chat_migrations.move(self._store.board, arrival.channel, arrival.chat, arrival.to)
+                told = ""
+            case Ignored():
+                told = ""
+        await self._passed(arrival)
+        return told
+
+    async def offset(self, channel: str) -> int | None:
+        """See `ports.Inbox`."""
+        found = await self._store.board.get(offset_of(channel))
+        return found if isinstance(found, int) else None
+
+    async def hear(self, incoming: Incoming) -> int:
+        """Take in what this machine's own user says on a channel that needs no pairing; the seq of the message."""
+        return await self._hear(incoming, principal_of(incoming.channel, incoming.sender, ()))
+
+    async def _message(self, incoming: Incoming) -> str:
+        pairings = await self._admission.of(incoming)
+        if pairings is None:
+            told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
+            if told:
+                await welcome.keep(self._store.board, incoming)
+            await self._passed(incoming)
+            return told
+        if incoming.edit:
+            await self._edit(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+        else:
+            await self._hear(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+        return ""
+
+    async def _tell_of(self, happening: Happening) -> None:
+        """Tell the feed of something that happened in a chat which was let in."""
+        if await self._admission.of(happening) is None:
+            return
+        conversation = join(happening.channel, happening.chat)
+        who = happening.sender
+        body: dict[str, JSON] = {**happening.body, "from": {"id": who.id, "name": who.name, "kind": who.kind}}
+        if happening.message:
+            seq = await self._store.traces.message(conversation, happening.message)
+            body |= {"message": None if seq is None else message_id(conversation, seq), "key": happening.message}
+        await self._store.feed.publish(Event(happening.type, conversation, happening.at, body))
+
+    async def _passed(self, arrival: Arrival) -> None:
+        """Keep the place in the stream, where nothing else is kept."""
+        if arrival.offset is not None:
+            await self._store.board.put(offset_of(arrival.channel), arrival.offset)
+
+    async def _hear(self, incoming: Incoming, who: Principal) -> int:
+        conversation = join(incoming.channel, incoming.chat)
+        known = await self._store.history.conversation(conversation)
+        rules = self._channel(incoming.channel)
+        replied = await self._replied_to(conversation, incoming.reply_to)
+        heard = self._heard(conversation, incoming, rules, replied)
+        before = await self._continued(conversation, known, heard)
+        command, hint = await self._as_command(conversation, incoming, rules)
+        if command or hint:
+            heard = replace(heard, to="bridge")
+        else:
+            heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
+        # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
+        note = None if command or hint else note_of(incoming)
+        (recorded,) = await self._store.log.record(conversation, heard, note=note)
+        if command or hint:
+            await self._command(conversation, incoming, who, hint)
+        return recorded.seq
+
+    def _heard(self, conversation: str, incoming: Incoming, rules: ChannelRules, replied: int | None) -> Heard:
+        """The entry of a message that is for nobody yet."""
+        return Heard(
+            incoming.text,
+            incoming.sender,
+            incoming.key,
+            "off",
+            None,
+            tuple([plain_attachment(file) for file in incoming.attachments]),
+            "" if replied is None else message_id(conversation, replied),
+            late=self._clock.now() - incoming.at > rules.late_after_s,
+            title=incoming.title,
+            quote=incoming.quote,
+            forwarded_from=incoming.forwarded_from,
+            group=incoming.group,
+            sent_at=incoming.at if rules.gather_s else 0.0,
+            gather_s=rules.gather_s,
+            followed=incoming.followed,
+        )
+
+    async def _continued(self, conversation: str, known: Conversation | None, heard: Heard) -> Logged | None:
+        """The message that this one continues. Looked for only where something was said a moment ago."""
+        now = self._clock.now()
+        if not heard.gather_s or known is None or now - known.last_at > LONGEST_S:
+            return None
+        for logged in reversed(await self._store.log.load(conversation, limit=RECENT)):
+            if isinstance(logged.entry, Heard) and logged.entry.sender.id == heard.sender.id:
+                return logged if goes_on(logged, heard, now) else None
+        return None
+
+    async def _for_somebody(
+        self,
+        conversation: str,
+        known: Conversation | None,
+        incoming: Incoming,
+        heard: Heard,
+        replied: int | None,
+        before: Logged | None,
+    ) -> Heard:
+        """Who is to answer a message, or what it answers. A continuation goes where what it continues went."""
+        responder = self._responder(incoming.channel, known)
+        wanted = meant(incoming, self._channel(incoming.channel))
+        first = before.entry if before is not None else None
+        if before is not None and isinstance(first, Heard):
+            wanted = wanted or first.to != "off"
+            heard = replace(heard, continues=before.seq, to=responder if wanted else "off")
+            if first.answers is not None:
+                return replace(heard, answers=first.answers)
+        else:
+            heard = replace(heard, to=responder if wanted else "off")
+        answered = await self._answered(conversation, known, incoming, replied)
+        if answered is None:
+            return heard
+        seq, text = answered
+        return replace(heard, answers=seq, text=text)
+
+    async def _as_command(self, conversation: str, incoming: Incoming, rules: ChannelRules) -> tuple[bool, str]:
+        """Whether a message is a command; and what its sender is told who wrote nearly one."""
+        # What is passed on are the words of whoever wrote them first.
+        if incoming.forwarded_from:
+            return False, ""
+        text = incoming.bare or incoming.text
+        if commands.is_command(text):
+            return True, ""
+        if not meant(incoming, rules) or len(text) > LONGEST_NEARLY:
+            return False, ""
+        busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
+        if found := commands.hint(text, busy):
+            return False, found
+        none = commands.unknown(text) if incoming.addressed else ""
+        # Who answers by a client of their own may have commands of their own.
+        known = await self._store.history.conversation(conversation) if none else None
+        return False, none if none and self._responder(incoming.channel, known) == "assistant" else ""
+
+    async def _busy(self, conversation: str) -> tuple[str, ...]:
+        """The commands that would do something in a conversation just now."""
+        log = await tail(self._store.log, conversation)
+        waiting = any(asked for _, asked in open_calls(log))
+        under_way = ("stop",) if unread(log) or open_calls(log) else ()
+        return (*under_way, *(("approve", "reject") if waiting else ()))
+
+    async def _edit(self, incoming: Incoming, who: Principal) -> None:
+        """A message has another text. An edit of one that was never heard concerns nobody.
+
+        What it makes of a message that nobody has answered counts as if it had been written so: a command, or a
+        message for the bot.
+        """
+        conversation = join(incoming.channel, incoming.chat)
+        seq = await self._store.traces.message(conversation, incoming.key)
+        before = None if seq is None else await self._store.history.message(conversation, seq)
+        if before is None or before.direction != "in" or before.author.id != incoming.sender.id:
+            await self._passed(incoming)
+            return
+        rules = self._channel(incoming.channel)
+        edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
+        was = await self._unanswered(conversation, before.seq)
+        command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
+        if was is not None and was.answers is None and not command and not hint and meant(incoming, rules):
+            known = await self._store.history.conversation(conversation)
+            responder = self._responder(incoming.channel, known)
+            if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
+                edited = replace(edited, to=responder)
+        command = command and not commands.is_command(before.text)
+        await self._store.log.record(conversation, edited, note=None if command else note_of(incoming))
+        if command:
+            await self._command(conversation, incoming, who, "")
+
+    async def _unanswered(self, conversation: str, seq: int) -> Heard | None:
+        """A message that no reply has answered, and whom it is for by now; None where one has, or it is long ago."""
+        known = await self._store.history.conversation(conversation)
+        if known is None or known.head - seq > FAR_BACK:
+            return None
+        log = await self._store.log.load(conversation, seq - 1)
+        heard = log[0].entry if log else None
+        if not isinstance(heard, Heard):
+            return None
+        since = seq
+        for logged in log:
+            match logged.entry:
+                case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > since and heard.to == "assistant":
+                    return None
+                case Edited(message=message, to="assistant" | "relay" as to) if message == seq:
+                    heard, since = replace(heard, to=to), logged.seq
+                case Cleared():
+                    return None
+                case _:
+                    pass
+        return heard
+
+    async def _press(self, tap: ButtonPress) -> str:
+        pairings = await self._admission.of(tap)
+        if pairings is None:
+            return "This button is not yours to press."
+        known = await self._store.history.conversation(join(tap.channel, tap.chat))
+        who = replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
+        return await press(self._scene, tap, who, self._responder(tap.channel, known), note_of(tap))
+
+    def _channel(self, channel: str) -> ChannelRules:
+        return self._rules.channels.get(channel) or ChannelRules(channel)
+
+    def _responder(self, channel: str, known: Conversation | None) -> Responder:
+        """Who answers: as set for the conversation, or as the channel says."""
+        return (known.responder if known else None) or self._channel(channel).responder
+
+    async def _replied_to(self, conversation: str, reply_to: str) -> int | None:
+        """The seq of the message that is replied to: named by our own id, or by the platform's."""
+        if not reply_to:
+            return None
+        if reply_to.startswith(f"{conversation}#"):
+            return parse_message(reply_to)[1]
+        return await self._store.traces.message(conversation, reply_to)
+
+    async def _answered(
+        self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
+    ) -> tuple[int, str] | None:
+        """The open question that a message answers, and the answer: of the one it replies to, or the only one."""
+        if replied is not None:
+            asked = await self._store.history.message(conversation, replied)
+            found = [asked] if asked is not None and await is_open(self._scene, asked) else []
+        elif known is None or known.question is None:
+            return None
+        else:
+            # By the clock as it was before it was ever set ahead: `is_open` knows by how much for each of them.
+            now = self._clock.now() - self._scene.ahead_since(0.0)
+            every = await self._store.history.questions(conversation, now)
+            found = [each for each in every if await is_open(self._scene, each)]
+        return answer_of(found, incoming, replied=replied is not None)
+
+    async def _command(self, conversation: str, incoming: Incoming, who: Principal, hint: str) -> None:
+        key = f"command:{incoming.key}" + (f":{incoming.edit}" if incoming.edit else "")
+        if await self._store.traces.posted(conversation, key) is not None:
+            await self._passed(incoming)
+            return
+        try:
+            text, by_id = incoming.bare or incoming.text, incoming.group or bool(incoming.edit)
+            answer = hint or await commands.run(self._scene, who, conversation, text, by_id=by_id)
+        except BridgeError as exc:
+            answer = str(exc)
+        # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
+        told = answer if self._traits[incoming.channel].delivered_by_commit else quoted(answer, lines=True)
+        await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
+
+
+def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) -> tuple[int, str] | None:
+    """Which of these open questions a message answers, and with what; None where it answers none, or one of several.
+
+    In a group people talk to each other: only a reply, or what a person says to the bot itself, is an answer there. A
+    choice answers the question that offers it, and is its answer as it is spelled there; any other text answers a
+    question that offers none, or the one it replies to. Between several questions nothing is guessed.
+    """
+    if not replied and incoming.group and not is_said_to_us(incoming):
+        return None
+    text = incoming.bare or incoming.text
+    able: list[tuple[int, str]] = []
+    for each in asked:
+        choices = each.question.choices if each.question is not None else ()
+        choice = chosen(choices, text) if choices else text
+        if choice is not None or replied:
+            able.append((each.seq, text if choice is None else choice))
+    several_free = len(asked) > 1 and any(each.question is not None and not each.question.choices for each in asked)
+    return able[0] if len(able) == 1 and not several_free else None
+
+
+def is_said_to_us(incoming: Incoming) -> bool:
+    """Whether a message of a group is a person's own word to the bot."""
+    return incoming.addressed and incoming.sender.kind == "person" and not incoming.forwarded_from
+
+
+def meant(incoming: Incoming, rules: ChannelRules) -> bool:
+    """Whether somebody is to answer: in groups, as the owner wants it there."""
+    if not incoming.group:
+        return True
+    wanted = rules.group_mode(incoming.chat)
+    return wanted == "always" or (wanted == "mention" and incoming.addressed)
+
+
+def offset_of(channel: str) -> str:
+    """Where the board keeps a channel's place in its platform's stream."""
+    return f"offset:{channel}"
+
+
+def note_of(arrival: Incoming | ButtonPress) -> tuple[str, JSON] | None:
+    return None if arrival.offset is None else (offset_of(arrival.channel), arrival.offset)

@@ -1,0 +1,93 @@
+"""Files that may be sent: those below the owner's outbox folders, and what a message holds of one."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.file_names import plain_name
+from bridge_mcp.core.safe_text import visible
+
+__all__ = ["MAX_FILE", "attached", "kind_of", "outbox_file"]
+
+MAX_FILE = 50 * 1024 * 1024
+"""Bytes of one file, in or out: what Telegram's own server takes at most."""
+
+MOST_PATH = 4_096
+"""Characters of a path."""
+MOST_NAME = 255
+"""Bytes of one name in a path."""
+MOST_SHOWN = 200
+"""Characters of a path that an error shows."""
+
+
+def outbox_file(path: str, folders: Sequence[Path]) -> Path:
+    """The real path of a file that may be sent: one below an outbox folder, after all links are followed. Blocks.
+
+    Raises:
+        BadInput: it is not there, or lies elsewhere; where, is not told.
+    """
+    if not folders:
+        raise BadInput(
+            f"'{visible(path[:MOST_SHOWN])}' cannot be sent: no folder is open for that.",
+            fix="Name one in [files] outbox.",
+        )
+    shown = visible(path[:MOST_SHOWN])
+    if "\0" in path or len(path) > MOST_PATH or any(len(name.encode()) > MOST_NAME for name in path.split("/")):
+        raise BadInput(
+            f"'{shown}' is no name that a file can have: names are at most {MOST_NAME} bytes, without NUL.",
+            fix="Pass a path below an outbox folder.",
+        )
+    try:
+        return found_in(path, shown, folders)
+    except (OSError, RuntimeError) as exc:  # a name that this system does not take, `~nobody`, or a folder it hides
+        raise BadInput(f"'{shown}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
+
+
+def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
+    """See `outbox_file`."""
+    wanted = Path(path).expanduser()
+    candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
+    for candidate in candidates:
+        real = candidate.resolve()
+        if real.is_file() and any(real.is_relative_to(folder.resolve()) for folder in folders):
+            if real.stat().st_nlink > 1:
+                raise BadInput(
+                    f"'{shown}' has another name on this disk (a hard link), and may be a file from elsewhere.",
+                    fix="Put a copy of it into the outbox folder.",
+                )
+            if real.stat().st_size > MAX_FILE:
+                raise BadInput(
+                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
+                    fix="Send a smaller file, or a link.",
+                )
+            return real
+    raise BadInput(
+        f"There is no file '{shown}' in an outbox folder.",
+        fix=f"Put it below one of: {', '.join(map(str, folders))}.",
+    )
+
+
+def attached(name: str, folders: Sequence[Path]) -> Attachment:
+    """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
+    path = outbox_file(name, folders)
+    kind, mime = kind_of(path.name)
+    return Attachment(f"file:{path}", kind, mime, plain_name(path.name), path.stat().st_size)
+
+
+def kind_of(name: str) -> tuple[Literal["image", "audio", "video", "file"], str]:
+    """What kind of file a name stands for, and its media type."""
+    mime = mimetypes.guess_type(name)[0] or ""
+    match mime.partition("/")[0]:
+        case "image" if mime != "image/svg+xml":
+            return "image", mime
+        case "audio":
+            return "audio", mime
+        case "video":
+            return "video", mime
+        case _:
+            return "file", mime

@@ -1,0 +1,111 @@
+"""The ends of logs: as much of a conversation as the next step needs, kept in memory while it is worth it.
+
+The cache may be dropped at any line: every look asks the store for what was appended since.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from bridge_mcp.core.entries import Log, Logged
+from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, redated
+from bridge_mcp.core.state import reaches_back_to
+from bridge_mcp.core.transcript import begins_at
+from bridge_mcp.ports import LogStore
+
+__all__ = ["LogCache", "tail"]
+
+SHORT = 64
+"""Entries that a single look at a conversation starts with."""
+
+FAR = 4
+"""How many times the limit a tail may be long for the sake of the model's view; a cut ends that before long."""
+
+
+async def tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
+    """The last `limit` entries, and as many more as `decide` needs."""
+    first = await log.unsettled(conversation)
+    entries = await log.load(conversation, limit=limit)
+    if first is None or not entries or entries[0].seq <= first:
+        return entries
+    return await log.load(conversation, first - 1)
+
+
+class LogCache:
+    """The tails of the conversations that were driven last, dated so that nothing waits for a clock that was ahead."""
+
+    def __init__(
+        self,
+        log: LogStore,
+        *,
+        keep: int = 256,
+        now: Callable[[], float] = lambda: math.inf,
+        ahead_since: Callable[[float], float] = lambda at: 0.0,
+    ) -> None:
+        self._log = log
+        self._keep = keep
+        self._now = now
+        self._ahead_since = ahead_since
+        self._kept: OrderedDict[str, list[Logged]] = OrderedDict()
+
+    async def get(self, conversation: str, limit: int) -> Log:
+        """The tail as it stands in the store now. The list is the cache's own: read it, and ask again later.
+
+        It reaches back to where the model's view begins, if that is not much further than `limit`.
+        """
+        kept = self._kept.pop(conversation, None)
+        if kept:
+            new = await self._log.load(conversation, kept[-1].seq, most=limit + 1)
+            if len(new) <= limit:
+                kept.extend(self._dated(new))
+                trim(kept, limit)
+            else:
+                kept = None  # so much was said since that most of it is of no use
+        if not kept:
+            found = await tail(self._log, conversation, limit)
+            if found and found[0].seq > begins_at(found):
+                found = await tail(self._log, conversation, FAR * limit)
+            kept = list(self._dated(found))
+        if kept:
+            self._kept[conversation] = kept
+            if len(self._kept) > self._keep:
+                self._kept.popitem(last=False)
+        return kept
+
+    def _dated(self, entries: Log) -> Log:
+        """Entries as read now: one that is ahead of the clock counts as written now."""
+        now = self._now()
+        if any(logged.at > now + AHEAD_S for logged in entries):
+            entries = tuple([none_ahead(logged, now) for logged in entries])
+        if entries and self._ahead_since(entries[0].at):
+            entries = tuple([questions_later(logged, self._ahead_since(logged.at)) for logged in entries])
+        return entries
+
+    def set_back(self, by: float) -> None:
+        """The clock was set back by so many seconds: what waits is not to wait longer for that."""
+        for kept in self._kept.values():
+            kept[:] = [redated(logged, -by) for logged in kept]
+
+    def set_ahead(self, by: float) -> None:
+        """The clock was set ahead by so many seconds: what people were asked stays open for as long as before."""
+        for kept in self._kept.values():
+            kept[:] = [questions_later(logged, by) for logged in kept]
+
+    def add(self, conversation: str, *entries: Logged) -> None:
+        """Note what was appended just now, if nothing came in between: the next look is cheaper."""
+        kept = self._kept.get(conversation)
+        for logged in entries:
+            if kept and kept[-1].seq + 1 == logged.seq:
+                kept.append(logged)
+
+
+def trim(kept: list[Logged], limit: int) -> None:
+    """Forget the beginning of a tail that has grown to twice its limit, but nothing that is needed."""
+    if len(kept) > 2 * limit:
+        needed = reaches_back_to(kept)
+        if len(kept) < 2 * FAR * limit:
+            needed = min(needed, begins_at(kept))
+        spare = needed - kept[0].seq
+        del kept[: min(len(kept) - limit, max(0, spare))]

@@ -1,0 +1,295 @@
+"""Tickets: ids of what takes longer than a call may. A ticket is an address into a log; its state is read from there.
+
+turn:CONVERSATION#SEQ       the message that opened (or joined) the turn
+question:CONVERSATION#SEQ   the question
+call:calls/CLIENT.HASH      the log of one call by an MCP client
+ap_HEX                      an approval's own id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+
+from bridge_mcp.core.answering import answer_in
+from bridge_mcp.core.entries import (
+    Asked,
+    Cleared,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Logged,
+    Posted,
+    Replied,
+    Stopped,
+    Withdrawn,
+    approval_id,
+)
+from bridge_mcp.core.entries import message_id as message_of
+from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.gathering import LONGEST_S
+from bridge_mcp.core.results import Ticket, TicketKind
+from bridge_mcp.operations.addresses import CALLS, check_text, parse_conversation, parse_message
+from bridge_mcp.ports import Store
+
+__all__ = [
+    "CANCELLED",
+    "Watched",
+    "call",
+    "call_conversation",
+    "is_call_of",
+    "look",
+    "look_at_call",
+    "parse",
+    "question",
+    "turn",
+]
+
+APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
+
+ENTRIES_A_LOOK, MOST_LOOKS = 128, 20
+"""So many entries are searched for the end of a turn that is over: at once, and how often in one look. Of a message
+that nobody was asked to answer, and that was read with a later one, the end may stand far behind: a later look goes on.
+"""
+
+MOST_APPROVALS = 100
+
+CANCELLED = "its caller cancelled it"
+"""Why a turn was stopped whose caller took it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a ticket points at. `conversation` is empty for an approval, whose id does not tell it."""
+
+    kind: TicketKind
+    conversation: str
+    seq: int = 0
+
+
+def turn(conversation: str, seq: int) -> str:
+    return f"turn:{message_of(conversation, seq)}"
+
+
+def question(conversation: str, seq: int) -> str:
+    return f"question:{message_of(conversation, seq)}"
+
+
+def call(conversation: str) -> str:
+    return f"call:{conversation}"
+
+
+def call_conversation(client: str, key: str) -> str:
+    """The chat part of a client call's conversation: the same client and key give the same one."""
+    hashed = hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()[:24]
+    return f"{slug(client)}.{hashed}"
+
+
+def is_call_of(conversation: str, client: str) -> bool:
+    """Whether a `calls/…` conversation holds a call of this client."""
+    return conversation.partition("/")[2].rpartition(".")[0] == slug(client)
+
+
+def slug(client: str) -> str:
+    """A client's name as a part of an address; two clients never have the same."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", client)[:64]
+    return plain if plain == client else f"{plain[:47]}~{hashlib.sha256(client.encode()).hexdigest()[:16]}"
+
+
+def parse(ticket: str) -> Parsed:
+    """What a ticket points at.
+
+    Raises:
+        BadInput: this is no ticket.
+    """
+    check_text(ticket, "ticket", 340)
+    if APPROVAL.fullmatch(ticket):
+        return Parsed("approval", "")
+    kind, _, rest = ticket.partition(":")
+    match kind:
+        case "turn" | "question":
+            conversation, seq = parse_message(rest)
+            return Parsed(kind, conversation, seq)
+        case "call":
+            if parse_conversation(rest) == CALLS:
+                return Parsed("call", rest)
+        case _:
+            pass
+    raise BadInput(f"'{ticket[:80]}' is no ticket.", fix="Pass a ticket, or an approval's id, as another tool gave it.")
+
+
+async def look(store: Store, ticket: str, now: float) -> Ticket:
+    """How a ticket stands.
+
+    Raises:
+        NotFound: it points nowhere.
+    """
+    return await Watched(store, ticket).look(now)
+
+
+ENTRIES_OF_ANSWER = 32
+"""Behind the first message of an answer: what continues it, and what its sender changed of it."""
+
+
+class Watched:
+    """A ticket that is looked at more than once: each look reads only what is new."""
+
+    def __init__(self, store: Store, ticket: str) -> None:
+        self.ticket = ticket
+        self._store = store
+        self._parsed = parse(ticket)
+        self._first: Logged | None = None
+        self._changed = 0.0
+        self._read = self._parsed.seq
+        """How far the log was searched for the end of the turn."""
+
+    async def look(self, now: float) -> Ticket:
+        """How it stands. Raises as `look`."""
+        match self._parsed.kind:
+            case "approval":
+                return await look_at_approval(self._store, self.ticket)
+            case "call":
+                return look_at_call(await self._whole(), self.ticket, self._parsed.conversation)
+            case "turn":
+                found = await self._turn()
+            case "question":
+                found = await self._question(now)
+        first = await self._asked()
+        return replace(found, since=first.at, changed=max(first.at, self._changed))
+
+    async def _whole(self) -> Log:
+        """The log of a call: it holds nothing else."""
+        log = await self._store.log.load(self._parsed.conversation)
+        if not log:
+            raise self._nowhere()
+        return log
+
+    async def _asked(self) -> Logged:
+        """The entry that the ticket names."""
+        if self._first is None:
+            seq = self._parsed.seq
+            found = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
+            if not found or found[0].seq != seq:
+                raise self._nowhere()
+            self._first = found[0]
+        return self._first
+
+    def _nowhere(self) -> NotFound:
+        told = f"The ticket '{self.ticket}' points nowhere."
+        return NotFound(told, fix="Tickets come from run_turn, ask_user, call_tool.")
+
+    async def _turn(self) -> Ticket:
+        """How a turn stands. The end of one that is over stands not far behind its message."""
+        log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
+        if not isinstance((await self._asked()).entry, Heard):
+            raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
+        for look in range(MOST_LOOKS):
+            entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
+            ended = next((end for each in entries if (end := self._end(each)) is not None), None)
+            if ended is not None:
+                return ended
+            if entries:
+                self._read, self._changed = entries[-1].seq, entries[-1].at
+            if len(entries) < ENTRIES_A_LOOK:
+                break
+            if not look and (unsettled := await log.unsettled(conversation)) is not None and unsettled <= seq:
+                # It is open, whatever else was said since; but for this message alone.
+                withdrawn = await log.find(conversation, f"withdrawn:{seq}")
+                if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
+                    return ended
+                (last,) = await log.load(conversation, limit=1)
+                self._read, self._changed = last.seq, last.at
+                break
+        waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MOST_APPROVALS)
+        return Ticket(self.ticket, "turn", conversation, "open", approvals=tuple(each.id for each in waiting))
+
+    def _end(self, logged: Logged) -> Ticket | None:
+        """The ticket of a turn that this entry ends; None where it does not."""
+        found = end_of_turn(self.ticket, self._parsed, logged)
+        if found is not None:
+            self._changed = logged.at
+        return found
+
+    async def _question(self, now: float) -> Ticket:
+        """How a question stands; who answered it is kept beside the log."""
+        conversation, seq, asked = self._parsed.conversation, self._parsed.seq, (await self._asked()).entry
+        if not isinstance(asked, Posted) or asked.question is None:
+            raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
+        answer = await self._store.traces.answer(conversation, seq)
+        if answer is not None:
+            log = await self._store.log.load(conversation, answer - 1, most=ENTRIES_OF_ANSWER)
+            self._changed = log[0].at
+            found = answer_in(log, seq)
+            if found is not None and now < found.settled_at <= now + LONGEST_S:
+                return Ticket(self.ticket, "question", conversation, "open")  # a pasted text, and more of it comes
+            here, text = message_of(conversation, answer), "" if found is None else found.text
+            return Ticket(self.ticket, "question", conversation, "done", "answered", text, message=here)
+        if asked.question.expires_at and now >= asked.question.expires_at:
+            return Ticket(self.ticket, "question", conversation, "done", "expired")
+        return Ticket(self.ticket, "question", conversation, "open")
+
+
+async def look_at_approval(store: Store, ticket: str) -> Ticket:
+    approval = await store.approvals.get(ticket)
+    if approval is None:
+        raise NotFound(f"There is no approval '{ticket}'.", fix="See list_approvals.")
+    if approval.status == "waiting":
+        return Ticket(ticket, "approval", approval.conversation, "open", approvals=(ticket,))
+    return Ticket(ticket, "approval", approval.conversation, "done", approval.status, approval.note)
+
+
+def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
+    """The ticket of the turn that a message opened or joined, where this later entry ends it."""
+    conversation = parsed.conversation
+    match logged.entry:
+        case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
+            here = message_of(conversation, logged.seq) if text else ""
+            return Ticket(ticket, "turn", conversation, "done", "replied", text, message=here)
+        case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
+            here = message_of(conversation, logged.seq) if text else ""
+            outcome = "cancelled" if reason == CANCELLED else "stopped"
+            return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
+        case Withdrawn(message=parsed.seq):
+            return Ticket(ticket, "turn", conversation, "done", "cancelled", CANCELLED)
+        case Cleared():
+            return Ticket(ticket, "turn", conversation, "done", "cleared")
+        case _:
+            return None
+
+
+def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
+    """How the ticket of a client's call stands, by the whole log of its conversation."""
+    return dated(of_call(log, ticket, conversation), log)
+
+
+def dated(ticket: Ticket, log: Log) -> Ticket:
+    return replace(ticket, since=log[0].at, changed=log[-1].at)
+
+
+def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
+    finished = next((logged for logged in log if isinstance(logged.entry, Finished)), None)
+    stopped = next((logged for logged in log if isinstance(logged.entry, Stopped)), None)
+    if stopped is not None and isinstance(stopped.entry, Stopped) and (finished is None or stopped.seq < finished.seq):
+        # What a call came to that was taken back before changes nothing any more: who took it back was told so.
+        ran = finished.entry if finished is not None else None
+        text = ran.content if isinstance(ran, Finished) else stopped.entry.text or stopped.entry.reason
+        return Ticket(ticket, "call", conversation, "done", "stopped", text)
+    if finished is not None and isinstance(finished.entry, Finished):
+        ended = finished.entry
+        return Ticket(
+            ticket,
+            "call",
+            conversation,
+            "done",
+            ended.outcome,
+            ended.content,
+            ended.structured,
+            attachments=ended.attachments,
+            truncated=ended.truncated,
+        )
+    asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]
+    judged = {e.entry.call for e in log if isinstance(e.entry, Judged)}
+    open_now = tuple(approval_id(conversation, c) for c in asked if c not in judged)
+    return Ticket(ticket, "call", conversation, "open", approvals=open_now)

@@ -1,0 +1,51 @@
+"""The calls that wait for a verdict, all of them, and what is wrong with some: approvals whose calls are over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
+from bridge_mcp.core.entries import Judged
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.state import open_calls
+from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.ports import Store
+
+__all__ = ["close_what_is_over", "waiting"]
+
+logger = logging.getLogger(__name__)
+
+PAGE = 200
+
+OVER = "its call was over before"
+
+
+async def waiting(
+    store: Store, *, conversation: str = "", within: frozenset[str] = frozenset(), before: str = ""
+) -> AsyncIterator[Approval]:
+    """Every approval that waits, or every older one than `before`, the newest first."""
+    while True:
+        page = await store.approvals.find(
+            status="waiting", conversation=conversation, within=within, limit=PAGE, before=before
+        )
+        for approval in page:
+            yield approval
+        if len(page) < PAGE:
+            return
+        before = page[-1].id
+
+
+async def close_what_is_over(store: Store) -> None:
+    """Cancel the approvals whose calls are over: earlier versions left some open, to no effect.
+
+    What cannot be read is logged and left as it is.
+    """
+    for approval in [each async for each in waiting(store)]:
+        try:
+            open_now = {call.id for call, _ in open_calls(await tail(store.log, approval.conversation))}
+            if approval.call and approval.call not in open_now:
+                over = Judged(approval.call, "cancelled", "bridge", note=OVER, via="rule")
+                await store.log.record(approval.conversation, over)
+        except StoreError as exc:
+            logger.error("%s: the approval %s cannot be looked at: %s", approval.conversation, approval.id, exc)

@@ -1,0 +1,143 @@
+"""The first words of strangers: kept while their code is open, and heard, behind a welcome, once they are let in.
+
+Kept on the board, one message for each chat, and few. The lane is a durable reader of the feed, like any other: what it
+posts and hears is keyed, so that nothing is said twice, whoever crashed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from bridge_mcp.core.codec import decode, encode
+from bridge_mcp.core.entries import Heard, Posted, Responder
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.projections import BRIDGE, Event
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.operations import commands
+from bridge_mcp.operations.addresses import join
+from bridge_mcp.ports import Board, Clock, Inbox, Incoming, Pairing, Rules, Store
+
+__all__ = ["KEPT_S", "WelcomeLane", "keep"]
+
+READER = "/welcome"
+"""Its name as a reader of the feed; no client's reader can be called so."""
+KEPT_S = 3_600.0
+"""For as long as a code is open."""
+MOST = 50
+"""Chats of one channel whose first message is kept; the one that wrote longest ago goes first."""
+MOST_TEXT = 8_000
+"""Characters; no platform's message is longer."""
+PAGE = 100
+
+ANSWERS: Mapping[Responder, str] = {
+    "assistant": "Write to me, and the assistant answers.",
+    "relay": "I keep what you write for whoever is connected to this bridge; they answer when they look.",
+    "off": "Nobody answers here at the moment, but messages are kept.",
+}
+NO_MODEL = 'To have a model answer, its owner sets `[models.default]` and `responder = "assistant"` in bridge.toml.'
+
+
+async def keep(board: Board, incoming: Incoming) -> None:
+    """Keep a stranger's message. Of a command only that it was there: it was refused, and stays so."""
+    kept = await board.get(key(incoming.channel))
+    known: dict[str, JSON] = dict(kept) if isinstance(kept, dict) else {}
+    subject = incoming.chat.partition("/")[0]
+    known.pop(subject, None)
+    known[subject] = {
+        "chat": incoming.chat,
+        "at": incoming.at,
+        "bare": incoming.bare[:MOST_TEXT],
+        "topic": incoming.topic,
+        "heard": "" if commands.is_command(incoming.bare or incoming.text) else encode(heard_of(incoming)),
+    }
+    await board.put(key(incoming.channel), dict(list(known.items())[-MOST:]))
+
+
+def heard_of(incoming: Incoming) -> Heard:
+    return Heard(
+        incoming.text[:MOST_TEXT],
+        incoming.sender,
+        incoming.key,
+        "off",
+        attachments=incoming.attachments,
+        title=incoming.title,
+        quote=incoming.quote,
+        forwarded_from=incoming.forwarded_from,
+        group=incoming.group,
+    )
+
+
+def key(channel: str) -> str:
+    return f"strangers:{channel}"
+
+
+class WelcomeLane:
+    """Tells whoever is let in that they are, and takes in what they wrote before."""
+
+    def __init__(self, store: Store, rules: Rules, clock: Clock, inbox: Inbox) -> None:
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._inbox = inbox
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        with closing(self._store.agenda.watch()) as changes:
+            cursor = await self._store.feed.acknowledge(READER, -1)
+            while True:
+                page = await self._store.feed.read(cursor, PAGE, types=("pairing.added",))
+                for event in page.events:
+                    await self._welcome(event)
+                if page.events:
+                    await self._store.feed.acknowledge(READER, page.cursor)
+                cursor = page.cursor
+                if len(page.events) < PAGE:
+                    await changes.wait()
+
+    async def _welcome(self, event: Event) -> None:
+        channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))
+        kept = await self._store.board.get(key(channel))
+        found = kept.get(subject) if isinstance(kept, dict) else None
+        if not isinstance(kept, dict) or not isinstance(found, dict):
+            return
+        pairings = await self._store.access.find(channel, subject)
+        if pairings and self._clock.now() - float(str(found["at"])) <= KEPT_S:
+            conversation = join(channel, str(found["chat"]))
+            told = Posted(self._greeting(channel, pairings), BRIDGE, key=f"welcome:{event.cursor}")
+            await self._store.log.record(conversation, told)
+            await self._hear(channel, found)
+        await self._store.board.put(key(channel), {name: each for name, each in kept.items() if name != subject})
+
+    def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
+        rules = self._rules.channels.get(channel)
+        responder: Responder = rules.responder if rules is not None else "relay"
+        more = f" {NO_MODEL}" if responder == "relay" and any(each.role == "approver" for each in pairings) else ""
+        return f"You are in. {ANSWERS[responder]} /help lists the commands.{more}"
+
+    async def _hear(self, channel: str, found: Mapping[str, JSON]) -> None:
+        """Take in a message through the same gate as any other."""
+        if not found["heard"]:
+            return
+        try:
+            heard = decode(str(found["heard"]))
+        except BridgeError:
+            return  # an older version kept it in another form; they can write again
+        if isinstance(heard, Heard):
+            await self._inbox.put(
+                Incoming(
+                    channel,
+                    str(found["chat"]),
+                    heard.key,
+                    heard.sender,
+                    heard.text,
+                    float(str(found["at"])),
+                    heard.title,
+                    str(found["topic"]),
+                    heard.attachments,
+                    quote=heard.quote,
+                    forwarded_from=heard.forwarded_from,
+                    group=heard.group,
+                    bare=str(found["bare"]),
+                )
+            )

@@ -1,0 +1,159 @@
+"""MCP over Streamable HTTP at `/mcp`, in both eras of the protocol, under uvicorn.
+
+Nothing depends on a session: the sessions that handshake-era clients open hold their subscriptions and no more. Serving
+ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+
+from bridge_mcp.core.bearer_tokens import OAuth
+from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.listening import Limits, Server, configured, listening
+from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
+from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
+from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
+from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
+from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
+from bridge_mcp.server.http.rate_limit import RateLimiter
+from bridge_mcp.server.http.session_limit import SessionLimitMiddleware
+from bridge_mcp.server.stdio.serve import settle, stop_on_signals
+from bridge_mcp.service import Bridge
+
+__all__ = ["serve_http"]
+
+PATH = "/mcp"
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of one request; as much as a line over stdio."""
+
+BODY_S = 60.0
+"""Seconds in which the body of a request has to be here."""
+
+LEAVE_S = 2
+"""Seconds that open answers have when serving ends."""
+
+
+async def serve_http(
+    bridge: Bridge,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clients: Sequence[Client] = (),
+    *,
+    insecure_loopback: bool = False,
+    allowed_hosts: Sequence[str] = (),
+    allowed_origins: Sequence[str] = (),
+    oauth: OAuth | None = None,
+    rate_per_s: float = 200.0,
+    burst: int = 1000,
+    body_s: float = BODY_S,
+    limits: Limits | None = None,
+    stateless: bool = False,
+    on_ready: Callable[[int], object] = lambda port: None,
+) -> None:
+    """Serve until somebody says stop.
+
+    Args:
+        bridge: the service.
+        host: the address to listen on.
+        port: the TCP port; 0 for any free one.
+        clients: who may connect, by bearer token, beside those in the store.
+        insecure_loopback: let every process of this machine in without a token, with the scopes of stdio.
+        allowed_hosts: names by which clients reach this server, beside `host` and those of this machine.
+        allowed_origins: origins of web pages that may use it.
+        oauth: an issuer whose tokens are taken too.
+        rate_per_s: requests that each client may make in a second, in the long run; 0 for any number.
+        burst: requests that each client may make at once.
+        body_s: seconds in which the body of a request has to be here.
+        limits: how many connections there may be, and how long they may keep the bridge waiting.
+        stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
+        on_ready: called once with the port, when connections are answered.
+
+    Raises:
+        ConfigError: nobody could connect, anybody could, or the address is not free.
+    """
+    stored = bridge.store.clients
+    somebody = bool(clients or oauth or await stored.all())
+    authenticator = Authenticator(clients, admitted(host, somebody, insecure_loopback), stored, oauth)
+    face = BridgeServer(bridge, authenticator.principal_of, hung_up)
+    sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
+    app = AuthMiddleware(
+        BodyLimitMiddleware(
+            DisconnectMiddleware(SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))),
+            MAX_BODY,
+            body_s,
+        ),
+        authenticator,
+        path=PATH,
+        hosts=hosts_of(host, allowed_hosts),
+        origins=frozenset(allowed_origins),
+        rates=RateLimiter(rate_per_s, burst),
+        oauth=oauth,
+    )
+
+    def started() -> None:
+        settle()
+        on_ready(listener.getsockname()[1])
+
+    with listening(host, port, "Choose another address or port.") as listener:
+        server = Server(configured(app, LEAVE_S, limits), started)
+        serving: asyncio.Task[None] | None = None
+        try:
+            async with sessions.run():
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                watching = asyncio.create_task(authenticator.watch(bridge.store.agenda))
+                try:
+                    await ended(serving)
+                finally:
+                    watching.cancel()
+                face.push.close()
+        finally:
+            # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
+            server.should_exit = True
+            if serving is not None:
+                await serving
+    if not server.started:
+        raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
+
+
+async def ended(serving: asyncio.Task[None]) -> None:
+    """Wait until somebody says stop, or serving ended by itself."""
+    stopped = asyncio.Event()
+    watching = asyncio.create_task(stopped.wait())
+    try:
+        with stop_on_signals(stopped):
+            await asyncio.wait([serving, watching], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watching.cancel()
+
+
+def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
+    """Who comes without a token, if that is allowed. `somebody` says whether anybody has one.
+
+    Raises:
+        ConfigError: nobody could, or anybody on the network could.
+    """
+    if insecure_loopback and host not in LOOPBACK:
+        raise ConfigError(
+            f"Without tokens, {host} would let in whoever reaches it.",
+            fix="Listen on 127.0.0.1, or give each client a token: bridge-mcp clients add NAME.",
+        )
+    if not somebody and not insecure_loopback:
+        raise ConfigError(
+            "No client has a token, so nobody could connect over HTTP.",
+            fix="Make one with: bridge-mcp clients add NAME --scopes read,send (or [clients.NAME] in bridge.toml).",
+        )
+    return Principal("loopback", "client", STDIO_SCOPES, via="mcp") if insecure_loopback else None
+
+
+def hosts_of(host: str, allowed: Sequence[str]) -> frozenset[str]:
+    """The names by which this server may be addressed; empty for any, where it listens on all addresses."""
+    names = {name_of(f"//{each}") for each in allowed}
+    if host in ("", "0.0.0.0", "::"):
+        return frozenset(names | LOOPBACK) if names else frozenset()
+    return frozenset(names | LOOPBACK | {host.lower()})

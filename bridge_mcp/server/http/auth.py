@@ -1,0 +1,258 @@
+"""The gate before MCP over HTTP: which hosts and origins may speak to it, who comes, and how often.
+
+It stands before everything else, so that a stranger's body is never read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge_mcp.core.bearer_tokens import OAuth, hash_token
+from bridge_mcp.listening import WELCOME
+from bridge_mcp.server.http.authenticator import PRINCIPAL, TOKEN_FIX, AuthenticatedClient, Authenticator, Client
+from bridge_mcp.server.http.cors import exposing, is_preflight, preflight_headers
+from bridge_mcp.server.http.jwks import IssuerAway
+from bridge_mcp.server.http.rate_limit import RateLimiter
+
+__all__ = ["LOOPBACK", "AuthMiddleware", "Authenticator", "Client", "hash_token", "name_of"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+METADATA = "/.well-known/oauth-protected-resource"
+
+STRANGERS_PER_S, STRANGERS_AT_ONCE = 5.0, 20
+"""How often an address may come without a known token; known ones from there are not held up by it."""
+
+UNCHECKED_PER_S, UNCHECKED_AT_ONCE = 50.0, 200
+"""How often tokens are checked by the issuer's keys, whoever shows them: addresses are cheap to have."""
+
+AT_ONCE = 128
+"""Requests of one client that may be under way: the other connections are for the others."""
+
+ONCE = (b"host", b"origin", b"authorization")
+"""Headers that decide here, and of which a second one could be meant for somebody else's eyes."""
+
+
+class AuthMiddleware:
+    """ASGI middleware: lets a request pass to `app` if its host, its origin and its token are known.
+
+    A page in a browser can be made to send requests here under a name of its own (DNS rebinding), so the Host header
+    has to name this server, and an Origin header, which only browsers send, has to be one of ours.
+
+    Args:
+        app: what is behind the gate.
+        visitors: whose tokens are known.
+        path: where `app` is; there is nothing else.
+        hosts: names by which this server may be addressed, without ports; empty for any, which is safe with tokens.
+        origins: further origins (`https://name`), beside pages of `hosts` and of this machine. Only their pages may
+            read answers and send what browsers ask for first (CORS).
+        rates: how often each client may ask.
+        oauth: the issuer whose tokens are taken; its address is told to whoever comes without one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        visitors: Authenticator,
+        *,
+        path: str,
+        hosts: frozenset[str],
+        origins: frozenset[str] = frozenset(),
+        rates: RateLimiter | None = None,
+        oauth: OAuth | None = None,
+    ) -> None:
+        self._app = app
+        self._path = path
+        self._authenticator = visitors
+        self._hosts = hosts
+        self._origins = frozenset(each.rstrip("/").lower() for each in origins)
+        self._rates = rates or RateLimiter(0, 1)
+        self._strangers = RateLimiter(STRANGERS_PER_S, STRANGERS_AT_ONCE)
+        self._unchecked = RateLimiter(UNCHECKED_PER_S, UNCHECKED_AT_ONCE)
+        self._under_way: Counter[str] = Counter()
+        self._oauth = oauth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]) and (twice := given_twice(scope["headers"])):
+            await refuse(send, 400, "bad_request", f"There is more than one {twice} header.", "Send one.")
+            return
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self._hosts and name_of(f"//{host}") not in self._hosts:
+            fix = f"Use one of: {', '.join(sorted(self._hosts))}; or add it to the allowed hosts."
+            await refuse(send, 421, "unknown_host", f"This server does not go by the name '{host[:80]}'.", fix)
+            return
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        listed, asks_first = origin.lower() in self._origins, is_preflight(scope.get("method", ""), headers)
+        ours = name_of(origin) in self._hosts | LOOPBACK and not asks_first
+        if origin and not listed and not ours:
+            fix = "Add it to allowed_origins of [http], if you trust that page."
+            await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
+            return
+        if asks_first:
+            told = preflight_headers(headers[b"origin"], headers)
+            await send({"type": "http.response.start", "status": 204, "headers": told})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if listed:
+            send = exposing(send, headers[b"origin"])
+        await self._route(headers.get(b"authorization"), scope, receive, send)
+
+    async def _route(self, authorization: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].rstrip("/")
+        if self._oauth is not None and path in (METADATA, f"{METADATA}{self._path}"):
+            await answer(send, 200, metadata(self._oauth))
+        elif path != self._path:
+            await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
+        else:
+            shown = None if authorization is None else authorization.decode("latin-1")
+            await self._enter(shown, scope, receive, send)
+
+    async def _enter(self, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in whoever is known, as often as they may come."""
+        visitor = await self._authenticator.known(authorization) or await self._checked(authorization, scope, send)
+        if visitor is None:
+            return
+        name = visitor.principal.name
+        if seconds := self._rates.take(name):
+            await too_often(send, seconds, f"{name} asks too often.")
+            return
+        if self._under_way[name] >= AT_ONCE:
+            await too_often(send, 1, f"{name} has {AT_ONCE} requests under way.")
+            return
+        scope[PRINCIPAL] = visitor.principal
+        if visitor.user is not None:
+            scope["user"] = visitor.user
+        if welcome := scope.get("state", {}).get(WELCOME):
+            welcome()
+        self._under_way[name] += 1
+        try:
+            await self._stay(visitor, scope, receive, send)
+        finally:
+            self._under_way[name] -= 1
+            if not self._under_way[name]:
+                del self._under_way[name]
+
+    async def _checked(self, authorization: str | None, scope: Scope, send: Send) -> AuthenticatedClient | None:
+        """Whoever shows a token that has to be checked by the issuer's keys; None for a stranger, who is answered.
+
+        Strangers are counted before anything is checked for them: a check may take long, and others wait for it too.
+        """
+        address = place_of((scope.get("client") or ("",))[0])
+        if seconds := self._strangers.take(address):
+            await too_often(send, seconds, "There were too many tries without a known token.")
+            return None
+        if authorization is not None and self._authenticator.may_be_issued(authorization):
+            if seconds := self._unchecked.take(""):
+                await too_often(send, seconds, "There are too many tokens to check.")
+                return None
+            try:
+                visitor = await self._authenticator.issued(authorization)
+            except IssuerAway as exc:
+                await unavailable(send, math.ceil(exc.retry_s))
+                return None
+            if visitor is not None:
+                self._strangers.give_back(address)
+                self._unchecked.give_back("")
+                return visitor
+        why = "A token is needed." if authorization is None else "The token is not known."
+        await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
+        return None
+
+    async def _stay(self, visitor: AuthenticatedClient, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, for as long as the visitor may stay."""
+        begun = done = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun, done
+            begun = True
+            done = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        with self._authenticator.staying(visitor) as stay:
+            await self._app(scope, receive, noting)
+        if not stay.cancelled_caught or done:
+            return
+        with anyio.move_on_after(1, shield=True):
+            if begun:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                why = "The token is not known any more."
+                await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
+
+    def _challenge(self) -> str:
+        """What else whoever has no token is told in the header."""
+        if self._oauth is None:
+            return ""
+        place = urlsplit(self._oauth.resource)
+        return f', resource_metadata="{place.scheme}://{place.netloc}{METADATA}{place.path.rstrip("/")}"'
+
+
+def given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The header of `ONCE` that stands there more than once; "" for none."""
+    counts = Counter(name for name, _ in headers)
+    return next((name.decode() for name in ONCE if counts[name] > 1), "")
+
+
+def place_of(address: str) -> str:
+    """An address as strangers are counted by: of IPv6 the network, since whoever has one address there has all."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return address if found.version == 4 else str(ip_network((address, 64), strict=False))
+
+
+def name_of(url: str) -> str:
+    """The host name in a URL, in small letters; "" if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def metadata(oauth: OAuth) -> Mapping[str, Any]:
+    """What this resource server tells of itself (RFC 9728)."""
+    return {
+        "resource": oauth.resource,
+        "authorization_servers": [oauth.issuer],
+        "scopes_supported": sorted(oauth.scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "bridge-mcp",
+    }
+
+
+async def too_often(send: Send, seconds: int, message: str) -> None:
+    headers = {"retry-after": str(seconds)}
+    body = {"error": "too_many_requests", "error_description": f"{message} Try again in {seconds} s."}
+    await answer(send, 429, body, headers)
+
+
+async def unavailable(send: Send, seconds: int) -> None:
+    why = "The token cannot be checked: its issuer's keys cannot be fetched."
+    body = {"error": "temporarily_unavailable", "error_description": f"{why} Try again in {seconds} s."}
+    await answer(send, 503, body, {"retry-after": str(seconds)})
+
+
+async def refuse(send: Send, status: int, code: str, message: str, fix: str, challenge: str = "") -> None:
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["www-authenticate"] = f'Bearer realm="bridge-mcp", error="{code}"{challenge}'
+    await answer(send, status, {"error": code, "error_description": f"{message} {fix}"}, headers)
+
+
+async def answer(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    text = json.dumps(body).encode()
+    told = {"content-type": "application/json", "content-length": str(len(text)), **(headers or {})}
+    lines = [(name.encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": text})

@@ -1,0 +1,43 @@
+"""Clients that hang up: in the newer era, closing the response of a request takes the request back.
+
+In the older era a connection that breaks says nothing, and a notification takes a request back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["DisconnectMiddleware", "hung_up"]
+
+HUNG_UP = "bridge_mcp.hung_up"
+
+
+class DisconnectMiddleware:
+    """ASGI middleware: keeps with a request that its client has hung up. A server that ends does not count."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                scope[HUNG_UP] = True
+            return message
+
+        await self._app(scope, noting, send)
+
+
+def hung_up(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether the client has taken this request back so."""
+    request: object = ctx.request
+    return (
+        ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        and isinstance(request, HTTPConnection)
+        and bool(request.scope.get(HUNG_UP))
+    )

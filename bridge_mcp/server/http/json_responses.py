@@ -1,0 +1,75 @@
+"""Answers of the handshake era as plain JSON where nothing comes before them, instead of as the only event of a stream.
+
+Streamable HTTP leaves the choice to the server, and the SDK streams whatever it is asked. But clients bound what one
+event may hold (the Python SDK 1 MiB), and not a JSON body: a large answer is lost in a stream.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["JsonResponseMiddleware"]
+
+ANSWER = re.compile(
+    rb'(?:event: message\r?\n)?data: \{"jsonrpc":"2\.0","id":(?:-?\d{1,30}|"[^"\\]{0,200}"),"(?:result|error)":'
+)
+"""The beginning of an event that is the answer to a request. Requests and notices have a `method`."""
+
+
+class JsonResponseMiddleware:
+    """ASGI middleware: holds back the beginning of an event stream until its first event shows what it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+        over = False
+
+        async def sending(message: Message) -> None:
+            nonlocal start, over
+            if over:
+                return
+            if message["type"] == "http.response.start" and is_stream(message):
+                start = message
+                return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            held, start = start, None
+            body = answer_in(message.get("body", b""))
+            if body is None:
+                await send(held)
+                await send(message)
+                return
+            over = True
+            await send({**held, "headers": plain(held["headers"], len(body))})
+            await send({"type": "http.response.body", "body": body})
+
+        await self._app(scope, receive, sending)
+
+
+def is_stream(start: Message) -> bool:
+    """Whether a response is an event stream."""
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"]
+    )
+
+
+def answer_in(event: bytes) -> bytes | None:
+    """The JSON of an event that is an answer; None for any other."""
+    if ANSWER.match(event) is None:
+        return None
+    return b"\n".join(line.removeprefix(b"data: ") for line in event.splitlines() if line.startswith(b"data: "))
+
+
+def plain(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
+    """The headers of a stream as those of a JSON body."""
+    of_streams = (b"content-type", b"transfer-encoding", b"content-length", b"x-accel-buffering", b"connection")
+    kept = [(name, value) for name, value in headers if name.lower() not in of_streams]
+    return [*kept, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]

@@ -1,0 +1,1 @@
+"""What MCP has beside tools: tasks, elicitation, resources, prompts, subscriptions, cancellation, errors."""

@@ -1,0 +1,117 @@
+"""Turns that callers wait for, so that a caller who takes a call back stops its turn.
+
+Calls are taken back by `notifications/cancelled`, or in the newer era over HTTP by closing the response (`disconnect`).
+Any other connection that breaks stops nothing: its client may call again. Ids of requests are unique within a session
+only, so a cancellation reaches the calls of its own session and no others, whoever makes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.policy import Principal
+
+__all__ = ["TurnCancellation"]
+
+T = TypeVar("T")
+
+KEPT = 64
+"""The cancellation of a call may be told after it has ended: so many are remembered of each session."""
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A call that is under way. It has a ticket once its turn is on record."""
+
+    ticket: str = ""
+    taken_back: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """The calls of one session, by the request's id."""
+
+    open: dict[str, list[Call]] = field(default_factory=dict[str, list[Call]])
+    cut_off: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
+    """The tickets of calls that have ended without an answer."""
+
+    def remember(self, request: str, ticket: str) -> None:
+        self.cut_off[request] = ticket
+        self.cut_off.move_to_end(request)
+        if len(self.cut_off) > KEPT:
+            self.cut_off.popitem(last=False)
+
+    def remove(self, request: str, call: Call) -> None:
+        self.open[request].remove(call)
+        if not self.open[request]:
+            del self.open[request]
+
+
+class TurnCancellation:
+    """The calls of `run_turn`, by session and by the request's id; `stop` ends the turn of a ticket."""
+
+    def __init__(self, stop: Callable[[Principal, str], Awaitable[object]]) -> None:
+        self._stop = stop
+        self._sessions: WeakKeyDictionary[object, Session] = WeakKeyDictionary()
+
+    async def waited_for(
+        self,
+        who: Principal,
+        session: object | None,
+        request: object,
+        wait: Callable[[Callable[[str], object]], Awaitable[T]],
+        hung_up: Callable[[], bool],
+    ) -> T:
+        """Await a call, which tells the function that it is given the ticket of its turn.
+
+        `session` is None where no other request could take this one back. `hung_up` says, once the call is cancelled,
+        whether that is how its caller takes it back.
+        """
+        call, key = Call(), repr(request)
+        calls = Session() if session is None else self._sessions.setdefault(session, Session())
+        calls.open.setdefault(key, []).append(call)
+
+        def begun(ticket: str) -> None:
+            call.ticket = ticket
+
+        try:
+            return await wait(begun)
+        except asyncio.CancelledError:
+            if call.taken_back or hung_up():
+                with anyio.CancelScope(shield=True):
+                    await self._end_turn(who, call.ticket)
+            else:
+                calls.remember(key, call.ticket if len(calls.open[key]) == 1 else "")
+            raise
+        finally:
+            calls.remove(key, call)
+
+    async def take_back(self, who: Principal, session: object | None, request: object) -> None:
+        """Stop the turn that a call of this id waits for, or waited for last; of two such calls, neither."""
+        calls = None if session is None else self._sessions.get(session)
+        if calls is None:
+            return
+        key = repr(request)
+        match calls.open.get(key, []):
+            case []:
+                await self._end_turn(who, calls.cut_off.pop(key, ""))
+            case [call]:
+                call.taken_back = True
+                await self._end_turn(who, call.ticket)
+            case _:
+                pass
+
+    async def _end_turn(self, who: Principal, ticket: str) -> None:
+        if ticket:
+            # Nobody waits for an answer any more, and the commonest reason is that the turn is over already.
+            with suppress(BridgeError):
+                await self._stop(who, ticket)

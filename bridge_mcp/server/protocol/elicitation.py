@@ -1,0 +1,155 @@
+"""Forms of a host for the person who sits at it (elicitation): how they decide there on calls that it asks for.
+
+Only where the owner says that a person sits there (`person_decides`), because a host could answer its own forms; only
+where the client says that it has forms; and only an explicit answer is a verdict: some hosts decline forms unseen. In
+any other case the ticket stays open, for whoever decides elsewhere.
+
+Handshake-era clients are asked in the middle of their call; from 2026-07-28 on a call is answered with what it needs
+to go on, and made again (https://modelcontextprotocol.io/specification/2026-07-28/basic/utilities/mrtr).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from bridge_mcp.core.errors import AlreadyDecided
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import Approval
+from bridge_mcp.core.results import Ticket
+from bridge_mcp.core.safe_text import pretty, visible
+from bridge_mcp.server.protocol.signed_handles import HandleSigner
+from bridge_mcp.service import Bridge
+
+__all__ = ["Elicitation"]
+
+logger = logging.getLogger(__name__)
+
+FORMS_S = 45.0
+"""How long a handshake-era call waits for its forms: hosts cut calls near 60 seconds."""
+
+WAIT_S = 20.0
+"""How long a call waits for its outcome, once it was decided on."""
+
+MOST_SHOWN = 3_000
+"""Characters of arguments that a form shows. What is longer is decided where it can be read whole."""
+
+SCHEMA: types.ElicitRequestedSchema = {
+    "type": "object",
+    "properties": {
+        "decision": {"type": "string", "title": "Decision", "enum": ["approve", "reject"]},
+        "note": {"type": "string", "title": "Note", "description": "Why; whoever asked is told", "maxLength": 2_000},
+    },
+    "required": ["decision"],
+}
+
+
+class Elicitation:
+    """Asks the person at a host about the calls that an open ticket waits for."""
+
+    def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
+        self._bridge = bridge
+        self._seals = seals
+
+    def wanted(self, ctx: ServerRequestContext[Any, Any], who: Principal) -> bool:
+        """Whether a person sits there, and the client has forms."""
+        able = ctx.session.client_capabilities
+        elicitation = able.elicitation if able is not None else None
+        # Before modes existed, an empty object meant forms.
+        has_forms = elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+        return has_forms and who.attended and not self._bridge.rules.separate
+
+    async def ask(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: str) -> Ticket | dict[str, Any]:
+        """Ask about what an open ticket waits for: how it stands after that, or what its call needs to go on."""
+        stands = await self._bridge.follow(who, ticket)
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            return await self._asked(ctx, who, stands)
+        askable = await self._askable(stands)
+        return await self._needed(who, ticket, askable) if askable else stands
+
+    async def resumed(self, who: Principal, params: types.CallToolRequestParams) -> tuple[Ticket, bool]:
+        """Go on with a call that was answered with its needs: how its ticket stands, and whether to ask further."""
+        ticket = await self._seals.opened(who, params.request_state or "")
+        decided = False
+        for approval in await self._askable(await self._bridge.follow(who, ticket)):
+            answer = (params.input_responses or {}).get(approval.id)
+            if isinstance(answer, types.ElicitResult):
+                decided |= await self._take(who, ticket, approval, answer)
+        return await self._bridge.follow(who, ticket, wait_s=WAIT_S if decided else 0.0), decided
+
+    async def _needed(self, who: Principal, ticket: str, approvals: Sequence[Approval]) -> dict[str, Any]:
+        """The answer with which a call is to be made again."""
+        forms = {
+            each.id: {
+                "method": "elicitation/create",
+                "params": {"mode": "form", "message": words(each), "requestedSchema": SCHEMA},
+            }
+            for each in approvals
+        }
+        return {
+            "resultType": "input_required",
+            "inputRequests": forms,
+            "requestState": await self._seals.sealed(who, ticket),
+        }
+
+    async def _asked(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: Ticket) -> Ticket:
+        """Ask in the middle of a call (handshake era); how the ticket stands after that."""
+        seen: set[str] = set()
+        with anyio.move_on_after(FORMS_S):
+            while asked := [each for each in await self._askable(ticket) if each.id not in seen]:
+                seen.add(asked[0].id)
+                try:
+                    answer = await ctx.session.elicit_form(words(asked[0]), SCHEMA, ctx.request_id)
+                except MCPError as exc:
+                    logger.info("%s could not show a form: %s", who.name, exc)
+                    return ticket
+                if await self._take(who, ticket.id, asked[0], answer):
+                    ticket = await self._bridge.follow(who, ticket.id, wait_s=WAIT_S)
+        return ticket
+
+    async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
+        """What a ticket waits for, as far as a form can show it whole."""
+        found = [await self._bridge.store.approvals.get(each) for each in ticket.approvals]
+        return [
+            each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MOST_SHOWN
+        ]
+
+    async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
+        """Take what a form was answered with; whether it is decided now."""
+        content: Mapping[str, Any] = answer.content or {}
+        decision = content.get("decision") if answer.action == "accept" else None
+        if decision not in ("approve", "reject"):
+            return False
+        note = content.get("note")
+        try:
+            await self._bridge.decide_in_person(
+                who,
+                ticket,
+                approval.id,
+                digest=approval.digest,
+                approve=decision == "approve",
+                note=note[:2_000] if isinstance(note, str) else "",
+            )
+        except AlreadyDecided as exc:
+            logger.info("%s", exc)
+        return True
+
+
+def shown(arguments: str) -> str:
+    """Arguments as a form shows them, and as they are measured."""
+    return visible(pretty(arguments), lines=True)
+
+
+def words(approval: Approval) -> str:
+    """What a form says: what will run, whole, in words that nothing in it can disguise."""
+    return (
+        f"Run {visible(approval.tool)}?\n\n{shown(approval.arguments)}\n\n"
+        f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."
+    )

@@ -1,0 +1,103 @@
+"""What clients can read and watch as resources: the same JSON that the tools answer.
+
+`bridge://conversations/{conversation}` takes the conversation with its slashes as they are, or percent-encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.server.tools import serialize, serialize_bridge
+from bridge_mcp.server.tools.message_pages import message_page
+from bridge_mcp.service import Bridge
+
+__all__ = [
+    "APPROVALS",
+    "CHANNELS",
+    "CONVERSATIONS",
+    "RESOURCES",
+    "STATUS",
+    "TEMPLATES",
+    "conversation_of",
+    "read_resource",
+    "uris_of",
+]
+
+CHANNELS = "bridge://channels"
+APPROVALS = "bridge://approvals"
+STATUS = "bridge://status"
+CONVERSATIONS = "bridge://conversations/"
+
+JSON_TYPE = "application/json"
+
+RESOURCES: tuple[Mapping[str, str], ...] = (
+    {
+        "uri": CHANNELS,
+        "name": "channels",
+        "description": "The chat accounts this bridge holds, and how each is",
+        "mimeType": JSON_TYPE,
+    },
+    {
+        "uri": APPROVALS,
+        "name": "approvals",
+        "description": "The tool calls that wait for a verdict",
+        "mimeType": JSON_TYPE,
+    },
+    {
+        "uri": STATUS,
+        "name": "status",
+        "description": "How the bridge is, with warnings and their fixes",
+        "mimeType": JSON_TYPE,
+    },
+)
+
+TEMPLATES: tuple[Mapping[str, str], ...] = (
+    {
+        "uriTemplate": f"{CONVERSATIONS}{{+conversation}}",
+        "name": "conversation",
+        "description": "One chat: who answers it, what it waits for, what it cost, and its last 50 messages",
+        "mimeType": JSON_TYPE,
+    },
+)
+
+
+async def read_resource(bridge: Bridge, who: Principal, uri: str) -> Mapping[str, Any]:
+    """What a resource holds now.
+
+    Raises:
+        NotFound: there is none at this address.
+        Denied: `who` may not read.
+    """
+    if uri == CHANNELS:
+        return serialize_bridge.channels(await bridge.list_channels(who))
+    if uri == APPROVALS:
+        return serialize.approvals(await bridge.page_approvals(who))
+    if uri == STATUS:
+        return serialize_bridge.status(await bridge.get_status(who))
+    conversation = conversation_of(uri)
+    known = await bridge.get_conversation(who, conversation)
+    page = await message_page(bridge, who, conversation)
+    return {**serialize.conversation_status(known), "messages": page["messages"]}
+
+
+def conversation_of(uri: str) -> str:
+    """The conversation that a resource's address names.
+
+    Raises:
+        NotFound: it names none.
+    """
+    if not uri.startswith(CONVERSATIONS):
+        raise NotFound(
+            f"There is no resource '{uri[:80]}'.",
+            fix=f"The resources are: {CHANNELS}, {APPROVALS}, {STATUS}, {CONVERSATIONS}CHANNEL/CHAT.",
+        )
+    return unquote(uri.removeprefix(CONVERSATIONS))
+
+
+def uris_of(conversation: str) -> tuple[str, str]:
+    """The addresses under which a conversation's resource may be watched: plain, and percent-encoded."""
+    return CONVERSATIONS + conversation, CONVERSATIONS + quote(conversation, safe="")

@@ -1,0 +1,41 @@
+"""Tickets that leave the bridge as handles of the protocol: sealed, so that nobody can guess one, nor use another's."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+
+from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.ports import Board
+
+__all__ = ["HandleSigner"]
+
+
+class HandleSigner:
+    """A sealed ticket is the ticket and a keyed hash of it and of whom it was given to. The key outlives processes."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._key = b""
+
+    async def sealed(self, who: Principal, ticket: str) -> str:
+        """The handle of a ticket that was given to `who`."""
+        if not self._key:
+            self._key = str(await self._board.settle("seals.key", secrets.token_hex(32))).encode()
+        seal = hmac.new(self._key, f"{who.name}\0{ticket}".encode(), hashlib.sha256).digest()[:16]
+        return f"{ticket}~{urlsafe_b64encode(seal).decode().rstrip('=')}"
+
+    async def opened(self, who: Principal, handle: str) -> str:
+        """The ticket behind a handle.
+
+        Raises:
+            NotFound: it is none of `who`'s.
+        """
+        ticket = handle.rpartition("~")[0]
+        sealed = await self.sealed(who, ticket)
+        if not ticket or not hmac.compare_digest(sealed.encode(), handle.encode()):
+            raise NotFound(f"{who.name} has no such task.", fix="Pass what tools/call gave to this very client.")
+        return ticket

@@ -1,0 +1,236 @@
+"""Tells subscribers that a resource changed, in both eras of the protocol.
+
+A pump follows the store's feed while somebody is subscribed, and only then. A notice says that something changed, never
+what: whoever missed one reads the resource, or the feed by its cursor. What the feed does not tell of (how channels and
+servers are) is looked at every two seconds. Clients with the same limits share an audience, which is told only of what
+changed within them: also that something moved elsewhere is nobody's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+
+from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import Event
+from bridge_mcp.server.protocol.request_context import connection_of
+from bridge_mcp.server.protocol.resources import APPROVALS, CHANNELS, STATUS, conversation_of, uris_of
+from bridge_mcp.server.tools import serialize_bridge
+from bridge_mcp.service import Bridge
+
+__all__ = ["Push"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+"""How often to look at what the feed does not tell of."""
+
+SEND_S = 1.0
+"""How long one notice may take; a client that lets it wait longer does not read, and is forgotten."""
+
+PAGE = 500
+
+
+class Subscribers:
+    """Those subscribers who may see the same places."""
+
+    def __init__(self, who: Principal) -> None:
+        self.eye = Principal("push", "bridge", frozenset({"read"}), who.channels, who.conversations)
+        """As whom the bridge looks for them."""
+        self.bus = InMemorySubscriptionBus()
+        self.streams = ListenHandler(self.bus)
+        self.wanted: Counter[str] = Counter()
+        self._looks: dict[str, object] = {}
+
+    def drop(self, uris: Iterable[str]) -> None:
+        self.wanted.subtract(uris)
+        self.wanted = +self.wanted
+        if not self.wanted:
+            self._looks.clear()
+
+    def touched(self, events: Iterable[Event]) -> list[str]:
+        """The wanted addresses of what these events change, as far as this audience may know of them."""
+        limited = bool(self.eye.within)
+        mine = [e for e in events if not limited or (e.conversation and self.eye.sees(e.conversation))]
+        return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched(e)) if uri in self.wanted]
+
+    async def looked(self, bridge: Bridge) -> list[str]:
+        """Of what the feed does not tell of: the wanted addresses of what is no longer as it was at the last look."""
+        if self.wanted.keys().isdisjoint((CHANNELS, STATUS)):
+            return []
+        status = await bridge.get_status(self.eye)
+        seen = {
+            CHANNELS: serialize_bridge.channels(status.channels),
+            STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
+        }
+        changed = [uri for uri, value in seen.items() if self._looks.setdefault(uri, value) != value]
+        self._looks.update(seen)
+        return [uri for uri in changed if uri in self.wanted]
+
+
+class Push:
+    """The subscriptions of all clients of one server, and the pump that serves them."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._audiences: dict[frozenset[str], Subscribers] = {}
+        self._sessions: dict[Connection, tuple[Subscribers, set[str]]] = {}
+        self._starting = asyncio.Lock()
+        self._pump: asyncio.Task[None] | None = None
+        self._cursor = 0
+        self._look_at = 0.0
+
+    async def listen(
+        self, ctx: ServerRequestContext[Any, Any], who: Principal, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Serve one stream of notices (2026-07-28), until its client leaves. What `who` cannot see is not honoured.
+
+        Raises:
+            Denied: resources are asked for, and `who` may not read.
+        """
+        asked = list(params.notifications.resource_subscriptions or ())
+        if asked:
+            who.require("read")
+        uris = [uri for uri in asked if visible(who, uri)]
+        allowed = params.notifications.model_copy(update={"resource_subscriptions": uris or None})
+        audience = self._audience(who)
+        async with self._watching(audience, uris):
+            return await audience.streams(ctx, params.model_copy(update={"notifications": allowed}))
+
+    async def subscribe(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> None:
+        """Tell this client (of the handshake era) of changes until it unsubscribes or leaves.
+
+        Raises:
+            Denied: `who` may not read.
+            NotFound: there is no such resource, for `who`.
+        """
+        who.require("read")
+        if not visible(who, uri):
+            raise NotFound(
+                f"There is no resource '{uri[:80]}'.", fix="See resources/list and resources/templates/list."
+            )
+        connection = connection_of(ctx)
+        if connection not in self._sessions:
+            self._sessions[connection] = (self._audience(who), set())
+            connection.exit_stack.callback(self._forget, connection)
+        audience, held = self._sessions[connection]
+        if uri not in held:
+            held.add(uri)
+            await self._want(audience, [uri])
+
+    def unsubscribe(self, ctx: ServerRequestContext[Any, Any], uri: str) -> None:
+        """Tell this client no longer. Not having subscribed is fine."""
+        audience, held = self._sessions.get(connection_of(ctx), (None, set[str]()))
+        if audience is not None and uri in held:
+            held.remove(uri)
+            self._drop(audience, [uri])
+
+    def close(self) -> None:
+        """End every stream in order; their clients learn that it was meant."""
+        for audience in self._audiences.values():
+            audience.streams.close()
+
+    # -- who wants what ---------------------------------------------------------------------------------------
+
+    def _audience(self, who: Principal) -> Subscribers:
+        """There are as many as there are different limits of clients."""
+        return self._audiences.setdefault(who.within, Subscribers(who))
+
+    @asynccontextmanager
+    async def _watching(self, audience: Subscribers, uris: list[str]) -> AsyncGenerator[None]:
+        await self._want(audience, uris)
+        try:
+            yield
+        finally:
+            self._drop(audience, uris)
+
+    async def _want(self, audience: Subscribers, uris: Iterable[str]) -> None:
+        """Count these, with a pump that misses nothing from now on."""
+        async with self._starting:
+            if self._pump is None:
+                self._cursor = await self._bridge.store.feed.head()
+                self._pump = asyncio.create_task(self._run(), name="push")
+            audience.wanted.update(uris)
+            self._stop_if_idle()
+
+    def _drop(self, audience: Subscribers, uris: Iterable[str]) -> None:
+        audience.drop(uris)
+        self._stop_if_idle()
+
+    def _stop_if_idle(self) -> None:
+        if self._pump is not None and not any(audience.wanted for audience in self._audiences.values()):
+            self._pump.cancel()
+            self._pump = None
+
+    def _forget(self, connection: Connection) -> None:
+        audience, held = self._sessions.pop(connection, (None, set[str]()))
+        if audience is not None:
+            self._drop(audience, held)
+
+    # -- the pump ---------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        with closing(self._bridge.store.agenda.watch()) as changes:
+            while True:
+                try:
+                    for audience, uri in await self._changed():
+                        await self._publish(audience, uri)
+                except Exception:
+                    logger.exception("subscribers were not told of a change; going on")
+                await changes.wait(LOOK_S)
+
+    async def _changed(self) -> list[tuple[Subscribers, str]]:
+        """The wanted addresses behind which something changed since the last time, with those who want them."""
+        listening = [audience for audience in self._audiences.values() if audience.wanted]
+        found: dict[tuple[Subscribers, str], None] = {}
+        while True:
+            page = await self._bridge.store.feed.read(self._cursor, PAGE)
+            self._cursor = page.cursor
+            for audience in listening:
+                found.update(dict.fromkeys((audience, uri) for uri in audience.touched(page.events)))
+            if len(page.events) < PAGE:
+                break
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_S
+            for audience in listening:
+                found.update(dict.fromkeys((audience, uri) for uri in await audience.looked(self._bridge)))
+        return list(found)
+
+    async def _publish(self, audience: Subscribers, uri: str) -> None:
+        await audience.bus.publish(ResourceUpdated(uri=uri))
+        for connection, (theirs, held) in list(self._sessions.items()):
+            if theirs is not audience or uri not in held:
+                continue
+            with anyio.move_on_after(SEND_S) as scope:
+                await connection.send_resource_updated(uri)
+            if scope.cancelled_caught:
+                logger.warning("a client does not read its notices; it is told of no more changes")
+                self._forget(connection)
+
+
+def touched(event: Event) -> tuple[str, ...]:
+    """The addresses of what an event changes. The status tells the feed's newest cursor, so every event changes it."""
+    uris = uris_of(event.conversation) if event.conversation else ()
+    return (*uris, APPROVALS, STATUS) if event.type.startswith("approval.") else (*uris, STATUS)
+
+
+def visible(who: Principal, uri: str) -> bool:
+    """Whether there is such a resource within the limits of `who`."""
+    if uri in (CHANNELS, APPROVALS, STATUS):
+        return True
+    try:
+        return who.sees(conversation_of(uri))
+    except NotFound:
+        return False

@@ -1,0 +1,133 @@
+"""The Tasks extension of MCP: a client that declares it gets a task where others get an open ticket.
+
+https://github.com/modelcontextprotocol/ext-tasks (SEP-2663), identified as `io.modelcontextprotocol/tasks`, for
+protocol versions from 2026-07-28 on. A task is a ticket under another name: its state is read from the log, so it
+outlives every process, and `tasks/get` answers in the end what the tool would have answered at once. Tasks ask their
+client for nothing (`tasks/update` has nothing to deliver): approvals are decided by others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import Field
+
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.results import Ticket
+from bridge_mcp.server.protocol.signed_handles import HandleSigner
+from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools.tool import Tool
+from bridge_mcp.service import Bridge
+
+__all__ = ["EXTENSION", "TaskParams", "Tasks", "UpdateParams", "becomes_task", "declared", "undeclared"]
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+
+SHOWING = "~files"
+"""Behind the ticket in the id of a task whose result is to bring its files. No ticket ends so."""
+
+POLL_MS = 1_000
+"""How often a client is advised to ask."""
+
+
+class TaskParams(types.RequestParams):
+    """Of `tasks/get` and `tasks/cancel`."""
+
+    task_id: str = Field(alias="taskId")
+
+
+class UpdateParams(TaskParams):
+    """Of `tasks/update`."""
+
+    input_responses: dict[str, Any] = Field(alias="inputResponses")
+
+
+def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether the client says in this request that it understands tasks."""
+    able = ctx.session.client_capabilities
+    extensions = able.extensions if able is not None else None
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (extensions or {})
+
+
+def becomes_task(tool: Tool, who: Principal) -> bool:
+    """Whether a client that understands tasks gets one for an open ticket of this tool.
+
+    A turn may come to wait for verdicts of the very client that waits for the turn: that one keeps the ticket.
+    """
+    return not (tool.name == "run_turn" and "approve" in who.scopes)
+
+
+class Tasks:
+    """Tickets as tasks. A task's id is its ticket, sealed."""
+
+    def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
+        self._bridge = bridge
+        self._seals = seals
+
+    async def created(self, who: Principal, ticket: str, *, show_files: bool) -> dict[str, Any]:
+        """The task in whose place others get an open ticket. `show_files`: its result brings its files as content."""
+        stands = await self._bridge.follow(who, ticket)
+        sealed = await self._seals.sealed(who, f"{ticket}{SHOWING}" if show_files else ticket)
+        return {"resultType": "task", **head(sealed, stands)}
+
+    async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, bool]:
+        """How a task is, without its result; the ticket behind it, and whether its files are to be shown.
+
+        Raises:
+            NotFound: `who` has no such task.
+        """
+        opened = await self._seals.opened(who, params.task_id)
+        stands = await self._bridge.follow(who, opened.removesuffix(SHOWING))
+        return head(params.task_id, stands), stands, opened.endswith(SHOWING)
+
+    async def update(self, who: Principal, params: UpdateParams) -> None:
+        """Take answers to requests that no task makes: they are passed over, as the extension wants it."""
+        await self._bridge.follow(who, await self._ticket(who, params))
+
+    async def cancel(self, who: Principal, params: TaskParams) -> None:
+        """Take a task back, as far as it can be."""
+        await self._bridge.cancel(who, await self._ticket(who, params))
+
+    async def _ticket(self, who: Principal, params: TaskParams) -> str:
+        return (await self._seals.opened(who, params.task_id)).removesuffix(SHOWING)
+
+
+def head(task_id: str, stands: Ticket) -> dict[str, Any]:
+    """A task without its result."""
+    status = status_of(stands)
+    said = words(stands)
+    return {
+        "taskId": task_id,
+        "status": status,
+        **({"statusMessage": said} if said else {}),
+        "createdAt": serialize.instant(stands.since),
+        "lastUpdatedAt": serialize.instant(stands.changed),
+        "ttlMs": None,
+        "pollIntervalMs": POLL_MS,
+    }
+
+
+def status_of(stands: Ticket) -> str:
+    if stands.state == "open":
+        return "working"
+    withdrawn = stands.outcome in ("cancelled", "cleared") or (stands.kind == "call" and stands.outcome == "stopped")
+    return "cancelled" if withdrawn else "completed"
+
+
+def words(stands: Ticket) -> str:
+    """What a person may be told of it."""
+    if stands.approvals:
+        return f"Waits for a verdict on {', '.join(stands.approvals)}."
+    if stands.state == "open":
+        return "Waits for an answer." if stands.kind == "question" else ""
+    return stands.text if status_of(stands) == "cancelled" else ""
+
+
+def undeclared() -> MCPError:
+    """What a client is told that asks for tasks without saying that it understands them."""
+    needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+    return MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "Missing required client capability", needed)

@@ -1,0 +1,136 @@
+"""Files in the shapes that the MCP face gives them: text as text, images as images, all others as what they are."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import BadInput, FetchFailed
+from bridge_mcp.core.file_texts import read_text
+from bridge_mcp.core.images import MAX_SIDE, image_size, image_type
+from bridge_mcp.core.results import Ticket
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools.pages import beginning
+from bridge_mcp.server.tools.schemas import FileShape
+from bridge_mcp.server.tools.tool import Answer, Illustrated, ToolCall
+from bridge_mcp.service import Fetched
+
+__all__ = ["fetched", "illustrated"]
+
+MOST_SHOWN = 8
+"""Files that one answer shows."""
+MOST_BYTES = 650_000
+"""Of all files that one answer shows together, unless the caller asks for more: base64 makes a third more of them, and
+Claude Desktop refuses a result above 1 MB."""
+PIECE = 24 * 1024
+"""Bytes of a file that one answer gives as base64, unless the caller asks for more: some 20,000 tokens."""
+
+
+def fetched(
+    found: Fetched, message: str, index: int, *, form: str, max_bytes: int | None = None, offset: int = 0
+) -> Illustrated:
+    """The answer for one file.
+
+    Args:
+        found: the file, whole.
+        message: whose file it is.
+        index: which of its files.
+        form: auto (text as text, images as images), base64 (the bytes), text or json (what `message` itself says).
+        max_bytes: how much of it the caller takes at once; None for what hosts take.
+        offset: where to begin: a character of a text, a byte of what is given as base64.
+    """
+    file, data = found.attachment, found.data
+    shape: FileShape = {
+        "message": message,
+        "index": index,
+        "name": file.name,
+        "kind": file.kind,
+        "mime": file.mime,
+        "bytes": len(data),
+    }
+    if form == "base64":
+        return in_base64(shape, data, max_bytes or PIECE, offset)
+    if form == "auto" and viewable(data):
+        if len(data) <= (max_bytes or MOST_BYTES):
+            shape["shown"] = "as an image beside this text"
+            return Illustrated(shape, (block_of(file, data, ""),))
+        shape["shown"] = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
+        return Illustrated(shape)
+    read = read_text(data)
+    if read.why_not:
+        shape["shown"] = f"not: it is {what_it_is(data, read.why_not)}; form=base64 gives its bytes"
+        return Illustrated(shape)
+    text = read.text
+    past_the_end(offset, len(text), "characters")
+    shape["text"] = beginning(text[offset:])
+    end = offset + len(shape["text"])
+    if end < len(text):
+        shape["truncated"] = f"characters {offset} to {end} of {len(text)}; go on with offset={end}"
+    return Illustrated(shape)
+
+
+def in_base64(shape: FileShape, data: bytes, most: int, offset: int) -> Illustrated:
+    """The bytes themselves, once: an answer with structured content would hold them twice."""
+    past_the_end(offset, len(data), "bytes")
+    end = min(len(data), offset + most)
+    shape["base64"] = b64encode(data[offset:end]).decode()
+    if end < len(data):
+        shape["truncated"] = f"bytes {offset} to {end} of {len(data)}; go on with offset={end}"
+    return Illustrated(shape, text_only=True)
+
+
+def past_the_end(offset: int, size: int, units: str) -> None:
+    """Raise BadInput where an offset lies behind the end."""
+    if offset and offset >= size:
+        raise BadInput(f"The file has {size:,} {units}; {offset:,} is behind its end.", fix="Use less.")
+
+
+def viewable(data: bytes) -> bool:
+    """Whether hosts can show these bytes to a model as an image."""
+    return bool(image_type(data)) and max(image_size(data) or (0, 0)) <= MAX_SIDE
+
+
+def what_it_is(data: bytes, no_text: str) -> str:
+    """Why a file is not shown."""
+    if image_type(data):
+        return f"an image of more than {MAX_SIDE:,} pixels, which models refuse"
+    return f"no image, and {no_text}"
+
+
+async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer | Illustrated:
+    """A ticket; if wanted, with the files of its result as content beside it, as far as there is room.
+
+    A file that holds what was too long for the ticket is no such file: it is there to be read on in.
+    """
+    shape = serialize.ticket(known)
+    failed = known.kind == "call" and known.outcome == "error"
+    if not shown or not known.attachments:
+        return Illustrated(shape, is_error=True) if failed else shape
+    blocks: dict[int, Mapping[str, JSON]] = {}
+    room = MOST_BYTES
+    for index, file in enumerate(known.attachments):
+        if len(blocks) == MOST_SHOWN or (known.truncated and file.kind == "file"):
+            continue
+        try:
+            found = await call.bridge.fetch_attachment(call.who, known.id, index=index, max_bytes=max(1, room))
+        except FetchFailed:
+            continue  # it is not among `shown`, and fetching it by itself tells why
+        room -= len(found.data)
+        blocks[index] = block_of(file, found.data, f"{known.id}/{index}")
+    shape["shown"] = list(blocks)
+    return Illustrated(shape, tuple(blocks.values()), is_error=failed)
+
+
+def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:
+    """A file as MCP content: an image (of the type that its bytes are) or a sound where clients know it as one.
+
+    All else is a resource: hosts refuse an image whose bytes are not what its type says.
+    """
+    encoded = b64encode(data).decode()
+    if viewable(data):
+        return {"type": "image", "mimeType": image_type(data), "data": encoded}
+    if file.kind == "audio":
+        return {"type": "audio", "mimeType": file.mime, "data": encoded}
+    return {"type": "resource", "resource": {"uri": uri, "mimeType": file.mime, "blob": encoded}}

@@ -1,0 +1,210 @@
+"""The tools that look and change nothing: scope `read`.
+
+The annotations of this module's functions are read at run time, as each tool's parameters.
+"""
+
+from typing import Annotated, Literal
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.tool_search import search_tools
+from bridge_mcp.server.tools import attachments, schemas, serialize, serialize_bridge
+from bridge_mcp.server.tools.message_pages import message_page
+from bridge_mcp.server.tools.pages import fitting, page
+from bridge_mcp.server.tools.params import AtMost, Between
+from bridge_mcp.server.tools.tool import Answer, Illustrated, Tool, ToolCall, tool
+
+__all__ = ["READ_TOOLS"]
+
+MAX_FETCHED = 5_000_000
+"""Bytes of a file that is fetched to be shown in pieces, unless the caller takes more at once."""
+
+Seconds = Annotated[float, Between(0, 50)]
+ShowFiles = Annotated[bool, "Give a result's files as content too"]
+
+
+@tool("read", read_only=True)
+async def list_channels(call: ToolCall) -> schemas.ChannelsShape:
+    """The chat accounts this bridge holds, and how each is."""
+    return serialize_bridge.channels(await call.bridge.list_channels(call.who))
+
+
+@tool("read", read_only=True)
+async def list_conversations(
+    call: ToolCall,
+    channel: str = "",
+    query: Annotated[str, "Part of an id or a title"] = "",
+    limit: Annotated[int, Between(1, 200)] = 50,
+    cursor: str = "",
+) -> schemas.ConversationsShape:
+    """Chats, the most recent first. Pass the answer's cursor for the next page; it is empty at the end."""
+
+    async def ask(most: int) -> schemas.ConversationsShape:
+        return serialize.conversations(
+            await call.bridge.list_conversations(call.who, channel=channel, query=query, limit=most, cursor=cursor)
+        )
+
+    return await page(ask, "conversations", limit)
+
+
+@tool("read", read_only=True)
+async def read_messages(
+    call: ToolCall,
+    conversation: str,
+    before: Annotated[str, "A message id: read what is older"] = "",
+    limit: Annotated[int, Between(1, 200)] = 50,
+    calls: Annotated[bool, "Also the tool calls: who asked and decided, what ran, what came back"] = False,
+) -> schemas.MessagePageShape:
+    """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
+    return await message_page(call.bridge, call.who, conversation, before=before, limit=limit, calls=calls)
+
+
+@tool("read", read_only=True)
+async def search_messages(
+    call: ToolCall,
+    query: Annotated[str, AtMost(None)],
+    conversation: str = "",
+    limit: Annotated[int, Between(1, 100)] = 20,
+) -> schemas.MessagesShape:
+    """Messages that hold every word of the query, the newest first."""
+    found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
+    shape = serialize.messages(found)
+    fits = fitting(shape["messages"])
+    if fits < len(shape["messages"]):
+        shape["truncated"] = f"{len(shape['messages']) - fits} older ones are left out: use a narrower query."
+        shape["messages"] = shape["messages"][:fits]
+    return shape
+
+
+@tool("read", read_only=True, open_world=True)
+async def fetch_attachment(
+    call: ToolCall,
+    message: Annotated[str, "A message id, or the ticket of a call"],
+    index: Annotated[int, Between(0, 100), "Which of its files"] = 0,
+    form: Annotated[
+        Literal["auto", "base64", "text", "json"],
+        "auto: text as text, images as images; text, json: what the message, ticket or approval itself says, whole",
+    ] = "auto",
+    max_bytes: Annotated[
+        int | None, Between(1, 50 * 1024 * 1024), "Take up to so much whole; else in pieces that hosts take"
+    ] = None,
+    offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a text, or byte of base64"] = 0,
+) -> Illustrated:
+    """A file that came with a message or a tool's result, or a text that was too long for another answer."""
+    if form in ("text", "json"):
+        found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
+    else:
+        found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes or MAX_FETCHED)
+    return attachments.fetched(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
+
+
+@tool("read", read_only=True)
+async def wait_for_events(
+    call: ToolCall,
+    after: Annotated[int | None, Between(0, 2**53), "Cursor of the last answer; 0 reads from the beginning"] = None,
+    consumer: Annotated[str, "Name under which the bridge keeps your cursor; `after` acknowledges"] = "",
+    types: Annotated[tuple[str, ...], "Such as message.received, approval.requested; all if empty"] = (),
+    conversation: str = "",
+    limit: Annotated[int, Between(1, 500)] = 100,
+    timeout_s: Seconds = 20,
+) -> schemas.EventPageShape:
+    """What happened in the bridge, waiting for the first event if there is none yet. Call it again with the answer's
+    cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now."""
+    answer = call.bridge.wait_for_events(
+        call.who,
+        after=after,
+        consumer=consumer,
+        types=types,
+        conversation=conversation,
+        limit=limit,
+        timeout_s=timeout_s,
+    )
+    shape = serialize.event_page(await call.wait(answer, timeout_s))
+    fits = fitting(shape["events"])
+    if fits < len(shape["events"]):
+        shape["events"] = shape["events"][:fits]
+        shape["cursor"] = shape["events"][-1]["cursor"]
+    return shape
+
+
+@tool("read", read_only=True)
+async def wait_for(
+    call: ToolCall,
+    ticket: Annotated[str, "Id of a ticket or an approval"],
+    timeout_s: Seconds = 20,
+    show_files: ShowFiles = False,
+) -> Answer | Illustrated:
+    """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
+    answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
+    return await attachments.illustrated(call, await call.wait(answer, timeout_s), shown=show_files)
+
+
+@tool("read", read_only=True)
+async def list_approvals(
+    call: ToolCall,
+    conversation: str = "",
+    status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
+    limit: Annotated[int, Between(1, 500)] = 100,
+    cursor: Annotated[str, "From the page before"] = "",
+    mine: Annotated[bool, "Only those you may decide"] = False,
+) -> schemas.ApprovalsShape:
+    """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
+    on all pages."""
+
+    async def ask(most: int) -> schemas.ApprovalsShape:
+        return serialize.approvals(
+            await call.bridge.page_approvals(
+                call.who, conversation=conversation, status=status, limit=most, cursor=cursor, mine=mine
+            )
+        )
+
+    return await page(ask, "approvals", limit)
+
+
+@tool("read", read_only=True)
+async def list_tools(
+    call: ToolCall,
+    query: Annotated[str, "Words of a name or a description; the best match comes first"] = "",
+    names: Annotated[tuple[str, ...], "Only these tools, each with its schema"] = (),
+    limit: Annotated[int, Between(1, 200)] = 100,
+    cursor: str = "",
+) -> schemas.ToolListShape:
+    """The nested tools that the assistant and call_tool can use, and how their servers are. A few come with their
+    schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page."""
+    listed = await call.bridge.list_tools(call.who)
+    if names:
+        return serialize_bridge.whole_tools(listed, names)
+    found = search_tools(listed.tools, query)
+    return serialize_bridge.tool_list(listed, found, limit=limit, offset=offset_of(cursor))
+
+
+def offset_of(cursor: str) -> int:
+    """The place in a list that a cursor names.
+
+    Raises:
+        BadInput: it is no cursor of `list_tools`.
+    """
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
+        raise BadInput(f"'{cursor[:40]}' is no cursor.", fix="Use one as a page of list_tools gave it.")
+    return int(cursor)
+
+
+@tool("read", read_only=True)
+async def get_status(call: ToolCall) -> schemas.StatusShape:
+    """How the bridge is: engine, channels, tool servers, what waits, and warnings with their fixes."""
+    return serialize_bridge.status(await call.bridge.get_status(call.who))
+
+
+READ_TOOLS: tuple[Tool, ...] = (
+    list_channels,
+    list_conversations,
+    read_messages,
+    search_messages,
+    fetch_attachment,
+    wait_for_events,
+    wait_for,
+    list_approvals,
+    list_tools,
+    get_status,
+)

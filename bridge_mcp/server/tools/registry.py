@@ -1,0 +1,12 @@
+"""All tools of the face, in the order in which every client sees them."""
+
+from __future__ import annotations
+
+from bridge_mcp.server.tools.act import APPROVE_TOOLS, CALL_TOOLS, SEND_TOOLS
+from bridge_mcp.server.tools.admin import ADMIN_TOOLS
+from bridge_mcp.server.tools.read import READ_TOOLS
+from bridge_mcp.server.tools.tool import Tool
+
+__all__ = ["TOOLS"]
+
+TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS, *ADMIN_TOOLS)

@@ -1,0 +1,303 @@
+"""What every group of the service's methods shares: who may name what, how long a call may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Literal, TypeAlias
+from uuid import uuid4
+
+import anyio
+
+from bridge_mcp.core.entries import (
+    Attachment,
+    Requested,
+    Sender,
+    message_id,
+)
+from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, NotPaired
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.projections import EVENT_TYPES, Approval, EventType, Message
+from bridge_mcp.core.results import (
+    Ticket,
+    ToolList,
+)
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.engine.turns.fast_path import FastPath
+from bridge_mcp.operations import approvals, status_board, tickets
+from bridge_mcp.operations.addresses import (
+    CALLS,
+    check_text,
+    parse_conversation,
+)
+from bridge_mcp.operations.client_limits import may_call, may_use
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.engine_liveness import silence
+from bridge_mcp.operations.engine_settings import Settings
+from bridge_mcp.operations.inbox import Intake
+from bridge_mcp.ports import (
+    Changes,
+    ChannelRules,
+    ChannelTraits,
+    Clock,
+    Pulse,
+    Rules,
+    Store,
+    ToolProgress,
+)
+
+__all__ = [
+    "MAX_WAIT_S",
+    "OWNER",
+    "BridgeBase",
+    "SchemaCheck",
+    "bounded",
+    "bounded_wait",
+    "event_types",
+    "keyed",
+    "sender_of",
+]
+
+SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
+
+Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
+"""The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer without a look at the time: machines sleep."""
+
+MAX_WAIT_S = 50.0
+"""No call waits longer: hosts have been seen to cut calls near 60 seconds."""
+
+OWNER = Principal("owner", "owner", frozenset(SCOPES), via="api")
+"""Whoever may start the process: the CLI and programs that embed the bridge act as the owner."""
+
+
+async def no_files(channel: str, attachment: Attachment, most: int) -> bytes:
+    """Where nobody can fetch files."""
+    raise FetchFailed("This process cannot fetch files.", fix="Open the bridge with its channels.")
+
+
+class BridgeBase:
+    """The parts the service works with, and the checks that stand before every method."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        traits: Mapping[str, ChannelTraits],
+        *,
+        clock: Clock,
+        check: SchemaCheck,
+        is_engine: Callable[[], bool] = lambda: False,
+        engine_lives: Callable[[], bool] = lambda: True,
+        fetch: Fetch | None = None,
+        fast_path: Callable[[], FastPath | None] = lambda: None,
+        clients: Sequence[Principal] = (),
+        settings: Settings | None = None,
+        starting: Callable[[], bool] = lambda: False,
+        pulse: Callable[[], Pulse | None] = lambda: None,
+    ) -> None:
+        self.store = store
+        self.rules = rules
+        self.traits = traits
+        self.intake = Intake(store, rules, traits, clock)
+        self.verdicts = approvals.ApprovalDesk(store, clock, check, rules.separate, rules.people)
+        self._clock = clock
+        self._check = check
+        self._is_engine = is_engine
+        self._engine_lives = engine_lives
+        self._fetch = fetch or no_files
+        self._clients = tuple(clients)
+        """Those that the configuration lets in over MCP, beside those in the store."""
+        self._settings = settings or Settings()
+        """What this process read."""
+        self._starting = starting
+        """Whether this process is about to be the engine, if no other is."""
+        self._pulse = pulse
+        """What the engine said last of itself."""
+        self._fast_path = fast_path
+        """The short way for calls, while this process is the engine."""
+
+    async def _tools(self, who: Principal) -> ToolList:
+        """The nested tools that `who` may call and their servers, as the engine last told of them."""
+        listed = await status_board.tools(self.store)
+        if not who.within:
+            return listed
+        return ToolList(
+            tuple(spec for spec in listed.tools if may_call(who.within, self.rules, spec)),
+            tuple(server for server in listed.servers if may_use(who.within, self.rules, server.name)),
+        )
+
+    def _channel_rules(self, channel: str) -> ChannelRules:
+        return self.rules.channels.get(channel) or ChannelRules(channel)
+
+    def _within(self, who: Principal, channel: str) -> frozenset[str]:
+        """The places a listing is limited to; empty for none."""
+        if not channel:
+            return who.within
+        if channel not in self.traits or not who.sees_channel(channel):
+            raise NotFound(f"There is no channel '{channel}'.", fix=f"The channels are: {self._names(who)}.")
+        own = frozenset(place for place in who.conversations if place.partition("/")[0] == channel)
+        return own if own and channel not in who.channels else frozenset({channel})
+
+    def _names(self, who: Principal) -> str:
+        return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
+
+    def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> str:
+        """A conversation's address that `who` may name; an alien channel is as good as none."""
+        channel = parse_conversation(conversation)
+        if calls and channel == CALLS:
+            if who.within and not tickets.is_call_of(conversation, who.name):
+                raise NotFound(f"There is no '{conversation}' for {who.name}.", fix="Use a ticket of your own.")
+            return conversation
+        if channel not in self.traits or not who.sees_channel(channel):
+            raise NotFound(
+                f"There is no channel '{channel}' (in '{conversation}').",
+                fix=f"The channels are: {self._names(who)}.",
+            )
+        if not who.sees(conversation):
+            raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
+        return conversation
+
+    async def _known(self, who: Principal, conversation: str) -> None:
+        """Let pass what exists, or what a local channel lets exist."""
+        self._address(who, conversation)
+        if not await self.store.history.conversation(conversation) and not self._delivered_by_commit(conversation):
+            raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
+
+    async def _open(self, who: Principal, conversation: str) -> None:
+        """Let pass what may be sent to: a local conversation, or a paired chat."""
+        channel, _, chat = self._address(who, conversation).partition("/")
+        if self.traits[channel].needs_pairing:
+            if not await self.store.access.find(channel, chat.partition("/")[0]):
+                raise NotPaired(
+                    f"'{conversation}' is not paired with this bridge.",
+                    fix=f"Have the owner run: bridge-mcp pair add {channel} {chat.partition('/')[0]}",
+                )
+
+    def _delivered_by_commit(self, conversation: str) -> bool:
+        return self.traits[conversation.partition("/")[0]].delivered_by_commit
+
+    async def _cursor(self, who: Principal, after: int | None, consumer: str) -> int:
+        if after is not None and after < 0:
+            raise BadInput(f"A cursor is never {after}.", fix="Use 0 to read from the beginning.")
+        if not consumer:
+            return await self.store.feed.head(who.within) if after is None else after
+        check_text(consumer, "consumer", 100)
+        if after is not None:
+            await self.store.feed.read(after, 1)
+        stored = await self.store.feed.acknowledge(f"{who.name}/{consumer}", -1 if after is None else after)
+        return stored if after is None else after
+
+    async def _wait(
+        self, ticket: str, wait_s: float, *, for_people: bool = True, progress: ToolProgress | None = None
+    ) -> Ticket:
+        """How a ticket stands once it is done, or time is up; or, not `for_people`, once it waits for a verdict.
+
+        `progress` is told how far the calls of its conversation are, as the engine publishes it.
+        """
+        cursor = await self.store.feed.head() if progress is not None else 0
+        watched = tickets.Watched(self.store, ticket)
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = elapsed() + bounded_wait(wait_s)
+            while True:
+                found = await watched.look(self._clock.now())
+                left = deadline - elapsed()
+                if found.state == "done":
+                    return found
+                if left <= 0 or (found.approvals and not for_people):
+                    return replace(found, warning=self._silence())
+                # A question may expire, which nothing that is written tells.
+                left = min(left, 1.0 if found.kind == "question" else LOOK_AGAIN_S)
+                await changed_in(changes, found.conversation, left)
+                if progress is not None:
+                    cursor = await self._pass_on(progress, cursor, found.conversation)
+
+    def _silence(self) -> str:
+        """What to say where an answer depends on an engine that gives no sign of life; "" where it does, or is here."""
+        if self._is_engine() or not self._engine_lives():
+            return ""
+        return silence(self._pulse(), self._clock.now())
+
+    async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
+        """Tell of the progress that was published since `cursor`; the cursor to go on from."""
+        page = await self.store.feed.read(cursor, 100, types=("tool.progress",), conversation=conversation)
+        for event in page.events:
+            done, total = event.body.get("progress"), event.body.get("total")
+            if isinstance(done, int | float):
+                of = total if isinstance(total, int | float) else None
+                progress(done, of, str(event.body.get("message") or ""))
+        return page.cursor
+
+    async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = elapsed() + bounded_wait(wait_s)
+            while True:
+                message = await self.store.history.message(conversation, seq)
+                if message is None:
+                    raise NotFound(f"There is no message '{message_id(conversation, seq)}'.")
+                left = deadline - elapsed()
+                if message.status not in ("queued", "sending") or left <= 0:
+                    return message
+                await changed_in(changes, conversation, min(left, LOOK_AGAIN_S))
+
+    async def _approval(self, who: Principal, approval_id: str) -> Approval:
+        """An approval that `who` may name."""
+        approval = await approvals.find(self.store, approval_id)
+        self._address(who, approval.conversation, calls=True)
+        return approval
+
+    async def _same_request(self, conversation: str, asked: Requested) -> None:
+        first = (await self.store.log.load(conversation))[0].entry
+        if first != asked:
+            raise BadInput(
+                "This idempotency_key was used for another call.", fix="Use a new key for each different call."
+            )
+
+
+async def changed_in(changes: Changes, conversation: str, timeout_s: float) -> None:
+    """Wait until this conversation may have changed, or time is up; what happens elsewhere costs nothing."""
+    with anyio.move_on_after(timeout_s):
+        while True:
+            changed = await changes.wait()
+            if changed is None or conversation in changed:
+                return
+
+
+def bounded(what: str, value: int, most: int) -> int:
+    """A number from 1 to `most`."""
+    if not 1 <= value <= most:
+        raise BadInput(f"{what} is {value}.", fix=f"Use 1 to {most}.")
+    return value
+
+
+def bounded_wait(seconds: float) -> float:
+    """A wait of 0 to 50 seconds."""
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise BadInput(f"A call cannot wait {seconds:g} s.", fix=f"Use 0 to {MAX_WAIT_S:g}, and ask again.")
+    return seconds
+
+
+def event_types(types: Sequence[str]) -> tuple[EventType, ...]:
+    """The types by which a feed is filtered."""
+    unknown = [t for t in types if t not in EVENT_TYPES]
+    if unknown:
+        raise BadInput(f"There is no event type '{unknown[0]}'.", fix=f"The types are: {', '.join(EVENT_TYPES)}.")
+    return tuple(t for t in EVENT_TYPES if t in types)
+
+
+def sender_of(who: Principal) -> Sender:
+    """A principal as the author of a message."""
+    kind: Literal["person", "client", "owner", "bot"] = "owner" if who.kind == "owner" else "client"
+    return Sender(who.name, who.name, kind)
+
+
+def keyed(who: Principal, idempotency_key: str) -> str:
+    """The key of what a principal does: its own key made private to it, or one that is used nowhere else.
+
+    No name has a space, and no key of the bridge's own or of a platform has one: nobody takes the key of another.
+    """
+    check_text(idempotency_key, "idempotency_key", 200)
+    return f"{who.name} {idempotency_key}" if idempotency_key else uuid4().hex

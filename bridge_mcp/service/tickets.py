@@ -1,0 +1,111 @@
+"""Tickets of one's own: how they stand, taking them back, deciding on them where the owner lets a person do that.
+
+It takes no scope beyond the one that gave the ticket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge_mcp.core.entries import Finished, Judged, Requested
+from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.results import Decision, Ticket
+from bridge_mcp.core.state import open_fates
+from bridge_mcp.operations import conversations, tickets
+from bridge_mcp.operations.addresses import check_text
+from bridge_mcp.operations.approvals import ApprovalOptions, undecided
+from bridge_mcp.service.base import sender_of
+from bridge_mcp.service.deciding import decided
+from bridge_mcp.service.sending import Sending
+
+__all__ = ["Following"]
+
+
+class Following(Sending):
+    """What belongs to whoever asked for it, and to nobody else."""
+
+    async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0) -> Ticket:
+        """How a ticket of `who`'s own stands, waiting up to `wait_s` until it is done or waits for a verdict.
+
+        Raises:
+            BadInput: it is the id of an approval, or no ticket.
+            NotFound: `who` was given no such ticket, or may no longer touch where it belongs.
+        """
+        parsed = tickets.parse(ticket)
+        if parsed.kind == "approval":
+            raise BadInput(f"'{ticket}' is an approval, not a ticket.", fix="See list_approvals.")
+        if parsed.kind == "call":
+            log = await self.store.log.load(parsed.conversation)
+            own = bool(log) and isinstance(log[0].entry, Requested) and log[0].entry.by == who.name
+        else:
+            self._address(who, parsed.conversation)
+            asked = await self.store.history.message(parsed.conversation, parsed.seq)
+            own = asked is not None and asked.author == sender_of(who)
+        if not own:
+            raise NotFound(f"{who.name} was given no ticket '{ticket}'.", fix="Use a ticket of your own.")
+        return await self._wait(ticket, wait_s, for_people=False)
+
+    async def cancel(self, who: Principal, ticket: str) -> bool:
+        """Take back what a ticket of `who`'s own was given for; whether that changed anything.
+
+        A turn is stopped; a call that waits for its verdict will not run, and one that runs is cut off, though it may
+        have taken effect. A question stays asked: people may be writing their answer.
+        """
+        found = await self.follow(who, ticket)
+        if found.state == "done":
+            return False
+        if found.kind == "turn":
+            return await self.cancel_turn(who, ticket)
+        if found.kind != "call":
+            return False
+        if await self._take_back(who, found.conversation):
+            return True
+        return await conversations.stop(self.store, self._clock, found.conversation, who.name, tickets.CANCELLED)
+
+    async def _take_back(self, who: Principal, conversation: str) -> bool:
+        """Keep the call of a conversation from running if it has not begun; whether it had not."""
+        while True:
+            log = await self.store.log.load(conversation)
+            entries: list[Judged | Finished] = []
+            for call, fate in open_fates(log):
+                if fate.asked is not None and fate.judged is None:
+                    entries.append(Judged(call.id, "cancelled", who.name, via=who.via))
+                elif fate.asked is not None and not fate.begun:  # approved, and its tool is not there
+                    entries.append(Finished(call.id, "stopped", "Not run: its caller took it back."))
+            if not entries:
+                return False
+            try:
+                await self.store.log.intend(conversation, log[-1].seq + 1, *entries)
+            except Conflict:
+                continue
+            return True
+
+    async def decide_in_person(
+        self, who: Principal, ticket: str, approval_id: str, *, digest: str, approve: bool, note: str = ""
+    ) -> Decision:
+        """The verdict of the person who sits at `who`'s host, as that told it, on a call that this ticket waits for.
+
+        Raises:
+            AlreadyDecided: somebody was first; the message says who, and how.
+            BadInput: the digest is not that of the call.
+            Denied: the owner does not say that a person sits there, or nobody may decide on calls of their own.
+            NotFound: the ticket is not `who`'s.
+        """
+        if not who.attended or self.rules.separate:
+            raise Denied(
+                f"Nobody decides at {who.name}.",
+                fix=f"person_decides = true under [clients.{who.name}] lets whoever sits there decide.",
+            )
+        check_text(note, "note", 2_000)
+        stands, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
+        undecided(approval)
+        if approval_id not in stands.approvals:
+            raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
+        name = f"person at {who.name}"
+        person = replace(who, name=name, kind="person", scopes=frozenset({"approve"}), via="mcp form")
+        if approve:
+            (decision,) = await self.verdicts.approve(person, [approval], ApprovalOptions(digest, note=note))
+        else:
+            (decision,) = await self.verdicts.reject(person, [approval], note)
+        return decided(decision)

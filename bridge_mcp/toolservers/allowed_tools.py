@@ -1,0 +1,80 @@
+"""What one server has, as far as its owner allows it, and what of that is no longer what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bridge_mcp.core.tools import tool_name
+from bridge_mcp.ports import Pins, ServerStatus
+from bridge_mcp.toolservers.connection import Connection, ListedTool, Offered
+from bridge_mcp.toolservers.last_known import Memory
+from bridge_mcp.toolservers.pinning import Pinning
+from bridge_mcp.toolservers.resource_tools import generated
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["Offer"]
+
+
+class Offer:
+    """Of one server. It stands while the server is away: what was listed last, in this life or in an earlier one."""
+
+    def __init__(self, server: ToolServer, pins: Pins | None) -> None:
+        self.pinning = Pinning(server, pins)
+        self.tools: Mapping[str, ListedTool] = {}
+        """Those allowed, by name and in its order."""
+        self.generated: frozenset[str] = frozenset()
+        """Those of them that stand for the server's resources and prompts."""
+        self._server = server
+        self._memory = Memory(server, pins)
+        self._complaint = ""  # about what the server offers, while it is connected
+        self._withheld: tuple[str, ...] = ()
+        self._instructions = self._in_prompts = ""
+        self._instructions_changed = False
+
+    async def take(self, link: Connection) -> None:
+        """Take what the server has now.
+
+        Raises:
+            StoreError: what was seen of it before cannot be read or kept.
+        """
+        offered = await link.offered()
+        says = self._server.scrub_result(link.instructions)
+        await self._have(offered, says)
+        self._complaint = self._server.scrub(offered.complaint)
+        await self._memory.keep(offered, says)
+
+    async def recall(self) -> None:
+        """Take what the server had last, if anybody remembers.
+
+        Raises:
+            StoreError: what was seen of it before cannot be read.
+        """
+        known = await self._memory.load()
+        if known is not None:
+            await self._have(*known)
+
+    def told(self, status: ServerStatus) -> ServerStatus:
+        """A server's status with what it has, and what is wrong with that where nothing else is."""
+        return replace(
+            status,
+            tools=len(self.tools),
+            error=status.error or (self._complaint if status.state == "ready" else ""),
+            instructions=self._instructions,
+            in_prompts=self._in_prompts,
+            instructions_changed=self._instructions_changed,
+            withheld=self._withheld,
+        )
+
+    async def _have(self, offered: Offered, instructions: str) -> None:
+        """Have the tools that the owner allows of these, and know which of them are not what they were."""
+        listed = {tool.name: tool for tool in offered.tools if self._server.allows(tool.name)}
+        made = generated(offered, listed.keys())
+        await self.pinning.look(listed.values())
+        self.generated = frozenset(tool.name for tool in made)
+        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
+        self._withheld = tuple(
+            tool_name(self._server.name, tool.name) for tool in offered.tools if not self._server.allows(tool.name)
+        )
+        self._instructions = instructions
+        self._in_prompts, self._instructions_changed = await self.pinning.instructions(instructions)

@@ -1,0 +1,186 @@
+"""What the assistant can do in the bridge itself: know where it is, send, ask, and be reminded.
+
+Each is a tool like any other: it passes the gate, and what it does is an entry, keyed by its call, so that a call that
+a crash cut short can be made again without doing anything twice. They know chats by the ports of the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
+from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
+from bridge_mcp.core.policy import behind
+from bridge_mcp.core.projections import ASSISTANT, Message
+from bridge_mcp.core.tools import JSON, ToolResult, canonical
+from bridge_mcp.ports import CallContext, ChannelTraits, Clock, Store
+from bridge_mcp.toolservers.builtin import Builtin, builtin
+
+__all__ = ["Errands"]
+
+LOOK_BACK = 50
+"""Messages among which files are looked for."""
+
+SOONEST_S, LATEST_S = 1.0, 366 * 24 * 3600.0
+
+TEXT: JSON = {"type": "string", "minLength": 1, "maxLength": 20_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """The tools, with what they need. `outbox` gives a file below an outbox folder, or raises `BadInput`."""
+
+    store: Store
+    traits: Mapping[str, ChannelTraits]
+    clock: Clock
+    outbox: Callable[[str], Awaitable[Attachment]]
+
+    def tools(self) -> tuple[Builtin, ...]:
+        """In the order in which models see them."""
+        return (self._whoami(), self._send_message(), self._ask_user(), self._remind())
+
+    def _whoami(self) -> Builtin:
+        about = "Where you are: this chat, who writes here, and the files that came with its last messages."
+        return builtin("whoami", about, shape({}), self.whoami, read_only=True, free=True)
+
+    def _send_message(self) -> Builtin:
+        about = (
+            "Send a message to a chat that is paired with this bridge (channel/chat_id). Not for answering here: what "
+            "you say is sent here anyway. `files`: ids of files as bridge__whoami lists them, or names in the outbox."
+        )
+        files: JSON = {"type": "array", "items": {"type": "string", "maxLength": 1000}, "maxItems": 10}
+        schema = shape(
+            {"conversation": {"type": "string"}, "text": {"type": "string", "maxLength": 20_000}, "files": files}
+        )
+        return builtin("send_message", about, schema, self.send_message, destructive=False, idempotent=True)
+
+    def _ask_user(self) -> Builtin:
+        about = "Ask the people of this chat something, and get their answer as the result, however long that takes."
+        choices: JSON = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 200}, "maxItems": 20}
+        hours: JSON = {"type": "number", "exclusiveMinimum": 0, "maximum": 8784, "description": "24 unless you say so."}
+        schema = shape({"question": TEXT, "choices": choices, "expires_h": hours}, "question")
+        return builtin("ask_user", about, schema, self.ask_user, destructive=False, idempotent=True, free=True)
+
+    def _remind(self) -> Builtin:
+        about = "Have yourself reminded here after some time: the text comes back to you as a message."
+        seconds: JSON = {"type": "number", "minimum": SOONEST_S, "maximum": LATEST_S}
+        schema = shape({"text": TEXT, "in_s": seconds}, "text", "in_s")
+        return builtin("remind", about, schema, self.remind, destructive=False, idempotent=True, free=True)
+
+    # -- what they do -----------------------------------------------------------------------------------------
+
+    async def whoami(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        here = await self.store.history.conversation(context.conversation)
+        messages = await self.store.history.messages(context.conversation, limit=LOOK_BACK)
+        people = {m.author.id: m.author.name for m in messages if m.direction == "in"}
+        body: dict[str, JSON] = {
+            "conversation": context.conversation,
+            "channel": context.conversation.partition("/")[0],
+            "title": here.title if here else "",
+            "asked_by": context.caller,
+            "people": [{"id": each, "name": name} for each, name in people.items()],
+            "files": [shown for message in messages for shown in files_of(message)],
+        }
+        return ToolResult(canonical(body), structured=canonical(body))
+
+    async def send_message(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        conversation, text = str(arguments.get("conversation") or ""), str(arguments.get("text") or "")
+        wanted = arguments.get("files") or []
+        names = [str(each) for each in wanted] if isinstance(wanted, list) else []
+        await self._open(conversation)
+        if not text.strip() and not names:
+            raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
+        files = tuple([await self._file(context, name) for name in names])
+        posted = Posted(text, ASSISTANT, key=f"call:{context.conversation}#{context.call}", files=files)
+        (recorded,) = await self.store.log.record(conversation, posted)
+        return ToolResult(f"Queued as {message_id(conversation, recorded.seq)}.")
+
+    async def ask_user(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        in_chat(context)
+        given = arguments.get("choices") or []
+        choices = tuple([str(each) for each in given]) if isinstance(given, list) else ()
+        if len(set(choices)) != len(choices):
+            raise BadInput("Two of the choices are the same.")
+        hours = arguments.get("expires_h")
+        ends = self.clock.now() + 3600 * (float(hours) if isinstance(hours, int | float) else 24.0)
+        posted = Posted(
+            str(arguments["question"]),
+            ASSISTANT,
+            key=f"asks:{context.call}",
+            buttons=buttons_of(choices, context),
+            question=Question(choices, ends, context.call),
+        )
+        await self.store.log.record(context.conversation, posted)
+        return ToolResult("The answer comes later.", later=True)
+
+    async def remind(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        in_chat(context)
+        seconds = arguments["in_s"]
+        at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
+        hashed = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
+        scheduled = Scheduled(context.conversation, str(arguments["text"]), at, context.call, behind(context.caller))
+        await self.store.log.record(f"{CALLS}/bridge.{hashed}", scheduled)
+        return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")
+
+    async def _open(self, conversation: str) -> None:
+        """Let pass what may be sent to."""
+        channel, _, chat = conversation.partition("/")
+        traits = self.traits.get(channel)
+        if traits is None or not chat:
+            known = ", ".join(self.traits) or "none"
+            raise NotFound(f"There is no chat '{conversation[:80]}'.", fix=f"Write channel/chat_id; channels: {known}.")
+        if traits.needs_pairing and not await self.store.access.find(channel, chat.partition("/")[0]):
+            raise NotPaired(f"'{conversation[:80]}' is not paired with this bridge.", fix="Only its owner can do that.")
+
+    async def _file(self, context: CallContext, name: str) -> Attachment:
+        """A file that came into this very chat, or one in the outbox."""
+        message, _, index = name.rpartition("/")
+        of, _, seq = message.rpartition("#")
+        if not (index.isdecimal() and seq.isdecimal()):
+            return await self.outbox(name)
+        found = await self.store.history.message(of, int(seq)) if of == context.conversation else None
+        if found is None or int(index) >= len(found.attachments):
+            raise NotFound(f"There is no file '{name[:80]}' in this chat.", fix="See bridge__whoami.")
+        file = found.attachments[int(index)]
+        ours = file.ref.startswith(("file:", "of:", "kept:"))
+        ref = file.ref if ours else f"of:{of.partition('/')[0]}:{file.ref}"
+        return Attachment(ref, file.kind, file.mime, file.name, file.size)
+
+
+def shape(properties: Mapping[str, JSON], *required: str) -> dict[str, JSON]:
+    wanted: Sequence[str] = required or [name for name in ("conversation", "text") if name in properties]
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [*wanted],
+        "additionalProperties": False,
+    }
+
+
+def buttons_of(choices: Sequence[str], context: CallContext) -> tuple[Button, ...]:
+    """A button for each choice; what they carry cannot be guessed from outside, and is the same when made again."""
+    seed = f"{context.conversation}#{context.call}"
+    return tuple(
+        Button(choice, choice, hashlib.sha256(f"{seed}#{n}".encode()).hexdigest()[:20])
+        for n, choice in enumerate(choices)
+    )
+
+
+def files_of(message: Message) -> list[JSON]:
+    """The files of one message, each with the id by which it can be sent on."""
+    return [
+        {"id": f"{message.id}/{index}", "kind": file.kind, "name": file.name, "mime": file.mime, "size": file.size}
+        for index, file in enumerate(message.attachments)
+    ]
+
+
+def in_chat(context: CallContext) -> None:
+    """Let pass a call that belongs to a chat.
+
+    Raises:
+        BadInput: it is a client's own.
+    """
+    if not context.conversation or context.conversation.startswith(f"{CALLS}/"):
+        raise BadInput("This call belongs to no chat.", fix="Clients use the bridge's own tools: ask_user, run_turn.")

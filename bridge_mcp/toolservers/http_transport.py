@@ -1,0 +1,209 @@
+"""MCP over HTTP, Streamable or the older SSE, as transports of the FastMCP client.
+
+FastMCP's own transport is not used because a request that fails there takes the whole session with it and tells neither
+whether it had been sent nor the HTTP status, and because it drops answers above 1 MB. Here a request fails by itself,
+with what is known of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Unpack
+
+import httpx2
+from fastmcp.client.transports import ClientTransport
+from fastmcp.client.transports.base import SessionKwargs, TransportOptions
+from mcp import ClientSession
+from mcp.client.auth import OAuthFlowError
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
+from bridge_mcp.toolservers.connection import Hooks
+from bridge_mcp.toolservers.line_buffer import MAX_MESSAGE
+from bridge_mcp.toolservers.oauth import quiet
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.stdio_transport import UNSENT
+from bridge_mcp.toolservers.tolerant_http import UNREADABLE, Events, readable
+from bridge_mcp.toolservers.tolerant_session import Outgoing, RelaySession, TolerantStream
+
+__all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
+
+TURNED_DOWN = -770_002
+"""Our own error code: the HTTP status says that the request was not taken."""
+BROKE_OFF = -770_003
+"""Our own error code: the request went out, and no answer to it came back."""
+
+NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+FOR_EVER_S = 10.0 * 365 * 24 * 3600
+PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers of a body as it travels, not as it is here."""
+GOODBYE_S = 2.0
+"""How long the server may take to hear that a session is over."""
+
+
+class WebClient(httpx2.AsyncClient):
+    """An HTTP client that raises nothing for a failed request: its answer is a JSON-RPC error with what is known.
+
+    `down` is called, with the reason, when a new connection is needed.
+    """
+
+    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
+        # Reading has no limit: an answer may take as long as its call may, and the caller watches that.
+        super().__init__(
+            headers=dict(server.headers),
+            auth=quiet(server, hooks.tokens) if server.oauth and hooks.tokens is not None else None,
+            timeout=httpx2.Timeout(server.connect_timeout_s, read=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        )
+        self.down = hooks.down
+        self.one_way = server.speaks_sse
+        """Whether answers come on another stream: a request that fails then leaves nobody to answer it."""
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """Send it; see the class for what becomes of failures."""
+        if request.method == "DELETE":
+            request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
+        try:
+            response = await super().send(request, stream=True, **options)
+            if not stream or not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
+                # Here, where a connection that breaks meanwhile concerns this request alone.
+                response = await whole(response)
+            elif "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = Events(response.stream)
+        except NEVER_LEFT as exc:
+            self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
+            return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
+        except OAuthFlowError as exc:
+            self.down(str(exc))
+            return error_answer(request, 401, TURNED_DOWN, str(exc))
+        except httpx2.TransportError as exc:
+            if self.one_way:
+                self.down(f"the connection broke: {str(exc) or type(exc).__name__}")
+            return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
+        except TooMuch as exc:
+            return error_answer(request, 502, UNREADABLE, str(exc))
+        if response.status_code < 400 or request.method != "POST":
+            return response
+        if self.one_way:
+            self.down(f"turned a message down: HTTP {response.status_code} {response.reason_phrase}")
+        return await self.judged(request, response)
+
+    async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        """A refusal as a JSON-RPC error that tells whether the request can have been acted upon."""
+        said = message_in(await response.aread())
+        asked = message_in(request.content)
+        status = response.status_code
+        is_call = isinstance(asked, JSONRPCRequest) and asked.method == "tools/call"
+        if isinstance(said, JSONRPCError) and (not is_call or status >= 500):
+            return response
+        reason = f"HTTP {status} {response.reason_phrase}"
+        if isinstance(said, JSONRPCError):
+            reason += f": {said.error.message}"
+        if is_call and status in (400, 404) and "mcp-session-id" in request.headers:
+            self.down(f"no longer knows our session ({reason})")
+            return error_answer(request, status, UNSENT, reason)
+        return error_answer(request, status, BROKE_OFF if status >= 500 else TURNED_DOWN, reason)
+
+
+class TooMuch(Exception):
+    """The body of an answer is larger than is taken."""
+
+
+async def whole(response: httpx2.Response) -> httpx2.Response:
+    """The response with its body, read and unpacked.
+
+    Raises:
+        TooMuch: it is larger than `MAX_MESSAGE`; the connection is closed.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_MESSAGE:
+                raise TooMuch(f"it gave an answer of more than the {MAX_MESSAGE:,} bytes that are taken")
+    finally:
+        await response.aclose()
+    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in PACKED]
+    read = httpx2.Response(
+        response.status_code,
+        headers=headers,
+        content=await readable(b"".join(parts)),
+        request=response.request,
+        extensions=response.extensions,
+        history=response.history,
+    )
+    read.next_request = response.next_request
+    return read
+
+
+def error_answer(request: httpx2.Request, status: int, code: int, message: str) -> httpx2.Response:
+    """A response made here."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return httpx2.Response(status, json=body, request=request)
+
+
+def message_in(body: bytes) -> object:
+    """The JSON-RPC message in a body, None if there is none."""
+    try:
+        return jsonrpc_message_adapter.validate_python(
+            read_json(body, max_depth=MESSAGE_DEPTH, odd="mend"), by_name=False
+        )
+    except (BadJSON, ValidationError):
+        return None
+
+
+class WebTransport(ClientTransport):
+    """Speaks MCP with one Streamable HTTP endpoint."""
+
+    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
+        self.server = server
+        self.hooks = hooks
+        self.sieve: TolerantStream | None = None
+        """That of the open session."""
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
+    ) -> AsyncGenerator[ClientSession]:
+        """One session."""
+        async with (
+            WebClient(self.server, self.hooks) as web,
+            streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
+        ):
+            self.sieve = TolerantStream(reads)
+            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
+                yield session
+
+
+class SseTransport(WebTransport):
+    """Speaks MCP with one endpoint of the older kind: an event stream for answers, and an address for messages."""
+
+    legacy_only = True
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
+    ) -> AsyncGenerator[ClientSession]:
+        """One session."""
+
+        def client(
+            headers: dict[str, str] | None = None,
+            timeout: httpx2.Timeout | None = None,
+            auth: httpx2.Auth | None = None,
+        ) -> httpx2.AsyncClient:
+            return WebClient(self.server, self.hooks)
+
+        async with sse_client(self.server.url, sse_read_timeout=FOR_EVER_S, httpx_client_factory=client) as (
+            reads,
+            writes,
+        ):
+            self.sieve = TolerantStream(reads, lambda: self.hooks.down("its event stream ended"))
+            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
+                yield session

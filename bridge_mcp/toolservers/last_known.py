@@ -1,0 +1,95 @@
+"""What a server had when it was connected last: it stands until the server is connected again.
+
+Kept beside the pins. A server at another place is another one, and nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import Pins
+from bridge_mcp.toolservers.connection import ListedTool, Offered
+from bridge_mcp.toolservers.pinning import place
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["Memory"]
+
+logger = logging.getLogger(__name__)
+
+MOST_KEPT = 4_000_000
+"""Characters of descriptions and schemas of one server that are kept; what has more is known once it is connected."""
+
+TYPES: Mapping[str, type] = {
+    each.name: str if each.name in ("name", "description", "schema") else bool for each in fields(ListedTool)
+}
+
+
+class Memory:
+    """Of one server. Without `pins`, nothing is remembered."""
+
+    def __init__(self, server: ToolServer, pins: Pins | None) -> None:
+        self._server = server
+        self._pins = pins
+        self._subject = f"{server.name}:listed"
+        self._kept: Mapping[str, JSON] | None = None
+
+    async def load(self) -> tuple[Offered, str] | None:
+        """What the server had, as far as its owner allows it now, and its instructions; None where nothing is known."""
+        body: Mapping[str, JSON] = {}
+        try:
+            if self._pins is not None:
+                body = await self._pins.load(self._subject)
+        except StoreError as exc:
+            logger.warning("tool server '%s': what it had cannot be read: %s", self._server.name, exc)
+            return None
+        tools, instructions = body.get("tools"), body.get("instructions")
+        if body.get("place") != place(self._server) or not isinstance(tools, list):
+            return None
+        self._kept = body
+        offered = Offered(
+            tuple(tool for each in tools if (tool := listed(each)) is not None),
+            bool(body.get("resources")) and bool(self._server.allowed_resources),
+            bool(body.get("prompts")) and bool(self._server.allowed_prompts),
+        )
+        return offered, instructions if isinstance(instructions, str) else ""
+
+    async def keep(self, offered: Offered, instructions: str) -> None:
+        """Remember this, where it is another thing than before. Where the store cannot, that is logged."""
+        size = len(instructions) + sum(len(tool.description) + len(tool.schema) for tool in offered.tools)
+        if self._pins is None or size > MOST_KEPT:
+            return
+        body: dict[str, JSON] = {
+            "place": place(self._server),
+            "tools": [asdict(tool) for tool in offered.tools],
+            "resources": offered.resources,
+            "prompts": offered.prompts,
+            "instructions": instructions,
+        }
+        if body == self._kept:
+            return
+        try:
+            await self._pins.keep(self._subject, body)
+            self._kept = body
+        except StoreError as exc:
+            logger.warning("tool server '%s': what it has cannot be kept: %s", self._server.name, exc)
+
+
+def listed(kept: JSON) -> ListedTool | None:
+    """A tool as it was kept; None where it is none."""
+    if not isinstance(kept, dict) or kept.keys() != TYPES.keys():
+        return None
+    if not all(isinstance(kept[name], wanted) for name, wanted in TYPES.items()):
+        return None
+    return ListedTool(
+        str(kept["name"]),
+        str(kept["description"]),
+        str(kept["schema"]),
+        bool(kept["read_only"]),
+        bool(kept["destructive"]),
+        bool(kept["idempotent"]),
+        bool(kept["open_world"]),
+    )

@@ -1,0 +1,278 @@
+"""Connections to nested servers through the FastMCP client, and what its errors say about a call's fate.
+
+The only door to the client library: importing this module costs the better part of a second, so supervisors do it on a
+thread, when they start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+import anyio
+import httpx2
+from fastmcp import Client
+from fastmcp.client.client import ProgressHandler
+from fastmcp.client.messages import MessageHandler
+from fastmcp.client.transports import ClientTransport, StdioTransport
+from mcp import MCPError
+from mcp.client.subscriptions import SubscriptionLost, listen
+from mcp_types import (
+    CONNECTION_CLOSED,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    Implementation,
+    LoggingMessageNotificationParams,
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
+    ToolListChangedNotification,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from bridge_mcp import __version__
+from bridge_mcp.core.tools import JSON, ToolResult
+from bridge_mcp.ports import ToolProgress
+from bridge_mcp.toolservers import resources_prompts
+from bridge_mcp.toolservers.connection import Hooks, Lost, Mode, Offered, Refused, Unsent
+from bridge_mcp.toolservers.environment import child_environment
+from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
+from bridge_mcp.toolservers.listing import Listing
+from bridge_mcp.toolservers.process import Child
+from bridge_mcp.toolservers.results import tool_result
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.stdio_transport import UNSENT, PipeTransport
+from bridge_mcp.toolservers.tolerant_http import UNREADABLE
+from bridge_mcp.toolservers.tolerant_results import CallResult, call_result, session_result
+
+__all__ = ["McpConnection", "connect"]
+
+logger = logging.getLogger(__name__)
+
+CLOSE_S = 3.0
+"""How long saying goodbye may take."""
+RELISTEN_S = 1.0
+RELISTEN_MAX_S = 30.0
+MAX_PAGES = 1_000
+"""Of a list of tools: more come from a server that does not know where its list ends."""
+MAX_INSTRUCTIONS = 8_000
+"""Characters."""
+
+NOT_TAKEN = frozenset({TURNED_DOWN, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS})
+NO_ANSWER = frozenset({BROKE_OFF, CONNECTION_CLOSED, PARSE_ERROR})
+BREAKS = (RuntimeError, ValueError, OSError, httpx2.HTTPError, anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What the client raises when its session dies under a call, or when an answer is not what MCP says it must be."""
+WANTS_INPUT = "it asks for input from a user, which nested servers cannot have here"
+
+
+class News(MessageHandler):
+    """Hears what a server says unasked."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.changed = changed
+
+    async def on_tool_list_changed(self, message: ToolListChangedNotification) -> None:
+        """The tool list is stale."""
+        self.changed()
+
+    async def on_resource_list_changed(self, message: ResourceListChangedNotification) -> None:
+        """Nothing is kept of it: resources are listed when somebody asks."""
+
+    async def on_prompt_list_changed(self, message: PromptListChangedNotification) -> None:
+        """Nothing is kept of it either."""
+
+
+class McpConnection:
+    """One open connection of the FastMCP client. Over pipes, calls go beside the client (see `stdio_transport`)."""
+
+    def __init__(self, server: ToolServer, client: Client[ClientTransport], hooks: Hooks) -> None:
+        self.client = client
+        self._server = server
+        self._files = hooks.files
+        transport = client.transport
+        self._pipe = transport if isinstance(transport, PipeTransport) else None
+        self._sieve = transport.sieve if isinstance(transport, WebTransport) else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a request could be sent now."""
+        return self.client.is_connected()
+
+    @property
+    def instructions(self) -> str:
+        """How the server says it is best used."""
+        return (self.client.instructions or "")[:MAX_INSTRUCTIONS]
+
+    async def offered(self) -> Offered:
+        """All pages of tools, and what else there is."""
+        has = self.client.server_capabilities
+        listing = Listing()
+        cursor: str | None = None
+        try:
+            for _ in range(MAX_PAGES):
+                cursor = await self._page(listing, cursor)
+                if not cursor or listing.full:
+                    break
+        except MCPError as exc:
+            # Some servers that have tools do not declare them, so all are asked; without tools this is their answer.
+            if exc.code != METHOD_NOT_FOUND or (has and has.tools):
+                raise
+        return Offered(
+            tuple(listing.tools),
+            resources=bool(has and has.resources and self._server.allowed_resources),
+            prompts=bool(has and has.prompts and self._server.allowed_prompts),
+            complaint=listing.complaint,
+        )
+
+    async def _page(self, listing: Listing, cursor: str | None) -> str | None:
+        """Take one page of tools as it came; the cursor of the next. A bad tool spoils no other."""
+        if self._pipe is None:
+            answer = await self.client.list_tools_mcp(cursor=cursor, cache_mode="bypass")
+            listing.page(answer.tools if self._sieve is None else self._sieve.page)
+            return answer.next_cursor
+        told = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
+        if told.result is None:
+            raise MCPError(told.code, told.message)
+        tools = told.result.get("tools")
+        if not isinstance(tools, list):
+            raise ValueError("its list of tools is no list")
+        listing.page(cast("list[object]", tools))
+        following = told.result.get("nextCursor")
+        return following if isinstance(following, str) else None
+
+    async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
+        """Run a tool; see `Link`."""
+        if not self.alive:
+            raise Unsent("the connection is closed")
+        given = cast("dict[str, Any]", dict(arguments))
+        if self._pipe is not None:
+            return await self._call_beside(self._pipe, tool, given, progress)
+        try:
+            answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
+            return await self._read(session_result(answer))
+        except MCPError as exc:
+            return answered_with_error(exc.code, exc.message)
+        except BREAKS as exc:
+            raise Lost(f"{type(exc).__name__}: {exc}") from exc
+
+    async def _call_beside(
+        self, pipe: PipeTransport, tool: str, arguments: dict[str, Any], progress: ToolProgress | None
+    ) -> ToolResult:
+        told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress)
+        if told.result is None:
+            return answered_with_error(told.code, told.message)
+        return await self._read(call_result(told.result))
+
+    async def _read(self, answer: CallResult) -> ToolResult:
+        if answer.wants_input:
+            raise Refused(WANTS_INPUT)
+        return await tool_result(answer, self._files)
+
+    async def read_resource(self, uri: str) -> ToolResult:
+        """A resource, or which there are; see `Link`."""
+        return await self._looked(lambda: resources_prompts.read_resource(self.client, self._server, self._files, uri))
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
+        """A prompt, or which there are; see `Link`."""
+        return await self._looked(
+            lambda: resources_prompts.get_prompt(self.client, self._server, self._files, name, arguments)
+        )
+
+    async def _looked(self, look: resources_prompts.Look) -> ToolResult:
+        if not self.alive:
+            raise Unsent("the connection is closed")
+        try:
+            return await look()
+        except MCPError as exc:
+            return answered_with_error(exc.code, exc.message)
+        except BREAKS as exc:
+            raise Lost(f"{type(exc).__name__}: {exc}") from exc
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """In the newer era, hold a stream of change notices open: there a server says nothing unasked."""
+        offered = self.client.server_capabilities
+        modern = self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
+        if not modern or offered is None or offered.tools is None or not offered.tools.list_changed:
+            return
+        pause = RELISTEN_S
+        while True:
+            try:
+                async with listen(self.client.session, tools_list_changed=True) as notices:
+                    pause = RELISTEN_S
+                    changed()  # as it may have, since the tools were listed
+                    async for _ in notices:
+                        changed()
+            except (MCPError, SubscriptionLost) as exc:
+                if isinstance(exc, MCPError) and exc.code in NOT_TAKEN:
+                    return logger.debug("no change notices to be had: %s", exc)
+                logger.debug("the stream of change notices broke: %s", exc)
+            await anyio.sleep(pause)
+            pause = min(pause * 2, RELISTEN_MAX_S)
+
+
+def heard_by(listener: ToolProgress | None) -> ProgressHandler:
+    """What the client calls with each word of progress; without a listener it swallows them (the client would log)."""
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        if listener is not None:
+            listener(progress, total, message or "")
+
+    return hear
+
+
+def answered_with_error(code: int, message: str) -> ToolResult:
+    """What an error in place of a result means. An error that the server itself gives for a call is its answer.
+
+    Raises:
+        Unsent, Refused, Lost: see there.
+    """
+    if code == UNSENT:
+        raise Unsent(message)
+    if code in NOT_TAKEN:
+        raise Refused(message)
+    if code in NO_ANSWER:
+        raise Lost(message)
+    if code == UNREADABLE:
+        return ToolResult(f"It ran, but {message}. Ask for less at once.", is_error=True, truncated=True)
+    return ToolResult(f"The server answered with error {code}: {message}", is_error=True)
+
+
+@asynccontextmanager
+async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks) -> AsyncGenerator[McpConnection]:
+    """See `connection.Connect`."""
+
+    async def log(params: LoggingMessageNotificationParams) -> None:
+        logger.debug("tool server '%s' logs %s: %s", server.name, params.level, server.scrub(str(params.data)))
+
+    client = Client(
+        transport_to(server, child, hooks),
+        name=server.name,
+        mode=mode,
+        init_timeout=0,
+        log_handler=log,
+        message_handler=News(hooks.changed),
+        client_info=Implementation(name="bridge-mcp", version=__version__),
+    )
+    opened = AsyncExitStack()
+    await opened.enter_async_context(client)
+    try:
+        yield McpConnection(server, client, hooks)
+    finally:
+        # Shielded: cancelled, the client would leave a task of its own behind.
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await opened.aclose()
+
+
+def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> ClientTransport:
+    """How to reach a server."""
+    if server.url:
+        return (SseTransport if server.speaks_sse else WebTransport)(server, hooks)
+    if child is not None:
+        return PipeTransport(child, hooks.down)
+    # Windows: the SDK's own stdio client, which puts the child into a job object that ends with the bridge.
+    env = child_environment(server, os.environ)
+    return StdioTransport(server.command, list(server.args), env=env, cwd=server.cwd or None, keep_alive=False)

@@ -1,0 +1,288 @@
+"""MCP over a child's raw pipes, as a transport of the FastMCP client. Knows the child, not why it was started.
+
+A request that has not reached the child whole is answered here, with `UNSENT`: the caller then knows that it did not
+run. Lines that are no messages are kept for the error text, and never end the connection. An answer that is larger than
+may be is dropped while it is read, and its request gets an error in its place.
+
+Tool calls take a way of their own (`request`): they are written and answered here, beside the session, which takes five
+times as long for one. What the session puts around its own requests is put around these too, as it was seen to do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Unpack, cast
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from fastmcp.client.transports import ClientTransport
+from fastmcp.client.transports.base import SessionKwargs, TransportOptions
+from mcp import ClientSession
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    CONNECTION_CLOSED,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+from bridge_mcp.ports import ToolProgress
+from bridge_mcp.toolservers.line_buffer import ENDS, MAX_MESSAGE, Lines, TooLong
+from bridge_mcp.toolservers.process import Child, PipeBroken
+from bridge_mcp.toolservers.tolerant_http import LONG, UNREADABLE
+from bridge_mcp.toolservers.tolerant_results import object_result
+from bridge_mcp.toolservers.tolerant_session import RelaySession
+
+__all__ = ["UNSENT", "Answered", "PipeTransport"]
+
+UNSENT = -770_001
+"""Our own error code, outside of every reserved range: the request surely did not reach the server."""
+CANCEL_S = 1.0
+"""How long telling a server that a call is cancelled may take."""
+
+FIRST = 1 << 30
+"""The id of our first own request: numbers, as every server takes them, and none that the session comes to."""
+ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
+"""What of a request's `_meta` belongs to that request alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a request of ours: a result, or an error's code and message."""
+
+    result: Mapping[str, Any] | None
+    code: int = 0
+    message: str = ""
+
+
+def load(line: bytes) -> JSON:
+    """The JSON value in a line. What is odd in it is mended: a caller waits for it, whose call has run.
+
+    Raises:
+        BadJSON: there is none, or it is too deep.
+    """
+    return read_json(line, max_depth=MESSAGE_DEPTH, odd="mend")
+
+
+def parse(value: JSON) -> JSONRPCMessage | None:
+    """The message that a JSON value is, None if it is none."""
+    try:
+        return jsonrpc_message_adapter.validate_python(value, by_name=False)
+    except ValidationError:
+        return None
+
+
+class Pending:
+    """One of our own requests, waiting for its answer."""
+
+    __slots__ = ("answer", "progress")
+
+    def __init__(self, progress: ToolProgress | None) -> None:
+        self.progress = progress
+        self.answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+
+    def settle(self, answer: Answered) -> None:
+        """Have the answer; the first one counts."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+class PipeTransport(ClientTransport):
+    """Speaks MCP with one running child. `down` is called, with the reason, when no more can be said or heard."""
+
+    def __init__(self, child: Child, down: Callable[[str], None]) -> None:
+        self.child = child
+        self.down = down
+        self._numbers = count(FIRST)
+        self._pending: dict[object, Pending] = {}
+        self._meta: Mapping[str, Any] = {}
+        self._writing = anyio.Lock(fast_acquire=True)
+        self._closed = False
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
+    ) -> AsyncGenerator[ClientSession]:
+        """One session; the transport serves no second one."""
+        to_session, from_child = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        to_child, from_session = anyio.create_memory_object_stream[SessionMessage](0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.hear, to_session)
+            tasks.start_soon(self.say, from_session, to_session)
+            try:
+                async with RelaySession(from_child, to_child, **session_kwargs) as session:
+                    yield session
+            finally:
+                self._end("the connection was closed")
+            tasks.cancel_scope.cancel()
+
+    # -- our own requests -------------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: Mapping[str, Any], progress: ToolProgress | None) -> Answered:
+        """Send a request and wait for its answer. Cancelling tells the server."""
+        if self._closed:
+            return Answered(None, CONNECTION_CLOSED, "the connection is closed")
+        number = next(self._numbers)
+        meta = {**self._meta, "progressToken": number} if progress is not None else self._meta
+        body = {**params, "_meta": meta} if meta else params
+        line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": body}).encode() + b"\n"
+        pending = self._pending[number] = Pending(progress)
+        begun = written = False
+        try:
+            async with self._writing:
+                begun = True
+                await self.child.write(line)
+                written = True
+            return await pending.answer
+        except PipeBroken as exc:
+            return Answered(None, UNSENT, f"the server no longer reads its stdin ({exc})")
+        except anyio.get_cancelled_exc_class():
+            if written:
+                await self._cancel(number)
+            elif begun:
+                self.down("stopped reading in the middle of a message")
+            raise
+        finally:
+            del self._pending[number]
+
+    async def _cancel(self, number: int) -> None:
+        """Tell the server that nobody waits for an answer any more."""
+        params = {"requestId": number, "reason": "the call was cancelled"}
+        line = json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).encode() + b"\n"
+        with anyio.move_on_after(CANCEL_S, shield=True), suppress(PipeBroken):
+            async with self._writing:
+                await self.child.write(line)
+
+    def _end(self, reason: str) -> None:
+        """No answer will come any more."""
+        self._closed = True
+        for pending in self._pending.values():
+            pending.settle(Answered(None, CONNECTION_CLOSED, reason))
+
+    def _taken(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message was an answer to a request of ours, or tells of its progress."""
+        if message.get("method") == "notifications/progress":
+            return self._progressed(message.get("params"))
+        pending = self._pending.get(number_of(message.get("id"))) if "method" not in message else None
+        if pending is None:
+            return False
+        pending.settle(answered(message))
+        return True
+
+    def _progressed(self, params: object) -> bool:
+        """Pass on a word of progress, if it is of a request of ours."""
+        told = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
+        pending = self._pending.get(number_of(told.get("progressToken")))
+        if pending is None:
+            return False
+        done, total = told.get("progress"), told.get("total")
+        if pending.progress is not None and isinstance(done, int | float):
+            pending.progress(done, total if isinstance(total, int | float) else None, str(told.get("message") or ""))
+        return True
+
+    # -- the pipes --------------------------------------------------------------------------------------------
+
+    async def hear(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        """Pass on what the child says, until it says no more."""
+        lines = Lines()
+        async with to_session:
+            while not lines.endless and (data := await self.child.read()):
+                for line in lines.feed(data):
+                    await self._heard(line, to_session)
+            why = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.endless else "closed its stdout"
+            self._end(why)
+            self.down(why)
+
+    async def _heard(
+        self, line: bytes | TooLong, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+    ) -> None:
+        """Pass on one line."""
+        if isinstance(line, TooLong):
+            what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
+            return await self._dropped(line, what, to_session)
+        try:
+            value = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
+        except BadJSON as exc:
+            cut = TooLong(line[:ENDS], line[-ENDS:], len(line))
+            if cut.answers() is None:
+                return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+            return await self._dropped(cut, f"an answer that cannot be read: {exc}", to_session)
+        if isinstance(value, dict) and self._taken(value):
+            return None
+        message = parse(value)
+        if message is None:
+            return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+        await to_session.send(SessionMessage(message))
+
+    async def _dropped(
+        self, line: TooLong, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+    ) -> None:
+        """Answer a request in place of a message that is not taken, as far as its ends tell which one it was."""
+        self.child.said(f"on stdout: {what}")
+        number = line.answers()
+        pending = self._pending.get(number_of(number))
+        if pending is not None:
+            pending.settle(Answered(None, UNREADABLE, f"it gave {what}"))
+        elif isinstance(number, int):
+            error = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=UNREADABLE, message=f"it gave {what}"))
+            await to_session.send(SessionMessage(error))
+
+    async def say(
+        self,
+        from_session: MemoryObjectReceiveStream[SessionMessage],
+        to_session: MemoryObjectSendStream[SessionMessage | Exception],
+    ) -> None:
+        """Pass on what the session says, and answer what can no longer be passed on."""
+        async with from_session:
+            async for sent in from_session:
+                message = sent.message
+                if isinstance(message, JSONRPCRequest):
+                    self._meta = envelope(message.params)
+                try:
+                    data = message.model_dump_json(by_alias=True, exclude_unset=True)
+                    async with self._writing:
+                        await self.child.write(data.encode() + b"\n")
+                except PipeBroken as exc:
+                    if isinstance(message, JSONRPCRequest):
+                        error = ErrorData(code=UNSENT, message=f"the server no longer reads its stdin ({exc})")
+                        answer = JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
+                        with suppress(anyio.ClosedResourceError):  # its stdout has ended too: all are answered so
+                            await to_session.send(SessionMessage(answer))
+
+
+def number_of(given: object) -> int | None:
+    """An id as we gave it; some servers give it back as text."""
+    if isinstance(given, str) and given.isdecimal() and len(given) < 20:
+        return int(given)
+    return given if isinstance(given, int) else None
+
+
+def envelope(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What the newer era wants to see with every request, as it stands in one of the session's own."""
+    meta = cast("Mapping[str, Any]", (params or {}).get("_meta") or {})
+    return {name: value for name, value in meta.items() if not ENVELOPE.match(name)}
+
+
+def answered(message: Mapping[str, Any]) -> Answered:
+    """The answer that a response is."""
+    error = message.get("error")
+    if isinstance(error, dict):
+        told = cast("dict[str, Any]", error)
+        code = told.get("code")
+        return Answered(None, code if isinstance(code, int) else 0, str(told.get("message") or "no reason given"))
+    if "result" not in message:
+        return Answered(None, PARSE_ERROR, "its answer holds neither a result nor an error")
+    return Answered(object_result(message["result"]))

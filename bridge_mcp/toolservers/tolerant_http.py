@@ -1,0 +1,102 @@
+"""Answers over HTTP, written anew where the SDK's parser would refuse them: their calls have run, and somebody waits.
+
+That parser takes no half of a surrogate pair, no byte that is not UTF-8 and no result that is not an object, and gives
+up on the whole message, which in an event stream leaves the caller waiting. Over pipes the same is read by
+`stdio_transport`. Knows bodies and events, no requests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import anyio.to_thread
+import httpx2
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
+from bridge_mcp.toolservers.line_buffer import ENDS, MAX_MESSAGE, TooLong
+from bridge_mcp.toolservers.tolerant_results import object_result
+
+__all__ = ["UNREADABLE", "Events", "readable"]
+
+UNREADABLE = -770_004
+"""Our own error code: the answer came, and was too large or too deep to be kept."""
+LONG = 256 * 1024
+"""Bytes of a message that is taken apart on a thread: the event loop has others to serve."""
+ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What may become half a surrogate pair when it is read."""
+NO_OBJECT = re.compile(rb'"result"\s*:\s*[^\s{]')
+"""What may be a result that is not an object."""
+
+
+async def readable(body: bytes) -> bytes:
+    """A JSON body as the SDK's parser takes it; what is no JSON stays as it is.
+
+    An answer that is too deep becomes an error of the same id.
+    """
+    if plain(body):
+        return body
+    return rewritten(body) if len(body) < LONG else await anyio.to_thread.run_sync(rewritten, body)
+
+
+def plain(body: bytes) -> bool:
+    """Whether nothing in a body needs a second look."""
+    if body.count(b"[") + body.count(b"{") > MESSAGE_DEPTH or ESCAPED_HALF.search(body) or NO_OBJECT.search(body):
+        return False
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def rewritten(body: bytes) -> bytes:
+    try:
+        message = read_json(body, max_depth=MESSAGE_DEPTH, odd="mend")
+        if isinstance(message, dict) and "result" in message:
+            message["result"] = object_result(message["result"])
+        return json.dumps(message).encode()
+    except BadJSON as exc:
+        number = TooLong(body[:ENDS], body[-ENDS:], len(body)).answers()
+        if number is None:
+            return body
+        error = {"code": UNREADABLE, "message": f"it gave an answer that cannot be read: {exc}"}
+        return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode()
+
+
+class Events(httpx2.AsyncByteStream):
+    """An event stream with readable data. A line that is longer than a message may be passes as it is."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts: list[bytes] = []
+        size, passing = 0, False
+        async for chunk in self._stream:
+            for line in chunk.splitlines(keepends=True):
+                parts.append(line)
+                size += len(line)
+                ended = line.endswith((b"\n", b"\r"))
+                if ended or passing or size > MAX_MESSAGE:
+                    whole = b"".join(parts)
+                    yield whole if passing or not ended else await event_line(whole)
+                    parts, size, passing = [], 0, not ended
+        if parts:
+            yield b"".join(parts)
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
+
+
+async def event_line(line: bytes) -> bytes:
+    """A line of an event stream, with readable data."""
+    if not line.startswith(b"data:") or plain(line):
+        return line
+    data = line[5:].rstrip(b"\r\n")
+    return b"data:" + await readable(data) + line[5 + len(data) :]

@@ -1,0 +1,248 @@
+"""All nested servers as one box of tools: names, allow-lists, confirmation, argument checks. A `Toolbox`.
+
+Knows the servers only through their supervisors.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from bridge_mcp.core.errors import BadInput, ConfigError, StoreError, ToolFailed
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, arguments_text, tool_names
+from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
+from bridge_mcp.toolservers.orphan_reaper import Warden
+from bridge_mcp.toolservers.schemas import Schemas
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.supervisor import FIRST_PAUSE_S, Supervisor
+
+__all__ = ["NestedToolbox"]
+
+logger = logging.getLogger(__name__)
+
+
+class WallClock:
+    """The system's clock."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.time()
+
+
+class NestedToolbox:
+    """The tools of these servers, connected in the background from `start` to `close`.
+
+    Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
+    before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
+    `pins` is where definitions of tools are kept that were seen before; without it, no change of them is noticed.
+    `files` is where the bytes of results are kept; without it, they are left out and named.
+    `tokens` is the folder of what logging in by OAuth gave.
+    `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[ToolServer],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+        pause_s: float = FIRST_PAUSE_S,
+        pins: Pins | None = None,
+        files: Files | None = None,
+        tokens: Path | None = None,
+    ) -> None:
+        self._warden = Warden()
+        self._schemas = Schemas(self._look_again)
+        self._on_change = on_change
+        clock = clock or WallClock()
+        self._supervisors: dict[str, Supervisor] = {}
+        for server in servers:
+            if server.name in self._supervisors:
+                raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files, tokens)
+            self._supervisors[server.name] = supervisor
+        self._tools: tuple[ToolSpec, ...] = ()
+        self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
+        self._running: list[anyio.Event] = []
+        self._looking = anyio.CancelScope()
+        self._listed = anyio.Event()
+        self._own_tasks: TaskGroup | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    async def recall(self) -> None:
+        """Have the tools that the servers had last, until each is connected. To be called before `start`."""
+        for supervisor in self._supervisors.values():
+            try:
+                await supervisor.recall()
+            except StoreError as exc:
+                logger.warning("tool server '%s': %s", supervisor.server.name, exc)
+        self._look_again()
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Begin to connect, in this task group. Returns at once."""
+        for supervisor in self._supervisors.values():
+            ended = anyio.Event()
+            self._running.append(ended)
+            tasks.start_soon(self._run, supervisor, ended)
+        tasks.start_soon(self._look_at_schemas)
+
+    async def _look_at_schemas(self) -> None:
+        """Know which calls cannot be checked when a list comes, and not only when one of them is made."""
+        seen: tuple[ToolSpec, ...] = ()
+        with self._looking:
+            while True:
+                await self._listed.wait()
+                self._listed = anyio.Event()
+                before, seen = {(spec.name, spec.schema) for spec in seen}, self._tools
+                await self._schemas.look(spec for spec in seen if (spec.name, spec.schema) not in before)
+
+    async def look(self, timeout_s: float) -> None:
+        """Find out now which calls cannot be checked, as far as that goes in this time."""
+        with anyio.move_on_after(timeout_s):
+            await self._schemas.look(self._tools)
+
+    async def _run(self, supervisor: Supervisor, ended: anyio.Event) -> None:
+        """A supervisor's task."""
+        try:
+            await supervisor.run()
+        finally:
+            ended.set()
+
+    def reconnect(self) -> None:
+        """Have every server connected afresh. Returns at once."""
+        for supervisor in self._supervisors.values():
+            supervisor.reconnect()
+
+    async def close(self) -> None:
+        """End all connections and processes, side by side. Takes a few seconds at most; closing twice is fine."""
+        self._looking.cancel()
+        for supervisor in self._supervisors.values():
+            supervisor.stop()
+        with anyio.CancelScope(shield=True):
+            for ended in self._running:
+                await ended.wait()
+            await anyio.to_thread.run_sync(self._warden.close)
+            await self._schemas.close()
+
+    async def __aenter__(self) -> Self:
+        self._own_tasks = anyio.create_task_group()
+        self.start(await self._own_tasks.__aenter__())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        await self.close()
+        assert self._own_tasks is not None
+        return await self._own_tasks.__aexit__(kind, error, trace)
+
+    # -- the port ----------------------------------------------------------------------------------------------
+
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The tools there are now: by server as configured, then by the server's own name for them."""
+        return self._tools
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How each server is, in the order of the config."""
+        found = tuple(supervisor.status for supervisor in self._supervisors.values())
+        return with_unchecked(found, self._schemas.unchecked, self._tools) if self._schemas.unchecked else found
+
+    async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
+        """Wait until each of these has been connected or has failed once, or time is up."""
+        with anyio.move_on_after(timeout_s):
+            for name, supervisor in self._supervisors.items():
+                if name in servers:
+                    await supervisor.settled.wait()
+
+    async def call(
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, JSON],
+        *,
+        context: CallContext | None = None,
+        progress: ToolProgress | None = None,
+    ) -> ToolResult:
+        """Run a tool; see `Toolbox`."""
+        supervisor = self._supervisors.get(spec.server)
+        if supervisor is None:
+            raise ToolFailed(f"There is no tool server '{spec.server}'.", fix="Look at the tools there are now.")
+        try:
+            arguments_text(arguments)
+        except BadInput as exc:
+            raise ToolFailed(f"'{spec.name}' was not called. {exc}") from None
+        return await supervisor.call(spec, arguments, progress)
+
+    async def accept(self, spec: ToolSpec) -> None:
+        """Know a tool as it is in `spec`; see `Toolbox`."""
+        supervisor = self._supervisors.get(spec.server)
+        if supervisor is not None:
+            await supervisor.offer.pinning.accept(spec.tool, spec)
+            self._look_again()
+
+    async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+        """What is wrong with these arguments by the tool's schema, "" if nothing is."""
+        return await self._schemas.complaint(spec, arguments)
+
+    # -- keeping up ----------------------------------------------------------------------------------------------
+
+    def _look_again(self) -> None:
+        """Take up what has changed, and pass it on if anything has."""
+        self._tools = self._collected()
+        seen = (self._tools, self.status())
+        if seen != self._told:
+            self._told = seen
+            self._listed.set()
+            self._on_change()
+
+    def _collected(self) -> tuple[ToolSpec, ...]:
+        """All tools under their names in the bridge."""
+        pairs = [(s, tool) for s in self._supervisors.values() for tool in s.offer.tools.values()]
+        names = tool_names((at.server.name, tool.name) for at, tool in pairs)
+        return tuple(
+            ToolSpec(
+                name=names[at.server.name, tool.name],
+                server=at.server.name,
+                tool=tool.name,
+                description=tool.description,
+                schema=tool.schema,
+                read_only=tool.read_only,
+                destructive=tool.destructive,
+                idempotent=tool.idempotent,
+                open_world=tool.open_world,
+                confirmation=at.server.confirmation_of(tool.name),
+                changed=at.offer.pinning.change_of(tool.name),
+            )
+            for at, tool in pairs
+        )
+
+
+def with_unchecked(
+    found: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
+) -> tuple[ServerStatus, ...]:
+    """The same with a word on the tools whose arguments could not be checked."""
+    told: dict[str, list[str]] = {}
+    for spec in tools:
+        if spec.name in unchecked:
+            told.setdefault(spec.server, []).append(spec.name)
+    return tuple(
+        replace(each, error=f"{each.error} {unchecked_words(told[each.name], unchecked)}".strip())
+        if each.name in told
+        else each
+        for each in found
+    )
+
+
+def unchecked_words(tools: list[str], unchecked: Mapping[str, str]) -> str:
+    first, more = tools[0], f" and of {len(tools) - 1} more" if len(tools) > 1 else ""
+    return f"Arguments of {first}{more} are not checked ({visible(unchecked[first])}): the server is the judge."
