@@ -2,7 +2,7 @@
 
     python -m examples.telegram_bot
 
-The Bot API server and the person are from the test kit (`bridge_mcp.testing.telegram`) and run on this machine, so no
+The Bot API server and the person are from the tests (`tests.servers.telegram`) and run on this machine, so no
 token and no network is needed; the bridge and its nested MCP server are real. For a bot of your own, leave out
 `api_base_url` and name your token.
 """
@@ -14,8 +14,8 @@ import sys
 
 import anyio
 
-from bridge_mcp.testing.telegram import Message, TelegramServer, User
 from examples.sandbox import answer, sandbox
+from tests.servers.telegram import Message, TelegramServer, User
 
 CHANNEL = """
 [channels.family]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bridge_mcp.testing.answers import failing
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.acceptance.parts import Home
+from tests.servers.model_apis.answers import failing
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 MODEL = """
 [models.house]

@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from bridge_mcp.testing.telegram import TelegramServer
 from tests.acceptance.parts import RULES, Home
 from tests.acceptance.test_serving import running, until
+from tests.servers.telegram import TelegramServer
 
 TELEGRAM = """
 [channels.family]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge_mcp.testing.telegram.state import MessageState
 from tests.cases.telegram_played import Played
 from tests.cases.telegram_rights import Rights
+from tests.servers.telegram.state import MessageState
 
 SENDING = Rights()
 HELLO: list[Any] = [{"say": {"from": "ann", "message": {"text": "hello"}}}, {"quiet": 1}]

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bridge_mcp.testing.telegram import Button, Message, TelegramServer
 from tests.acceptance.parts import Home, face
+from tests.servers.telegram import Button, Message, TelegramServer
 
 CHANNEL = """
 [channels.family]

@@ -15,8 +15,8 @@ from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.testing.telegram import Chat, Fault, Limits, TelegramServer
 from tests.integration.setup import WallClock
+from tests.servers.telegram import Chat, Fault, Limits, TelegramServer
 
 pytestmark = pytest.mark.anyio
 

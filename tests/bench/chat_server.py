@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from bridge_mcp.testing.answers import Answer
-from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
+from tests.servers.model_apis.answers import Answer
+from tests.servers.model_apis.openai_server import OpenAIServer, ReceivedRequest
 
 
 class QuickServer(OpenAIServer):

@@ -21,11 +21,11 @@ import anyio
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.service import OWNER
-from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.bench.figures import Round, Rounds, of_pairs
 from tests.bench.origin import ORIGIN, installed, missing_because
 from tests.bench.peers import BRIDGE, bridge_folder, environment
 from tests.bench.table import Table, amount, milli, verdict
+from tests.servers.telegram import TelegramServer, User
 
 __all__ = ["run"]
 

@@ -25,12 +25,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from bridge_mcp.testing.telegram import TOKEN, Fault, Received, Refusal, TelegramServer, png
 from tests.cases.inner_bridge import InnerBridge
 from tests.cases.piped_bridge import PipedBridge
 from tests.cases.scripted_endpoint import ScriptedEndpoint
 from tests.cases.telegram_stage import Stage
 from tests.cases.transcripts import Transcript, short
+from tests.servers.telegram import TOKEN, Fault, Received, Refusal, TelegramServer, png
 
 __all__ = ["Player", "play"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bridge_mcp.testing.telegram import TOKEN, Received, TelegramServer
-from bridge_mcp.testing.telegram.state import MessageState
 from tests.cases.inner_bridge import InnerBridge
 from tests.cases.play_telegram import Player
 from tests.cases.transcripts import Transcript
+from tests.servers.telegram import TOKEN, Received, TelegramServer
+from tests.servers.telegram.state import MessageState
 
 __all__ = ["CASES", "Played", "play_all"]
 

@@ -12,11 +12,11 @@ import re
 import time
 from typing import Any, TypeAlias, cast
 
-from bridge_mcp.testing.telegram import Chat, TelegramServer, User, png
-from bridge_mcp.testing.telegram.call import Upload
-from bridge_mcp.testing.telegram.media import media_fields
-from bridge_mcp.testing.telegram.state import ChatState, Content, MessageState, TopicState
 from tests.cases.transcripts import Transcript, short
+from tests.servers.telegram import Chat, TelegramServer, User, png
+from tests.servers.telegram.call import Upload
+from tests.servers.telegram.media import media_fields
+from tests.servers.telegram.state import ChatState, Content, MessageState, TopicState
 
 __all__ = ["Stage"]
 

@@ -15,7 +15,7 @@ from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Arrival, Channel, Incoming, Outgoing
 from bridge_mcp.testing import FakeChannel
-from bridge_mcp.testing.telegram import TelegramServer
+from tests.servers.telegram import TelegramServer
 
 
 async def send(channel: Channel, text: str, chat: str = "1") -> tuple[str, ...]:

@@ -27,8 +27,8 @@ from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 from bridge_mcp.testing import FakeModel, calls, says
-from bridge_mcp.testing.answers import Answer, calling, saying
-from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
+from tests.servers.model_apis.answers import Answer, calling, saying
+from tests.servers.model_apis.openai_server import OpenAIServer, ReceivedRequest
 
 SCRIPT = r"""
 [[rule]]

@@ -26,7 +26,7 @@ from bridge_mcp.core.entries import Delivered, Heard, Replied
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.service import OWNER
 from bridge_mcp.stores.sqlite import verify
-from bridge_mcp.testing.telegram import TelegramServer, User
+from tests.servers.telegram import TelegramServer, User
 
 SHARE = 25
 """Messages between two kills."""

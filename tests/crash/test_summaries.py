@@ -17,9 +17,9 @@ from bridge_mcp.core.window import Window
 from bridge_mcp.models.openai_format import chat_body
 from bridge_mcp.ports import Capacity, ModelHealth, ModelReply, ModelRequest, OnText, Store
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing.chat_format import chat_problems
 from tests.crash.test_every_point import run_all
 from tests.crash.world import ANN, Clock, Crash, Points, World, findings
+from tests.servers.model_apis.chat_format import chat_problems
 
 SMALL = Window(context_tokens=2_000)
 TURNS = 10

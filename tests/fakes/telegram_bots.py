@@ -12,7 +12,7 @@ from telegram.error import BadRequest, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
 
-from bridge_mcp.testing.telegram import TelegramServer
+from tests.servers.telegram import TelegramServer
 
 __all__ = ["AnyApplication", "application", "bot_on", "raw", "received", "refused"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge_mcp.testing.chat_format import chat_problems
+from tests.servers.model_apis.chat_format import chat_problems
 
 USER = {"role": "user", "content": "hi"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

@@ -13,8 +13,8 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
 from telegram.error import InvalidToken
 from telegram.ext import CallbackQueryHandler, MessageHandler, filters
 
-from bridge_mcp.testing.telegram import TOKEN, TelegramServer
 from tests.fakes.telegram_bots import AnyApplication, application, bot_on
+from tests.servers.telegram import TOKEN, TelegramServer
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +131,7 @@ async def test_logging_out_ends_the_bot_on_this_server() -> None:
 
 
 def test_as_a_process_it_takes_lines_from_a_person() -> None:
-    command = [sys.executable, "-m", "bridge_mcp.testing.telegram", "--token", "12:ab"]
+    command = [sys.executable, "-m", "tests.servers.telegram", "--token", "12:ab"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

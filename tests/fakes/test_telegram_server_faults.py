@@ -13,8 +13,8 @@ from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, Tele
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Fault, Hold, Limits, TelegramServer, User, bad_request, png
 from tests.fakes.telegram_bots import bot_on, received, refused
+from tests.servers.telegram import Fault, Hold, Limits, TelegramServer, User, bad_request, png
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from telegram import Bot, InputMediaDocument, InputMediaPhoto, InputMediaVideo, Update
+from telegram import Bot, InputMediaDocument, InputMediaPhoto, InputMediaVideo, MessageEntity, Update
 from telegram.error import InvalidToken, NetworkError
 
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import TelegramServer, User, png
 from tests.fakes.telegram_bots import bot_on, raw, received, refused
+from tests.servers.telegram import TelegramServer, User, png
 
 pytestmark = pytest.mark.anyio
 
@@ -42,9 +42,8 @@ async def alice(server: TelegramServer, bot: Bot) -> User:
 
 
 async def test_a_document_arrives_with_its_bytes_and_name(bot: Bot, alice: User) -> None:
-    sent = await bot.send_document(
-        alice.id, b"whole\x00bytes", caption="*See*", filename="a.bin", parse_mode="Markdown"
-    )
+    bold = [MessageEntity("bold", 0, 3)]
+    sent = await bot.send_document(alice.id, b"whole\x00bytes", caption="See", filename="a.bin", caption_entities=bold)
     (seen,) = alice.dm.bot_messages
     assert (seen.kind, seen.text, seen.entity_texts("bold")) == ("document", "See", ["See"])
     assert [(one.kind, one.name, one.data) for one in seen.files] == [("document", "a.bin", b"whole\x00bytes")]

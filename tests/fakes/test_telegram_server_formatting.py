@@ -1,122 +1,17 @@
-"""Parse modes and entities: https://core.telegram.org/bots/api#formatting-options."""
+"""Entities: https://core.telegram.org/bots/api#formatting-options."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.testing.telegram import Refusal
-from bridge_mcp.testing.telegram.formatting import cleaned, formatted
-from bridge_mcp.testing.telegram.texts import Entity, Rich
-
-OFFICIAL_V2 = r"""*bold \*text*
-_italic \*text_
-__underline__
-~strikethrough~
-||spoiler||
-*bold _italic bold ~italic bold strikethrough ||italic bold strikethrough spoiler||~ __underline italic bold___ bold*
-[inline URL](http://www.example.com/)
-[inline mention of a user](tg://user?id=123456789)
-![👍](tg://emoji?id=5368324170671202286)
-`inline fixed-width code`
-```
-pre-formatted fixed-width code block
-```
-```python
-pre-formatted block in Python
-```
->Block quotation started
->The last line of the block quotation
-"""
+from tests.servers.telegram import Refusal
+from tests.servers.telegram.formatting import cleaned, formatted
+from tests.servers.telegram.texts import Entity, Rich
 
 
 def parts(rich: Rich) -> list[tuple[str, str]]:
     return [(found.type, found.of(rich.text)) for found in rich.entities]
-
-
-def test_the_example_of_the_documentation_in_markdown_v2() -> None:
-    rich = formatted(OFFICIAL_V2, "MarkdownV2")
-    found = parts(rich)
-    assert ("bold", "bold *text") in found
-    assert ("italic", "italic *text") in found
-    assert ("underline", "underline italic bold") in found
-    assert ("spoiler", "italic bold strikethrough spoiler") in found
-    assert ("text_link", "inline URL") in found
-    assert ("code", "inline fixed-width code") in found
-    assert ("pre", "pre-formatted block in Python\n") in found
-    assert ("blockquote", "Block quotation started\nThe last line of the block quotation\n") in found
-    by_kind = {one.type: one for one in rich.entities}
-    assert by_kind["text_mention"].user_id == 123456789
-    assert by_kind["custom_emoji"].custom_emoji_id == "5368324170671202286"
-    assert by_kind["pre"].language == "python"
-
-
-def test_the_tags_of_html() -> None:
-    source = (
-        "<b>1</b><strong>2</strong><i>3</i><em>4</em><u>5</u><ins>6</ins><s>7</s><strike>8</strike><del>9</del>"
-        '<span class="tg-spoiler">a</span><tg-spoiler>b</tg-spoiler><a href="http://x.test/?a=1&amp;b=2">c</a>'
-        '<code>d</code><pre>e</pre><pre><code class="language-py">f</code></pre><blockquote>g</blockquote>'
-        '<blockquote expandable>h</blockquote><tg-emoji emoji-id="12">i</tg-emoji> &lt;&gt;&amp;&quot;&#33;&#x21;&nbsp;'
-    )
-    rich = formatted(source, "HTML")
-    assert rich.text == '123456789abcdefghi <>&"!!&nbsp;'
-    kinds = [found.type for found in rich.entities]
-    assert (
-        kinds
-        == (
-            "bold bold italic italic underline underline strikethrough strikethrough strikethrough spoiler spoiler "
-            "text_link code pre pre blockquote expandable_blockquote custom_emoji"
-        ).split()
-    )
-    assert [found.language for found in rich.entities if found.type in ("pre", "code")] == ["", "", "py"]
-    assert rich.entities[11].url == "http://x.test/?a=1&b=2"
-
-
-def test_the_old_markdown_does_not_nest() -> None:
-    rich = formatted("*bold _not italic_* _it_ `c*` [l](http://x.test/) ```py\ncode``` \\*", "Markdown")
-    assert rich.text == "bold _not italic_ it c* l code *"
-    assert parts(rich) == [
-        ("bold", "bold _not italic_"),
-        ("italic", "it"),
-        ("code", "c*"),
-        ("text_link", "l"),
-        ("pre", "code"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("mode", "text", "problem"),
-    [
-        ("MarkdownV2", "a.b", r"Character '.' is reserved and must be escaped with the preceding '\'"),
-        ("MarkdownV2", "a > b", r"Character '>' is reserved and must be escaped with the preceding '\'"),
-        ("MarkdownV2", "é *b", "Can't find end of Bold entity at byte offset 3"),
-        ("MarkdownV2", "a _b", "Can't find end of Italic entity at byte offset 2"),
-        ("MarkdownV2", "```py\nx", "Can't find end of PreCode entity at byte offset 0"),
-        ("MarkdownV2", "[a](b", "Can't find end of a URL at byte offset 4"),
-        ("MarkdownV2", "![a]", "The entity must contain a tg://emoji or tg://time URL"),
-        ("MarkdownV2", ">*a\nb", "Can't find end of Bold entity at byte offset 1"),
-        ("Markdown", "snake_case", "Can't find end of the entity starting at byte offset 5"),
-        ("Markdown", "é [x", "Can't find end of the entity starting at byte offset 3"),
-        ("HTML", "<b>x", 'Can\'t find end tag corresponding to start tag "b"'),
-        ("HTML", "é<b>x</i>", 'Unmatched end tag at byte offset 6, expected "</b>", found "</i>"'),
-        ("HTML", "a < b", 'Unsupported start tag "" at byte offset 2'),
-        ("HTML", "<div>", 'Unsupported start tag "div" at byte offset 0'),
-        ("HTML", "x</b>", "Unexpected end tag at byte offset 1"),
-        ("HTML", "x <b", "Unclosed start tag at byte offset 2"),
-        ("HTML", "<span>x</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
-    ],
-)
-def test_what_cannot_be_parsed(mode: str, text: str, problem: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        formatted(text, mode)
-    assert refused.value.description == f"Bad Request: can't parse entities: {problem}"
-
-
-def test_an_expandable_quotation_ends_with_a_spoiler_mark() -> None:
-    rich = formatted(">one\n>two||\nafter", "MarkdownV2")
-    assert [one.type for one in rich.entities] == ["expandable_blockquote"]
-    assert rich.text == "one\ntwo\nafter"
 
 
 def test_telegram_finds_what_nobody_marked() -> None:
@@ -128,7 +23,8 @@ def test_telegram_finds_what_nobody_marked() -> None:
         ("hashtag", "#tag"),
         ("url", "https://x.test/a?b=c"),
     ]
-    assert parts(cleaned(formatted("`@alice` /help", "Markdown"))) == [("code", "@alice"), ("bot_command", "/help")]
+    code: list[object] = [{"type": "code", "offset": 0, "length": 6}]
+    assert parts(cleaned(formatted("@alice /help", "", code))) == [("code", "@alice"), ("bot_command", "/help")]
 
 
 def test_code_holds_no_other_entity() -> None:
@@ -159,15 +55,3 @@ def test_entities_of_a_cleaned_text_lie_inside_it(text: str, marks: list[tuple[i
         return
     assert all(0 <= one.offset < one.end <= clean.units for one in clean.entities)
     assert clean.text == clean.text.rstrip(" \n")
-
-
-@given(
-    st.text(alphabet='ab_*[]()~`>#+-=|{}.!\\\n é😀<>/&;"', max_size=40),
-    st.sampled_from(["MarkdownV2", "Markdown", "HTML"]),
-)
-def test_no_text_breaks_a_parser(text: str, mode: str) -> None:
-    try:
-        rich = formatted(text, mode)
-    except Refusal:
-        return
-    assert all(0 <= one.offset < one.end <= rich.units for one in rich.entities)

@@ -8,8 +8,8 @@ import pytest
 from telegram import Bot, BotCommand, BotCommandScopeChat, ForceReply, MessageEntity
 from telegram.error import BadRequest
 
-from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.fakes.telegram_bots import bot_on, raw, refused
+from tests.servers.telegram import TelegramServer, User
 
 pytestmark = pytest.mark.anyio
 

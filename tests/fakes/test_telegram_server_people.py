@@ -9,8 +9,8 @@ from telegram import Bot, MessageOriginChannel, MessageOriginUser, Update
 from telegram.error import BadRequest, ChatMigrated, Forbidden
 
 from bridge_mcp.core.errors import BadInput, BridgeError, Denied, NotFound
-from bridge_mcp.testing.telegram import Entity, TelegramServer, User
 from tests.fakes.telegram_bots import bot_on, received, refused
+from tests.servers.telegram import Entity, TelegramServer, User
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from telegram import Bot, ReplyParameters
 
 from bridge_mcp.core.errors import NotFound
-from bridge_mcp.testing.telegram import Chat, TelegramServer, User
 from tests.fakes.telegram_bots import bot_on, received, refused
+from tests.servers.telegram import Chat, TelegramServer, User
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from telegram.error import Conflict
 from telegram.ext import MessageHandler, filters
 
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Fault, Hold, TelegramServer, User
 from tests.fakes.telegram_bots import application, bot_on, received, refused
+from tests.servers.telegram import Fault, Hold, TelegramServer, User
 
 pytestmark = pytest.mark.anyio
 

@@ -22,10 +22,10 @@ from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.service import OWNER, Bridge
-from bridge_mcp.testing.answers import Answer, calling, saying
-from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
-from bridge_mcp.testing.telegram import Button, Chat, Message, TelegramServer, User
 from tests.servers.launch import PATIENCE_S, ROOT, eventually, lines_of
+from tests.servers.model_apis.answers import Answer, calling, saying
+from tests.servers.model_apis.openai_server import OpenAIServer, ReceivedRequest
+from tests.servers.telegram import Button, Chat, Message, TelegramServer, User
 
 __all__ = ["AGENT", "Den", "den"]
 

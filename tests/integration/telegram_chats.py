@@ -13,7 +13,7 @@ from bridge_mcp.channels.telegram.send.rate_limit import Pacer, Rates
 from bridge_mcp.channels.telegram.send.sender import Sender
 from bridge_mcp.ports import OutgoingAction
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Chat, Message, TelegramServer, User
+from tests.servers.telegram import Chat, Message, TelegramServer, User
 
 __all__ = ["AT_ONCE", "Rig", "rig"]
 

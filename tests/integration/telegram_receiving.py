@@ -12,7 +12,7 @@ from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved
-from bridge_mcp.testing.telegram import TelegramServer
+from tests.servers.telegram import TelegramServer
 
 __all__ = ["QUICK", "Box", "becomes", "channel_on", "receiving", "settings_on"]
 

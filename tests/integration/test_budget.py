@@ -15,9 +15,9 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest
 from bridge_mcp.testing import FakeModel
-from bridge_mcp.testing.answers import saying
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import OWNER, World, rules_for, world
+from tests.servers.model_apis.answers import saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 NOON = 20_000 * DAY_S + DAY_S / 2
 

@@ -18,9 +18,9 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ChannelRules
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from bridge_mcp.testing.answers import calling, saying, silent
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import HOST, OWNER, World, rules_for, world
+from tests.servers.model_apis.answers import calling, saying, silent
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 WhileBusy = Literal["join", "queue", "interrupt"]
 

@@ -16,9 +16,9 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.testing.answers import calling, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import OWNER, World, rules_for, world
+from tests.servers.model_apis.answers import calling, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 BOB, OTHER_ANN = Sender("8", "Bob"), Sender("9", "Ann")
 ANN = Sender("7", "Ann")

@@ -25,15 +25,15 @@ from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Adapter, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest
-from bridge_mcp.testing.answers import Answer
-from bridge_mcp.testing.openai_server import OpenAIServer
-from bridge_mcp.testing.telegram import TelegramServer
 from bridge_mcp.toolservers import oauth
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.integration.hostile_json import FRAGMENTS, planted
 from tests.integration.telegram_receiving import Box, channel_on, receiving
 from tests.integration.test_oauth_steering import Steering, served
 from tests.integration.test_telegram_receiving_webhook import HEADER, SECRET, hooked, set_up, url_of
+from tests.servers.model_apis.answers import Answer
+from tests.servers.model_apis.openai_server import OpenAIServer
+from tests.servers.telegram import TelegramServer
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "files__list", "arguments": '{"path": "a"}'}}
 WHOLE = {

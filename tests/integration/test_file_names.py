@@ -15,9 +15,9 @@ from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.ports import ChannelRules, Outgoing, Pairing, Upload
 from bridge_mcp.stores.files import FileFolder
-from bridge_mcp.testing.telegram import TelegramServer
 from tests.integration.setup import ANN, HOST, World, rules_for, world
 from tests.integration.telegram_chats import rig
+from tests.servers.telegram import TelegramServer
 
 CHAT = "family/7"
 RELAY = {"local": ChannelRules("local", "relay"), "family": ChannelRules("family", "relay")}

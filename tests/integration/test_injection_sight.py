@@ -11,9 +11,9 @@ import pytest
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.service import OWNER
-from bridge_mcp.testing.telegram import Fault, Message
 from tests.integration.injecting import Den, den
 from tests.servers.launch import PATIENCE_S, eventually
+from tests.servers.telegram import Fault, Message
 
 SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}), via="mcp")
 HARMLESS = {"code", "pre", "bot_command", "phone_number", "url"}

@@ -25,11 +25,11 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Capacity, ChannelRules, ModelReply, ModelRequest
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls
-from bridge_mcp.testing.answers import Answer, calling, saying
-from bridge_mcp.testing.chat_format import chat_problems
-from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
 from tests.integration.counting import request_tokens
 from tests.integration.setup import World, rules_for, world
+from tests.servers.model_apis.answers import Answer, calling, saying
+from tests.servers.model_apis.chat_format import chat_problems
+from tests.servers.model_apis.openai_server import OpenAIServer, ReceivedRequest
 
 WINDOW = 8_192
 WORDS = (

@@ -13,9 +13,9 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.testing.answers import Answer, calling, failing, saying
-from bridge_mcp.testing.openai_server import OpenAIServer, ReceivedRequest
 from tests.integration.setup import HOST, OWNER, World, world
+from tests.servers.model_apis.answers import Answer, calling, failing, saying
+from tests.servers.model_apis.openai_server import OpenAIServer, ReceivedRequest
 
 CHAT = "local/main"
 AGENTS = (

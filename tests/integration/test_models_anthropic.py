@@ -15,8 +15,8 @@ from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest, OnText
-from bridge_mcp.testing.answers import Answer, calling, saying
-from bridge_mcp.testing.anthropic_server import AnthropicServer, failing_event, refusing
+from tests.servers.model_apis.answers import Answer, calling, saying
+from tests.servers.model_apis.anthropic_server import AnthropicServer, failing_event, refusing
 from tests.unit.logs import TOOLS
 
 KEY = "sk-ant-a-key-of-the-tests"

@@ -23,8 +23,8 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest, OnText
-from bridge_mcp.testing.answers import Answer, calling, failing, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import Answer, calling, failing, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
 
@@ -223,7 +223,15 @@ def test_litellm_stays_out_of_the_process_and_its_stdout_and_reads_no_env_file(
 def test_the_server_runs_as_a_process(tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps([{"status": 503, "body": "busy"}]))
-    command = [sys.executable, "-m", "bridge_mcp.testing.openai_server", "--key", "sk-a", "--answers", str(answers)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.servers.model_apis.openai_server",
+        "--key",
+        "sk-a",
+        "--answers",
+        str(answers),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

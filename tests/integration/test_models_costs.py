@@ -13,8 +13,8 @@ from bridge_mcp.models.prices import Prices
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.answers import saying
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 REQUEST = ModelRequest("default", (ChatMessage("user", "hello"),))
 USAGE = {

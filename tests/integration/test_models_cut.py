@@ -14,8 +14,8 @@ from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest
-from bridge_mcp.testing.answers import completion, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import completion, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 from tests.unit.logs import TOOLS
 
 CUT = "[Cut off here: the answer reached the model's limit of tokens.]"

@@ -22,8 +22,8 @@ from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.registry import Adapter, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.answers import Answer, cut, failing, saying, silent, trickling
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import Answer, cut, failing, saying, silent, trickling
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 SECRET = "planted.0123456789"
 SHAPED = "sk-planted-0123456789"

@@ -18,11 +18,11 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import Capacity, ChannelRules, ModelRequest
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.testing.answers import calling, failing, saying
-from bridge_mcp.testing.anthropic_server import AnthropicServer
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.counting import request_tokens
 from tests.integration.setup import OWNER, rules_for, world
+from tests.servers.model_apis.answers import calling, failing, saying
+from tests.servers.model_apis.anthropic_server import AnthropicServer
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 Way = Literal["openai", "litellm"]
 

@@ -24,9 +24,9 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from bridge_mcp.testing.answers import calling, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import world
+from tests.servers.model_apis.answers import calling, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 from tests.unit.logs import TOOLS
 
 Way = Literal["openai", "litellm"]

@@ -18,7 +18,7 @@ from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
 

@@ -20,8 +20,8 @@ from bridge_mcp.models.registry import Models, make_adapter
 from bridge_mcp.models.scripted import ScriptedModel
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth, ModelRequest
-from bridge_mcp.testing.answers import failing, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import failing, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 Make = Callable[..., Models]
 

@@ -15,8 +15,8 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.response_limits import MAX_BODY, MAX_LINE, TooMuch, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.answers import Answer, saying
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import Answer, saying
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 REQUEST = ModelRequest("default", (ChatMessage("user", "hello"),), conversation="local/main")
 STREAM = {"content-type": "text/event-stream"}

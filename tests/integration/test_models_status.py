@@ -13,9 +13,9 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth
 from bridge_mcp.testing import FakeModel, says
-from bridge_mcp.testing.answers import failing
-from bridge_mcp.testing.openai_server import OpenAIServer
 from tests.integration.setup import ANN, OWNER, world
+from tests.servers.model_apis.answers import failing
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 
 async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from bridge_mcp.models.openai import OpenAIModel
 from bridge_mcp.models.registry import Adapter, Models, make_adapter
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
-from bridge_mcp.testing.answers import Answer, calling, failing, saying, silent, streaming, trickling
-from bridge_mcp.testing.openai_server import OpenAIServer
+from tests.servers.model_apis.answers import Answer, calling, failing, saying, silent, streaming, trickling
+from tests.servers.model_apis.openai_server import OpenAIServer
 
 REQUEST = ModelRequest("default", (ChatMessage("user", "hello"),), conversation="local/main")
 TEXT = "A text that is long enough to come in several parts."

@@ -10,9 +10,9 @@ from bridge_mcp.channels.telegram.bot.probe import Found, probe
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.ports import Clock
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Fault, SystemClock, TelegramServer
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import becomes, settings_on
+from tests.servers.telegram import Fault, SystemClock, TelegramServer
 
 
 async def looked(settings: TelegramSettings, clock: Clock | None = None) -> list[Found]:

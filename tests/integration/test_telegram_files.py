@@ -13,8 +13,8 @@ from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.receive.files import TELEGRAM_MOST, fetch
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
-from bridge_mcp.testing.telegram import Fault, Hold, Refusal, TelegramServer, User, bad_request
 from tests.integration.telegram_receiving import Box, channel_on, receiving
+from tests.servers.telegram import Fault, Hold, Refusal, TelegramServer, User, bad_request
 
 DATA = bytes(range(256)) * 400
 

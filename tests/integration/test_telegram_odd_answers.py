@@ -16,9 +16,9 @@ from telegram.error import TelegramError
 from bridge_mcp.channels.telegram.bot.responses import MAX_ANSWER, BotRequest
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Upload
-from bridge_mcp.testing.telegram import Fault, Page, TelegramServer, png
 from tests.integration.telegram_chats import Rig, rig
 from tests.integration.telegram_receiving import QUICK, Box, becomes, channel_on, receiving
+from tests.servers.telegram import Fault, Page, TelegramServer, png
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import pytest
 
 from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.testing.telegram import TelegramServer, User
 from tests.integration.telegram_receiving import QUICK, Box, channel_on, receiving
+from tests.servers.telegram import TelegramServer, User
 
 PATIENT = Patience(first=0.01, most=0.02, album_look=0.01, album_quiet=60.0)
 """Parts may take long, so that it is never the time that ends an album."""

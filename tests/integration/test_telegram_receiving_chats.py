@@ -8,9 +8,9 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.ports import Arrival, ButtonPress, Incoming, Moved
-from bridge_mcp.testing.telegram import Entity, Fault, TelegramServer, bad_request
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import Box, channel_on, receiving
+from tests.servers.telegram import Entity, Fault, TelegramServer, bad_request
 
 CODE = "This bot does not know you yet. Have its owner run: bridge-mcp pair add ABCD2345"
 

@@ -10,9 +10,9 @@ from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.errors import ConfigError, StoreError
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Fault, Refusal, TelegramServer, conflict
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import Box, becomes, channel_on, receiving, settings_on
+from tests.servers.telegram import Fault, Refusal, TelegramServer, conflict
 
 
 async def polled(server: TelegramServer, count: int) -> None:

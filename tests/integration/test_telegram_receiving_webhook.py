@@ -11,9 +11,9 @@ import pytest
 
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.core.errors import ConfigError, StoreError
-from bridge_mcp.testing.telegram import Fault, TelegramServer, bad_request
 from tests.fakes.telegram_bots import bot_on
 from tests.integration.telegram_receiving import QUICK, Box, becomes, channel_on, receiving, settings_on
+from tests.servers.telegram import Fault, TelegramServer, bad_request
 
 SECRET = "planted-webhook-secret"
 HEADER = "X-Telegram-Bot-Api-Secret-Token"

@@ -13,8 +13,8 @@ from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.testing.telegram import Fault, Refusal, SystemClock, TelegramServer
 from tests.integration.telegram_receiving import Box, becomes, channel_on, receiving
+from tests.servers.telegram import Fault, Refusal, SystemClock, TelegramServer
 
 PLANTED = "7000000001:AAH-planted-telegram-token-0123456789"
 WORDS = PLANTED.partition(":")[2]

@@ -17,8 +17,8 @@ from bridge_mcp.core.entries import Button
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Edit, Outgoing, Reaction, Upload
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Fault, Hold, TelegramServer, bad_request
 from tests.integration.telegram_chats import Rig, rig
+from tests.servers.telegram import Fault, Hold, TelegramServer, bad_request
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ import pytest
 from bridge_mcp.core.entries import Button
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Edit, Outgoing, Upload
-from bridge_mcp.testing.telegram import Fault, TelegramServer, png
 from tests.integration.telegram_chats import Rig, rig
+from tests.servers.telegram import Fault, TelegramServer, png
 
 pytestmark = pytest.mark.anyio
 YES = (Button("Yes", "yes"),)

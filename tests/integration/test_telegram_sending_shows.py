@@ -9,8 +9,8 @@ import pytest
 
 from bridge_mcp.channels.telegram.send.rate_limit import Rates
 from bridge_mcp.ports import Outgoing
-from bridge_mcp.testing.telegram import Fault, Hold, Refusal, TelegramServer
 from tests.integration.telegram_chats import Rig, rig
+from tests.servers.telegram import Fault, Hold, Refusal, TelegramServer
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import pytest
 from bridge_mcp.core.entries import Button, Question
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Edit, Outgoing, Part, Reaction
-from bridge_mcp.testing.telegram import Fault, TelegramServer
 from tests.integration.telegram_chats import Rig, rig
+from tests.servers.telegram import Fault, TelegramServer
 
 pytestmark = pytest.mark.anyio
 YES_NO = (Button("Yes", "yes", "t-1"), Button("No", "no", "t-2"))

@@ -12,8 +12,8 @@ from bridge_mcp.models.openai_responses import read_completion
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream_accumulator import StreamAccumulator
 from bridge_mcp.ports import ModelReply
-from bridge_mcp.testing.answers import Answer, calling, saying
-from bridge_mcp.testing.streams import cut_into_chunks
+from tests.servers.model_apis.answers import Answer, calling, saying
+from tests.servers.model_apis.streams import cut_into_chunks
 
 SETTINGS = ModelSettings("default", "m")
 

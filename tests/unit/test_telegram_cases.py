@@ -15,10 +15,10 @@ from bridge_mcp.channels.telegram.receive.mentions import Account
 from bridge_mcp.channels.telegram.receive.polling import updates_in
 from bridge_mcp.channels.telegram.receive.updates import Reading, read
 from bridge_mcp.ports import Happening, Ignored, Incoming, Named
-from bridge_mcp.testing.telegram import TelegramServer
 from tests.cases.play_telegram import Player
 from tests.cases.telegram_stage import Stage
 from tests.cases.transcripts import Transcript
+from tests.servers.telegram import TelegramServer
 
 CASES = Path(__file__).parents[1] / "cases" / "telegram"
 FILES = sorted(CASES.glob("*.json"))

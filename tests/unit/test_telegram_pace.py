@@ -9,7 +9,7 @@ import pytest
 
 from bridge_mcp.channels.telegram.send.rate_limit import PATIENCE_S, SWEEP_AT, Pacer, Rates
 from bridge_mcp.testing import ManualClock
-from bridge_mcp.testing.telegram import Limiter, Limits
+from tests.servers.telegram import Limiter, Limits
 
 pytestmark = pytest.mark.anyio
 

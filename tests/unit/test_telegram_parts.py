@@ -17,7 +17,7 @@ from bridge_mcp.channels.telegram.text.render import Renderer
 from bridge_mcp.channels.telegram.text.split import MAX_CAPTION, MAX_TEXT
 from bridge_mcp.core.entries import Button, Question
 from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Upload
-from bridge_mcp.testing.telegram.formatting import cleaned, formatted
+from tests.servers.telegram.formatting import cleaned, formatted
 from tests.unit.telegram_texts import any_text, markdown
 
 RENDERER = Renderer()
