@@ -164,7 +164,7 @@ async def open_bridge(
             settings=own,
             starting=lambda: place.coming,
         )
-        assembly = Assembly(config, store, files, bridge, place)
+        assembly = Assembly(config, store, files, bridge=bridge, place=place)
         if models is None:
             yield assembly
             return
@@ -172,7 +172,7 @@ async def open_bridge(
             assembly.want_engine()
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            standby = Standby(assembly, channels, models, clock, settled, roster)
+            standby = Standby(assembly, channels, models, clock=clock, settled=settled, roster=roster)
             tasks.start_soon(standby.run)
             tasks.start_soon(standby.look_ahead)
             try:
@@ -328,7 +328,9 @@ class Standby:
         while True:
             seal.check()
             health = self.assembly.store.health()
-            pulse = Pulse(os.getpid(), since, time.time(), health.written_at, health.failure, health.held)
+            pulse = Pulse(
+                os.getpid(), since, time.time(), written_at=health.written_at, error=health.failure, held=health.held
+            )
             try:
                 file.write(pulse)
             except OSError as exc:
@@ -382,5 +384,5 @@ def with_builtins(
         allowed = rules.tool_servers if rules is not None else ()
         return [spec for spec in nested.tools() if allowed is None or spec.server in allowed]
 
-    errands = Errands(store, traits, clock, outbox).tools()
+    errands = Errands(store, traits, clock, outbox=outbox).tools()
     return WithBuiltins(nested, [*errands, read_result(store.log, result_chars), find_tools(tools_of)])

@@ -98,7 +98,9 @@ def approve(
 
     async def body(assembly: Assembly) -> None:
         edited = None if arguments is None else parse_arguments(arguments)
-        yes = ApprovalOptions(digest, edited, remember, patterns(remember_argument), remember_s, note)
+        yes = ApprovalOptions(
+            digest, edited, remember, remember_arguments=patterns(remember_argument), remember_s=remember_s, note=note
+        )
         await tell(assembly, await assembly.bridge.approve_calls(OWNER, approval_ids, yes), json)
 
     return with_bridge(common, body)

@@ -263,4 +263,4 @@ async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]
         await store.close()
     traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
     clients = [*config.visitors, *(each.principal for each in stored)]
-    return ApproverCheck(config.rules, traits, pairings, clients).complaints(tools)
+    return ApproverCheck(config.rules, traits, pairings, clients=clients).complaints(tools)

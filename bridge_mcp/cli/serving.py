@@ -66,9 +66,16 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
         from bridge_mcp.server.http.authenticator import Client
 
         clients = [
-            Client(c.name, hash_token(c.token), c.scopes, c.channels, c.conversations, c.person_decides)
+            Client(
+                c.name,
+                hash_token(c.token),
+                c.scopes,
+                channels=c.channels,
+                conversations=c.conversations,
+                person_decides=c.person_decides,
+            )
             for c in config.clients
-        ]  # fmt: skip
+        ]
         host = address[0]
         for warning in exposed(host, config):
             out.print(Text(f"! {warning}", "yellow"), soft_wrap=True)

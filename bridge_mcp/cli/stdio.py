@@ -83,7 +83,13 @@ def principal(config: Config, scopes: str | None) -> Principal:
     """
     client = config.stdio
     known = Principal(
-        client.name, "client", client.scopes, client.channels, client.conversations, "mcp", client.person_decides
+        client.name,
+        "client",
+        client.scopes,
+        channels=client.channels,
+        conversations=client.conversations,
+        via="mcp",
+        attended=client.person_decides,
     )
     if scopes is None:
         return known

@@ -105,7 +105,7 @@ class Reading:
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),
             max_turns=engine.max_turns,
-            budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, engine.attempts),
+            budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, attempts=engine.attempts),
             caps=self._caps(),
         )
 
@@ -141,10 +141,10 @@ class Reading:
             section.issuer,
             section.jwks_url,
             section.resource,
-            section.audience or section.resource,
-            {name: frozenset(scopes) for name, scopes in section.scopes.items()},
-            frozenset(section.channels),
-            frozenset(section.conversations),
+            audience=section.audience or section.resource,
+            scopes={name: frozenset(scopes) for name, scopes in section.scopes.items()},
+            channels=frozenset(section.channels),
+            conversations=frozenset(section.conversations),
         )
 
     # -- one section each -------------------------------------------------------------------------------------
@@ -347,9 +347,9 @@ class Reading:
             name,
             frozenset(section.scopes),
             frozenset(section.channels),
-            frozenset(section.conversations),
-            token,
-            section.person_decides,
+            conversations=frozenset(section.conversations),
+            token=token,
+            person_decides=section.person_decides,
         )
 
     def _within(self, key: str, section: schema.Client | schema.OAuth) -> None:

@@ -99,4 +99,4 @@ def webhook(key: str, section: schema.Channel, problems: Problems, secrets: Secr
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         problems.add(f"{key}.webhook_listen", "this is no address to listen on.", 'Write it like "127.0.0.1:8443".')
         return None
-    return Webhook(section.webhook_url, host.strip("[]"), int(port), secret)
+    return Webhook(section.webhook_url, host.strip("[]"), int(port), secret=secret)

@@ -79,10 +79,17 @@ class Config:
     @property
     def visitors(self) -> tuple[Principal, ...]:
         """Who may come over HTTP by these settings; whoever an authorization server lets in counts as one."""
-        found = [Principal(c.name, "client", c.scopes, c.channels, c.conversations) for c in self.clients]
+        found = [
+            Principal(c.name, "client", c.scopes, channels=c.channels, conversations=c.conversations)
+            for c in self.clients
+        ]
         if self.oauth is not None:
             scopes = frozenset[Scope]().union(*self.oauth.scopes.values())
-            found.append(Principal("oauth", "client", scopes, self.oauth.channels, self.oauth.conversations))
+            found.append(
+                Principal(
+                    "oauth", "client", scopes, channels=self.oauth.channels, conversations=self.oauth.conversations
+                )
+            )
         return tuple(found)
 
     @property

@@ -80,12 +80,14 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
 
 
 def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
-    return CallRecord(call.id, call.tool, call.arguments, seq, at, by)
+    return CallRecord(call.id, call.tool, call.arguments, seq=seq, at=at, requested_by=by)
 
 
 def illegible(entry: UnreadableEntry) -> CallRecord:
     told = f"(This entry cannot be read: {entry.why})"
-    return CallRecord(f"#{entry.seq}", "", "", entry.seq, entry.at, "", outcome="unreadable", result=told)
+    return CallRecord(
+        f"#{entry.seq}", "", "", seq=entry.seq, at=entry.at, requested_by="", outcome="unreadable", result=told
+    )
 
 
 def after(

@@ -175,7 +175,7 @@ def shape(cls: type[Any]) -> Shape:
             words[field.name] = known
         if reader is not None:
             nested.append((field.name, reader))
-    return Shape(cls, tuple(columns), tuple(nested), types, words)
+    return Shape(cls, tuple(columns), tuple(nested), types=types, words=words)
 
 
 def json_types(hint: Any) -> Iterator[type]:

@@ -232,11 +232,11 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 conversation,
                 seq,
                 at,
-                "in",
-                e.sender,
-                e.text,
-                "received",
-                e.attachments,
+                direction="in",
+                author=e.sender,
+                text=e.text,
+                status="received",
+                attachments=e.attachments,
                 reply_to=e.reply_to,
                 quote=e.quote,
                 forwarded_from=e.forwarded_from,
@@ -246,26 +246,45 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 conversation,
                 seq,
                 at,
-                "out",
-                e.by,
-                e.text,
-                status,
-                e.files,
-                e.buttons,
-                e.reply_to,
-                e.silent,
-                e.question,
+                direction="out",
+                author=e.by,
+                text=e.text,
+                status=status,
+                attachments=e.files,
+                buttons=e.buttons,
+                reply_to=e.reply_to,
+                silent=e.silent,
+                question=e.question,
             )
         case Revised() as e:
             return Message(
-                conversation, seq, at, "out", e.by, e.text, status, buttons=e.buttons, kind="edit", target=e.message
+                conversation,
+                seq,
+                at,
+                direction="out",
+                author=e.by,
+                text=e.text,
+                status=status,
+                buttons=e.buttons,
+                kind="edit",
+                target=e.message,
             )
         case Reacted() as e:
-            return Message(conversation, seq, at, "out", e.by, e.emoji, status, kind="reaction", target=e.message)
+            return Message(
+                conversation,
+                seq,
+                at,
+                direction="out",
+                author=e.by,
+                text=e.emoji,
+                status=status,
+                kind="reaction",
+                target=e.message,
+            )
         case Replied(text=text) if text:
-            return Message(conversation, seq, at, "out", ASSISTANT, text, status)
+            return Message(conversation, seq, at, direction="out", author=ASSISTANT, text=text, status=status)
         case Stopped(text=text) if text:
-            return Message(conversation, seq, at, "out", BRIDGE, text, status)
+            return Message(conversation, seq, at, direction="out", author=BRIDGE, text=text, status=status)
         case _:
             return None
 
@@ -284,7 +303,7 @@ def tokens_of(entry: Entry) -> tuple[str, ...]:
 def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
     """What the feed tells of this entry, if anything. Bodies are whole: a reader needs no second look."""
     told = type_and_body(conversation, logged, delivered)
-    return None if told is None else Event(told[0], conversation, logged.at, told[1])
+    return None if told is None else Event(told[0], conversation, logged.at, body=told[1])
 
 
 def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
@@ -416,7 +435,15 @@ def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
     match logged.entry:
         case Judged(verdict="approved", remember="conversation" | "always") as e:
             until = logged.at + e.remember_s if e.remember_s else 0.0
-            return Grant(0, tool, granted_in(conversation, e), e.remember_arguments, until, e.by, logged.at)
+            return Grant(
+                0,
+                tool,
+                granted_in(conversation, e),
+                arguments=e.remember_arguments,
+                expires_at=until,
+                by=e.by,
+                created_at=logged.at,
+            )
         case _:
             return None
 

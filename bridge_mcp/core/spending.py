@@ -55,10 +55,10 @@ class Spent:
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.nano_usd + other.nano_usd,
-            self.unpriced + other.unpriced,
-            self.latency_ms + other.latency_ms,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            nano_usd=self.nano_usd + other.nano_usd,
+            unpriced=self.unpriced + other.unpriced,
+            latency_ms=self.latency_ms + other.latency_ms,
         )
 
     def __str__(self) -> str:
@@ -99,10 +99,10 @@ def spent(usage: Usage) -> Spent:
         1,
         usage.input_tokens,
         usage.output_tokens,
-        usage.cached_tokens,
-        0 if usage.cost_usd is None else round(usage.cost_usd * 1e9),
-        int(usage.cost_usd is None),
-        round(usage.latency_s * 1000),
+        cached_tokens=usage.cached_tokens,
+        nano_usd=0 if usage.cost_usd is None else round(usage.cost_usd * 1e9),
+        unpriced=int(usage.cost_usd is None),
+        latency_ms=round(usage.latency_s * 1000),
     )
 
 

@@ -58,7 +58,7 @@ class Turn:
 
     def copy(self, messages: list[ChatMessage]) -> Turn:
         """The same turn with these messages in the place of its own."""
-        return Turn(self.first, messages, self.has_files, [*self.heard])
+        return Turn(self.first, messages, self.has_files, heard=[*self.heard])
 
     def pieces(self) -> list[Turn]:
         """The turn in pieces, each from one user's message to the next; calls and results stay together."""

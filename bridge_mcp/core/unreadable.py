@@ -49,7 +49,7 @@ ReadLog: TypeAlias = Sequence[Logged | UnreadableEntry]
 def unreadable_entry(seq: int, at: float, text: str, why: Unreadable) -> UnreadableEntry:
     """What can be told of an entry with this text."""
     kind = KIND.match(text)
-    return UnreadableEntry(seq, at, kind[1] if kind else "", str(why), isinstance(why, NewerSchema))
+    return UnreadableEntry(seq, at, kind[1] if kind else "", why=str(why), newer=isinstance(why, NewerSchema))
 
 
 def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:
@@ -59,10 +59,10 @@ def unreadable_message(conversation: str, seq: int, at: float, status: str, why:
         conversation,
         seq,
         at,
-        "in" if known == "received" else "out",
-        BRIDGE,
-        f"(This message cannot be read: {why})",
-        known,
+        direction="in" if known == "received" else "out",
+        author=BRIDGE,
+        text=f"(This message cannot be read: {why})",
+        status=known,
         unreadable=str(why),
         newer=isinstance(why, NewerSchema),
     )
@@ -92,4 +92,4 @@ def unreadable_approval(
 def unreadable_event(kind: str, conversation: str, seq: int, at: float, why: Unreadable) -> Event:
     """What the feed tells of an entry that cannot be read."""
     body = {"message": message_id(conversation, seq), "unreadable": str(why)}
-    return Event(cast("EventType", kind), conversation, at, {**body})
+    return Event(cast("EventType", kind), conversation, at, body={**body})

@@ -64,8 +64,8 @@ def endpoint_of(settings: ModelSettings) -> Endpoint:
         urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions")),
         headers,
         proxy_for(parts.scheme, parts.hostname or ""),
-        certificates() if parts.scheme == "https" else None,
-        known_at(settings, parts.hostname == urlsplit(OPENAI).hostname),
+        tls=certificates() if parts.scheme == "https" else None,
+        known=known_at(settings, parts.hostname == urlsplit(OPENAI).hostname),
     )
 
 

@@ -31,7 +31,9 @@ class Record:
         if failure.kind in OF_THE_REQUEST and not failure.aloud:
             return
         since = self._health(asked).since or self._now()
-        self._known[asked.name, asked.model] = ModelHealth(asked.name, asked.model, str(failure), failure.kind, since)
+        self._known[asked.name, asked.model] = ModelHealth(
+            asked.name, asked.model, str(failure), kind=failure.kind, since=since
+        )
 
     def health(self) -> tuple[ModelHealth, ...]:
         """All that were asked so far, in the order of their first time."""

@@ -119,6 +119,6 @@ def refusal(error: Exception) -> ProviderError:
         str(error),
         status if isinstance(status, int) else None,
         reported(known.get("body")).codes or reported(embedded(str(error))).codes,
-        dict(headers),
-        KINDS.get(type(error).__name__),
+        headers=dict(headers),
+        kind=KINDS.get(type(error).__name__),
     )

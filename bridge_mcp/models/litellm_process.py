@@ -98,7 +98,7 @@ class LitellmProcess:
             ModelFailed: as the provider failed, or because the process ended meanwhile.
         """
         running = await self._ready()
-        call = Call(settings, asyncio.get_running_loop().create_future(), heard, on_text)
+        call = Call(settings, asyncio.get_running_loop().create_future(), heard, on_text=on_text)
         number = running.ask(call, body)
         try:
             return await call.answer

@@ -52,7 +52,7 @@ def look_up(model: str, known: ModelMap) -> Known:
         bool(told.get("supports_function_calling")),
         bool(told.get("supports_vision")),
         reads if isinstance(reads, int) and reads > 0 else None,
-        listed(told),
+        prices=listed(told),
         pdfs=bool(told.get("supports_pdf_input")),
     )
 

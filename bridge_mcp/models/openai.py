@@ -196,4 +196,4 @@ def refusal(response: ClientResponse, body: object) -> ProviderError:
     if 300 <= response.status < 400:
         to = urlsplit(response.headers.get("Location", ""))
         told = ProviderError(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
-    return ProviderError(told.message, response.status, told.codes, dict(response.headers))
+    return ProviderError(told.message, response.status, told.codes, headers=dict(response.headers))

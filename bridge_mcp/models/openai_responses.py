@@ -76,7 +76,7 @@ def read_completion(
         text,
         calls,
         str(body.get("model") or settings.model),
-        replace(usage, cost_usd=cost_usd if cost is None else cost),
+        usage=replace(usage, cost_usd=cost_usd if cost is None else cost),
         finish="" if ending == "whole" else finish[:100] if ending == "other" else ending,
         kept=kept_text(beside.value()),
         kept_for=settings.identity,
@@ -168,7 +168,7 @@ def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
         call_id[:MAX_ID],
         str(function.get("name") or ""),
         arguments,
-        kept_text(beside),
+        kept=kept_text(beside),
     )
 
 

@@ -44,7 +44,7 @@ def listed(entry: Mapping[str, object]) -> Prices | None:
     if prices is None or above is None:
         return prices
     dearer = named(entry, f"_above_{above[1]}k_tokens")
-    return dearer and Prices(prices.read, prices.written, prices.cached, (int(above[1]) * 1000, dearer))
+    return dearer and Prices(prices.read, prices.written, prices.cached, above=(int(above[1]) * 1000, dearer))
 
 
 def named(entry: Mapping[str, object], suffix: str = "") -> Prices | None:

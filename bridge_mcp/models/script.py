@@ -195,7 +195,7 @@ def parse_rule(raw: Mapping[str, object], where: str) -> Rule:
     planned = tuple(parse_call(call, known, f"{where}: call") for call in cast("list[object]", calls))
     if not say and not planned:
         raise ConfigError(f"{where}: it neither says nor calls anything.", fix="Give it say, or call, or both.")
-    return Rule(cast("On", on), when, text_in(raw, "tool", where) if "tool" in raw else "*", say, planned)
+    return Rule(cast("On", on), when, text_in(raw, "tool", where) if "tool" in raw else "*", say=say, calls=planned)
 
 
 def parse_call(raw: object, known: set[str], where: str) -> Planned:

@@ -46,7 +46,7 @@ class ScriptedModel:
         )
         if not text.strip() and not calls:
             raise ModelFailed("The scripted model's rule came to an empty text.", fix="Give its say some fixed words.")
-        return ModelReply(text, calls, SCRIPTED, FREE)
+        return ModelReply(text, calls, SCRIPTED, usage=FREE)
 
     async def warm(self) -> None:
         """Nothing has to be loaded."""

@@ -116,7 +116,7 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
         section = token_call_parser.section_at(text, begin)
         # What has only begun is kept back of a text that goes on, and is text once that has ended.
         body = section.body or ("" if whole or section.whole else text[begin:])
-        return Block(begin, section.end, body, True, closed=section.whole, tagged=True)
+        return Block(begin, section.end, body, avowed=True, closed=section.whole, tagged=True)
     if start["bare"]:
         opening = start.end() - 1
         try:
@@ -124,12 +124,12 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
         except BadJSON:
             rest = text[opening:]
             wanted = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
-            return Block(begin, len(text), rest if wanted else "", False, closed=False)
-        return Block(begin, end, text[opening:end], False)
+            return Block(begin, len(text), rest if wanted else "", avowed=False, closed=False)
+        return Block(begin, end, text[opening:end], avowed=False)
     if start["call"]:
         close = re.compile(rf"</(?:\w+:)?{start['element']}>").search(text, start.end())
         end = close.end() if close else len(text)
-        return Block(begin, end, text[start.start("call") : end], False, closed=close is not None, tagged=True)
+        return Block(begin, end, text[start.start("call") : end], avowed=False, closed=close is not None, tagged=True)
     if start["tag"]:
         mark, avowed = start["tag"].replace("<", "</"), True
         close = re.compile(re.escape(mark)).search(text, start.end())
@@ -141,7 +141,9 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
     mine = avowed or (start["fence"] in FENCES and (body[:1] in ("{", "[") or not (body or whole or close)))
     tagged = start["tag"] is not None
     closed = close is not None
-    return Block(begin, end, (body or "{}") if mine else "", avowed, closed=closed, tagged=tagged, fenced=not tagged)
+    return Block(
+        begin, end, (body or "{}") if mine else "", avowed=avowed, closed=closed, tagged=tagged, fenced=not tagged
+    )
 
 
 def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:

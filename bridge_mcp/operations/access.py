@@ -64,12 +64,12 @@ class Admission:
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
         chat = incoming.chat.partition("/")[0]
         name = incoming.title or incoming.sender.name
-        wanted = PairingRequest(code, incoming.channel, chat, name, now, now + CODE_EXPIRES_S)
+        wanted = PairingRequest(code, incoming.channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
         opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
         if opened is None or opened.code != code:
             return ""
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
-        await self._store.feed.publish(Event("pairing.requested", "", now, dict(body)))
+        await self._store.feed.publish(Event("pairing.requested", "", now, body=dict(body)))
         return f"This bot does not know you yet. Have its owner run: bridge-mcp pair add {code}"
 
 
@@ -88,14 +88,18 @@ def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) ->
         return local_principal(sender, channel)
     if sender.kind != "person":
         # Whoever writes as a chat, or through another bot: nobody knows who that is, so they may look and ask.
-        return Principal(f"{channel}:{sender.id}", "person", frozenset({"read"}), frozenset({channel}), via="chat text")
+        return Principal(
+            f"{channel}:{sender.id}", "person", frozenset({"read"}), channels=frozenset({channel}), via="chat text"
+        )
     own = [p for p in pairings if p.subject == sender.id]
     scopes = APPROVER if any(p.role == "approver" for p in own) else USER
-    return Principal(f"{channel}:{sender.id}", "person", scopes, frozenset({channel}), via="chat text")
+    return Principal(f"{channel}:{sender.id}", "person", scopes, channels=frozenset({channel}), via="chat text")
 
 
 def local_principal(sender: Sender, channel: str) -> Principal:
     """Whoever speaks on a local channel acts with the rights of who they are: the owner, or an MCP client."""
     kind: Literal["client", "owner"] = "owner" if sender.kind == "owner" else "client"
     scopes = frozenset(SCOPES) if kind == "owner" else USER
-    return Principal(sender.id, kind, scopes, frozenset() if kind == "owner" else frozenset({channel}), via="chat text")
+    return Principal(
+        sender.id, kind, scopes, channels=frozenset() if kind == "owner" else frozenset({channel}), via="chat text"
+    )

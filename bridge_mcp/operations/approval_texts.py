@@ -27,7 +27,7 @@ APPROVE, REJECT = "/approve", "/reject"
 
 def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:
     """The message that asks in `place`, with buttons; arguments that are too long for it go along, whole."""
-    whole = Attachment(f"arguments:{approval.id}", "file", "text/plain", f"{approval.id}.txt")
+    whole = Attachment(f"arguments:{approval.id}", "file", "text/plain", name=f"{approval.id}.txt")
     return Posted(
         question_text(approval, place, now, head),
         BRIDGE,

@@ -171,14 +171,14 @@ class ApprovalDesk:
             approval.call,
             "approved",
             who.name,
-            digest,
-            edited,
-            yes.note,
-            yes.remember,
-            tuple(sorted(yes.remember_arguments.items())),
-            yes.remember_s,
-            limit_of(who, approval) if yes.remember == "always" else "",
-            who.via,
+            digest=digest,
+            arguments=edited,
+            note=yes.note,
+            remember=yes.remember,
+            remember_arguments=tuple(sorted(yes.remember_arguments.items())),
+            remember_s=yes.remember_s,
+            limit=limit_of(who, approval) if yes.remember == "always" else "",
+            via=who.via,
         )
 
     async def _judge(self, verdicts: Sequence[tuple[Approval, Judged]]) -> dict[str, Decision]:
@@ -207,7 +207,7 @@ class ApprovalDesk:
     async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
         """Count one approver of several; with the last one the verdict is written, in the same transaction."""
         person = self.people.person(verdict.by)
-        vote = Voted(approval.call, verdict.by, verdict.digest, verdict.note, verdict.via, person)
+        vote = Voted(approval.call, verdict.by, verdict.digest, note=verdict.note, via=verdict.via, person=person)
         while True:
             log = await tail(self.store.log, approval.conversation)
             if not waits(log, approval.call):
@@ -219,7 +219,7 @@ class ApprovalDesk:
             entries: list[Voted | Judged] = [vote]
             if len(votes) + 1 >= approval.quorum:
                 everybody = ", ".join([*votes.values(), vote.by])
-                entries.append(Judged(vote.call, "approved", everybody, vote.digest, via=vote.via))
+                entries.append(Judged(vote.call, "approved", everybody, digest=vote.digest, via=vote.via))
             try:
                 await self.store.log.intend(approval.conversation, log[-1].seq + 1, *entries)
             except Conflict:

@@ -61,12 +61,12 @@ async def say(
     """A press is a message with the button's text. A question takes one answer, whoever is first."""
     question = shown.question
     if question is None:
-        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", responder, reply_to=shown.id)
+        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", to=responder, reply_to=shown.id)
         await scene.store.log.record(shown.conversation, pressed, note=note)
         return value
     if not shown.asks or not await is_open(scene, shown):
         return "This question is no longer open."
-    answer = Heard(value, tap.sender, f"answer:{shown.seq}", responder, shown.seq, reply_to=shown.id)
+    answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
     text = f"{shown.text}\n\n✓ {quoted(value)} ({quoted(tap.sender.name or tap.sender.id)})"
     told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
     first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)

@@ -51,11 +51,11 @@ def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) ->
         spec.name,
         strict.wanted(spec),
         how.expires_s,
-        how.route,
-        how.remind_s,
-        how.escalate_s,
-        how.escalate_to,
-        quorum,
+        route=how.route,
+        remind_s=how.remind_s,
+        escalate_s=how.escalate_s,
+        escalate_to=how.escalate_to,
+        quorum=quorum,
     )
 
 

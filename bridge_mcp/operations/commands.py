@@ -120,7 +120,7 @@ async def run(
         )
     command = COMMANDS[words[0]]
     who.require(command.scope)
-    return await command.answer(Asked(scene, who, conversation, words[1:], by_id, pressed))
+    return await command.answer(Asked(scene, who, conversation, words=words[1:], by_id=by_id, pressed=pressed))
 
 
 def slash(name: str) -> str:
@@ -234,7 +234,7 @@ def desk(asked: Asked) -> approvals.ApprovalDesk:
     """Where commands decide. They edit no arguments, so there is nothing to check."""
     scene = asked.scene
     separate, people = scene.rules.separate, scene.rules.people
-    return approvals.ApprovalDesk(scene.store, scene.clock, approvals.unchecked, separate, people)
+    return approvals.ApprovalDesk(scene.store, scene.clock, approvals.unchecked, separate=separate, people=people)
 
 
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
@@ -333,15 +333,17 @@ def outcome(approval: Approval) -> str:
 
 
 COMMANDS: dict[str, Command] = {
-    "start": Command("read", "/start", "what this is", start),
-    "help": Command("read", "/help", "this list", help_text),
-    "status": Command("read", "/status", "this chat, its waiting calls and what it has used", status),
-    "list": Command("read", "/list", "channels and tool servers", list_servers),
-    "tools": Command("read", "/tools", "the tools, and which of them ask first", tools),
-    "whoami": Command("read", "/whoami", "who you are here, and what you may do", whoami),
-    "stop": Command("send", "/stop", "end the turn under way", stop),
-    "clear": Command("send", "/clear", "forget this chat's history", clear),
-    "reload": Command("admin", "/reload", "connect the tool servers again, and forget this chat's history", reload),
-    "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", approve),
-    "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", reject),
+    "start": Command("read", "/start", "what this is", answer=start),
+    "help": Command("read", "/help", "this list", answer=help_text),
+    "status": Command("read", "/status", "this chat, its waiting calls and what it has used", answer=status),
+    "list": Command("read", "/list", "channels and tool servers", answer=list_servers),
+    "tools": Command("read", "/tools", "the tools, and which of them ask first", answer=tools),
+    "whoami": Command("read", "/whoami", "who you are here, and what you may do", answer=whoami),
+    "stop": Command("send", "/stop", "end the turn under way", answer=stop),
+    "clear": Command("send", "/clear", "forget this chat's history", answer=clear),
+    "reload": Command(
+        "admin", "/reload", "connect the tool servers again, and forget this chat's history", answer=reload
+    ),
+    "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", answer=approve),
+    "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", answer=reject),
 }

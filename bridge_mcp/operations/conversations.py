@@ -97,10 +97,10 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
         known or Conversation(conversation, channel),
         (known.responder if known else None) or configured,
         step_of(log, conversation),
-        waiting,
-        await store.spending.ever(conversation),
-        (await store.spending.on(day_of(clock.now()), conversation))[0],
-        unread(log),
+        waiting=waiting,
+        usage=await store.spending.ever(conversation),
+        today=(await store.spending.on(day_of(clock.now()), conversation))[0],
+        unread=unread(log),
     )
 
 
@@ -152,7 +152,9 @@ async def pair(
         )
     paired = replace(wanted, by=who.name, at=now)
     await store.access.pair(paired)
-    told = Event("pairing.added", "", now, {"channel": paired.channel, "subject": paired.subject, "role": paired.role})
+    told = Event(
+        "pairing.added", "", now, body={"channel": paired.channel, "subject": paired.subject, "role": paired.role}
+    )
     await store.feed.publish(told)
     return paired
 
@@ -161,6 +163,6 @@ async def unpair(store: Store, clock: Clock, channel: str, subject: str, by: str
     """Whether it had been paired."""
     if not await store.access.unpair(channel, subject):
         return False
-    told = Event("pairing.removed", "", clock.now(), {"channel": channel, "subject": subject, "by": by})
+    told = Event("pairing.removed", "", clock.now(), body={"channel": channel, "subject": subject, "by": by})
     await store.feed.publish(told)
     return True

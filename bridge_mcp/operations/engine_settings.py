@@ -64,15 +64,15 @@ def settings_of(
             name,
             each.type,
             (rules.channels.get(name) or ChannelRules(name)).responder,
-            each.needs_pairing,
-            each.delivered_by_commit,
-            each.prompts,
-            each.shows,
+            needs_pairing=each.needs_pairing,
+            delivered_by_commit=each.delivered_by_commit,
+            prompts=each.prompts,
+            shows=each.shows,
         )
         for name, each in traits.items()
     )
     told = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
-    return Settings(file, digest, channels, told)
+    return Settings(file, digest, channels, lacking=told)
 
 
 async def put_posted(store: Store, settings: Settings) -> None:

@@ -74,7 +74,7 @@ class Intake:
         self._traits = traits
         self._clock = clock
         self._admission = Admission(store, traits, clock)
-        self._scene = commands.Scene(store, rules, traits, clock, ahead_since)
+        self._scene = commands.Scene(store, rules, traits, clock=clock, ahead_since=ahead_since)
 
     async def put(self, arrival: Arrival) -> str:
         """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
@@ -137,7 +137,7 @@ class Intake:
         if happening.message:
             seq = await self._store.traces.message(conversation, happening.message)
             body |= {"message": None if seq is None else message_id(conversation, seq), "key": happening.message}
-        await self._store.feed.publish(Event(happening.type, conversation, happening.at, body))
+        await self._store.feed.publish(Event(happening.type, conversation, happening.at, body=body))
 
     async def _passed(self, arrival: Arrival) -> None:
         """Keep the place in the stream, where nothing else is kept."""
@@ -169,10 +169,10 @@ class Intake:
             incoming.text,
             incoming.sender,
             incoming.key,
-            "off",
-            None,
-            tuple([plain_attachment(file) for file in incoming.attachments]),
-            "" if replied is None else message_id(conversation, replied),
+            to="off",
+            answers=None,
+            attachments=tuple([plain_attachment(file) for file in incoming.attachments]),
+            reply_to="" if replied is None else message_id(conversation, replied),
             late=self._clock.now() - incoming.at > rules.late_after_s,
             title=incoming.title,
             quote=incoming.quote,

@@ -76,7 +76,7 @@ def attached(name: str, folders: Sequence[Path]) -> Attachment:
     """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
     path = outbox_file(name, folders)
     kind, mime = kind_of(path.name)
-    return Attachment(f"file:{path}", kind, mime, plain_name(path.name), path.stat().st_size)
+    return Attachment(f"file:{path}", kind, mime, name=plain_name(path.name), size=path.stat().st_size)
 
 
 def kind_of(name: str) -> tuple[Literal["image", "audio", "video", "file"], str]:

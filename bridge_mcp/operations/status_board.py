@@ -124,7 +124,15 @@ def server_info(status: ServerStatus) -> ServerInfo:
     elif status.instructions:
         used = "used" if status.in_prompts else "not used"
     says = status.instructions if status.instructions_changed else ""
-    return ServerInfo(status.name, status.state, status.tools, status.error, status.restarts, used, says)
+    return ServerInfo(
+        status.name,
+        status.state,
+        status.tools,
+        error=status.error,
+        restarts=status.restarts,
+        instructions=used,
+        says=says,
+    )
 
 
 def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHealth | None) -> ChannelInfo:
@@ -134,10 +142,10 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
         traits.name,
         traits.type,
         rules.responder,
-        traits.needs_pairing,
-        known.state if known else "unknown",
-        known.error if known else "",
-        known.last_ok if known else 0.0,
+        needs_pairing=traits.needs_pairing,
+        state=known.state if known else "unknown",
+        error=known.error if known else "",
+        last_ok=known.last_ok if known else 0.0,
     )
 
 

@@ -203,7 +203,7 @@ class Watched:
                 self._read, self._changed = last.seq, last.at
                 break
         waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MOST_APPROVALS)
-        return Ticket(self.ticket, "turn", conversation, "open", approvals=tuple(each.id for each in waiting))
+        return Ticket(self.ticket, "turn", conversation, state="open", approvals=tuple(each.id for each in waiting))
 
     def _end(self, logged: Logged) -> Ticket | None:
         """The ticket of a turn that this entry ends; None where it does not."""
@@ -223,12 +223,16 @@ class Watched:
             self._changed = log[0].at
             found = answer_in(log, seq)
             if found is not None and now < found.settled_at <= now + LONGEST_S:
-                return Ticket(self.ticket, "question", conversation, "open")  # a pasted text, and more of it comes
+                return Ticket(
+                    self.ticket, "question", conversation, state="open"
+                )  # a pasted text, and more of it comes
             here, text = message_of(conversation, answer), "" if found is None else found.text
-            return Ticket(self.ticket, "question", conversation, "done", "answered", text, message=here)
+            return Ticket(
+                self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=here
+            )
         if asked.question.expires_at and now >= asked.question.expires_at:
-            return Ticket(self.ticket, "question", conversation, "done", "expired")
-        return Ticket(self.ticket, "question", conversation, "open")
+            return Ticket(self.ticket, "question", conversation, state="done", outcome="expired")
+        return Ticket(self.ticket, "question", conversation, state="open")
 
 
 async def look_at_approval(store: Store, ticket: str) -> Ticket:
@@ -236,8 +240,8 @@ async def look_at_approval(store: Store, ticket: str) -> Ticket:
     if approval is None:
         raise NotFound(f"There is no approval '{ticket}'.", fix="See list_approvals.")
     if approval.status == "waiting":
-        return Ticket(ticket, "approval", approval.conversation, "open", approvals=(ticket,))
-    return Ticket(ticket, "approval", approval.conversation, "done", approval.status, approval.note)
+        return Ticket(ticket, "approval", approval.conversation, state="open", approvals=(ticket,))
+    return Ticket(ticket, "approval", approval.conversation, state="done", outcome=approval.status, text=approval.note)
 
 
 def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
@@ -246,15 +250,17 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
     match logged.entry:
         case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
             here = message_of(conversation, logged.seq) if text else ""
-            return Ticket(ticket, "turn", conversation, "done", "replied", text, message=here)
+            return Ticket(ticket, "turn", conversation, state="done", outcome="replied", text=text, message=here)
         case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
             here = message_of(conversation, logged.seq) if text else ""
             outcome = "cancelled" if reason == CANCELLED else "stopped"
-            return Ticket(ticket, "turn", conversation, "done", outcome, text or reason, message=here)
+            return Ticket(
+                ticket, "turn", conversation, state="done", outcome=outcome, text=text or reason, message=here
+            )
         case Withdrawn(message=parsed.seq):
-            return Ticket(ticket, "turn", conversation, "done", "cancelled", CANCELLED)
+            return Ticket(ticket, "turn", conversation, state="done", outcome="cancelled", text=CANCELLED)
         case Cleared():
-            return Ticket(ticket, "turn", conversation, "done", "cleared")
+            return Ticket(ticket, "turn", conversation, state="done", outcome="cleared")
         case _:
             return None
 
@@ -275,21 +281,21 @@ def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
         # What a call came to that was taken back before changes nothing any more: who took it back was told so.
         ran = finished.entry if finished is not None else None
         text = ran.content if isinstance(ran, Finished) else stopped.entry.text or stopped.entry.reason
-        return Ticket(ticket, "call", conversation, "done", "stopped", text)
+        return Ticket(ticket, "call", conversation, state="done", outcome="stopped", text=text)
     if finished is not None and isinstance(finished.entry, Finished):
         ended = finished.entry
         return Ticket(
             ticket,
             "call",
             conversation,
-            "done",
-            ended.outcome,
-            ended.content,
-            ended.structured,
+            state="done",
+            outcome=ended.outcome,
+            text=ended.content,
+            structured=ended.structured,
             attachments=ended.attachments,
             truncated=ended.truncated,
         )
     asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]
     judged = {e.entry.call for e in log if isinstance(e.entry, Judged)}
     open_now = tuple(approval_id(conversation, c) for c in asked if c not in judged)
-    return Ticket(ticket, "call", conversation, "open", approvals=open_now)
+    return Ticket(ticket, "call", conversation, state="open", approvals=open_now)

@@ -39,7 +39,7 @@ async def change_of(board: Board, spec: ToolSpec) -> ToolChange:
     kept = (await BoardPins(board).load(spec.server)).get("tools")
     was = kept.get(spec.tool) if isinstance(kept, dict) else None
     words = was if isinstance(was, dict) else {}
-    return ToolChange(spec, definition_digest(spec), str(words.get("said") or ""), str(words.get("takes") or ""))
+    return ToolChange(spec, definition_digest(spec), str(words.get("said") or ""), schema=str(words.get("takes") or ""))
 
 
 async def accept(board: Board, change: ToolChange, by: str) -> None:

@@ -53,7 +53,9 @@ class StoredClient:
     @property
     def principal(self) -> Principal:
         """As whom it acts."""
-        return Principal(self.name, "client", self.scopes, self.channels, self.conversations, "mcp")
+        return Principal(
+            self.name, "client", self.scopes, channels=self.channels, conversations=self.conversations, via="mcp"
+        )
 
 
 class Access(Protocol):

@@ -94,4 +94,11 @@ class Rules:
     @property
     def asking(self) -> Asking:
         """How a call is asked about that no rule speaks of."""
-        return Asking(self.expires_s, self.route, self.remind_s, self.escalate_s, self.escalate_to, self.quorum)
+        return Asking(
+            self.expires_s,
+            self.route,
+            self.remind_s,
+            escalate_s=self.escalate_s,
+            escalate_to=self.escalate_to,
+            quorum=self.quorum,
+        )

@@ -51,7 +51,7 @@ class Administration(BridgeBase):
         if role not in ("user", "approver"):
             raise BadInput(f"There is no role '{role}'.", fix="Use user or approver.")
         return await conversations.pair(
-            self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name)
+            self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name=name)
         )
 
     async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
@@ -73,7 +73,7 @@ class Administration(BridgeBase):
         if found is None or not await self.store.grants.revoke(grant):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
         body = {"grant": grant, "tool": found.tool, "by": who.name}
-        await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), dict(body)))
+        await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), body=dict(body)))
 
     async def list_changes(self, who: Principal) -> tuple[ToolChange, ...]:
         """The tools that are no longer what they were, as the engine last told of them."""
@@ -110,7 +110,7 @@ class Administration(BridgeBase):
         who.require("admin")
         self._address(who, conversation)
         return await commands.run(
-            commands.Scene(self.store, self.rules, self.traits, self._clock), who, conversation, command
+            commands.Scene(self.store, self.rules, self.traits, clock=self._clock), who, conversation, command
         )
 
 

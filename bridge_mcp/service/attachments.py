@@ -62,7 +62,7 @@ class Filing(BridgeBase):
             raise NotFound(f"{of} has no structured part.", fix="Use form=text.")
         name, mime = (WHOLE_JSON, "application/json") if as_json else (WHOLE_TEXT, "text/plain")
         data = text.encode("utf-8", "replace")
-        return Fetched(Attachment("", "file", mime, name, len(data)), data)
+        return Fetched(Attachment("", "file", mime, name=name, size=len(data)), data)
 
     async def _says(self, who: Principal, of: str, *, structured: bool) -> tuple[str, bool]:
         """A text that `who` may read, and whether it is JSON."""
@@ -126,5 +126,5 @@ class Filing(BridgeBase):
             found, channel = await self._attachment(who, message, int(index))
             # A file of ours is named as it was when it was sent; any other one is its channel's.
             ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"
-            return Attachment(ref, found.kind, found.mime, found.name, found.size)
+            return Attachment(ref, found.kind, found.mime, name=found.name, size=found.size)
         return await anyio.to_thread.run_sync(attached, file, self.rules.outbox)

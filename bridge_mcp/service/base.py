@@ -103,7 +103,7 @@ class BridgeBase:
         self.rules = rules
         self.traits = traits
         self.intake = Intake(store, rules, traits, clock)
-        self.verdicts = approvals.ApprovalDesk(store, clock, check, rules.separate, rules.people)
+        self.verdicts = approvals.ApprovalDesk(store, clock, check, separate=rules.separate, people=rules.people)
         self._clock = clock
         self._check = check
         self._is_engine = is_engine

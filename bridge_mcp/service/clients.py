@@ -56,7 +56,13 @@ class Clients(BridgeBase):
                 raise BadInput(f"There is no channel for '{conversation[:80]}'.", fix="Write channel/chat_id.")
         token = PREFIX + secrets.token_urlsafe(32)
         client = StoredClient(
-            name, hash_token(token), granted, frozenset(channels), frozenset(conversations), who.name, self._clock.now()
+            name,
+            hash_token(token),
+            granted,
+            channels=frozenset(channels),
+            conversations=frozenset(conversations),
+            by=who.name,
+            created_at=self._clock.now(),
         )
         if name in taken or not await self.store.clients.add(client):
             raise BadInput(f"There is a client '{name}' already.", fix="Use another name, or revoke it first.")
@@ -86,7 +92,7 @@ class Clients(BridgeBase):
 
     async def _tell(self, kind: Kind, client: StoredClient, who: Principal) -> None:
         body = {"client": client.name, "scopes": ", ".join(sorted(client.scopes)), "by": who.name}
-        await self.store.feed.publish(Event(kind, "", self._clock.now(), dict(body)))
+        await self.store.feed.publish(Event(kind, "", self._clock.now(), body=dict(body)))
 
 
 def scopes_of(names: Collection[str]) -> frozenset[Scope]:

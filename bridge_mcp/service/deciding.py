@@ -70,7 +70,9 @@ class Deciding(BridgeBase):
             BadInput: the digest does not match, or the edited arguments break the tool's schema.
             Denied: whoever asked for a call may not approve it.
         """
-        yes = ApprovalOptions(digest, arguments, remember, remember_arguments or {}, remember_s, note)
+        yes = ApprovalOptions(
+            digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
+        )
         (decision,) = await self.approve_calls(who, (approval_id,), yes)
         return decided(decision)
 

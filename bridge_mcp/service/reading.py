@@ -104,7 +104,7 @@ class Reading(BridgeBase):
         if calls:
             log = await self._stretch(conversation, found[0].seq if earlier else 0, bound)
             records = calls_of(conversation, log, bound)
-        return MessagePage(conversation, found, found[0].id if earlier else "", records)
+        return MessagePage(conversation, found, found[0].id if earlier else "", calls=records)
 
     async def _stretch(self, conversation: str, first: int, bound: int | None) -> ReadLog:
         """The log from `first` to before `bound`, and what stands behind it of the calls that were asked for within."""
@@ -310,7 +310,7 @@ class Reading(BridgeBase):
         stored = [each.principal for each in await self.store.clients.all()]
         asking = [who] if who.kind == "client" else []
         reach = ApproverCheck(
-            self.rules, self.traits, await self.store.access.pairings(), [*self._clients, *stored, *asking]
+            self.rules, self.traits, await self.store.access.pairings(), clients=[*self._clients, *stored, *asking]
         )
         return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
 

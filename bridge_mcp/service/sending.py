@@ -107,7 +107,7 @@ class Sending(Filing):
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Pass the whole new text.")
-        entry = Revised(known.seq, text, sender_of(who), keyed(who, idempotency_key), pressable(buttons))
+        entry = Revised(known.seq, text, sender_of(who), key=keyed(who, idempotency_key), buttons=pressable(buttons))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
     async def react(
@@ -117,7 +117,7 @@ class Sending(Filing):
         who.require("send")
         known = await self._message(who, message)
         check_text(emoji, "emoji", 32)
-        entry = Reacted(known.seq, emoji.strip(), sender_of(who), keyed(who, idempotency_key))
+        entry = Reacted(known.seq, emoji.strip(), sender_of(who), key=keyed(who, idempotency_key))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
     async def ask_user(
@@ -228,7 +228,7 @@ class Sending(Filing):
             )
         check_text(text, "text")
         sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
-        incoming = Incoming(channel, chat, key or uuid4().hex, sender, text, self._clock.now())
+        incoming = Incoming(channel, chat, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
         seq = await self.intake.hear(incoming)
         return message_id(conversation, seq)
 
@@ -258,7 +258,14 @@ class Sending(Filing):
             return Sent(message_id(conversation, recorded.seq), "sent")
         message = await self._settled_message(conversation, recorded.seq, wait_s)
         warning = self._silence() if message.status in ("queued", "sending") else ""
-        return Sent(message.id, message.status, message.reason, message.platform_ids, not recorded.new, warning)
+        return Sent(
+            message.id,
+            message.status,
+            message.reason,
+            parts=message.platform_ids,
+            repeated=not recorded.new,
+            warning=warning,
+        )
 
     async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
         """Record a message, or find that it was recorded before under the same key.

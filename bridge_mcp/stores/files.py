@@ -51,7 +51,7 @@ class FileFolder:
                 fix="Raise max_file_mb in [store], or use a smaller file.",
             )
         digest = await anyio.to_thread.run_sync(self._keep, data)
-        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, plain_name(name), len(data))
+        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, name=plain_name(name), size=len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""

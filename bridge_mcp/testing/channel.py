@@ -55,7 +55,9 @@ class FakeChannel:
         part_size: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        self.traits = ChannelTraits(name, "fake", needs_pairing, delivered_by_commit, prompts, shows=True)
+        self.traits = ChannelTraits(
+            name, "fake", needs_pairing, delivered_by_commit=delivered_by_commit, prompts=prompts, shows=True
+        )
         self.sent: list[Outgoing] = []
         """The messages (or parts of them) that reached the platform, in order."""
         self.edited: list[Edit] = []
@@ -122,7 +124,9 @@ class FakeChannel:
     async def press(self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None) -> str:
         """Press a button below a message (the platform's id of it); what the presser is told."""
         at = self._clock.now()
-        return await self.arrives(ButtonPress(self.traits.name, chat, message, sender or Sender("1", "Ann"), token, at))
+        return await self.arrives(
+            ButtonPress(self.traits.name, chat, message, sender=sender or Sender("1", "Ann"), token=token, at=at)
+        )
 
     async def arrives(self, arrival: Arrival) -> str:
         """Put anything into the inbox, once `run` has begun."""

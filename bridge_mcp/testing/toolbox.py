@@ -110,7 +110,16 @@ class FakeToolbox:
         """Decorate the function of a tool called `server__tool`."""
         server, _, tool = name.partition("__")
         text = canonical(dict(schema)) if schema else ANYTHING
-        spec = ToolSpec(name, server, tool, description, text, read_only, destructive, idempotent)
+        spec = ToolSpec(
+            name,
+            server,
+            tool,
+            description=description,
+            schema=text,
+            read_only=read_only,
+            destructive=destructive,
+            idempotent=idempotent,
+        )
 
         def added(function: ToolFunction) -> ToolFunction:
             self.add(spec, function)

@@ -120,7 +120,9 @@ class Errands:
         seconds = arguments["in_s"]
         at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
         hashed = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
-        scheduled = Scheduled(context.conversation, str(arguments["text"]), at, context.call, behind(context.caller))
+        scheduled = Scheduled(
+            context.conversation, str(arguments["text"]), at, call=context.call, asked_by=behind(context.caller)
+        )
         await self.store.log.record(f"{CALLS}/bridge.{hashed}", scheduled)
         return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")
 
@@ -146,7 +148,7 @@ class Errands:
         file = found.attachments[int(index)]
         ours = file.ref.startswith(("file:", "of:", "kept:"))
         ref = file.ref if ours else f"of:{of.partition('/')[0]}:{file.ref}"
-        return Attachment(ref, file.kind, file.mime, file.name, file.size)
+        return Attachment(ref, file.kind, file.mime, name=file.name, size=file.size)
 
 
 def shape(properties: Mapping[str, JSON], *required: str) -> dict[str, JSON]:

@@ -88,8 +88,8 @@ def listed(kept: JSON) -> ListedTool | None:
         str(kept["name"]),
         str(kept["description"]),
         str(kept["schema"]),
-        bool(kept["read_only"]),
-        bool(kept["destructive"]),
-        bool(kept["idempotent"]),
-        bool(kept["open_world"]),
+        read_only=bool(kept["read_only"]),
+        destructive=bool(kept["destructive"]),
+        idempotent=bool(kept["idempotent"]),
+        open_world=bool(kept["open_world"]),
     )

@@ -190,7 +190,7 @@ class Supervisor:
                             lambda reason: self._down(life, reason),
                             lambda: self._outdated(life),
                             self._files,
-                            self._tokens,
+                            tokens=self._tokens,
                         ),
                     )
                 )

@@ -32,11 +32,11 @@ async def poison(home: Home) -> None:
     store = await open_store(home.state / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"desk"}))
     await store.access.pair(Pairing("desk", "1"))
     for name in ("desk/newer", "desk/damaged"):
-        await store.log.record(name, Heard("good evening", ANN, "1", "relay"))
+        await store.log.record(name, Heard("good evening", ANN, "1", to="relay"))
         await store.log.record(name, Posted("hello", Sender("host", "host", "client"), "k"))
-        await store.log.record(name, Asked("0.0", "files", "files__look", "{}", "digest"))
-        await store.log.record(name, Heard("lost", ANN, "2", "relay"))
-        await store.log.record(name, Heard("good morning", ANN, "3", "relay"))
+        await store.log.record(name, Asked("0.0", "files", "files__look", arguments="{}", digest="digest"))
+        await store.log.record(name, Heard("lost", ANN, "2", to="relay"))
+        await store.log.record(name, Heard("good morning", ANN, "3", to="relay"))
     await store.close()
     spoiled = "seq IN (1, 2, 3) AND conversation = (SELECT id FROM conversations WHERE name = ?)"
     change = f"UPDATE log SET body = {{}} WHERE {spoiled}"

@@ -62,7 +62,7 @@ def run(quick: bool) -> list[Table]:
                 "1 commit",
             ),
             tuple(rows),
-            (
+            notes=(
                 "a read-only tool; Bridge.call_tool, answered once it is on disk (one commit), beside call_tool of",
                 "FastMCP's client, both in this process, each with a stdio server of its own; CPU is of this process",
                 "1 commit: what nobody can save, a transaction of bare sqlite3, synchronous=FULL, on the same disk",

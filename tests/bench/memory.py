@@ -31,7 +31,7 @@ def run(quick: bool) -> list[Table]:
                 ("engine", *(f"{amount(each)} MB" for each in held), f"{amount(grown)} MB",
                  f"{amount(last - middle)} MB", "none"),
             ),
-            ("what grows at first are caches with a bound: SQLite's pages, the ends of 256 logs",),
+            notes=("what grows at first are caches with a bound: SQLite's pages, the ends of 256 logs",),
         )
     ]  # fmt: skip
 

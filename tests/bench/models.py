@@ -122,7 +122,7 @@ def speed(ways: list[Found]) -> Table:
         "models: answers from a chat completions server on loopback, in a process of its own",
         ("", "bridge, a durable turn", "openai SDK, bare", "litellm, bare"),
         tuple(rows),
-        ("a turn: said, stored, asked (streamed), answered, stored, and its caller told by the ticket",),
+        notes=("a turn: said, stored, asked (streamed), answered, stored, and its caller told by the ticket",),
     )
 
 
@@ -175,7 +175,7 @@ def beside(
         "models, beside the origin: the same turns on its path for OpenAI-compatible endpoints",
         ("", "bridge", "origin", "times", "goal"),
         tuple(rows),
-        notes if origin else (f"{ORIGIN}: {missing}",),
+        notes=notes if origin else (f"{ORIGIN}: {missing}",),
     )
 
 

@@ -49,7 +49,7 @@ def run(quick: bool) -> list[Table]:
             f"tools on offer: a durable turn with {TOOLS} nested tools, {rounds} rounds of {turns} turns in turn",
             ("model", f"p50, {TOOLS} tools", "p50, none", "ratio", "goal", "CPU", "CPU, none"),
             tuple(rows),
-            ("two bridges in one process, one of them with a nested server; CPU is of this process",),
+            notes=("two bridges in one process, one of them with a nested server; CPU is of this process",),
         )
     ]
 

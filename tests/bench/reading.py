@@ -65,7 +65,7 @@ def run(quick: bool) -> list[Table]:
             f"reading: {PAGE} messages or {LISTED} conversations, of {SMALL:,} and {big:,} stored messages; p50, p99",
             ("", f"{SMALL:,}", "p99", f"{big:,}", "p99", "ratio", "goal"),
             tuple(rows),
-            (
+            notes=(
                 f"the big store was filled through its own appends in {amount(built)} s; "
                 f"verifying {VERIFIED} conversations found {wrong} wrong",
                 f"one conversation holds a tenth of all messages, the others {IN_EACH}; each call takes one at random",

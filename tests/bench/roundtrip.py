@@ -77,7 +77,7 @@ def run(quick: bool) -> list[Table]:
             tuple(
                 costs(f"{transport} {YEARS[era]} {callers}", each) for (transport, callers, era), each in found.items()
             ),
-            NOTES,
+            notes=NOTES,
         ),
     ]
 

@@ -62,7 +62,7 @@ def with_model(starts: Mapping[str, Sequence[Start]]) -> Table:
         f"startup, a model of litellm's configured: {MODEL}, {len(starts['model'])} starts in turn, medians",
         ("", "with it", "scripted", "with/scripted", "goal"),
         (row("spawn to initialize answered", "opened"), row("spawn to tools/list answered", "listed")),
-        ("litellm is loaded by a process of its own, which the engine starts after tools/list",),
+        notes=("litellm is loaded by a process of its own, which the engine starts after tools/list",),
     )
 
 
@@ -94,7 +94,7 @@ def started(name: str, tools: int, *, settle: bool) -> Start:
                 until_engine(client)
             time.sleep(SETTLE_S)
             settled = resident(client.process.pid)
-        return Start(client.opened - client.started, listed - client.started, cpu, memory, settled)
+        return Start(client.opened - client.started, listed - client.started, cpu, memory=memory, settled=settled)
 
 
 def table(starts: Mapping[str, Sequence[Start]], tools: int) -> Table:
@@ -117,5 +117,5 @@ def table(starts: Mapping[str, Sequence[Start]], tools: int) -> Table:
             row("resident memory after it", "memory", "MB"),
             row("resident memory, all loaded", "settled", "MB"),
         ),
-        ("the bridge starts in an empty state folder, makes its store, and becomes the engine after tools/list",),
+        notes=("the bridge starts in an empty state folder, makes its store, and becomes the engine after tools/list",),
     )

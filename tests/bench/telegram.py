@@ -115,7 +115,7 @@ def table(ours: Rounds, theirs: Rounds, rate: float, other: float, missing: str)
             ("arrival to sendMessage, p99", milli(ours.p99), reference[1], goal[1]),
             ("replies/s to everybody at once", f"{amount(rate)}/s", reference[2], "-"),
         ),
-        tuple(notes if theirs.rounds else [f"{ORIGIN}: {missing}", *notes[1:]]),
+        notes=tuple(notes if theirs.rounds else [f"{ORIGIN}: {missing}", *notes[1:]]),
     )
 
 

@@ -56,7 +56,7 @@ def run(quick: bool) -> list[Table]:
                 ("turns/s, 1 conversation", f"{amount(found.alone)}/s", floor, "-"),
                 (f"turns/s, {AT_ONCE} conversations at once", f"{amount(found.together)}/s", floor, enough),
             ),
-            (
+            notes=(
                 f"the reference is what nobody can save: {COMMITS} transactions of bare sqlite3, synchronous=FULL",
                 "turns per second are of callers who wait for each turn by its ticket",
             ),
@@ -87,7 +87,14 @@ async def measure(rounds: int, turns: int, each: int) -> Turns:
                 seconds, used = await timed(lambda: repeated(commits, turns))
                 bare_cpu.append(used / turns)
                 bare.append(turns / seconds)
-    return Turns(median(cpu), median(waited), median(alone), median(together), median(bare_cpu), median(bare))
+    return Turns(
+        median(cpu),
+        median(waited),
+        median(alone),
+        together=median(together),
+        bare_cpu=median(bare_cpu),
+        bare_rate=median(bare),
+    )
 
 
 async def timed(work: Callable[[], Awaitable[None]]) -> tuple[float, float]:

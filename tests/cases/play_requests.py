@@ -83,7 +83,7 @@ def requests(lines: list[str]) -> Iterator[Request]:
             elif colon:
                 headers[name.strip()] = value.strip()
         before = headers
-        yield Request(line, method, path.strip(), headers, asks)
+        yield Request(line, method, path.strip(), headers=headers, asks=asks)
 
 
 async def played(text: str) -> list[Seen]:
@@ -106,7 +106,9 @@ async def sent(http: httpx2.AsyncClient, base: str, asked: Request) -> Seen:
     response = await http.request(asked.method, base + asked.path, headers=headers, content=body)
     told = {name: value for name, value in response.headers.items() if name.startswith(TOLD)}
     is_json = response.headers.get("content-type", "").startswith("application/json")
-    return Seen(asked, response.status_code, told, str(response.json().get("error_description", "")) if is_json else "")
+    return Seen(
+        asked, response.status_code, told, error=str(response.json().get("error_description", "")) if is_json else ""
+    )
 
 
 def play(path: Path) -> str:

@@ -113,7 +113,7 @@ def play(wanted: str | tuple[str, Object], starting: threading.Lock) -> Played:
             name,
             list(player.model.requests),
             list(player.answers),
-            list(server.requests),
-            {each: stage.standing(each, 1_000) for each in everywhere},
-            tell.text(),
+            bot=list(server.requests),
+            chats={each: stage.standing(each, 1_000) for each in everywhere},
+            transcript=tell.text(),
         )

@@ -75,7 +75,7 @@ def heard(text: str = "hi", key: str = "", *, sender: Sender = ANN, **more: Any)
 
 
 def posted(text: str = "hello", key: str = "", question: Question | None = None, files: int = 0) -> Posted:
-    return Posted(text, HOST, key or text, tuple(Attachment(f"f{n}") for n in range(files)), question=question)
+    return Posted(text, HOST, key or text, files=tuple(Attachment(f"f{n}") for n in range(files)), question=question)
 
 
 def model_started(turn: int = 0) -> Started:
@@ -83,11 +83,20 @@ def model_started(turn: int = 0) -> Started:
 
 
 def replied(text: str = "I am well.", *calls: Call, upto: int = 1) -> Replied:
-    return Replied(text, calls, upto, 0)
+    return Replied(text, calls, upto, turn=0)
 
 
 def asked(call: str = "1.0", tool: str = "files__delete", expires_at: float = 0.0) -> Asked:
-    return Asked(call, "files", tool, '{"path":"a"}', "sha256:00", expires_at, "assistant", "files asks for everything")
+    return Asked(
+        call,
+        "files",
+        tool,
+        arguments='{"path":"a"}',
+        digest="sha256:00",
+        expires_at=expires_at,
+        requested_by="assistant",
+        reason="files asks for everything",
+    )
 
 
 def judged(

@@ -57,7 +57,7 @@ say = "You said: {text}"
 """
 
 TOOLS = tuple(
-    ToolSpec(f"files__{name}", "files", name, f"{name} a file", canonical({"type": "object"}))
+    ToolSpec(f"files__{name}", "files", name, description=f"{name} a file", schema=canonical({"type": "object"}))
     for name in ("list", "read")
 )
 
@@ -134,7 +134,7 @@ def print_nothing(text: str) -> None:
 
 
 def asking(*messages: ChatMessage, tools: tuple[ToolSpec, ...] = TOOLS) -> ModelRequest:
-    return ModelRequest("default", (ChatMessage("system", "Be brief."), *messages), tools, "local/main")
+    return ModelRequest("default", (ChatMessage("system", "Be brief."), *messages), tools, conversation="local/main")
 
 
 def user(text: str) -> ChatMessage:
@@ -143,7 +143,9 @@ def user(text: str) -> ChatMessage:
 
 def logged(reply: ModelReply) -> tuple[Call, ...]:
     """A reply's calls as the log holds them."""
-    return tuple(Call(f"3.{index}", call.tool, call.arguments, call.id) for index, call in enumerate(reply.calls))
+    return tuple(
+        Call(f"3.{index}", call.tool, call.arguments, model_id=call.id) for index, call in enumerate(reply.calls)
+    )
 
 
 async def test_answers_with_text(rig: Rig) -> None:
@@ -187,8 +189,8 @@ async def test_reads_the_results_of_its_calls(rig: Rig) -> None:
 
 async def test_takes_a_history_in_which_a_model_misbehaved(rig: Rig) -> None:
     strange = (
-        Call("3.0", "files.list dir", '{"path": ', "same"),
-        Call("3.1", "files__read", "", "same"),
+        Call("3.0", "files.list dir", '{"path": ', model_id="same"),
+        Call("3.1", "files__read", "", model_id="same"),
         Call("3.2", "", "[1]"),
     )
     results = [ChatMessage("tool", "no such tool", call=call) for call in strange]

@@ -11,12 +11,12 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest, Store
 from tests.contract.store_kit import Place
 
-ANN = Pairing("family", "7", "user", "Ann", "owner", 1000.0)
-BOB = Pairing("family", "8", "approver", "Bob", "owner", 900.0)
+ANN = Pairing("family", "7", "user", name="Ann", by="owner", at=1000.0)
+BOB = Pairing("family", "8", "approver", name="Bob", by="owner", at=900.0)
 
 
 def request(code: str, subject: str, at: float = 1000.0, channel: str = "family") -> PairingRequest:
-    return PairingRequest(code, channel, subject, f"name of {subject}", at, at + 100)
+    return PairingRequest(code, channel, subject, name=f"name of {subject}", at=at, expires_at=at + 100)
 
 
 # -- pairings ------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ async def test_those_of_some_subjects_that_were_let_in(store: Store) -> None:
 
 async def test_pairing_again_changes_the_role(store: Store) -> None:
     await store.access.pair(ANN)
-    changed = Pairing("family", "7", "approver", "Ann A.", "cli", 2000.0)
+    changed = Pairing("family", "7", "approver", name="Ann A.", by="cli", at=2000.0)
     await store.access.pair(changed)
     assert await store.access.pairings() == (changed,)
 
@@ -110,10 +110,26 @@ async def test_being_let_in_closes_the_requests(store: Store) -> None:
 
 async def test_grants_hold_until_they_expire_or_are_revoked(store: Store) -> None:
     forever = await store.grants.add(
-        Grant(0, "files__*", "family/1", (("path", "/tmp/*"), ("n", "1")), 0.0, "ann", 5.0)
+        Grant(
+            0,
+            "files__*",
+            "family/1",
+            arguments=(("path", "/tmp/*"), ("n", "1")),
+            expires_at=0.0,
+            by="ann",
+            created_at=5.0,
+        )
     )
     brief = await store.grants.add(Grant(0, "mail__send", expires_at=1100.0))
-    assert forever == Grant(forever.id, "files__*", "family/1", (("path", "/tmp/*"), ("n", "1")), 0.0, "ann", 5.0)
+    assert forever == Grant(
+        forever.id,
+        "files__*",
+        "family/1",
+        arguments=(("path", "/tmp/*"), ("n", "1")),
+        expires_at=0.0,
+        by="ann",
+        created_at=5.0,
+    )
     assert 0 < forever.id != brief.id
     assert await store.grants.active(1099.0) == (forever, brief)
     assert await store.grants.active(1100.0) == (forever,)
@@ -124,7 +140,9 @@ async def test_grants_hold_until_they_expire_or_are_revoked(store: Store) -> Non
 
 
 async def test_the_same_grant_again_renews_the_one_there_is(store: Store) -> None:
-    brief = Grant(0, "a__b", "family/1", (("path", "notes/*"),), 1100.0, "ann", 1000.0)
+    brief = Grant(
+        0, "a__b", "family/1", arguments=(("path", "notes/*"),), expires_at=1100.0, by="ann", created_at=1000.0
+    )
     first = await store.grants.add(brief)
     longer = await store.grants.add(replace(brief, created_at=1050.0, expires_at=1200.0))
     assert (longer.id, longer.expires_at) == (first.id, 1200.0)
@@ -161,7 +179,9 @@ async def test_grants_are_found_by_the_calls_they_may_cover(store: Store) -> Non
 
 async def test_of_too_many_grants_for_one_tool_and_place_the_oldest_goes_and_is_told(store: Store) -> None:
     for number in range(MOST_ALIKE + 2):
-        await store.grants.add(Grant(0, "a__b", "family/1", (("path", f"{number}"),), created_at=1000.0 + number))
+        await store.grants.add(
+            Grant(0, "a__b", "family/1", arguments=(("path", f"{number}"),), created_at=1000.0 + number)
+        )
     await store.grants.add(Grant(0, "a__b", "family/2"))
     left = await store.grants.concerning(("a__b",), "family/1", 5000.0)
     assert [each.arguments[0][1] for each in left] == [f"{number}" for number in range(2, MOST_ALIKE + 2)]

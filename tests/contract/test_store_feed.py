@@ -36,7 +36,7 @@ async def test_events_are_in_one_order_and_whole(store: Store) -> None:
         "message.received",
         "local/a",
         1000.0,
-        {
+        body={
             "message": "local/a#0",
             "from": {"id": "7", "name": "Ann", "kind": "person"},
             "text": "how are you?",
@@ -48,7 +48,7 @@ async def test_events_are_in_one_order_and_whole(store: Store) -> None:
             "forwarded_from": None,
             "late": False,
         },
-        1,
+        cursor=1,
     )
     assert page.events[1].type == "turn.finished"
     assert page.events[1].body["text"] == "I am well."
@@ -114,13 +114,13 @@ async def test_a_cursor_from_the_future_is_refused(store: Store) -> None:
 
 async def test_what_tells_of_no_entry_stands_between_the_others(store: Store) -> None:
     await say(store, "local/a", "hi")
-    event = Event("pairing.requested", "", 1234.5, {"channel": "family", "subject": "42", "expires_at": None})
+    event = Event("pairing.requested", "", 1234.5, body={"channel": "family", "subject": "42", "expires_at": None})
     await store.feed.publish(event, event)
     await store.feed.publish()
     await say(store, "local/a", "and?")
     told = (await store.feed.read(0, 10)).events
     assert [each.cursor for each in told] == [1, 2, 3, 4]
-    assert told[1] == Event(event.type, "", 1234.5, event.body, 2)
+    assert told[1] == Event(event.type, "", 1234.5, body=event.body, cursor=2)
     assert await store.feed.read(1, 10, types=("pairing.requested",)) == EventPage((told[1], told[2]), 4)
     assert (await store.feed.read(1, 10, within=frozenset({"local"}))).events == (told[3],)
 
@@ -190,7 +190,7 @@ async def test_each_entry_that_tells_something_is_told_once(store: Store) -> Non
         here,
         heard("hi"),
         replied(""),
-        Failed("model", 1, "busy", 5.0),
+        Failed("model", 1, "busy", retry_at=5.0),
         posted("sorry"),
         Failed("deliver", 5, "gone"),
         Stopped("spent", 6, text="enough"),

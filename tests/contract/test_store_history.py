@@ -39,7 +39,9 @@ async def test_a_conversation_as_lists_show_it(place: Place, store: Store) -> No
     await store.log.record(HERE, heard("hi", title="Family"))
     place.clock.time = 1010.0
     await store.log.record(HERE, posted("hello"), Started("model"))
-    assert await known(store) == Conversation(HERE, "family", "Family", None, 2, 1010.0, "hello", 3)
+    assert await known(store) == Conversation(
+        HERE, "family", "Family", responder=None, messages=2, last_at=1010.0, last_text="hello", head=3
+    )
 
 
 async def test_the_time_of_a_conversation_is_that_of_its_last_message(place: Place, store: Store) -> None:
@@ -184,15 +186,31 @@ async def test_the_last_messages_oldest_first_and_further_back(store: Store) -> 
 
 
 async def test_a_message_is_whole(store: Store) -> None:
-    file = Attachment("f1", "image", "image/png", "a.png", 12)
+    file = Attachment("f1", "image", "image/png", name="a.png", size=12)
     question = Question(("a", "b"), 5.0)
-    entry = Posted("pick", HOST, "k", (file,), (Button("A", "a"),), "42", True, question)
+    entry = Posted(
+        "pick", HOST, "k", files=(file,), buttons=(Button("A", "a"),), reply_to="42", silent=True, question=question
+    )
     await store.log.record(HERE, entry, heard("hi", attachments=(file,), reply_to="9"))
     sent, got = await store.history.messages(HERE)
     assert sent == Message(
-        HERE, 0, 1000.0, "out", HOST, "pick", "queued", (file,), (Button("A", "a"),), "42", True, question, asks=True
+        HERE,
+        0,
+        1000.0,
+        direction="out",
+        author=HOST,
+        text="pick",
+        status="queued",
+        attachments=(file,),
+        buttons=(Button("A", "a"),),
+        reply_to="42",
+        silent=True,
+        question=question,
+        asks=True,
     )
-    assert got == Message(HERE, 1, 1000.0, "in", ANN, "hi", "received", (file,), reply_to="9")
+    assert got == Message(
+        HERE, 1, 1000.0, direction="in", author=ANN, text="hi", status="received", attachments=(file,), reply_to="9"
+    )
     assert await store.history.message(HERE, 0) == sent
     assert await store.history.message(HERE, 2) is None
     assert await store.history.message("family/nobody", 0) is None

@@ -150,7 +150,7 @@ KEYED: tuple[tuple[Entry, Entry], ...] = (
     (Finished("1.0", "ok", "done"), Finished("1.0", "unknown", "who knows")),
     (Delivered(0, "sent", ("9",)), Delivered(0, "uncertain")),
     (Delivered(0), Failed("deliver", 0, "gone")),
-    (Failed("model", 0, "busy", 5.0), Failed("model", 0, "bad key")),
+    (Failed("model", 0, "busy", retry_at=5.0), Failed("model", 0, "bad key")),
 )
 
 
@@ -171,7 +171,7 @@ async def test_keys_count_within_one_call_and_only_within_one_conversation(store
 
 async def test_facts_without_a_key_are_recorded_each_time(store: Store) -> None:
     for _ in range(2):
-        await store.log.record(HERE, Cleared("ann"), Failed("deliver", 0, "busy", 5.0))
+        await store.log.record(HERE, Cleared("ann"), Failed("deliver", 0, "busy", retry_at=5.0))
     assert len(await store.log.load(HERE)) == 4
 
 
@@ -206,13 +206,13 @@ async def test_an_answer_that_came_too_late_is_dropped(store: Store, since: list
     await store.log.intend(HERE, started + 1, *since)
     length = len(await store.log.load(HERE))
     assert await store.log.answer(HERE, started, replied()) is None
-    assert await store.log.answer(HERE, started, Failed("model", started, "busy", 5.0)) is None
+    assert await store.log.answer(HERE, started, Failed("model", started, "busy", retry_at=5.0)) is None
     assert len(await store.log.load(HERE)) == length
 
 
 async def test_a_model_call_has_one_answer(store: Store) -> None:
     started = await begun(store)
-    failed = await store.log.answer(HERE, started, Failed("model", started, "busy", 5.0))
+    failed = await store.log.answer(HERE, started, Failed("model", started, "busy", retry_at=5.0))
     assert failed is not None
     assert await store.log.answer(HERE, started, replied()) is None
     (again,) = await store.log.intend(HERE, failed.seq + 1, model_started())

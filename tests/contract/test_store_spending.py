@@ -7,8 +7,8 @@ from bridge_mcp.core.spending import DAY_S, Spent
 from bridge_mcp.ports import Store
 from tests.contract.store_kit import Place, heard, say
 
-PRICED = Usage(100, 20, 50, 0.0123, 1.5)
-UNKNOWN = Usage(10, 2, 0, None, 0.25)
+PRICED = Usage(100, 20, 50, cost_usd=0.0123, latency_s=1.5)
+UNKNOWN = Usage(10, 2, 0, cost_usd=None, latency_s=0.25)
 
 
 async def call(store: Store, conversation: str, usage: Usage, *, summary: bool = False) -> None:
@@ -18,8 +18,8 @@ async def call(store: Store, conversation: str, usage: Usage, *, summary: bool =
     )
     effect = "summary" if summary else "model"
     (begun,) = await store.log.intend(conversation, came.seq + 1, Started(effect, turn=came.seq))
-    reply = Replied("ok", (), begun.seq, came.seq, "m", usage)
-    entry = Summarised("in short", came.seq, begun.seq, "m", usage) if summary else reply
+    reply = Replied("ok", (), begun.seq, turn=came.seq, model="m", usage=usage)
+    entry = Summarised("in short", came.seq, begun.seq, model="m", usage=usage) if summary else reply
     assert await store.log.answer(conversation, begun.seq, entry, wake=None) is not None
 
 
@@ -38,8 +38,8 @@ async def test_calls_are_summed_by_conversation_by_channel_and_for_the_bridge(st
     await call(store, "family/1", PRICED, summary=True)
     await call(store, "family/2", UNKNOWN)
     await call(store, "local/main", PRICED)
-    one = Spent(1, 100, 20, 50, 12_300_000, 0, 1500)
-    other = Spent(1, 10, 2, 0, 0, 1, 250)
+    one = Spent(1, 100, 20, cached_tokens=50, nano_usd=12_300_000, unpriced=0, latency_ms=1500)
+    other = Spent(1, 10, 2, cached_tokens=0, nano_usd=0, unpriced=1, latency_ms=250)
     assert await store.spending.on(0, "family/1", "family/2", "family", "local", "") == (
         one + one,
         other,
@@ -69,5 +69,8 @@ async def test_a_cut_without_a_model_and_a_reply_that_came_too_late_take_nothing
     await store.log.record("family/1", Summarised("", 0))
     (begun,) = await store.log.intend("family/1", 4, Started("model", turn=0))
     await store.log.intend("family/1", 5, Started("model", turn=0))
-    assert await store.log.answer("family/1", begun.seq, Replied("late", (), begun.seq, 0, "m", PRICED)) is None
+    assert (
+        await store.log.answer("family/1", begun.seq, Replied("late", (), begun.seq, turn=0, model="m", usage=PRICED))
+        is None
+    )
     assert (await store.spending.ever("family/1")).calls == 1

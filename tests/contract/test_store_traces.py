@@ -23,7 +23,7 @@ async def test_a_button_is_found_by_its_token(store: Store) -> None:
         "which?", HOST, "q", buttons=(Button("A", "a", "tok-a"), Button("B", "b", "tok-b"), Button("C", "c"))
     )
     await store.log.record(HERE, asked)
-    await store.log.record(HERE, Revised(0, "which one?", HOST, "r", (Button("A", "a", "tok-c"),)))
+    await store.log.record(HERE, Revised(0, "which one?", HOST, key="r", buttons=(Button("A", "a", "tok-c"),)))
     assert await store.traces.button("tok-b") == (HERE, 0)
     assert await store.traces.button("tok-c") == (HERE, 1)
     assert await store.traces.button("") is None
@@ -32,8 +32,8 @@ async def test_a_button_is_found_by_its_token(store: Store) -> None:
 
 async def test_edits_show_in_the_message_and_are_no_messages(store: Store) -> None:
     await store.log.record(HERE, heard("teh cat", "m1"), posted("sure"))
-    await store.log.record(HERE, Edited(0, "the cat", "m1:5"), Revised(1, "of course", HOST, "r1"))
-    await store.log.record(HERE, Edited(0, "the black cat", "m1:6"), Reacted(0, "👍", HOST, "r2"))
+    await store.log.record(HERE, Edited(0, "the cat", "m1:5"), Revised(1, "of course", HOST, key="r1"))
+    await store.log.record(HERE, Edited(0, "the black cat", "m1:6"), Reacted(0, "👍", HOST, key="r2"))
     first, second = await store.history.messages(HERE)
     assert (first.text, first.edited, first.status) == ("the black cat", True, "received")
     assert (second.text, second.edited, second.status) == ("of course", True, "queued")
@@ -53,8 +53,8 @@ async def test_the_same_edit_twice_is_one(store: Store) -> None:
 
 
 async def test_what_is_to_be_done_to_a_message_goes_out_in_its_turn(store: Store) -> None:
-    await store.log.record(HERE, posted("one"), Revised(0, "two", HOST, "r", (Button("A", "a", "t"),)))
-    await store.log.record(HERE, Reacted(0, "👍", HOST, "r"))
+    await store.log.record(HERE, posted("one"), Revised(0, "two", HOST, key="r", buttons=(Button("A", "a", "t"),)))
+    await store.log.record(HERE, Reacted(0, "👍", HOST, key="r"))
     (first,) = await store.outbox.due(1000.0, 10)
     assert (first.seq, first.kind) == (0, "message")
     await store.log.record(HERE, Delivered(0, "sent", ("100",)))

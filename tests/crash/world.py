@@ -111,8 +111,8 @@ class Clock:
 
 
 SPECS = (
-    ToolSpec("bank__read", "bank", "read", "Read.", "{}", read_only=True),
-    ToolSpec("bank__pay", "bank", "pay", "Pay.", "{}"),
+    ToolSpec("bank__read", "bank", "read", description="Read.", schema="{}", read_only=True),
+    ToolSpec("bank__pay", "bank", "pay", description="Pay.", schema="{}"),
 )
 
 
@@ -247,7 +247,15 @@ class World:
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return ConversationWorker(
             self.conversation,
-            Deps(store, self.model_at(points), bank, policies, LogCache(store.log), self.clock, {}),
+            Deps(
+                store,
+                self.model_at(points),
+                bank,
+                policies=policies,
+                recent_logs=LogCache(store.log),
+                clock=self.clock,
+                traits={},
+            ),
         )
 
     def model_at(self, points: Points) -> Model:

@@ -97,7 +97,7 @@ class PythonAgent:
             return Settings({}, {}, (script, address, COMMAND, json.dumps(dict(bridge))))
 
         python = python_of(folder / "venv", self.packages)
-        agent = Agent((), python, self.dialect, settings)
+        agent = Agent((), python, self.dialect, settings=settings)
         return asyncio.run(agent.play([python], folder, machine(folder / "home"), environment))
 
 
@@ -148,10 +148,10 @@ AGENTS: dict[str, Agent | PythonAgent] = {
     ),
     "pydantic-ai": PythonAgent(("pydantic-ai-slim[mcp,openai]==2.68.0",), "pydantic_ai_agent", Completions),
     "openai-agents": PythonAgent(("openai-agents==0.24.0",), "openai_agents_agent", Responses),
-    "claude-code": Agent(("@anthropic-ai/claude-code@2.1.332",), "claude", Messages, claude_code),
-    "codex": Agent(("@openai/codex@0.171.0",), "codex", Responses, codex),
-    "gemini-cli": Agent(("@google/gemini-cli@0.61.0",), "gemini", Gemini, gemini_cli, ("ask_user",)),
-    "copilot": Agent(("@github/copilot@1.0.102",), "copilot", Responses, copilot, blind=True),
-    "cline": Agent(("cline@3.0.65",), "cline", Completions, cline, blind=True),
-    "opencode": Agent(("opencode-ai@1.18.33",), "opencode", Completions, opencode),
+    "claude-code": Agent(("@anthropic-ai/claude-code@2.1.332",), "claude", Messages, settings=claude_code),
+    "codex": Agent(("@openai/codex@0.171.0",), "codex", Responses, settings=codex),
+    "gemini-cli": Agent(("@google/gemini-cli@0.61.0",), "gemini", Gemini, settings=gemini_cli, hidden=("ask_user",)),
+    "copilot": Agent(("@github/copilot@1.0.102",), "copilot", Responses, settings=copilot, blind=True),
+    "cline": Agent(("cline@3.0.65",), "cline", Completions, settings=cline, blind=True),
+    "opencode": Agent(("opencode-ai@1.18.33",), "opencode", Completions, settings=opencode),
 }

@@ -43,7 +43,7 @@ def claude_code(address: str, bridge: Mapping[str, str]) -> Settings:
             "MCP_CONNECTION_NONBLOCKING": "0",  # else `-p` asks its model before the bridge is there
         },
         ("-p", TASK, "--allowedTools", "mcp__bridge"),
-        ("mcp", "add", "bridge", "--", "bridge-mcp"),
+        before=("mcp", "add", "bridge", "--", "bridge-mcp"),
     )
 
 
@@ -73,7 +73,7 @@ enabled = false
             "-c", "mcp_servers.bridge.required=true",  # else it asks its model before the bridge is there
             TASK,
         ),
-        ("mcp", "add", "bridge", *(f"--env={name}={value}" for name, value in own.items()), "--", "bridge-mcp"),
+        before=("mcp", "add", "bridge", *(f"--env={name}={value}" for name, value in own.items()), "--", "bridge-mcp"),
     )  # fmt: skip
 
 

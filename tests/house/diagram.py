@@ -32,8 +32,8 @@ from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Ring
 from bridge_mcp.core.tools import ToolSpec, call_digest
 
 TOOLS = {
-    "t__read": ToolSpec("t__read", "t", "read", "", "{}", read_only=True),
-    "t__act": ToolSpec("t__act", "t", "act", "", "{}"),
+    "t__read": ToolSpec("t__read", "t", "read", description="", schema="{}", read_only=True),
+    "t__act": ToolSpec("t__act", "t", "act", description="", schema="{}"),
 }
 ACT = call_digest(TOOLS["t__act"], {})
 POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2))
@@ -64,7 +64,16 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
             yield noted(step, log)
         case Ask(calls):
             asked = tuple(
-                Asked(c.id, "t", c.tool, c.arguments, ACT, now + 600, remind_s=400.0 * (head < 4)) for c, _ in calls
+                Asked(
+                    c.id,
+                    "t",
+                    c.tool,
+                    arguments=c.arguments,
+                    digest=ACT,
+                    expires_at=now + 600,
+                    remind_s=400.0 * (head < 4),
+                )
+                for c, _ in calls
             )
             yield "Asked", asked, 0
         case Run(calls):
@@ -79,7 +88,7 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
             waiting = [e.entry.call for e in log if isinstance(e.entry, Asked)]
             closed = {e.entry.call for e in log if isinstance(e.entry, Judged)}
             for call in (c for c in waiting if c not in closed):
-                yield "Judged (approved)", (Judged(call, "approved", "ann", ACT),), 0
+                yield "Judged (approved)", (Judged(call, "approved", "ann", digest=ACT),), 0
                 yield "Judged (rejected)", (Judged(call, "rejected", "ann"),), 0
                 yield "stop", (Judged(call, "cancelled", "ann"), Stopped("by request", head, "ann")), 0
             if open_calls(log):
@@ -117,12 +126,12 @@ def model_moves(step: CallModel | Summarise | Cut, head: int, now: float) -> Ite
             start = Started("model", turn=turn)
             for name in ("t__read", "t__act"):
                 call = Call(call_id(head, 0), name, "{}")
-                yield "Replied with calls", (start, Replied("", (call,), head, turn)), 0
-            yield "Replied", (start, Replied("text", (), head, turn)), 0
+                yield "Replied with calls", (start, Replied("", (call,), head, turn=turn)), 0
+            yield "Replied", (start, Replied("text", (), head, turn=turn)), 0
             meanwhile = Heard("and this", Sender("7"), f"m{head}")
-            yield "Heard, Replied", (start, meanwhile, Replied("text", (), head, turn)), 0
+            yield "Heard, Replied", (start, meanwhile, Replied("text", (), head, turn=turn)), 0
             yield "Heard, failed for good", (start, meanwhile, Failed("model", head, "bad key")), 0
-            yield "Failed, retry later", (start, Failed("model", head, "busy", now + 5)), 0
+            yield "Failed, retry later", (start, Failed("model", head, "busy", retry_at=now + 5)), 0
             yield "Failed for good", (start, Failed("model", head, "bad key")), 0
             yield "Started, crash", (start,), 0
             yield TOO_LONG, (), 0

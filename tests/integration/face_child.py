@@ -109,13 +109,13 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: True, fetch=fetch)
     engine = asyncio.create_task(Engine(store, rules, channels, FakeModel(answer), toolbox, clock).run())
     try:
-        await store.access.pair(Pairing("family", "42", "user", "Ann"))
+        await store.access.pair(Pairing("family", "42", "user", name="Ann"))
         files = (
-            Attachment("png", "image", "image/png", "a.png", len(PNG)),
-            Attachment("txt", "file", "text/plain", "a.txt"),
-            Attachment("zip", "file", "application/zip", "a.zip"),
+            Attachment("png", "image", "image/png", name="a.png", size=len(PNG)),
+            Attachment("txt", "file", "text/plain", name="a.txt"),
+            Attachment("zip", "file", "application/zip", name="a.zip"),
         )
-        await store.log.record("family/50", Heard("see", Sender("50", "Eve"), "m1", "off", attachments=files))
+        await store.log.record("family/50", Heard("see", Sender("50", "Eve"), "m1", to="off", attachments=files))
         await settled(bridge)
         yield bridge
     finally:

@@ -179,4 +179,4 @@ async def inhabited(
     group = server.supergroup("Family", [ann, bob, mallory], bot="administrator")
     for chat in (ann.id, bob.id, group.id):
         await bridge.pair_chat(OWNER, channel="family", chat=str(chat), role="approver" if chat == ann.id else "user")
-    return Den(bridge, server, work, model, effects, ann, bob, mallory, group)
+    return Den(bridge, server, work, model=model, effects=effects, ann=ann, bob=bob, mallory=mallory, group=group)

@@ -148,7 +148,9 @@ async def world(
         fetch=fetch,
         fast_path=lambda: running[0].fast_path if running else None,
     )
-    made = World(bridge, store, local, family, model, toolbox, rules, channels, clock)
+    made = World(
+        bridge, store, local, family=family, model=model, toolbox=toolbox, rules=rules, channels=channels, clock=clock
+    )
     try:
         async with anyio.create_task_group() as tasks:
             made.engines = tasks.cancel_scope

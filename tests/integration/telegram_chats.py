@@ -71,4 +71,4 @@ async def rig(server: TelegramServer, *, rates: Rates = AT_ONCE, read_timeout: f
         await alice.sends(alice.dm, "/start")
         group = server.group("Friends", [alice])
         sender = Sender(bot, clock, "family", pacer=Pacer(clock, rates=rates, sleep=sleep))
-        yield Rig(server, bot, clock, sender, alice, group)
+        yield Rig(server, bot, clock, sender=sender, alice=alice, group=group)

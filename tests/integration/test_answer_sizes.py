@@ -155,7 +155,7 @@ async def test_a_page_of_approvals_ends_where_hosts_would_cut(tmp_path: Path) ->
 async def test_base64_stands_once_in_an_answer_and_comes_in_pieces(tmp_path: Path) -> None:
     data = bytes(range(256)) * 400
     async with world(tmp_path) as at, client_of(at) as client:
-        message = await with_file(at, Attachment("ref", "file", "application/zip", "a.zip", len(data)), data)
+        message = await with_file(at, Attachment("ref", "file", "application/zip", name="a.zip", size=len(data)), data)
         whole, offset = b"", 0
         while True:
             arguments: dict[str, Any] = {"message": message, "form": "base64", "offset": offset}
@@ -190,7 +190,7 @@ async def test_base64_stands_once_in_an_answer_and_comes_in_pieces(tmp_path: Pat
 )
 async def test_an_image_is_content_of_the_type_its_bytes_are(tmp_path: Path, data: bytes, blocks: list[str]) -> None:
     async with world(tmp_path) as at, client_of(at) as client:
-        message = await with_file(at, Attachment("ref", "image", "image/png", "a.png", len(data)), data)
+        message = await with_file(at, Attachment("ref", "image", "image/png", name="a.png", size=len(data)), data)
         result = await client.call_tool("fetch_attachment", {"message": message})
         assert [block.type for block in result.content] == blocks
         # Hosts that show structured content in the place of content would not see the image.
@@ -232,7 +232,7 @@ async def test_a_few_tools_come_whole(tmp_path: Path) -> None:
 async def with_file(at: World, file: Attachment, data: bytes) -> str:
     """A message in a paired chat that brought a file; its id."""
     at.family.files[file.ref] = data
-    (place,) = await at.store.log.record("family/42", Heard("here", ANN, "m1", "off", attachments=(file,)))
+    (place,) = await at.store.log.record("family/42", Heard("here", ANN, "m1", to="off", attachments=(file,)))
     return f"family/42#{place.seq}"
 
 

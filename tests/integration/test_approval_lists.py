@@ -15,7 +15,10 @@ from tests.integration.setup import OWNER, SUPERVISOR, World, world
 async def ask(it: World, conversation: str, count: int, *, by: str = "assistant", quorum: int = 1) -> None:
     """Have so many calls wait in a conversation, in which no engine looks at them."""
     head = len(await it.store.log.load(conversation))
-    calls = [Asked(f"{head}.{n}", "s", "s__t", "{}", "", requested_by=by, quorum=quorum) for n in range(count)]
+    calls = [
+        Asked(f"{head}.{n}", "s", "s__t", arguments="{}", digest="", requested_by=by, quorum=quorum)
+        for n in range(count)
+    ]
     await it.store.log.intend(conversation, head, *calls, wake=None)
 
 

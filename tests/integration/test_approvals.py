@@ -160,7 +160,7 @@ async def test_a_grant_by_pattern_covers_later_calls_inside_it_and_no_others(tmp
 
 
 async def test_nobody_grants_more_than_they_may_touch(tmp_path: Path) -> None:
-    limited = Principal("limited", "client", APPROVE, frozenset({"local"}))
+    limited = Principal("limited", "client", APPROVE, channels=frozenset({"local"}))
     one_chat = Principal("one", "client", APPROVE, conversations=frozenset({HERE}))
     model = FakeModel([deletes("a"), says("One."), deletes("b"), says("Two.")])
     async with world(tmp_path, model, files()) as it:
@@ -389,7 +389,7 @@ async def test_whoever_asks_by_a_reminder_is_known_as_who_asked(tmp_path: Path) 
     starter = Principal("starter", "client", frozenset({"read", "send", "approve"}))
     rules = rules_for(separate=True)
     async with world(tmp_path, FakeModel([deletes("a"), says("Done.")]), files(), rules=rules) as it:
-        wanted = Scheduled(HERE, "delete it", 0.0, "0.0", ("starter",))
+        wanted = Scheduled(HERE, "delete it", 0.0, call="0.0", asked_by=("starter",))
         await it.store.log.record("calls/bridge.00", wanted)
         (waiting,) = await it.approvals()
         assert waiting.requested_by == "assistant for starter"

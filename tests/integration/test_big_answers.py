@@ -31,7 +31,7 @@ async def test_a_large_file_comes_in_pieces_that_the_client_takes(
 ) -> None:
     it, address = served
     it.local.files["big"] = b"line of text\n" * (LARGE // 13) if form != "base64" else os.urandom(LARGE)
-    big = Attachment("big", "file", "text/plain" if form != "base64" else "application/zip", "big", LARGE)
+    big = Attachment("big", "file", "text/plain" if form != "base64" else "application/zip", name="big", size=LARGE)
     await it.local.receive("look", attachments=[big], chat="main")
     message = (await it.bridge.read_messages(OWNER, "local/main")).messages[-1].id
     async with over_http(era, address, ALL) as client:

@@ -67,11 +67,11 @@ async def fill(it: World, path: Path, count: int) -> None:
     log = it.store.log
     await log.record(CHAT, Heard("a zebra", ANN, "first"))
     await log.intend(CHAT, 1, Started("model", turn=0))
-    await log.answer(CHAT, 1, Replied("", (Call("1.0", "files__list", "{}"),), 1, 0))
-    await log.record(CHAT, Finished("1.0", "ok", "a.txt"), Heard("and?", ANN, "second", "relay"))
+    await log.answer(CHAT, 1, Replied("", (Call("1.0", "files__list", "{}"),), 1, turn=0))
+    await log.record(CHAT, Finished("1.0", "ok", "a.txt"), Heard("and?", ANN, "second", to="relay"))
     for number in range(2):
         await log.record(CHAT, Posted(f"question {number}?", HOST_SENDER, f"q{number}", question=Question()))
-    await log.record(CHAT, Heard("the answer", ANN, "third", "relay", answers=6))
+    await log.record(CHAT, Heard("the answer", ANN, "third", to="relay", answers=6))
     await log.intend(CHAT, 8, Started("model", turn=0))
     await log.answer(CHAT, 8, Replied("done", upto=8, turn=0), wake=None)
     await log.record("local/open", Heard("hi", ANN, "m"))
@@ -166,8 +166,10 @@ async def grants_cost(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch)
         for number in range(count):
             where, ends = f"family/{number}", time.time() + 600 if number % 2 else 0.0
             tool = f"files__tool{number % 5}"
-            await it.store.grants.add(Grant(0, tool, where, (("path", "notes/*"),), ends, created_at=time.time()))
-        await it.store.grants.add(Grant(0, "files__tool0", "local", (("path", "notes/*"),)))
+            await it.store.grants.add(
+                Grant(0, tool, where, arguments=(("path", "notes/*"),), expires_at=ends, created_at=time.time())
+            )
+        await it.store.grants.add(Grant(0, "files__tool0", "local", arguments=(("path", "notes/*"),)))
         monkeypatch.setattr(Session, "rows", counted)
         async with it.engine_with(toolbox):
             assert await it.settled("go") == "Done."

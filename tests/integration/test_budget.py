@@ -98,8 +98,11 @@ async def test_no_attempt_is_made_where_the_budget_is_spent(tmp_path: Path) -> N
     ],
 )
 def test_which_cap_is_reached(caps: Caps, reached: str) -> None:
-    bridge, channel = Spent(9, 300, 60, 0, 2_000_000_000, 1), Spent(5, 100, 20, 0, 1_500_000_000)
-    told = over(caps, "family/7", (bridge, channel, Spent(1, 20, 10, 0, 1_000_000_000)))
+    bridge, channel = (
+        Spent(9, 300, 60, cached_tokens=0, nano_usd=2_000_000_000, unpriced=1),
+        Spent(5, 100, 20, cached_tokens=0, nano_usd=1_500_000_000),
+    )
+    told = over(caps, "family/7", (bridge, channel, Spent(1, 20, 10, cached_tokens=0, nano_usd=1_000_000_000)))
     assert (reached in told) if reached else told == ""
 
 

@@ -33,7 +33,7 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 async def model(server: OpenAIServer) -> AsyncIterator[Models]:
-    made = Models({"default": ModelSettings("default", "openai/gpt-test", "sk-a", server.url)})
+    made = Models({"default": ModelSettings("default", "openai/gpt-test", "sk-a", base_url=server.url)})
     yield made
     await made.close()
 

@@ -297,7 +297,7 @@ async def test_a_denial_names_the_missing_scope(tmp_path: Path) -> None:
 
 
 async def test_a_client_limited_to_a_channel_sees_no_other(tmp_path: Path) -> None:
-    limited = Principal("limited", "client", HOST.scopes, frozenset({"family"}))
+    limited = Principal("limited", "client", HOST.scopes, channels=frozenset({"family"}))
     async with world(tmp_path, rules=RELAY, engine=False) as it:
         await it.say("a secret word")
         assert [channel.name for channel in await it.bridge.list_channels(limited)] == ["family"]

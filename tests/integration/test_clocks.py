@@ -82,7 +82,7 @@ APPROVAL_S, QUESTION_S, RETRY_S, REMINDER_S, GRANT_S = 60.0, 80.0, 10.0, 50.0, 4
 TOLERANCE_S = 2.0
 """What a clock may be off without having been set, twice."""
 
-PAY = ToolSpec("bank__pay", "bank", "pay", "Pay.", "{}")
+PAY = ToolSpec("bank__pay", "bank", "pay", description="Pay.", schema="{}")
 
 
 @dataclass
@@ -99,15 +99,17 @@ class Waiting:
 
     async def begin(self) -> None:
         now, log = self.deps.now(), self.store.log
-        asked = Asked("0.0", "bank", "bank__pay", "{}", "", now + APPROVAL_S)
+        asked = Asked("0.0", "bank", "bank__pay", arguments="{}", digest="", expires_at=now + APPROVAL_S)
         calls = Replied("", (Call("0.0", "bank__pay", "{}"),), upto=1, turn=0)
         await log.intend("a/approval", 0, Heard("pay", ANN, "1"), calls, asked, wake=now + APPROVAL_S)
         question = Posted("really?", ANN, "q", question=Question((), now + QUESTION_S, call="0.0"))
         await log.intend("a/question", 0, Heard("pay", ANN, "1"), calls, question, wake=now + QUESTION_S)
-        failed = Failed("model", 1, "busy", now + RETRY_S)
+        failed = Failed("model", 1, "busy", retry_at=now + RETRY_S)
         await log.intend("a/retry", 0, Heard("hi", ANN, "1"), Started("model", turn=0), failed, wake=now + RETRY_S)
-        await log.intend("a/reminder", 0, Scheduled("a/x", "look", now + REMINDER_S, "0.0"), wake=now + REMINDER_S)
-        await self.store.grants.add(Grant(0, "bank__pay", "a/1", (), now + GRANT_S, "ann", now))
+        await log.intend("a/reminder", 0, Scheduled("a/x", "look", now + REMINDER_S, call="0.0"), wake=now + REMINDER_S)
+        await self.store.grants.add(
+            Grant(0, "bank__pay", "a/1", arguments=(), expires_at=now + GRANT_S, by="ann", created_at=now)
+        )
         for conversation in ("a/approval", "a/question", "a/retry", "a/reminder"):
             await self.drive(conversation)
 
@@ -145,7 +147,7 @@ async def play(moves: Sequence[Move]) -> Waiting:
         deps = Hands()
         store = await open_store(Path(folder) / "bridge.db", clock=deps)
         recent_logs = LogCache(store.log, now=deps.now)
-        it = Waiting(store, deps, recent_logs, clocks.Jumps(deps, deps.elapsed))
+        it = Waiting(store, deps, recent_logs, jumps=clocks.Jumps(deps, deps.elapsed))
         await it.begin()
         for kind, amount in moves:
             match kind:
@@ -204,8 +206,8 @@ async def test_a_clock_set_ahead_ends_an_approval_and_a_grant_and_no_question() 
 
 
 def test_an_entry_from_a_clock_that_was_ahead_counts_as_written_now() -> None:
-    ahead = Logged(3, START + 30 * DAY, Failed("model", 1, "busy", START + 30 * DAY + 10))
-    assert none_ahead(ahead, START) == Logged(3, START, Failed("model", 1, "busy", START + 10))
+    ahead = Logged(3, START + 30 * DAY, Failed("model", 1, "busy", retry_at=START + 30 * DAY + 10))
+    assert none_ahead(ahead, START) == Logged(3, START, Failed("model", 1, "busy", retry_at=START + 10))
     assert none_ahead(ahead, START + 31 * DAY) is ahead
 
 
@@ -263,7 +265,7 @@ async def test_an_entry_from_a_clock_that_was_ahead_dates_nothing_that_follows(t
 
     async with world(tmp_path, FakeModel(reply), box, clock=clock) as it:
         clock.off = 30 * DAY
-        await it.store.log.record("local/main", Heard("from the future", ANN, "x", "relay"))
+        await it.store.log.record("local/main", Heard("from the future", ANN, "x", to="relay"))
         clock.off = 0.0
         await it.say("delete it")
         (approval,) = await it.approvals()
@@ -303,7 +305,7 @@ async def test_an_approval_that_expired_while_the_machine_slept_is_noticed_soon(
 
 async def test_a_pairing_code_from_the_future_is_worth_nothing(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "bridge.db", clock=Hands())
-    request = PairingRequest("123456", "family", "1", "Ann", START + DAY, START + DAY + 600)
+    request = PairingRequest("123456", "family", "1", name="Ann", at=START + DAY, expires_at=START + DAY + 600)
     assert await store.access.request(request, 10) is not None
     assert await store.access.requests(START) == ()
     assert len(await store.access.requests(START + DAY)) == 1

@@ -93,10 +93,12 @@ async def test_rows_that_stood_in_the_log_before_are_shown_as_text(tmp_path: Pat
     async with world(tmp_path, None, box(), engine=False) as it:
         log = it.store.log
         calls = tuple(Call(f"3.{index}", "files__delete", each) for index, each in enumerate(poison))
-        await log.intend("local/main", 0, Heard("go", Sender("7", "Ann"), "k", "assistant"), Started("model"))
-        await log.record("local/main", Replied("", calls, 2, 1))
+        await log.intend("local/main", 0, Heard("go", Sender("7", "Ann"), "k", to="assistant"), Started("model"))
+        await log.record("local/main", Replied("", calls, 2, turn=1))
         for call in calls:
-            await log.record("local/main", Asked(call.id, "files", call.tool, call.arguments, "sha256:1"))
+            await log.record(
+                "local/main", Asked(call.id, "files", call.tool, arguments=call.arguments, digest="sha256:1")
+            )
         asked = Requested((Call("0.0", "files__list", poison[0]),), by=HOST.name)
         await log.intend("calls/host.1", 0, asked, Started("tool", call="0.0", tool="files__list", arguments=poison[0]))
         await log.record("calls/host.1", Finished("0.0", "ok", "deep", structured=poison[0]))

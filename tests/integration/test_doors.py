@@ -110,7 +110,7 @@ async def model(
 def can_be_kept(reply: ModelReply) -> bool:
     """Whether what came stands in the log as it came, and can be read out of it."""
     calls = tuple(Call(f"1.{n}", each.tool, each.arguments) for n, each in enumerate(reply.calls))
-    entry = Replied(reply.text, calls, 1, 0)
+    entry = Replied(reply.text, calls, 1, turn=0)
     return decode(encode(entry)) == entry
 
 

@@ -33,10 +33,10 @@ async def errands(folder: Path, *plan: ModelReply, tools: tuple[str, ...] = ALL)
     async def outbox(name: str) -> Attachment:
         if name != "plan.pdf":
             raise BadInput(f"'{name}' cannot be sent.")
-        return Attachment("file:/outbox/plan.pdf", "file", "application/pdf", "plan.pdf", 9)
+        return Attachment("file:/outbox/plan.pdf", "file", "application/pdf", name="plan.pdf", size=9)
 
     traits: dict[str, Any] = {}
-    box = WithBuiltins(FakeToolbox(), Errands(store, traits, clock, outbox).tools())
+    box = WithBuiltins(FakeToolbox(), Errands(store, traits, clock, outbox=outbox).tools())
     try:
         async with world(folder, FakeModel(plan), cast("FakeToolbox", box), rules=rules_for(channels=channels)) as it:
             traits.update(it.bridge.traits)
@@ -63,7 +63,7 @@ async def test_only_the_tools_of_the_channel_are_offered(tmp_path: Path) -> None
 
 async def test_the_assistant_knows_where_it_is_and_which_files_came(tmp_path: Path) -> None:
     async with errands(tmp_path, calls(("bridge__whoami", {})), says("In the family.")) as it:
-        photo = Attachment("tg-1", "image", "image/jpeg", "cat.jpg", 5)
+        photo = Attachment("tg-1", "image", "image/jpeg", name="cat.jpg", size=5)
         await it.family.receive("where am I?", chat="7", sender=ANN, attachments=(photo,))
         await it.events("turn.finished")
         (told,) = results(it, 1)
@@ -162,7 +162,7 @@ async def test_a_reminder_that_rang_twice_is_heard_once(tmp_path: Path) -> None:
     from bridge_mcp.engine.outbound import reminders
 
     async with errands(tmp_path) as it:
-        wanted = Scheduled("family/9", "x", 5.0, "1.0")
+        wanted = Scheduled("family/9", "x", 5.0, call="1.0")
         await it.store.log.record("calls/bridge.00", wanted)
         for _ in range(2):
             await reminders.ring(it.store, "calls/bridge.00", Ring(wanted))

@@ -67,8 +67,8 @@ async def test_what_comes_in_is_kept_under_a_plain_name(tmp_path: Path) -> None:
     async with world(tmp_path, rules=rules_for(channels=RELAY)) as it:
         await paired(it)
         files = [
-            Attachment("f1", "file", "text/plain\0", "../../etc/pass\0wd\u202egpj.exe", 5),
-            Attachment("f2", "file", "x" * 10_000, "n" * 100_000 + ".tar.gz", 5),
+            Attachment("f1", "file", "text/plain\0", name="../../etc/pass\0wd\u202egpj.exe", size=5),
+            Attachment("f2", "file", "x" * 10_000, name="n" * 100_000 + ".tar.gz", size=5),
         ]
         await it.family.receive("see", chat="7", sender=ANN, attachments=files)
         (message,) = (await it.bridge.read_messages(HOST, CHAT)).messages

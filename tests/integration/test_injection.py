@@ -127,10 +127,15 @@ async def test_a_button_does_only_what_was_shown_with_it_where_it_was_shown(it: 
     heard = await it.ann.sends(it.group, "hello")
     await it.ann.sends_press(heard, real)
     for sender in (Sender(str(it.ann.id), "Ann"), Sender(str(it.group.id), "Family", "bot")):
-        tap = ButtonPress("work", str(it.group.id), str(prompt.message_id), sender, real, 0.0)
+        tap = ButtonPress("work", str(it.group.id), str(prompt.message_id), sender=sender, token=real, at=0.0)
         assert "not yours" in await it.bridge.intake.put(tap)
     anonymous = ButtonPress(
-        "family", str(it.group.id), str(prompt.message_id), Sender(str(it.ann.id), "Ann", "bot"), real, 0.0
+        "family",
+        str(it.group.id),
+        str(prompt.message_id),
+        sender=Sender(str(it.ann.id), "Ann", "bot"),
+        token=real,
+        at=0.0,
     )
     assert "Nobody knows who writes as a group" in await it.bridge.intake.put(anonymous)
     assert await it.powers() == before
@@ -261,7 +266,7 @@ async def test_a_local_chat_takes_no_commands_from_agents(it: Den) -> None:
     before = await it.powers()
     agent = Sender("agent", "owner", "client")
     for text in (f"/approve {approval.id}", "/reload"):
-        await it.bridge.intake.put(Incoming("local", "main", text, agent, text, 0.0))
+        await it.bridge.intake.put(Incoming("local", "main", text, sender=agent, text=text, at=0.0))
         await it.bridge.run_turn(AGENT, "local/main", text, wait_s=PATIENCE_S)
     assert await it.powers() == before
     await it.approves(prompt)

@@ -405,7 +405,7 @@ async def scenario(folder: Path, at: int, times: int) -> Run:
             await until(lambda: quiet(it), 30)
             tasks.cancel_scope.cancel()
         sent = [each.text for each in it.family.sent]
-        return Run(sent, await it.texts(), ran, failing.places, failing.failed)
+        return Run(sent, await it.texts(), ran, places=failing.places, failed=failing.failed)
 
 
 async def heard(it: World, text: str) -> None:

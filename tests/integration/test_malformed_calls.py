@@ -35,7 +35,7 @@ async def test_the_model_is_told_and_the_chat_goes_on(tmp_path: Path, arguments:
     async def listed(given: object) -> str:
         raise AssertionError(f"it ran with {given!r}")
 
-    bad = ModelReply("", (ModelCall("c1", "files__list", arguments),), "fake", Usage())
+    bad = ModelReply("", (ModelCall("c1", "files__list", arguments),), "fake", usage=Usage())
     model = FakeModel([bad, says("sorry"), says("hello")])
     async with world(tmp_path, model, toolbox) as it:
         first = await it.bridge.wait_for(OWNER, f"turn:{await it.say('which files?')}", timeout_s=20)
@@ -50,7 +50,7 @@ async def test_the_model_is_told_and_the_chat_goes_on(tmp_path: Path, arguments:
 
 
 async def test_half_a_character_in_an_answer_is_replaced(tmp_path: Path) -> None:
-    model = FakeModel([ModelReply("a\ud83db", (), "m\udc00", Usage())])
+    model = FakeModel([ModelReply("a\ud83db", (), "m\udc00", usage=Usage())])
     async with world(tmp_path, model, FakeToolbox()) as it:
         turn = await it.bridge.wait_for(OWNER, f"turn:{await it.say('hi')}", timeout_s=20)
         assert (turn.outcome, turn.text) == ("replied", "a\ufffdb")

@@ -54,7 +54,7 @@ async def test_an_agents_message_in_mid_turn_leaves_a_request_that_can_be_answer
         return "a.txt"
 
     held = toolbox.hold("files__list")
-    model = Models({"default": ModelSettings("default", "openai/m", "k", server.url)})
+    model = Models({"default": ModelSettings("default", "openai/m", "k", base_url=server.url)})
     async with world(tmp_path, model, toolbox) as it:
         message = await it.say("what is there?")
         await held.entered.wait()

@@ -35,7 +35,7 @@ def server() -> Iterator[AnthropicServer]:
 @pytest.fixture
 async def models(server: AnthropicServer, litellm: LitellmProcess) -> AsyncIterator[Models]:
     settings = ModelSettings(
-        "default", "anthropic/claude-sonnet-5", KEY, server.base_url, via="litellm", timeout_s=20.0
+        "default", "anthropic/claude-sonnet-5", KEY, base_url=server.base_url, via="litellm", timeout_s=20.0
     )
     made = Models({"default": settings}, litellm=litellm)
     await made.warm()
@@ -86,7 +86,7 @@ async def test_parallel_calls_and_their_results(
         ("toolu_call_1", "files__put"),
     ]
     assert [call.arguments.replace(" ", "") for call in reply.calls] == ['{"path":"somewhere"}', '{"n":[1,2]}']
-    logged = tuple(Call(f"1.{n}", call.tool, call.arguments, call.id) for n, call in enumerate(reply.calls))
+    logged = tuple(Call(f"1.{n}", call.tool, call.arguments, model_id=call.id) for n, call in enumerate(reply.calls))
     asked = (*WITH_TOOLS.messages, ChatMessage("assistant", "Looking.", calls=logged))
     results = [ChatMessage("tool", f"result {call.id}", call=call) for call in logged]
     reply = await models.reply(replace(WITH_TOOLS, messages=(*asked, *results, ChatMessage("user", "well?"))), on_text)
@@ -98,7 +98,7 @@ async def test_parallel_calls_and_their_results(
 
 
 async def test_a_history_in_which_a_model_misbehaved_is_taken(models: Models, server: AnthropicServer) -> None:
-    strange = (Call("3.0", "files.list dir", '{"path": ', "same"), Call("3.1", "", "[1]", "same"))
+    strange = (Call("3.0", "files.list dir", '{"path": ', model_id="same"), Call("3.1", "", "[1]", model_id="same"))
     history = (
         ChatMessage("assistant", "I begin."),
         ChatMessage("user", ""),

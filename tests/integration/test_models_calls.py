@@ -40,7 +40,9 @@ async def model(
     request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
 ) -> AsyncIterator[Adapter]:
     params: dict[str, JSON] = {"temperature": 0.5, "max_tokens": 99}
-    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=request.param, params=params)
+    settings = ModelSettings(
+        "default", "openai/gpt-test", "sk-a", base_url=server.url, via=request.param, params=params
+    )
     made = make_adapter(settings, litellm)
     yield made
     await made.close()
@@ -48,7 +50,7 @@ async def model(
 
 async def test_params_and_tools_are_sent(model: Adapter, server: OpenAIServer) -> None:
     schema = canonical({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]})
-    tool = ToolSpec("files__read", "files", "read", "Read a file.", schema)
+    tool = ToolSpec("files__read", "files", "read", description="Read a file.", schema=schema)
     await model.reply(replace(HELLO, tools=(tool,)))
     body = server.requests[-1].body
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("gpt-test", 0.5, 99)
@@ -57,7 +59,7 @@ async def test_params_and_tools_are_sent(model: Adapter, server: OpenAIServer) -
 
 
 async def test_files_are_noted(model: Adapter, server: OpenAIServer) -> None:
-    photo = Attachment("ref-1", "image", "image/jpeg", "cat.jpg", 2048)
+    photo = Attachment("ref-1", "image", "image/jpeg", name="cat.jpg", size=2048)
     await model.reply(ModelRequest("default", (ChatMessage("user", "Look!", attachments=(photo,)),)))
     assert server.requests[-1].body["messages"] == [
         {"role": "user", "content": "Look!\n[image, not shown here: cat.jpg, image/jpeg, 2048 bytes]"}
@@ -74,7 +76,7 @@ async def test_usage_is_counted_as_the_provider_counts(model: Adapter, server: O
 
 
 async def test_a_known_price_makes_a_cost(server: OpenAIServer, litellm: LitellmProcess) -> None:
-    model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", server.url), litellm)
+    model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", base_url=server.url), litellm)
     server.answer(saying("hi", usage={"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}))
     reply = await model.reply(HELLO)
     await model.close()
@@ -104,7 +106,7 @@ async def test_headers_of_ones_own_are_sent_as_headers(
     via: Literal["openai", "litellm"], server: OpenAIServer, litellm: LitellmProcess
 ) -> None:
     extra: dict[str, JSON] = {"extra_headers": {"X-Title": "the bridge"}}
-    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=via, params=extra)
+    settings = ModelSettings("default", "openai/gpt-test", "sk-a", base_url=server.url, via=via, params=extra)
     made = make_adapter(settings, litellm)
     await made.reply(HELLO)
     await made.close()
@@ -145,8 +147,8 @@ async def test_a_server_is_asked_through_the_proxy_of_the_environment_unless_it_
 async def test_two_models_send_each_their_own_key(
     via: Literal["openai", "litellm"], server: OpenAIServer, litellm: LitellmProcess
 ) -> None:
-    one = make_adapter(ModelSettings("one", "openai/gpt-test", "sk-one", server.url, via=via), litellm)
-    two = make_adapter(ModelSettings("two", "openai/gpt-test", "sk-two", server.url, via=via), litellm)
+    one = make_adapter(ModelSettings("one", "openai/gpt-test", "sk-one", base_url=server.url, via=via), litellm)
+    two = make_adapter(ModelSettings("two", "openai/gpt-test", "sk-two", base_url=server.url, via=via), litellm)
     before = len(server.requests)
     seen: list[str] = []
 

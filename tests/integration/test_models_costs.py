@@ -39,7 +39,7 @@ def at_openai(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> ModelSet
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
-    return ModelSettings("default", "openai/gpt-4o-mini", "sk-a", "http://api.openai.com/v1")
+    return ModelSettings("default", "openai/gpt-4o-mini", "sk-a", base_url="http://api.openai.com/v1")
 
 
 async def cost_of(

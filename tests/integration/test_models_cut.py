@@ -31,7 +31,9 @@ def server() -> Iterator[OpenAIServer]:
 async def asked(
     server: OpenAIServer, litellm: LitellmProcess, via: Literal["openai", "litellm"], stream: bool
 ) -> ModelReply:
-    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=via, stream=stream, timeout_s=20.0)
+    settings = ModelSettings(
+        "default", "openai/gpt-test", "sk-a", base_url=server.url, via=via, stream=stream, timeout_s=20.0
+    )
     models = Models({"default": settings}, litellm=litellm)
     try:
         return await models.reply(REQUEST, lambda _: None)

@@ -28,9 +28,9 @@ Way = Literal["openai", "litellm"]
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
 PDF = b"%PDF-1.7\n%%EOF\n"
-PHOTO = Attachment("photo", "image", "image/png", "cat.png", len(PNG))
-CHART = Attachment("chart", "image", "image/png", "chart.png", len(PNG))
-SHEET = Attachment("sheet", "file", "application/pdf", "plan.pdf", len(PDF))
+PHOTO = Attachment("photo", "image", "image/png", name="cat.png", size=len(PNG))
+CHART = Attachment("chart", "image", "image/png", name="chart.png", size=len(PNG))
+SHEET = Attachment("sheet", "file", "application/pdf", name="plan.pdf", size=len(PDF))
 
 
 def url(data: bytes, mime: str) -> str:
@@ -56,7 +56,7 @@ async def fetch(attachment: Attachment) -> bytes:
 
 def drawn() -> ModelRequest:
     """Two calls at once, of which the first gave an image and the second a PDF; then more was said."""
-    first, second = Call("1.0", "files__draw", "{}", "a"), Call("1.1", "files__print", "{}", "b")
+    first, second = Call("1.0", "files__draw", "{}", model_id="a"), Call("1.1", "files__print", "{}", model_id="b")
     return ModelRequest(
         "default",
         (
@@ -81,7 +81,7 @@ async def sent(server: OpenAIServer, settings: ModelSettings, request: ModelRequ
 
 @pytest.mark.parametrize("via", ["openai", "litellm"])
 async def test_what_calls_gave_is_shown_behind_all_their_results(server: OpenAIServer, via: Way) -> None:
-    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=via, vision=True, pdf=True)
+    settings = ModelSettings("default", "openai/gpt-test", "sk-a", base_url=server.url, via=via, vision=True, pdf=True)
     asked = await sent(server, settings, drawn())
     assert [message["role"] for message in asked] == ["user", "assistant", "tool", "tool", "user"]
     assert asked[0]["content"] == [{"type": "text", "text": "draw and print"}, IMAGE_PART]
@@ -103,7 +103,7 @@ async def test_a_model_that_sees_nothing_is_told_what_there_is(server: OpenAISer
 
 @pytest.mark.parametrize(("model", "reads"), [("openai/gpt-4o-mini", True), ("openai/gpt-3.5-turbo", False)])
 async def test_pdfs_go_to_models_that_are_known_to_read_them(server: OpenAIServer, model: str, reads: bool) -> None:
-    settings = ModelSettings("default", model, "sk-a", server.url, via="litellm")
+    settings = ModelSettings("default", model, "sk-a", base_url=server.url, via="litellm")
     asked = await sent(server, settings, drawn())
     assert (json.dumps(PDF_PART) in json.dumps(asked)) == reads
 
@@ -117,7 +117,9 @@ async def test_with_tools_in_words_files_come_with_the_words(server: OpenAIServe
 
 async def test_anthropic_gets_images_and_pdfs_in_its_own_format() -> None:
     with AnthropicServer() as server:
-        settings = ModelSettings("default", "anthropic/claude-sonnet-5", "sk-a", server.base_url, via="litellm")
+        settings = ModelSettings(
+            "default", "anthropic/claude-sonnet-5", "sk-a", base_url=server.base_url, via="litellm"
+        )
         models = Models({"default": settings})
         assert await models.capacity("default") == Capacity(1_000_000, images=True, pdfs=True)
         await models.reply(drawn())

@@ -33,8 +33,8 @@ Way = Literal["openai", "litellm"]
 How = Literal["auto", "native", "prompt"]
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
-PHOTO = Attachment("photo", "image", "image/png", "cat.png", len(PNG))
-NOTES = Attachment("notes", "file", "text/plain", "notes.txt")
+PHOTO = Attachment("photo", "image", "image/png", name="cat.png", size=len(PNG))
+NOTES = Attachment("notes", "file", "text/plain", name="notes.txt")
 URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 
@@ -84,7 +84,7 @@ async def sent(
 async def test_images_go_to_models_that_see(
     server: OpenAIServer, litellm: LitellmProcess, model: str, via: Way, vision: bool | None, sees: bool
 ) -> None:
-    settings = ModelSettings("default", model, "sk-a", server.url, via=via, vision=vision)
+    settings = ModelSettings("default", model, "sk-a", base_url=server.url, via=via, vision=vision)
     (message,) = (await sent(server, settings, litellm=litellm))["messages"]
     if sees:
         image = {"type": "image_url", "image_url": {"url": URL}}
@@ -151,7 +151,7 @@ ASK = ModelRequest("default", (ChatMessage("user", "list"),), tuple(TOOLS.values
 async def test_tools_go_into_the_prompt_where_they_cannot_be_called(
     server: OpenAIServer, litellm: LitellmProcess, model: str, via: Way, tool_calling: How, native: bool
 ) -> None:
-    settings = ModelSettings("default", model, "sk-a", server.url, via=via, tool_calling=tool_calling)
+    settings = ModelSettings("default", model, "sk-a", base_url=server.url, via=via, tool_calling=tool_calling)
     body = await sent(server, settings, ASK, litellm)
     assert ("tools" in body) == native
     assert ("files__read" in str(body["messages"])) != native
@@ -161,7 +161,9 @@ async def test_tools_go_into_the_prompt_where_they_cannot_be_called(
 async def models(
     request: pytest.FixtureRequest, server: OpenAIServer, litellm: LitellmProcess
 ) -> AsyncIterator[Models]:
-    settings = ModelSettings("default", "openai/gpt-test", "sk-a", server.url, via=request.param, tool_calling="prompt")
+    settings = ModelSettings(
+        "default", "openai/gpt-test", "sk-a", base_url=server.url, via=request.param, tool_calling="prompt"
+    )
     made = Models({"default": settings}, litellm=litellm)
     yield made
     await made.close()

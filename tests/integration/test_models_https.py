@@ -60,7 +60,7 @@ async def test_a_certificate_of_ones_own_is_trusted_by_its_file(
     server: OpenAIServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    model = OpenAIModel(ModelSettings("default", "m", "sk-a", server.url))
+    model = OpenAIModel(ModelSettings("default", "m", "sk-a", base_url=server.url))
     assert (await model.reply(HELLO)).text == "You said: hello"
     await model.close()
     assert server.requests[-1].key == "sk-a"
@@ -72,7 +72,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     before = len(server.requests)
-    model = OpenAIModel(ModelSettings("default", "m", "sk-a", server.url))
+    model = OpenAIModel(ModelSettings("default", "m", "sk-a", base_url=server.url))
     with pytest.raises(ModelFailed, match="certificate verify failed") as failure:
         await model.reply(HELLO)
     await model.close()

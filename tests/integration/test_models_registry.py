@@ -82,7 +82,9 @@ async def test_openai_itself_is_asked_with_the_key_of_the_environment(
 
 async def test_health_tells_who_fails_since_when_and_who_answers_instead(models: Make, server: OpenAIServer) -> None:
     times = iter([100.0, 200.0, 300.0])
-    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two",)), now=lambda: next(times))
+    made = models(
+        ModelSettings("default", "one", "sk-a", base_url=server.url, fallbacks=("two",)), now=lambda: next(times)
+    )
     assert made.health() == ()
     server.answer(failing(401, "No such key."))
     assert (await made.reply(asking())).model == "two"
@@ -100,7 +102,7 @@ async def test_health_tells_who_fails_since_when_and_who_answers_instead(models:
 
 
 async def test_what_is_wrong_with_a_request_is_no_matter_of_the_model(models: Make, server: OpenAIServer) -> None:
-    made = models(ModelSettings("default", "one", "sk-a", server.url))
+    made = models(ModelSettings("default", "one", "sk-a", base_url=server.url))
     server.answer(failing(400, "Too long.", code="context_length_exceeded"))
     with pytest.raises(ModelFailed) as failure:
         await made.reply(asking())
@@ -133,7 +135,7 @@ def test_a_bad_script_is_told_before_anything_starts(tmp_path: Path) -> None:
 
 
 async def test_fallbacks_are_tried_in_order_within_one_attempt(models: Make, server: OpenAIServer) -> None:
-    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two", "three")))
+    made = models(ModelSettings("default", "one", "sk-a", base_url=server.url, fallbacks=("two", "three")))
     before = len(server.requests)
     server.answer(failing(500, "Oops."), failing(401, "No."), saying("from the third"))
     assert (await made.reply(asking())).text == "from the third"
@@ -144,8 +146,8 @@ async def test_fallbacks_are_tried_in_order_within_one_attempt(models: Make, ser
 
 async def test_a_fallback_by_the_name_of_a_section_is_that_section(models: Make, server: OpenAIServer) -> None:
     made = models(
-        ModelSettings("default", "one", "sk-a", server.url, fallbacks=("spare",)),
-        ModelSettings("spare", "two", "sk-b", server.url, fallbacks=("default",)),
+        ModelSettings("default", "one", "sk-a", base_url=server.url, fallbacks=("spare",)),
+        ModelSettings("spare", "two", "sk-b", base_url=server.url, fallbacks=("default",)),
     )
     server.answer(failing(500, "Oops."))
     assert (await made.reply(asking())).model == "two"
@@ -158,7 +160,14 @@ async def test_no_key_and_no_param_goes_to_another_provider(
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-its-own")
     monkeypatch.setenv("OPENROUTER_API_BASE", server.url)
     made = models(
-        ModelSettings("default", "one", "sk-a", server.url, ("openrouter/acme/two",), params={"user": "planted"})
+        ModelSettings(
+            "default",
+            "one",
+            "sk-a",
+            base_url=server.url,
+            fallbacks=("openrouter/acme/two",),
+            params={"user": "planted"},
+        )
     )
     server.answer(failing(500, "Oops."))
     assert (await made.reply(asking())).text == "You said: hello"
@@ -168,7 +177,7 @@ async def test_no_key_and_no_param_goes_to_another_provider(
 
 
 async def test_when_all_fail_all_are_told(models: Make, server: OpenAIServer) -> None:
-    made = models(ModelSettings("default", "one", "sk-a", server.url, fallbacks=("two",)))
+    made = models(ModelSettings("default", "one", "sk-a", base_url=server.url, fallbacks=("two",)))
     server.answer(failing(401, "No such key."), failing(429, "Slow down.", headers={"retry-after": "3"}))
     with pytest.raises(ModelFailed) as failure:
         await made.reply(asking())

@@ -20,7 +20,7 @@ from tests.servers.model_apis.openai_server import OpenAIServer
 
 async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Path) -> None:
     with OpenAIServer(keys={"sk-right-and-secret"}) as server:
-        models = Models({"default": ModelSettings("default", "gpt-test", "sk-wrong-and-secret", server.url)})
+        models = Models({"default": ModelSettings("default", "gpt-test", "sk-wrong-and-secret", base_url=server.url)})
         async with world(tmp_path, models) as it:
             told = await it.settled("hi")
             log = await it.store.log.load("local/main")
@@ -59,9 +59,11 @@ async def test_whoever_can_mend_it_is_told_how(
 async def test_the_status_warns_of_models_that_fail(tmp_path: Path) -> None:
     model = FakeModel([says("Hello.")])
     model.healths = (
-        ModelHealth("default", "one", "models.default (one): no credit. Top up.", "no_credit", 1.0, "two"),
+        ModelHealth(
+            "default", "one", "models.default (one): no credit. Top up.", kind="no_credit", since=1.0, instead="two"
+        ),
         ModelHealth("default", "two"),
-        ModelHealth("other", "three", "models.other (three): unreachable.", "unreachable", 2.0),
+        ModelHealth("other", "three", "models.other (three): unreachable.", kind="unreachable", since=2.0),
     )
     async with world(tmp_path, model) as it:
         await it.settled("hi")  # the engine is at work, so its board is up

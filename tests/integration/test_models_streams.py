@@ -35,7 +35,7 @@ def server() -> Iterator[OpenAIServer]:
 
 
 def settings(server: OpenAIServer) -> ModelSettings:
-    return ModelSettings("default", "openai/gpt-4o-mini", "sk-a", server.url, timeout_s=20.0)
+    return ModelSettings("default", "openai/gpt-4o-mini", "sk-a", base_url=server.url, timeout_s=20.0)
 
 
 @pytest.fixture(params=BOTH)

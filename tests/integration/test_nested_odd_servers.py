@@ -88,7 +88,7 @@ async def test_a_call_waits_for_a_child_that_starts_slowly(tmp_path: Path) -> No
     state = tmp_path / "state"
     slow = given("27-slow-start.py", str(state), "3", "fresh", connect_timeout_s=0.5, timeout_s=20)
     async with opened(slow) as at:
-        spec = ToolSpec("odd__t", "odd", "t", "t", '{"type":"object"}', read_only=True)
+        spec = ToolSpec("odd__t", "odd", "t", description="t", schema='{"type":"object"}', read_only=True)
         assert (await at.box.call(spec, {})).text == "ran"
 
 

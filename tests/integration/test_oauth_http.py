@@ -40,7 +40,7 @@ def jwks_url() -> Iterator[str]:
 
 @pytest.fixture
 async def address(tmp_path: Path, jwks_url: str) -> AsyncGenerator[str]:
-    oauth = OAuth(ISSUER, jwks_url, RESOURCE, RESOURCE, SCOPES, frozenset({"local"}))
+    oauth = OAuth(ISSUER, jwks_url, RESOURCE, audience=RESOURCE, scopes=SCOPES, channels=frozenset({"local"}))
     async with running(tmp_path) as bridge, serving(bridge, clients=CLIENTS, oauth=oauth) as address:
         yield address
 

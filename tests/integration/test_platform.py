@@ -280,11 +280,11 @@ async def test_the_place_in_the_stream_is_kept_with_what_came_in(tmp_path: Path)
         assert await inbox.offset("family") is None
         for number, arrival in enumerate(
             (
-                Incoming("family", "7", "m1", ANN, "hi", 0.0, offset=10),
-                Incoming("family", "7", "m2", ANN, "/whoami", 0.0, offset=11),
-                Incoming("family", "66", "m3", Sender("66"), "let me in", 0.0, offset=12),
-                Incoming("family", "7", "m1", ANN, "hi!", 0.0, edit="1", offset=13),
-                Incoming("family", "7", "m1", ANN, "hi", 0.0, offset=14),
+                Incoming("family", "7", "m1", sender=ANN, text="hi", at=0.0, offset=10),
+                Incoming("family", "7", "m2", sender=ANN, text="/whoami", at=0.0, offset=11),
+                Incoming("family", "66", "m3", sender=Sender("66"), text="let me in", at=0.0, offset=12),
+                Incoming("family", "7", "m1", sender=ANN, text="hi!", at=0.0, edit="1", offset=13),
+                Incoming("family", "7", "m1", sender=ANN, text="hi", at=0.0, offset=14),
                 Ignored("family", 15),
             ),
             start=10,
@@ -296,7 +296,7 @@ async def test_the_place_in_the_stream_is_kept_with_what_came_in(tmp_path: Path)
 async def test_a_command_that_a_crash_cut_short_is_answered_when_it_comes_again(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         await pair(it)
-        await it.store.log.record(CHAT, Heard("/whoami", ANN, "m1", "bridge"))
+        await it.store.log.record(CHAT, Heard("/whoami", ANN, "m1", to="bridge"))
         for _ in range(2):
             await it.family.receive("/whoami", chat="7", sender=ANN, key="m1")
         await sent(it, 1)
@@ -408,9 +408,9 @@ async def test_files_that_came_in_are_fetched_and_passed_on(tmp_path: Path) -> N
     async with world(tmp_path, rules=RELAY) as it:
         await pair(it)
         it.family.files["f1"] = b"bytes"
-        file = Attachment("f1", "file", "text/plain", "a.txt", 5)
+        file = Attachment("f1", "file", "text/plain", name="a.txt", size=5)
         await it.family.receive(
-            "see", chat="7", sender=ANN, attachments=[Attachment("f1", "file", "text/plain", "a.txt", 5)]
+            "see", chat="7", sender=ANN, attachments=[Attachment("f1", "file", "text/plain", name="a.txt", size=5)]
         )
         message = f"{CHAT}#0"
         found = await it.bridge.fetch_attachment(HOST, message)

@@ -75,7 +75,7 @@ async def test_once_all_but_one_are_answered_the_next_message_is_for_that_one(tm
         when = await it.bridge.ask_user(HOST, CHAT, "When?")
         assert isinstance((await it.bridge.read_log(OWNER, CHAT))[0].entry, Posted)
         await it.say("here")
-        reply = Heard("at home", ANN, "r", "relay", answers=0)
+        reply = Heard("at home", ANN, "r", to="relay", answers=0)
         await it.store.log.record(CHAT, reply)
         await it.say("at seven")
         assert (await it.bridge.wait_for(HOST, where.id)).text == "at home"

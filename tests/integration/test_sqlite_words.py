@@ -62,7 +62,7 @@ async def test_an_edited_text_is_found_and_the_one_before_it_is_not(tmp_path: Pa
     await store.log.record(CHAT, Heard("we meet on tuesday", ANN, "m1"), Posted("see you tuesday", HOST, "p1"))
     await store.log.record(CHAT, Edited(0, "we meet on friday", "m1:1"))  # before it is in the index
     assert [m.text for m in await store.history.search("tuesday")] == ["see you tuesday"]
-    await store.log.record(CHAT, Revised(1, "see you on sunday", HOST, "r1"))  # and after
+    await store.log.record(CHAT, Revised(1, "see you on sunday", HOST, key="r1"))  # and after
     await store.log.record(CHAT, Edited(0, "we meet on monday", "m1:2"))
     assert await store.history.search("tuesday") == await store.history.search("friday") == ()
     assert [m.text for m in await store.history.search("sunday")] == ["see you on sunday"]
@@ -138,7 +138,7 @@ async def test_a_store_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
     await log.record(CHAT, Heard("on tuesday in 北京", ANN, "m1"), Edited(0, "on friday in 東京都", "m1:1"))
     await log.intend(CHAT, 2, Started("model", turn=0))
     await log.answer(CHAT, 2, Replied("fine", upto=2, turn=0))
-    await log.record(CHAT, *[Heard(f"chatter {n}", ANN, f"c{n}", "off") for n in range(10)])
+    await log.record(CHAT, *[Heard(f"chatter {n}", ANN, f"c{n}", to="off") for n in range(10)])
     await log.record(
         "family/2", Posted("which?", HOST, "q1", question=Question((), 9e9)), Heard("a", ANN, "m", answers=0)
     )

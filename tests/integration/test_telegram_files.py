@@ -94,7 +94,7 @@ async def test_what_goes_wrong_is_said_with_a_fix_and_without_the_token(said: st
 
 
 async def test_telegrams_own_limit_is_told_before_asking() -> None:
-    large = Attachment("F", "video", "video/mp4", "film.mp4", TELEGRAM_MOST + 1)
+    large = Attachment("F", "video", "video/mp4", name="film.mp4", size=TELEGRAM_MOST + 1)
     line = BotConnections(TelegramSettings("family", "1:planted"))
     with pytest.raises(FetchFailed, match=r"film\.mp4 is larger than the 20 MB") as error:
         await fetch(line, large, 10**9)

@@ -304,7 +304,7 @@ async def test_privacy_mode_is_hinted_at_where_it_hides_what_is_wanted(
     privacy: bool, hears_all: bool, hinted: int
 ) -> None:
     async with TelegramServer(privacy=privacy) as server:
-        settings = TelegramSettings("family", server.token, server.url, 20, hears_all=hears_all)
+        settings = TelegramSettings("family", server.token, server.url, poll_timeout_s=20, hears_all=hears_all)
         async with receiving(channel_on(server, settings), Box()) as channel:
             await polled(server, 1)
             assert len(channel.health().hints) == hinted

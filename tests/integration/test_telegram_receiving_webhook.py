@@ -23,7 +23,7 @@ def hooked(server: TelegramServer, secret: str = SECRET) -> TelegramSettings:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    webhook = Webhook(f"http://127.0.0.1:{port}/in/secret-path", "127.0.0.1", port, secret)
+    webhook = Webhook(f"http://127.0.0.1:{port}/in/secret-path", "127.0.0.1", port, secret=secret)
     return replace(settings_on(server), webhook=webhook)
 
 

@@ -88,7 +88,7 @@ async def failing(channel: TelegramChannel, ref: str) -> BridgeError:
 
 async def test_what_is_printed_of_its_parts_has_no_secret() -> None:
     settings = TelegramSettings(
-        "family", PLANTED, "http://127.0.0.1:9", webhook=Webhook("https://h", "h", 1, "planted")
+        "family", PLANTED, "http://127.0.0.1:9", webhook=Webhook("https://h", "h", 1, secret="planted")
     )
     line = BotConnections(settings)
     told = f"{settings!r} {line!r} {line.bot!r} {line.poller!r}"

@@ -203,7 +203,7 @@ async def test_half_of_a_part_is_never_sent_twice(chats: Rig) -> None:
 async def test_an_edit_that_goes_on_below_may_be_repeated_until_something_new_went_out(chats: Rig) -> None:
     upload = Upload("file", "n.txt", data=b"x")
     sent = await chats.send(Outgoing(chats.dm, "short", (upload,)))
-    edit = Edit(chats.dm, tuple(sent), "word " * 400, (Button("Yes", "y"),))
+    edit = Edit(chats.dm, tuple(sent), "word " * 400, buttons=(Button("Yes", "y"),))
     chats.server.fault(Fault.flood(5), "sendMessage")
     with pytest.raises(SendFailed) as problem:
         await chats.send(edit)

@@ -30,8 +30,8 @@ async def prepare(folder: Path, change: str) -> None:
     for chat in ("1", "2"):
         await store.access.pair(Pairing("family", chat))
     await store.log.record("family/1", Posted("hello", HOST, "k"))
-    await store.log.record("family/3", Heard("before", ANN, "b", "relay"))
-    asked = Asked("0.0", "files", "files__delete", "{}", "digest")
+    await store.log.record("family/3", Heard("before", ANN, "b", to="relay"))
+    asked = Asked("0.0", "files", "files__delete", arguments="{}", digest="digest")
     await store.log.intend("local/gate", 0, asked, wake=None)
     await store.close()
     with closing(sqlite3.connect(folder / "bridge.db", isolation_level=None)) as connection:
@@ -47,7 +47,7 @@ async def test_the_engine_starts_and_serves_everybody_else(tmp_path: Path, chang
     async with world(tmp_path, rules=RELAYED, prompts=True) as it:
         sent = await it.bridge.send_message(OWNER, "family/2", "elsewhere", wait_s=10)
         assert sent.status == "sent"
-        await it.store.log.record("local/main", Heard("news", ANN, "m", "relay"))
+        await it.store.log.record("local/main", Heard("news", ANN, "m", to="relay"))
         page = await it.bridge.wait_for_events(OWNER, after=0)
         assert {each.type for each in page.events} >= {"message.queued", "approval.requested", "message.received"}
         assert [each for each in page.events if "unreadable" in each.body]
@@ -111,7 +111,7 @@ async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(
 @pytest.mark.parametrize("change", [NEWER, MINOR, DAMAGED])
 async def test_a_log_is_read_around_the_entry_that_cannot_be(tmp_path: Path, change: str) -> None:
     store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
-    asking = Replied("looking", (Call("c", "files__look", "{}"),), 1, 0)
+    asking = Replied("looking", (Call("c", "files__look", "{}"),), 1, turn=0)
     for entry in (Heard("hi", ANN, "m"), asking, Heard("still there?", ANN, "n"), Heard("hello?", ANN, "o")):
         await store.log.record("local/main", entry)
     await store.close()

@@ -34,7 +34,9 @@ from bridge_mcp.testing import ManualClock
 T = TypeVar("T")
 
 TOOLS = {
-    name: ToolSpec(name, "t", name.partition("__")[2], "", '{"type":"object"}', read_only=name == "t__look")
+    name: ToolSpec(
+        name, "t", name.partition("__")[2], description="", schema='{"type":"object"}', read_only=name == "t__look"
+    )
     for name in ("t__look", "t__act", "t__both")
 }
 RULES = (ToolRule("t__both", quorum=2),)
@@ -119,7 +121,9 @@ class Verdicts(RuleBasedStateMachine):
         patterns = {"path": pattern} if pattern and remember == "always" else {}
         arguments: dict[str, JSON] | None = {"path": "edited"} if edit else None
         lasting = lasting if remember == "always" else 0.0
-        yes = ApprovalOptions("sha256:00" if foreign else "", arguments, remember, patterns, lasting)
+        yes = ApprovalOptions(
+            "sha256:00" if foreign else "", arguments, remember, remember_arguments=patterns, remember_s=lasting
+        )
         if not self.run(self.verdict(conversation, who, yes)):
             return
         call, quorum = self.calls[conversation], self.quorum(conversation)

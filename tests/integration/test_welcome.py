@@ -21,7 +21,7 @@ async def let_in(it: World, **role: str) -> None:
 
 async def test_the_first_message_is_answered_once_its_author_is_let_in(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([says("At nine.")])) as it:
-        photo = Attachment("ref", "image", "image/png", "p.png", 10)
+        photo = Attachment("ref", "image", "image/png", name="p.png", size=10)
         await it.family.receive("when?", chat="7", sender=ANN, attachments=(photo,))
         await let_in(it)
         await it.events("turn.finished", conversation="family/7")

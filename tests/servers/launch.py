@@ -112,7 +112,7 @@ class MemoryFiles:
             raise BadInput(f"{len(data):,} bytes are too many.")
         ref = f"{KEPT}{len(self.kept)}"
         self.kept[ref] = data
-        return Attachment(ref, kind_of(mime), mime, name, len(data))
+        return Attachment(ref, kind_of(mime), mime, name=name, size=len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""

@@ -39,13 +39,15 @@ def tool_started(call: str, tool: str = "files__read", *, repeatable: bool = Fal
 
 
 def replied(text: str = "", *tools: str, started: int = 1, turn: int = 0) -> Replied:
-    calls = tuple(Call(call_id(started, n), tool, "{}", f"call_{n}") for n, tool in enumerate(tools))
-    return Replied(text, calls, started, turn)
+    calls = tuple(Call(call_id(started, n), tool, "{}", model_id=f"call_{n}") for n, tool in enumerate(tools))
+    return Replied(text, calls, started, turn=turn)
 
 
 def asked(call: str, tool: str = "files__delete", *, expires_at: float = 0.0) -> Asked:
     spec = spec_of(tool)
-    return Asked(call, spec.server, tool, "{}", call_digest(spec, parse_arguments("{}")), expires_at)
+    return Asked(
+        call, spec.server, tool, arguments="{}", digest=call_digest(spec, parse_arguments("{}")), expires_at=expires_at
+    )
 
 
 def judged(call: str, verdict: Verdict = "approved", note: str = "") -> Judged:
@@ -58,7 +60,15 @@ def finished(call: str, content: str = "done") -> Finished:
 
 def spec_of(name: str, *, read_only: bool = False, idempotent: bool = False) -> ToolSpec:
     server, _, tool = name.partition("__")
-    return ToolSpec(name, server, tool, f"{tool}.", '{"type":"object"}', read_only=read_only, idempotent=idempotent)
+    return ToolSpec(
+        name,
+        server,
+        tool,
+        description=f"{tool}.",
+        schema='{"type":"object"}',
+        read_only=read_only,
+        idempotent=idempotent,
+    )
 
 
 TOOLS = {

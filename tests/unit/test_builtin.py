@@ -63,7 +63,7 @@ async def test_what_a_built_in_tool_cannot_do_comes_back_as_its_error() -> None:
 async def test_a_nested_server_cannot_stand_in_for_the_bridge() -> None:
     inner = nested()
     box = WithBuiltins(inner, [own()])
-    forged = ToolSpec("bridge__where", "files", "where", "", "{}")
+    forged = ToolSpec("bridge__where", "files", "where", description="", schema="{}")
     with pytest.raises(ToolFailed, match="no tool 'bridge__where'"):
         await box.call(forged, {"n": 1})
     with pytest.raises(ConfigError, match="bridge__where"):

@@ -80,8 +80,8 @@ def test_every_entry_comes_back_as_it_went_in(entry: Entry) -> None:
 
 
 ANN = Sender("7", "Ann")
-CALL = Call("4.0", "files__read", '{"path":"a"}', "c1")
-FILE = Attachment("f1", "image", "image/png", "a.png", 12)
+CALL = Call("4.0", "files__read", '{"path":"a"}', model_id="c1")
+FILE = Attachment("f1", "image", "image/png", name="a.png", size=12)
 
 PINNED: tuple[tuple[Entry, str], ...] = (
     (
@@ -89,13 +89,32 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Heard","text":"hi\\n„ü“","sender":{"id":"7","name":"Ann"},"key":"m1"}',
     ),
     (
-        Heard("", Sender("bot", "", "bot"), "m2", "relay", 3, (FILE, Attachment("f2")), "42", True, "Family"),
+        Heard(
+            "",
+            Sender("bot", "", "bot"),
+            "m2",
+            to="relay",
+            answers=3,
+            attachments=(FILE, Attachment("f2")),
+            reply_to="42",
+            late=True,
+            title="Family",
+        ),
         '{"v":1,"kind":"Heard","text":"","sender":{"id":"bot","kind":"bot"},"key":"m2","to":"relay","answers":3,'
         '"attachments":[{"ref":"f1","kind":"image","mime":"image/png","name":"a.png","size":12},{"ref":"f2"}],'
         '"reply_to":"42","late":true,"title":"Family"}',
     ),
     (
-        Posted("pick", ANN, "k", (FILE,), (Button("A", "a"),), "9", True, Question(("a", "b"), 5.5)),
+        Posted(
+            "pick",
+            ANN,
+            "k",
+            files=(FILE,),
+            buttons=(Button("A", "a"),),
+            reply_to="9",
+            silent=True,
+            question=Question(("a", "b"), 5.5),
+        ),
         '{"v":1,"kind":"Posted","text":"pick","by":{"id":"7","name":"Ann"},"key":"k",'
         '"files":[{"ref":"f1","kind":"image","mime":"image/png","name":"a.png","size":12}],'
         '"buttons":[{"label":"A","value":"a"}],"reply_to":"9","silent":true,'
@@ -106,12 +125,12 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Edited","message":3,"text":"hello","key":"42:9"}',
     ),
     (
-        Revised(3, "done", ANN, "k", (Button("A", "a", "t"),)),
+        Revised(3, "done", ANN, key="k", buttons=(Button("A", "a", "t"),)),
         '{"v":1,"kind":"Revised","message":3,"text":"done","by":{"id":"7","name":"Ann"},"key":"k",'
         '"buttons":[{"label":"A","value":"a","token":"t"}]}',
     ),
     (
-        Reacted(3, "👍", ANN, "k"),
+        Reacted(3, "👍", ANN, key="k"),
         '{"v":1,"kind":"Reacted","message":3,"emoji":"👍","by":{"id":"7","name":"Ann"},"key":"k"}',
     ),
     (
@@ -120,7 +139,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '"model_id":"c1"}],"by":"host"}',
     ),
     (
-        Judged("4.0", "approved", "ann", "sha256:00", "{}", "fine", "always"),
+        Judged("4.0", "approved", "ann", digest="sha256:00", arguments="{}", note="fine", remember="always"),
         '{"v":1,"kind":"Judged","call":"4.0","verdict":"approved","by":"ann","digest":"sha256:00","arguments":"{}",'
         '"note":"fine","remember":"always"}',
     ),
@@ -139,17 +158,17 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '"remember_arguments":[["path","safe/*"]],"remember_s":60.0,"limit":"family","via":"mcp"}',
     ),
     (
-        Voted("4.0", "family:7", "sha256:00", "fine", "chat button"),
+        Voted("4.0", "family:7", "sha256:00", note="fine", via="chat button"),
         '{"v":1,"kind":"Voted","call":"4.0","by":"family:7","digest":"sha256:00","note":"fine","via":"chat button"}',
     ),
     (
-        Reminded("4.0", 2, "reminder", "family/42"),
+        Reminded("4.0", 2, "reminder", to="family/42"),
         '{"v":1,"kind":"Reminded","call":"4.0","number":2,"why":"reminder","to":"family/42"}',
     ),
     (Withdrawn(4, "host"), '{"v":1,"kind":"Withdrawn","message":4,"by":"host"}'),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (
-        Scheduled("family/1", "call mum", 9.5, "4.0"),
+        Scheduled("family/1", "call mum", 9.5, call="4.0"),
         '{"v":1,"kind":"Scheduled","conversation":"family/1","text":"call mum","at":9.5,"call":"4.0"}',
     ),
     (Rang(), '{"v":1,"kind":"Rang"}'),
@@ -162,27 +181,47 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '"repeatable":true}',
     ),
     (
-        Asked("4.0", "t", "t__x", "{}", "sha256:00", 60.0, "host", "why", "family/1"),
+        Asked(
+            "4.0",
+            "t",
+            "t__x",
+            arguments="{}",
+            digest="sha256:00",
+            expires_at=60.0,
+            requested_by="host",
+            reason="why",
+            route="family/1",
+        ),
         '{"v":1,"kind":"Asked","call":"4.0","server":"t","tool":"t__x","arguments":"{}","digest":"sha256:00",'
         '"expires_at":60.0,"requested_by":"host","reason":"why","route":"family/1"}',
     ),
     (
-        Asked("4.0", "t", "t__x", "{}", "sha256:00", quorum=2, remind_s=60.0, escalate_at=9.0, escalate_to="family/2"),
+        Asked(
+            "4.0",
+            "t",
+            "t__x",
+            arguments="{}",
+            digest="sha256:00",
+            quorum=2,
+            remind_s=60.0,
+            escalate_at=9.0,
+            escalate_to="family/2",
+        ),
         '{"v":1,"kind":"Asked","call":"4.0","server":"t","tool":"t__x","arguments":"{}","digest":"sha256:00",'
         '"quorum":2,"remind_s":60.0,"escalate_at":9.0,"escalate_to":"family/2"}',
     ),
     (
-        Replied("ok", (CALL,), 4, 3, "m", Usage(1, 2, 3, 0.5, 1.25)),
+        Replied("ok", (CALL,), 4, turn=3, model="m", usage=Usage(1, 2, 3, cost_usd=0.5, latency_s=1.25)),
         '{"v":1,"kind":"Replied","text":"ok","calls":[{"id":"4.0","tool":"files__read",'
         '"arguments":"{\\"path\\":\\"a\\"}","model_id":"c1"}],"upto":4,"turn":3,"model":"m",'
         '"usage":{"input_tokens":1,"output_tokens":2,"cached_tokens":3,"cost_usd":0.5,"latency_s":1.25}}',
     ),
     (
-        Summarised("they met", 7, 9, "m", Usage(1)),
+        Summarised("they met", 7, 9, model="m", usage=Usage(1)),
         '{"v":1,"kind":"Summarised","text":"they met","upto":7,"ref":9,"model":"m","usage":{"input_tokens":1}}',
     ),
     (
-        Finished("4.0", "ok", "done", (FILE,), '{"n":1}'),
+        Finished("4.0", "ok", "done", attachments=(FILE,), structured='{"n":1}'),
         '{"v":1,"kind":"Finished","call":"4.0","outcome":"ok","content":"done",'
         '"attachments":[{"ref":"f1","kind":"image","mime":"image/png","name":"a.png","size":12}],'
         '"structured":"{\\"n\\":1}"}',
@@ -192,7 +231,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Delivered","message":5,"status":"uncertain","platform_ids":["a","b"]}',
     ),
     (
-        Failed("deliver", 5, "gone", 9.0, "Sorry."),
+        Failed("deliver", 5, "gone", retry_at=9.0, text="Sorry."),
         '{"v":1,"kind":"Failed","effect":"deliver","ref":5,"reason":"gone","retry_at":9.0,"text":"Sorry."}',
     ),
 )
@@ -286,7 +325,7 @@ def test_what_a_newer_minor_version_added_is_refused_with_upgrade_and_never_call
 @pytest.mark.parametrize(
     "entry",
     [
-        Failed("model", 1, "busy", float("nan")),
+        Failed("model", 1, "busy", retry_at=float("nan")),
         Replied("", usage=Usage(latency_s=float("inf"))),
         Heard("half a \ud83d pair", ANN, "m1"),
     ],

@@ -256,7 +256,12 @@ attempts = 2
         "assistant", "script", "Be brief.", None,
     )  # fmt: skip
     assert config.channels["family"].telegram == TelegramSettings(
-        "family", BOT, "http://127.0.0.1:8081", 20, Webhook("https://bot.example/in", "127.0.0.1", 8443, HOOK), True
+        "family",
+        BOT,
+        "http://127.0.0.1:8081",
+        poll_timeout_s=20,
+        webhook=Webhook("https://bot.example/in", "127.0.0.1", 8443, secret=HOOK),
+        hears_all=True,
     )
     assert (family.groups, family.group_mode("-5")) == ("mention", "mention")
     assert (family.group_mode("-100200"), family.group_mode("-100200/7"), family.group_mode("-100200/9")) == (
@@ -273,7 +278,7 @@ attempts = 2
     assert files.timeout_of("delete_all") == 7
     rules = config.rules
     assert (rules.confirmation, rules.expires_s, rules.route, rules.separate) == ("required", 0, "family/42", True)
-    assert (rules.max_turns, rules.budget) == (8, Budget(5, 4, 60, 2))
+    assert (rules.max_turns, rules.budget) == (8, Budget(5, 4, 60, attempts=2))
     (supervisor,) = config.clients
     assert (supervisor.name, supervisor.token) == ("supervisor", "planted-supervisor")
     assert (supervisor.scopes, supervisor.channels) == ({"read", "approve"}, {"family"})

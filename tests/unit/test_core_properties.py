@@ -39,7 +39,7 @@ from tests.unit.logs import ANN, TOOLS, asked
 
 POLICY = Policy("local/main", TOOLS)
 NAMES = st.sampled_from([*TOOLS, "no__such"])
-PICTURE = Attachment("ref", "image", "image/png", "a.png", 7)
+PICTURE = Attachment("ref", "image", "image/png", name="a.png", size=7)
 
 
 @st.composite
@@ -56,7 +56,10 @@ def logs(draw: st.DrawFn) -> list[Logged]:
 def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
     replies = st.lists(NAMES, max_size=2).map(
         lambda tools: Replied(
-            "text", tuple(Call(call_id(back, n), tool, "{}") for n, tool in enumerate(tools)), back, max(0, back - 1)
+            "text",
+            tuple(Call(call_id(back, n), tool, "{}") for n, tool in enumerate(tools)),
+            back,
+            turn=max(0, back - 1),
         )
     )
     verdicts: st.SearchStrategy[Verdict] = st.sampled_from(get_args(Verdict))
@@ -76,7 +79,7 @@ def one_entry(seq: int, back: int, call: str) -> st.SearchStrategy[Entry]:
         verdicts.map(lambda verdict: Judged(call, verdict, "ann")),
         st.booleans().map(lambda again: Started("tool", call=call, repeatable=again)),
         st.just(Finished(call, "ok", "done")),
-        st.just(Failed("model", back, "busy", 1200.0)),
+        st.just(Failed("model", back, "busy", retry_at=1200.0)),
         st.just(Stopped("enough", back)),
         st.just(Withdrawn(back, "host")),
         st.just(Started("summary", turn=back)),

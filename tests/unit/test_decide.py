@@ -184,7 +184,7 @@ def test_a_grant_frees_calls_of_its_shape_also_those_that_wait() -> None:
     granted = Policy("local/main", TOOLS, grants=(Grant(3, "files__delete", "local/main"),))
     assert isinstance(step(*gated(), policy=granted), Run)
     found = step(*gated(asked("1.0")), policy=granted)
-    assert found == Judge(Call("1.0", "files__delete", "{}", "call_0"), "approved", "grant 3")
+    assert found == Judge(Call("1.0", "files__delete", "{}", model_id="call_0"), "approved", "grant 3")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_repeatable_call_is_run_again_a_bounded_number_of_times() -> None:
     [("nope", "{}", "no tool 'nope'"), ("files__read", "{", "JSON"), ("files__read", "[1]", "object")],
 )
 def test_a_malformed_call_goes_back_to_the_model(tool: str, arguments: str, told: str) -> None:
-    found = step(heard(), model_started(), Replied("", (Call("1.0", tool, arguments),), 1, 0))
+    found = step(heard(), model_started(), Replied("", (Call("1.0", tool, arguments),), 1, turn=0))
     assert isinstance(found, Settle)
     assert found.outcome == "error"
     assert told in found.content
@@ -394,7 +394,7 @@ def test_after_a_cut_the_model_is_called_even_if_the_same_cut_is_asked_for_again
 
 
 def test_attempts_at_a_reply_and_at_a_summary_are_counted_apart() -> None:
-    entries = talked(model_started(4), Failed("model", 5, "too long", 1000.0, too_long=True))
+    entries = talked(model_started(4), Failed("model", 5, "too long", retry_at=1000.0, too_long=True))
     assert step(*entries, policy=FULL) == Summarise(4, 4, 1)
     assert step(*entries, Started("summary", turn=4), Summarised("they met", 4, 7), policy=FULL) == CallModel(4, 2)
 
@@ -430,16 +430,16 @@ def test_in_a_queue_each_message_has_a_turn_of_its_own() -> None:
     two = (heard(), heard("two", "m2"))
     assert step(*two) == CallModel(0, 1), "by default one reply reads both"
     assert step(*two, policy=QUEUE) == CallModel(0, 1, upto=1)
-    answered = (*two, model_started(), Replied("one", (), 1, 0, ref=2))
+    answered = (*two, model_started(), Replied("one", (), 1, turn=0, ref=2))
     assert step(*answered, policy=QUEUE) == CallModel(1, 1)
-    assert step(*answered, model_started(1), Replied("two", (), 4, 1), policy=QUEUE) == Idle()
+    assert step(*answered, model_started(1), Replied("two", (), 4, turn=1), policy=QUEUE) == Idle()
 
 
 def test_in_a_queue_a_turn_reads_no_more_in_its_later_calls_than_in_its_first() -> None:
     rounds = (heard(), model_started(), heard("two", "m2"), replied("", "files__read"), finished("1.0"))
     assert step(*rounds) == CallModel(0, 1)
     assert step(*rounds, policy=QUEUE) == CallModel(0, 1, upto=1)
-    assert step(*rounds, model_started(), Replied("one", (), 1, 0, ref=5), policy=QUEUE) == CallModel(2, 1)
+    assert step(*rounds, model_started(), Replied("one", (), 1, turn=0, ref=5), policy=QUEUE) == CallModel(2, 1)
 
 
 def test_in_a_queue_a_turn_that_is_given_up_takes_no_other_with_it() -> None:
@@ -451,7 +451,7 @@ def test_in_a_queue_a_turn_that_is_given_up_takes_no_other_with_it() -> None:
 
 
 def test_the_time_of_a_turn_before_is_not_that_of_one_that_waited() -> None:
-    entries = log(heard(), heard("two", "m2"), model_started(), Replied("", (), 1, 0, ref=2), model_started(1))
+    entries = log(heard(), heard("two", "m2"), model_started(), Replied("", (), 1, turn=0, ref=2), model_started(1))
     assert work_seconds(entries, 0) == 1
     assert work_seconds(entries, 1) == 0
 

@@ -16,7 +16,7 @@ from bridge_mcp.core.steps import CallModel, Wait
 ANN, BOB = Sender("7", "Ann"), Sender("8", "Bob")
 POLICY = Policy("tg/7", {})
 LONG = "x" * 4_096
-PICTURE = Attachment("p", "image", "image/jpeg", "p.jpg", 10)
+PICTURE = Attachment("p", "image", "image/jpeg", name="p.jpg", size=10)
 
 
 def said(text: str, at: float, **more: object) -> Heard:

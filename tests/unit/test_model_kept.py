@@ -34,7 +34,8 @@ def call(**more: JSON) -> JSON:
 def sent(reply: ModelReply, identity: str) -> dict[str, JSON]:
     """The message that a reply is in the next request to a model."""
     calls = tuple(
-        Call(f"1.{index}", each.tool, each.arguments, each.id, each.kept) for index, each in enumerate(reply.calls)
+        Call(f"1.{index}", each.tool, each.arguments, model_id=each.id, kept=each.kept)
+        for index, each in enumerate(reply.calls)
     )
     message = ChatMessage("assistant", reply.text, calls=calls, kept=reply.kept, kept_for=reply.kept_for)
     return chat_messages([message], {}, identity)[0]

@@ -230,7 +230,10 @@ def test_without_tools_nothing_is_told() -> None:
 
 
 def test_calls_and_results_are_told_in_words_that_can_be_read_back() -> None:
-    first, second = Call("1.0", "files__read", '{"path":"a"}', "x"), Call("1.1", "files__put", '{"path":"b"}', "y")
+    first, second = (
+        Call("1.0", "files__read", '{"path":"a"}', model_id="x"),
+        Call("1.1", "files__put", '{"path":"b"}', model_id="y"),
+    )
     photo = Attachment("ref", "image")
     request = ModelRequest(
         "default",
@@ -252,7 +255,7 @@ def test_calls_and_results_are_told_in_words_that_can_be_read_back() -> None:
 
 
 def test_broken_arguments_of_the_past_are_shown_as_they_were() -> None:
-    broken = Call("1.0", "files__read", '{"path": ', "x")
+    broken = Call("1.0", "files__read", '{"path": ', model_id="x")
     (message,) = in_words(ModelRequest("default", (ChatMessage("assistant", "", calls=(broken,)),))).messages
     assert '"arguments": "{\\"path\\": "' in message.text
 

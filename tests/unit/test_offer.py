@@ -9,7 +9,7 @@ from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
 
 def spec(name: str, description: str = "", server: str = "many") -> ToolSpec:
-    return ToolSpec(name, server, name, description, '{"type":"object"}')
+    return ToolSpec(name, server, name, description=description, schema='{"type":"object"}')
 
 
 MANY = [spec(f"many__t{number}") for number in range(200)]

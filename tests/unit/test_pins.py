@@ -38,7 +38,9 @@ class Pins:
 
 def tool(name: str, description: str = "Reads a note.", schema: JSON = None, *, read_only: bool = False) -> ListedTool:
     text = canonical(schema if schema is not None else {"type": "object"})
-    return ListedTool(name, description, text, read_only, not read_only, False, True)
+    return ListedTool(
+        name, description, text, read_only=read_only, destructive=not read_only, idempotent=False, open_world=True
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["tag"] for case in CASES])
@@ -68,7 +70,7 @@ def test_what_has_an_order_counts_and_what_has_none_does_not(case: dict[str, Any
 )
 def test_two_schemas_that_say_the_same(first: JSON, then: JSON, same: bool) -> None:
     assert (settled_schema(canonical(first)) == settled_schema(canonical(then))) == same
-    specs = [ToolSpec("n__t", "n", "t", "", canonical(each)) for each in (first, then)]
+    specs = [ToolSpec("n__t", "n", "t", description="", schema=canonical(each)) for each in (first, then)]
     assert (call_digest(specs[0], {}) == call_digest(specs[1], {})) == same
     assert (definition_digest(specs[0]) == definition_digest(specs[1])) == same
 

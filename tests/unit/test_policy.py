@@ -16,7 +16,9 @@ HERE = "family/1"
 
 
 def spec(confirmation: Confirmation = "default", *, read_only: bool = False) -> ToolSpec:
-    return ToolSpec("files__get", "files", "get", "", "{}", read_only=read_only, confirmation=confirmation)
+    return ToolSpec(
+        "files__get", "files", "get", description="", schema="{}", read_only=read_only, confirmation=confirmation
+    )
 
 
 def gate(policy: Policy) -> type[object]:
@@ -43,10 +45,10 @@ def test_the_first_rule_that_says_something_holds_each_matter_by_itself() -> Non
         ToolRule("files__*", expires_s=5.0, quorum=3),
         ToolRule("*", expires_s=9.0, route="family/7", escalate_s=0.0),
     )
-    policy = Policy(HERE, rules=rules, defaults=Asking(600, "", 60, 120, "family/9"))
-    assert policy.asking("files__get") == Asking(5.0, "family/7", 60, 0.0, "family/9", 2)
-    assert policy.asking("files__put") == Asking(5.0, "family/7", 60, 0.0, "family/9", 3)
-    assert policy.asking("mail__send") == Asking(9.0, "family/7", 60, 0.0, "family/9", 1)
+    policy = Policy(HERE, rules=rules, defaults=Asking(600, "", 60, escalate_s=120, escalate_to="family/9"))
+    assert policy.asking("files__get") == Asking(5.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=2)
+    assert policy.asking("files__put") == Asking(5.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=3)
+    assert policy.asking("mail__send") == Asking(9.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=1)
 
 
 def test_what_takes_several_approvers_is_freed_by_no_grant() -> None:
@@ -57,8 +59,19 @@ def test_what_takes_several_approvers_is_freed_by_no_grant() -> None:
 
 
 def test_a_tool_that_changed_asks_whatever_else_is_said() -> None:
-    changed = ToolSpec("files__get", "files", "get", "", "{}", read_only=True, confirmation="never", changed="schema")
-    policy = Policy(HERE, {"files__get": changed}, "never", (Grant(1, "files__get"),), rules=(ToolRule("*", "never"),))
+    changed = ToolSpec(
+        "files__get",
+        "files",
+        "get",
+        description="",
+        schema="{}",
+        read_only=True,
+        confirmation="never",
+        changed="schema",
+    )
+    policy = Policy(
+        HERE, {"files__get": changed}, "never", grants=(Grant(1, "files__get"),), rules=(ToolRule("*", "never"),)
+    )
     assert gate(policy) is Ask
 
 

@@ -99,7 +99,7 @@ def busy_logs(draw: st.DrawFn) -> list[Logged]:
         match what:
             case "heard" | "off":
                 to = "assistant" if what == "heard" else "relay"
-                entries.append(Heard(f"m{number}", draw(st.sampled_from([ANN, HOST])), f"k{number}", to))
+                entries.append(Heard(f"m{number}", draw(st.sampled_from([ANN, HOST])), f"k{number}", to=to))
                 turn = seq
             case "posted":
                 entries.append(posted(f"news {number}", f"k{number}"))
@@ -112,7 +112,7 @@ def busy_logs(draw: st.DrawFn) -> list[Logged]:
                 entries.append(replied("", "files__read", started=seq, turn=turn))
                 if draw(st.booleans()):
                     entries += draw(meanwhile(100 + number))
-                    picture = Attachment("r", "image", "image/png", "a.png", 7)
+                    picture = Attachment("r", "image", "image/png", name="a.png", size=7)
                     entries.append(Finished(f"{seq}.0", "ok", "done", attachments=(picture,)))
             case "reply":
                 entries += [model_started(turn), *draw(meanwhile(number))]
@@ -199,7 +199,7 @@ def test_what_an_agent_sends_while_tools_work_stands_behind_their_results() -> N
 def test_what_an_agent_sends_while_nobody_waits_is_the_assistants_own_message() -> None:
     told = roles(heard(), model_started(), replied("Hello."), posted(), heard("when?", "m2"))
     assert told[-3:] == [("assistant", "Hello."), ("assistant", "on my way"), ("user", "when?")]
-    relay = roles(Heard("hi", ANN, "1", "relay"), posted(), Heard("so?", ANN, "2", "relay"), posted("soon", "q"))
+    relay = roles(Heard("hi", ANN, "1", to="relay"), posted(), Heard("so?", ANN, "2", to="relay"), posted("soon", "q"))
     assert [role for role, _ in relay] == ["user", "assistant", "user", "assistant"]
 
 
@@ -214,7 +214,7 @@ def test_a_conversation_that_an_agent_began_is_told_as_a_users_message() -> None
 
 
 def chatter(count: int) -> list[Entry]:
-    return [Heard(f"word {n}", Sender(str(n % 4)), f"k{n}", "off", group=True) for n in range(count)]
+    return [Heard(f"word {n}", Sender(str(n % 4)), f"k{n}", to="off", group=True) for n in range(count)]
 
 
 def test_a_group_that_talked_for_long_without_the_assistant_is_cut_within_the_turn() -> None:

@@ -25,7 +25,7 @@ async def schemas() -> AsyncGenerator[Schemas]:
 
 
 def tool(schema: JSON, name: str = "files__list") -> ToolSpec:
-    return ToolSpec(name, "files", "list", "", canonical(schema))
+    return ToolSpec(name, "files", "list", description="", schema=canonical(schema))
 
 
 def exponential(links: int) -> JSON:

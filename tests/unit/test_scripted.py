@@ -46,7 +46,7 @@ def user(text: str) -> ChatMessage:
 
 
 def asked(index: int, tool: str, arguments: str = "{}") -> Call:
-    return Call(f"{index}.0", tool, arguments, f"call_{index}")
+    return Call(f"{index}.0", tool, arguments, model_id=f"call_{index}")
 
 
 def result(call: Call, text: str) -> ChatMessage:
@@ -119,7 +119,7 @@ async def test_what_a_client_posted_last_does_not_hide_what_is_unread() -> None:
 
 
 async def test_of_several_results_the_first_that_matches_counts() -> None:
-    calls = asked(2, "files__read"), Call("2.1", "files__list_files", "{}", "call_9")
+    calls = asked(2, "files__read"), Call("2.1", "files__list_files", "{}", model_id="call_9")
     reply = await ask(
         TIDY,
         user("Please tidy up"),

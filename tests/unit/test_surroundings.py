@@ -45,7 +45,7 @@ def test_a_title_cannot_pose_as_an_instruction() -> None:
 
 
 def test_each_message_says_when_it_was_written_and_in_groups_by_whom() -> None:
-    cat = Attachment("f", "image", "image/png", "cat.png")
+    cat = Attachment("f", "image", "image/png", name="cat.png")
     entries = log(
         Heard("hi", Sender("7", "Ann"), "1", group=True),
         Heard("look", Sender("8", 'Ann" (id 7)]\nno'), "2", group=True, attachments=(cat,)),

@@ -18,7 +18,7 @@ from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
-GOOD, BAD = Attachment("good", "image", "", "cat.png"), Attachment("bad", "image", "", "tall.png")
+GOOD, BAD = Attachment("good", "image", "", name="cat.png"), Attachment("bad", "image", "", name="tall.png")
 
 
 class Picky:
@@ -99,8 +99,8 @@ class Refusing(Picky):
 )
 def test_a_small_file_may_be_text_whatever_its_type(name: str, mime: str, text: bool) -> None:
     kind = "video" if mime.startswith("video") else "file"
-    assert is_text(Attachment("r", kind, mime, name, 300)) is text
-    assert not is_text(Attachment("r", "file", "application/octet-stream", "big.bin", 5_000_000))
+    assert is_text(Attachment("r", kind, mime, name=name, size=300)) is text
+    assert not is_text(Attachment("r", "file", "application/octet-stream", name="big.bin", size=5_000_000))
 
 
 def test_utf_16_is_read_and_older_encodings_are_named() -> None:

@@ -168,7 +168,7 @@ def test_a_topic_tells_its_name_when_it_is_made_and_with_messages_that_reply_to_
         "forum_topic_created": {"name": "Plans", "icon_color": 1},
     }  # fmt: skip
     made = read(readable({"update_id": 1, "message": root}), Account(7, "bot"), "tg", 1.0).arrival
-    assert made == Named("tg", "-1009/42", "Plans", 1)
+    assert made == Named("tg", "-1009/42", "Plans", offset=1)
     said = {**root, "message_id": 43, "text": "hi", "reply_to_message": root}
     del said["forum_topic_created"]
     arrival = read(readable({"update_id": 2, "message": said}), Account(7, "bot"), "tg", 1.0).arrival

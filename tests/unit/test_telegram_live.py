@@ -10,7 +10,7 @@ from bridge_mcp.ports import Incoming
 
 
 def at(place: str, key: str = "1", chat: str = "7") -> Incoming:
-    return Incoming("tg", chat, key, Sender("7", "Ann"), place, 0.0, edit=place)
+    return Incoming("tg", chat, key, sender=Sender("7", "Ann"), text=place, at=0.0, edit=place)
 
 
 def test_the_first_move_is_soon_passed_on_and_the_later_ones_ever_more_seldom() -> None:

@@ -112,7 +112,7 @@ def test_no_edit_that_telegram_would_refuse(source: str, count: int) -> None:
         "5",
         tuple(str(number) for number in range(count)),
         source * (1 + 5_000 // (len(source) + 1)),
-        (Button("Yes", "y"),),
+        buttons=(Button("Yes", "y"),),
     )
     made = bodies(action)
     assert len(made) >= count

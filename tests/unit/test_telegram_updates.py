@@ -47,7 +47,7 @@ def file(**more: Any) -> dict[str, Any]:
 
 def test_a_text() -> None:
     assert heard(text="hello") == Incoming(
-        "t", "5", "31", Sender("5", "Ann Lee"), "hello", 1000.0, title="Ann Lee", offset=8,
+        "t", "5", "31", sender=Sender("5", "Ann Lee"), text="hello", at=1000.0, title="Ann Lee", offset=8,
     )  # fmt: skip
 
 
@@ -200,39 +200,48 @@ def small(size: int) -> dict[str, Any]:
 FILES: list[tuple[dict[str, Any], Attachment, str]] = [
     (
         {"photo": [small(2), file(width=9, height=6), small(3)]},
-        Attachment("F", "image", "image/jpeg", "photo_31.jpg", 12), "",
+        Attachment("F", "image", "image/jpeg", name="photo_31.jpg", size=12), "",
     ),
     (
         {"document": file(file_name="a.pdf", mime_type="application/pdf")},
-        Attachment("F", "file", "application/pdf", "a.pdf", 12), "",
+        Attachment("F", "file", "application/pdf", name="a.pdf", size=12), "",
     ),
-    ({"document": file(mime_type="image/png")}, Attachment("F", "image", "image/png", "file_31.png", 12), ""),
-    ({"voice": file(duration=3, mime_type="audio/ogg")}, Attachment("F", "audio", "audio/ogg", "voice_31.ogg", 12), ""),
+    ({"document": file(mime_type="image/png")}, Attachment("F", "image", "image/png", name="file_31.png", size=12), ""),
+    (
+        {"voice": file(duration=3, mime_type="audio/ogg")},
+        Attachment("F", "audio", "audio/ogg", name="voice_31.ogg", size=12), "",
+    ),
     (
         {"audio": file(duration=3, file_name="s.mp3", mime_type="audio/mpeg")},
-        Attachment("F", "audio", "audio/mpeg", "s.mp3", 12), "",
+        Attachment("F", "audio", "audio/mpeg", name="s.mp3", size=12), "",
     ),
-    ({"video": file(duration=3, width=1, height=1)}, Attachment("F", "video", "video/mp4", "video_31.mp4", 12), ""),
-    ({"video_note": file(duration=3, length=1)}, Attachment("F", "video", "video/mp4", "video_note_31.mp4", 12), ""),
+    (
+        {"video": file(duration=3, width=1, height=1)},
+        Attachment("F", "video", "video/mp4", name="video_31.mp4", size=12), "",
+    ),
+    (
+        {"video_note": file(duration=3, length=1)},
+        Attachment("F", "video", "video/mp4", name="video_note_31.mp4", size=12), "",
+    ),
     (
         {"animation": file(duration=3, width=1, height=1, file_name="c.mp4"), "document": file(file_id="D")},
-        Attachment("F", "video", "video/mp4", "c.mp4", 12), "",
+        Attachment("F", "video", "video/mp4", name="c.mp4", size=12), "",
     ),
     (
         {"sticker": file(type="regular", width=1, height=1, is_animated=False, is_video=False, emoji="👍")},
-        Attachment("F", "image", "image/webp", "sticker_31.webp", 12), "👍",
+        Attachment("F", "image", "image/webp", name="sticker_31.webp", size=12), "👍",
     ),
     (
         {"sticker": file(type="regular", width=1, height=1, is_animated=True, is_video=False)},
-        Attachment("F", "file", "application/x-tgsticker", "sticker_31.tgs", 12), "",
+        Attachment("F", "file", "application/x-tgsticker", name="sticker_31.tgs", size=12), "",
     ),
     (
         {"sticker": file(type="regular", width=1, height=1, is_animated=False, is_video=True)},
-        Attachment("F", "video", "video/webm", "sticker_31.webm", 12), "",
+        Attachment("F", "video", "video/webm", name="sticker_31.webm", size=12), "",
     ),
     (
         {"live_photo": file(duration=2, width=1, height=1, photo=[file(file_id="P", width=9, height=9)])},
-        Attachment("P", "image", "image/jpeg", "photo_31.jpg", 12), "",
+        Attachment("P", "image", "image/jpeg", name="photo_31.jpg", size=12), "",
     ),
 ]  # fmt: skip
 
@@ -322,7 +331,7 @@ def test_an_edit_has_a_stamp_of_its_version() -> None:
     ("chat", "more"), [(GROUP, {"migrate_to_chat_id": -1009}), (SUPER, {"migrate_from_chat_id": -9})]
 )
 def test_both_sides_of_a_move_say_the_same(chat: dict[str, Any], more: dict[str, Any]) -> None:
-    assert reading(message=said(chat, **more)).arrival == Moved("t", "-9", "-1009", 8)
+    assert reading(message=said(chat, **more)).arrival == Moved("t", "-9", "-1009", offset=8)
 
 
 def pressed(**more: Any) -> Reading:
@@ -331,7 +340,9 @@ def pressed(**more: Any) -> Reading:
 
 def test_a_press() -> None:
     found = pressed(data="tok", message=said(GROUP, text="?"))
-    assert found.arrival == ButtonPress("t", "-9", "31", Sender("5", "Ann Lee"), "tok", 2000.0, 8)
+    assert found.arrival == ButtonPress(
+        "t", "-9", "31", sender=Sender("5", "Ann Lee"), token="tok", at=2000.0, offset=8
+    )
     assert found.callback == "Q"
     topic = said(SUPER, text="?", message_thread_id=7, is_topic_message=True)
     arrival = pressed(data="tok", message=topic).arrival

@@ -77,7 +77,7 @@ def test_any_schema_is_offered_without_null_or_left_out(schema: JSON) -> None:
 
 
 def spec(name: str, schema: JSON) -> ToolSpec:
-    return ToolSpec(name, "files", name, "d", json.dumps(schema))
+    return ToolSpec(name, "files", name, description="d", schema=json.dumps(schema))
 
 
 def test_a_refusal_names_its_suspect_by_name_by_place_or_by_what_is_odd() -> None:

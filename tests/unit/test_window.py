@@ -82,7 +82,7 @@ def counted(*pairs: tuple[int, int]) -> list[Logged]:
     entries: list[Entry] = []
     for estimate, tokens in pairs:
         entries.append(Started("model", turn=0, estimate=estimate))
-        entries.append(Replied("x", (), len(entries) - 1, 0, "m", Usage(tokens)))
+        entries.append(Replied("x", (), len(entries) - 1, turn=0, model="m", usage=Usage(tokens)))
     return log(*entries)
 
 
@@ -99,7 +99,7 @@ def test_experience_corrects_the_estimate_by_the_worst_of_the_latest() -> None:
 def test_a_request_that_was_too_long_lowers_the_ceiling() -> None:
     refused = [*counted((20_000, 0)), Logged(2, 1002.0, Started("model", estimate=30_000))]
     assert ceiling(refused) == float("inf")
-    refused.append(Logged(3, 1003.0, Failed("model", 2, "too long", 1003.0, too_long=True)))
+    refused.append(Logged(3, 1003.0, Failed("model", 2, "too long", retry_at=1003.0, too_long=True)))
     assert ceiling(refused) == pytest.approx(18_000)
 
 
@@ -222,7 +222,7 @@ def large_turn(rounds: int, size: int) -> tuple[ChatMessage, ...]:
         started = len(entries)
         entries.append(model_started())
         call = Call(call_id(started, 0), "files__read", json.dumps({"path": f"{number}.txt"}))
-        entries += [Replied("", (call,), started, 0), finished(call.id, "x" * size)]
+        entries += [Replied("", (call,), started, turn=0), finished(call.id, "x" * size)]
     return past(log(*entries)).messages()
 
 
@@ -273,12 +273,15 @@ def test_a_long_result_is_capped_with_a_handle_to_the_rest() -> None:
 
 def test_what_was_read_on_is_not_capped_again() -> None:
     call = Call("1.0", "bridge__read_result", "{}")
-    entries = log(heard(), model_started(), Replied("", (call,), 1, 0), finished("1.0", "x" * 60))
+    entries = log(heard(), model_started(), Replied("", (call,), 1, turn=0), finished("1.0", "x" * 60))
     assert past(entries, result_chars=10).messages()[2].text == "x" * 60
 
 
 def test_images_are_shown_in_the_last_turns_only() -> None:
-    image, sheet = Attachment("i", "image", "image/png", "cat.png"), Attachment("f", "file", "text/csv", "a.csv")
+    image, sheet = (
+        Attachment("i", "image", "image/png", name="cat.png"),
+        Attachment("f", "file", "text/csv", name="a.csv"),
+    )
     entries = log(
         Heard("look", ANN, "1", attachments=(image, sheet)),
         model_started(),
@@ -308,7 +311,10 @@ def test_late_quoting_and_forwarded_messages_say_so() -> None:
 
 
 def test_files_that_the_model_cannot_take_are_noted_and_not_counted() -> None:
-    image, pdf = Attachment("a", "image", "image/png", "cat.png"), Attachment("b", "file", "application/pdf", "x.pdf")
+    image, pdf = (
+        Attachment("a", "image", "image/png", name="cat.png"),
+        Attachment("b", "file", "application/pdf", name="x.pdf"),
+    )
     entries = log(Heard("look", ANN, "1", attachments=(image, pdf)))
     (blind,) = past(entries, images=False, pdfs=False).messages()
     assert blind == ChatMessage(
@@ -321,7 +327,7 @@ def test_files_that_the_model_cannot_take_are_noted_and_not_counted() -> None:
 
 
 def test_files_that_do_not_fit_become_notes_the_older_ones_first() -> None:
-    photos = tuple(Attachment(f"p{n}", "image", "image/png", f"{n}.png") for n in range(3))
+    photos = tuple(Attachment(f"p{n}", "image", "image/png", name=f"{n}.png") for n in range(3))
     call = Call("1.0", "files__draw", "{}")
     messages = (
         ChatMessage("user", "draw", attachments=photos[:1]),

@@ -275,7 +275,7 @@ class OutboxLane:
         if message.kind != "message":
             target = await self._target(message)
             if message.kind == "edit":
-                return Edit(chat, target, message.text, message.buttons)
+                return Edit(chat, target, message.text, buttons=message.buttons)
             return Reaction(chat, target[-1], message.text)
         return Outgoing(
             chat,
@@ -314,4 +314,4 @@ class OutboxLane:
 def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
     """That a message went out; of an edit also that its parts are those of the edited message from now on."""
     of = message.target if message.kind == "edit" and status == "sent" else None
-    return Delivered(message.seq, status, sent, of)
+    return Delivered(message.seq, status, sent, of=of)

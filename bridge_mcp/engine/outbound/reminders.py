@@ -26,7 +26,7 @@ async def ring(store: Store, conversation: str, step: Ring) -> None:
     wanted = step.scheduled
     text = f"Reminder that you asked for: {wanted.text}"
     bridge = Sender("bridge", "reminder", "bot")
-    heard = Heard(text, bridge, f"reminder:{wanted.call}", "assistant", asked_by=wanted.asked_by)
+    heard = Heard(text, bridge, f"reminder:{wanted.call}", to="assistant", asked_by=wanted.asked_by)
     await store.log.record(wanted.conversation, heard)
     await store.log.record(conversation, Rang())
 

@@ -76,6 +76,6 @@ class Uploads:
         if found is None:
             raise SendFailed(f"The file '{file.name}' came in on '{source}', which is not in the config any more.")
         try:
-            return await found.fetch(Attachment(ref, file.kind, file.mime, file.name, file.size), MAX_FILE)
+            return await found.fetch(Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_FILE)
         except FetchFailed as exc:
             raise SendFailed(f"The file '{file.name}' could not be fetched from {source}: {exc}") from exc

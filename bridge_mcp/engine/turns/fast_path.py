@@ -100,7 +100,7 @@ class FastPath:
         drive = self._runner.enter(conversation)
         if drive is None:
             return ()
-        action = PendingCall(conversation, entry, progress, drive)
+        action = PendingCall(conversation, entry, progress, drive=drive)
         self._runner.start(self._work, action)
         with anyio.move_on_after(wait_s):
             await action.over.wait()

@@ -51,7 +51,7 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
             if each.call
         ]
         try:
-            stopped = Stopped(reason, known.head, BRIDGE.id, text)
+            stopped = Stopped(reason, known.head, BRIDGE.id, text=text)
             await deps.store.log.intend(conversation, known.head, *closed, stopped)
         except Conflict:
             continue

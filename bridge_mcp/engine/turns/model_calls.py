@@ -41,10 +41,10 @@ async def reply(deps: Deps, step: CallModel, prepared: Prepared, started: int) -
         too_long = exc.kind == TOO_LONG
         again = None if too_long and not can_be_shorter(request) else retry_at(deps, step.attempt, exc)
         told = await for_reader(deps, request.conversation, exc)
-        return Failed("model", started, str(exc), again, told, too_long)
+        return Failed("model", started, str(exc), retry_at=again, text=told, too_long=too_long)
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
-        return Failed("model", started, unexpected(exc), retry_at(deps, step.attempt, ModelFailed("")))
+        return Failed("model", started, unexpected(exc), retry_at=retry_at(deps, step.attempt, ModelFailed("")))
     finally:
         if on_text is not None:
             on_text("")
@@ -82,7 +82,7 @@ async def summary(deps: Deps, step: Summarise, prepared: Prepared, started: int)
     text = summary_text(answer.text, prepared.budget)
     if not text:
         return Failed("summary", started, "The model answered no summary.")
-    return Summarised(text, step.upto, started, answer.model, answer.usage)
+    return Summarised(text, step.upto, started, model=answer.model, usage=answer.usage)
 
 
 def text_shown(deps: Deps, conversation: str, started: int) -> OnText | None:
@@ -126,8 +126,8 @@ def replied(answer: ModelReply, started: int, step: CallModel, tools: Sequence[T
             call_id(started, index),
             whole_characters(call.tool),
             mended(whole_characters(call.arguments), schemas.get(call.tool, "")),
-            whole_characters(call.id),
-            call.kept,
+            model_id=whole_characters(call.id),
+            kept=call.kept,
         )
         for index, call in enumerate(answer.calls)
     )
@@ -135,11 +135,11 @@ def replied(answer: ModelReply, started: int, step: CallModel, tools: Sequence[T
         whole_characters(answer.text),
         calls,
         read[0],
-        step.turn,
-        whole_characters(answer.model),
-        answer.usage,
-        read[1],
-        answer.finish,
-        answer.kept,
-        answer.kept_for,
+        turn=step.turn,
+        model=whole_characters(answer.model),
+        usage=answer.usage,
+        ref=read[1],
+        finish=answer.finish,
+        kept=answer.kept,
+        kept_for=answer.kept_for,
     )

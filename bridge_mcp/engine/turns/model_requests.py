@@ -69,8 +69,10 @@ class Requests:
         fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens
         fitted = fit(seen, window, max(budget - fixed, LEAST_ROOM))
         head = (ChatMessage("system", system),) if system else ()
-        request = ModelRequest(rules.model, ordered((*head, *fitted.messages)), tools, conversation, scale=scale)
-        return Prepared(request, fixed + fitted.estimate, fitted.cut, seen, budget)
+        request = ModelRequest(
+            rules.model, ordered((*head, *fitted.messages)), tools, conversation=conversation, scale=scale
+        )
+        return Prepared(request, fixed + fitted.estimate, fitted.cut, past=seen, budget=budget)
 
     def summary(self, prepared: Prepared, cut: int) -> tuple[ModelRequest, int]:
         """The request for a summary of what stands before `cut`, and its estimate. It offers no tools."""

@@ -113,7 +113,12 @@ class Policies:
             else:
                 words = (*rules.tools, *self._rules.tools)
             offered = self._offered[channel, within] = Offered(
-                now, tools, {spec.name: spec for spec in tools}, tools_tokens(tools), words, missing
+                now,
+                tools,
+                {spec.name: spec for spec in tools},
+                tokens=tools_tokens(tools),
+                rules=words,
+                withheld=missing,
             )
         return offered
 

@@ -40,7 +40,7 @@ class ProgressLane:
         def hear(progress: float, total: float | None, words: str) -> None:
             said = "".join(char if char.isprintable() else " " for char in words[:MAX_WORDS])
             body = {"call": call, "tool": tool, "progress": progress, "total": total, "message": said}
-            self._latest[conversation, call] = Event("tool.progress", conversation, self._clock.now(), body)
+            self._latest[conversation, call] = Event("tool.progress", conversation, self._clock.now(), body=body)
             self._wake.set()
 
         return hear

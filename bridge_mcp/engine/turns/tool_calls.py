@@ -36,16 +36,16 @@ def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reaso
         call.id,
         spec.server,
         call.tool,
-        call.arguments,
-        call_digest(spec, parse_arguments(call.arguments)),
-        now + how.expires_s if how.expires_s > 0 else 0.0,
-        by,
-        reason,
-        how.route,
-        how.quorum,
-        how.remind_s,
-        now + how.escalate_s if escalates else 0.0,
-        how.escalate_to if escalates else "",
+        arguments=call.arguments,
+        digest=call_digest(spec, parse_arguments(call.arguments)),
+        expires_at=now + how.expires_s if how.expires_s > 0 else 0.0,
+        requested_by=by,
+        reason=reason,
+        route=how.route,
+        quorum=how.quorum,
+        remind_s=how.remind_s,
+        escalate_at=now + how.escalate_s if escalates else 0.0,
+        escalate_to=how.escalate_to if escalates else "",
     )
 
 
@@ -98,7 +98,9 @@ async def outcome(
         return None
     kind = "error" if result.is_error else "ok"
     text, structured = whole_characters(result.text), whole_characters(result.structured)
-    return Finished(context.call, kind, text, result.attachments, structured, result.truncated)
+    return Finished(
+        context.call, kind, text, attachments=result.attachments, structured=structured, truncated=result.truncated
+    )
 
 
 def requested_by(conversation: str, log: Log) -> str:

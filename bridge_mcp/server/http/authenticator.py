@@ -127,7 +127,15 @@ class Authenticator:
     ) -> None:
         self._known: Mapping[str, AuthenticatedClient] = {
             c.token_hash: AuthenticatedClient(
-                Principal(c.name, "client", c.scopes, c.channels, c.conversations, "mcp", c.person_decides),
+                Principal(
+                    c.name,
+                    "client",
+                    c.scopes,
+                    channels=c.channels,
+                    conversations=c.conversations,
+                    via="mcp",
+                    attended=c.person_decides,
+                ),
                 user_of(c.name, c.scopes),
             )
             for c in clients

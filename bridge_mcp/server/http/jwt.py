@@ -120,7 +120,9 @@ def principal_of(token: AccessToken, settings: OAuth) -> Principal:
     name = ":".join(word(part) for part in ("oauth", token.client_id, subject or "") if part)
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 32]}~{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    return Principal(name, "client", allowed, settings.channels, settings.conversations, "mcp")
+    return Principal(
+        name, "client", allowed, channels=settings.channels, conversations=settings.conversations, via="mcp"
+    )
 
 
 def word(text: str) -> str:

@@ -66,18 +66,18 @@ PROMPTS: tuple[Prompt, ...] = (
         "answer_chat",
         "Read a chat and answer it",
         frozenset({"read", "send"}),
-        (
+        arguments=(
             {"name": "conversation", "description": "Such as family/42; see list_conversations", "required": True},
             {"name": "wishes", "description": "What the answer shall say or keep in mind", "required": False},
         ),
-        answer_chat,
+        text=answer_chat,
     ),
     Prompt(
         "work_through_approvals",
         "Decide on the tool calls that wait, one by one",
         frozenset({"read", "approve"}),
-        ({"name": "conversation", "description": "Only this chat", "required": False},),
-        work_through_approvals,
+        arguments=({"name": "conversation", "description": "Only this chat", "required": False},),
+        text=work_through_approvals,
     ),
 )
 

@@ -47,7 +47,9 @@ class Subscribers:
     """Those subscribers who may see the same places."""
 
     def __init__(self, who: Principal) -> None:
-        self.eye = Principal("push", "bridge", frozenset({"read"}), who.channels, who.conversations)
+        self.eye = Principal(
+            "push", "bridge", frozenset({"read"}), channels=who.channels, conversations=who.conversations
+        )
         """As whom the bridge looks for them."""
         self.bus = InMemorySubscriptionBus()
         self.streams = ListenHandler(self.bus)

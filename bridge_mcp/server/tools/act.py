@@ -135,7 +135,9 @@ async def approve_call(
 ) -> schemas.DecisionShape:
     """Let waiting tool calls run. Read their arguments first (list_approvals). The first verdict wins; a call with a
     `quorum` waits for that many approvers."""
-    yes = ApprovalOptions(digest, arguments, remember, remember_arguments or {}, remember_s, note)
+    yes = ApprovalOptions(
+        digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
+    )
     return serialize.decision(whole(await call.bridge.approve_calls(call.who, (approval_id, *also), yes)))
 
 

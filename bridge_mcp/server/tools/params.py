@@ -144,7 +144,7 @@ def param_of(parameter: inspect.Parameter) -> Param:
     default: object = parameter.default
     if isinstance(default, int | float | str) and default not in ("", False):
         schema["default"] = default
-    return Param(parameter.name, schema, read, default, lenient)
+    return Param(parameter.name, schema, read, default=default, lenient=lenient)
 
 
 def kind_of(annotation: Any, notes: tuple[object, ...]) -> tuple[Schema, Callable[[object], object]]:

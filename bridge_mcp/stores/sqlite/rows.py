@@ -112,7 +112,17 @@ def approval(row: Row) -> Approval:
 def conversation(row: Row) -> Conversation:
     """From the columns (name, channel, title, responder, messages, last_at, last_text, head, question, …)."""
     name, channel, title, responder, messages, last_at, last_text, head, question = row[:9]
-    return Conversation(name, channel, title, responder, messages, last_at, last_text, head, question)
+    return Conversation(
+        name,
+        channel,
+        title,
+        responder=responder,
+        messages=messages,
+        last_at=last_at,
+        last_text=last_text,
+        head=head,
+        question=question,
+    )
 
 
 def event(row: Row) -> Event | None:
@@ -123,7 +133,7 @@ def event(row: Row) -> Event | None:
             own: dict[str, JSON] = dict(json.loads(body))
         except (ValueError, TypeError, RecursionError) as exc:
             own = {"unreadable": str(exc)}
-        return Event(kind, name, at, own, cursor)
+        return Event(kind, name, at, body=own, cursor=cursor)
     if body is None:  # the log does not hold what the feed tells of
         why = Unreadable(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
         return replace(unreadable_event(kind, name, seq, 0.0, why), cursor=cursor)
@@ -131,14 +141,14 @@ def event(row: Row) -> Event | None:
         told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
     except Unreadable as exc:
         return replace(unreadable_event(kind, name, seq, at, exc), cursor=cursor)
-    return None if told is None else Event(told.type, name, at, told.body, cursor)
+    return None if told is None else Event(told.type, name, at, body=told.body, cursor=cursor)
 
 
 def grant(row: Row) -> Grant:
     """From the columns (id, tool, conversation, arguments, expires_at, by, created_at)."""
     number, tool, name, arguments, expires_at, by, created_at = row
     patterns = tuple([(argument, pattern) for argument, pattern in json.loads(arguments)])
-    return Grant(number, tool, name, patterns, expires_at, by, created_at)
+    return Grant(number, tool, name, arguments=patterns, expires_at=expires_at, by=by, created_at=created_at)
 
 
 def inside(conversation: str, within: frozenset[str]) -> bool:

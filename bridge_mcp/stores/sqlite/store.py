@@ -84,7 +84,7 @@ class SqliteStore:
         since = self._writing.waits_since
         waits_s = 0.0 if since is None else time.monotonic() - since
         held = f"{self._holder.words()}. {self._holder.fix()}" if waits_s > 1 else ""
-        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held)
+        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held=held)
 
     async def damage(self) -> str:
         """What SQLite finds broken in the file; "" for nothing. Reads all of it.

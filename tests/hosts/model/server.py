@@ -53,7 +53,7 @@ class ScriptedModel:
     async def call(self, tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
         """Have the host call a tool: the first JSON object in what it shows its model, and whether a picture came."""
         self._made += 1
-        wanted = Wanted(f"call_{self._made}", tool, arguments, asyncio.get_running_loop().create_future())
+        wanted = Wanted(f"call_{self._made}", tool, arguments, shown=asyncio.get_running_loop().create_future())
         await self._calls.put(wanted)
         shown = await wanted.shown
         return first_object(shown.text), shown.image

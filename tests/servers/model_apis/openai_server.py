@@ -183,7 +183,7 @@ class OpenAIServer:
         body = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
         problems = self._problems(body, headers)
         tokens = self._tokens_of(body) if self._tokens_of is not None and not problems else 0
-        request = ReceivedRequest(path, headers, body, problems, tokens)
+        request = ReceivedRequest(path, headers, body, problems=problems, tokens=tokens)
         return counted(self._choose(request), tokens) if tokens else self._choose(request), body
 
     def _choose(self, request: ReceivedRequest) -> Answer:

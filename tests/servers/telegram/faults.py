@@ -171,7 +171,7 @@ class Faults:
             times: how often it strikes; None: until it is lifted.
             skip: how many requests that fit it lets pass first.
         """
-        rule = Rule(fault, method.lower(), chat, times, skip)
+        rule = Rule(fault, method.lower(), chat, times=times, skip=skip)
         self.rules.append(rule)
         return rule
 

@@ -71,8 +71,8 @@ class FileStore:
             kind,
             f"AgAC{mark}{number}",
             upload.name,
-            upload.mime or TYPES.get(kind, "application/octet-stream"),
-            upload.data,
+            mime=upload.mime or TYPES.get(kind, "application/octet-stream"),
+            data=upload.data,
         )
         self.by_id[content.file_id] = content
         return content

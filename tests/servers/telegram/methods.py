@@ -85,7 +85,7 @@ def send_action(world: World, call: Call) -> bool:
     thread = call.integer("message_thread_id") or None
     if thread:
         pick_topic(chat, call)
-    world.actions.append(ChatAction(chat.id, call.text("action"), thread, world.clock.now()))
+    world.actions.append(ChatAction(chat.id, call.text("action"), thread, at=world.clock.now()))
     return True
 
 
@@ -100,7 +100,7 @@ def send_draft(world: World, call: Call) -> bool:
         raise bad_request("message is too long")
     if call.integer("draft_id") == 0:
         raise bad_request("RANDOM_ID_INVALID")
-    world.drafts.append(DraftText(chat.id, call.integer("draft_id"), rich.text, world.clock.now()))
+    world.drafts.append(DraftText(chat.id, call.integer("draft_id"), rich.text, at=world.clock.now()))
     return True
 
 

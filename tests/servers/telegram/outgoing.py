@@ -71,7 +71,9 @@ def target(world: World, call: Call) -> Target:
             placed |= {"message_thread_id": above["message_thread_id"], "is_topic_message": True}
         elif chat.kind == "supergroup" and not chat.is_forum:
             placed["message_thread_id"] = above.get("message_thread_id", above["message_id"])
-    return Target(chat, placed, markup, call.flag("disable_notification"), call.flag("protect_content"))
+    return Target(
+        chat, placed, markup, silent=call.flag("disable_notification"), protected=call.flag("protect_content")
+    )
 
 
 def send(world: World, where: Target, body: Object, contents: Sequence[Content] = (), album: str = "") -> MessageState:

@@ -98,7 +98,9 @@ def seen(message: MessageState, bot_id: int, raw: Object) -> Message:
             for row in raw.get("reply_markup", {}).get("inline_keyboard", [])
         ),
         keyboard=message.keyboard,
-        files=tuple(SentFile(one.kind, one.name, one.mime, one.file_id, one.data) for one in message.contents),
+        files=tuple(
+            SentFile(one.kind, one.name, one.mime, file_id=one.file_id, data=one.data) for one in message.contents
+        ),
         album=message.album,
         edits=message.edits,
         deleted=message.deleted,

@@ -95,7 +95,7 @@ class Web:
     async def serve(self, call: Call, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, with whatever was scripted to strike it."""
         world = self.world
-        received = Received(method, call.args, tuple(call.uploads), world.clock.now())
+        received = Received(method, call.args, tuple(call.uploads), at=world.clock.now())
         with world.changes.lock:
             self.requests.append(received)
             fault = self.faults.strike(call.method, call.text("chat_id")) or Fault()
@@ -164,7 +164,7 @@ class Web:
         if method is None or name.lower().startswith("get"):
             return
         args = read_json(json.dumps({key: value for key, value in asked.items() if key != "method"}).encode())
-        received = Received(name, args, (), self.world.clock.now(), 200)
+        received = Received(name, args, (), at=self.world.clock.now(), status=200)
         with self.world.changes.lock:
             self.requests.append(received)
             try:
@@ -200,7 +200,7 @@ class Web:
         with self.world.changes.lock:
             content = self.world.files.at_path(path)
             self.requests.append(
-                Received("file", {"file_path": path}, (), self.world.clock.now(), 200 if content else 404)
+                Received("file", {"file_path": path}, (), at=self.world.clock.now(), status=200 if content else 404)
             )
             fault = self.faults.strike("file", "") or Fault()
         await wait(fault.before_s, fault.hold_before)

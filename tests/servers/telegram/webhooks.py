@@ -102,7 +102,7 @@ def posted(url: str, secret: str, body: bytes) -> Reply:
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         wait = answer.getheader("Retry-After") or ""
-        return Reply(answer.status, answer.reason, answer.read(), float(wait) if wait.isdigit() else 0.0)
+        return Reply(answer.status, answer.reason, answer.read(), retry_after_s=float(wait) if wait.isdigit() else 0.0)
     except TimeoutError:
         return Reply(0, "Read timeout expired")
     except ConnectionRefusedError:

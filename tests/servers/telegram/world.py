@@ -125,7 +125,7 @@ class World:
         return self.numbers[of]
 
     def new_user(self, first_name: str, last_name: str, username: str, language: str) -> UserState:
-        user = UserState(self.number("user", 5_000_001), first_name, last_name, username, language)
+        user = UserState(self.number("user", 5_000_001), first_name, last_name, username=username, language=language)
         self.users[user.id] = user
         return user
 
@@ -138,7 +138,7 @@ class World:
     def new_chat(self, kind: ChatKind, title: str, username: str = "", is_forum: bool = False) -> ChatState:
         number = self.number("chat", 7_001)
         chat_id = -number if kind == "group" else FIRST_CHANNEL - 2_000_000_000 - number
-        chat = ChatState(chat_id, kind, title, username, is_forum=is_forum)
+        chat = ChatState(chat_id, kind, title, username=username, is_forum=is_forum)
         self.chats[chat_id] = chat
         # The first message of a supergroup says that it was made; its id, 1, also stands for the general topic.
         self.message_ids[chat_id] = 1

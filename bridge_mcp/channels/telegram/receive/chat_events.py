@@ -31,11 +31,11 @@ def reaction(update: Update, channel: str) -> Happening | None:
         channel,
         str(found.chat.id),
         "message.reaction",
-        who or Sender("", "", "bot"),
-        {"before": told(found.old_reaction), "reactions": told(found.new_reaction)},
-        update.update_id,
-        str(found.message_id),
-        found.date.timestamp(),
+        sender=who or Sender("", "", "bot"),
+        body={"before": told(found.old_reaction), "reactions": told(found.new_reaction)},
+        offset=update.update_id,
+        message=str(found.message_id),
+        at=found.date.timestamp(),
     )
 
 
@@ -45,9 +45,15 @@ def counted(update: Update, channel: str) -> Happening | None:
         return None
     counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MOST]}
     return Happening(
-        channel, str(found.chat.id), "message.reaction", Sender("", "", "bot"), {"counts": counts}, update.update_id,
-        str(found.message_id), found.date.timestamp(),
-    )  # fmt: skip
+        channel,
+        str(found.chat.id),
+        "message.reaction",
+        sender=Sender("", "", "bot"),
+        body={"counts": counts},
+        offset=update.update_id,
+        message=str(found.message_id),
+        at=found.date.timestamp(),
+    )
 
 
 def membership(update: Update, channel: str) -> Happening | None:
@@ -66,7 +72,16 @@ def membership(update: Update, channel: str) -> Happening | None:
     else:
         return None
     who = Sender(str(by.id), by.full_name, "bot" if by.is_bot else "person")
-    return Happening(channel, str(chat.id), "chat.member", who, body, update.update_id, "", at.timestamp())
+    return Happening(
+        channel,
+        str(chat.id),
+        "chat.member",
+        sender=who,
+        body=body,
+        offset=update.update_id,
+        message="",
+        at=at.timestamp(),
+    )
 
 
 MOST = 20

@@ -87,7 +87,7 @@ def recording(message: Bearer) -> Attachment | None:
 
 
 def stored(file: Stored, kind: Kind, mime: str, name: str) -> Attachment:
-    return Attachment(file.file_id, kind, mime, name, file.file_size)
+    return Attachment(file.file_id, kind, mime, name=name, size=file.file_size)
 
 
 def named(message: Bearer, what: str, ending: str) -> str:

@@ -99,23 +99,23 @@ def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> Butto
     chat = str(message.chat.id) if isinstance(message, InaccessibleMessage) else chat_of(message)  # type: ignore[arg-type]
     user = query.from_user
     who = Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person")
-    return ButtonPress(channel, chat, str(message.message_id), who, query.data, now, number)
+    return ButtonPress(channel, chat, str(message.message_id), sender=who, token=query.data, at=now, offset=number)
 
 
 def moved_of(message: Message, channel: str, number: int) -> Moved | None:
     """A group that became a supergroup; both chats tell of it."""
     here = str(message.chat.id)
     if message.migrate_to_chat_id is not None:
-        return Moved(channel, here, str(message.migrate_to_chat_id), number)
+        return Moved(channel, here, str(message.migrate_to_chat_id), offset=number)
     if message.migrate_from_chat_id is not None:
-        return Moved(channel, str(message.migrate_from_chat_id), here, number)
+        return Moved(channel, str(message.migrate_from_chat_id), here, offset=number)
     return None
 
 
 def named_of(message: Message, channel: str, number: int) -> Named | None:
     """A topic got its name, the first or another one."""
     name = topic_name(message) if message.message_thread_id is not None else ""
-    return Named(channel, chat_of(message), name, number) if name else None
+    return Named(channel, chat_of(message), name, offset=number) if name else None
 
 
 def topic_name(message: Message) -> str:

@@ -219,7 +219,7 @@ def edit(action: Edit, place: Place, renderer: Renderer) -> list[Body]:
     for index, piece in enumerate(pieces):
         hung = buttons if index == len(pieces) - 1 else ()
         if index < len(messages):
-            bodies.append(Rewrite(place, messages[index], piece, hung))
+            bodies.append(Rewrite(place, messages[index], piece, buttons=hung))
         else:
             bodies.append(Text(below, piece, hung))
     return [*bodies, *(Drop(place, message) for message in messages[len(pieces) :])]
