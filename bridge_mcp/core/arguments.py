@@ -17,7 +17,7 @@ from bridge_mcp.core.tools import JSON, canonical, parse_arguments
 
 __all__ = ["mended"]
 
-MAY_BE_MENDED = re.compile(r'"\s*(?:-?\d|[tTfF]|null|\[|\{)')
+MAY_BE_MENDED = re.compile(r'"\s*(?:-?\d|[tT]rue\b|[fF]alse\b|null\b|\[|\{)')
 """Arguments without such a text have nothing to mend, and are not read."""
 NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?\Z")
 BOOLEANS: Mapping[str, bool] = {"true": True, "True": True, "false": False, "False": False}

@@ -93,7 +93,8 @@ class WelcomeLane:
                     await self._store.feed.acknowledge(READER, page.cursor)
                 cursor = page.cursor
                 if len(page.events) < PAGE:
-                    await changes.wait()
+                    while await changes.wait() is not None:
+                        pass  # only conversations changed, and a pairing belongs to none
 
     async def _welcome(self, event: Event) -> None:
         channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))
