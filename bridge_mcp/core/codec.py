@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from bridge_mcp.core.entries import ENTRY_TYPES, Entry
 from bridge_mcp.core.errors import BadInput, BadJSON, NewerSchema, Unreadable
@@ -125,10 +125,10 @@ class Shape:
     """Name, default (`dataclasses.MISSING` where there is none), and what turns the value into JSON (None: nothing)."""
     nested: tuple[tuple[str, Convert], ...]
     """Fields whose JSON is not their value, and what turns it back."""
-    types: Mapping[str, frozenset[type]]
-    """The types that each field's JSON may have."""
-    words: Mapping[str, frozenset[str]]
-    """What a field may say that holds one of a few words."""
+    types: frozenset[tuple[str, type]]
+    """Every field with each type that its JSON may have."""
+    words: Mapping[str, frozenset[str | None]]
+    """What a field may say that holds one of a few words; None for one that is left out."""
 
     def write(self, value: object, into: Body) -> Body:
         for name, default, convert in self.columns:
@@ -139,17 +139,12 @@ class Shape:
         return into
 
     def read(self, body: Body) -> Any:
-        types = self.types
-        for name, given in body.items():
-            if name not in types:
+        if not self.types.issuperset(zip(body, map(type, body.values()), strict=True)):
+            self._refuse(body)
+        for name, words in self.words.items():
+            if body.get(name) not in words:
                 raise NewerSchema(
-                    f"This bridge_mcp knows no '{name}' in {self.cls.__name__}: a newer one wrote it.", fix=UPGRADE
-                )
-            if type(given) not in types[name]:
-                raise TypeError(f"{self.cls.__name__}.{name} is {type(given).__name__}")
-            if name in self.words and given is not None and given not in self.words[name]:
-                raise NewerSchema(
-                    f"This bridge_mcp knows no {name} '{given}' in {self.cls.__name__}: a newer one wrote it.",
+                    f"This bridge_mcp knows no {name} '{body[name]}' in {self.cls.__name__}: a newer one wrote it.",
                     fix=UPGRADE,
                 )
         for name, convert in self.nested:
@@ -158,24 +153,39 @@ class Shape:
                 body[name] = convert(given)
         return self.cls(**body)
 
+    def _refuse(self, body: Body) -> NoReturn:
+        """Say which field is unknown, or else which one has a type that it cannot have.
+
+        Raises:
+            NewerSchema, TypeError: always one of them.
+        """
+        known = {name for name, _ in self.types}
+        for name in body:
+            if name not in known:
+                raise NewerSchema(
+                    f"This bridge_mcp knows no '{name}' in {self.cls.__name__}: a newer one wrote it.", fix=UPGRADE
+                )
+        odd = next(name for name, given in body.items() if (name, type(given)) not in self.types)
+        raise TypeError(f"{self.cls.__name__}.{odd} is {type(body[odd]).__name__}")
+
 
 @cache
 def shape(cls: type[Any]) -> Shape:
     hints = get_type_hints(cls)
     columns: list[tuple[str, object, Convert | None]] = []
     nested: list[tuple[str, Convert]] = []
-    types: dict[str, frozenset[type]] = {}
-    words: dict[str, frozenset[str]] = {}
+    types: set[tuple[str, type]] = set()
+    words: dict[str, frozenset[str | None]] = {}
     for field in fields(cls):
         hint = hints[field.name]
         writer, reader = converters(hint)
         columns.append((field.name, field.default, writer))
-        types[field.name] = frozenset(json_types(hint))
+        types |= {(field.name, kind) for kind in json_types(hint)}
         if known := frozenset(known_words(hint)):
-            words[field.name] = known
+            words[field.name] = known | {None}
         if reader is not None:
             nested.append((field.name, reader))
-    return Shape(cls, tuple(columns), tuple(nested), types=types, words=words)
+    return Shape(cls, tuple(columns), tuple(nested), types=frozenset(types), words=words)
 
 
 def json_types(hint: Any) -> Iterator[type]:
