@@ -22,6 +22,7 @@ import anyio
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import JSON, MAX_SIZE
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 from bridge_mcp.models.environment import litellm_environment
 from bridge_mcp.models.errors import ProviderError, failed, redact
 from bridge_mcp.models.settings import ModelSettings
@@ -153,8 +154,8 @@ class Running(asyncio.SubprocessProtocol):
         self.gone: asyncio.Future[None] = loop.create_future()
         self._calls: dict[int, Call] = {}
         self._numbers = count(1)
-        self._cut: dict[int, list[bytes]] = {1: [], 2: []}
-        """What has come of a line that goes on."""
+        self._buffers = {1: LineBuffer(MAX_LINE), 2: LineBuffer(MAX_LINE)}
+        """Of stdout and stderr."""
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     # -- what it is told --------------------------------------------------------------------------------------
@@ -203,24 +204,23 @@ class Running(asyncio.SubprocessProtocol):
         self.transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, rest = data.split(b"\n")
-        if lines:
-            lines[0] = b"".join((*self._cut[fd], lines[0]))
-            self._cut[fd] = []
-        self._cut[fd].append(rest)
-        if len(rest) < len(data) or sum(map(len, self._cut[fd])) <= MAX_LINE:
-            self._lines_came(fd, lines)
-        elif not self.ended:
-            self._lines.append(f"it said more than {MAX_LINE:,} bytes at once")
-            self.transport.kill()
-
-    def _lines_came(self, fd: int, lines: list[bytes]) -> None:
-        for line in lines:
+        buffer = self._buffers[fd]
+        for line in buffer.feed(data):
+            if isinstance(line, LongLine):
+                return self._said_too_much()
             if fd == 1:
                 self._take(json.loads(line))
             elif said := line.decode(errors="replace").strip():
                 self._lines.append(said)
                 log.debug("%s", redact(said))
+        if buffer.overflowed:
+            self._said_too_much()
+
+    def _said_too_much(self) -> None:
+        """End it: an answer that was dropped would be waited for without an end."""
+        if not self.ended:
+            self._lines.append(f"it said more than {MAX_LINE:,} bytes at once")
+            self.transport.kill()
 
     def process_exited(self) -> None:
         self.ended = True

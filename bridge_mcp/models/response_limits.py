@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from bridge_mcp.core.json_reader import MAX_SIZE
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -49,27 +50,29 @@ async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int 
     Raises:
         TooMuch: all of it, or one line, is longer than that.
     """
-    begun: list[bytes] = []
-    left, length = most, 0
+    buffer = LineBuffer(longest)
+    left = most
     async for part in response.content.iter_any():
         left -= len(part)
-        *lines, rest = part.split(b"\n")
-        if lines:
-            lines[0] = b"".join((*begun, lines[0]))
-            begun, length = [], 0
-        for line in lines:
-            if data := data_of(line):
+        for line in buffer.feed(part):
+            if data := data_of(line, longest):
                 yield data
-        begun.append(rest)
-        length += len(rest)
-        if left < 0 or length > longest:
-            raise TooMuch(f"its answer, or one line of it, is longer than {most if left < 0 else longest:,} bytes")
-    if data := data_of(b"".join(begun)):
+        if left < 0:
+            raise TooMuch(f"its answer is longer than {most:,} bytes")
+        if buffer.overflowed:
+            break
+    if data := data_of(buffer.end(), longest):
         yield data
 
 
-def data_of(line: bytes) -> bytes:
-    """What a line holds for its reader; nothing where it is empty, a comment, or another field than data."""
+def data_of(line: bytes | LongLine, longest: int) -> bytes:
+    """What a line holds for its reader; nothing where it is empty, a comment, or another field than data.
+
+    Raises:
+        TooMuch: it was too long to be kept.
+    """
+    if isinstance(line, LongLine):
+        raise TooMuch(f"one line of its answer is longer than {longest:,} bytes")
     if line.startswith(b"data:"):
         return line[5:].strip()
     return b"" if line.startswith(FIELDS) else line.strip()

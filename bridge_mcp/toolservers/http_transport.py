@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.toolservers.connection import Hooks
-from bridge_mcp.toolservers.line_buffer import MAX_MESSAGE
+from bridge_mcp.toolservers.message_size import MAX_MESSAGE
 from bridge_mcp.toolservers.oauth import quiet
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT

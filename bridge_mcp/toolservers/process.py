@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 from anyio.abc import Process
 
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.orphan_reaper import LEAVE_S, POLL_S, TERMINATE_S, Warden, group_alive, signal_group
 from bridge_mcp.toolservers.settings import ToolServer
@@ -53,7 +54,7 @@ class Child:
         self.label = f"tool server '{server.name}'"
         self.scrub = server.scrub
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.cut = b""
+        self.errors = LineBuffer(CHUNK)
         self.spoke = False
         """Whether it has written anything to stdout."""
 
@@ -85,10 +86,11 @@ class Child:
 
     def note(self, data: bytes) -> None:
         """Take some bytes of stderr."""
-        *whole, self.cut = (self.cut + data).split(b"\n")
-        self.cut = self.cut[:CHUNK]
-        for line in whole:
-            self.said(line.decode("utf-8", "replace"))
+        for line in self.errors.feed(data):
+            if isinstance(line, LongLine):
+                self.said(f"{self.scrub(line.head.decode('utf-8', 'replace'))[:KEPT_LINE]}… ({line.size:,} bytes)")
+            else:
+                self.said(line.decode("utf-8", "replace"))
 
     def said(self, line: str) -> None:
         """Keep a line that is not part of the protocol, without the secrets that the child was given."""

@@ -39,8 +39,9 @@ from pydantic import ValidationError
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 from bridge_mcp.ports import ToolProgress
-from bridge_mcp.toolservers.line_buffer import ENDS, MAX_MESSAGE, Lines, TooLong
+from bridge_mcp.toolservers.message_size import ENDLESS, MAX_MESSAGE, answered_id
 from bridge_mcp.toolservers.process import Child, PipeBroken
 from bridge_mcp.toolservers.tolerant_http import LONG, UNREADABLE
 from bridge_mcp.toolservers.tolerant_results import object_result
@@ -197,27 +198,27 @@ class PipeTransport(ClientTransport):
 
     async def hear(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Pass on what the child says, until it says no more."""
-        lines = Lines()
+        lines = LineBuffer(MAX_MESSAGE)
         async with to_session:
-            while not lines.endless and (data := await self.child.read()):
+            while lines.size <= ENDLESS and (data := await self.child.read()):
                 for line in lines.feed(data):
                     await self._heard(line, to_session)
-            why = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.endless else "closed its stdout"
+            why = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.size > ENDLESS else "closed its stdout"
             self._end(why)
             self.down(why)
 
     async def _heard(
-        self, line: bytes | TooLong, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+        self, line: bytes | LongLine, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
         """Pass on one line."""
-        if isinstance(line, TooLong):
+        if isinstance(line, LongLine):
             what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
             return await self._dropped(line, what, to_session)
         try:
             value = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
         except BadJSON as exc:
-            cut = TooLong(line[:ENDS], line[-ENDS:], len(line))
-            if cut.answers() is None:
+            cut = LongLine.of(line)
+            if answered_id(cut) is None:
                 return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
             return await self._dropped(cut, f"an answer that cannot be read: {exc}", to_session)
         if isinstance(value, dict) and self._taken(value):
@@ -228,11 +229,11 @@ class PipeTransport(ClientTransport):
         await to_session.send(SessionMessage(message))
 
     async def _dropped(
-        self, line: TooLong, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+        self, line: LongLine, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
         """Answer a request in place of a message that is not taken, as far as its ends tell which one it was."""
         self.child.said(f"on stdout: {what}")
-        number = line.answers()
+        number = answered_id(line)
         pending = self._pending.get(number_of(number))
         if pending is not None:
             pending.settle(Answered(None, UNREADABLE, f"it gave {what}"))

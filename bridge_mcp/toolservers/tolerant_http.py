@@ -16,7 +16,8 @@ import httpx2
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
-from bridge_mcp.toolservers.line_buffer import ENDS, MAX_MESSAGE, TooLong
+from bridge_mcp.core.line_buffer import LongLine
+from bridge_mcp.toolservers.message_size import MAX_MESSAGE, answered_id
 from bridge_mcp.toolservers.tolerant_results import object_result
 
 __all__ = ["UNREADABLE", "Events", "readable"]
@@ -61,7 +62,7 @@ def rewritten(body: bytes) -> bytes:
             message["result"] = object_result(message["result"])
         return json.dumps(message).encode()
     except BadJSON as exc:
-        number = TooLong(body[:ENDS], body[-ENDS:], len(body)).answers()
+        number = answered_id(LongLine.of(body))
         if number is None:
             return body
         error = {"code": UNREADABLE, "message": f"it gave an answer that cannot be read: {exc}"}

@@ -1,4 +1,4 @@
-"""Lines: however the bytes come in, the same lines come out; a peer that is too fast is held back."""
+"""Lines over descriptors: the same lines however the bytes come in; a peer that is too fast is held back."""
 
 from __future__ import annotations
 

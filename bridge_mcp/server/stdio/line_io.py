@@ -17,6 +17,8 @@ import threading
 from collections import deque
 from typing import Protocol, cast
 
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine
+
 __all__ = ["LineReader", "LineSink", "TooLong", "open_lines"]
 
 MAX_LINE = 16 * 1024 * 1024
@@ -34,14 +36,13 @@ class TooLong(Exception):
 
 
 class LineReader(asyncio.Protocol):
-    """Cuts what comes in into lines. One consumer."""
+    """The lines that come in, for one consumer."""
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()
+        """What was cut and not taken yet; b"" in the place of a line that was too long."""
         self._held = 0
-        self._parts: list[bytes] = []
-        self._partial = 0
-        self._skipping = False
+        self._buffer = LineBuffer(MAX_LINE)
         self._ended = False
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -83,18 +84,14 @@ class LineReader(asyncio.Protocol):
         self._transport = cast("asyncio.ReadTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        first, newline, rest = data.partition(b"\n")
-        if not newline:
-            self._keep(data)
-            return
-        self._keep(first)
-        self._finish()
-        *lines, last = rest.split(b"\n")
-        for line in lines:
-            self._keep(line)
-            self._finish()
-        self._keep(last)
-        self._wake()
+        for found in self._buffer.feed(data):
+            if isinstance(found, LongLine):
+                self._lines.append(b"")
+            elif line := found.strip():
+                self._lines.append(line)
+                self._held += len(line)
+        if self._lines:
+            self._wake()
         if self._held > AHEAD and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -106,27 +103,6 @@ class LineReader(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._wake()
-
-    # -- how it cuts ------------------------------------------------------------------------------------------
-
-    def _keep(self, data: bytes) -> None:
-        if not data or self._skipping:
-            return
-        self._partial += len(data)
-        if self._partial > MAX_LINE:
-            self._skipping = True
-            self._parts.clear()
-        else:
-            self._parts.append(data)
-
-    def _finish(self) -> None:
-        line = b"".join(self._parts).strip()
-        if line or self._skipping:
-            self._lines.append(b"" if self._skipping else line)
-            self._held += len(line)
-        self._parts.clear()
-        self._partial = 0
-        self._skipping = False
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -1,0 +1,100 @@
+"""Cuts a stream of bytes into lines of bounded size. Whoever frames messages by newlines does it with this one buffer.
+
+It does no I/O and knows no protocol. However the bytes are cut into chunks, the lines are the same; each byte costs the
+same however long its line is, and no more than the limit and both ends of a line that is too long are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ENDS", "LineBuffer", "LongLine"]
+
+ENDS = 4096
+"""Bytes that are kept of both ends of a line that is too long."""
+SMALL = 1024
+"""Bytes below which a chunk is copied and not kept as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """What is kept of a line that is longer than its buffer's limit: both ends of it, and its size in bytes."""
+
+    head: bytes
+    tail: bytes
+    size: int
+
+    @classmethod
+    def of(cls, line: bytes) -> LongLine:
+        """What would be kept of a line that is here whole."""
+        return cls(line[:ENDS], line[-ENDS:], len(line))
+
+
+class LineBuffer:
+    """The lines of one stream, without their newlines.
+
+    `limit`: how many bytes a line may have. A longer one is dropped while it comes, and stands as a `LongLine` in its
+    place among the lines.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        """Bytes of the line under way, what was dropped of it included."""
+        self._parts: list[bytes] = []
+        self._small = bytearray()
+        """Small chunks behind the parts, as one object: as many objects they would take many times their bytes."""
+        self._dropped: LongLine | None = None
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the line under way is longer than the limit already."""
+        return self._dropped is not None
+
+    def feed(self, data: bytes) -> list[bytes | LongLine]:
+        """Take the next bytes of the stream; the lines that end in them."""
+        *ended, rest = data.split(b"\n")
+        lines: list[bytes | LongLine] = []
+        for part in ended:
+            if self.size or len(part) > self.limit:
+                self._add(part)
+                lines.append(self.end())
+            else:
+                lines.append(part)
+        if rest:
+            self._add(rest)
+        return lines
+
+    def end(self) -> bytes | LongLine:
+        """The stream has ended: what stands behind its last newline, b"" for nothing."""
+        line = self._joined() if self._dropped is None else self._dropped
+        self.size, self._dropped = 0, None
+        return line
+
+    def _add(self, part: bytes) -> None:
+        self.size += len(part)
+        if self._dropped is not None:
+            head, tail = self._dropped.head, (self._dropped.tail + part[-ENDS:])[-ENDS:]
+            self._dropped = LongLine(head + part[: ENDS - len(head)], tail, self.size)
+            return
+        if len(part) < SMALL:
+            self._small += part
+        else:
+            self._close_small()
+            self._parts.append(part)
+        if len(self._small) >= SMALL:
+            self._close_small()
+        if self.size > self.limit:
+            self._dropped = LongLine.of(self._joined())
+
+    def _close_small(self) -> None:
+        if self._small:
+            self._parts.append(bytes(self._small))
+            self._small.clear()
+
+    def _joined(self) -> bytes:
+        """What is kept of the line under way, which begins anew."""
+        self._close_small()
+        line = b"".join(self._parts)
+        self._parts.clear()
+        return line

@@ -1,0 +1,35 @@
+"""How large a message of a nested server may be, and which request it answered when it is too large to be read."""
+
+from __future__ import annotations
+
+import re
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.line_buffer import LongLine
+
+__all__ = ["ENDLESS", "MAX_MESSAGE", "answered_id"]
+
+MAX_MESSAGE = 32 * 1024 * 1024
+"""Bytes of one message: room for images and files."""
+ENDLESS = 8 * MAX_MESSAGE
+"""Bytes after which a line that has not ended is taken for one that never will."""
+
+NUMBER = rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){1,200}")'
+
+
+def answered_id(line: LongLine) -> int | str | None:
+    """The id of the request that a message answered, where it stands at one of its ends, as it does by habit."""
+    found = re.match(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*' + NUMBER, line.head) or re.search(
+        NUMBER + rb'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$', line.tail
+    )
+    return None if found is None else number_in(found[1])
+
+
+def number_in(text: bytes) -> int | str | None:
+    """An id as its JSON text says it."""
+    try:
+        found = read_json(text)
+    except BadJSON:
+        return None
+    return found if isinstance(found, int | str) else None
