@@ -82,8 +82,7 @@ def decode(text: str) -> Entry:
         if version != VERSION:
             body = upcast(body, version)
         kind = body.pop("kind")
-        known = KINDS.get(kind) if isinstance(kind, str) else None
-        if known is None and isinstance(kind, str) and kind.isidentifier():
+        if kind not in KINDS and isinstance(kind, str) and kind.isidentifier():
             raise NewerSchema(f"This bridge_mcp knows no entry '{kind}': a newer one wrote it.", fix=UPGRADE)
         return shape(KINDS[kind]).read(body)
     except (BadJSON, ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, Required, TypeAlias, TypedDict, Unpack, get_args
 
 from bridge_mcp.core.entries import (
     CALLS,
@@ -50,6 +50,7 @@ __all__ = [
     "EVENT_TYPES",
     "Approval",
     "Conversation",
+    "Delivery",
     "Event",
     "EventType",
     "Message",
@@ -98,6 +99,17 @@ EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
 ASSISTANT = Sender("assistant", "assistant", "bot")
 BRIDGE = Sender("bridge", "bridge", "bot")
+
+
+class Delivery(TypedDict, total=False):
+    """How a message that goes out stands with its channel: these fields of `Message`."""
+
+    status: Required[MessageStatus]
+    reason: str
+    platform_ids: tuple[str, ...]
+    attempts: int
+    parts: int
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +231,9 @@ class Event:
     cursor: int = 0
 
 
-def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message | None:
-    """The message that this entry is or sends, if it does.
-
-    `delivered` says that on this channel a committed message is a delivered one.
-    """
+def message_of(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) -> Message | None:
+    """The message that this entry is or sends, if it does. `delivery` is of one that goes out."""
     at, seq = logged.at, logged.seq
-    status: MessageStatus = "sent" if delivered else "queued"
     match logged.entry:
         case Heard() as e:
             return Message(
@@ -249,12 +257,12 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 direction="out",
                 author=e.by,
                 text=e.text,
-                status=status,
                 attachments=e.files,
                 buttons=e.buttons,
                 reply_to=e.reply_to,
                 silent=e.silent,
                 question=e.question,
+                **delivery,
             )
         case Revised() as e:
             return Message(
@@ -264,10 +272,10 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 direction="out",
                 author=e.by,
                 text=e.text,
-                status=status,
                 buttons=e.buttons,
                 kind="edit",
                 target=e.message,
+                **delivery,
             )
         case Reacted() as e:
             return Message(
@@ -277,14 +285,14 @@ def message_of(conversation: str, logged: Logged, *, delivered: bool) -> Message
                 direction="out",
                 author=e.by,
                 text=e.emoji,
-                status=status,
                 kind="reaction",
                 target=e.message,
+                **delivery,
             )
         case Replied(text=text) if text:
-            return Message(conversation, seq, at, direction="out", author=ASSISTANT, text=text, status=status)
+            return Message(conversation, seq, at, direction="out", author=ASSISTANT, text=text, **delivery)
         case Stopped(text=text) if text:
-            return Message(conversation, seq, at, direction="out", author=BRIDGE, text=text, status=status)
+            return Message(conversation, seq, at, direction="out", author=BRIDGE, text=text, **delivery)
         case _:
             return None
 

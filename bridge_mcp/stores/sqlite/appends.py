@@ -225,7 +225,7 @@ class Append:
 
     def _project(self, logged: Logged) -> None:
         """The rows that tell of this entry alone."""
-        message = message_of(self.name, logged, delivered=self._delivered)
+        message = message_of(self.name, logged, status="sent" if self._delivered else "queued")
         if message is not None:
             self._add_message(logged, message)
         approval = approval_of(self.name, logged)

@@ -12,6 +12,7 @@ from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.projections import (
     Approval,
     Conversation,
+    Delivery,
     Event,
     Message,
     approval_of,
@@ -67,20 +68,22 @@ def message(row: Row) -> Message:
     One that cannot be read says so: a list does not fail for a single row.
     """
     name, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later = row
+    delivery: Delivery = {"status": status}
+    if status != "received":
+        delivery["reason"] = reason
+        delivery["platform_ids"] = () if platform_ids == "[]" else tuple(json.loads(platform_ids))
+        delivery["attempts"] = attempts
+        delivery["parts"] = parts
+        delivery["asks"] = bool(asks)
     try:
-        found = message_of(name, logged(name, seq, at, body), delivered=False)
+        found = message_of(name, logged(name, seq, at, body), **delivery)
         if found is None:
             raise Unreadable(f"{name}, entry {seq} is listed as a message and is none.", fix=SEE.format(name))
         if later is not None:
             found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
     except Unreadable as exc:
-        found = unreadable_message(name, seq, at, status, exc)
-    if found.direction == "in":
-        return found
-    ids = tuple(json.loads(platform_ids))
-    return replace(
-        found, status=status, reason=reason, platform_ids=ids, attempts=attempts, parts=parts, asks=bool(asks)
-    )
+        return replace(unreadable_message(name, seq, at, status, exc), **delivery)
+    return found
 
 
 def approval(row: Row) -> Approval:

@@ -195,7 +195,7 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     expected.head, expected.at = here.seq + 1, here.at
     if wakes(here.entry):
         expected.woken = here.seq
-    message = message_of(name, here, delivered=False)
+    message = message_of(name, here, status="queued")
     if message is not None:
         expected.messages[here.seq] = ("received" if message.direction == "in" else None, "", ())
         expected.kinds[here.seq] = (message.kind, None)
