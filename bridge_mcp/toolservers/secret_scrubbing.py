@@ -16,10 +16,13 @@ __all__ = ["scrubbed", "scrubbing"]
 def scrubbed(server: ToolServer, result: ToolResult) -> ToolResult:
     """A result without the secrets that the server was given; an error without any value that it was."""
     scrub = server.scrub if result.is_error else server.scrub_result
-    structured = scrub(result.structured)
+    text = scrub(result.text)
+    structured = scrub(result.structured) if result.structured else ""
+    if (text, structured) == (result.text, result.structured):
+        return result
     if structured != result.structured and not is_json(structured):
         structured = ""  # the secret stood there as a number
-    return replace(result, text=scrub(result.text), structured=structured)
+    return replace(result, text=text, structured=structured)
 
 
 def scrubbing(server: ToolServer, progress: ToolProgress | None) -> ToolProgress | None:
