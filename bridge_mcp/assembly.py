@@ -22,6 +22,7 @@ import anyio.to_thread
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.core.tools import ToolSpec
@@ -52,8 +53,8 @@ TRY_S = 0.25
 LOOK_S = 2.0
 """How often a process that stands by looks at what the engine runs."""
 
-PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before an engine that broke is started again."""
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+"""The shortest and the longest pause before an engine that broke is started again."""
 
 STEADY_S = 60.0
 """An engine that ran this long was a good one: the next pause is the shortest again."""
@@ -229,7 +230,7 @@ class Standby:
         """Until cancelled. An engine that breaks is logged, and started again, here or in a luckier process."""
         await self.assembly.place.wanted.wait()
         lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config.lock_path)
-        broken, looked = 0, 0.0
+        backoff, looked = Backoff(PAUSE_S, LONGEST_PAUSE_S), 0.0
         while True:
             try:
                 held = taken(lock)
@@ -237,7 +238,7 @@ class Standby:
             except StoreError as exc:
                 logger.error("no engine here: %s", exc)
                 self.assembly.place.coming = False
-                await anyio.sleep(PAUSES_S[-1])
+                await anyio.sleep(LONGEST_PAUSE_S)
                 continue
             if not held:
                 if time.monotonic() - looked > LOOK_S:
@@ -257,9 +258,9 @@ class Standby:
                 self.assembly.place.held = False
                 self.assembly.place.fast_path = None
                 lock.release()
-            broken = 0 if time.monotonic() - began > STEADY_S else broken
-            await anyio.sleep(PAUSES_S[min(broken, len(PAUSES_S) - 1)])
-            broken += 1
+            if time.monotonic() - began > STEADY_S:
+                backoff.reset()
+            await anyio.sleep(backoff.next())
 
     async def look_at_engine(self) -> None:
         """Go by the channels of the process that is the engine."""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import anyio
 
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.results import Trouble
@@ -18,7 +19,7 @@ from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.outbound.approval_prompts import PromptLane
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxLane
-from bridge_mcp.engine.supervision import STEADY_S, Backoff, TaskSupervisor, Troubles
+from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.engine.turns.policies import Policies

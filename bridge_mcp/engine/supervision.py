@@ -9,43 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import anyio
 
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError, StoreLost
 from bridge_mcp.core.results import Trouble
 
-__all__ = ["STEADY_S", "Backoff", "TaskSupervisor", "Troubles", "first_error", "told"]
+__all__ = ["STEADY_S", "TaskSupervisor", "Troubles", "first_error", "told"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FIRST_S, LONGEST_S = 0.25, 60.0
-"""The shortest and the longest pause after a failure."""
-
 STEADY_S = 60.0
 """A lane that ran this long works again: its next pause is the shortest one."""
-
-
-@dataclass(slots=True)
-class Backoff:
-    """Pauses that double from `first_s` to `longest_s`."""
-
-    first_s: float = FIRST_S
-    longest_s: float = LONGEST_S
-    last_s: float = 0.0
-
-    def next(self) -> float:
-        """The pause after one more failure, in seconds."""
-        self.last_s = min(self.last_s * 2, self.longest_s) if self.last_s else self.first_s
-        return self.last_s
-
-    def reset(self) -> None:
-        """It worked: begin with the shortest pause again."""
-        self.last_s = 0.0
 
 
 class Troubles:

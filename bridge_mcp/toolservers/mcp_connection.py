@@ -35,6 +35,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge_mcp import __version__
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import resources_prompts
@@ -198,11 +199,11 @@ class McpConnection:
         modern = self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
         if not modern or offered is None or offered.tools is None or not offered.tools.list_changed:
             return
-        pause = RELISTEN_S
+        backoff = Backoff(RELISTEN_S, RELISTEN_MAX_S)
         while True:
             try:
                 async with listen(self.client.session, tools_list_changed=True) as notices:
-                    pause = RELISTEN_S
+                    backoff.reset()
                     changed()  # as it may have, since the tools were listed
                     async for _ in notices:
                         changed()
@@ -210,8 +211,7 @@ class McpConnection:
                 if isinstance(exc, MCPError) and exc.code in NOT_TAKEN:
                     return logger.debug("no change notices to be had: %s", exc)
                 logger.debug("the stream of change notices broke: %s", exc)
-            await anyio.sleep(pause)
-            pause = min(pause * 2, RELISTEN_MAX_S)
+            await anyio.sleep(backoff.next())
 
 
 def heard_by(listener: ToolProgress | None) -> ProgressHandler:

@@ -21,6 +21,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
@@ -111,18 +112,18 @@ class Supervisor:
 
     async def run(self) -> None:
         """Serve until asked to stop. The server's process has ended when this returns, cancelled or not."""
-        pause = self._first_pause_s
+        backoff = Backoff(self._first_pause_s, LONGEST_PAUSE_S)
         try:
             await self._complete()
             while not self._stopping:
                 began = self._clock.now()
                 await self._live()
-                pause = self._first_pause_s if self._clock.now() - began >= STEADY_S else pause
-                with anyio.move_on_after(pause):
+                if self._clock.now() - began >= STEADY_S:
+                    backoff.reset()
+                with anyio.move_on_after(backoff.next()):
                     while not (self._stopping or self._waiting or self._again):
                         await self._nudged()
                 self._again = False
-                pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             self._life = Life()
             self._publish("stopped")
@@ -230,7 +231,8 @@ class Supervisor:
     async def _serve(self, life: Life) -> None:
         """Be connected, and list the tools again when they have changed."""
         self._publish("ready")
-        pause = 0.0
+        # Some servers tell of a change whenever they are asked: they are asked less and less often.
+        backoff = Backoff(FIRST_PAUSE_S / 10, LONGEST_PAUSE_S)
         async with anyio.create_task_group() as tasks:
             if life.link is not None:
                 tasks.start_soon(life.link.follow, lambda: self._outdated(life))
@@ -240,10 +242,9 @@ class Supervisor:
                     with anyio.fail_after(self.server.connect_timeout_s):
                         await self.offer.take(life.link)
                     self._publish("ready")
-                    # Some servers tell of a change whenever they are asked: they are asked less and less often.
-                    pause = min(max(FIRST_PAUSE_S / 10, pause * 2), LONGEST_PAUSE_S)
-                    await self._quiet(life, pause)
-                    pause = pause if life.stale else 0.0
+                    await self._quiet(life, backoff.next())
+                    if not life.stale:
+                        backoff.reset()
                 else:
                     await self._nudged()
             tasks.cancel_scope.cancel()

@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 import pytest
 
+from bridge_mcp.core.backoff import Backoff, pause_s
 from bridge_mcp.core.entries import Delivered, Finished, Replied, Started
 from bridge_mcp.core.errors import SendFailed, StoreError, StoreLost
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.engine.outbound import outbox
-from bridge_mcp.engine.supervision import Backoff, TaskSupervisor, Troubles, first_error
+from bridge_mcp.engine.supervision import TaskSupervisor, Troubles, first_error
 from bridge_mcp.engine.turns import fast_path
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
@@ -333,6 +334,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert [backoff.next() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
     backoff.reset()
     assert backoff.next() == 1
+    assert pause_s(10**6, 1.0, 10.0) == 10
 
 
 async def test_a_lane_is_run_again_and_its_trouble_ends_with_it() -> None:

@@ -20,12 +20,13 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from bridge_mcp.core.backoff import Backoff, pause_s
 from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import Message
 from bridge_mcp.engine.outbound.uploads import Uploads
-from bridge_mcp.engine.supervision import Backoff, TaskSupervisor, Troubles, told
+from bridge_mcp.engine.supervision import TaskSupervisor, Troubles, told
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
 from bridge_mcp.operations.addresses import parse_message
@@ -194,7 +195,7 @@ class OutboxLane:
 
     async def _send(self, channel: Channel, message: Message) -> Callable[[], Awaitable[object]]:
         """Send what is left of a message; what is to be written of it. Whatever fails, there is an outcome."""
-        growing = min(2.0 ** min(message.attempts, 16), LONGEST_PAUSE_S)
+        growing = pause_s(message.attempts, 1.0, LONGEST_PAUSE_S)
         try:
             action = await self._action(message)
             parts = (await self._parts(channel, action))[message.parts :]

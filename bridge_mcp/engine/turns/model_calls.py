@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from bridge_mcp.core.arguments import mended
+from bridge_mcp.core.backoff import pause_s
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
 from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.json_reader import whole_characters
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 TOO_LONG = "too_long"
 """The kind of a `ModelFailed` that a shorter request can mend."""
+LONGEST_PAUSE_S = 60.0
+"""Between two attempts, where the provider names no time."""
 SHORT = 1_000
 """Characters of a question that is not made shorter."""
 
@@ -99,7 +102,8 @@ def retry_at(deps: Deps, attempt: int, failure: ModelFailed) -> float | None:
         return now  # a shorter request may do, and the next one is shorter
     if failure.permanent:
         return None
-    return now + (failure.retry_after_s if failure.retry_after_s is not None else 2.0 ** (attempt - 1))
+    wait_s = pause_s(attempt - 1, 1.0, LONGEST_PAUSE_S) if failure.retry_after_s is None else failure.retry_after_s
+    return now + wait_s
 
 
 def can_be_shorter(request: ModelRequest) -> bool:

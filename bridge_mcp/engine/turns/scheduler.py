@@ -11,9 +11,10 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
-from bridge_mcp.engine.supervision import Backoff, TaskSupervisor, Troubles
+from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.giving_up import MOST_FAILURES, counts, give_up

@@ -17,6 +17,8 @@ from typing import TypeAlias
 import anyio
 import jwt
 
+from bridge_mcp.core.backoff import Backoff
+
 __all__ = ["Fetch", "IssuerAway", "IssuerKeys", "fetched"]
 
 logger = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ class IssuerKeys:
         self._fetched_at = -STALE_S
         self._next_at = now()
         """Not before then is anything fetched."""
-        self._failures = 0
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> jwt.PyJWK:
@@ -82,7 +84,7 @@ class IssuerKeys:
             await asyncio.shield(fetching)
         if kid in self._keys and self._now() - self._fetched_at < STALE_S:
             return self._keys[kid]
-        if self._failures:
+        if self._backoff.failures:
             raise IssuerAway(max(1.0, self._next_at - self._now()))
         raise jwt.PyJWKClientError("the issuer has no such key")
 
@@ -97,13 +99,12 @@ class IssuerKeys:
             with anyio.fail_after(FETCH_S):
                 found = jwt.PyJWKSet.from_json((await self._fetch(self._url)).decode())
         except Exception as exc:  # whatever it is, it is the issuer's, and is told to whoever waits for the key
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
-            self._failures += 1
+            pause = self._backoff.next()
             self._next_at = self._now() + pause
             why = "no answer in time" if isinstance(exc, TimeoutError) else f"{type(exc).__name__}: {exc}"[:300]
             logger.error("the keys at %s cannot be fetched, next try in %.0f s: %s", self._url, pause, why)
         else:
-            self._failures = 0
+            self._backoff.reset()
             self._fetched_at = self._now()
             self._next_at = self._fetched_at + COOLDOWN_S
             self._keys = {key.key_id: key for key in found.keys if key.key_id and key.public_key_use in ("sig", None)}

@@ -7,16 +7,17 @@ result of another shape) is a `TelegramError` like any other: what was asked for
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import httpx
-from telegram.error import TelegramError
+from telegram.error import RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 
-__all__ = ["MAX_ANSWER", "BotRequest", "fitting"]
+__all__ = ["MAX_ANSWER", "BotRequest", "fitting", "retry_after_s"]
 
 T = TypeVar("T")
 
@@ -110,3 +111,9 @@ async def fitting(asked: Awaitable[T]) -> T:
         return await asked
     except UNFIT as exc:
         raise TelegramError(f"its answer is of another shape ({type(exc).__name__})") from exc
+
+
+def retry_after_s(error: RetryAfter) -> float:
+    """The seconds that a 429 asks to wait."""
+    wait = error.retry_after
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

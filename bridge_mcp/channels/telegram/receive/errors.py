@@ -1,41 +1,18 @@
-"""What went wrong while receiving, in words of our own: what it means, how to mend it, how long to wait.
+"""What went wrong while receiving, in words of our own: what it means and how to mend it.
 
 The library's exceptions may hold the token in their texts; none of them leaves this package.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from datetime import timedelta
 
 from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
+from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["Backoff", "refused", "retry_after_s", "told"]
-
-
-class Backoff:
-    """Waits that double up to a limit, each off by up to a fifth so that several programs do not keep step."""
-
-    def __init__(self, first_s: float, most_s: float) -> None:
-        self._first_s, self._most_s = first_s, most_s
-        self._count = 0
-
-    def __bool__(self) -> bool:
-        """Whether something went wrong since it went well."""
-        return self._count > 0
-
-    def next(self) -> float:
-        """How long to wait now, in seconds."""
-        wait = min(self._first_s * 2**self._count, self._most_s)
-        self._count = min(self._count + 1, 30)
-        return wait * random.uniform(0.8, 1.0)
-
-    def reset(self) -> None:
-        """It went well."""
-        self._count = 0
+__all__ = ["refused", "told"]
 
 
 def told(error: TelegramError | TimeoutError, server: str, clean: Callable[[str], str]) -> str:
@@ -73,9 +50,3 @@ def refused(error: InvalidToken, channel: str, own_server: bool) -> ConfigError:
         f"channels.{channel}: the Bot API server does not know this token.",
         fix=f"Check that it is the one that @BotFather shows (/mybots, API Token) and was not revoked{elsewhere}.",
     )
-
-
-def retry_after_s(error: RetryAfter) -> float:
-    """The seconds that Telegram asks for."""
-    wait = error.retry_after
-    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

@@ -14,15 +14,15 @@ from dataclasses import replace
 from typing import Any, cast
 
 import anyio
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.channels.telegram.receive.albums import Album, Albums, joined
-from bridge_mcp.channels.telegram.receive.errors import Backoff, refused, retry_after_s, told
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
+from bridge_mcp.channels.telegram.receive.retry import Retry, jitter
 from bridge_mcp.channels.telegram.receive.updates import KINDS, Reading
+from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Inbox, Incoming
 
@@ -43,30 +43,22 @@ class Polling:
         connections: the bot's connections, open.
         inbox: knows where the stream stands.
         receiver: where updates go.
-        health: is told how it goes.
+        retry: what to do when a poll fails.
         patience: how long things may take.
     """
 
     def __init__(
-        self, connections: BotConnections, inbox: Inbox, receiver: Receiver, health: BotHealth, patience: Patience
+        self, connections: BotConnections, inbox: Inbox, receiver: Receiver, retry: Retry, patience: Patience
     ) -> None:
-        self._connections, self._inbox, self._receiver, self._health, self._patience = (
-            connections,
-            inbox,
-            receiver,
-            health,
-            patience,
-        )
+        self._connections, self._inbox, self._receiver = connections, inbox, receiver
+        self._retry, self._patience = retry, patience
         self._name = connections.settings.name
         self._next: int | None = None
         """The first update that is not acknowledged yet; None: whatever Telegram has."""
         self._done: set[int] = set()
         """Updates from `_next` on that are put."""
         self._albums = Albums(patience.album_quiet)
-        self._trouble = Backoff(patience.first, patience.most)
-        self._hurried = Backoff(patience.first, min(patience.most, MOST_HURRIED_S))
-        self._conflict = Backoff(patience.first_conflict, patience.most_conflict)
-        self._conflict_at = 0.0
+        self._hurried = Backoff(patience.first, min(patience.most, MOST_HURRIED_S), jitter)
 
     async def run(self) -> None:
         """Until cancelled.
@@ -82,11 +74,11 @@ class Polling:
             try:
                 await self._round(wait_s)
                 wait_s = self._connections.settings.poll_timeout_s
-            except InvalidToken as exc:
-                raise refused(exc, self._name, self._connections.settings.own_server) from None
             except (TelegramError, TimeoutError, BridgeError) as exc:
                 wait_s = 0
-                await self._recover(exc)
+                if isinstance(exc, TimeoutError):
+                    await self._connections.renew_polls()
+                await self._retry.after(exc)
 
     async def _round(self, wait_s: int) -> None:
         """One poll, and everything that it brought."""
@@ -103,10 +95,7 @@ class Polling:
             await self._take(reading)
         for album in self._albums.whole(time.monotonic()):
             await self._put_album(album)
-        self._trouble.reset()
-        if time.monotonic() - self._conflict_at > self._patience.peace:
-            self._conflict.reset()
-        self._health.good()
+        self._retry.good()
 
     async def _poll(self, wait_s: int) -> Sequence[Mapping[str, Any]]:
         """Ask for updates. Whatever this brings, it acknowledges what came before.
@@ -127,33 +116,6 @@ class Polling:
                 "getupdates", api_kwargs=asked, read_timeout=longest
             )
         return updates_in(found)
-
-    async def _recover(self, error: TelegramError | TimeoutError | BridgeError) -> None:
-        """Say what went wrong, and wait."""
-        if isinstance(error, BridgeError):
-            what = f"What came in could not be stored, and stays with Telegram: {error}"
-            wait_s = self._trouble.next()
-        else:
-            what = told(error, self._connections.settings.base_url, self._connections.clean)
-            wait_s = await self._wait_after(error)
-        if what != self._health.health.error:
-            logger.warning("channel %s: %s", self._name, what)
-        self._health.bad(what)
-        await anyio.sleep(wait_s)
-
-    async def _wait_after(self, error: TelegramError | TimeoutError) -> float:
-        match error:
-            case RetryAfter():
-                return retry_after_s(error)
-            case Conflict():
-                # Whoever polls ends the other's poll: to ask again at once would be a fight that nobody wins.
-                self._conflict_at = time.monotonic()
-                return self._conflict.next()
-            case TimeoutError():
-                await self._connections.renew_polls()
-                return 0.0 if not self._trouble else self._trouble.next()
-            case _:
-                return self._trouble.next()
 
     # -- what came in ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from telegram import ReplyParameters
 from telegram.error import RetryAfter, TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.receive.errors import retry_after_s
+from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.channels.telegram.receive.lenient_updates import readable
 from bridge_mcp.channels.telegram.receive.live_locations import LiveLocations
 from bridge_mcp.channels.telegram.receive.mentions import Account

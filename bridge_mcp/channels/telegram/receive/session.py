@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import anyio
 from telegram import WebhookInfo
-from telegram.error import InvalidToken, RetryAfter, TelegramError
+from telegram.error import TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience
-from bridge_mcp.channels.telegram.receive.errors import Backoff, refused, retry_after_s, told
 from bridge_mcp.channels.telegram.receive.mentions import Account
 from bridge_mcp.channels.telegram.receive.polling import Polling
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
+from bridge_mcp.channels.telegram.receive.retry import Retry
 from bridge_mcp.channels.telegram.receive.webhook import Hook, site_of
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.ports import Clock, Inbox
@@ -25,8 +24,6 @@ from bridge_mcp.ports import Clock, Inbox
 __all__ = ["PRIVACY", "Session"]
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 PRIVACY = (
     "Privacy mode is on: in groups the bot gets only commands, mentions and replies, whatever `groups` says. Turn it "
@@ -57,6 +54,7 @@ class Session:
         self._connections, self._health, self._clock, self._patience = connections, health, clock, patience
         self._commands = commands
         self._settings = connections.settings
+        self._retry = Retry(connections, health, patience)
 
     async def run(self, inbox: Inbox) -> None:
         """Until cancelled.
@@ -64,10 +62,10 @@ class Session:
         Raises:
             ConfigError: it can never work as it is configured.
         """
-        me = await self._lasting(self._connections.bot.get_me)
+        me = await self._retry.until_answered(self._connections.bot.get_me)
         hints = [PRIVACY] if self._settings.hears_all and not me.can_read_all_group_messages else []
         if self._settings.webhook is None:
-            hints += await self._lasting(self._without_webhook)
+            hints += await self._retry.until_answered(self._without_webhook)
         self._health.met(f"@{me.username}", tuple(hints))
         failure: ConfigError | None = None
         async with anyio.create_task_group() as tasks:
@@ -84,9 +82,9 @@ class Session:
 
     async def _receive(self, inbox: Inbox, receiver: Receiver) -> None:
         if self._settings.webhook is not None:
-            await Hook(self._connections, self._settings.webhook, receiver, self._health, self._patience).run()
+            await Hook(self._connections, self._settings.webhook, receiver, self._retry, self._patience).run()
         else:
-            await Polling(self._connections, inbox, receiver, self._health, self._patience).run()
+            await Polling(self._connections, inbox, receiver, self._retry, self._patience).run()
 
     async def _without_webhook(self) -> list[str]:
         """Take away a webhook that stands in the way of polls; what waits for it stays, and comes by the polls."""
@@ -110,22 +108,3 @@ class Session:
         except TelegramError as exc:
             why = self._connections.clean(exc.message)
             logger.warning("channel %s: its commands could not be shown: %s", self._settings.name, why)
-
-    async def _lasting(self, request: Callable[[], Awaitable[T]]) -> T:
-        """What a request answers, asked again until it does.
-
-        Raises:
-            ConfigError: the token is wrong.
-        """
-        trouble = Backoff(self._patience.first, self._patience.most)
-        while True:
-            try:
-                return await fitting(request())
-            except InvalidToken as exc:
-                raise refused(exc, self._settings.name, self._settings.own_server) from None
-            except TelegramError as exc:
-                what = told(exc, self._settings.base_url, self._connections.clean)
-                if what != self._health.health.error:
-                    logger.warning("channel %s: %s", self._settings.name, what)
-                self._health.bad(what)
-                await anyio.sleep(retry_after_s(exc) if isinstance(exc, RetryAfter) else trouble.next())

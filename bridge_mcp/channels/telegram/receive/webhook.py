@@ -16,14 +16,13 @@ from urllib.parse import urlsplit
 
 import anyio
 from telegram import WebhookInfo
-from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook
-from bridge_mcp.channels.telegram.receive.errors import Backoff, refused, retry_after_s, told
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
+from bridge_mcp.channels.telegram.receive.retry import Retry
 from bridge_mcp.channels.telegram.receive.updates import KINDS
 from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
 from bridge_mcp.core.json_reader import read_json
@@ -57,15 +56,15 @@ class Hook:
         connections: the bot's connections, open.
         webhook: where Telegram posts and where we listen.
         receiver: where updates go.
-        health: is told how it goes.
+        retry: what to do when a request fails.
         patience: how long things may take.
     """
 
     def __init__(
-        self, connections: BotConnections, webhook: Webhook, receiver: Receiver, health: BotHealth, patience: Patience
+        self, connections: BotConnections, webhook: Webhook, receiver: Receiver, retry: Retry, patience: Patience
     ) -> None:
         self._connections, self._webhook, self._receiver = connections, webhook, receiver
-        self._health, self._patience = health, patience
+        self._retry, self._patience = retry, patience
         self._name = connections.settings.name
         self._secret = webhook.secret or secrets.token_urlsafe(32)
         self._one_by_one = anyio.Lock()
@@ -91,30 +90,23 @@ class Hook:
 
     async def _announce(self) -> None:
         """Have Telegram post here from now on, beginning with what waits."""
-        trouble = Backoff(self._patience.first, self._patience.most)
-        while True:
-            try:
-                await fitting(
-                    self._connections.bot.set_webhook(
-                        self._webhook.url,
-                        allowed_updates=[*KINDS, *self._connections.settings.updates],
-                        secret_token=self._secret,
-                        drop_pending_updates=False,
-                    )
-                )
-                self._went_well()
-                return
-            except InvalidToken as exc:
-                raise refused(exc, self._name, self._connections.settings.own_server) from None
-            except BadRequest as exc:
-                raise ConfigError(
-                    f"channels.{self._name}.webhook_url: Telegram does not take it: "
-                    f"{self._connections.clean(exc.message)}.",
-                    fix="It wants HTTPS with a valid certificate, on port 443, 80, 88 or 8443.",
-                ) from None
-            except TelegramError as exc:
-                self._bad(told(exc, self._connections.settings.base_url, self._connections.clean))
-                await anyio.sleep(retry_after_s(exc) if isinstance(exc, RetryAfter) else trouble.next())
+        try:
+            await self._retry.until_answered(self._set, final=(BadRequest,))
+        except BadRequest as exc:
+            raise ConfigError(
+                f"channels.{self._name}.webhook_url: Telegram does not take it: "
+                f"{self._connections.clean(exc.message)}.",
+                fix="It wants HTTPS with a valid certificate, on port 443, 80, 88 or 8443.",
+            ) from None
+        self._went_well()
+
+    async def _set(self) -> bool:
+        return await self._connections.bot.set_webhook(
+            self._webhook.url,
+            allowed_updates=[*KINDS, *self._connections.settings.updates],
+            secret_token=self._secret,
+            drop_pending_updates=False,
+        )
 
     async def _watch(self) -> None:
         """Look now and then how Telegram gets on with it."""
@@ -122,14 +114,12 @@ class Hook:
             await anyio.sleep(self._patience.webhook_look)
             try:
                 problem = self._problem(await fitting(self._connections.bot.get_webhook_info()))
-            except InvalidToken as exc:
-                raise refused(exc, self._name, self._connections.settings.own_server) from None
             except TelegramError as exc:
-                problem = told(exc, self._connections.settings.base_url, self._connections.clean)
+                problem = self._retry.meaning(exc)
             if problem:
-                self._bad(problem)
+                self._retry.bad(problem)
             else:
-                self._health.good()
+                self._retry.good()
 
     def _problem(self, info: WebhookInfo) -> str:
         """What is wrong with the webhook, as Telegram sees it; "" for nothing."""
@@ -149,11 +139,6 @@ class Hook:
                 "forwarding, its firewall."
             )
         return ""
-
-    def _bad(self, what: str) -> None:
-        if what != self._health.health.error:
-            logger.warning("channel %s: %s", self._name, what)
-        self._health.bad(what)
 
     # -- a post ------------------------------------------------------------------------------------------------
 
@@ -190,14 +175,13 @@ class Hook:
             async with self._one_by_one:
                 await self._receiver.take(reading, None)
         except BridgeError as exc:
-            self._bad(f"What came in could not be stored, and stays with Telegram: {exc}")
+            self._retry.bad(self._retry.meaning(exc))
             return 503
         self._went_well()
         return 200
 
     def _went_well(self) -> None:
-        self._health.good()
-        self._posted_at = self._health.health.last_ok
+        self._posted_at = self._retry.good()
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -15,7 +15,7 @@ from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
 
-from bridge_mcp.channels.telegram.send.errors import seconds
+from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer
 from bridge_mcp.channels.telegram.send.requests import Place
 from bridge_mcp.channels.telegram.text.chunks import LONG
@@ -129,7 +129,7 @@ class Shows:
         except (BadRequest, Forbidden):
             found.no_drafts_until = float("inf")
         except RetryAfter as exc:
-            found.no_drafts_until = now + seconds(exc)
+            found.no_drafts_until = now + retry_after_s(exc)
 
 
 def ago(then: float, now: float) -> float:

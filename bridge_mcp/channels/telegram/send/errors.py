@@ -8,7 +8,6 @@ own words and Telegram's description: the library's carry addresses, and those c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import httpx
 from telegram.error import (
@@ -21,9 +20,10 @@ from telegram.error import (
     TimedOut,
 )
 
+from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 
-__all__ = ["failure", "markup_refused", "not_modified", "says", "seconds"]
+__all__ = ["failure", "markup_refused", "not_modified", "says"]
 
 NOT_WRITTEN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """httpx raises these while it gets a connection; later ones are ReadTimeout, ReadError, RemoteProtocolError, ..."""
@@ -75,7 +75,7 @@ def failure(exc: TelegramError, where: str, token: str, *, harmless: bool) -> Se
     """
     match exc:
         case RetryAfter():
-            wait = seconds(exc)
+            wait = retry_after_s(exc)
             return SendFailed(f"Telegram asks to wait {wait:g} s before more is sent to '{where}'.", retry_after_s=wait)
         case ChatMigrated():
             return SendFailed(
@@ -129,12 +129,6 @@ def unreachable(exc: TelegramError, where: str, *, harmless: bool) -> SendFailed
         f"Telegram {what}, so it may have gone out to '{where}' or not.",
         fix="Look into the chat before sending it again.",
     )
-
-
-def seconds(exc: RetryAfter) -> float:
-    """What a 429 asks for."""
-    wait = exc.retry_after
-    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
 def says(exc: TelegramError, *words: str) -> bool:

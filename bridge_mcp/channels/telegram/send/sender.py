@@ -9,10 +9,10 @@ from __future__ import annotations
 from telegram import Bot
 from telegram.error import RetryAfter, TelegramError
 
-from bridge_mcp.channels.telegram.bot.responses import fitting
+from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
 from bridge_mcp.channels.telegram.send.chat_actions import Shows
 from bridge_mcp.channels.telegram.send.edits import REACTIONS, Changes
-from bridge_mcp.channels.telegram.send.errors import failure, says, seconds
+from bridge_mcp.channels.telegram.send.errors import failure, says
 from bridge_mcp.channels.telegram.send.messages import Halfway, Messages
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer
 from bridge_mcp.channels.telegram.send.requests import (
@@ -128,7 +128,7 @@ class Sender:
         self, exc: TelegramError, body: Text | File | Album | Rewrite | Drop | React, where: str, *, harmless: bool
     ) -> SendFailed:
         if isinstance(exc, RetryAfter):
-            self._pacer.shut(body.place.chat, seconds(exc))
+            self._pacer.shut(body.place.chat, retry_after_s(exc))
         if isinstance(body, React) and says(exc, "reaction_invalid"):
             return SendFailed(
                 f"'{body.emoji}' is no reaction that '{where}' allows.",

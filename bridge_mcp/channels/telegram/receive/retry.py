@@ -1,0 +1,118 @@
+"""What receiving does when a request fails, whichever way updates come: say so once, pause, and ask again.
+
+A wrong token ends it. A 429 pauses for as long as it says; everything else for longer and longer, and longer still
+where somebody else polls with the same token.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from bridge_mcp.channels.telegram.bot.connections import BotConnections
+from bridge_mcp.channels.telegram.bot.health import BotHealth
+from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
+from bridge_mcp.channels.telegram.bot.settings import Patience
+from bridge_mcp.channels.telegram.receive.errors import refused, told
+from bridge_mcp.core.backoff import Backoff
+from bridge_mcp.core.errors import BridgeError
+
+__all__ = ["Retry"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Retry:
+    """The pauses of one run of receiving, and what the channel's health says meanwhile.
+
+    Args:
+        connections: the bot's connections, open.
+        health: is told how it goes.
+        patience: how long things may take.
+    """
+
+    def __init__(self, connections: BotConnections, health: BotHealth, patience: Patience) -> None:
+        self._connections, self._health, self._patience = connections, health, patience
+        self._settings = connections.settings
+        self._backoff = Backoff(patience.first, patience.most, jitter)
+        self._conflicts = Backoff(patience.first_conflict, patience.most_conflict, jitter)
+        self._conflict_at = 0.0
+
+    async def until_answered(
+        self, request: Callable[[], Awaitable[T]], final: tuple[type[TelegramError], ...] = ()
+    ) -> T:
+        """What a request answers, asked again until it does. Errors of the kinds in `final` are raised as they are.
+
+        Raises:
+            ConfigError: the token is wrong.
+        """
+        while True:
+            try:
+                answer = await fitting(request())
+            except final:
+                raise
+            except TelegramError as exc:
+                await self.after(exc)
+            else:
+                self._backoff.reset()
+                return answer
+
+    async def after(self, error: TelegramError | TimeoutError | BridgeError) -> None:
+        """Say what went wrong, and pause.
+
+        Raises:
+            ConfigError: the token is wrong.
+        """
+        self.bad(self.meaning(error))
+        await anyio.sleep(self._pause_s(error))
+
+    def meaning(self, error: TelegramError | TimeoutError | BridgeError) -> str:
+        """What an error means, and the next move.
+
+        Raises:
+            ConfigError: the token is wrong.
+        """
+        if isinstance(error, BridgeError):
+            return f"What came in could not be stored, and stays with Telegram: {error}"
+        if isinstance(error, InvalidToken):
+            raise refused(error, self._settings.name, self._settings.own_server) from None
+        return told(error, self._settings.base_url, self._connections.clean)
+
+    def bad(self, what: str) -> None:
+        """It does not work just now: the log is told of it once."""
+        if what != self._health.health.error:
+            logger.warning("channel %s: %s", self._settings.name, what)
+        self._health.bad(what)
+
+    def good(self) -> float:
+        """It works: the next pause is the shortest one again, unless somebody else polled not long ago. When it was."""
+        self._backoff.reset()
+        if time.monotonic() - self._conflict_at > self._patience.peace:
+            self._conflicts.reset()
+        self._health.good()
+        return self._health.health.last_ok
+
+    def _pause_s(self, error: TelegramError | TimeoutError | BridgeError) -> float:
+        match error:
+            case RetryAfter():
+                return retry_after_s(error)
+            case Conflict():
+                # Whoever polls ends the other's poll: to ask again at once would be a fight that nobody wins.
+                self._conflict_at = time.monotonic()
+                return self._conflicts.next()
+            case TimeoutError() if not self._backoff.failures:
+                return 0.0  # it has waited long enough already
+            case _:
+                return self._backoff.next()
+
+
+def jitter() -> float:
+    return random.uniform(0.8, 1.0)
