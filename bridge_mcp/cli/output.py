@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from msgspec import Struct, structs
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
@@ -149,6 +150,8 @@ def dumped(value: Any) -> Any:
     """A value of ours as what JSON knows."""
     if is_dataclass(value) and not isinstance(value, type):
         return dumped(asdict(value))
+    if isinstance(value, Struct):
+        return dumped(structs.asdict(value))
     if isinstance(value, dict):
         return {str(key): dumped(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (list, tuple, set, frozenset)):

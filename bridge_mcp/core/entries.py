@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from msgspec import Struct
+
 __all__ = [
     "CALLS",
     "ENTRY_TYPES",
@@ -69,8 +71,15 @@ Outcome: TypeAlias = Literal["ok", "error", "denied", "expired", "stopped", "unk
 Verdict: TypeAlias = Literal["approved", "rejected", "expired", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Value(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an entry holds; `core/codec.py` writes it as a JSON object, without the fields that are as by default."""
+
+
+class Fact(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag=True):
+    """An entry; in JSON its `kind` is the name of its class."""
+
+
+class Sender(Value, frozen=True):
     """Who wrote a message. `id` is the platform's own (numeric for Telegram), `name` is for people."""
 
     id: str
@@ -78,8 +87,7 @@ class Sender:
     kind: Literal["person", "client", "owner", "bot"] = "person"
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Value, frozen=True):
     """A file that came with or goes with a message, by reference. `size` is in bytes, None where unknown."""
 
     ref: str
@@ -92,8 +100,7 @@ class Attachment:
     """Whether it belongs to the message that this one replies to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(Value, frozen=True):
     """A choice offered below a message: pressing it says `value`."""
 
     label: str
@@ -102,8 +109,7 @@ class Button:
     """What stands for it on the platform: drawn for this one message, so that nobody can press what was not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Value, frozen=True):
     """What `ask_user` wants to know. `expires_at` is epoch seconds, 0 for never."""
 
     choices: tuple[str, ...] = ()
@@ -114,8 +120,7 @@ class Question:
     """What the asker wanted, in seconds from then on; 0 for never, or where nobody said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value, frozen=True):
     """One tool call a model (or a client) asked for. `arguments` is the JSON text exactly as it was given."""
 
     id: str
@@ -129,8 +134,7 @@ class Call:
     """What the model's provider gave beside the call and wants back with it, as the text of a JSON object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value, frozen=True):
     """What one model call took. Tokens as the provider counts them; `cost_usd` None when the price is unknown."""
 
     input_tokens: int = 0
@@ -143,8 +147,7 @@ class Usage:
 # -- facts from outside --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Fact, frozen=True):
     """A message came in."""
 
     text: str
@@ -179,8 +182,7 @@ class Heard:
     """The seq of the message of the same sender that it continues: apps make several of what was sent once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Fact, frozen=True):
     """Whoever wrote a message changed its text. What was answered stays answered."""
 
     message: int
@@ -192,8 +194,7 @@ class Edited:
     """Who is to answer, where the edit made a message for somebody of what was for nobody; it opens a turn then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Fact, frozen=True):
     """A message to send that is no reply of the model: from a client, the owner, or the bridge itself."""
 
     text: str
@@ -206,8 +207,7 @@ class Posted:
     question: Question | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Revised:
+class Revised(Fact, frozen=True):
     """A message of ours is to get another text, and these buttons in the place of those it has."""
 
     message: int
@@ -218,8 +218,7 @@ class Revised:
     buttons: tuple[Button, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reacted:
+class Reacted(Fact, frozen=True):
     """A message is to get our reaction; an empty emoji takes it away."""
 
     message: int
@@ -228,8 +227,7 @@ class Reacted:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Fact, frozen=True):
     """A client asked for nested tool calls itself; they pass the same gate as the model's."""
 
     calls: tuple[Call, ...]
@@ -239,8 +237,7 @@ class Requested:
     """The channels and chats that it was limited to; empty for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Fact, frozen=True):
     """An asked call got its verdict. The first one wins."""
 
     call: str
@@ -262,8 +259,7 @@ class Judged:
     """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voted:
+class Voted(Fact, frozen=True):
     """One of the approvers that an asked call needs said yes. Each person counts once."""
 
     call: str
@@ -275,8 +271,7 @@ class Voted:
     """Who that is by the config; empty in logs of earlier versions, where each name counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reminded:
+class Reminded(Fact, frozen=True):
     """A call still waits, and somebody was told (again)."""
 
     call: str
@@ -288,8 +283,7 @@ class Reminded:
     """The conversation that was told; empty where only the feed tells of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Fact, frozen=True):
     """A turn was ended before its reply: budget spent, model out of reach, or somebody said stop."""
 
     reason: str
@@ -300,8 +294,7 @@ class Stopped:
     """What the chat is told; empty for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(Fact, frozen=True):
     """Whoever wrote a message took it back before it was answered: it is for nobody now, and the rest goes on.
 
     A model call that had read it is void and is made again without it.
@@ -312,15 +305,13 @@ class Withdrawn:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(Fact, frozen=True):
     """A new epoch: what came before stays readable but leaves the model's view."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Fact, frozen=True):
     """A setting of this conversation was changed."""
 
     by: str
@@ -328,8 +319,7 @@ class Configured:
     """None: back to the channel's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scheduled:
+class Scheduled(Fact, frozen=True):
     """The assistant wants to be reminded. It stands in a log of its own, which has nothing to do before `at`."""
 
     conversation: str
@@ -341,16 +331,14 @@ class Scheduled:
     """The principals in whose turn that was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rang:
+class Rang(Fact, frozen=True):
     """The reminder that this log was about has come."""
 
 
 # -- intents: written before an effect -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Fact, frozen=True):
     """An effect is about to happen. Without its outcome in the log, nobody knows whether it did."""
 
     effect: Literal["model", "tool", "summary"]
@@ -369,8 +357,7 @@ class Started:
     """For a model call: about how many tokens the request has (`core.tokens`); 0 where nobody has counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Fact, frozen=True):
     """A call waits for a verdict. What was asked is bound by `digest`; `expires_at` is epoch seconds, 0 for never."""
 
     call: str
@@ -397,8 +384,7 @@ class Asked:
 # -- outcomes ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Replied:
+class Replied(Fact, frozen=True):
     """The model answered: text, calls, or both."""
 
     text: str
@@ -424,8 +410,7 @@ class Replied:
         return self.upto if self.ref < 0 else self.ref
 
 
-@dataclass(frozen=True, slots=True)
-class Summarised:
+class Summarised(Fact, frozen=True):
     """Older messages leave the model's view, which the log keeps none the less; `text` stands in their place."""
 
     text: str
@@ -438,8 +423,7 @@ class Summarised:
     usage: Usage = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Fact, frozen=True):
     """A call has its outcome; `content` is what the model is told."""
 
     call: str
@@ -452,8 +436,7 @@ class Finished:
     """The result was too long for the log; where there was room it is whole among the attachments."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Fact, frozen=True):
     """A message left (or may have left) for its chat."""
 
     message: int
@@ -465,8 +448,7 @@ class Delivered:
     """Of an edit: the seq of the message that these are now the parts of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Fact, frozen=True):
     """An effect failed: the model call begun at `ref`, or the delivery of the message `ref`."""
 
     effect: Literal["model", "deliver", "summary"]

@@ -5,7 +5,7 @@ A name is no path, has nothing in it that hides, and is short enough for every d
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.safe_text import hidden
@@ -40,4 +40,4 @@ def plain_attachment(file: Attachment) -> Attachment:
     """A file that came in, with a name and a media type that can be shown, kept and sent on."""
     name = plain_name(file.name)
     mime = "" if hidden(file.mime) or len(file.mime) > MOST_TYPE else file.mime
-    return file if (name, mime) == (file.name, file.mime) else replace(file, name=name, mime=mime)
+    return file if (name, mime) == (file.name, file.mime) else structs.replace(file, name=name, mime=mime)

@@ -6,7 +6,7 @@ set, so that no wait grows longer by it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from bridge_mcp.core.entries import Asked, Entry, Failed, Logged, Posted, Question, Scheduled
 
@@ -30,8 +30,8 @@ def questions_later(logged: Logged, by: float) -> Logged:
     """An entry whose question, if it asks one, stays open for so many seconds more."""
     match logged.entry:
         case Posted(question=Question() as question) as entry if question.expires_at:
-            later = replace(question, expires_at=question.expires_at + by)
-            return Logged(logged.seq, logged.at, replace(entry, question=later))
+            later = structs.replace(question, expires_at=question.expires_at + by)
+            return Logged(logged.seq, logged.at, structs.replace(entry, question=later))
         case _:
             return logged
 
@@ -40,16 +40,16 @@ def shifted(entry: Entry, by: float) -> Entry:
     """The entry with its own times moved; 0 stands for never, and stays."""
     match entry:
         case Failed(retry_at=float() as at):
-            return replace(entry, retry_at=at + by)
+            return structs.replace(entry, retry_at=at + by)
         case Asked(expires_at=expires_at, escalate_at=escalate_at) if expires_at or escalate_at:
-            return replace(
+            return structs.replace(
                 entry,
                 expires_at=expires_at and max(1.0, expires_at + by),
                 escalate_at=escalate_at and max(1.0, escalate_at + by),
             )
         case Posted(question=Question(expires_at=at) as question) if question and at:
-            return replace(entry, question=replace(question, expires_at=max(1.0, at + by)))
+            return structs.replace(entry, question=structs.replace(question, expires_at=max(1.0, at + by)))
         case Scheduled(at=at):
-            return replace(entry, at=at + by)
+            return structs.replace(entry, at=at + by)
         case _:
             return entry

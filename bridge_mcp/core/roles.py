@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
+from msgspec import structs
+
 from bridge_mcp.core.messages import ChatMessage
 
 __all__ = ["BEGINS", "CONTINUE", "MISSING", "alternating", "ordered"]
@@ -72,7 +74,7 @@ def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
     # What a model's provider wants back is beside its calls, or beside the later answer.
     kept = second if second.kept_for and (second.calls or not first.calls) else first
     calls = tuple(
-        call if message.kept_for == kept.kept_for or not call.kept else replace(call, kept="")
+        call if message.kept_for == kept.kept_for or not call.kept else structs.replace(call, kept="")
         for message in (first, second)
         for call in message.calls
     )

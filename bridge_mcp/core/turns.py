@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from bridge_mcp.core.entries import (
     Edited,
@@ -236,12 +238,12 @@ class Builder:
         """Another text for a message: in its place while nobody has read that, else behind what was said since."""
         for index, before in enumerate(self._unread):
             if before.seq == entry.message and isinstance(before.entry, Heard):
-                changed = Logged(before.seq, before.at, replace(before.entry, text=entry.text))
+                changed = Logged(before.seq, before.at, structs.replace(before.entry, text=entry.text))
                 if entry.to == "off":
                     self._unread[index] = changed
                 else:  # it is what is to be answered: it stands where it became that
                     del self._unread[index]
-                    now = replace(before.entry, text=entry.text, to=entry.to)
+                    now = structs.replace(before.entry, text=entry.text, to=entry.to)
                     self._unread.append(Logged(logged.seq, before.at, now))
                 return
             if isinstance(before.entry, Edited) and before.entry.message == entry.message:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
 from bridge_mcp.core.token_estimate import AROUND, files_tokens, tokens_of
@@ -155,7 +157,8 @@ def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessag
 def clipped(message: ChatMessage, chars: int) -> ChatMessage:
     """The message with at most about so many characters in its text and in the arguments of each call."""
     calls = tuple(
-        call if len(call.arguments) <= chars else replace(call, arguments=left_out(call)) for call in message.calls
+        call if len(call.arguments) <= chars else structs.replace(call, arguments=left_out(call))
+        for call in message.calls
     )
     text = shortened(message.text, chars, message.call)
     return message if text is message.text and calls == message.calls else replace(message, text=text, calls=calls)

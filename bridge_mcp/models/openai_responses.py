@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import cast
+
+from msgspec import structs
 
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.models.errors import Kind, ProviderError, failed
@@ -76,7 +77,7 @@ def read_completion(
         text,
         calls,
         str(body.get("model") or settings.model),
-        usage=replace(usage, cost_usd=cost_usd if cost is None else cost),
+        usage=structs.replace(usage, cost_usd=cost_usd if cost is None else cost),
         finish="" if ending == "whole" else finish[:100] if ending == "other" else ending,
         kept=kept_text(beside.value()),
         kept_for=settings.identity,

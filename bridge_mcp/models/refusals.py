@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.roles import alternating
 from bridge_mcp.core.tools import ToolSpec
@@ -93,12 +95,12 @@ def lacks(message: ChatMessage, wanted: Beside, identity: str) -> bool:
 
 def stood_in(message: ChatMessage, wanted: Beside, identity: str) -> ChatMessage:
     own = message.kept_for == identity
-    calls = message.calls if own else tuple(replace(call, kept="") for call in message.calls)
+    calls = message.calls if own else tuple(structs.replace(call, kept="") for call in message.calls)
     if wanted == "reasoning":
         kept = json.dumps({"reasoning_content": NOT_KEPT})
         return replace(message, kept=kept, kept_for=identity, calls=calls)
     signed = json.dumps({"extra_content": {"google": {"thought_signature": SKIP}}})
-    calls = (replace(calls[0], kept=signed), *calls[1:])
+    calls = (structs.replace(calls[0], kept=signed), *calls[1:])
     return replace(message, kept=message.kept if own else "", kept_for=identity, calls=calls)
 
 

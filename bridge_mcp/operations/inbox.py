@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from bridge_mcp.core.choices import chosen
 from bridge_mcp.core.entries import (
     Cleared,
@@ -153,7 +155,7 @@ class Intake:
         before = await self._continued(conversation, known, heard)
         command, hint = await self._as_command(conversation, incoming, rules)
         if command or hint:
-            heard = replace(heard, to="bridge")
+            heard = structs.replace(heard, to="bridge")
         else:
             heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
         # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
@@ -208,16 +210,16 @@ class Intake:
         first = before.entry if before is not None else None
         if before is not None and isinstance(first, Heard):
             wanted = wanted or first.to != "off"
-            heard = replace(heard, continues=before.seq, to=responder if wanted else "off")
+            heard = structs.replace(heard, continues=before.seq, to=responder if wanted else "off")
             if first.answers is not None:
-                return replace(heard, answers=first.answers)
+                return structs.replace(heard, answers=first.answers)
         else:
-            heard = replace(heard, to=responder if wanted else "off")
+            heard = structs.replace(heard, to=responder if wanted else "off")
         answered = await self._answered(conversation, known, incoming, replied)
         if answered is None:
             return heard
         seq, text = answered
-        return replace(heard, answers=seq, text=text)
+        return structs.replace(heard, answers=seq, text=text)
 
     async def _as_command(self, conversation: str, incoming: Incoming, rules: ChannelRules) -> tuple[bool, str]:
         """Whether a message is a command; and what its sender is told who wrote nearly one."""
@@ -264,7 +266,7 @@ class Intake:
             known = await self._store.history.conversation(conversation)
             responder = self._responder(incoming.channel, known)
             if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
-                edited = replace(edited, to=responder)
+                edited = structs.replace(edited, to=responder)
         command = command and not commands.is_command(before.text)
         await self._store.log.record(conversation, edited, note=None if command else note_of(incoming))
         if command:
@@ -285,7 +287,7 @@ class Intake:
                 case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > since and heard.to == "assistant":
                     return None
                 case Edited(message=message, to="assistant" | "relay" as to) if message == seq:
-                    heard, since = replace(heard, to=to), logged.seq
+                    heard, since = structs.replace(heard, to=to), logged.seq
                 case Cleared():
                     return None
                 case _:

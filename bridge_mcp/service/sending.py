@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 from uuid import uuid4
 
 import anyio
+from msgspec import structs
 
 from bridge_mcp.core.entries import (
     Button,
@@ -290,11 +290,11 @@ def as_asked(entry: Entry) -> Entry:
     """What a caller asked for: without what is drawn or worked out anew for each call."""
     match entry:
         case Posted(question=Question() as question):
-            entry = replace(entry, question=replace(question, expires_at=0.0))
+            entry = structs.replace(entry, question=structs.replace(question, expires_at=0.0))
         case _:
             pass
     if isinstance(entry, Posted | Revised):
-        return replace(entry, buttons=tuple([replace(button, token="") for button in entry.buttons]))
+        return structs.replace(entry, buttons=tuple([structs.replace(button, token="") for button in entry.buttons]))
     return entry
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import structs
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
@@ -48,7 +48,7 @@ async def test_too_large_a_file_is_not_even_asked_for() -> None:
 
 async def test_the_size_that_the_server_says_counts_too() -> None:
     async with TelegramServer() as server:
-        attachment = replace(await sent(server), size=None)
+        attachment = structs.replace(await sent(server), size=None)
         with pytest.raises(FetchFailed, match="at most 10 are"):
             await channel_on(server).fetch(attachment, 10)
         assert not server.calls("file")
@@ -103,7 +103,7 @@ async def test_telegrams_own_limit_is_told_before_asking() -> None:
 
 async def test_a_file_on_the_disk_of_a_server_of_ones_own(tmp_path: Path) -> None:
     async with TelegramServer(local_folder=tmp_path) as server:
-        attachment = replace(await sent(server, bytes(TELEGRAM_MOST + 1)), size=None)
+        attachment = structs.replace(await sent(server, bytes(TELEGRAM_MOST + 1)), size=None)
         channel = channel_on(server)
         assert len(await channel.fetch(attachment, TELEGRAM_MOST + 1)) == TELEGRAM_MOST + 1
         with pytest.raises(FetchFailed, match="at most 5"):

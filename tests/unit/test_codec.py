@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -54,7 +53,9 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) is Literal:
         return st.sampled_from(get_args(hint))
     if get_origin(hint) is tuple:
-        return st.lists(values(get_args(hint)[0]), max_size=3).map(tuple)
+        first, *rest = get_args(hint)
+        several = [Ellipsis] == rest
+        return st.lists(values(first), max_size=3).map(tuple) if several else st.tuples(*map(values, get_args(hint)))
     if get_args(hint):
         return st.one_of([st.none() if each is NoneType else values(each) for each in get_args(hint)])
     plain: dict[Any, st.SearchStrategy[Any]] = {
@@ -67,9 +68,9 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 
 def built(cls: type[Any]) -> st.SearchStrategy[Any]:
-    """Any value of a dataclass, each field given or left to its default."""
+    """Any value of a struct, each field given or left to its default."""
     hints = get_type_hints(cls)
-    return st.builds(cls, **{field.name: values(hints[field.name]) for field in fields(cls)})
+    return st.builds(cls, **{name: values(hints[name]) for name in cls.__struct_fields__})
 
 
 @given(st.one_of([built(cls) for cls in ENTRY_TYPES]))
@@ -336,6 +337,6 @@ def test_what_json_or_utf8_cannot_hold_is_refused(entry: Entry) -> None:
 
 
 def test_fields_of_an_entry_leave_room_for_version_and_kind() -> None:
-    names = {field.name for cls in ENTRY_TYPES for field in fields(cls)}
+    names = {name for cls in ENTRY_TYPES for name in cls.__struct_fields__}
     assert not names & {"v", "kind"}
     assert json.loads(encode(Cleared("ann"))) == {"v": VERSION, "kind": "Cleared", "by": "ann"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from bridge_mcp.core.answering import answer_in
 from bridge_mcp.core.decide import decide
@@ -21,7 +22,7 @@ PICTURE = Attachment("p", "image", "image/jpeg", name="p.jpg", size=10)
 
 def said(text: str, at: float, **more: object) -> Heard:
     heard = Heard(text, ANN, f"k{at}", sent_at=float(int(at)), gather_s=0.5)
-    return replace(heard, **more)  # type: ignore[arg-type]
+    return structs.replace(heard, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("heard", [said(LONG, 100.0), said("old", 100.0, forwarded_from="Zed"),
@@ -41,7 +42,7 @@ def test_behind_an_ordinary_message_the_model_is_asked_at_once_and_its_reply_wai
 
 
 def test_without_a_setting_nothing_waits() -> None:
-    heard = replace(said(LONG, 100.0), gather_s=0.0)
+    heard = structs.replace(said(LONG, 100.0), gather_s=0.0)
     assert asks_at(Logged(0, 100.0, heard), heard) == replies_at(Logged(0, 100.0, heard), heard) == 100.0
 
 
@@ -84,8 +85,8 @@ def test_a_continuation_makes_a_request_void_and_costs_no_attempt() -> None:
         (said("what?", 100.0), said("", 100.3, attachments=(PICTURE,)), 100.3, True),
         (said("hello", 100.0), said("how are you?", 100.3), 100.3, False),
         (said("", 100.0, attachments=(PICTURE,)), said("what is it?", 100.5), 100.5, True),
-        (said(LONG, 100.0), replace(said("rest", 100.4), sender=BOB), 100.4, False),
-        (replace(said(LONG, 100.0), to="bridge"), said("rest", 100.4), 100.4, False),
+        (said(LONG, 100.0), structs.replace(said("rest", 100.4), sender=BOB), 100.4, False),
+        (structs.replace(said(LONG, 100.0), to="bridge"), said("rest", 100.4), 100.4, False),
     ],
 )
 def test_what_continues_what(before: Heard, after: Heard, now: float, continues: bool) -> None:

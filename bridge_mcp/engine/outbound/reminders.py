@@ -7,7 +7,8 @@ stands in the log of the call. A crash between the two repeats the step, and the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import structs
 
 from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
 from bridge_mcp.core.projections import BRIDGE, Approval
@@ -44,7 +45,7 @@ async def tell(
     told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
     if asked is not None and told:
         await store.log.record(told, await word(store, clock, asked, told, reminded))
-    await store.log.record(conversation, replace(reminded, to=told))
+    await store.log.record(conversation, structs.replace(reminded, to=told))
 
 
 async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
@@ -58,4 +59,4 @@ async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded
     else:
         again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
     first = await store.traces.posted(place, prompt_key(asked))
-    return replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))
+    return structs.replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
+from msgspec import structs
 from telegram import ExternalReplyInfo, Message, PhotoSize
 
 from bridge_mcp.core.entries import Attachment
@@ -36,7 +36,7 @@ def attachments(message: Bearer) -> tuple[Attachment, ...]:
 def quoted_attachments(message: Message) -> tuple[Attachment, ...]:
     """The files of the message that it replies to, be that one of another chat."""
     replied = message.reply_to_message or message.external_reply
-    return tuple(replace(each, quoted=True) for each in attachments(replied)) if replied is not None else ()
+    return tuple(structs.replace(each, quoted=True) for each in attachments(replied)) if replied is not None else ()
 
 
 def photo(message: Bearer) -> Attachment | None:
