@@ -1,7 +1,7 @@
 """Finds the MCP servers in the settings file of any host: its encoding, its format, and where in it they stand.
 
-Reads JSON, JSON with comments and trailing commas (VS Code, Zed, opencode), TOML (Codex), and YAML (Goose, Continue),
-in UTF-8, UTF-16 or UTF-32. Knows nothing of what a server's entry means.
+Reads JSON, JSON5 (VS Code, Zed and opencode take comments and trailing commas), TOML (Codex), and YAML (Goose,
+Continue), in UTF-8, UTF-16 or UTF-32. Knows nothing of what a server's entry means.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from bridge_mcp.core.errors import BadInput, BadJSON
-from bridge_mcp.core.json_reader import read_json
+from bridge_mcp.core.json_reader import MAX_DEPTH, check_json, read_json
 
-__all__ = ["decoded", "servers_in", "without_comments"]
+__all__ = ["decoded", "servers_in"]
 
 CONTAINERS = frozenset({"mcpServers", "mcp_servers", "context_servers", "modelContextProtocolServers"})
 """Keys that hold nothing but MCP servers, wherever they stand."""
@@ -33,11 +33,6 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-STRING = r'"(?:[^"\\]|\\.)*+"?'
-"""A JSON string; one that does not end reaches to the end of the text, so that no text is read twice."""
-COMMENT = re.compile(rf"({STRING})|//[^\r\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?", re.DOTALL)
-TRAILING = re.compile(rf"({STRING})|,(?=\s*+[\]}}])", re.DOTALL)
 
 
 def decoded(data: bytes) -> str:
@@ -84,11 +79,12 @@ def servers_in(text: str) -> list[tuple[str, object]]:
 
 
 def parsed(text: str) -> object:
-    """The value of a text: JSON, JSON with comments and trailing commas, TOML, or YAML where no brace begins it."""
-    try:
-        return read_json(without_comments(text))
-    except BadJSON as exc:
-        told = str(exc)
+    """The value of a text: JSON, JSON5, TOML, or YAML where no brace begins it."""
+    for read in (read_json, read_json5):
+        try:
+            return read(text)
+        except BadJSON as exc:
+            told = str(exc)
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -100,15 +96,21 @@ def parsed(text: str) -> object:
         raise BadInput(f"This is no JSON: {told}", fix="Pass the settings file of an MCP host.") from None
 
 
-def without_comments(text: str) -> str:
-    """JSON without comments and trailing commas, each as many blanks; texts in quotes stay as they are. Linear."""
-    plain = COMMENT.sub(lambda found: found[1] or blank(found[0]), text)
-    return TRAILING.sub(lambda found: found[1] or " ", plain)
+def read_json5(text: str) -> object:
+    """The value of JSON with comments, trailing commas and what else JSON5 allows; of a name given twice the last.
 
+    Raises:
+        BadJSON: it is none, or deeper than may be.
+    """
+    import pyjson5  # most files are plain JSON
 
-def blank(text: str) -> str:
-    """Blanks and the same ends of lines, so that an error names the right place."""
-    return re.sub(r"[^\r\n]", " ", text)
+    try:
+        value = pyjson5.decode(text, MAX_DEPTH)
+    except pyjson5.Json5Exception as exc:
+        place = re.search(r"near (\d+)", str(exc))
+        line = text.count("\n", 0, int(place[1])) + 1 if place else 1
+        raise BadJSON(f"line {line} cannot be read") from None
+    return check_json(value)
 
 
 def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:

@@ -6,9 +6,8 @@ told to set it. Knows no command line, and writes nothing.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import cast
@@ -120,14 +119,14 @@ def legal(given: str, taken: Collection[str]) -> str:
 
 
 class Section:
-    """Writes one server's section, line by line."""
+    """One server's section: its keys, and what its owner must know or do."""
 
     def __init__(self, name: str, server: HostServer) -> None:
         self.name = name
         self.server = server
         self.notes = server.notes
         self.wanted: list[str] = []
-        self.lines = [f"[tool_servers.{name}]"]
+        self.keys: dict[str, object] = {}
 
     def text(self) -> str:
         """The section; what its owner has to do is added to the server's notes."""
@@ -138,17 +137,16 @@ class Section:
         self.limits()
         if self.wanted:
             self.notes.append(f"Set in the bridge's environment: {', '.join(self.wanted)}.")
-        return "\n".join(self.lines) + "\n"
+        import tomlkit  # only this command writes TOML
+
+        return tomlkit.dumps({"tool_servers": {self.name: self.keys}})
 
     def stdio(self) -> None:
         server = self.server
         if any(REFERENCE.search(each) for each in (server.command, *server.args, server.cwd)):
             self.notes.append("Its command or args refer to ${…}, which is not replaced here: edit them.")
-        self.lines.append(f"command = {quoted(server.command)}")
-        if server.args:
-            self.lines.append(f"args = {listed(server.args)}")
-        if server.cwd:
-            self.lines.append(f"cwd = {quoted(server.cwd)}")
+        self.keys["command"] = server.command
+        self.keys |= {key: value for key, value in (("args", [*server.args]), ("cwd", server.cwd)) if value}
         path = PureWindowsPath(server.cwd) if "\\" in server.cwd else PurePosixPath(server.cwd)
         if server.cwd and not (path.is_absolute() or server.cwd.startswith(("~", "$"))):
             self.notes.append("Its cwd is relative: here that is to the folder of bridge.toml.")
@@ -171,17 +169,17 @@ class Section:
             else:
                 plain[name] = value
         if plain:
-            self.lines.append(f"env = {table(plain)}")
+            self.keys["env"] = plain
         if passed:
-            self.lines.append(f"env_pass = {listed(passed)}")
+            self.keys["env_pass"] = passed
 
     def web(self) -> None:
         server = self.server
         if REFERENCE.search(server.url):
             self.notes.append("Its url refers to ${…}, which is not replaced here: edit it.")
-        self.lines.append(f"url = {quoted(server.url)}")
+        self.keys["url"] = server.url
         if server.sse:
-            self.lines.append('transport = "sse"')
+            self.keys["transport"] = "sse"
         self.headers()
         if server.env:
             self.notes.append("Not taken over: env, which a url has no use for.")
@@ -204,25 +202,25 @@ class Section:
             else:
                 plain[header] = value
         if token:
-            self.lines.append(f"token_env = {quoted(token)}")
+            self.keys["token_env"] = token
         elif self.server.oauth:
-            self.lines.append('auth = "oauth"')
+            self.keys["auth"] = "oauth"
             self.notes.append(f"Log in once: bridge-mcp servers login {self.name}")
         if plain:
-            self.lines.append(f"headers = {table(plain)}")
+            self.keys["headers"] = plain
         if named:
-            self.lines.append(f"headers_env = {table(named)}")
+            self.keys["headers_env"] = named
 
     def limits(self) -> None:
         """How long things may take, which tools there are, and which of them ask."""
         server = self.server
         for key, value in (("timeout_s", server.timeout_s), ("connect_timeout_s", server.connect_timeout_s)):
             if value:
-                self.lines.append(f"{key} = {value:g}")
+                self.keys[key] = value
         if server.allowed_tools is not None:
-            self.lines.append(f"allowed_tools = {listed(server.allowed_tools)}")
-        for tool in dict.fromkeys(server.asks_first):
-            self.lines.append(f'[tool_servers.{self.name}.tools.{quoted(tool)}]\nconfirmation = "required"')
+            self.keys["allowed_tools"] = [*server.allowed_tools]
+        if server.asks_first:
+            self.keys["tools"] = {tool: {"confirmation": "required"} for tool in server.asks_first}
 
 
 def variable(server: str, what: str) -> str:
@@ -235,21 +233,3 @@ def variable_of(value: str) -> str:
     """The variable that a value is, as it is or behind `Bearer`; "" if it is none."""
     found = WHOLE.match(value)
     return next((group for group in found.groups() if group), "") if found else ""
-
-
-def quoted(text: str) -> str:
-    """A TOML basic string: JSON's, but for one character that JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def listed(texts: Collection[str]) -> str:
-    return f"[{', '.join(map(quoted, texts))}]"
-
-
-def table(values: Mapping[str, str]) -> str:
-    return f"{{ {', '.join(f'{key_of(name)} = {quoted(value)}' for name, value in values.items())} }}"
-
-
-def key_of(name: str) -> str:
-    """A TOML key."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)

@@ -6,9 +6,10 @@ again without those files that no request has proved; where that one is taken, i
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+from cachetools import LRUCache
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.safe_text import quoted
@@ -29,8 +30,8 @@ class Taste:
     """What one model takes."""
 
     def __init__(self) -> None:
-        self._taken: OrderedDict[str, None] = OrderedDict()
-        self._refused: OrderedDict[str, None] = OrderedDict()
+        self._taken: LRUCache[str, None] = LRUCache(MOST)
+        self._refused: LRUCache[str, None] = LRUCache(MOST)
 
     @property
     def refused(self) -> Mapping[str, Shown]:
@@ -50,17 +51,10 @@ class Taste:
     def learn(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> None:
         """A request was taken that showed these files, and not the suspects."""
         for ref in suspects:
-            remember(self._refused, ref)
+            self._refused[ref] = None
         for ref, each in shown.items():
             if each.image or each.pdf:
-                remember(self._taken, ref)
-
-
-def remember(known: OrderedDict[str, None], ref: str) -> None:
-    known[ref] = None
-    known.move_to_end(ref)
-    if len(known) > MOST:
-        known.popitem(last=False)
+                self._taken[ref] = None
 
 
 def told_of(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -> ModelReply:

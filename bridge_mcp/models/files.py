@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 import anyio
+from cachetools import LRUCache, TTLCache
 
 from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
@@ -70,9 +70,9 @@ class Gallery:
     """Fetches what is to be shown, once for all the calls of a turn."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Shown] = OrderedDict()
-        self._stalled: OrderedDict[str, float] = OrderedDict()
-        """Files that took long and did not come, each with when it may be tried again (by the monotonic clock)."""
+        self._kept: LRUCache[str, Shown] = LRUCache(KEPT)
+        self._stalled: TTLCache[str, None] = TTLCache(KEPT, AGAIN_S)
+        """Files that took long and did not come, until they may be tried again."""
 
     async def show(
         self,
@@ -107,7 +107,7 @@ class Gallery:
         kept = self._kept.get(attachment.ref)
         if kept is None:
             began = anyio.current_time()
-            if self._stalled.get(attachment.ref, 0.0) > began or began >= deadline:
+            if attachment.ref in self._stalled or began >= deadline:
                 return LATE
             kept = LATE
             with anyio.move_on_at(deadline):
@@ -115,13 +115,7 @@ class Gallery:
             if not kept.why_not or kept.unshowable:
                 self._kept[attachment.ref] = kept
             elif anyio.current_time() - began > SLOW_S:
-                self._stalled[attachment.ref] = anyio.current_time() + AGAIN_S
-                while len(self._stalled) > KEPT:
-                    self._stalled.popitem(last=False)
-        if attachment.ref in self._kept:
-            self._kept.move_to_end(attachment.ref)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+                self._stalled[attachment.ref] = None
         return kept
 
 

@@ -6,14 +6,17 @@ The cache may be dropped at any line: every look asks the store for what was app
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bridge_mcp.core.entries import Log, Logged
 from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, redated
 from bridge_mcp.core.state import reaches_back_to
 from bridge_mcp.core.transcript import begins_at
 from bridge_mcp.ports import LogStore
+
+if TYPE_CHECKING:
+    from cachetools import LRUCache
 
 __all__ = ["LogCache", "tail"]
 
@@ -44,11 +47,12 @@ class LogCache:
         now: Callable[[], float] = lambda: math.inf,
         ahead_since: Callable[[float], float] = lambda at: 0.0,
     ) -> None:
+        from cachetools import LRUCache  # only the engine has this cache; a face starts without it
+
         self._log = log
-        self._keep = keep
         self._now = now
         self._ahead_since = ahead_since
-        self._kept: OrderedDict[str, list[Logged]] = OrderedDict()
+        self._kept: LRUCache[str, list[Logged]] = LRUCache(keep)
 
     async def get(self, conversation: str, limit: int) -> Log:
         """The tail as it stands in the store now. The list is the cache's own: read it, and ask again later.
@@ -70,8 +74,6 @@ class LogCache:
             kept = list(self._dated(found))
         if kept:
             self._kept[conversation] = kept
-            if len(self._kept) > self._keep:
-                self._kept.popitem(last=False)
         return kept
 
     def _dated(self, entries: Log) -> Log:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge_mcp.cli.app import run
 from bridge_mcp.config import load_config
-from bridge_mcp.config.host_files import decoded, without_comments
+from bridge_mcp.config.host_files import decoded, servers_in
 from bridge_mcp.config.importing import imported
 from bridge_mcp.config.schema import File
 from bridge_mcp.config.secret_looks import looks_secret
@@ -302,8 +302,27 @@ def test_a_secret_comes_out_nowhere(server: dict[str, Any], tmp_path: Path) -> N
 
 
 def test_comments_are_only_where_no_text_is() -> None:
-    text = '{"a": "// no \\" /* no */ ,]", /* , */ "b": [1, // x\n 2, /* */ ],}'
-    assert json.loads(without_comments(text)) == {"a": '// no " /* no */ ,]', "b": [1, 2]}
+    text = '{"mcpServers": {"a": {"command": "// no \\" /* no */ ,]", /* , */ "args": ["1", // x\n "2", /* */ ],},},}'
+    assert servers_in(text) == [("a", {"command": '// no " /* no */ ,]', "args": ["1", "2"]})]
+
+
+def test_json5_is_read_as_its_hosts_read_it() -> None:
+    text = "// mine\n{mcpServers: {'a': {command: 'x', timeout: +5}, a: {command: 'y',}}}"
+    assert servers_in(text) == [("a", {"command": "y"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"mcpServers": {\n// one\n"a": {"command" "x"}}}', "line 3 cannot be read"),
+        ("{mcpServers: {a: {command: 'x', timeout: Infinity}}}", "finite"),
+        ("{a:" * 130 + "1" + "}" * 130, "line 1 cannot be read"),
+        ('{"mcpServers": {"a": {"command": "x" /* ', "line 1 cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_json5_is_told(text: str, why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        servers_in(text)
 
 
 @pytest.mark.parametrize(

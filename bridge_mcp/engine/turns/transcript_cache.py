@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from cachetools import LRUCache
 
 from bridge_mcp.core.transcript import TranscriptBuilder
 
@@ -13,12 +13,8 @@ class TranscriptCache:
     """One `TranscriptBuilder` a conversation; those that were asked for least lately are forgotten."""
 
     def __init__(self, *, keep: int = 64) -> None:
-        self._keep = keep
-        self._kept: OrderedDict[str, TranscriptBuilder] = OrderedDict()
+        self._kept: LRUCache[str, TranscriptBuilder] = LRUCache(keep)
 
     def of(self, conversation: str) -> TranscriptBuilder:
-        memory = self._kept.pop(conversation, None) or TranscriptBuilder()
-        self._kept[conversation] = memory
-        if len(self._kept) > self._keep:
-            self._kept.popitem(last=False)
-        return memory
+        """The builder of a conversation, a new one if it has none here."""
+        return self._kept.setdefault(conversation, TranscriptBuilder())

@@ -10,13 +10,13 @@ import hmac
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+from cachetools import TTLCache
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
@@ -90,20 +90,14 @@ class Verified:
     """
 
     def __init__(self, now: Callable[[], float] = elapsed) -> None:
-        self._now = now
-        self._found: OrderedDict[str, tuple[float, AuthenticatedClient]] = OrderedDict()
+        self._found: TTLCache[str, AuthenticatedClient] = TTLCache(MOST_VERIFIED, VERIFIED_S, now)
 
     def get(self, token_hash: str) -> AuthenticatedClient | None:
-        since, visitor = self._found.get(token_hash, (0.0, None))
-        if visitor is None or self._now() - since > VERIFIED_S or time.time() >= visitor.until:
-            return None
-        return visitor
+        visitor = self._found.get(token_hash)
+        return None if visitor is None or time.time() >= visitor.until else visitor
 
     def keep(self, token_hash: str, visitor: AuthenticatedClient) -> None:
-        self._found[token_hash] = (self._now(), visitor)
-        self._found.move_to_end(token_hash)
-        if len(self._found) > MOST_VERIFIED:
-            self._found.popitem(last=False)
+        self._found[token_hash] = visitor
 
 
 class Authenticator:
