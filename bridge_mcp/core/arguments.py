@@ -15,7 +15,7 @@ from bridge_mcp.core.errors import BadInput, BadJSON
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON, canonical, parse_arguments
 
-__all__ = ["mended"]
+__all__ = ["repaired_arguments"]
 
 MAY_BE_MENDED = re.compile(r'"\s*(?:-?\d|[tT]rue\b|[fF]alse\b|null\b|\[|\{)')
 """Arguments without such a text have nothing to mend, and are not read."""
@@ -26,7 +26,7 @@ DEEPEST = 20
 """Levels of a schema that are looked at."""
 
 
-def mended(arguments: str, schema: str) -> str:
+def repaired_arguments(arguments: str, schema: str) -> str:
     """The text of a call's arguments, mended by the text of its tool's schema; the same where nothing is to be done."""
     if not schema or not (MAY_BE_MENDED.search(arguments) or has_defaults(schema)):
         return arguments

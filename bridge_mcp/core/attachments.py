@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["described", "gone", "is_pdf", "is_text", "unseen"]
+__all__ = ["AttachmentKind", "attachment_kind", "described", "gone", "is_pdf", "is_text", "unseen"]
+
+AttachmentKind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 TEXT_TYPES = (
     "text/",
@@ -94,3 +98,12 @@ def gone(attachment: Attachment) -> str:
     """What stands in the place of a file that a model was shown earlier."""
     what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
     return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MOST_NAME] or 'without a name'}]"
+
+
+def attachment_kind(mime: str) -> AttachmentKind:
+    """What a file of this media type is, by the first half of it."""
+    match mime.partition("/")[0]:
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "file"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge_mcp.core.attachments import gone, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment, Call, Sender
-from bridge_mcp.core.prompt_context import quoted
+from bridge_mcp.core.prompt_context import quotation
 from bridge_mcp.core.token_estimate import AROUND, calls_tokens, files_tokens, tokens_of
 from bridge_mcp.core.tools import READ_RESULT
 
@@ -97,8 +97,12 @@ def noted(message: ChatMessage, notes: Iterable[str], files: Iterable[Attachment
 def writer(sender: Sender) -> str:
     """Who wrote a message, for a model: the name, which anybody can choose, and what nobody can."""
     if sender.kind == "person":
-        return f"{quoted(sender.name)} (id {quoted(sender.id)[1:-1]})" if sender.name else f"id {quoted(sender.id)}"
-    return f"{quoted(sender.name or sender.id)} ({'the owner' if sender.kind == 'owner' else f'a {sender.kind}'})"
+        return (
+            f"{quotation(sender.name)} (id {quotation(sender.id)[1:-1]})"
+            if sender.name
+            else f"id {quotation(sender.id)}"
+        )
+    return f"{quotation(sender.name or sender.id)} ({'the owner' if sender.kind == 'owner' else f'a {sender.kind}'})"
 
 
 def kind_told(file: Attachment) -> str:
@@ -107,5 +111,5 @@ def kind_told(file: Attachment) -> str:
 
 def files_told(message: str, files: Sequence[Attachment]) -> str:
     """The ids by which the files of a message can be used."""
-    ids = [f"{quoted(f'{message}/{index}')} ({kind_told(file)})" for index, file in enumerate(files)]
+    ids = [f"{quotation(f'{message}/{index}')} ({kind_told(file)})" for index, file in enumerate(files)]
     return f"files: {', '.join(ids)}" if ids else ""

@@ -15,7 +15,7 @@ import unicodedata
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import read_json
 
-__all__ = ["escaped", "hidden", "pretty", "quoted", "visible"]
+__all__ = ["escape_markdown", "escaped", "hidden", "pretty", "visible"]
 
 JOINERS = "\u200c\u200d"
 """Invisible, but words of some scripts and many emoji need them between their characters."""
@@ -46,7 +46,7 @@ def visible(text: str, *, lines: bool = False) -> str:
     return "".join([shown(text, place, lines) for place in range(len(text))])
 
 
-def quoted(text: str, *, lines: bool = False) -> str:
+def escape_markdown(text: str, *, lines: bool = False) -> str:
     """Somebody's words inside Markdown of ours: visible, on one line unless `lines`, and no markup."""
     return "".join([f"\\{char}" if char in MARKUP else char for char in visible(text, lines=lines)])
 

@@ -23,7 +23,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
-from bridge_mcp.core.prompt_context import disowned, quoted
+from bridge_mcp.core.prompt_context import disowned, quotation
 
 __all__ = ["NOTHING_MORE", "About", "Builder", "Turn"]
 
@@ -211,14 +211,14 @@ class Builder:
         if entry.late:
             notes.append(LATE)
         if self._undelivered:
-            notes.append(f"{UNDELIVERED}: {quoted(self._undelivered)}")
+            notes.append(f"{UNDELIVERED}: {quotation(self._undelivered)}")
             self._undelivered = ""
         if entry.continues is not None:
             notes.append(CONTINUES)
         if entry.forwarded_from:
-            notes.append(f"forwarded from {quoted(entry.forwarded_from)}")
+            notes.append(f"forwarded from {quotation(entry.forwarded_from)}")
         if entry.quote:
-            notes.append(f"in reply to {quoted(entry.quote, MOST_QUOTE)}")
+            notes.append(f"in reply to {quotation(entry.quote, MOST_QUOTE)}")
         if self._about.files and entry.attachments:
             notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
         about = f"[{'; '.join(notes)}]" if notes else ""

@@ -66,7 +66,7 @@ LOOK_S = 2.0
 WRITE_S = 60.0
 """The store is written to at least so often."""
 
-MAX_FILE = 5_000_000
+MAX_FETCHED_FILE = 5_000_000
 """Bytes of a file that a model may be shown; more than it is shown in the end."""
 
 PRUNE_S = 600.0
@@ -196,7 +196,7 @@ class Engine:
         channel = self._channels.get(conversation.partition("/")[0])
         if channel is None:
             raise FetchFailed(f"There is no channel that holds '{attachment.name or attachment.ref}'.")
-        return await channel.fetch(attachment, MAX_FILE)
+        return await channel.fetch(attachment, MAX_FETCHED_FILE)
 
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""

@@ -89,7 +89,7 @@ class CapabilityAdapter:
                 shown = self._taste.without(shown, suspects)
             else:
                 self._taste.learn(shown, suspects)
-                made = whole(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
+                made = with_cut_mark(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
                 return told_of(made, request, suspects)
         raise AssertionError("the last lesson is raised")
 
@@ -145,7 +145,7 @@ class CapabilityAdapter:
         await self._adapter.close()
 
 
-def whole(reply: ModelReply) -> ModelReply:
+def with_cut_mark(reply: ModelReply) -> ModelReply:
     """The reply; a text that was cut off says so, to people and to the model."""
     said = mark(reply.finish) if not reply.calls else ""
     return replace(reply, text=f"{reply.text.rstrip()}\n\n{said}") if said else reply

@@ -252,7 +252,7 @@ def failed(settings: ModelSettings, trouble: ProviderError, *, aloud: bool = Fal
 
     `aloud`: the chat is told the provider's words too.
     """
-    kind = kind_of(trouble)
+    kind = error_kind(trouble)
     meaning = MEANINGS[kind]
     known = [f"HTTP {trouble.status}"] if trouble.status is not None else []
     detail = ", ".join([*known, *(code for code in trouble.codes if code)])
@@ -280,7 +280,7 @@ def said_aloud(told: str) -> str:
     return line if len(line) <= MAX_ALOUD else f"{line[:MAX_ALOUD]}…"
 
 
-def kind_of(trouble: ProviderError) -> Kind:
+def error_kind(trouble: ProviderError) -> Kind:
     """Which kind of failure this is."""
     if trouble.kind is not None:
         return trouble.kind

@@ -12,7 +12,7 @@ from dataclasses import replace
 from cachetools import LRUCache
 
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.models.files import Shown
 from bridge_mcp.ports import ModelReply, ModelRequest
 
@@ -62,6 +62,6 @@ def told_of(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -
     if not suspects:
         return reply
     files = [each for message in request.messages for each in message.attachments if each.ref in suspects]
-    names = ", ".join(dict.fromkeys(quoted(each.name)[:MOST_NAME] or f"the {each.kind}" for each in files))
+    names = ", ".join(dict.fromkeys(escape_markdown(each.name)[:MOST_NAME] or f"the {each.kind}" for each in files))
     line = f"({names or 'A file'} could not be looked at: the model does not take it.)"
     return replace(reply, text=f"{reply.text}\n\n{line}" if reply.text else line)

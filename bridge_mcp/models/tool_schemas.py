@@ -59,15 +59,15 @@ def schema_for_models(text: str) -> dict[str, JSON] | str:
     kinds = given.get("type") or "object"
     if kinds != "object" and not (isinstance(kinds, list) and "object" in kinds):
         return f"its schema is of type {json.dumps(kinds)[:60]}, and arguments are an object"
-    schema = mended(given)
+    schema = portable_schema(given)
     return root_of(schema)
 
 
-def mended(schema: Mapping[str, JSON]) -> dict[str, JSON]:
+def portable_schema(schema: Mapping[str, JSON]) -> dict[str, JSON]:
     """A schema without null and without what only some providers take."""
     out: dict[str, JSON] = {}
     for name, value in schema.items():
-        kept = mended_keyword(name, value)
+        kept = portable_keyword(name, value)
         if kept is not None:
             out[name] = kept
     pattern = out.get("pattern")
@@ -80,7 +80,7 @@ def mended(schema: Mapping[str, JSON]) -> dict[str, JSON]:
     return out
 
 
-def mended_keyword(name: str, value: JSON) -> JSON:
+def portable_keyword(name: str, value: JSON) -> JSON:
     """The value of one keyword; None where it is better left out."""
     if value is None or (name == "enum" and not value):
         return None
@@ -110,7 +110,7 @@ def type_of(value: JSON) -> JSON:
 def mended_any(value: JSON) -> JSON:
     """A schema, or what stands in the place of one: `true` says as much as an empty one."""
     if isinstance(value, dict):
-        return mended(value)
+        return portable_schema(value)
     return value if isinstance(value, bool) else {}
 
 

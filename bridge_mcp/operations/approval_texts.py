@@ -6,7 +6,7 @@ import secrets
 
 from bridge_mcp.core.entries import Attachment, Button, Posted
 from bridge_mcp.core.projections import BRIDGE, Approval, Message
-from bridge_mcp.core.safe_text import pretty, quoted, visible
+from bridge_mcp.core.safe_text import escape_markdown, pretty, visible
 
 __all__ = ["asks_for", "escalation_key", "outcome_text", "prompt", "prompt_key", "question_text", "withheld_text"]
 
@@ -129,7 +129,7 @@ def edited_text(approval: Approval) -> str:
 def brief(text: str) -> str:
     """Somebody's words inside Markdown of ours, cut where they are long as shown."""
     shown = visible(text)
-    return quoted(shown if len(shown) <= WORDS else f"{shown[: WORDS - 1]}…")
+    return escape_markdown(shown if len(shown) <= WORDS else f"{shown[: WORDS - 1]}…")
 
 
 def fenced(arguments: str) -> str:

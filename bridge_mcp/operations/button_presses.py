@@ -10,7 +10,7 @@ from bridge_mcp.core.entries import Heard, Responder, Revised
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import BRIDGE, Message
-from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import commands
@@ -67,7 +67,7 @@ async def say(
     if not shown.asks or not await is_open(scene, shown):
         return "This question is no longer open."
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
-    text = f"{shown.text}\n\n✓ {quoted(value)} ({quoted(tap.sender.name or tap.sender.id)})"
+    text = f"{shown.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
     told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
     first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)
     return value if first.new else "Somebody was faster."

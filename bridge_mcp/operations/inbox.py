@@ -27,7 +27,7 @@ from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import BRIDGE, Conversation, Event, Message
-from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import chat_migrations, commands, topic_titles, welcome
@@ -344,7 +344,7 @@ class Intake:
         except BridgeError as exc:
             answer = str(exc)
         # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
-        told = answer if self._traits[incoming.channel].delivered_by_commit else quoted(answer, lines=True)
+        told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
 
 

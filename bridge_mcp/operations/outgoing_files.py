@@ -5,16 +5,16 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from bridge_mcp.core.attachments import AttachmentKind, attachment_kind
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["MAX_FILE", "attached", "kind_of", "outbox_file"]
+__all__ = ["MAX_OUTGOING_FILE", "attached", "guessed_type", "outbox_file"]
 
-MAX_FILE = 50 * 1024 * 1024
+MAX_OUTGOING_FILE = 50 * 1024 * 1024
 """Bytes of one file, in or out: what Telegram's own server takes at most."""
 
 MOST_PATH = 4_096
@@ -60,9 +60,9 @@ def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
                     f"'{shown}' has another name on this disk (a hard link), and may be a file from elsewhere.",
                     fix="Put a copy of it into the outbox folder.",
                 )
-            if real.stat().st_size > MAX_FILE:
+            if real.stat().st_size > MAX_OUTGOING_FILE:
                 raise BadInput(
-                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
+                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_OUTGOING_FILE:,} can be sent.",
                     fix="Send a smaller file, or a link.",
                 )
             return real
@@ -75,19 +75,11 @@ def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
 def attached(name: str, folders: Sequence[Path]) -> Attachment:
     """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
     path = outbox_file(name, folders)
-    kind, mime = kind_of(path.name)
+    kind, mime = guessed_type(path.name)
     return Attachment(f"file:{path}", kind, mime, name=plain_name(path.name), size=path.stat().st_size)
 
 
-def kind_of(name: str) -> tuple[Literal["image", "audio", "video", "file"], str]:
-    """What kind of file a name stands for, and its media type."""
+def guessed_type(name: str) -> tuple[AttachmentKind, str]:
+    """What kind of file a name stands for, and its media type. An SVG is no image to chats."""
     mime = mimetypes.guess_type(name)[0] or ""
-    match mime.partition("/")[0]:
-        case "image" if mime != "image/svg+xml":
-            return "image", mime
-        case "audio":
-            return "audio", mime
-        case "video":
-            return "video", mime
-        case _:
-            return "file", mime
+    return ("file" if mime == "image/svg+xml" else attachment_kind(mime)), mime

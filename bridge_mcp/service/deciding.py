@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Literal
 from uuid import uuid4
 
-from bridge_mcp.core.arguments import mended
+from bridge_mcp.core.arguments import repaired_arguments
 from bridge_mcp.core.entries import (
     Call,
     Requested,
@@ -144,7 +144,7 @@ class Deciding(BridgeBase):
         spec = fast_path.find(conversation, tool, within) if fast_path else None
         if spec is None:
             fast_path, spec = None, await self._told_tool(who, tool, deadline)
-        meant = mended(written, spec.schema)
+        meant = repaired_arguments(written, spec.schema)
         if meant != written:
             written, arguments = meant, parse_arguments(meant)
         wrong = await self._check(spec, arguments)

@@ -13,18 +13,18 @@ import re
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 import anyio.to_thread
 
+from bridge_mcp.core.attachments import attachment_kind
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound, StoreError
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import KEPT
 
-__all__ = ["MAX_FILE", "MAX_FOLDER", "FileFolder", "kind_of"]
+__all__ = ["MAX_FOLDER", "MAX_KEPT_FILE", "FileFolder"]
 
-MAX_FILE = 20_000_000
+MAX_KEPT_FILE = 20_000_000
 MAX_FOLDER = 1_000_000_000
 """Bytes."""
 ROOM = 0.9
@@ -36,7 +36,7 @@ REF = re.compile(rf"{KEPT}([0-9a-f]{{64}})")
 class FileFolder:
     """See `ports.Files`. Any number of processes may use one folder; it is made with the first file."""
 
-    def __init__(self, folder: Path, *, max_file: int = MAX_FILE, max_folder: int = MAX_FOLDER) -> None:
+    def __init__(self, folder: Path, *, max_file: int = MAX_KEPT_FILE, max_folder: int = MAX_FOLDER) -> None:
         self.folder = folder
         self.max_file = max_file
         self.max_folder = max_folder
@@ -51,7 +51,7 @@ class FileFolder:
                 fix="Raise max_file_mb in [store], or use a smaller file.",
             )
         digest = await anyio.to_thread.run_sync(self._keep, data)
-        return Attachment(f"{KEPT}{digest}", kind_of(mime), mime, name=plain_name(name), size=len(data))
+        return Attachment(f"{KEPT}{digest}", attachment_kind(mime), mime, name=plain_name(name), size=len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""
@@ -127,12 +127,3 @@ class FileFolder:
                 told = path.stat()
                 found.append((told.st_mtime, told.st_size, path))
         return found
-
-
-def kind_of(mime: str) -> Literal["image", "audio", "video", "file"]:
-    """What an attachment of this MIME type is."""
-    match mime.partition("/")[0]:
-        case "image" | "audio" | "video" as kind:
-            return kind
-        case _:
-            return "file"

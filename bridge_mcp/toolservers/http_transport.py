@@ -72,7 +72,7 @@ class WebClient(httpx2.AsyncClient):
             response = await super().send(request, stream=True, **options)
             if not stream or not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
                 # Here, where a connection that breaks meanwhile concerns this request alone.
-                response = await whole(response)
+                response = await read_whole(response)
             elif "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
                 response.stream = Events(response.stream)
         except NEVER_LEFT as exc:
@@ -114,7 +114,7 @@ class TooMuch(Exception):
     """The body of an answer is larger than is taken."""
 
 
-async def whole(response: httpx2.Response) -> httpx2.Response:
+async def read_whole(response: httpx2.Response) -> httpx2.Response:
     """The response with its body, read and unpacked.
 
     Raises:

@@ -32,7 +32,7 @@ def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builti
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         handle, offset = str(arguments["handle"]), int(str(arguments["offset"]))
-        content = await whole(log, context.conversation, handle)
+        content = await result_text(log, context.conversation, handle)
         if offset >= len(content):
             raise BadInput(f"The result {handle} has {len(content):,} characters; {offset:,} is behind its end.")
         end = min(len(content), offset + max(1, await chars(context.conversation)))
@@ -49,7 +49,7 @@ def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builti
     )
 
 
-async def whole(log: LogStore, conversation: str, handle: str) -> str:
+async def result_text(log: LogStore, conversation: str, handle: str) -> str:
     """The text of a result of this conversation, as the tool gave it.
 
     Raises:

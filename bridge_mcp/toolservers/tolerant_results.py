@@ -111,7 +111,7 @@ def block_of(given: object) -> ContentBlock:
     """One part of a result's content; in words where it is none that MCP knows."""
     if not isinstance(given, dict):
         return text(given if isinstance(given, str) else f"[an odd part: {str(given)[:MAX_NAME]}]")
-    block = mended({name: value for name, value in cast("dict[str, Any]", given).items() if value is not None})
+    block = repaired_block({name: value for name, value in cast("dict[str, Any]", given).items() if value is not None})
     for tried in (block, {name: value for name, value in block.items() if name not in OPTIONAL}):
         try:
             return BLOCK.validate_python(tried, by_name=False)
@@ -121,7 +121,7 @@ def block_of(given: object) -> ContentBlock:
     return text(f"[a part that is not as MCP says and was left out: {kind}]")
 
 
-def mended(block: dict[str, Any]) -> dict[str, Any]:
+def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
     """A part with what can be told of it for certain: the type in small letters, a text as one, names that lack."""
     kind = block.get("type")
     if isinstance(kind, str):

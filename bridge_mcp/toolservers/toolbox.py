@@ -6,7 +6,6 @@ Knows the servers only through their supervisors.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,14 +30,6 @@ __all__ = ["NestedToolbox"]
 logger = logging.getLogger(__name__)
 
 
-class WallClock:
-    """The system's clock."""
-
-    def now(self) -> float:
-        """Epoch seconds."""
-        return time.time()
-
-
 class NestedToolbox:
     """The tools of these servers, connected in the background from `start` to `close`.
 
@@ -54,8 +45,8 @@ class NestedToolbox:
         self,
         servers: Iterable[ToolServer],
         *,
+        clock: Clock,
         on_change: Callable[[], None] = lambda: None,
-        clock: Clock | None = None,
         pause_s: float = FIRST_PAUSE_S,
         pins: Pins | None = None,
         files: Files | None = None,
@@ -64,7 +55,6 @@ class NestedToolbox:
         self._warden = Warden()
         self._schemas = Schemas(self._look_again)
         self._on_change = on_change
-        clock = clock or WallClock()
         self._supervisors: dict[str, Supervisor] = {}
         for server in servers:
             if server.name in self._supervisors:

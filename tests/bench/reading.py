@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Entry, Heard, Posted, Sender
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules
 from bridge_mcp.service import OWNER, Bridge
@@ -42,13 +43,6 @@ SENTENCES = (
     "Could somebody look after the harbour lights tonight?",
     "Ann will bring the nets; the ropes are in the shed behind the inn.",
 )
-
-
-class WallClock:
-    """The time of this machine."""
-
-    def now(self) -> float:
-        return time.time()
 
 
 def run(quick: bool) -> list[Table]:

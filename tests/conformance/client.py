@@ -9,6 +9,7 @@ import sys
 
 import anyio
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.toolbox import NestedToolbox
 
@@ -17,7 +18,7 @@ WAIT_S = 20.0
 
 async def main(url: str) -> int:
     """0 where the server is connected and every tool gave a result."""
-    async with NestedToolbox([ToolServer("suite", url=url)]) as box:
+    async with NestedToolbox([ToolServer("suite", url=url)], clock=WallClock()) as box:
         await box.ready(frozenset({"suite"}), WAIT_S)
         (status,) = box.status()
         sys.stdout.write(f"{status.state} {status.error}\n")

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import anyio
 import pytest
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import ToolSpec, canonical, parse_arguments
 from bridge_mcp.ports import Toolbox
@@ -23,14 +24,14 @@ Adapter: TypeAlias = Callable[[], AbstractAsyncContextManager[Toolbox]]
 @asynccontextmanager
 async def nested_over_stdio() -> AsyncGenerator[Toolbox]:
     """The nested servers' box, over stdio."""
-    async with NestedToolbox([module("workbench")]) as box:
+    async with NestedToolbox([module("workbench")], clock=WallClock()) as box:
         yield box
 
 
 @asynccontextmanager
 async def nested_over_http() -> AsyncGenerator[Toolbox]:
     """The nested servers' box, over Streamable HTTP."""
-    async with running_on_loopback() as server, NestedToolbox([server.settings()]) as box:
+    async with running_on_loopback() as server, NestedToolbox([server.settings()], clock=WallClock()) as box:
         yield box
 
 

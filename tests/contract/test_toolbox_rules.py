@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.toolservers.settings import ToolRule, ToolServer
@@ -84,4 +85,4 @@ def test_settings_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="not above 0"):
         ToolServer("x", command="c", tools=(ToolRule("a", timeout_s=0),))
     with pytest.raises(ConfigError, match="Two tool servers are called 'x'"):
-        NestedToolbox([ToolServer("x", command="c"), ToolServer("x", command="d")])
+        NestedToolbox([ToolServer("x", command="c"), ToolServer("x", command="d")], clock=WallClock())

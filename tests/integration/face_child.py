@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import cast
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Attachment, Heard, Sender
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.tools import JSON, ToolResult
@@ -42,11 +42,6 @@ CLIENTS = (
     Client("caller", hash_token(CALLER), frozenset({"send", "tools"})),
     Client("seated", hash_token(SEATED), frozenset({"send", "tools"}), person_decides=True),
 )
-
-
-class WallClock:
-    def now(self) -> float:
-        return time.time()
 
 
 async def answer(request: ModelRequest) -> ModelReply:

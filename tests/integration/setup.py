@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import anyio
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.projections import Approval, Event, EventType
@@ -26,13 +26,6 @@ ANN = Sender("7", "Ann")
 HOST = Principal("host", "client", frozenset(SCOPES) - {"admin"})
 SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
 WAIT_S = 10.0
-
-
-class WallClock:
-    """The time of this machine."""
-
-    def now(self) -> float:
-        return time.time()
 
 
 @dataclass

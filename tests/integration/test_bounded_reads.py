@@ -18,7 +18,7 @@ from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import ChannelRules
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from bridge_mcp.toolservers.read_result import whole
+from bridge_mcp.toolservers.read_result import result_text
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
 CHAT = "local/relay"
@@ -54,7 +54,7 @@ READS: dict[str, Read] = {
     "get_conversation": lambda it: it.bridge.get_conversation(OWNER, CHAT),
     "get_conversation of an open turn": lambda it: it.bridge.get_conversation(OWNER, "local/open"),
     "read_log": lambda it: it.bridge.read_log(OWNER, CHAT, limit=20),
-    "a result that the assistant reads on": lambda it: whole(it.store.log, CHAT, "1.0"),
+    "a result that the assistant reads on": lambda it: result_text(it.store.log, CHAT, "1.0"),
     "the tail for the engine": lambda it: LogCache(it.store.log).get(CHAT, 50),
     "stop": lambda it: conversations.stop(it.store, it.clock, CHAT, "ann"),
     "a message comes in": lambda it: it.say("hello", CHAT),

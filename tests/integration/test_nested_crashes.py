@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import anyio
 import pytest
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.toolservers.orphan_reaper import group_alive
 from bridge_mcp.toolservers.settings import ToolServer
@@ -142,7 +143,7 @@ async def test_a_slow_start_holds_nobody_up_and_a_call_waits_for_it(subject: Sub
     slow = replace(
         server, command="/bin/sh", args=("-c", 'read _ <"$0"; exec "$@"', str(gate), server.command, *server.args)
     )
-    async with NestedToolbox([slow, module("wild", "chatter")]) as box:
+    async with NestedToolbox([slow, module("wild", "chatter")], clock=WallClock()) as box:
         await box.ready(frozenset({"wild"}), PATIENCE_S)
         assert [status.state for status in box.status()] == ["connecting", "ready"]
         filled = {

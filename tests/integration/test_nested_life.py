@@ -11,6 +11,7 @@ import sys
 import anyio
 import pytest
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.settings import ToolServer
@@ -28,7 +29,9 @@ async def test_tools_that_appear_later_are_there_later() -> None:
 
 
 async def test_a_slow_server_holds_nobody_up() -> None:
-    async with NestedToolbox([module("workbench", "--delay", "1.5"), module("wild", "chatter")]) as box:
+    async with NestedToolbox(
+        [module("workbench", "--delay", "1.5"), module("wild", "chatter")], clock=WallClock()
+    ) as box:
         await box.ready(frozenset({"wild"}), PATIENCE_S)
         slow, fast = box.status()
         assert (slow.state, slow.tools, fast.state, fast.tools) == ("connecting", 0, "ready", 2)
@@ -41,7 +44,7 @@ async def test_a_slow_server_holds_nobody_up() -> None:
 async def test_a_call_waits_for_a_server_that_is_still_starting() -> None:
     async with opened(module("wild", "chatter")) as first:
         stay = first.spec("stay")
-    async with NestedToolbox([module("wild", "chatter")]) as box:
+    async with NestedToolbox([module("wild", "chatter")], clock=WallClock()) as box:
         assert (await box.call(stay, {})).text == "stayed"
 
 
@@ -140,7 +143,7 @@ async def test_nothing_is_left_after_close() -> None:
 
 async def test_close_interrupts_an_attempt_to_connect() -> None:
     with anyio.fail_after(10):
-        async with NestedToolbox([module("wild", "silent", connect_timeout_s=3600)]) as box:
+        async with NestedToolbox([module("wild", "silent", connect_timeout_s=3600)], clock=WallClock()) as box:
             await eventually(lambda: descendants(os.getpid()))
         assert box.status()[0].state == "stopped"
     assert descendants(os.getpid()) == set()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 
+from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Asked, Finished, Judged
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ServerStatus
@@ -37,14 +38,14 @@ SERVER = module("workbench", server="plain", connect_timeout_s=60)
 
 async def known(server: ToolServer, pins: Kept) -> NestedToolbox:
     """A box of another process, before anything is connected."""
-    box = NestedToolbox([server], pins=pins)
+    box = NestedToolbox([server], clock=WallClock(), pins=pins)
     await box.recall()
     return box
 
 
 async def test_tools_stand_before_their_server_is_connected_and_only_those_still_allowed(tmp_path: Path) -> None:
     pins = Kept()
-    async with NestedToolbox([SERVER], pins=pins) as box:
+    async with NestedToolbox([SERVER], clock=WallClock(), pins=pins) as box:
         await box.ready(frozenset({"plain"}), 60)
         listed = box.tools()
         assert listed
@@ -67,7 +68,7 @@ async def test_tools_stand_before_their_server_is_connected_and_only_those_still
 
 async def test_what_was_kept_and_cannot_be_read_is_as_good_as_nothing() -> None:
     pins = Kept()
-    async with NestedToolbox([SERVER], pins=pins) as box:
+    async with NestedToolbox([SERVER], clock=WallClock(), pins=pins) as box:
         await box.ready(frozenset({"plain"}), 60)
     damaged: tuple[JSON, ...] = ("no list", [1, {"name": 5}], [{"name": "x"}])
     for damage in damaged:

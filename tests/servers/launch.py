@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 from anyio.abc import Process
 
+from bridge_mcp.assembly import WallClock
+from bridge_mcp.core.attachments import attachment_kind
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.ports import KEPT
-from bridge_mcp.stores.files import kind_of
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.toolbox import NestedToolbox
 
@@ -112,7 +113,7 @@ class MemoryFiles:
             raise BadInput(f"{len(data):,} bytes are too many.")
         ref = f"{KEPT}{len(self.kept)}"
         self.kept[ref] = data
-        return Attachment(ref, kind_of(mime), mime, name=name, size=len(data))
+        return Attachment(ref, attachment_kind(mime), mime, name=name, size=len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""
@@ -123,6 +124,7 @@ class MemoryFiles:
 async def opened(*servers: ToolServer, **options: Any) -> AsyncGenerator[Opened]:
     """A box over these, once each of them has been connected or has failed."""
     waiting: list[Opened] = []
+    options.setdefault("clock", WallClock())
     box = NestedToolbox(servers, on_change=lambda: waiting[0].note(), **options)
     waiting.append(Opened(box))
     async with box:

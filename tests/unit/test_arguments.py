@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bridge_mcp.core.arguments import mended
+from bridge_mcp.core.arguments import repaired_arguments
 from bridge_mcp.core.tools import JSON
 
 SCHEMA: JSON = {
@@ -57,19 +57,19 @@ LEFT: list[JSON] = [
 
 @pytest.mark.parametrize(("given", "wanted"), MENDED)
 def test_what_can_mean_one_thing_only_is_mended(given: JSON, wanted: JSON) -> None:
-    assert json.loads(mended(json.dumps(given), json.dumps(SCHEMA))) == wanted
+    assert json.loads(repaired_arguments(json.dumps(given), json.dumps(SCHEMA))) == wanted
 
 
 @pytest.mark.parametrize("given", LEFT)
 def test_everything_else_stays_as_it_was(given: JSON) -> None:
     text = json.dumps(given)
-    assert mended(text, json.dumps(SCHEMA)) == text
+    assert repaired_arguments(text, json.dumps(SCHEMA)) == text
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": "1", "a": "2"}', '{"depth": "' + "9" * 5000 + '"}'])
 def test_what_is_no_object_is_left_to_the_check(text: str) -> None:
-    assert mended(text, json.dumps(SCHEMA)) == text
-    assert mended('{"depth": "3"}', text) == '{"depth": "3"}'
+    assert repaired_arguments(text, json.dumps(SCHEMA)) == text
+    assert repaired_arguments('{"depth": "3"}', text) == '{"depth": "3"}'
 
 
 def test_what_is_required_and_has_a_default_is_filled_in() -> None:
@@ -80,6 +80,6 @@ def test_what_is_required_and_has_a_default_is_filled_in() -> None:
             "required": ["type"],
         }
     )
-    assert mended('{"depth": "2"}', schema) == '{"depth":2,"type":"png"}'
-    assert mended("{}", schema) == '{"type":"png"}'
-    assert mended('{"type": "jpeg"}', schema) == '{"type": "jpeg"}'
+    assert repaired_arguments('{"depth": "2"}', schema) == '{"depth":2,"type":"png"}'
+    assert repaired_arguments("{}", schema) == '{"type":"png"}'
+    assert repaired_arguments('{"type": "jpeg"}', schema) == '{"type": "jpeg"}'

@@ -16,7 +16,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, SendFailed
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import escaped, pretty
-from bridge_mcp.operations.outgoing_files import MAX_FILE, outbox_file
+from bridge_mcp.operations.outgoing_files import MAX_OUTGOING_FILE, outbox_file
 from bridge_mcp.ports import Approvals, Channel, Files, Upload
 
 __all__ = ["Uploads"]
@@ -76,6 +76,8 @@ class Uploads:
         if found is None:
             raise SendFailed(f"The file '{file.name}' came in on '{source}', which is not in the config any more.")
         try:
-            return await found.fetch(Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_FILE)
+            return await found.fetch(
+                Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_OUTGOING_FILE
+            )
         except FetchFailed as exc:
             raise SendFailed(f"The file '{file.name}' could not be fetched from {source}: {exc}") from exc

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from bridge_mcp.core.arguments import mended
+from bridge_mcp.core.arguments import repaired_arguments
 from bridge_mcp.core.backoff import pause_s
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
 from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
 from bridge_mcp.core.json_reader import whole_characters
-from bridge_mcp.core.safe_text import quoted
+from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.steps import CallModel, Summarise
 from bridge_mcp.core.summary import summary_text
 from bridge_mcp.core.tools import ToolSpec
@@ -70,7 +70,7 @@ async def for_reader(deps: Deps, conversation: str, exc: ModelFailed) -> str:
     # An approver is a person: the ids of groups begin with a minus.
     if subject.startswith("-") or not any(each.role == "approver" for each in pairings):
         return exc.for_chat
-    return exc.for_chat.replace(FOR_THE_OWNER, quoted(how))
+    return exc.for_chat.replace(FOR_THE_OWNER, escape_markdown(how))
 
 
 async def summary(deps: Deps, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
@@ -129,7 +129,7 @@ def replied(answer: ModelReply, started: int, step: CallModel, tools: Sequence[T
         Call(
             call_id(started, index),
             whole_characters(call.tool),
-            mended(whole_characters(call.arguments), schemas.get(call.tool, "")),
+            repaired_arguments(whole_characters(call.arguments), schemas.get(call.tool, "")),
             model_id=whole_characters(call.id),
             kept=call.kept,
         )

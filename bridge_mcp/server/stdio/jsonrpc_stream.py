@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.server.stdio.line_io import MAX_LINE, LineReader, LineSink, TooLong
-from bridge_mcp.server.tools.json_text import compact, mended
+from bridge_mcp.server.tools.json_text import compact, without_lone_surrogates
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream
@@ -196,5 +196,5 @@ def line_of(message: JSONRPCMessage) -> bytes:
     try:
         text = message.model_dump_json(by_alias=True, exclude_unset=True)
     except ValueError:
-        text = mended(compact(message.model_dump(by_alias=True, exclude_unset=True)))
+        text = without_lone_surrogates(compact(message.model_dump(by_alias=True, exclude_unset=True)))
     return text.encode() + b"\n"

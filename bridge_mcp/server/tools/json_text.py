@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["compact", "mended"]
+__all__ = ["compact", "without_lone_surrogates"]
 
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -16,6 +16,6 @@ def compact(value: Any) -> str:
     return ENCODER.encode(value)
 
 
-def mended(text: str) -> str:
+def without_lone_surrogates(text: str) -> str:
     """The text with every lone half of a UTF-16 pair, which JSON parsers refuse, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

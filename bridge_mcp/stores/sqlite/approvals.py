@@ -26,7 +26,7 @@ class SqliteApprovals:
 
     async def get(self, approval: str) -> Approval | None:
         row = self._reader.row("approval", id=approval)
-        return None if row is None else whole(self._reader, row)
+        return None if row is None else with_votes(self._reader, row)
 
     async def find(
         self,
@@ -72,14 +72,14 @@ class SqliteApprovals:
 def listed(session: Session, row: Row) -> Approval:
     """An approval in a list: one that cannot be read says so, and hides none of the others."""
     try:
-        return whole(session, row)
+        return with_votes(session, row)
     except Unreadable as exc:
         name, _, at = row[:3]
         approval, tool, status = row[7:10]
         return unreadable_approval(name, approval, tool, at, status, exc)
 
 
-def whole(session: Session, row: Row) -> Approval:
+def with_votes(session: Session, row: Row) -> Approval:
     """An approval with the votes on it, where it takes several."""
     found = approval_of(row)
     if found.quorum < 2:

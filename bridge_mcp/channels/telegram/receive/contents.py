@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import structs
 from telegram import ExternalReplyInfo, Message, PhotoSize
 
+from bridge_mcp.core.attachments import AttachmentKind, attachment_kind
 from bridge_mcp.core.entries import Attachment
 
 __all__ = ["attachments", "quoted_attachments"]
 
 Bearer: TypeAlias = Message | ExternalReplyInfo
 """What brings files: a message, or what is told of one of another chat."""
-Kind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
 class Stored(Protocol):
@@ -60,7 +60,7 @@ def document(message: Bearer) -> Attachment | None:
     if (found := message.document) is None:
         return None
     mime = found.mime_type or ""
-    return stored(found, kind_of(mime), mime, found.file_name or named(message, "file", ending_of(mime)))
+    return stored(found, attachment_kind(mime), mime, found.file_name or named(message, "file", ending_of(mime)))
 
 
 def sticker(message: Bearer) -> Attachment | None:
@@ -86,7 +86,7 @@ def recording(message: Bearer) -> Attachment | None:
     return None
 
 
-def stored(file: Stored, kind: Kind, mime: str, name: str) -> Attachment:
+def stored(file: Stored, kind: AttachmentKind, mime: str, name: str) -> Attachment:
     return Attachment(file.file_id, kind, mime, name=name, size=file.file_size)
 
 
@@ -97,11 +97,3 @@ def named(message: Bearer, what: str, ending: str) -> str:
 
 def ending_of(mime: str) -> str:
     return (mimetypes.guess_extension(mime) or ".bin").removeprefix(".")
-
-
-def kind_of(mime: str) -> Kind:
-    match mime.partition("/")[0]:
-        case "image" | "audio" | "video" as kind:
-            return kind
-        case _:
-            return "file"

@@ -20,11 +20,11 @@ from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import Upload
 
-__all__ = ["MAX_FILE", "Form", "Opened", "form_of", "other_form"]
+__all__ = ["MAX_UPLOAD", "Form", "Opened", "form_of", "other_form"]
 
 Form: TypeAlias = Literal["photo", "animation", "video", "audio", "voice", "document"]
 
-MAX_FILE = 50 * 1024 * 1024
+MAX_UPLOAD = 50 * 1024 * 1024
 MAX_PHOTO = 10 * 1024 * 1024
 SHOWN: Mapping[str, Mapping[str, Form]] = {
     "image": {"jpeg": "photo", "jpg": "photo", "png": "photo", "webp": "photo", "bmp": "photo", "gif": "animation"},
@@ -108,7 +108,7 @@ class Opened:
             raise SendFailed(f"The file '{name}' has neither a path nor bytes.", fix="Attach it again.")
         if size == 0:
             raise SendFailed(f"The file '{name}' is empty.", fix="Telegram takes no empty files.")
-        if size > MAX_FILE:
+        if size > MAX_UPLOAD:
             raise SendFailed(
                 f"The file '{name}' has {size / 1024 / 1024:.1f} MB; Telegram takes at most 50 MB from a bot.",
                 fix="Send a smaller one, or a link.",

@@ -59,7 +59,7 @@ def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
         begun = opened.get(sign)
         if begun is not None and before.strip() and begun.end < start:
             del opened[sign]
-            changes |= mended(text, begun, Run(start, end, sign))
+            changes |= pairing_edits(text, begun, Run(start, end, sign))
         elif after.strip():
             opened[sign] = Run(start, end, sign)
     made: list[str] = []
@@ -71,7 +71,7 @@ def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
     return "".join([*made, text[at:]])
 
 
-def mended(text: str, begun: Run, ended: Run) -> dict[int, tuple[int, str]]:
+def pairing_edits(text: str, begun: Run, ended: Run) -> dict[int, tuple[int, str]]:
     """What two runs have to become to be a pair: by their start, their end and that."""
     before, first = text[begun.start - 1 : begun.start], text[begun.end]
     last, after = text[ended.start - 1], text[ended.end : ended.end + 1]

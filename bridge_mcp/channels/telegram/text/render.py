@@ -49,7 +49,7 @@ class Renderer:
         if len(source) <= LONG:
             return self._of(source)
         made = joined([self._of(chunk) for chunk in chunks(source)])
-        return whole(made.text, made.marks)
+        return stripped(made.text, made.marks)
 
     def last(self, markdown: str) -> Rich:
         """What the end of a long text shows."""
@@ -59,13 +59,13 @@ class Renderer:
     def _of(self, source: str) -> Rich:
         """A text that is not long, rendered."""
         if PLAIN.fullmatch(source):
-            return whole(source)
+            return stripped(source)
         try:
             made = self._rendered(source)
         except (Unruly, ValueError, IndexError, KeyError, AttributeError, RecursionError):
             # The library knows every Markdown but the one it was not tested with. Nothing may stay unsent for it.
-            return whole(source)
-        return made if made is not None and visible(made.text) else whole(source)
+            return stripped(source)
+        return made if made is not None and visible(made.text) else stripped(source)
 
     def _rendered(self, source: str) -> Rich | None:
         """The rendered text; None where something was lost."""
@@ -83,7 +83,7 @@ class Renderer:
         for step in (broken_lines, languages, addresses, nested):
             rich = step(rich)
         rich = without_joints(rich)
-        return whole(rich.text, rich.marks)
+        return stripped(rich.text, rich.marks)
 
 
 def code_in(source: str, events: Sequence[Event]) -> list[tuple[int, int]]:
@@ -133,7 +133,7 @@ def libraries() -> tuple[Callable[[str], tuple[str, list[MessageEntity]]], Calla
     return rendered, parsed
 
 
-def whole(text: str, marks: Iterable[Mark] = ()) -> Rich:
+def stripped(text: str, marks: Iterable[Mark] = ()) -> Rich:
     """The text without white space around it."""
     rich = Rich(text, ordered(marks))
     lead = len(text) - len(text.lstrip())
