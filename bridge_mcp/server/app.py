@@ -41,12 +41,12 @@ from bridge_mcp.server.protocol.tasks import (
     declared,
     undeclared,
 )
-from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools.answers import Answer
+from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
-from bridge_mcp.server.tools.params import check, schema_of
 from bridge_mcp.server.tools.registry import TOOLS
-from bridge_mcp.server.tools.tool import Answer, Illustrated, Tool, ToolCall
+from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
 from bridge_mcp.service import Bridge
 
 __all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "the_one"]
@@ -89,7 +89,6 @@ class BridgeServer:
         self._principal_of = principal_of
         self._hung_up = hung_up
         self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
-        self._schemas = {each.name: schema_of(each.params) for each in TOOLS}
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
     def _server(self) -> Server[Any]:
@@ -132,7 +131,7 @@ class BridgeServer:
 
     def input_schema(self, name: str) -> Mapping[str, JSON] | None:
         """A tool's schema by its name, for the SDK's check of HTTP headers against arguments."""
-        return self._schemas.get(name)
+        return schemas()[name]["inputSchema"] if name in self._tools else None
 
     # -- tools ------------------------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class BridgeServer:
             if found.ticket and params.request_state is not None:
                 return await self._going_on(ctx, who, found, params)
             answer = await self._called(ctx, who, found, params.arguments or {})
-            if found.ticket and not isinstance(answer, Illustrated) and answer["state"] == "open":
+            if found.ticket and isinstance(answer, TicketAnswer) and answer.state == "open":
                 return await self._open(ctx, who, found, answer, show_files=shows_files(params))
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
@@ -165,21 +164,21 @@ class BridgeServer:
         stands, decided = await self._forms.resumed(who, params)
         if stands.state == "done":
             return await self._ended(who, stands, show_files=shows_files(params))
-        return await self._open(ctx, who, found, serialize.ticket(stands), show_files=shows_files(params), ask=decided)
+        return await self._open(ctx, who, found, TicketAnswer.of(stands), show_files=shows_files(params), ask=decided)
 
     async def _open(
-        self, ctx: Context, who: Principal, found: Tool, answer: Answer, *, show_files: bool, ask: bool = True
+        self, ctx: Context, who: Principal, found: Tool, answer: TicketAnswer, *, show_files: bool, ask: bool = True
     ) -> dict[str, Any]:
         """What a client gets in the place of an open ticket, as far as it can do more with that."""
-        if ask and answer["approvals"] and self._forms.wanted(ctx, who):
-            asked = await self._forms.ask(ctx, who, answer["id"])
+        if ask and answer.approvals and self._forms.wanted(ctx, who):
+            asked = await self._forms.ask(ctx, who, answer.id)
             if not isinstance(asked, Ticket):
                 return asked
             if asked.state == "done":
                 return await self._ended(who, asked, show_files=show_files)
-            answer = serialize.ticket(asked)
+            answer = TicketAnswer.of(asked)
         if declared(ctx) and becomes_task(found, who):
-            return await self._tasks.created(who, answer["id"], show_files=show_files)
+            return await self._tasks.created(who, answer.id, show_files=show_files)
         return shown(answer)
 
     async def _ended(self, who: Principal, ticket: Ticket, *, show_files: bool) -> dict[str, Any]:
@@ -198,7 +197,7 @@ class BridgeServer:
     async def _called(
         self, ctx: Context, who: Principal, found: Tool, arguments: Mapping[str, Any]
     ) -> Answer | Illustrated:
-        values = check(found.name, found.params, arguments, strict=found.scope == "approve")
+        values = found.params.read(arguments)
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
         call = ToolCall(self._bridge, who, progress)
@@ -251,7 +250,7 @@ class BridgeServer:
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
         with naming(ctx, params.uri):
             body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
-        return whole(contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body)}])
+        return whole(contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}])
 
     def _reads(self, ctx: Context) -> bool:
         return "read" in self._principal_of(ctx).scopes
@@ -302,11 +301,11 @@ def shows_files(params: types.CallToolRequestParams) -> bool:
 
 def shown(answer: Answer | Illustrated) -> dict[str, Any]:
     """An answer as a tool's result."""
-    if not isinstance(answer, Illustrated):
-        return result(compact(answer), answer)
-    if answer.blocks or answer.text_only:
-        return whole(content=[text_block(compact(answer.answer)), *answer.blocks], isError=answer.is_error)
-    return result(compact(answer.answer), answer.answer, is_error=answer.is_error)
+    given = answer if isinstance(answer, Illustrated) else Illustrated(answer)
+    body = given.answer.as_json()
+    if given.blocks or given.text_only:
+        return whole(content=[text_block(compact(body)), *given.blocks], isError=given.is_error)
+    return result(compact(body), body, is_error=given.is_error)
 
 
 def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:

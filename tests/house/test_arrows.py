@@ -58,6 +58,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "cachetools": frozenset({"engine", "operations", "models", "server"}),
     "jwt": frozenset({"server"}),
     "pydantic": frozenset({"server", "config", "toolservers"}),
+    "pydantic_core": frozenset({"server"}),
     "starlette": frozenset({"server"}),
     "uvicorn": frozenset({"listening"}),
     "cyclopts": frozenset({"cli"}),

@@ -6,6 +6,7 @@ import re
 
 from tests.house.diagram import mermaid
 from tests.house.modules import MAP, listed, listing
+from tests.house.tool_schemas import SCHEMAS, drawn
 
 
 def test_the_state_diagram_is_the_one_that_decide_gives() -> None:
@@ -16,6 +17,11 @@ def test_the_state_diagram_is_the_one_that_decide_gives() -> None:
 def test_every_module_is_on_the_map_and_nothing_else() -> None:
     """Regenerate with: python -m tests.house.modules"""
     assert listed() == listing()
+
+
+def test_the_schemas_of_the_tools_are_those_of_their_models() -> None:
+    """Regenerate with: python -m tests.house.tool_schemas"""
+    assert SCHEMAS.read_text("utf-8") == drawn()
 
 
 def test_every_module_says_in_a_sentence_what_it_is() -> None:

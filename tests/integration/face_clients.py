@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
 from bridge_mcp.core.policy import SCOPES
+from tests.integration.answer_schemas import check_answer
 
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.integration.face_child"
@@ -78,10 +79,11 @@ async def over_http(era: str, address: str, token: str, **options: Any) -> Async
 
 
 async def answer(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
-    """What a tool answers; both halves of the result have to say the same."""
+    """What a tool answers; both halves of the result have to say the same, as the tool's schema has it."""
     result = await called(client, tool, arguments)
     assert not result.is_error, text_of(result)
     assert json.loads(text_of(result)) == result.structured_content
+    check_answer(tool, result.structured_content)
     return cast("dict[str, Any]", result.structured_content)
 
 
@@ -120,9 +122,15 @@ class RawChild:
     """A child over plain pipes, line by line, for what no honest client sends."""
 
     def __init__(
-        self, state: Path, *, loop: str = "asyncio", stdin: Stream = subprocess.PIPE, stdout: Stream = subprocess.PIPE
+        self,
+        state: Path,
+        *,
+        loop: str = "asyncio",
+        scopes: Iterable[str] = SCOPES,
+        stdin: Stream = subprocess.PIPE,
+        stdout: Stream = subprocess.PIPE,
     ) -> None:
-        arguments = command("stdio", state, ",".join(SCOPES), loop)
+        arguments = command("stdio", state, ",".join(scopes), loop)
         self.process = subprocess.Popen(arguments, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, cwd=ROOT)
         self.next_id = 0
 
@@ -152,7 +160,10 @@ class RawChild:
         self.send(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
 
     def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        return cast("dict[str, Any]", self.ask("tools/call", {"name": tool, "arguments": arguments})["result"])
+        result: dict[str, Any] = self.ask("tools/call", {"name": tool, "arguments": arguments})["result"]
+        if not result.get("isError") and "structuredContent" in result:
+            check_answer(tool, result["structuredContent"])
+        return result
 
     def close(self) -> int:
         """End the input; the exit code."""
@@ -161,9 +172,9 @@ class RawChild:
 
 
 @contextmanager
-def raw(state: Path, *, loop: str = "asyncio") -> Generator[RawChild]:
+def raw(state: Path, *, loop: str = "asyncio", scopes: Iterable[str] = SCOPES) -> Generator[RawChild]:
     """A raw child that has shaken hands and is gone at the end, however the test ends."""
-    child = RawChild(state, loop=loop)
+    child = RawChild(state, loop=loop, scopes=scopes)
     try:
         child.greet()
         yield child

@@ -7,32 +7,33 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field, PydanticUserError
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.server.protocol.errors import fault_of
-from bridge_mcp.server.tools.params import AtMost, Between, check, params_of, schema_of
+from bridge_mcp.server.tools.params import JsonObject, Params, Text, Texts
 
 
 async def example(
     call: None,
     name: str,
-    text: Annotated[str, AtMost(None), "Whole"] = "",
-    limit: Annotated[int, Between(1, 200)] = 50,
-    wait_s: Annotated[float, Between(0, 50)] = 0.5,
+    text: Annotated[Text, Field(description="Whole")] = "",
+    limit: Annotated[int, Field(ge=1, le=200)] = 50,
+    wait_s: Annotated[float, Field(ge=0, le=50)] = 0.5,
     after: int | None = None,
     loud: bool = False,
     kind: Literal["a", "b"] = "a",
-    choices: tuple[str, ...] = (),
-    arguments: Mapping[str, JSON] | None = None,
+    choices: Texts = (),
+    arguments: JsonObject | None = None,
 ) -> None: ...
 
 
-PARAMS = params_of(example)
+PARAMS, EXACT = Params(example), Params(example, exact=True)
 
 
 def test_a_signature_as_a_schema() -> None:
-    assert schema_of(PARAMS) == {
+    assert PARAMS.schema == {
         "type": "object",
         "properties": {
             "name": {"type": "string"},
@@ -61,7 +62,7 @@ def test_what_fits_passes_and_what_is_left_out_or_null_takes_its_default() -> No
         "choices": '["tea", "coffee"]',
         "arguments": '{"path": "/tmp", "depth": [1, 2.5, null]}',
     }
-    assert check("example", PARAMS, given) == {
+    assert PARAMS.read(given) == {
         "name": "x",
         "text": "y" * 500_000,
         "limit": 7,
@@ -118,7 +119,7 @@ def test_what_fits_passes_and_what_is_left_out_or_null_takes_its_default() -> No
 )
 def test_what_does_not_fit_is_named_with_what_is_expected(given: Mapping[str, object], told: str) -> None:
     with pytest.raises(BadInput) as caught:
-        check("example", PARAMS, {"name": "x", **given})
+        PARAMS.read({"name": "x", **given})
     message = str(caught.value)
     assert told in message
     assert len(message) < 500
@@ -146,23 +147,23 @@ def test_what_does_not_fit_is_named_with_what_is_expected(given: Mapping[str, ob
 def test_a_value_that_can_only_mean_one_thing_is_taken(
     given: Mapping[str, object], taken: Mapping[str, object]
 ) -> None:
-    assert check("example", PARAMS, {"name": "x", **given}) == check("example", PARAMS, {"name": "x", **taken})
+    assert PARAMS.read({"name": "x", **given}) == PARAMS.read({"name": "x", **taken})
 
 
 @pytest.mark.parametrize("given", [{"limit": "50"}, {"loud": "true"}, {"text": 5}, {"wait_s": "0"}, {"kind": False}])
-def test_a_strict_tool_takes_no_value_of_another_type(given: Mapping[str, object]) -> None:
+def test_a_tool_that_decides_takes_no_value_of_another_type(given: Mapping[str, object]) -> None:
     with pytest.raises(BadInput):
-        check("example", PARAMS, {"name": "x", **given}, strict=True)
+        EXACT.read({"name": "x", **given})
 
 
-def test_a_strict_tool_still_reads_lists_and_objects_given_as_json_text() -> None:
-    values = check("example", PARAMS, {"name": "x", "choices": '["a"]', "arguments": '{"a": 1}'}, strict=True)
+def test_a_tool_that_decides_still_reads_lists_and_objects_given_as_json_text() -> None:
+    values = EXACT.read({"name": "x", "choices": '["a"]', "arguments": '{"a": 1}'})
     assert (values["choices"], values["arguments"]) == (("a",), {"a": 1})
 
 
 def test_every_problem_has_its_line() -> None:
     with pytest.raises(BadInput) as caught:
-        check("example", PARAMS, {"limit": 0, "loud": 1, "x": 2})
+        PARAMS.read({"limit": 0, "loud": 1, "x": 2})
     assert fault_of(caught.value, "example").text.splitlines() == [
         "example was not called:",
         "name: is missing",
@@ -179,12 +180,12 @@ def test_a_value_is_never_echoed_whole() -> None:
         deep = {"d": deep}
     for value in ("z" * 1_000_000, ["z" * 1_000_000], deep):
         with pytest.raises(BadInput) as caught:
-            check("example", PARAMS, {"name": "x", "limit": value, "arguments": value, "choices": value})
+            PARAMS.read({"name": "x", "limit": value, "arguments": value, "choices": value})
         assert len(str(caught.value)) < 600
 
 
-def test_a_signature_that_cannot_be_read_is_an_error_at_once() -> None:
-    async def unreadable(call: None, names: set[str]) -> None: ...
+def test_a_signature_that_cannot_be_read_is_an_error() -> None:
+    async def unreadable(call: None, error: BadInput) -> None: ...
 
-    with pytest.raises(TypeError, match="names"):
-        params_of(unreadable)
+    with pytest.raises(PydanticUserError, match="BadInput"):
+        assert Params(unreadable).schema

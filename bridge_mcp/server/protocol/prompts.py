@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal, Scope
-from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools import answers
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
 
@@ -40,7 +40,7 @@ async def answer_chat(bridge: Bridge, who: Principal, given: Mapping[str, str]) 
             "theirs, use ask_user instead of guessing.",
             "3. Then call wait_for_events with the conversation and the last cursor, and go on until I say stop.",
             "",
-            compact(serialize.message_page(page)),
+            compact(answers.MessagePage.of(page).as_json()),
         )
     )
 
@@ -56,7 +56,7 @@ async def work_through_approvals(bridge: Bridge, who: Principal, given: Mapping[
             "reject_call with my reason. If I want it changed, pass the edited `arguments`.",
             "When none is left, wait_for_events with types approval.requested tells of the next one.",
             "",
-            compact(serialize.approvals(waiting)),
+            compact(answers.ApprovalPage.of(waiting).as_json()),
         )
     )
 

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, unquote
 
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.server.tools import serialize, serialize_bridge
+from bridge_mcp.server.tools import answers, bridge_answers
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.service import Bridge
 
@@ -65,7 +64,20 @@ TEMPLATES: tuple[Mapping[str, str], ...] = (
 )
 
 
-async def read_resource(bridge: Bridge, who: Principal, uri: str) -> Mapping[str, Any]:
+class ConversationResource(answers.Answer):
+    """One chat as a resource: how it stands, and its last messages."""
+
+    conversation: answers.Conversation
+    responder: str
+    step: str
+    waiting: list[answers.Approval]
+    usage: bridge_answers.Usage
+    today: bridge_answers.Usage
+    unread: int
+    messages: list[answers.Message] | None = None
+
+
+async def read_resource(bridge: Bridge, who: Principal, uri: str) -> answers.Answer:
     """What a resource holds now.
 
     Raises:
@@ -73,15 +85,15 @@ async def read_resource(bridge: Bridge, who: Principal, uri: str) -> Mapping[str
         Denied: `who` may not read.
     """
     if uri == CHANNELS:
-        return serialize_bridge.channels(await bridge.list_channels(who))
+        return bridge_answers.Channels.of({"channels": await bridge.list_channels(who)})
     if uri == APPROVALS:
-        return serialize.approvals(await bridge.page_approvals(who))
+        return answers.ApprovalPage.of(await bridge.page_approvals(who))
     if uri == STATUS:
-        return serialize_bridge.status(await bridge.get_status(who))
+        return bridge_answers.Status.of(await bridge.get_status(who))
     conversation = conversation_of(uri)
-    known = await bridge.get_conversation(who, conversation)
-    page = await message_page(bridge, who, conversation)
-    return {**serialize.conversation_status(known), "messages": page["messages"]}
+    answer = ConversationResource.of(await bridge.get_conversation(who, conversation))
+    answer.messages = (await message_page(bridge, who, conversation)).messages
+    return answer
 
 
 def conversation_of(uri: str) -> str:

@@ -27,7 +27,6 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import Event
 from bridge_mcp.server.protocol.request_context import connection_of
 from bridge_mcp.server.protocol.resources import APPROVALS, CHANNELS, STATUS, conversation_of, uris_of
-from bridge_mcp.server.tools import serialize_bridge
 from bridge_mcp.service import Bridge
 
 __all__ = ["Push"]
@@ -74,7 +73,7 @@ class Subscribers:
             return []
         status = await bridge.get_status(self.eye)
         seen = {
-            CHANNELS: serialize_bridge.channels(status.channels),
+            CHANNELS: status.channels,
             STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
         }
         changed = [uri for uri, value in seen.items() if self._looks.setdefault(uri, value) != value]

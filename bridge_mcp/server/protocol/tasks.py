@@ -19,7 +19,7 @@ from pydantic import Field
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.server.protocol.signed_handles import HandleSigner
-from bridge_mcp.server.tools import serialize
+from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.tool import Tool
 from bridge_mcp.service import Bridge
 
@@ -104,8 +104,8 @@ def head(task_id: str, stands: Ticket) -> dict[str, Any]:
         "taskId": task_id,
         "status": status,
         **({"statusMessage": said} if said else {}),
-        "createdAt": serialize.instant(stands.since),
-        "lastUpdatedAt": serialize.instant(stands.changed),
+        "createdAt": instant(stands.since),
+        "lastUpdatedAt": instant(stands.changed),
         "ttlMs": None,
         "pollIntervalMs": POLL_MS,
     }

@@ -3,23 +3,23 @@
 The annotations of this module's functions are read at run time, as each tool's parameters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from bridge_mcp.core.results import Decision
-from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.tools import attachments, schemas, serialize
-from bridge_mcp.server.tools.params import AtMost, Between
-from bridge_mcp.server.tools.tool import Answer, Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools import answers, attachments
+from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
+from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
 
 __all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
 
-Text = Annotated[str, AtMost(None)]
-Seconds = Annotated[float, Between(0, 50)]
-Key = Annotated[str, "Any text; a call repeated with it does nothing twice"]
+Seconds = Annotated[float, Field(ge=0, le=50)]
+Key = Annotated[str, Field(description="Any text; a call repeated with it does nothing twice")]
 
-Also = Annotated[tuple[str, ...], "Further approvals, decided the same way"]
+Also = Annotated[Texts, Field(description="Further approvals, decided the same way")]
 
 YEAR_S = 366 * 24 * 3600
 
@@ -28,15 +28,15 @@ YEAR_S = 366 * 24 * 3600
 async def send_message(
     call: ToolCall,
     conversation: str,
-    text: Annotated[str, AtMost(None), "Markdown"],
+    text: Annotated[Text, Field(description="Markdown")],
     files: Annotated[
-        tuple[str, ...], "Paths in an outbox folder, or MESSAGE_OR_TICKET/INDEX of files that came in"
+        Texts, Field(description="Paths in an outbox folder, or MESSAGE_OR_TICKET/INDEX of files that came in")
     ] = (),
-    reply_to: Annotated[str, "A message id"] = "",
-    buttons: Annotated[tuple[str, ...], "Choices below the message; pressing one says its text"] = (),
+    reply_to: Annotated[str, Field(description="A message id")] = "",
+    buttons: Annotated[Texts, Field(description="Choices below the message; pressing one says its text")] = (),
     silent: bool = False,
     idempotency_key: Key = "",
-) -> schemas.SentShape:
+) -> answers.Sent:
     """Send a message to a chat. `status` is sent, queued (goes out by itself), uncertain (may have gone out: ask before
     you repeat it) or failed."""
     answer = await call.bridge.send_message(
@@ -49,31 +49,31 @@ async def send_message(
         silent=silent,
         idempotency_key=idempotency_key,
     )
-    return serialize.sent(answer)
+    return answers.Sent.of(answer)
 
 
 @tool("send", destructive=True, idempotent=True, open_world=True)
 async def edit_message(
     call: ToolCall,
-    message: Annotated[str, "Id of a message of yours or of the assistant"],
-    text: Annotated[str, AtMost(None), "The whole new text"],
-    buttons: Annotated[tuple[str, ...], "In the place of those it has"] = (),
+    message: Annotated[str, Field(description="Id of a message of yours or of the assistant")],
+    text: Annotated[Text, Field(description="The whole new text")],
+    buttons: Annotated[Texts, Field(description="In the place of those it has")] = (),
     idempotency_key: Key = "",
-) -> schemas.SentShape:
+) -> answers.Sent:
     """Give a message that was sent another text."""
     answer = await call.bridge.edit_message(call.who, message, text, buttons=buttons, idempotency_key=idempotency_key)
-    return serialize.sent(answer)
+    return answers.Sent.of(answer)
 
 
 @tool("send", idempotent=True, open_world=True)
 async def react(
     call: ToolCall,
-    message: Annotated[str, "A message id"],
-    emoji: Annotated[str, "Empty: take the reaction away"],
+    message: Annotated[str, Field(description="A message id")],
+    emoji: Annotated[str, Field(description="Empty: take the reaction away")],
     idempotency_key: Key = "",
-) -> schemas.SentShape:
+) -> answers.Sent:
     """Put a reaction below a message."""
-    return serialize.sent(await call.bridge.react(call.who, message, emoji, idempotency_key=idempotency_key))
+    return answers.Sent.of(await call.bridge.react(call.who, message, emoji, idempotency_key=idempotency_key))
 
 
 @tool("send", open_world=True, ticket=True)
@@ -81,86 +81,88 @@ async def ask_user(
     call: ToolCall,
     conversation: str,
     question: Text,
-    choices: Annotated[tuple[str, ...], "Buttons to choose from; none: a free answer"] = (),
-    expires_s: Annotated[float, Between(0, YEAR_S), "0: never"] = 3600,
+    choices: Annotated[Texts, Field(description="Buttons to choose from; none: a free answer")] = (),
+    expires_s: Annotated[float, Field(ge=0, le=YEAR_S, description="0: never")] = 3600,
     idempotency_key: Key = "",
-) -> schemas.TicketShape:
+) -> answers.Ticket:
     """Ask the people of a chat. Answers a ticket at once: pass its id to wait_for until it is done."""
     answer = await call.bridge.ask_user(
         call.who, conversation, question, choices=choices, expires_s=expires_s, idempotency_key=idempotency_key
     )
-    return serialize.ticket(answer)
+    return answers.Ticket.of(answer)
 
 
 @tool("send", destructive=True, open_world=True, ticket=True)
 async def run_turn(
     call: ToolCall,
     conversation: str,
-    text: Annotated[str, AtMost(None), "What the assistant is asked"],
+    text: Annotated[Text, Field(description="What the assistant is asked")],
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-) -> schemas.TicketShape:
+) -> answers.Ticket:
     """Have the assistant take a turn in a chat, tools included; its reply goes to the chat. Answers a ticket: if it is
     still open, see its approvals, then wait_for."""
     answer = call.bridge.run_turn(
         call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key, begun=call.begun
     )
-    return serialize.ticket(await call.wait(answer, wait_s))
+    return answers.Ticket.of(await call.wait(answer, wait_s))
 
 
 @tool("send", idempotent=True)
 async def set_responder(
     call: ToolCall, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
-) -> schemas.ResponderShape:
+) -> answers.ResponderSet:
     """Say who answers a chat from now on: the assistant, MCP clients (relay), nobody, or as the config says."""
     now = await call.bridge.set_responder(call.who, conversation, responder)
-    return {"conversation": conversation, "responder": now}
+    return answers.ResponderSet(conversation=conversation, responder=now)
 
 
-@tool("approve", destructive=True, idempotent=True, open_world=True)
+@tool("approve", destructive=True, idempotent=True, open_world=True, answer_listed=False)
 async def approve_call(
     call: ToolCall,
     approval_id: str,
-    digest: Annotated[str, "As listed: approve only exactly that"] = "",
-    arguments: Annotated[Mapping[str, JSON] | None, "To run with instead"] = None,
+    digest: Annotated[str, Field(description="As listed: approve only exactly that")] = "",
+    arguments: Annotated[JsonObject | None, Field(description="To run with instead")] = None,
     remember: Annotated[
-        Literal["once", "conversation", "always"], "Else also grant this tool's later calls, here or everywhere"
+        Literal["once", "conversation", "always"],
+        Field(description="Else also grant this tool's later calls, here or everywhere"),
     ] = "once",
     remember_arguments: Annotated[
-        Mapping[str, str] | None, "Grant only calls whose arguments match: name to pattern, `*` is any text"
+        TextsByName | None,
+        Field(description="Grant only calls whose arguments match: name to pattern, `*` is any text"),
     ] = None,
-    remember_s: Annotated[float, Between(0, YEAR_S), "How long the grant holds; 0: until revoked"] = 0,
+    remember_s: Annotated[float, Field(ge=0, le=YEAR_S, description="How long the grant holds; 0: until revoked")] = 0,
     note: Text = "",
     also: Also = (),
-) -> schemas.DecisionShape:
+) -> answers.Decision:
     """Let waiting tool calls run. Read their arguments first (list_approvals). The first verdict wins; a call with a
     `quorum` waits for that many approvers."""
     yes = ApprovalOptions(
         digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
     )
-    return serialize.decision(whole(await call.bridge.approve_calls(call.who, (approval_id, *also), yes)))
+    return decision(await call.bridge.approve_calls(call.who, (approval_id, *also), yes))
 
 
-@tool("approve", idempotent=True)
+@tool("approve", idempotent=True, answer_listed=False)
 async def reject_call(
     call: ToolCall,
     approval_id: str,
-    reason: Annotated[str, AtMost(None), "Told to the assistant"] = "",
+    reason: Annotated[Text, Field(description="Told to the assistant")] = "",
     also: Also = (),
-) -> schemas.DecisionShape:
+) -> answers.Decision:
     """Keep waiting tool calls from running. The first verdict wins."""
-    return serialize.decision(whole(await call.bridge.reject_calls(call.who, (approval_id, *also), reason=reason)))
+    return decision(await call.bridge.reject_calls(call.who, (approval_id, *also), reason=reason))
 
 
 @tool("tools", destructive=True, open_world=True, ticket=True)
 async def call_tool(
     call: ToolCall,
-    tool: Annotated[str, "A name from list_tools"],
-    arguments: Mapping[str, JSON] | None = None,
+    tool: Annotated[str, Field(description="A name from list_tools")],
+    arguments: JsonObject | None = None,
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-    show_files: Annotated[bool, "Give a result's files as content too"] = False,
-) -> Answer | Illustrated:
+    show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
+) -> answers.Ticket | Illustrated:
     """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
     else has to approve the call (you may not) or it runs on."""
     answer = call.bridge.call_tool(
@@ -169,11 +171,14 @@ async def call_tool(
     return await attachments.illustrated(call, await call.wait(answer, wait_s), shown=show_files)
 
 
-def whole(decisions: Sequence[Decision]) -> Sequence[Decision]:
-    """Let pass what was decided; a single call that somebody else decided by a moment is an error."""
-    if len(decisions) == 1:
-        decided(decisions[0])
-    return decisions
+def decision(made: Sequence[Decision]) -> answers.Decision:
+    """The first of these, and with it the others; a single call that somebody else decided by a moment is an error."""
+    if len(made) == 1:
+        decided(made[0])
+    first, *others = made
+    answer = answers.Decision.of(first)
+    answer.also = [answers.Decided.of(each) for each in others]
+    return answer
 
 
 SEND_TOOLS: tuple[Tool, ...] = (send_message, edit_message, react, ask_user, run_turn, set_responder)

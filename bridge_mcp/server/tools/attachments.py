@@ -11,10 +11,10 @@ from bridge_mcp.core.file_texts import read_text
 from bridge_mcp.core.images import MAX_SIDE, image_size, image_type
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.tools import serialize
-from bridge_mcp.server.tools.pages import beginning
-from bridge_mcp.server.tools.schemas import FileShape
-from bridge_mcp.server.tools.tool import Answer, Illustrated, ToolCall
+from bridge_mcp.server.tools import answers
+from bridge_mcp.server.tools.answers import FetchedFile
+from bridge_mcp.server.tools.excerpts import beginning
+from bridge_mcp.server.tools.tool import Illustrated, ToolCall
 from bridge_mcp.service import Fetched
 
 __all__ = ["fetched", "illustrated"]
@@ -42,43 +42,36 @@ def fetched(
         offset: where to begin: a character of a text, a byte of what is given as base64.
     """
     file, data = found.attachment, found.data
-    shape: FileShape = {
-        "message": message,
-        "index": index,
-        "name": file.name,
-        "kind": file.kind,
-        "mime": file.mime,
-        "bytes": len(data),
-    }
+    answer = FetchedFile(message=message, index=index, name=file.name, kind=file.kind, mime=file.mime, bytes=len(data))
     if form == "base64":
-        return in_base64(shape, data, max_bytes or PIECE, offset)
+        return in_base64(answer, data, max_bytes or PIECE, offset)
     if form == "auto" and viewable(data):
         if len(data) <= (max_bytes or MOST_BYTES):
-            shape["shown"] = "as an image beside this text"
-            return Illustrated(shape, (block_of(file, data, ""),))
-        shape["shown"] = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
-        return Illustrated(shape)
+            answer.shown = "as an image beside this text"
+            return Illustrated(answer, (block_of(file, data, ""),))
+        answer.shown = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
+        return Illustrated(answer)
     read = read_text(data)
     if read.why_not:
-        shape["shown"] = f"not: it is {what_it_is(data, read.why_not)}; form=base64 gives its bytes"
-        return Illustrated(shape)
+        answer.shown = f"not: it is {what_it_is(data, read.why_not)}; form=base64 gives its bytes"
+        return Illustrated(answer)
     text = read.text
     past_the_end(offset, len(text), "characters")
-    shape["text"] = beginning(text[offset:])
-    end = offset + len(shape["text"])
+    answer.text = beginning(text[offset:])
+    end = offset + len(answer.text)
     if end < len(text):
-        shape["truncated"] = f"characters {offset} to {end} of {len(text)}; go on with offset={end}"
-    return Illustrated(shape)
+        answer.truncated = f"characters {offset} to {end} of {len(text)}; go on with offset={end}"
+    return Illustrated(answer)
 
 
-def in_base64(shape: FileShape, data: bytes, most: int, offset: int) -> Illustrated:
+def in_base64(answer: FetchedFile, data: bytes, most: int, offset: int) -> Illustrated:
     """The bytes themselves, once: an answer with structured content would hold them twice."""
     past_the_end(offset, len(data), "bytes")
     end = min(len(data), offset + most)
-    shape["base64"] = b64encode(data[offset:end]).decode()
+    answer.base64 = b64encode(data[offset:end]).decode()
     if end < len(data):
-        shape["truncated"] = f"bytes {offset} to {end} of {len(data)}; go on with offset={end}"
-    return Illustrated(shape, text_only=True)
+        answer.truncated = f"bytes {offset} to {end} of {len(data)}; go on with offset={end}"
+    return Illustrated(answer, text_only=True)
 
 
 def past_the_end(offset: int, size: int, units: str) -> None:
@@ -99,15 +92,15 @@ def what_it_is(data: bytes, no_text: str) -> str:
     return f"no image, and {no_text}"
 
 
-async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer | Illustrated:
+async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.Ticket | Illustrated:
     """A ticket; if wanted, with the files of its result as content beside it, as far as there is room.
 
     A file that holds what was too long for the ticket is no such file: it is there to be read on in.
     """
-    shape = serialize.ticket(known)
+    answer = answers.Ticket.of(known)
     failed = known.kind == "call" and known.outcome == "error"
     if not shown or not known.attachments:
-        return Illustrated(shape, is_error=True) if failed else shape
+        return Illustrated(answer, is_error=True) if failed else answer
     blocks: dict[int, Mapping[str, JSON]] = {}
     room = MOST_BYTES
     for index, file in enumerate(known.attachments):
@@ -119,8 +112,8 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> Answer |
             continue  # it is not among `shown`, and fetching it by itself tells why
         room -= len(found.data)
         blocks[index] = block_of(file, found.data, f"{known.id}/{index}")
-    shape["shown"] = list(blocks)
-    return Illustrated(shape, tuple(blocks.values()), is_error=failed)
+    answer.shown = list(blocks)
+    return Illustrated(answer, tuple(blocks.values()), is_error=failed)
 
 
 def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:

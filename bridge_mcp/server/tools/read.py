@@ -5,41 +5,44 @@ The annotations of this module's functions are read at run time, as each tool's 
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tool_search import search_tools
-from bridge_mcp.server.tools import attachments, schemas, serialize, serialize_bridge
+from bridge_mcp.server.tools import answers, attachments, bridge_answers
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.server.tools.pages import fitting, page
-from bridge_mcp.server.tools.params import AtMost, Between
-from bridge_mcp.server.tools.tool import Answer, Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools.params import Text, Texts
+from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools.tool_pages import tool_page, whole_tools
 
 __all__ = ["READ_TOOLS"]
 
 MAX_FETCHED = 5_000_000
 """Bytes of a file that is fetched to be shown in pieces, unless the caller takes more at once."""
 
-Seconds = Annotated[float, Between(0, 50)]
-ShowFiles = Annotated[bool, "Give a result's files as content too"]
+Seconds = Annotated[float, Field(ge=0, le=50)]
+ShowFiles = Annotated[bool, Field(description="Give a result's files as content too")]
 
 
-@tool("read", read_only=True)
-async def list_channels(call: ToolCall) -> schemas.ChannelsShape:
+@tool("read", read_only=True, answer_listed=False)
+async def list_channels(call: ToolCall) -> bridge_answers.Channels:
     """The chat accounts this bridge holds, and how each is."""
-    return serialize_bridge.channels(await call.bridge.list_channels(call.who))
+    return bridge_answers.Channels.of({"channels": await call.bridge.list_channels(call.who)})
 
 
 @tool("read", read_only=True)
 async def list_conversations(
     call: ToolCall,
     channel: str = "",
-    query: Annotated[str, "Part of an id or a title"] = "",
-    limit: Annotated[int, Between(1, 200)] = 50,
+    query: Annotated[str, Field(description="Part of an id or a title")] = "",
+    limit: Annotated[int, Field(ge=1, le=200)] = 50,
     cursor: str = "",
-) -> schemas.ConversationsShape:
+) -> answers.ConversationPage:
     """Chats, the most recent first. Pass the answer's cursor for the next page; it is empty at the end."""
 
-    async def ask(most: int) -> schemas.ConversationsShape:
-        return serialize.conversations(
+    async def ask(most: int) -> answers.ConversationPage:
+        return answers.ConversationPage.of(
             await call.bridge.list_conversations(call.who, channel=channel, query=query, limit=most, cursor=cursor)
         )
 
@@ -50,44 +53,52 @@ async def list_conversations(
 async def read_messages(
     call: ToolCall,
     conversation: str,
-    before: Annotated[str, "A message id: read what is older"] = "",
-    limit: Annotated[int, Between(1, 200)] = 50,
-    calls: Annotated[bool, "Also the tool calls: who asked and decided, what ran, what came back"] = False,
-) -> schemas.MessagePageShape:
+    before: Annotated[str, Field(description="A message id: read what is older")] = "",
+    limit: Annotated[int, Field(ge=1, le=200)] = 50,
+    calls: Annotated[
+        bool, Field(description="Also the tool calls: who asked and decided, what ran, what came back")
+    ] = False,
+) -> answers.MessagePage:
     """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
     return await message_page(call.bridge, call.who, conversation, before=before, limit=limit, calls=calls)
 
 
-@tool("read", read_only=True)
+@tool("read", read_only=True, answer_listed=False)
 async def search_messages(
     call: ToolCall,
-    query: Annotated[str, AtMost(None)],
+    query: Text,
     conversation: str = "",
-    limit: Annotated[int, Between(1, 100)] = 20,
-) -> schemas.MessagesShape:
+    limit: Annotated[int, Field(ge=1, le=100)] = 20,
+) -> answers.MessageSearch:
     """Messages that hold every word of the query, the newest first."""
     found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
-    shape = serialize.messages(found)
-    fits = fitting(shape["messages"])
-    if fits < len(shape["messages"]):
-        shape["truncated"] = f"{len(shape['messages']) - fits} older ones are left out: use a narrower query."
-        shape["messages"] = shape["messages"][:fits]
-    return shape
+    answer = answers.MessageSearch.of({"messages": found})
+    fits = fitting(answer.as_json()["messages"])
+    if fits < len(answer.messages):
+        answer.truncated = f"{len(answer.messages) - fits} older ones are left out: use a narrower query."
+        answer.messages = answer.messages[:fits]
+    return answer
 
 
 @tool("read", read_only=True, open_world=True)
 async def fetch_attachment(
     call: ToolCall,
-    message: Annotated[str, "A message id, or the ticket of a call"],
-    index: Annotated[int, Between(0, 100), "Which of its files"] = 0,
+    message: Annotated[str, Field(description="A message id, or the ticket of a call")],
+    index: Annotated[int, Field(ge=0, le=100, description="Which of its files")] = 0,
     form: Annotated[
         Literal["auto", "base64", "text", "json"],
-        "auto: text as text, images as images; text, json: what the message, ticket or approval itself says, whole",
+        Field(
+            description="auto: text as text, images as images; "
+            "text, json: what the message, ticket or approval itself says, whole"
+        ),
     ] = "auto",
     max_bytes: Annotated[
-        int | None, Between(1, 50 * 1024 * 1024), "Take up to so much whole; else in pieces that hosts take"
+        int | None,
+        Field(ge=1, le=50 * 1024 * 1024, description="Take up to so much whole; else in pieces that hosts take"),
     ] = None,
-    offset: Annotated[int, Between(0, 50 * 1024 * 1024), "First character of a text, or byte of base64"] = 0,
+    offset: Annotated[
+        int, Field(ge=0, le=50 * 1024 * 1024, description="First character of a text, or byte of base64")
+    ] = 0,
 ) -> Illustrated:
     """A file that came with a message or a tool's result, or a text that was too long for another answer."""
     if form in ("text", "json"):
@@ -100,16 +111,20 @@ async def fetch_attachment(
 @tool("read", read_only=True)
 async def wait_for_events(
     call: ToolCall,
-    after: Annotated[int | None, Between(0, 2**53), "Cursor of the last answer; 0 reads from the beginning"] = None,
-    consumer: Annotated[str, "Name under which the bridge keeps your cursor; `after` acknowledges"] = "",
-    types: Annotated[tuple[str, ...], "Such as message.received, approval.requested; all if empty"] = (),
+    after: Annotated[
+        int | None, Field(ge=0, le=2**53, description="Cursor of the last answer; 0 reads from the beginning")
+    ] = None,
+    consumer: Annotated[
+        str, Field(description="Name under which the bridge keeps your cursor; `after` acknowledges")
+    ] = "",
+    types: Annotated[Texts, Field(description="Such as message.received, approval.requested; all if empty")] = (),
     conversation: str = "",
-    limit: Annotated[int, Between(1, 500)] = 100,
+    limit: Annotated[int, Field(ge=1, le=500)] = 100,
     timeout_s: Seconds = 20,
-) -> schemas.EventPageShape:
+) -> answers.EventPage:
     """What happened in the bridge, waiting for the first event if there is none yet. Call it again with the answer's
     cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now."""
-    answer = call.bridge.wait_for_events(
+    found = call.bridge.wait_for_events(
         call.who,
         after=after,
         consumer=consumer,
@@ -118,21 +133,21 @@ async def wait_for_events(
         limit=limit,
         timeout_s=timeout_s,
     )
-    shape = serialize.event_page(await call.wait(answer, timeout_s))
-    fits = fitting(shape["events"])
-    if fits < len(shape["events"]):
-        shape["events"] = shape["events"][:fits]
-        shape["cursor"] = shape["events"][-1]["cursor"]
-    return shape
+    answer = answers.EventPage.of(await call.wait(found, timeout_s))
+    fits = fitting(answer.as_json()["events"])
+    if fits < len(answer.events):
+        answer.events = answer.events[:fits]
+        answer.cursor = answer.events[-1].cursor
+    return answer
 
 
 @tool("read", read_only=True)
 async def wait_for(
     call: ToolCall,
-    ticket: Annotated[str, "Id of a ticket or an approval"],
+    ticket: Annotated[str, Field(description="Id of a ticket or an approval")],
     timeout_s: Seconds = 20,
     show_files: ShowFiles = False,
-) -> Answer | Illustrated:
+) -> answers.Ticket | Illustrated:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
     answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
     return await attachments.illustrated(call, await call.wait(answer, timeout_s), shown=show_files)
@@ -143,15 +158,15 @@ async def list_approvals(
     call: ToolCall,
     conversation: str = "",
     status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
-    limit: Annotated[int, Between(1, 500)] = 100,
-    cursor: Annotated[str, "From the page before"] = "",
-    mine: Annotated[bool, "Only those you may decide"] = False,
-) -> schemas.ApprovalsShape:
+    limit: Annotated[int, Field(ge=1, le=500)] = 100,
+    cursor: Annotated[str, Field(description="From the page before")] = "",
+    mine: Annotated[bool, Field(description="Only those you may decide")] = False,
+) -> answers.ApprovalPage:
     """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
     on all pages."""
 
-    async def ask(most: int) -> schemas.ApprovalsShape:
-        return serialize.approvals(
+    async def ask(most: int) -> answers.ApprovalPage:
+        return answers.ApprovalPage.of(
             await call.bridge.page_approvals(
                 call.who, conversation=conversation, status=status, limit=most, cursor=cursor, mine=mine
             )
@@ -160,21 +175,21 @@ async def list_approvals(
     return await page(ask, "approvals", limit)
 
 
-@tool("read", read_only=True)
+@tool("read", read_only=True, answer_listed=False)
 async def list_tools(
     call: ToolCall,
-    query: Annotated[str, "Words of a name or a description; the best match comes first"] = "",
-    names: Annotated[tuple[str, ...], "Only these tools, each with its schema"] = (),
-    limit: Annotated[int, Between(1, 200)] = 100,
+    query: Annotated[str, Field(description="Words of a name or a description; the best match comes first")] = "",
+    names: Annotated[Texts, Field(description="Only these tools, each with its schema")] = (),
+    limit: Annotated[int, Field(ge=1, le=200)] = 100,
     cursor: str = "",
-) -> schemas.ToolListShape:
+) -> bridge_answers.ToolPage:
     """The nested tools that the assistant and call_tool can use, and how their servers are. A few come with their
     schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page."""
     listed = await call.bridge.list_tools(call.who)
     if names:
-        return serialize_bridge.whole_tools(listed, names)
+        return whole_tools(listed, names)
     found = search_tools(listed.tools, query)
-    return serialize_bridge.tool_list(listed, found, limit=limit, offset=offset_of(cursor))
+    return tool_page(listed, found, limit=limit, offset=offset_of(cursor))
 
 
 def offset_of(cursor: str) -> int:
@@ -190,10 +205,10 @@ def offset_of(cursor: str) -> int:
     return int(cursor)
 
 
-@tool("read", read_only=True)
-async def get_status(call: ToolCall) -> schemas.StatusShape:
+@tool("read", read_only=True, answer_listed=False)
+async def get_status(call: ToolCall) -> bridge_answers.Status:
     """How the bridge is: engine, channels, tool servers, what waits, and warnings with their fixes."""
-    return serialize_bridge.status(await call.bridge.get_status(call.who))
+    return bridge_answers.Status.of(await call.bridge.get_status(call.who))
 
 
 READ_TOOLS: tuple[Tool, ...] = (

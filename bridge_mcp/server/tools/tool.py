@@ -6,23 +6,26 @@ Knows no tool by name, and no protocol but the names of its annotations.
 from __future__ import annotations
 
 import asyncio
+import inspect
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.tools.params import Param, params_of, schema_of
+from bridge_mcp.server.tools.answers import Answer
+from bridge_mcp.server.tools.json_schema import lean_schema
+from bridge_mcp.server.tools.params import Params
 
 if TYPE_CHECKING:
     from bridge_mcp.service import Bridge
 
-__all__ = ["Answer", "Illustrated", "Progress", "Tool", "ToolCall", "tool"]
-
-Answer: TypeAlias = Mapping[str, Any]
-"""A JSON object; its shape is one of `schemas`."""
+__all__ = ["Illustrated", "Progress", "Tool", "ToolCall", "tool"]
 
 Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
 """Tells the caller of a wait: seconds gone, seconds at most, and words on what is waited for."""
@@ -111,7 +114,9 @@ class Tool:
     name: str
     scope: Scope
     description: str
-    params: tuple[Param, ...]
+    params: Params
+    answer: type[Answer] | None
+    """What it always answers; None where an answer may have no structured content, and so no schema."""
     run: Callable[..., Awaitable[Answer | Illustrated]]
     read_only: bool
     destructive: bool
@@ -119,13 +124,24 @@ class Tool:
     open_world: bool
     ticket: bool
     """Whether it answers a ticket for something new."""
+    answer_listed: bool
+    """Whether `tools/list` tells the schema of its answer."""
+
+    @property
+    def schemas(self) -> dict[str, Any]:
+        """What `schemas.json` holds: the JSON schemas of the arguments, and of an answer that is told."""
+        told = self.answer if self.answer_listed else None
+        return {
+            "inputSchema": self.params.schema,
+            **({"outputSchema": lean_schema(told, "serialization")} if told else {}),
+        }
 
     def listed(self) -> dict[str, JSON]:
         """The tool as `tools/list` tells of it."""
         return {
             "name": self.name,
             "description": self.description,
-            "inputSchema": schema_of(self.params),
+            **schemas()[self.name],
             "annotations": {
                 "readOnlyHint": self.read_only,
                 "destructiveHint": self.destructive,
@@ -133,6 +149,12 @@ class Tool:
                 "openWorldHint": self.open_world,
             },
         }
+
+
+@cache
+def schemas() -> Mapping[str, Any]:
+    """Of each tool what its models are as JSON schemas: drawn beforehand, since a start would spend 50 ms on it."""
+    return json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
 
 
 def tool(
@@ -143,21 +165,29 @@ def tool(
     idempotent: bool = False,
     open_world: bool = False,
     ticket: bool = False,
+    answer_listed: bool = True,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
-    """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters."""
+    """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters.
+
+    Its module keeps annotations as they are, and not as texts. `answer_listed` is off for what is rarely used, so that
+    the list of tools stays below 20,000 bytes for a client with the scopes of stdio.
+    """
 
     def made(function: Callable[..., Awaitable[Answer | Illustrated]]) -> Tool:
+        returned = inspect.signature(function).return_annotation
         return Tool(
             name=function.__name__,
             scope=scope,
             description=" ".join((function.__doc__ or "").split()),
-            params=params_of(function),
+            params=Params(function, exact=scope == "approve"),
+            answer=returned if isinstance(returned, type) and issubclass(returned, Answer) else None,
             run=function,
             read_only=read_only,
             destructive=destructive,
             idempotent=idempotent or read_only,
             open_world=open_world,
             ticket=ticket,
+            answer_listed=answer_listed,
         )
 
     return made

@@ -1,0 +1,70 @@
+"""Pydantic models as lean JSON schemas: what clients read of each tool, in as few bytes as say it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any, cast
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+
+__all__ = ["lean_schema"]
+
+
+def lean_schema(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    """The JSON schema of a model: `validation` for arguments, `serialization` for answers.
+
+    What is referred to once stands where it is used; what is referred to more often is shared in `$defs`.
+    """
+    schema = model.model_json_schema(mode=mode, schema_generator=LeanSchema, by_alias=True)
+    shared = schema.pop("$defs", {})
+    refs = Counter(re.findall(r'"#/\$defs/(\w+)"', json.dumps([schema, shared])))
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inlined(each) for each in cast("list[Any]", value)]
+        if not isinstance(value, dict):
+            return value
+        found = cast("dict[str, Any]", value)
+        name = str(found.get("$ref")).rpartition("/")[2]
+        return inlined(shared[name]) if refs[name] == 1 else {each: inlined(inner) for each, inner in found.items()}
+
+    kept = {name: inlined(each) for name, each in shared.items() if refs[name] > 1}
+    return inlined(schema) | ({"$defs": kept} if kept else {})
+
+
+class LeanSchema(GenerateJsonSchema):
+    """Leaves out titles, docstrings, empty defaults, and limits of size, which an error names where they are passed."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: Any) -> JsonSchemaValue:
+        return without(super().model_schema(schema), "title", "description")
+
+    def str_schema(self, schema: Any) -> JsonSchemaValue:
+        return without(super().str_schema(schema), "maxLength")
+
+    def tuple_schema(self, schema: Any) -> JsonSchemaValue:
+        return without(super().tuple_schema(schema), "maxItems")
+
+    def dict_schema(self, schema: Any) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        return without(found, "additionalProperties") if found.get("additionalProperties") is True else found
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        return found if found.get("default") else without(found, "default")
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        """An argument that is null is one that was left out, so that its schema need not say it."""
+        found = self.generate_inner(schema["schema"])
+        if self.mode == "validation" or not found:
+            return found
+        return {"type": [found["type"], "null"]} if found.keys() == {"type"} else super().nullable_schema(schema)
+
+
+def without(schema: JsonSchemaValue, *names: str) -> JsonSchemaValue:
+    return {name: value for name, value in schema.items() if name not in names}

@@ -1,0 +1,57 @@
+"""Pages of nested tools, whole with their schemas or as a line each, as much as hosts show their model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.results import ToolList
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.server.tools.bridge_answers import NestedTool, Server, ToolPage
+from bridge_mcp.server.tools.excerpts import MAX_TOKENS
+from bridge_mcp.server.tools.pages import fitting
+
+__all__ = ["tool_page", "whole_tools"]
+
+LIST_TOKENS = 3_000
+"""Estimated tokens of a page of tools: hosts show their model no more than 2 to 12 kB of a long list."""
+MAX_WHOLE = 50
+"""Tools that may fit into a page whole; more never do."""
+
+
+def tool_page(listed: ToolList, found: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
+    """A page of the tools that were found, from `offset` on, and on the first page how all servers are.
+
+    Tools that fit into a page whole come whole, with their schemas; else each is a line.
+    """
+    rest = found[offset : offset + limit]
+    tools = [NestedTool.of(each) for each in rest] if len(rest) <= MAX_WHOLE else []
+    if not tools or fits(tools, LIST_TOKENS) < len(found) - offset:
+        tools = [NestedTool.line(each) for each in rest]
+    tools = tools[: fits(tools, LIST_TOKENS)]
+    end = offset + len(tools)
+    return ToolPage(
+        tools=tools,
+        found=len(found),
+        cursor=str(end) if end < len(found) else "",
+        servers=[] if offset else [Server.of(each) for each in listed.servers],
+    )
+
+
+def fits(tools: Iterable[NestedTool], tokens: int = MAX_TOKENS) -> int:
+    return fitting([each.as_json() for each in tools], tokens)
+
+
+def whole_tools(listed: ToolList, names: Iterable[str]) -> ToolPage:
+    """These tools with their schemas, as many as an answer holds.
+
+    Raises:
+        NotFound: one of them is not there.
+    """
+    known = {each.name: each for each in listed.tools}
+    wanted = list(dict.fromkeys(names))
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise NotFound(f"There is no tool '{missing[0][:80]}'.", fix="Use names from list_tools without `names`.")
+    tools = [NestedTool.of(known[name]) for name in wanted]
+    return ToolPage(tools=tools[: fits(tools)], found=len(wanted), cursor="", servers=[])
