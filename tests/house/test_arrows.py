@@ -49,7 +49,6 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "telegramify_markdown": frozenset({"channels"}),
     "pyromark": frozenset({"channels"}),
     "regex": frozenset({"channels"}),
-    "aiosql": frozenset({"stores"}),
     "sqlite3": frozenset({"stores"}),
     "jsonschema_rs": frozenset({"toolservers"}),
     "yaml": frozenset({"config"}),

@@ -55,7 +55,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     statements = Statements()
     session = connect(path, statements, reading=True)
     assert statements["load"]
-    found = {name: plan(session.connection, sql) for name, sql in statements.items() if not name.endswith("_cursor")}
+    found = {name: plan(session.connection, sql) for name, sql in statements.items()}
     session.close()
     return found
 

@@ -1,7 +1,4 @@
-"""A connection with the named statements of `sql/`, and errors of SQLite said in the bridge's own words.
-
-The statements are loaded through aiosql but not called through it: text and connection are all that a call needs.
-"""
+"""A connection with the named statements of `sql/`, and errors of SQLite said in the bridge's own words."""
 
 from __future__ import annotations
 
@@ -52,6 +49,9 @@ UNSPACED = re.compile(
 )
 """Characters of Chinese, Japanese and Korean: words have no spaces between them, or endings that stick to them."""
 
+NAMED = re.compile(r"^-- name: (\w+)\(.*\n", re.MULTILINE)
+"""The line above a statement in `sql/`."""
+
 FIXES = {
     "locked": "Another process has been writing for too long; end it, then try again.",
     "full": "Free some space on that disk.",
@@ -65,16 +65,17 @@ FIXES = {
 
 
 class Statements(dict[str, str]):
-    """The text of each named statement, read when the first one is needed: a start does not wait for a parser."""
+    """The text of each named statement in `sql/`: what stands below its line `-- name: NAME(parameters)`.
+
+    The files are read when the first statement is needed.
+    """
 
     def __missing__(self, name: str) -> str:
         if self:
             raise KeyError(name)
-        import aiosql
-
-        folder = Path(__file__).with_name("sql")
-        queries = aiosql.from_path(folder, "sqlite3", encoding="utf-8")  # pyright: ignore[reportUnknownMemberType]
-        self.update({each: getattr(queries, each).sql for each in queries.available_queries})
+        for file in sorted(Path(__file__).with_name("sql").glob("*.sql")):
+            _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
+            self.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
         return self[name]
 
 

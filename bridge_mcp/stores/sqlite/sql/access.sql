@@ -4,37 +4,37 @@ SELECT channel, subject, role, name, by, at FROM pairings ORDER BY channel, at, 
 -- name: pairings_of(channel)
 SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :channel ORDER BY at, subject;
 
--- name: pairing(channel, subject)^
+-- name: pairing(channel, subject)
 SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :channel AND subject = :subject;
 
--- name: pair(channel, subject, role, name, by, at)!
+-- name: pair(channel, subject, role, name, by, at)
 INSERT INTO pairings (channel, subject, role, name, by, at) VALUES (:channel, :subject, :role, :name, :by, :at)
 ON CONFLICT (channel, subject) DO UPDATE
 SET role = excluded.role, name = excluded.name, by = excluded.by, at = excluded.at;
 
--- name: unpair(channel, subject)!
+-- name: unpair(channel, subject)
 DELETE FROM pairings WHERE channel = :channel AND subject = :subject;
 
--- name: close_requests(channel, subject)!
+-- name: close_requests(channel, subject)
 DELETE FROM pairing_requests WHERE channel = :channel AND subject = :subject;
 
--- name: expire_requests(now, ahead)!
+-- name: expire_requests(now, ahead)
 DELETE FROM pairing_requests WHERE expires_at <= :now OR at > :ahead;
 
--- name: request_of(channel, subject)^
+-- name: request_of(channel, subject)
 SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
 WHERE channel = :channel AND subject = :subject;
 
--- name: count_requests(channel)$
+-- name: count_requests(channel)
 SELECT count(*) FROM pairing_requests WHERE channel = :channel;
 
--- name: drop_oldest_request(channel, before)!
+-- name: drop_oldest_request(channel, before)
 DELETE FROM pairing_requests
 WHERE code = (
     SELECT code FROM pairing_requests WHERE channel = :channel AND at < :before ORDER BY at, code LIMIT 1
 );
 
--- name: open_request(code, channel, subject, name, at, expires_at)!
+-- name: open_request(code, channel, subject, name, at, expires_at)
 INSERT INTO pairing_requests (code, channel, subject, name, at, expires_at)
 VALUES (:code, :channel, :subject, :name, :at, :expires_at);
 
@@ -42,7 +42,7 @@ VALUES (:code, :channel, :subject, :name, :at, :expires_at);
 SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
 WHERE expires_at > :now AND at <= :ahead ORDER BY at, code;
 
--- name: add_grant(tool, conversation, arguments, expires_at, by, created_at)!
+-- name: add_grant(tool, conversation, arguments, expires_at, by, created_at)
 INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
 VALUES (:tool, :conversation, :arguments, :expires_at, :by, :created_at);
 
@@ -58,7 +58,7 @@ WHERE tool IN (SELECT value FROM json_each(:tools)) AND conversation IN (SELECT 
     AND (expires_at = 0 OR (expires_at > :now AND created_at <= :ahead))
 ORDER BY id;
 
--- name: same_grant(tool, conversation, arguments, by)^
+-- name: same_grant(tool, conversation, arguments, by)
 SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
 WHERE tool = :tool AND conversation = :conversation AND arguments = :arguments AND by = :by;
 
@@ -66,19 +66,19 @@ WHERE tool = :tool AND conversation = :conversation AND arguments = :arguments A
 -- The newest first.
 SELECT id FROM grants WHERE tool = :tool AND conversation = :conversation ORDER BY created_at DESC, id DESC;
 
--- name: renew_grant(id, expires_at, created_at)!
+-- name: renew_grant(id, expires_at, created_at)
 UPDATE grants SET expires_at = :expires_at, created_at = :created_at WHERE id = :id;
 
--- name: ended_grants(now)$
+-- name: ended_grants(now)
 SELECT EXISTS (SELECT 1 FROM grants WHERE expires_at > 0 AND expires_at <= :now);
 
--- name: prune_grants(now)!
+-- name: prune_grants(now)
 DELETE FROM grants WHERE expires_at > 0 AND expires_at <= :now;
 
--- name: revoke_grant(id)!
+-- name: revoke_grant(id)
 DELETE FROM grants WHERE id = :id;
 
--- name: add_client(name, token_hash, scopes, channels, conversations, by, created_at)!
+-- name: add_client(name, token_hash, scopes, channels, conversations, by, created_at)
 -- Nothing happens where the name is taken.
 INSERT INTO clients (name, token_hash, scopes, channels, conversations, by, created_at)
 VALUES (:name, :token_hash, :scopes, :channels, :conversations, :by, :created_at)
@@ -87,18 +87,18 @@ ON CONFLICT (name) DO NOTHING;
 -- name: clients()
 SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM clients ORDER BY id;
 
--- name: client_by_token(token_hash)^
+-- name: client_by_token(token_hash)
 SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM clients
 WHERE token_hash = :token_hash;
 
--- name: revoke_client(name)!
+-- name: revoke_client(name)
 DELETE FROM clients WHERE name = :name;
 
--- name: notice(name)$
+-- name: notice(name)
 SELECT body FROM board WHERE name = :name;
 
--- name: put_up(name, body)!
+-- name: put_up(name, body)
 INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;
 
--- name: put_up_first(name, body)!
+-- name: put_up_first(name, body)
 INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO NOTHING;

@@ -1,4 +1,4 @@
--- name: approval(id)^
+-- name: approval(id)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
 FROM approvals AS a
@@ -58,10 +58,10 @@ WHERE a.number < coalesce((SELECT number FROM approvals WHERE id = :before), 922
 ORDER BY a.number DESC
 LIMIT :limit;
 
--- name: approvals_counted()$
+-- name: approvals_counted()
 SELECT count(*) FROM approvals;
 
--- name: approvals_counted_in(name, within)$
+-- name: approvals_counted_in(name, within)
 SELECT count(*)
 FROM conversations AS c
 JOIN approvals AS a ON a.conversation = c.id
@@ -74,7 +74,7 @@ WHERE (:name = '' OR c.name = :name)
         OR c.name IN (SELECT value FROM json_each(:within))
     );
 
--- name: approvals_counted_with(status, name, within)$
+-- name: approvals_counted_with(status, name, within)
 SELECT count(*)
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation

@@ -1,4 +1,4 @@
--- name: conversation(name)^
+-- name: conversation(name)
 SELECT
     c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
     (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
@@ -55,7 +55,7 @@ WHERE c.name = :name AND m.seq < :before AND m.kind = 'message'
 ORDER BY m.seq DESC
 LIMIT :limit;
 
--- name: message(name, seq)^
+-- name: message(name, seq)
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
@@ -86,11 +86,11 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 ORDER BY m.seq DESC
 LIMIT :limit;
 
--- name: unindexed()^
+-- name: unindexed()
 -- How far the index of words has come, and how far the messages have.
 SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
 
--- name: index_words(after, upto)!
+-- name: index_words(after, upto)
 -- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
 -- SQLite ends a text at its first NUL, so NUL becomes a space. `spaced` is words.spaced. The two statements below hold the
 -- same expressions: what the index gives up must be what it took in.
@@ -110,7 +110,7 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id > :after AND m.id <= :upto
 ORDER BY m.id;
 
--- name: forget_words(id, seq)!
+-- name: forget_words(id, seq)
 -- A message that is in the index is about to have another text: its words go.
 INSERT INTO words (words, rowid, text, place)
 SELECT
@@ -128,7 +128,7 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
 
--- name: learn_words(id, seq)!
+-- name: learn_words(id, seq)
 -- And those of the new text come.
 INSERT INTO words (rowid, text, place)
 SELECT
@@ -145,7 +145,7 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
 
--- name: indexed(upto)!
+-- name: indexed(upto)
 UPDATE indexed SET upto = :upto;
 
 -- name: search(match, limit)

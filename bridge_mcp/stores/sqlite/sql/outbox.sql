@@ -17,23 +17,23 @@ WHERE first.status = 'queued' AND first.due_at <= :now
 ORDER BY first.due_at, first.id
 LIMIT :limit;
 
--- name: begin_sending(name, seq)!
+-- name: begin_sending(name, seq)
 UPDATE messages
 SET status = 'sending', attempts = attempts + 1
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'queued';
 
--- name: postpone(name, seq, until, reason)!
+-- name: postpone(name, seq, until, reason)
 UPDATE messages
 SET status = 'queued', due_at = :until, reason = :reason
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq
     AND status IN ('queued', 'sending');
 
--- name: progress(name, seq, parts, platform_ids)!
+-- name: progress(name, seq, parts, platform_ids)
 UPDATE messages
 SET parts = :parts, platform_ids = :platform_ids
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'sending';
 
--- name: pending(within)$
+-- name: pending(within)
 -- `within` is a JSON list of channels and chats; '[]' stands for all.
 SELECT count(*)
 FROM messages AS m
@@ -56,21 +56,21 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
 ORDER BY m.id;
 
--- name: message_of_platform_id(name, id)$
+-- name: message_of_platform_id(name, id)
 SELECT p.seq FROM platform_ids AS p JOIN conversations AS c ON c.id = p.conversation
 WHERE c.name = :name AND p.id = :id;
 
--- name: keyed_in(name, key)$
+-- name: keyed_in(name, key)
 SELECT l.seq FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.key = :key;
 
--- name: key_at(name, seq)$
+-- name: key_at(name, seq)
 SELECT l.key FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.seq = :seq;
 
--- name: answer_to(name, seq)$
+-- name: answer_to(name, seq)
 SELECT m.answered FROM messages AS m JOIN conversations AS c ON c.id = m.conversation
 WHERE c.name = :name AND m.seq = :seq;
 
--- name: button(token)^
+-- name: button(token)
 SELECT c.name, b.seq FROM buttons AS b JOIN conversations AS c ON c.id = b.conversation WHERE b.token = :token;
