@@ -17,6 +17,8 @@ P = TypeVar("P", bound=Answer)
 
 def fitting(items: Sequence[Any], tokens: int = MAX_TOKENS) -> int:
     """How many of these JSON values one answer holds, from the first on; at least one where there are any."""
+    if tokens_of(compact(items)) <= tokens:
+        return len(items)
     left = tokens
     for number, item in enumerate(items):
         left -= tokens_of(compact(item))
