@@ -116,6 +116,60 @@ def test_a_migration_that_fails_leaves_the_version_before(tmp_path: Path) -> Non
     assert schema(path) == "CREATE TABLE a (x);\n\n"
 
 
+SUMS = """
+def upgrade(connection):
+    total = sum(number for (number,) in connection.execute("SELECT x FROM a"))
+    connection.execute("CREATE TABLE sums (total)")
+    connection.execute("INSERT INTO sums VALUES (?)", (total,))
+"""
+
+BREAKS = """
+def upgrade(connection):
+    connection.execute("DELETE FROM a")
+    connection.execute("CREATE TABLE c (z)")
+    {failure}
+"""
+
+
+def rows(path: Path, query: str) -> list[tuple[int, ...]]:
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(query).fetchall()
+    connection.close()
+    return found
+
+
+def test_files_of_sql_and_functions_are_one_history(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    folder = files(tmp_path / "steps", "CREATE TABLE a (x);\nINSERT INTO a VALUES (2), (3);")
+    (folder / "0002_sums.py").write_text(SUMS, encoding="utf-8")
+    (folder / "0003_more.sql").write_text("UPDATE sums SET total = total * 10;", encoding="utf-8")
+    migrate.migrate(path, folder)
+    assert (version(path), rows(path, "SELECT total FROM sums")) == (3, [(50,)])
+    migrate.migrate(path, folder)
+    assert (version(path), rows(path, "SELECT total FROM sums")) == (3, [(50,)])
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [("raise ValueError('row 7')", ValueError), ("connection.execute('SELECT nothing')", StoreError)],
+)
+def test_a_function_that_fails_in_the_middle_leaves_the_store_as_it_was(
+    tmp_path: Path, failure: str, error: type[Exception]
+) -> None:
+    path = tmp_path / "bridge.db"
+    folder = files(tmp_path / "steps", "CREATE TABLE a (x);\nINSERT INTO a VALUES (2), (3);")
+    broken = folder / "0002_breaks.py"
+    broken.write_text(BREAKS.format(failure=failure), encoding="utf-8")
+    (folder / "0003_later.sql").write_text("CREATE TABLE later (x);", encoding="utf-8")
+    with pytest.raises(error):
+        migrate.migrate(path, folder)
+    assert (version(path), rows(path, "SELECT x FROM a")) == (1, [(2,), (3,)])
+    assert schema(path) == "CREATE TABLE a (x);\n\n"
+    broken.write_text(SUMS, encoding="utf-8")
+    migrate.migrate(path, folder)
+    assert (version(path), rows(path, "SELECT total FROM sums")) == (3, [(5,)])
+
+
 def test_a_missing_number_is_told(tmp_path: Path) -> None:
     folder = files(tmp_path / "sql", "CREATE TABLE a (x);", "CREATE TABLE b (y);")
     (folder / "0001_step.sql").unlink()

@@ -1,9 +1,14 @@
-"""The schema's history: plain files in order, each applied once, in one transaction, whoever comes first."""
+"""The schema's history: migrations in order, each applied once, in one transaction, whoever comes first.
+
+A migration is a file `NNNN_name.sql`, or a file `NNNN_name.py` with a function `upgrade(connection)` that takes a
+`sqlite3.Connection`. Either runs inside a transaction that it must not end; `executescript` would end it.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import runpy
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +36,7 @@ def migrations(folder: Path = FOLDER) -> tuple[Path, ...]:
     Raises:
         StoreError: a number is missing or there twice.
     """
-    files = sorted(folder.glob("*.sql"))
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".sql", ".py"))
     numbers = [int(file.name.partition("_")[0]) for file in files]
     if numbers != list(range(1, len(files) + 1)):
         raise StoreError(f"The migrations in {folder} are numbered {numbers}.", fix="Install bridge_mcp again.")
@@ -168,13 +173,21 @@ def apply(connection: sqlite3.Connection, path: Path, files: tuple[Path, ...]) -
             if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise StoreError(f"{path} is a database of something else.", fix="Set [store] url to another file.")
             if found < number:
-                for statement in statements(file.read_text(encoding="utf-8")):
-                    connection.execute(statement)
+                upgrade(connection, file)
                 connection.execute(f"PRAGMA user_version = {number}")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+
+def upgrade(connection: sqlite3.Connection, file: Path) -> None:
+    """Run one migration, in the transaction that is open."""
+    if file.suffix == ".py":
+        runpy.run_path(str(file))["upgrade"](connection)
+        return
+    for statement in statements(file.read_text(encoding="utf-8")):
+        connection.execute(statement)
 
 
 def statements(text: str) -> Iterator[str]:
