@@ -22,6 +22,7 @@ import anyio.to_thread
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
@@ -31,7 +32,7 @@ from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
-from bridge_mcp.ports import KEPT, Channel, ChannelRules, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
+from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -377,11 +378,10 @@ def with_builtins(
         return await anyio.to_thread.run_sync(attached, name, config.rules.outbox)
 
     async def result_chars(conversation: str) -> int:
-        name = conversation.partition("/")[0]
-        return (await window_of(config.rules.channels.get(name) or ChannelRules(name), models)).shown_chars
+        return (await window_of(config.rules.channel(Address.of(conversation).channel), models)).shown_chars
 
     def tools_of(conversation: str) -> Sequence[ToolSpec]:
-        rules = config.rules.channels.get(conversation.partition("/")[0])
+        rules = config.rules.channels.get(Address.of(conversation).channel)
         allowed = rules.tool_servers if rules is not None else ()
         return [spec for spec in nested.tools() if allowed is None or spec.server in allowed]
 

@@ -13,6 +13,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.unreadable import UnreadableEntry
@@ -118,7 +119,7 @@ async def meant(assembly: Assembly, conversation: str, new: bool) -> None:
     Raises:
         BadInput: it is new, and looks like a typing mistake.
     """
-    channel = conversation.partition("/")[0]
+    channel = Address.of(conversation).channel
     if new or channel not in assembly.bridge.traits or await assembly.store.history.conversation(conversation):
         return
     known = (await assembly.bridge.list_conversations(OWNER, channel=channel, limit=200)).conversations

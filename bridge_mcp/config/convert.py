@@ -16,6 +16,7 @@ from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
@@ -247,8 +248,8 @@ class Reading:
         for name, place in (("route", section.route), ("escalate_to", section.escalate_to)):
             if not place or (name == "route" and place == AGENTS):
                 continue
-            channel, slash, chat = place.partition("/")
-            if not (slash and chat):
+            channel, chat, _ = Address.of(place)
+            if not chat:
                 self.problems.add(f"{key}.{name}", "this is no conversation.", "Write channel/chat_id.")
             else:
                 self._among(f"{key}.{name}", channel, self._channels, "channels")
@@ -357,8 +358,8 @@ class Reading:
         for channel in section.channels:
             self._among(f"{key}.channels", channel, self._channels, "channels")
         for conversation in section.conversations:
-            channel, slash, chat = conversation.partition("/")
-            if not (slash and chat):
+            channel, chat, _ = Address.of(conversation)
+            if not chat:
                 self.problems.add(f"{key}.conversations", "this is no conversation.", "Write channel/chat_id.")
             else:
                 self._among(f"{key}.conversations", channel, self._channels, "channels")

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
@@ -64,9 +65,13 @@ class Grant:
         """Whether this is one of the conversations it was given for."""
         if self.conversation in ("", conversation):
             return True
-        channel, _, chat = conversation.partition("/")
-        client = f"{CALLS}/{chat.rpartition('.')[0]}"
-        return self.conversation == channel or (channel == CALLS and self.conversation == client)
+        return self.conversation in (Address.of(conversation).channel, grant_place(conversation))
+
+
+def grant_place(conversation: str) -> str:
+    """Where a grant holds that was given in this conversation: there, or for all calls of the client that called."""
+    channel, chat, _ = Address.of(conversation)
+    return f"{CALLS}/{chat.rpartition('.')[0]}" if channel == CALLS else conversation
 
 
 def matches(value: JSON, pattern: str) -> bool:

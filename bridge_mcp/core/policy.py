@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias, get_args
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import Grant
@@ -121,15 +122,12 @@ class Principal:
 
     def sees(self, conversation: str) -> bool:
         """Whether this conversation lies within its limits."""
-        channel, _, chat = conversation.partition("/")
-        if not self.within or channel in self.channels:
-            return True
-        return bool(chat) and not self.conversations.isdisjoint((conversation, f"{channel}/{chat.partition('/')[0]}"))
+        return not self.within or not self.within.isdisjoint(Address.of(conversation).places)
 
     def sees_channel(self, channel: str) -> bool:
         """Whether any conversation of this channel may lie within its limits."""
         places = self.within
-        return not places or any(place.partition("/")[0] == channel for place in places)
+        return not places or any(Address.of(place).channel == channel for place in places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack, get_args
 
 from bridge_mcp.core.entries import (
-    CALLS,
     Asked,
     Attachment,
     Button,
@@ -42,7 +41,7 @@ from bridge_mcp.core.entries import (
     approval_id,
     message_id,
 )
-from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.grants import Grant, grant_place
 from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.core.tools import JSON
 
@@ -460,5 +459,4 @@ def granted_in(conversation: str, judged: Judged) -> str:
     """Where a remembered verdict holds; of a client's own calls, all of that client's."""
     if judged.remember == "always":
         return judged.limit
-    channel, _, chat = conversation.partition("/")
-    return f"{channel}/{chat.rpartition('.')[0]}" if channel == CALLS else conversation
+    return grant_place(conversation)

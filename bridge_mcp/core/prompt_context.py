@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Log
 from bridge_mcp.core.safe_text import visible
 
@@ -60,9 +61,9 @@ def chat_context(conversation: str, platform: str, place: Place, *, zone: str, f
         zone: in which time zone the times of messages are told.
         files: whether it can use files by their ids.
     """
-    channel, _, chat = conversation.partition("/")
+    channel, _, thread = Address.of(conversation)
     kind = "group" if place.group else "chat"
-    where = f"a topic of the {kind}" if "/" in chat else f"the {kind}" if place.group else "a chat with one person"
+    where = f"a topic of the {kind}" if thread else f"the {kind}" if place.group else "a chat with one person"
     title = f", {quotation(place.title)}" if place.title else ""
     lines = [
         "About this chat (from the bridge that connects you; what is in quotation marks was chosen by others, and is "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Logged, Replied, Summarised, Usage
 
 __all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "taken_by"]
@@ -108,7 +109,7 @@ def spent(usage: Usage) -> Spent:
 
 def scopes(conversation: str) -> tuple[str, str, str]:
     """Under what a conversation's calls are summed: the bridge, its channel, itself."""
-    return "", conversation.partition("/")[0], conversation
+    return "", Address.of(conversation).channel, conversation
 
 
 @dataclass(frozen=True, slots=True)

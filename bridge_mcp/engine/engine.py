@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import anyio
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
@@ -193,7 +194,7 @@ class Engine:
         """The bytes of a file of a conversation, for its model."""
         if attachment.ref.startswith(KEPT) and self._files is not None:
             return await self._files.read(attachment.ref)
-        channel = self._channels.get(conversation.partition("/")[0])
+        channel = self._channels.get(Address.of(conversation).channel)
         if channel is None:
             raise FetchFailed(f"There is no channel that holds '{attachment.name or attachment.ref}'.")
         return await channel.fetch(attachment, MAX_FETCHED_FILE)

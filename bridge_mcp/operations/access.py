@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.projections import Event
@@ -51,7 +52,7 @@ class Admission:
         """
         if not self._traits[arrival.channel].needs_pairing:
             return ()
-        chat = arrival.chat.partition("/")[0]
+        chat = Address.on(arrival.channel, arrival.chat).chat
         found = await self._store.access.find(arrival.channel, chat, arrival.sender.id)
         return found if any(pairing.subject == chat for pairing in found) else None
 
@@ -62,7 +63,7 @@ class Admission:
         """
         now = self._clock.now()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        chat = incoming.chat.partition("/")[0]
+        chat = Address.on(incoming.channel, incoming.chat).chat
         name = incoming.title or incoming.sender.name
         wanted = PairingRequest(code, incoming.channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
         opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
@@ -75,11 +76,11 @@ class Admission:
 
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
     """Whether a chat is let in just now: what waits for a verdict is told nowhere else."""
-    channel, _, chat = conversation.partition("/")
+    channel, chat, _ = Address.of(conversation)
     known = traits.get(channel)
     if known is None or not known.needs_pairing:
         return known is not None
-    return bool(await access.find(channel, chat.partition("/")[0]))
+    return bool(await access.find(channel, chat))
 
 
 def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) -> Principal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
 
@@ -15,8 +16,8 @@ MAX_TEXT = 100_000
 CONVERSATION = re.compile(r"[A-Za-z0-9_.-]{1,64}/[^/\s#]{1,128}(/[^/\s#]{1,64})?")
 
 
-def parse_conversation(conversation: str) -> str:
-    """The channel of `channel/chat_id` or `channel/chat_id/thread_id`.
+def parse_conversation(conversation: str) -> Address:
+    """The address that `channel/chat_id` or `channel/chat_id/thread_id` tells.
 
     Raises:
         BadInput: it is not of that form.
@@ -27,7 +28,7 @@ def parse_conversation(conversation: str) -> str:
             f"'{conversation}' is no conversation.",
             fix="Write channel/chat_id or channel/chat_id/thread_id, as list_conversations shows them.",
         )
-    return conversation.partition("/")[0]
+    return Address.of(conversation)
 
 
 def parse_message(message: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.defaults import with_defaults
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
@@ -279,7 +280,7 @@ def limit_of(who: Principal, approval: Approval) -> str:
     """Where a grant for `always` holds at most: nobody can give away more than they may touch."""
     if not who.within:
         return ""
-    channel = approval.conversation.partition("/")[0]
+    channel = Address.of(approval.conversation).channel
     return channel if channel in who.channels else approval.conversation
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.policy import AGENTS, Ask, Asking, Policy, Principal
 from bridge_mcp.core.tools import BRIDGE, ToolSpec
@@ -64,14 +65,14 @@ class ApproverCheck:
 
     def _in_chat(self, place: str) -> Iterable[str]:
         """The approvers who may press a button there; on a local channel whoever sits at this machine."""
-        channel, _, chat = place.partition("/")
+        channel, chat, _ = Address.of(place)
         traits = self.traits.get(channel)
         if traits is None:
             return ()
         if not traits.needs_pairing:
             return ("owner",)
         here = [each for each in self.pairings if each.channel == channel]
-        if chat and not any(each.subject == chat.partition("/")[0] for each in here):
+        if chat and not any(each.subject == chat for each in here):
             return ()
         # An approver is a person: the ids of groups begin with a minus.
         return [f"{channel}:{p.subject}" for p in here if p.role == "approver" and not p.subject.startswith("-")]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Board
 
 __all__ = ["current", "home", "move"]
 
 
-async def home(board: Board, channel: str, chat: str) -> str:
+async def home(board: Board, channel: str, target: str) -> str:
     """The chat as conversations and pairings know it, its thread included."""
     moved = await known(board, channel)
-    if not moved:
-        return chat
-    number, slash, thread = chat.partition("/")
-    return next((first for first, last in moved.items() if last == number), number) + slash + thread
+    address = Address.on(channel, target)
+    first = next((first for first, last in moved.items() if last == address.chat), address.chat)
+    return address._replace(chat=first).target
 
 
-async def current(board: Board, channel: str, chat: str) -> str:
-    """The chat as its platform knows it now, its thread included."""
-    number, slash, thread = chat.partition("/")
-    return (await known(board, channel)).get(number, number) + slash + thread
+async def current(board: Board, address: Address) -> str:
+    """The target that the platform knows the chat by now, its thread included."""
+    moved = await known(board, address.channel)
+    return address._replace(chat=moved.get(address.chat, address.chat)).target
 
 
 async def move(board: Board, channel: str, chat: str, to: str) -> None:

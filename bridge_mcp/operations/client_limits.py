@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.policy import Policy, ToolRule
 from bridge_mcp.core.tools import BRIDGE, ToolSpec
 from bridge_mcp.ports import ChannelRules, Rules
@@ -15,7 +16,7 @@ STRICTNESS = ("never", "default", "by-annotation", "required")
 
 def channels_within(within: Collection[str], rules: Rules) -> list[ChannelRules]:
     """The channels that these places lie in, as the config has them."""
-    names = dict.fromkeys(place.partition("/")[0] for place in sorted(within))
+    names = dict.fromkeys(Address.of(place).channel for place in sorted(within))
     return [rules.channels[name] for name in names if name in rules.channels]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Free, Policy, Principal, Scope
@@ -128,7 +129,7 @@ def slash(name: str) -> str:
 
 
 async def start(asked: Asked) -> str:
-    channel = asked.conversation.partition("/")[0]
+    channel = Address.of(asked.conversation).channel
     responder = (await look(asked)).responder
     answers = {
         "assistant": "Write to me, and the assistant answers.",
@@ -192,7 +193,7 @@ async def stop(asked: Asked) -> str:
 
 async def tools(asked: Asked) -> str:
     listed = await status_board.tools(asked.scene.store)
-    channel = asked.scene.rules.channels.get(asked.conversation.partition("/")[0])
+    channel = asked.scene.rules.channels.get(Address.of(asked.conversation).channel)
     allowed = channel.tool_servers if channel else None
     lines: list[str] = []
     for server in listed.servers:
@@ -292,7 +293,7 @@ async def seen_here(asked: Asked, approval: Approval) -> None:
 
 async def stands_here(asked: Asked, approval: Approval) -> bool:
     """Whether the prompt of an approval reached this chat. Channels without prompts show calls in their own way."""
-    traits = asked.scene.traits.get(asked.conversation.partition("/")[0])
+    traits = asked.scene.traits.get(Address.of(asked.conversation).channel)
     if traits is None or not traits.prompts:
         return True
     store = asked.scene.store

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stopped, Withdrawn
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
@@ -16,7 +17,7 @@ from bridge_mcp.core.state import CallState, open_calls, open_fates, read, relev
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.operations.recent_log import tail
-from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Pairing, Rules, Store
+from bridge_mcp.ports import ChannelTraits, Clock, Pairing, Rules, Store
 
 __all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
 
@@ -89,10 +90,10 @@ def cancel_waiting(log: Log, by: str) -> list[Judged]:
 async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:
     """How one conversation is. The cost does not grow with its log."""
     known = await store.history.conversation(conversation)
-    channel = conversation.partition("/")[0]
+    channel = Address.of(conversation).channel
     log = await tail(store.log, conversation)
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
-    configured = (rules.channels.get(channel) or ChannelRules(channel)).responder
+    configured = rules.channel(channel).responder
     return ConversationStatus(
         known or Conversation(conversation, channel),
         (known.responder if known else None) or configured,

@@ -63,7 +63,7 @@ def settings_of(
         PostedChannel(
             name,
             each.type,
-            (rules.channels.get(name) or ChannelRules(name)).responder,
+            rules.channel(name).responder,
             needs_pairing=each.needs_pairing,
             delivered_by_commit=each.delivered_by_commit,
             prompts=each.prompts,

@@ -303,7 +303,7 @@ class Intake:
         return await press(self._scene, tap, who, self._responder(tap.channel, known), note_of(tap))
 
     def _channel(self, channel: str) -> ChannelRules:
-        return self._rules.channels.get(channel) or ChannelRules(channel)
+        return self._rules.channel(channel)
 
     def _responder(self, channel: str, known: Conversation | None) -> Responder:
         """Who answers: as set for the conversation, or as the channel says."""

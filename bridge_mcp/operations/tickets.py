@@ -12,6 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.answering import answer_in
 from bridge_mcp.core.entries import (
     Asked,
@@ -89,7 +90,7 @@ def call_conversation(client: str, key: str) -> str:
 
 def is_call_of(conversation: str, client: str) -> bool:
     """Whether a `calls/…` conversation holds a call of this client."""
-    return conversation.partition("/")[2].rpartition(".")[0] == slug(client)
+    return Address.of(conversation).chat.rpartition(".")[0] == slug(client)
 
 
 def slug(client: str) -> str:
@@ -113,7 +114,7 @@ def parse(ticket: str) -> Parsed:
             conversation, seq = parse_message(rest)
             return Parsed(kind, conversation, seq)
         case "call":
-            if parse_conversation(rest) == CALLS:
+            if parse_conversation(rest).channel == CALLS:
                 return Parsed("call", rest)
         case _:
             pass

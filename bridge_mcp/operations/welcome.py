@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode, encode
 from bridge_mcp.core.entries import Heard, Posted, Responder
 from bridge_mcp.core.errors import BridgeError
@@ -42,7 +43,7 @@ async def keep(board: Board, incoming: Incoming) -> None:
     """Keep a stranger's message. Of a command only that it was there: it was refused, and stays so."""
     kept = await board.get(key(incoming.channel))
     known: dict[str, JSON] = dict(kept) if isinstance(kept, dict) else {}
-    subject = incoming.chat.partition("/")[0]
+    subject = Address.on(incoming.channel, incoming.chat).chat
     known.pop(subject, None)
     known[subject] = {
         "chat": incoming.chat,

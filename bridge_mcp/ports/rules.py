@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Asking, Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
@@ -54,7 +56,7 @@ class ChannelRules:
 
     def group_mode(self, chat: str) -> GroupMode:
         """What holds in a group, or in a topic of it."""
-        return self.chats.get(chat) or self.chats.get(chat.partition("/")[0]) or self.groups
+        return self.chats.get(chat) or self.chats.get(Address.on(self.name, chat).chat) or self.groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,17 @@ class Rules:
     caps: Caps = Caps()
     """What models may take in a day."""
 
+    def channel(self, name: str) -> ChannelRules:
+        """What holds on a channel; one that the config lacks has no tool servers, while clients' own calls have all."""
+        return self.channels.get(name) or ChannelRules(name, tool_servers=None if name == CALLS else ())
+
     @property
     def places(self) -> frozenset[str]:
         """The conversations to which calls of others may be put, by route or escalation."""
         every = [self.asking, *self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]
-        return frozenset(place for each in every for place in (each.route, each.escalate_to) if place and "/" in place)
+        return frozenset(
+            place for each in every for place in (each.route, each.escalate_to) if place and Address.of(place).chat
+        )
 
     @property
     def asking(self) -> Asking:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
@@ -99,7 +100,7 @@ class Filing(BridgeBase):
         if not 0 <= index < len(files):
             has = f"has {len(files)} files" if files else "has no file"
             raise NotFound(f"{message} {has}; there is none with index {index}.", fix="The first one is 0.")
-        return files[index], conversation.partition("/")[0]
+        return files[index], Address.of(conversation).channel
 
     async def _brought(self, who: Principal, ticket: str) -> tuple[Attachment, ...]:
         """The files that a client's call brought."""

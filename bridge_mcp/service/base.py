@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import anyio
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
     Attachment,
     Requested,
@@ -131,7 +132,7 @@ class BridgeBase:
         )
 
     def _channel_rules(self, channel: str) -> ChannelRules:
-        return self.rules.channels.get(channel) or ChannelRules(channel)
+        return self.rules.channel(channel)
 
     def _within(self, who: Principal, channel: str) -> frozenset[str]:
         """The places a listing is limited to; empty for none."""
@@ -139,19 +140,20 @@ class BridgeBase:
             return who.within
         if channel not in self.traits or not who.sees_channel(channel):
             raise NotFound(f"There is no channel '{channel}'.", fix=f"The channels are: {self._names(who)}.")
-        own = frozenset(place for place in who.conversations if place.partition("/")[0] == channel)
+        own = frozenset(place for place in who.conversations if Address.of(place).channel == channel)
         return own if own and channel not in who.channels else frozenset({channel})
 
     def _names(self, who: Principal) -> str:
         return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
 
-    def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> str:
+    def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> Address:
         """A conversation's address that `who` may name; an alien channel is as good as none."""
-        channel = parse_conversation(conversation)
+        address = parse_conversation(conversation)
+        channel = address.channel
         if calls and channel == CALLS:
             if who.within and not tickets.is_call_of(conversation, who.name):
                 raise NotFound(f"There is no '{conversation}' for {who.name}.", fix="Use a ticket of your own.")
-            return conversation
+            return address
         if channel not in self.traits or not who.sees_channel(channel):
             raise NotFound(
                 f"There is no channel '{channel}' (in '{conversation}').",
@@ -159,7 +161,7 @@ class BridgeBase:
             )
         if not who.sees(conversation):
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
-        return conversation
+        return address
 
     async def _known(self, who: Principal, conversation: str) -> None:
         """Let pass what exists, or what a local channel lets exist."""
@@ -169,16 +171,16 @@ class BridgeBase:
 
     async def _open(self, who: Principal, conversation: str) -> None:
         """Let pass what may be sent to: a local conversation, or a paired chat."""
-        channel, _, chat = self._address(who, conversation).partition("/")
+        channel, chat, _ = self._address(who, conversation)
         if self.traits[channel].needs_pairing:
-            if not await self.store.access.find(channel, chat.partition("/")[0]):
+            if not await self.store.access.find(channel, chat):
                 raise NotPaired(
                     f"'{conversation}' is not paired with this bridge.",
-                    fix=f"Have the owner run: bridge-mcp pair add {channel} {chat.partition('/')[0]}",
+                    fix=f"Have the owner run: bridge-mcp pair add {channel} {chat}",
                 )
 
     def _delivered_by_commit(self, conversation: str) -> bool:
-        return self.traits[conversation.partition("/")[0]].delivered_by_commit
+        return self.traits[Address.of(conversation).channel].delivered_by_commit
 
     async def _cursor(self, who: Principal, after: int | None, consumer: str) -> int:
         if after is not None and after < 0:

@@ -52,7 +52,7 @@ class Clients(BridgeBase):
             if channel not in self.traits:
                 raise BadInput(f"There is no channel '{channel[:80]}'.", fix=f"The channels are: {self._names(who)}.")
         for conversation in conversations:
-            if parse_conversation(conversation) not in {*self.traits, CALLS}:
+            if parse_conversation(conversation).channel not in {*self.traits, CALLS}:
                 raise BadInput(f"There is no channel for '{conversation[:80]}'.", fix="Write channel/chat_id.")
         token = PREFIX + secrets.token_urlsafe(32)
         client = StoredClient(

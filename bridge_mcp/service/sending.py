@@ -10,6 +10,7 @@ from uuid import uuid4
 import anyio
 from msgspec import structs
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
     Button,
     Configured,
@@ -212,7 +213,7 @@ class Sending(Filing):
         await self._open(who, conversation)
         wanted: Responder | None = None if responder == "default" else responder
         await self.store.log.record(conversation, Configured(who.name, wanted))
-        return wanted or self._channel_rules(conversation.partition("/")[0]).responder
+        return wanted or self._channel_rules(Address.of(conversation).channel).responder
 
     async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
         """Say something in a conversation of a local channel, as the person at the terminal or in the console.
@@ -220,7 +221,8 @@ class Sending(Filing):
         It passes the same gate as a message from any platform. Answers the id of the message.
         """
         who.require("send")
-        channel, _, chat = self._address(who, conversation).partition("/")
+        address = self._address(who, conversation)
+        channel = address.channel
         if not self.traits[channel].delivered_by_commit:
             raise BadInput(
                 f"{channel} is a {self.traits[channel].type} channel: people speak there themselves.",
@@ -228,7 +230,7 @@ class Sending(Filing):
             )
         check_text(text, "text")
         sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
-        incoming = Incoming(channel, chat, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
+        incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
         seq = await self.intake.hear(incoming)
         return message_id(conversation, seq)
 

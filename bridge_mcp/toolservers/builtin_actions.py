@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
 from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
 from bridge_mcp.core.policy import behind
@@ -77,7 +78,7 @@ class Errands:
         people = {m.author.id: m.author.name for m in messages if m.direction == "in"}
         body: dict[str, JSON] = {
             "conversation": context.conversation,
-            "channel": context.conversation.partition("/")[0],
+            "channel": Address.of(context.conversation).channel,
             "title": here.title if here else "",
             "asked_by": context.caller,
             "people": [{"id": each, "name": name} for each, name in people.items()],
@@ -128,12 +129,12 @@ class Errands:
 
     async def _open(self, conversation: str) -> None:
         """Let pass what may be sent to."""
-        channel, _, chat = conversation.partition("/")
+        channel, chat, _ = Address.of(conversation)
         traits = self.traits.get(channel)
         if traits is None or not chat:
             known = ", ".join(self.traits) or "none"
             raise NotFound(f"There is no chat '{conversation[:80]}'.", fix=f"Write channel/chat_id; channels: {known}.")
-        if traits.needs_pairing and not await self.store.access.find(channel, chat.partition("/")[0]):
+        if traits.needs_pairing and not await self.store.access.find(channel, chat):
             raise NotPaired(f"'{conversation[:80]}' is not paired with this bridge.", fix="Only its owner can do that.")
 
     async def _file(self, context: CallContext, name: str) -> Attachment:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Posted, Revised
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.projections import BRIDGE, Approval, Event
@@ -88,7 +89,7 @@ class PromptLane:
     def _place(self, approval: Approval) -> str:
         """The conversation in which an approval is asked; "" where nobody is asked by a message."""
         place = approval.asked_in
-        channel = place.partition("/")[0]
+        channel = Address.of(place).channel
         traits = self._traits.get(channel)
         return place if channel != CALLS and traits is not None and traits.prompts else ""
 

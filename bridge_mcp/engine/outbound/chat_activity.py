@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
 from bridge_mcp.ports import Board, Channel
@@ -53,7 +54,7 @@ class ChatActivity:
 
     def shows(self, conversation: str) -> bool:
         """Whether this conversation's channel can show anything."""
-        return conversation.partition("/")[0] in self._channels
+        return Address.of(conversation).channel in self._channels
 
     def begin(self, conversation: str) -> None:
         """A turn goes on here."""
@@ -101,9 +102,9 @@ class ChatActivity:
 
     async def _follow(self, conversation: str) -> None:
         """Show one conversation until its turn has ended."""
-        name, _, chat = conversation.partition("/")
-        channel, shown = self._channels[name], self._active[conversation]
-        chat = await chat_migrations.current(self._board, name, chat)
+        address = Address.of(conversation)
+        channel, shown = self._channels[address.channel], self._active[conversation]
+        chat = await chat_migrations.current(self._board, address)
         await anyio.sleep(GRACE_S)
         while conversation not in self._ended:
             now = (shown.draft, shown.text)

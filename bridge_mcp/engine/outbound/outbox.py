@@ -20,6 +20,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff, pause_s
 from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
@@ -163,7 +164,7 @@ class OutboxLane:
             self._wake.set()
 
     async def _attempt(self, message: Message) -> None:
-        channel = self._channels.get(message.conversation.partition("/")[0])
+        channel = self._channels.get(Address.of(message.conversation).channel)
         if message.unreadable:
             await self._pass_over(message)
         elif channel is None:
@@ -271,8 +272,8 @@ class OutboxLane:
         Raises:
             SendFailed: the message it is for never went out, or a file of it cannot be sent.
         """
-        channel, _, chat = message.conversation.partition("/")
-        chat = await chat_migrations.current(self._store.board, channel, chat)
+        address = Address.of(message.conversation)
+        chat = await chat_migrations.current(self._store.board, address)
         if message.kind != "message":
             target = await self._target(message)
             if message.kind == "edit":
@@ -281,7 +282,7 @@ class OutboxLane:
         return Outgoing(
             chat,
             message.text,
-            await self._uploads.uploads(channel, message.attachments),
+            await self._uploads.uploads(address.channel, message.attachments),
             message.buttons,
             await self._replied_to(message),
             message.silent,

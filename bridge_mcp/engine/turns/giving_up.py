@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Judged, Stopped
 from bridge_mcp.core.errors import Conflict, StoreError
 from bridge_mcp.core.projections import BRIDGE
@@ -40,7 +41,7 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
     reference = secrets.token_hex(4)
     logger.error("%s: given up, reference %s", conversation, reference, exc_info=error)
     reason = f"it failed unexpectedly {MOST_FAILURES} times in a row: reference {reference}"
-    text = TEXT.format(reference=reference) if conversation.partition("/")[0] in deps.traits else ""
+    text = TEXT.format(reference=reference) if Address.of(conversation).channel in deps.traits else ""
     while True:
         known = await deps.store.history.conversation(conversation)
         if known is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.arguments import repaired_arguments
 from bridge_mcp.core.backoff import pause_s
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
@@ -61,8 +62,8 @@ async def for_reader(deps: Deps, conversation: str, exc: ModelFailed) -> str:
     """
     if FOR_THE_OWNER not in exc.for_chat:
         return exc.for_chat
-    channel, _, chat = conversation.partition("/")
-    subject, how = chat.partition("/")[0], exc.fix or str(exc)
+    channel, subject, _ = Address.of(conversation)
+    how = exc.fix or str(exc)
     traits = deps.traits.get(channel)
     if traits is not None and not traits.needs_pairing:
         return exc.for_chat.replace(FOR_THE_OWNER, how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.offer import MOST_TOOLS, crowded, offered, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
@@ -58,9 +59,7 @@ class Policies:
 
     def channel(self, conversation: str) -> ChannelRules:
         """The rules of the channel a conversation is on. Clients' own calls may use every server."""
-        name = conversation.partition("/")[0]
-        known = self._rules.channels.get(name)
-        return known or ChannelRules(name, responder="off", tool_servers=None if name == CALLS else ())
+        return self._rules.channel(Address.of(conversation).channel)
 
     def tools(self, conversation: str) -> tuple[ToolSpec, ...]:
         """The tools that this conversation may use, and those of the bridge's own that its channel has.
@@ -96,7 +95,7 @@ class Policies:
 
     def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
-        now, channel = self._toolbox.tools(), conversation.partition("/")[0]
+        now, channel = self._toolbox.tools(), Address.of(conversation).channel
         offered = self._offered.get((channel, within))
         if offered is None or offered.of is not now:
             rules = self.channel(conversation)

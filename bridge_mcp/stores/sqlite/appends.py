@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import (
     Cleared,
@@ -62,7 +63,7 @@ class Append:
     def __init__(self, session: Session, name: str, now: float, delivered_by_commit: Set[str]) -> None:
         self._session = session
         self.name = name
-        channel = name.partition("/")[0]
+        channel = Address.of(name).channel
         self._delivered = channel in delivered_by_commit
         row = session.row("place", name=name)
         self._new = row is None

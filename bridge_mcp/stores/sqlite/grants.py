@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.grants import MOST_ALIKE, Grant
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.grants import MOST_ALIKE, Grant, grant_place
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.rows import grant as grant_of
@@ -48,9 +48,7 @@ class SqliteGrants:
 
 def places(conversation: str) -> list[str]:
     """Where a grant may have been given that holds in this conversation; see `Grant.holds_in`."""
-    channel, _, chat = conversation.partition("/")
-    client = [f"{CALLS}/{chat.rpartition('.')[0]}"] if channel == CALLS else []
-    return ["", channel, conversation, *client]
+    return ["", *dict.fromkeys((Address.of(conversation).channel, conversation, grant_place(conversation)))]
 
 
 def keep_grant(session: Session, grant: Grant) -> Grant:

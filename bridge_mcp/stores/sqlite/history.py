@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
@@ -103,7 +104,7 @@ def latest(session: Session, within: frozenset[str], query: str, limit: int, bef
             place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
             rows += session.rows("latest_like", **place, query=query) if query else session.rows("latest", **place)
         for chat in chats:
-            if chat.partition("/")[0] not in wanted | {CALLS}:
+            if Address.of(chat).channel not in wanted | {CALLS}:
                 found = session.rows("of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
                 rows += [row for row in found if (row[5], row[9]) < before and named(row, query)]
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)

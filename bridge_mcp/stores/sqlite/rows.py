@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import Unreadable
@@ -156,5 +157,4 @@ def grant(row: Row) -> Grant:
 
 def inside(conversation: str, within: frozenset[str]) -> bool:
     """Whether a conversation lies in one of these channels or chats; with none named, all do."""
-    channel, _, chat = conversation.partition("/")
-    return not within or not within.isdisjoint((channel, conversation, f"{channel}/{chat.partition('/')[0]}"))
+    return not within or not within.isdisjoint(Address.of(conversation).places)
