@@ -207,8 +207,8 @@ class Running(asyncio.SubprocessProtocol):
         buffer = self._buffers[fd]
         for line in buffer.feed(data):
             if isinstance(line, LongLine):
-                return self._said_too_much()
-            if fd == 1:
+                self._said_too_much()
+            elif fd == 1:
                 self._take(json.loads(line))
             elif said := line.decode(errors="replace").strip():
                 self._lines.append(said)

@@ -39,8 +39,8 @@ async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found
         try:
             me = await fitting(line.bot.get_me())
             info = await fitting(line.bot.get_webhook_info())
-        except InvalidToken as exc:
-            yield Found(False, str(refused(exc, settings.name, settings.own_server)))
+        except InvalidToken:
+            yield Found(False, str(refused(settings.name, settings.own_server)))
             return
         except TelegramError as exc:
             yield Found(False, told(exc, settings.base_url, line.clean))

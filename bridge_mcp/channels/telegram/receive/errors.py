@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.error import BadRequest, Conflict, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.core.errors import ConfigError
@@ -43,7 +43,7 @@ def told(error: TelegramError | TimeoutError, server: str, clean: Callable[[str]
             return f"{server} gave an answer that cannot be used: {clean(error.message)}. It is tried again."
 
 
-def refused(error: InvalidToken, channel: str, own_server: bool) -> ConfigError:
+def refused(channel: str, own_server: bool) -> ConfigError:
     """Who we say we are is not known there: nothing can work until the owner changes something."""
     elsewhere = ", and that api_base_url is a Bot API server's" if own_server else ""
     return ConfigError(

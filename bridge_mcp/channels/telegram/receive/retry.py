@@ -83,7 +83,7 @@ class Retry:
         if isinstance(error, BridgeError):
             return f"What came in could not be stored, and stays with Telegram: {error}"
         if isinstance(error, InvalidToken):
-            raise refused(error, self._settings.name, self._settings.own_server) from None
+            raise refused(self._settings.name, self._settings.own_server) from None
         return told(error, self._settings.base_url, self._connections.clean)
 
     def bad(self, what: str) -> None:
