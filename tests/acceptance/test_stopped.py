@@ -143,9 +143,9 @@ async def test_an_engine_that_gives_no_sign_of_life_is_told_of_in_every_answer(h
 import sys, time, os
 from pathlib import Path
 from bridge_mcp.place import make_lock, taken, PulseFile
-from bridge_mcp.ports import BotHealth
+from bridge_mcp.ports import Pulse
 lock = make_lock(Path(sys.argv[1])); assert taken(lock)
-PulseFile(Path(sys.argv[1])).write(BotHealth(os.getpid(), time.time() - 100, time.time() - 40))
+PulseFile(Path(sys.argv[1])).write(Pulse(os.getpid(), time.time() - 100, time.time() - 40))
 print("engine", flush=True)
 time.sleep(600)
 """
