@@ -30,7 +30,7 @@ WHOLE = re.compile(
     rf"|\{{env:({VARIABLE})\}}|\$({VARIABLE})|%({VARIABLE})%)$"
 )
 """A value that is one variable of the environment, as it is or behind `Bearer`."""
-MOST = 32
+MAX_NAME = 32
 """Characters of a server's name."""
 
 
@@ -111,10 +111,10 @@ def taken_or_wrong(given: str) -> str:
 
 def legal(given: str, taken: Collection[str]) -> str:
     """A name for a server: letters, digits, `_` and `-`, at most 32, not in `taken`."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", given).strip("-")[:MOST] or "server"
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", given).strip("-")[:MAX_NAME] or "server"
     name, number = plain, 2
     while name in taken:
-        name, number = f"{plain[: MOST - 4]}-{number}", number + 1
+        name, number = f"{plain[: MAX_NAME - 4]}-{number}", number + 1
     return name
 
 

@@ -21,7 +21,7 @@ from bridge_mcp.core.errors import ConfigError
 
 __all__ = ["complaint", "examine", "load_config"]
 
-MOST_MENDED = 5
+MAX_MENDED = 5
 """How often entries of another shape are taken out of a file, so that the rest can be looked at."""
 
 
@@ -131,7 +131,7 @@ def parse(data: bytes, source: Path | None, problems: Problems) -> schema.File:
         raise ConfigError(f"{source} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{source} is not valid TOML: {exc}.", fix="Mend that line.") from None
-    for _ in range(MOST_MENDED):
+    for _ in range(MAX_MENDED):
         try:
             return schema.File.model_validate(body)
         except ValidationError as exc:

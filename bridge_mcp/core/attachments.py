@@ -56,7 +56,7 @@ MISTAKEN = frozenset(
 SMALL = 1_000_000
 """Bytes of a file that is looked into whatever its type is."""
 
-MOST_NAME = 200
+MAX_NAME = 200
 """Characters of a file's name that are told."""
 
 
@@ -84,7 +84,7 @@ def is_text(attachment: Attachment) -> bool:
 def described(attachment: Attachment) -> str:
     """Name, type and size, as far as they are known. Others chose the name: it cannot grow a line of its own."""
     size = "" if attachment.size is None else f"{attachment.size} bytes"
-    told = (visible(attachment.name)[:MOST_NAME], visible(attachment.mime)[:MOST_NAME], size)
+    told = (visible(attachment.name)[:MAX_NAME], visible(attachment.mime)[:MAX_NAME], size)
     return ", ".join(each for each in told if each)
 
 
@@ -97,7 +97,7 @@ def unseen(attachment: Attachment, why: str = "") -> str:
 def gone(attachment: Attachment) -> str:
     """What stands in the place of a file that a model was shown earlier."""
     what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
-    return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MOST_NAME] or 'without a name'}]"
+    return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MAX_NAME] or 'without a name'}]"
 
 
 def attachment_kind(mime: str) -> AttachmentKind:

@@ -12,11 +12,11 @@ from bridge_mcp.core.safe_text import hidden
 
 __all__ = ["plain_attachment", "plain_name"]
 
-MOST_BYTES = 200
+MAX_BYTES = 200
 """Of a name in UTF-8."""
-MOST_ENDING = 20
+MAX_ENDING = 20
 """Characters of an ending (`.tar`) that is kept where a name is cut."""
-MOST_TYPE = 127
+MAX_TYPE = 127
 """Characters of a media type (RFC 6838)."""
 
 
@@ -27,11 +27,11 @@ def plain_name(name: str) -> str:
     if odd:
         found = "".join(["_" if char in odd else char for char in found])
     found = found.strip()
-    if len(found.encode("utf-8", "replace")) <= MOST_BYTES:
+    if len(found.encode("utf-8", "replace")) <= MAX_BYTES:
         return found
     stem, dot, ending = found.rpartition(".")
-    end = f"{dot}{ending}" if stem and len(ending) < MOST_ENDING else ""
-    room = MOST_BYTES - len(end.encode("utf-8", "replace")) - len("…".encode())
+    end = f"{dot}{ending}" if stem and len(ending) < MAX_ENDING else ""
+    room = MAX_BYTES - len(end.encode("utf-8", "replace")) - len("…".encode())
     cut = found.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
     return f"{cut}…{end}"
 
@@ -39,5 +39,5 @@ def plain_name(name: str) -> str:
 def plain_attachment(file: Attachment) -> Attachment:
     """A file that came in, with a name and a media type that can be shown, kept and sent on."""
     name = plain_name(file.name)
-    mime = "" if hidden(file.mime) or len(file.mime) > MOST_TYPE else file.mime
+    mime = "" if hidden(file.mime) or len(file.mime) > MAX_TYPE else file.mime
     return file if (name, mime) == (file.name, file.mime) else structs.replace(file, name=name, mime=mime)

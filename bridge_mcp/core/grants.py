@@ -27,9 +27,9 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["MOST_ALIKE", "Grant", "climbs", "matches"]
+__all__ = ["MAX_ALIKE", "Grant", "climbs", "matches"]
 
-MOST_ALIKE = 200
+MAX_ALIKE = 200
 """Grants of one tool in one place that differ in their patterns or in who gave them; the oldest makes room."""
 
 DECODINGS = 8

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from bridge_mcp.core.messages import ChatMessage
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
-__all__ = ["MOST_TOOLS", "crowded", "found_tools", "offered", "ranked", "wanted_tools"]
+__all__ = ["MAX_TOOLS", "crowded", "found_tools", "offered", "ranked", "wanted_tools"]
 
-MOST_TOOLS = 128
+MAX_TOOLS = 128
 """Tools in one request."""
-MOST_FOUND = 10
+MAX_FOUND = 10
 """Tools that one search gives."""
 
 WORDS = re.compile(r"[^\W_]+")
@@ -36,7 +36,7 @@ def wanted_tools(messages: Iterable[ChatMessage]) -> frozenset[str]:
     return frozenset(names)
 
 
-def offered(tools: Sequence[ToolSpec], wanted: frozenset[str], most: int = MOST_TOOLS) -> tuple[ToolSpec, ...]:
+def offered(tools: Sequence[ToolSpec], wanted: frozenset[str], most: int = MAX_TOOLS) -> tuple[ToolSpec, ...]:
     """At most so many of the tools, in their order: the bridge's own, the wanted ones, and the first of the others."""
     first = [spec.name for spec in tools if spec.server == BRIDGE]
     first += [spec.name for spec in tools if spec.server != BRIDGE and spec.name in wanted]
@@ -50,7 +50,7 @@ def ranked(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
     words = {word.lower() for word in WORDS.findall(query)}
     scored = [(score(spec, words), place, spec) for place, spec in enumerate(tools)]
     best = sorted((each for each in scored if each[0]), key=lambda each: (-each[0], each[1]))
-    return [spec for _, _, spec in best[:MOST_FOUND]]
+    return [spec for _, _, spec in best[:MAX_FOUND]]
 
 
 def score(spec: ToolSpec, words: Iterable[str]) -> int:
@@ -71,7 +71,7 @@ def schema(spec: ToolSpec) -> str:
     return spec.schema if len(spec.schema) <= MAX_SCHEMA else f"(its schema has {len(spec.schema)} characters)"
 
 
-def crowded(count: int, most: int = MOST_TOOLS) -> str:
+def crowded(count: int, most: int = MAX_TOOLS) -> str:
     """What an owner should know of a channel with so many tools; "" where a request holds them all."""
     if count <= most:
         return ""

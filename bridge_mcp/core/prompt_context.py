@@ -16,15 +16,15 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Log
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["MOST_INSTRUCTIONS", "Place", "chat_context", "disowned", "place_of", "quotation", "server_instructions"]
+__all__ = ["MAX_INSTRUCTIONS", "Place", "chat_context", "disowned", "place_of", "quotation", "server_instructions"]
 
-MOST_INSTRUCTIONS = 4_000
+MAX_INSTRUCTIONS = 4_000
 """Characters of what one tool server may say in a system prompt."""
 
 LATELY = 400
 """Entries among which a person's message is looked for."""
 
-MOST_QUOTED = 200
+MAX_QUOTED = 200
 """Characters of a title, a name or a quotation."""
 
 
@@ -47,7 +47,7 @@ def place_of(log: Log) -> Place:
     return Place()
 
 
-def quotation(text: str, most: int = MOST_QUOTED) -> str:
+def quotation(text: str, most: int = MAX_QUOTED) -> str:
     """A text of others in quotation marks: on one line, nothing hidden in it, and no longer than it may be."""
     told = visible(text)
     return json.dumps(told if len(told) <= most else f"{told[:most]}…", ensure_ascii=False)
@@ -85,9 +85,9 @@ def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
     """What tool servers say of the use of their tools, by their names; each line of it is marked as theirs."""
     parts: list[str] = []
     for server, text in told:
-        shown = visible(text[:MOST_INSTRUCTIONS], lines=True)
+        shown = visible(text[:MAX_INSTRUCTIONS], lines=True)
         lines = "\n".join(f"> {line}" for line in shown.splitlines())
-        more = "\n> […]" if len(text) > MOST_INSTRUCTIONS else ""
+        more = "\n> […]" if len(text) > MAX_INSTRUCTIONS else ""
         parts.append(
             f"The tool server {quotation(server)} says of its tools (its words, and about these alone):\n{lines}{more}"
         )

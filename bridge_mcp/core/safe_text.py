@@ -29,7 +29,7 @@ HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
 """What may mean something in Markdown."""
 
-MOST_MARKS = 4
+MAX_MARKS = 4
 """Combining marks in a row; more of them are drawn over the lines around."""
 
 PRETTY_DEPTH = 12
@@ -135,5 +135,5 @@ def joins(char: str) -> bool:
 
 def piled(text: str, place: int) -> bool:
     """Whether a combining mark stands on a pile of others."""
-    pile = text[max(0, place - MOST_MARKS) : place]
-    return len(pile) == MOST_MARKS and all(unicodedata.combining(mark) for mark in pile)
+    pile = text[max(0, place - MAX_MARKS) : place]
+    return len(pile) == MAX_MARKS and all(unicodedata.combining(mark) for mark in pile)

@@ -17,7 +17,7 @@ TASK = (
     "with the summary alone."
 )
 
-MOST_CHARS = 6_000
+MAX_CHARS = 6_000
 """Of a summary."""
 
 
@@ -64,4 +64,4 @@ def paragraphs(message: ChatMessage) -> Iterator[str]:
 
 def summary_text(reply: str, room: float) -> str:
     """A model's answer as a summary: no longer than it may be in a window of `room` tokens."""
-    return shortened(reply.strip(), min(MOST_CHARS, max(200, int(room / 4))))
+    return shortened(reply.strip(), min(MAX_CHARS, max(200, int(room / 4))))

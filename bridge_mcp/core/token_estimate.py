@@ -39,7 +39,7 @@ TEXT_SHOWN = 48_000
 
 PDF_BYTES = 30
 """Of a PDF for one token: between those of plain text (10 and less) and those of scanned pages (100 and more)."""
-LEAST_PDF, MOST_PDF, UNKNOWN_PDF = 2_000, 60_000, 10_000
+MIN_PDF, MAX_PDF, UNKNOWN_PDF = 2_000, 60_000, 10_000
 
 AROUND = 16
 """Tokens around the words of a message, a call or a tool."""
@@ -81,7 +81,7 @@ def file_tokens(attachment: Attachment, texts: bool) -> int:
         return IMAGE_TOKENS
     if is_pdf(attachment):
         size = attachment.size
-        return UNKNOWN_PDF if size is None else min(MOST_PDF, max(LEAST_PDF, size // PDF_BYTES))
+        return UNKNOWN_PDF if size is None else min(MAX_PDF, max(MIN_PDF, size // PDF_BYTES))
     if texts and is_text(attachment):
         size = TEXT_SHOWN if attachment.size is None else min(attachment.size, TEXT_SHOWN)
         return FILE_TOKENS + 45 * size // 100

@@ -32,7 +32,7 @@ LATE = "written while nobody could answer"
 CONTINUES = "goes on from the message before"
 UNDELIVERED = "your last message before this one was not delivered"
 EDITED = "[an earlier message was changed; it says now:]"
-MOST_QUOTE = 1_000
+MAX_QUOTE = 1_000
 """Characters of what a message quotes."""
 
 
@@ -218,7 +218,7 @@ class Builder:
         if entry.forwarded_from:
             notes.append(f"forwarded from {quotation(entry.forwarded_from)}")
         if entry.quote:
-            notes.append(f"in reply to {quotation(entry.quote, MOST_QUOTE)}")
+            notes.append(f"in reply to {quotation(entry.quote, MAX_QUOTE)}")
         if self._about.files and entry.attachments:
             notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
         about = f"[{'; '.join(notes)}]" if notes else ""

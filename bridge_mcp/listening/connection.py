@@ -16,9 +16,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["WELCOME", "Connection", "Limits", "limited"]
 
-MOST = 512
+MAX_CONNECTIONS = 512
 """Connections at once, where the process may open so many files."""
-LEAST = 16
+MIN_CONNECTIONS = 16
 KEPT_BACK = 128
 """Descriptors that are never used for connections: for the store, files, nested servers and models."""
 
@@ -29,13 +29,13 @@ WELCOME = "bridge_mcp.welcome"
 def room_for_connections() -> int:
     """How many connections leave the rest of the process enough descriptors: at most half of all."""
     if sys.platform == "win32":
-        return MOST
+        return MAX_CONNECTIONS
     import resource
 
     may_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if may_open == resource.RLIM_INFINITY:
-        return MOST
-    return max(LEAST, min(MOST, may_open // 2, may_open - KEPT_BACK))
+        return MAX_CONNECTIONS
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, may_open // 2, may_open - KEPT_BACK))
 
 
 @dataclass(frozen=True, slots=True)

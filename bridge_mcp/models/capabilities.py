@@ -23,7 +23,7 @@ from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "CapabilityAdapter"]
 
-MOST_LESSONS = 3
+MAX_LESSONS = 3
 """How often one reply asks again because of what a refusal taught."""
 
 
@@ -76,13 +76,13 @@ class CapabilityAdapter:
         shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs, refused=self._taste.refused)
         suspects: tuple[str, ...] = ()
         told = self._drafts.of(on_text) if on_text is not None else None
-        for lessons in range(MOST_LESSONS + 2):
+        for lessons in range(MAX_LESSONS + 2):
             asked = self._tools.offered(self._as_wanted(request))
             prompted = self._tools.prompted or in_prompt(self.settings, known)
             try:
                 reply = await self._ask(asked, shown, told, prompted)
             except ModelFailed as exc:
-                if lessons < MOST_LESSONS and self._learns(exc, asked):
+                if lessons < MAX_LESSONS and self._learns(exc, asked):
                     continue
                 if suspects or not (suspects := self._taste.suspects(exc, shown)):
                     raise

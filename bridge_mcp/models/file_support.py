@@ -21,17 +21,17 @@ __all__ = ["Taste", "told_of"]
 ABOUT_FILES = frozenset({"bad_request", "refused"})
 """Kinds of failures that a file can be the cause of."""
 REFUSED = Shown(why_not="the model did not take it")
-MOST = 256
+MAX_REMEMBERED = 256
 """Files that are remembered, of each sort."""
-MOST_NAME = 60
+MAX_NAME = 60
 
 
 class Taste:
     """What one model takes."""
 
     def __init__(self) -> None:
-        self._taken: LRUCache[str, None] = LRUCache(MOST)
-        self._refused: LRUCache[str, None] = LRUCache(MOST)
+        self._taken: LRUCache[str, None] = LRUCache(MAX_REMEMBERED)
+        self._refused: LRUCache[str, None] = LRUCache(MAX_REMEMBERED)
 
     @property
     def refused(self) -> Mapping[str, Shown]:
@@ -62,6 +62,6 @@ def told_of(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -
     if not suspects:
         return reply
     files = [each for message in request.messages for each in message.attachments if each.ref in suspects]
-    names = ", ".join(dict.fromkeys(escape_markdown(each.name)[:MOST_NAME] or f"the {each.kind}" for each in files))
+    names = ", ".join(dict.fromkeys(escape_markdown(each.name)[:MAX_NAME] or f"the {each.kind}" for each in files))
     line = f"({names or 'A file'} could not be looked at: the model does not take it.)"
     return replace(reply, text=f"{reply.text}\n\n{line}" if reply.text else line)

@@ -48,7 +48,7 @@ ROLES = re.compile(
 )
 
 UNABLE = re.compile(r"(does|do) not support (tools|function|tool)|tools? (is|are) not supported", re.IGNORECASE)
-MOST = re.compile(
+TOOL_LIMIT = re.compile(
     r"(?:maximum length|at most|maximum of|max(?:imum)?|limit(?: of| is)?)\D{0,12}(\d{1,4})", re.IGNORECASE
 )
 PLACE = re.compile(r"(?:tools|functions|function_declarations)[.\[](\d+)", re.IGNORECASE)
@@ -135,7 +135,7 @@ def unable_to_call(told: str) -> bool:
 
 def fewest(told: str, count: int) -> int | None:
     """How many tools a provider takes, where it refuses `count` of them for being too many."""
-    found = MOST.search(told)
+    found = TOOL_LIMIT.search(told)
     most = int(found[1]) if found else count
     return most if 0 < most < count and re.search(r"too (long|many)|exceed|at most|maximum", told, re.I) else None
 

@@ -36,7 +36,7 @@ BEGUN = re.compile(
 )
 """The end of a text that goes on: what may become a tag."""
 
-MOST_BLANKS = 80
+MAX_BLANKS = 80
 
 LONGEST = 80
 """Characters of the longest tag."""
@@ -88,9 +88,9 @@ def fence_end(text: str, mark: re.Match[str]) -> int:
 
 def opens_a_line(text: str, at: int) -> bool:
     """Whether only blanks, and few of them, stand before this place on its line."""
-    before = text[max(0, at - MOST_BLANKS) : at]
+    before = text[max(0, at - MAX_BLANKS) : at]
     _, newline, blanks = before.rpartition("\n")
-    return not blanks.strip() and bool(newline or at <= MOST_BLANKS)
+    return not blanks.strip() and bool(newline or at <= MAX_BLANKS)
 
 
 class Drafts:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 WATCH_S = 1.0
 """How often the engine compares the clocks."""
 
-LEAST_S = 1.0
+MIN_S = 1.0
 """A smaller difference is a clock that is being slewed."""
 
 KEPT = 64
@@ -59,7 +59,7 @@ class Jumps:
         passed, now = self.elapsed(), self.clock.now()
         jump = now - passed - self._offset
         self._offset = now - passed
-        if abs(jump) < LEAST_S:
+        if abs(jump) < MIN_S:
             return 0.0
         if jump > 0:
             self._ahead = [*self._ahead[-KEPT:], (now - jump, jump)]

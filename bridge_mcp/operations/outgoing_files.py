@@ -17,11 +17,11 @@ __all__ = ["MAX_OUTGOING_FILE", "attached", "guessed_type", "outbox_file"]
 MAX_OUTGOING_FILE = 50 * 1024 * 1024
 """Bytes of one file, in or out: what Telegram's own server takes at most."""
 
-MOST_PATH = 4_096
+MAX_PATH = 4_096
 """Characters of a path."""
-MOST_NAME = 255
+MAX_NAME = 255
 """Bytes of one name in a path."""
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 """Characters of a path that an error shows."""
 
 
@@ -33,13 +33,13 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
     """
     if not folders:
         raise BadInput(
-            f"'{visible(path[:MOST_SHOWN])}' cannot be sent: no folder is open for that.",
+            f"'{visible(path[:MAX_SHOWN])}' cannot be sent: no folder is open for that.",
             fix="Name one in [files] outbox.",
         )
-    shown = visible(path[:MOST_SHOWN])
-    if "\0" in path or len(path) > MOST_PATH or any(len(name.encode()) > MOST_NAME for name in path.split("/")):
+    shown = visible(path[:MAX_SHOWN])
+    if "\0" in path or len(path) > MAX_PATH or any(len(name.encode()) > MAX_NAME for name in path.split("/")):
         raise BadInput(
-            f"'{shown}' is no name that a file can have: names are at most {MOST_NAME} bytes, without NUL.",
+            f"'{shown}' is no name that a file can have: names are at most {MAX_NAME} bytes, without NUL.",
             fix="Pass a path below an outbox folder.",
         )
     try:

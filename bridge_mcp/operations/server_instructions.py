@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from bridge_mcp.core.errors import BadInput, NotFound
-from bridge_mcp.core.prompt_context import MOST_INSTRUCTIONS
+from bridge_mcp.core.prompt_context import MAX_INSTRUCTIONS
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.tool_pins import BoardPins
@@ -35,7 +35,7 @@ async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
         )
     wanted = hashlib.sha256(found.says.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     if not code:
-        shown = visible(found.says[:MOST_INSTRUCTIONS], lines=True)
+        shown = visible(found.says[:MAX_INSTRUCTIONS], lines=True)
         return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {wanted}"
     if code != wanted:
         raise BadInput("This code stands for another text.", fix="Look at what the server says now.")

@@ -50,12 +50,12 @@ __all__ = [
 
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
 
-ENTRIES_A_LOOK, MOST_LOOKS = 128, 20
+ENTRIES_A_LOOK, MAX_LOOKS = 128, 20
 """So many entries are searched for the end of a turn that is over: at once, and how often in one look. Of a message
 that nobody was asked to answer, and that was read with a later one, the end may stand far behind: a later look goes on.
 """
 
-MOST_APPROVALS = 100
+MAX_APPROVALS = 100
 
 CANCELLED = "its caller cancelled it"
 """Why a turn was stopped whose caller took it back."""
@@ -186,7 +186,7 @@ class Watched:
         log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
         if not isinstance((await self._asked()).entry, Heard):
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
-        for look in range(MOST_LOOKS):
+        for look in range(MAX_LOOKS):
             entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
             ended = next((end for each in entries if (end := self._end(each)) is not None), None)
             if ended is not None:
@@ -203,7 +203,7 @@ class Watched:
                 (last,) = await log.load(conversation, limit=1)
                 self._read, self._changed = last.seq, last.at
                 break
-        waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MOST_APPROVALS)
+        waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MAX_APPROVALS)
         return Ticket(self.ticket, "turn", conversation, state="open", approvals=tuple(each.id for each in waiting))
 
     def _end(self, logged: Logged) -> Ticket | None:

@@ -7,7 +7,7 @@ from bridge_mcp.ports import Board
 
 __all__ = ["note", "titled"]
 
-MOST = 2_000
+MAX_TITLES = 2_000
 """Topics of one channel whose names are kept; the one named longest ago goes first."""
 BETWEEN = " › "
 
@@ -17,7 +17,7 @@ async def note(board: Board, channel: str, chat: str, name: str) -> None:
     names = await known(board, channel)
     names.pop(chat, None)
     names[chat] = name
-    await board.put(key(channel), dict(list(names.items())[-MOST:]))
+    await board.put(key(channel), dict(list(names.items())[-MAX_TITLES:]))
 
 
 async def titled(board: Board, channel: str, chat: str, title: str, topic: str) -> str:

@@ -8,9 +8,9 @@ from bridge_mcp.ports import Board
 __all__ = ["Undelivered", "undelivered"]
 
 KEY = "undelivered"
-MOST = 50
+MAX_KEPT = 50
 """Conversations that are kept; the one that failed longest ago goes first."""
-MOST_REASON = 300
+MAX_REASON = 300
 
 
 class Undelivered:
@@ -24,8 +24,8 @@ class Undelivered:
         """A message there surely did not go out, and is not tried again."""
         known = await self._load()
         known.pop(conversation, None)
-        known[conversation] = reason[:MOST_REASON]
-        while len(known) > MOST:
+        known[conversation] = reason[:MAX_REASON]
+        while len(known) > MAX_KEPT:
             del known[next(iter(known))]
         await self._write(known)
 

@@ -25,9 +25,9 @@ READER = "/welcome"
 """Its name as a reader of the feed; no client's reader can be called so."""
 KEPT_S = 3_600.0
 """For as long as a code is open."""
-MOST = 50
+MAX_KEPT = 50
 """Chats of one channel whose first message is kept; the one that wrote longest ago goes first."""
-MOST_TEXT = 8_000
+MAX_TEXT = 8_000
 """Characters; no platform's message is longer."""
 PAGE = 100
 
@@ -48,16 +48,16 @@ async def keep(board: Board, incoming: Incoming) -> None:
     known[subject] = {
         "chat": incoming.chat,
         "at": incoming.at,
-        "bare": incoming.bare[:MOST_TEXT],
+        "bare": incoming.bare[:MAX_TEXT],
         "topic": incoming.topic,
         "heard": "" if commands.is_command(incoming.bare or incoming.text) else encode(heard_of(incoming)),
     }
-    await board.put(key(incoming.channel), dict(list(known.items())[-MOST:]))
+    await board.put(key(incoming.channel), dict(list(known.items())[-MAX_KEPT:]))
 
 
 def heard_of(incoming: Incoming) -> Heard:
     return Heard(
-        incoming.text[:MOST_TEXT],
+        incoming.text[:MAX_TEXT],
         incoming.sender,
         incoming.key,
         to="off",

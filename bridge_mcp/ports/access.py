@@ -95,7 +95,7 @@ class Grants(Protocol):
         """Store it; the same with its id. What has ended when it was made is deleted.
 
         One that is there already, given by the same person with the same patterns, is renewed and keeps its id: it then
-        holds for as long as either would. Where there are `MOST_ALIKE` of its tool and place, the oldest is revoked.
+        holds for as long as either would. Where there are `MAX_ALIKE` of its tool and place, the oldest is revoked.
         """
         ...
 
@@ -106,7 +106,7 @@ class Grants(Protocol):
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
         """Those that may cover a call of these tools in this conversation at `now`.
 
-        Costs what those cost, of which there are few (`MOST_ALIKE`), and nothing for all others.
+        Costs what those cost, of which there are few (`MAX_ALIKE`), and nothing for all others.
         """
         ...
 

@@ -20,7 +20,7 @@ from bridge_mcp.service.base import BridgeBase, bounded
 
 __all__ = ["Fetched", "Filing"]
 
-MOST_FILES = 10
+MAX_FILES = 10
 """Files of one message: what one album holds."""
 
 
@@ -116,8 +116,8 @@ class Filing(BridgeBase):
         Raises:
             BadInput: a file is not there, or may not be sent.
         """
-        if len(files) > MOST_FILES:
-            raise BadInput(f"{len(files)} files are too many.", fix=f"Send at most {MOST_FILES} with one message.")
+        if len(files) > MAX_FILES:
+            raise BadInput(f"{len(files)} files are too many.", fix=f"Send at most {MAX_FILES} with one message.")
         return tuple([await self._file(who, file) for file in files])
 
     async def _file(self, who: Principal, file: str) -> Attachment:

@@ -33,7 +33,7 @@ from bridge_mcp.service.base import BridgeBase, bounded_wait
 
 __all__ = ["ApprovalOptions", "Deciding", "decided"]
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 """Calls decided together."""
 
 LOOK_S = 0.5
@@ -116,8 +116,8 @@ class Deciding(BridgeBase):
         return await self.verdicts.reject(who, await self._approvals(who, approval_ids), reason)
 
     async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
-        if not 0 < len(approval_ids) <= MOST_AT_ONCE:
-            raise BadInput(f"{len(approval_ids)} calls cannot be decided at once.", fix=f"Name 1 to {MOST_AT_ONCE}.")
+        if not 0 < len(approval_ids) <= MAX_AT_ONCE:
+            raise BadInput(f"{len(approval_ids)} calls cannot be decided at once.", fix=f"Name 1 to {MAX_AT_ONCE}.")
         return [await self._approval(who, each) for each in dict.fromkeys(approval_ids)]
 
     async def call_tool(

@@ -51,7 +51,7 @@ __all__ = ["Reading"]
 END = 2**62
 """More entries than a log has."""
 
-MOST_OPEN = 100
+MAX_OPEN = 100
 """Calls without an outcome on one page whose end is looked for behind it."""
 
 
@@ -113,7 +113,7 @@ class Reading(BridgeBase):
         if bound is None:
             return log
         open_still = [each.id for each in calls_of(conversation, log, bound) if not each.outcome]
-        for call in open_still[:MOST_OPEN]:
+        for call in open_still[:MAX_OPEN]:
             for kind in ("judged", "tool"):
                 with suppress(Unreadable):  # the call itself stays, as one without an outcome that is known
                     found = await self.store.log.find(conversation, f"{kind}:{call}")

@@ -44,7 +44,7 @@ from bridge_mcp.service.base import keyed, sender_of
 __all__ = ["Sending"]
 
 
-MOST_BUTTONS = 20
+MAX_BUTTONS = 20
 
 
 class Sending(Filing):
@@ -306,8 +306,8 @@ def pressable(labels: Sequence[str]) -> tuple[Button, ...]:
     Raises:
         BadInput: there are too many, or one is empty, too long, or there twice.
     """
-    if len(labels) > MOST_BUTTONS or len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
-        raise BadInput("The buttons are not usable.", fix=f"Pass at most {MOST_BUTTONS} different texts, none empty.")
+    if len(labels) > MAX_BUTTONS or len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
+        raise BadInput("The buttons are not usable.", fix=f"Pass at most {MAX_BUTTONS} different texts, none empty.")
     for label in labels:
         check_text(label, "buttons", 200)
     return tuple(Button(label, label, secrets.token_urlsafe(15)) for label in labels)

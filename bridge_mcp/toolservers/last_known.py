@@ -20,7 +20,7 @@ __all__ = ["Memory"]
 
 logger = logging.getLogger(__name__)
 
-MOST_KEPT = 4_000_000
+MAX_KEPT = 4_000_000
 """Characters of descriptions and schemas of one server that are kept; what has more is known once it is connected."""
 
 TYPES: Mapping[str, type] = {
@@ -60,7 +60,7 @@ class Memory:
     async def keep(self, offered: Offered, instructions: str) -> None:
         """Remember this, where it is another thing than before. Where the store cannot, that is logged."""
         size = len(instructions) + sum(len(tool.description) + len(tool.schema) for tool in offered.tools)
-        if self._pins is None or size > MOST_KEPT:
+        if self._pins is None or size > MAX_KEPT:
             return
         body: dict[str, JSON] = {
             "place": place(self._server),

@@ -17,7 +17,7 @@ from bridge_mcp.core.json_reader import JSON
 
 __all__ = ["Cost", "cost_of"]
 
-MOST = 1 << 40
+MAX_COST = 1 << 40
 """Counts end here: whatever is beyond is too much."""
 MAX_CHAIN = 100
 """References and branches behind each other at one place."""
@@ -49,16 +49,16 @@ class Cost:
 
     def plus(self, other: Cost) -> Cost:
         return Cost(
-            min(MOST, self.here + other.here),
-            min(MOST, self.fan + other.fan),
-            min(MOST, self.patterns + other.patterns),
+            min(MAX_COST, self.here + other.here),
+            min(MAX_COST, self.fan + other.fan),
+            min(MAX_COST, self.patterns + other.patterns),
         )
 
     def steps(self, text: str) -> tuple[int, int]:
         """The evaluations for a value with this JSON text, and the steps of patterns."""
         pieces = text.count(",") + text.count(":") + 1
         levels = min(text.count("[") + text.count("{"), 128) if self.fan > 1 else 0
-        times = min(MOST, self.fan**levels)
+        times = min(MAX_COST, self.fan**levels)
         return self.here * times * pieces, self.patterns * times * len(text)
 
 
@@ -170,7 +170,7 @@ def own(part: dict[str, JSON]) -> Cost:
         texts.append(str(part["pattern"]))
     for text in texts:
         patterns += weight(text)
-    return Cost(size + len(texts), fan, min(MOST, patterns))
+    return Cost(size + len(texts), fan, min(MAX_COST, patterns))
 
 
 def children(part: dict[str, JSON]) -> Iterator[JSON]:
@@ -201,5 +201,5 @@ def weight(pattern: str) -> int:
     """The size of a pattern's automaton, roughly and not less: counted repetitions stand in it so often."""
     size = len(pattern) + 1
     for least, most in COUNTED.findall(pattern):
-        size = min(MOST, size * max(1, int(least or 0), int(most or 0)))
+        size = min(MAX_COST, size * max(1, int(least or 0), int(most or 0)))
     return size

@@ -32,12 +32,12 @@ MAX_IN_PLACE = 20_000
 STEPS = 200_000
 """Evaluations in place: some milliseconds."""
 PATTERN_STEPS = 5_000_000
-MOST_LOOKED = 500
+MAX_LOOKED = 500
 """Tools of one list whose schemas are looked at before they are called."""
-MOST_ASKED = 20
+MAX_ASKED = 20
 """How many of these schemas are tried in the process."""
 LOOK_PAUSE_S = 0.002
-MOST_DEATHS = 2
+MAX_DEATHS = 2
 """Checks by one schema that may end the process; then it is not tried again."""
 
 
@@ -88,7 +88,7 @@ class Schemas:
             return await self._process.complaint(spec.schema, text)
         except Unchecked as exc:
             known.deaths += exc.died
-            if not exc.again or known.deaths >= MOST_DEATHS:
+            if not exc.again or known.deaths >= MAX_DEATHS:
                 known.hopeless = str(exc)
             self._tell(spec, str(exc))
             return ""
@@ -99,11 +99,11 @@ class Schemas:
         Takes its time, a bit for each schema, and looks at no more than so many.
         """
         asked = 0
-        for spec in islice(specs, MOST_LOOKED):
+        for spec in islice(specs, MAX_LOOKED):
             known = self._of(spec.schema)
             reason = known.hopeless
             here = known.validator is not None and known.in_place("{}")
-            if not (reason or here) and asked < MOST_ASKED:
+            if not (reason or here) and asked < MAX_ASKED:
                 asked += 1
                 reason = await self._tried(known, spec.schema)
             if reason:

@@ -13,7 +13,7 @@ __all__ = ["RULES", "notes", "refusal_of"]
 Body = Mapping[str, Any]
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 NINE = re.compile(r"[A-Za-z0-9]{9}\Z")
-MOST_TOOLS = 128
+MAX_TOOLS = 128
 
 
 def messages_of(body: Body) -> list[dict[str, Any]]:
@@ -82,8 +82,8 @@ def last(body: Body) -> Iterator[str]:
 
 def many_tools(body: Body) -> Iterator[str]:
     count = len(body.get("tools") or ())
-    if count > MOST_TOOLS:
-        yield f"Invalid 'tools': array too long. Expected an array with maximum length {MOST_TOOLS}, got {count}."
+    if count > MAX_TOOLS:
+        yield f"Invalid 'tools': array too long. Expected an array with maximum length {MAX_TOOLS}, got {count}."
 
 
 def schemas(body: Body) -> Iterator[str]:

@@ -47,7 +47,7 @@ START_S = 60.0
 READY_S = 15.0
 TOLD_S = 2.0
 """How long the engine may take to put up how things are."""
-MOST = 600
+MAX_LINE = 600
 """Characters of one value that a transcript shows."""
 
 
@@ -269,10 +269,10 @@ def complaint_lines(home: Path) -> Iterator[str]:
     """What the bridge logged."""
     yield "== log"
     for line in (home / "stderr.log").read_text("utf-8", "replace").splitlines()[-40:]:
-        yield f"    {line[:MOST]}"
+        yield f"    {line[:MAX_LINE]}"
 
 
 def shown(value: Any) -> str:
     """A value as JSON on one line, not longer than a reader bears."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MOST else f"{text[:MOST]}… ({len(text)} characters)"
+    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}… ({len(text)} characters)"

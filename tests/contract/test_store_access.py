@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge_mcp.core.grants import MOST_ALIKE, Grant
+from bridge_mcp.core.grants import MAX_ALIKE, Grant
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest, Store
 from tests.contract.store_kit import Place
@@ -178,13 +178,13 @@ async def test_grants_are_found_by_the_calls_they_may_cover(store: Store) -> Non
 
 
 async def test_of_too_many_grants_for_one_tool_and_place_the_oldest_goes_and_is_told(store: Store) -> None:
-    for number in range(MOST_ALIKE + 2):
+    for number in range(MAX_ALIKE + 2):
         await store.grants.add(
             Grant(0, "a__b", "family/1", arguments=(("path", f"{number}"),), created_at=1000.0 + number)
         )
     await store.grants.add(Grant(0, "a__b", "family/2"))
     left = await store.grants.concerning(("a__b",), "family/1", 5000.0)
-    assert [each.arguments[0][1] for each in left] == [f"{number}" for number in range(2, MOST_ALIKE + 2)]
+    assert [each.arguments[0][1] for each in left] == [f"{number}" for number in range(2, MAX_ALIKE + 2)]
     told = (await store.feed.read(0, 10, types=("grant.revoked",))).events
     assert [(each.body["grant"], each.body["by"]) for each in told] == [(1, "bridge"), (2, "bridge")]
 

@@ -21,7 +21,7 @@ from tests.integration.face_clients import answer, refusal, text_of
 from tests.integration.setup import ANN, OWNER, World, world
 
 CHAT = "local/main"
-MOST_TOKENS = 25_000
+MAX_TOKENS = 25_000
 LONG = "".join(f"{number:07}\n" for number in range(12_000))
 
 
@@ -59,7 +59,7 @@ async def whole_text(client: Client, of: str, form: str) -> str:
     text, offset = "", 0
     while True:
         piece = await answer(client, "fetch_attachment", message=of, form=form, offset=offset)
-        assert tokens_of(json.dumps(piece)) < MOST_TOKENS
+        assert tokens_of(json.dumps(piece)) < MAX_TOKENS
         text += piece["text"]
         if "truncated" not in piece:
             return text
@@ -75,7 +75,7 @@ async def test_pages_of_messages_and_events_end_where_hosts_would_cut(tmp_path: 
         before = ""
         while True:
             page = await answer(client, "read_messages", conversation="local/other", before=before)
-            assert tokens_of(json.dumps(page)) < MOST_TOKENS
+            assert tokens_of(json.dumps(page)) < MAX_TOKENS
             read[:0] = [message["text"] for message in page["messages"]]
             before = page["before"]
             if not before:
@@ -88,13 +88,13 @@ async def test_pages_of_messages_and_events_end_where_hosts_would_cut(tmp_path: 
             events = await answer(client, "wait_for_events", after=cursor, types=["message.sent"], timeout_s=0)
             if not events["events"]:
                 break
-            assert tokens_of(json.dumps(events)) < MOST_TOKENS
+            assert tokens_of(json.dumps(events)) < MAX_TOKENS
             heard += [event["body"]["text"] for event in events["events"]]
             cursor = events["cursor"]
         assert heard == read
 
         found = await answer(client, "search_messages", query="word", limit=100)
-        assert tokens_of(json.dumps(found)) < MOST_TOKENS
+        assert tokens_of(json.dumps(found)) < MAX_TOKENS
         assert "older ones are left out" in found["truncated"]
 
 
@@ -119,7 +119,7 @@ async def test_a_long_result_and_long_arguments_are_read_in_pieces(tmp_path: Pat
     model = FakeModel(reply)
     async with world(tmp_path, model, long_tools()) as at, client_of(at) as client:
         ticket = await answer(client, "call_tool", tool="files__read")
-        assert tokens_of(json.dumps(ticket)) < MOST_TOKENS
+        assert tokens_of(json.dumps(ticket)) < MAX_TOKENS
         assert LONG.startswith(ticket["text"])
         assert "form=text" in ticket["truncated"]
         assert await whole_text(client, ticket["id"], "text") == LONG
@@ -128,7 +128,7 @@ async def test_a_long_result_and_long_arguments_are_read_in_pieces(tmp_path: Pat
         await at.say("write it")
         await at.approvals()
         (waiting,) = (await answer(client, "list_approvals"))["approvals"]
-        assert tokens_of(json.dumps(waiting)) < MOST_TOKENS
+        assert tokens_of(json.dumps(waiting)) < MAX_TOKENS
         assert "form=json" in waiting["truncated"]
         assert json.loads(await whole_text(client, waiting["id"], "json")) == given
 
@@ -143,7 +143,7 @@ async def test_a_page_of_approvals_ends_where_hosts_would_cut(tmp_path: Path) ->
         cursor = ""
         while True:
             page = await answer(client, "list_approvals", cursor=cursor)
-            assert tokens_of(json.dumps(page)) < MOST_TOKENS
+            assert tokens_of(json.dumps(page)) < MAX_TOKENS
             assert page["count"] == 5
             found += [approval["arguments"]["text"][:1] for approval in page["approvals"]]
             cursor = page["cursor"]

@@ -235,7 +235,7 @@ async def test_a_thousand_half_sent_heads_stop_nothing(bridge: Bridge) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """A client may have that many sessions."""
-    monkeypatch.setattr(session_limit, "MOST", 3)
+    monkeypatch.setattr(session_limit, "MAX_SESSIONS", 3)
     return 3
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
-from bridge_mcp.channels.telegram.receive.files import TELEGRAM_MOST, fetch
+from bridge_mcp.channels.telegram.receive.files import MAX_DOWNLOAD, fetch
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
 from tests.integration.telegram_receiving import Box, channel_on, receiving
@@ -94,7 +94,7 @@ async def test_what_goes_wrong_is_said_with_a_fix_and_without_the_token(said: st
 
 
 async def test_telegrams_own_limit_is_told_before_asking() -> None:
-    large = Attachment("F", "video", "video/mp4", name="film.mp4", size=TELEGRAM_MOST + 1)
+    large = Attachment("F", "video", "video/mp4", name="film.mp4", size=MAX_DOWNLOAD + 1)
     line = BotConnections(TelegramSettings("family", "1:planted"))
     with pytest.raises(FetchFailed, match=r"film\.mp4 is larger than the 20 MB") as error:
         await fetch(line, large, 10**9)
@@ -103,9 +103,9 @@ async def test_telegrams_own_limit_is_told_before_asking() -> None:
 
 async def test_a_file_on_the_disk_of_a_server_of_ones_own(tmp_path: Path) -> None:
     async with TelegramServer(local_folder=tmp_path) as server:
-        attachment = structs.replace(await sent(server, bytes(TELEGRAM_MOST + 1)), size=None)
+        attachment = structs.replace(await sent(server, bytes(MAX_DOWNLOAD + 1)), size=None)
         channel = channel_on(server)
-        assert len(await channel.fetch(attachment, TELEGRAM_MOST + 1)) == TELEGRAM_MOST + 1
+        assert len(await channel.fetch(attachment, MAX_DOWNLOAD + 1)) == MAX_DOWNLOAD + 1
         with pytest.raises(FetchFailed, match="at most 5"):
             await channel.fetch(attachment, 5)
         assert not server.calls("file")

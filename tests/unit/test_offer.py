@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage
-from bridge_mcp.core.offer import MOST_TOOLS, crowded, found_tools, offered, wanted_tools
+from bridge_mcp.core.offer import MAX_TOOLS, crowded, found_tools, offered, wanted_tools
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
 
@@ -20,7 +20,7 @@ def test_a_request_holds_no_more_than_providers_take_and_always_what_is_wanted()
     tools = [*MANY, *OWN]
     chosen = offered(tools, frozenset({"many__t199", "gone"}))
     names = [each.name for each in chosen]
-    assert len(names) == MOST_TOOLS
+    assert len(names) == MAX_TOOLS
     assert names[-2:] == ["many__t199", FIND_TOOLS]
     assert names[0] == "many__t0"
     assert offered(tools, frozenset({"many__t199"})) == chosen
@@ -50,5 +50,5 @@ def test_a_search_gives_the_best_first_with_what_they_take() -> None:
 
 
 def test_an_owner_is_told_of_a_crowd() -> None:
-    assert crowded(MOST_TOOLS) == ""
-    assert "129 tools" in crowded(MOST_TOOLS + 1)
+    assert crowded(MAX_TOOLS) == ""
+    assert "129 tools" in crowded(MAX_TOOLS + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge_mcp.core.entries import Attachment, Heard, Sender
-from bridge_mcp.core.prompt_context import MOST_INSTRUCTIONS, Place, chat_context, place_of, server_instructions
+from bridge_mcp.core.prompt_context import MAX_INSTRUCTIONS, Place, chat_context, place_of, server_instructions
 from bridge_mcp.core.transcript import About, past
 from bridge_mcp.engine.turns.timestamps import teller
 from tests.unit.logs import ANN, heard, log, model_started, replied
@@ -89,6 +89,6 @@ def test_every_line_of_a_servers_instructions_is_marked_as_its_own() -> None:
 
 
 def test_long_instructions_are_cut_and_say_so() -> None:
-    told = server_instructions((("files", "x" * (MOST_INSTRUCTIONS + 1)),))
+    told = server_instructions((("files", "x" * (MAX_INSTRUCTIONS + 1)),))
     assert told.endswith("x\n> […]")
-    assert len(told) < MOST_INSTRUCTIONS + 100
+    assert len(told) < MAX_INSTRUCTIONS + 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from bridge_mcp.channels.telegram.receive.live_locations import FIRST_S, MOST, LiveLocations
+from bridge_mcp.channels.telegram.receive.live_locations import FIRST_S, MAX_FOLLOWED, LiveLocations
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.ports import Incoming
 
@@ -47,7 +47,7 @@ def test_anything_else_from_its_chat_brings_it_along_and_no_other_chat_does() ->
 
 def test_what_is_remembered_is_bounded() -> None:
     live = LiveLocations()
-    for number in range(MOST + 50):
+    for number in range(MAX_FOLLOWED + 50):
         live.begin(at("0", key=str(number)), 0.0)
         assert live.hold(at("1", key=str(number)), 0.1)
-    assert len(live.release(99.0)) <= MOST
+    assert len(live.release(99.0)) <= MAX_FOLLOWED

@@ -17,11 +17,11 @@ from bridge_mcp.engine.supervision import first_error
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.operations.waiting_approvals import waiting
 
-__all__ = ["MOST_FAILURES", "counts", "give_up"]
+__all__ = ["MAX_FAILURES", "counts", "give_up"]
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES = 4
+MAX_FAILURES = 4
 """How often in a row a conversation may fail until its turn is ended: with the pauses between them, for some 7 s."""
 
 TEXT = "I could not finish this: something in the bridge failed. Its log tells more under the reference {reference}."
@@ -40,7 +40,7 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
     """
     reference = secrets.token_hex(4)
     logger.error("%s: given up, reference %s", conversation, reference, exc_info=error)
-    reason = f"it failed unexpectedly {MOST_FAILURES} times in a row: reference {reference}"
+    reason = f"it failed unexpectedly {MAX_FAILURES} times in a row: reference {reference}"
     text = TEXT.format(reference=reference) if Address.of(conversation).channel in deps.traits else ""
     while True:
         known = await deps.store.history.conversation(conversation)

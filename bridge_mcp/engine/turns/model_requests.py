@@ -19,7 +19,7 @@ from bridge_mcp.ports import ChannelRules, Model, ModelRequest
 
 __all__ = ["Prepared", "Requests", "window_of"]
 
-LEAST_ROOM = 400.0
+MIN_ROOM = 400.0
 """Tokens that the past may have however much the prompt and the tools take: then the provider has the last word."""
 
 SENDS = "send_message"
@@ -67,7 +67,7 @@ class Requests:
         scale = calibration(log)
         budget = min(window.room / scale, ceiling(log))
         fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens
-        fitted = fit(seen, window, max(budget - fixed, LEAST_ROOM))
+        fitted = fit(seen, window, max(budget - fixed, MIN_ROOM))
         head = (ChatMessage("system", system),) if system else ()
         request = ModelRequest(
             rules.model, ordered((*head, *fitted.messages)), tools, conversation=conversation, scale=scale
@@ -76,7 +76,7 @@ class Requests:
 
     def summary(self, prepared: Prepared, cut: int) -> tuple[ModelRequest, int]:
         """The request for a summary of what stands before `cut`, and its estimate. It offers no tools."""
-        messages = summary_request(prepared.past, cut, max(prepared.budget, LEAST_ROOM))
+        messages = summary_request(prepared.past, cut, max(prepared.budget, MIN_ROOM))
         request = replace(prepared.request, messages=messages, tools=())
         return request, sum(map(message_tokens, messages))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.offer import MOST_TOOLS, crowded, offered, wanted_tools
+from bridge_mcp.core.offer import MAX_TOOLS, crowded, offered, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
 from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.token_estimate import tools_tokens
@@ -76,7 +76,7 @@ class Policies:
     def offer(self, conversation: str, past: ModelView) -> tuple[tuple[ToolSpec, ...], int]:
         """Those that a request with this past offers, and what they take of it, by estimate."""
         every = self._of(conversation)
-        if len(every.tools) <= MOST_TOOLS:
+        if len(every.tools) <= MAX_TOOLS:
             return every.tools, every.tokens
         wanted = wanted_tools(message for turn in past.turns for message in turn.messages)
         wanted = frozenset(name for name in wanted if name in every.by_name)
@@ -103,7 +103,7 @@ class Policies:
             found = tuple(
                 s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
             )
-            with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MOST_TOOLS else {READ_RESULT}
+            with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MAX_TOOLS else {READ_RESULT}
             own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
             tools = (*found, *own) if (found or wanted) and channel != CALLS else found
             missing = frozenset(s.name for s in now if s.server == BRIDGE) - {s.name for s in tools}

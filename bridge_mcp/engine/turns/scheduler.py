@@ -17,12 +17,12 @@ from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
-from bridge_mcp.engine.turns.giving_up import MOST_FAILURES, counts, give_up
+from bridge_mcp.engine.turns.giving_up import MAX_FAILURES, counts, give_up
 from bridge_mcp.engine.wakeup import Signal
 
 __all__ = ["Scheduler"]
 
-MOST_WAITING = 10_000
+MAX_WAITING = 10_000
 """Waiting conversations that are looked at once more when tools have changed."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -133,7 +133,7 @@ class Scheduler:
         self._crowded = True  # whoever ends while this searches makes room that it does not know of
         if self._changed:
             self._changed = False  # before the search: what changes meanwhile is looked at in the next one
-            self._unsure |= dict.fromkeys(await self._deps.store.agenda.waiting(MOST_WAITING))
+            self._unsure |= dict.fromkeys(await self._deps.store.agenda.waiting(MAX_WAITING))
         free = self._max_turns - len(self._drives)
         # Conversations under way, or paused, are due as well: look far enough to see past them.
         ahead = len(self._drives) + len(self._paused)
@@ -182,7 +182,7 @@ class Scheduler:
         pause = self._supervisor.failed(f"Conversation {conversation}", exc, backoff)
         self._paused[conversation] = (time.monotonic() + pause, backoff)
         self._failures[conversation] += counts(exc)
-        if self._failures[conversation] < MOST_FAILURES:
+        if self._failures[conversation] < MAX_FAILURES:
             return
         try:
             await give_up(self._deps, conversation, exc)

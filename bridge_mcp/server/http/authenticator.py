@@ -41,7 +41,7 @@ PRINCIPAL = "bridge_mcp.principal"
 
 VERIFIED_S = 60.0
 """How long a signature that was checked counts."""
-MOST_VERIFIED = 1024
+MAX_VERIFIED = 1024
 """Tokens that are remembered so."""
 
 LOOK_S = 30.0
@@ -90,7 +90,7 @@ class Verified:
     """
 
     def __init__(self, now: Callable[[], float] = elapsed) -> None:
-        self._found: TTLCache[str, AuthenticatedClient] = TTLCache(MOST_VERIFIED, VERIFIED_S, now)
+        self._found: TTLCache[str, AuthenticatedClient] = TTLCache(MAX_VERIFIED, VERIFIED_S, now)
 
     def get(self, token_hash: str) -> AuthenticatedClient | None:
         visitor = self._found.get(token_hash)

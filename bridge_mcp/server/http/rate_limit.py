@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 __all__ = ["RateLimiter"]
 
-MOST = 4096
+MAX_BUCKETS = 4096
 """Buckets that are kept; those that have filled up again are forgotten first, and say nothing anyway."""
 
 
@@ -37,7 +37,7 @@ class RateLimiter:
         held = min(self._burst, held + (now - at) * self._rate)
         passes = held >= 1
         self._buckets[name] = (held - 1 if passes else held, now)
-        if len(self._buckets) > MOST:
+        if len(self._buckets) > MAX_BUCKETS:
             self._forget(now)
         return 0 if passes else max(1, math.ceil((1 - held) / self._rate))
 

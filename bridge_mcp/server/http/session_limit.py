@@ -21,7 +21,7 @@ __all__ = ["SessionLimitMiddleware"]
 
 logger = logging.getLogger(__name__)
 
-MOST = 64
+MAX_SESSIONS = 64
 """Sessions of one client."""
 SESSION = b"mcp-session-id"
 
@@ -40,12 +40,12 @@ class SessionLimitMiddleware:
 
     Args:
         app: what is behind it, which opens and ends sessions.
-        most: sessions of one client; `MOST` without it.
+        most: sessions of one client; `MAX_SESSIONS` without it.
     """
 
     def __init__(self, app: ASGIApp, most: int | None = None) -> None:
         self._app = app
-        self._most = MOST if most is None else most
+        self._most = MAX_SESSIONS if most is None else most
         self._open: dict[str, OrderedDict[str, Session]] = {}
         """By client, those used last at the end."""
 

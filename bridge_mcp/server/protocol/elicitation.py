@@ -38,7 +38,7 @@ FORMS_S = 45.0
 WAIT_S = 20.0
 """How long a call waits for its outcome, once it was decided on."""
 
-MOST_SHOWN = 3_000
+MAX_SHOWN = 3_000
 """Characters of arguments that a form shows. What is longer is decided where it can be read whole."""
 
 SCHEMA: types.ElicitRequestedSchema = {
@@ -117,9 +117,7 @@ class Elicitation:
     async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
         """What a ticket waits for, as far as a form can show it whole."""
         found = [await self._bridge.store.approvals.get(each) for each in ticket.approvals]
-        return [
-            each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MOST_SHOWN
-        ]
+        return [each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
         """Take what a form was answered with; whether it is decided now."""

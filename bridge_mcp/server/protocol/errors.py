@@ -23,7 +23,7 @@ __all__ = ["Fault", "fault_of", "naming"]
 
 logger = logging.getLogger(__name__)
 
-MOST = 4_000
+MAX_MESSAGE = 4_000
 """Characters of one message: an error never carries a caller's big value back."""
 
 
@@ -75,4 +75,4 @@ def naming(ctx: ServerRequestContext[Any, Any], uri: str) -> Generator[None]:
 
 
 def clipped(text: str) -> str:
-    return text if len(text) <= MOST else f"{text[:MOST]}… ({len(text):,} characters)"
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}… ({len(text):,} characters)"

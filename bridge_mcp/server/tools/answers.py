@@ -40,7 +40,7 @@ __all__ = [
     "instant",
 ]
 
-LEAST_TOKENS = 2_000
+MIN_TOKENS = 2_000
 """Of a structured result that is shown, however long the text beside it is."""
 
 RESULT_CHARS = 2_000
@@ -346,7 +346,7 @@ class Ticket(Answer):
     @model_validator(mode="after")
     def shorten(self) -> Self:
         self.text, cut = shortened(self.text, self.message or self.id, "text")
-        left = max(LEAST_TOKENS, MAX_TOKENS - tokens_of(self.text))
+        left = max(MIN_TOKENS, MAX_TOKENS - tokens_of(self.text))
         self.structured, cut_json = json_shown(self.structured, self.id, left)
         last = len(self.attachments) - 1
         if not self.truncated:

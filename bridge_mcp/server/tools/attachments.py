@@ -19,9 +19,9 @@ from bridge_mcp.service import Fetched
 
 __all__ = ["fetched", "illustrated"]
 
-MOST_SHOWN = 8
+MAX_SHOWN = 8
 """Files that one answer shows."""
-MOST_BYTES = 650_000
+MAX_BYTES = 650_000
 """Of all files that one answer shows together, unless the caller asks for more: base64 makes a third more of them, and
 Claude Desktop refuses a result above 1 MB."""
 PIECE = 24 * 1024
@@ -46,7 +46,7 @@ def fetched(
     if form == "base64":
         return in_base64(answer, data, max_bytes or PIECE, offset)
     if form == "auto" and viewable(data):
-        if len(data) <= (max_bytes or MOST_BYTES):
+        if len(data) <= (max_bytes or MAX_BYTES):
             answer.shown = "as an image beside this text"
             return Illustrated(answer, (block_of(file, data, ""),))
         answer.shown = f"not: hosts do not take images of this size; max_bytes={len(data)} gives it all the same"
@@ -102,9 +102,9 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.
     if not shown or not known.attachments:
         return Illustrated(answer, is_error=True) if failed else answer
     blocks: dict[int, Mapping[str, JSON]] = {}
-    room = MOST_BYTES
+    room = MAX_BYTES
     for index, file in enumerate(known.attachments):
-        if len(blocks) == MOST_SHOWN or (known.truncated and file.kind == "file"):
+        if len(blocks) == MAX_SHOWN or (known.truncated and file.kind == "file"):
             continue
         try:
             found = await call.bridge.fetch_attachment(call.who, known.id, index=index, max_bytes=max(1, room))

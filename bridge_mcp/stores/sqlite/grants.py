@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.grants import MOST_ALIKE, Grant, grant_place
+from bridge_mcp.core.grants import MAX_ALIKE, Grant, grant_place
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.rows import grant as grant_of
@@ -63,9 +63,9 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         until = 0.0 if 0.0 in ends else max(ends)
         session.run("renew_grant", id=known.id, expires_at=until, created_at=grant.created_at)
         return replace(grant, id=known.id, expires_at=until)
-    for number in [number for (number,) in session.rows("grants_alike", **where)][MOST_ALIKE - 1 :]:
+    for number in [number for (number,) in session.rows("grants_alike", **where)][MAX_ALIKE - 1 :]:
         session.run("revoke_grant", id=number)
-        why = f"there are more than {MOST_ALIKE} for this tool and place, and it was the oldest"
+        why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
         told = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
         session.run("publish", type="grant.revoked", conversation="", at=grant.created_at, body=dump(told))
     made = session.run(

@@ -19,14 +19,14 @@ from typing import TypeAlias
 from bridge_mcp.core.errors import NewerSchema, StoreError
 from bridge_mcp.stores.sqlite.session import BROKEN, LOCAL_DISK, LOCK_S, store_error
 
-__all__ = ["LEAST_SQLITE", "Owner", "migrate", "migrations", "newest", "schema_version"]
+__all__ = ["MIN_SQLITE", "Owner", "migrate", "migrations", "newest", "schema_version"]
 
 logger = logging.getLogger(__name__)
 
 Owner: TypeAlias = Callable[[], AbstractContextManager[None]]
 """Holds the right to migrate while it is open."""
 
-LEAST_SQLITE = (3, 31)
+MIN_SQLITE = (3, 31)
 FOLDER = Path(__file__).with_name("migrations")
 
 
@@ -57,9 +57,9 @@ def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> No
         NewerSchema: a newer bridge_mcp has been here.
         StoreError: the file is no store of ours, or cannot be one, or is not this process's to migrate.
     """
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
         raise StoreError(
-            f"This Python brings SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, LEAST_SQLITE))}.",
+            f"This Python brings SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, MIN_SQLITE))}.",
             fix="Use a newer Python, or one installed by uv.",
         )
     files = migrations(folder)

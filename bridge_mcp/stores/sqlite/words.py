@@ -14,7 +14,7 @@ from bridge_mcp.stores.sqlite.session import Session, spaced
 __all__ = ["behind", "catch_up", "channel_word", "conversation_word", "index_now_and_then", "match", "reworded"]
 
 STEP = 64
-MOST = 2000
+MAX_BATCH = 2000
 """Messages that one transaction indexes at most."""
 
 
@@ -31,9 +31,9 @@ def behind(session: Session) -> bool:
 
 
 def catch_up(session: Session) -> None:
-    """Take in the words of the next messages, at most `MOST`."""
+    """Take in the words of the next messages, at most `MAX_BATCH`."""
     upto, newest = session.row("unindexed") or (0, 0)
-    newest = min(newest, upto + MOST)
+    newest = min(newest, upto + MAX_BATCH)
     if upto < newest:
         session.run("index_words", after=upto, upto=newest)
         session.run("indexed", upto=newest)

@@ -17,7 +17,7 @@ NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 ID = re.compile(r"^[A-Za-z0-9_-]{1,40}$")
 NINE = re.compile(r"^[A-Za-z0-9]{9}$")
 ROLES = ("system", "developer", "user", "assistant", "tool")
-MOST_TOOLS = 128
+MAX_TOOLS = 128
 
 STRICTER = frozenset({"alternate", "nine", "reasoning", "signature"})
 """What only some providers want: a word of the assistant between results and a user (Mistral's templates); ids of nine
@@ -248,9 +248,9 @@ def tool_problems(tools: Sequence[object]) -> Iterator[str]:
         schema = mapping(told.get("parameters"))
         for wrong in (*root_problems(schema), *schema_problems(schema)):
             yield f"Invalid schema for function '{told.get('name')}': {wrong}"
-    if len(tools) > MOST_TOOLS:
+    if len(tools) > MAX_TOOLS:
         yield (
-            f"Invalid 'tools': array too long. Expected an array with maximum length {MOST_TOOLS}, "
+            f"Invalid 'tools': array too long. Expected an array with maximum length {MAX_TOOLS}, "
             f"but got an array with length {len(tools)} instead."
         )
     if len(set(map(str, names))) != len(names):

@@ -14,7 +14,7 @@ from bridge_mcp.ports import Incoming
 
 __all__ = ["Album", "Albums", "joined"]
 
-MOST = 10
+MAX_PARTS = 10
 """Parts of an album."""
 
 
@@ -71,7 +71,9 @@ class Albums:
 
     def whole(self, now: float) -> list[Album]:
         """Albums that have all their parts, as far as can be told."""
-        return [each for each in self._open.values() if len(each.parts) >= MOST or now - each.grew_at >= self._quiet_s]
+        return [
+            each for each in self._open.values() if len(each.parts) >= MAX_PARTS or now - each.grew_at >= self._quiet_s
+        ]
 
 
 def joined(parts: Sequence[Incoming]) -> Incoming:

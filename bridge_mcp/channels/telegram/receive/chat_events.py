@@ -43,7 +43,7 @@ def counted(update: Update, channel: str) -> Happening | None:
     """How often anonymous people reacted to a message."""
     if (found := update.message_reaction_count) is None:
         return None
-    counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MOST]}
+    counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MAX_REACTIONS]}
     return Happening(
         channel,
         str(found.chat.id),
@@ -84,12 +84,12 @@ def membership(update: Update, channel: str) -> Happening | None:
     )
 
 
-MOST = 20
+MAX_REACTIONS = 20
 """Reactions that are told; Telegram allows far fewer."""
 
 
 def told(reactions: tuple[ReactionType, ...]) -> list[JSON]:
-    return [sign(each) for each in reactions[:MOST]]
+    return [sign(each) for each in reactions[:MAX_REACTIONS]]
 
 
 def sign(reaction: ReactionType | ReactionCount) -> str:

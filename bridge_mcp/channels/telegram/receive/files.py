@@ -21,7 +21,7 @@ from bridge_mcp.core.errors import FetchFailed
 
 __all__ = ["fetch"]
 
-TELEGRAM_MOST = 20 * 1024 * 1024
+MAX_DOWNLOAD = 20 * 1024 * 1024
 """Bytes that bots may download from Telegram's own server."""
 TIME_S = 120.0
 """How long a download may take as a whole."""
@@ -52,7 +52,7 @@ async def fetch(connections: BotConnections, attachment: Attachment, most: int) 
 def check_size(connections: BotConnections, name: str, size: int | None, most: int) -> None:
     if size is not None and size > most:
         raise too_large(name, most, size)
-    if size is not None and size > TELEGRAM_MOST and not connections.settings.own_server:
+    if size is not None and size > MAX_DOWNLOAD and not connections.settings.own_server:
         raise beyond_telegram(name)
 
 

@@ -18,7 +18,7 @@ FIRST_S = 2.0
 """Between the first two positions that are passed on."""
 APART_S = 60.0
 """Between two later ones."""
-MOST = 1_000
+MAX_FOLLOWED = 1_000
 """Live locations that are remembered; the one that moved longest ago is forgotten first."""
 
 
@@ -76,7 +76,7 @@ class LiveLocations:
     def _note(self, key: tuple[str, str], pace: Pace) -> None:
         self._paces.pop(key, None)
         self._paces[key] = pace
-        if len(self._paces) > MOST:
+        if len(self._paces) > MAX_FOLLOWED:
             forgotten = next(iter(self._paces))
             del self._paces[forgotten]
             self._held.pop(forgotten, None)

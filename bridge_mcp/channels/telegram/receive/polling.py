@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = 100
 """Updates of one poll."""
-MOST_HURRIED_S = 5.0
+MAX_HURRIED_S = 5.0
 """The longest pause after a poll that brought nothing and did not wait for anything."""
 
 
@@ -58,7 +58,7 @@ class Polling:
         self._done: set[int] = set()
         """Updates from `_next` on that are put."""
         self._albums = Albums(patience.album_quiet)
-        self._hurried = Backoff(patience.first, min(patience.most, MOST_HURRIED_S), jitter)
+        self._hurried = Backoff(patience.first, min(patience.most, MAX_HURRIED_S), jitter)
 
     async def run(self) -> None:
         """Until cancelled.

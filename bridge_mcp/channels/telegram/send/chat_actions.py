@@ -34,7 +34,7 @@ DRAFT_S = 1.0
 """The least time between two versions of a draft."""
 DRAFT_LASTS_S = 20.0
 """After so long the same text is shown again: Telegram drops it after thirty."""
-MOST_S = 1.5
+MAX_REQUEST_S = 1.5
 """The longest a caller waits for one request."""
 REMEMBERED = 1024
 """So many places are remembered; the least recently shown is forgotten first."""
@@ -70,7 +70,7 @@ class Shows:
             # One request at a time; the next text holds this one too.
             return
         now = self._clock.now()
-        with anyio.move_on_after(MOST_S) as found.request:
+        with anyio.move_on_after(MAX_REQUEST_S) as found.request:
             try:
                 if ago(found.typing_at, now) >= TYPING_S and self._pacer.spare():
                     found.typing_at = now
