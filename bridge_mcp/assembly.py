@@ -28,6 +28,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.supervision import first_error, told
+from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.operations.tool_pins import BoardPins
@@ -70,14 +71,6 @@ WARM_S = 60.0
 """How long tool servers may take until loading counts as done."""
 
 
-class WallClock:
-    """The system's clock."""
-
-    def now(self) -> float:
-        """Epoch seconds."""
-        return time.time()
-
-
 @dataclass(slots=True)
 class Place:
     """Whether this process holds the engine's place now, and whether it should try."""
@@ -112,69 +105,30 @@ class Assembly:
 
 @asynccontextmanager
 async def open_bridge(
-    config: Config, *, engine: EngineWish = "now", settled: Callable[[], object] = lambda: None
+    config: Config, *, engine: EngineWish = "now", on_ready: Callable[[], object] = lambda: None
 ) -> AsyncGenerator[Assembly]:
     """Open the store and the service, and stand by for the engine's place as `engine` says.
 
-    `settled` is called when this process has become the engine and all that it needs is loaded.
+    `on_ready` is called when this process has become the engine and all that it needs is loaded.
 
     Raises:
         ConfigError: the settings ask for what there is not.
         StoreError: the store cannot be opened.
     """
-    from bridge_mcp.stores.files import FileFolder
-    from bridge_mcp.stores.sqlite import open_store
-    from bridge_mcp.toolservers.schemas import Schemas
-
-    clock = WallClock()
-    schemas = Schemas()
-    channels = make_channels(config.channels, clock)
-    traits = {name: channel.traits for name, channel in channels.items()}
-    file = str(config.source) if config.source else ""
-    own = settings_of(file, config.digest, traits, config.rules, config.lacking)
-    roster = Roster(own, config.rules)
+    channels = make_channels(config.channels, WallClock())
+    roster = make_roster(config, channels)
     place = Place(anyio.Event(), coming=engine != "never")
     models = None if engine == "never" else make_models(config)
-    pulse = PulseFile(config.lock_path)
-    owner = partial(owner_of, config.lock_path, pulse)
-    delivered = roster.delivered_by_commit
-    store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered, owner=owner)
-    try:
-        if engine != "soon":  # who starts soon looks while it stands by, and not before its host has its tools
-            await roster.look(store, engine_lives(config.lock_path))
-        files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
-
-        async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
-            if attachment.ref.startswith(KEPT):
-                return await files.read(attachment.ref)
-            if channel not in channels:
-                raise FetchFailed("Only the engine knows this channel.", fix="Start this process as it was started.")
-            return await channels[channel].fetch(attachment, most)
-
-        bridge = Bridge(
-            store,
-            roster.rules,
-            roster.traits,
-            clock=clock,
-            check=schemas.complaint,
-            is_engine=lambda: place.held,
-            engine_lives=lambda: place.held or engine_lives(config.lock_path),
-            fetch=fetch,
-            fast_path=lambda: place.fast_path,
-            clients=config.visitors,
-            pulse=pulse.read,
-            settings=own,
-            starting=lambda: place.coming,
-        )
-        assembly = Assembly(config, store, files, bridge=bridge, place=place)
+    # A process that becomes the engine "soon" first looks while it stands by: its host waits for the list of tools.
+    async with open_face(config, channels, roster, place, look=engine != "soon") as assembly:
         if models is None:
             yield assembly
             return
         if engine == "now":
             assembly.want_engine()
+        standby = Standby(assembly, channels, models, clock=WallClock(), on_ready=on_ready, roster=roster)
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            standby = Standby(assembly, channels, models, clock=clock, settled=settled, roster=roster)
             tasks.start_soon(standby.run)
             tasks.start_soon(standby.look_ahead)
             try:
@@ -184,18 +138,72 @@ async def open_bridge(
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+
+@asynccontextmanager
+async def open_face(
+    config: Config, channels: Mapping[str, Channel], roster: Roster, place: Place, *, look: bool
+) -> AsyncGenerator[Assembly]:
+    """The store and the service on it. `look` reads first which channels the running engine has."""
+    from bridge_mcp.stores.files import FileFolder
+    from bridge_mcp.stores.sqlite import open_store
+    from bridge_mcp.toolservers.schemas import Schemas
+
+    clock, schemas, pulse = WallClock(), Schemas(), PulseFile(config.lock_path)
+    owner = partial(owner_of, config.lock_path, pulse)
+    delivered = roster.delivered_by_commit
+    store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered, owner=owner)
+    try:
+        if look:
+            await roster.look(store, engine_lives(config.lock_path))
+        files = FileFolder(config.files_path, max_file=config.max_file, max_folder=config.max_files)
+        bridge = Bridge(
+            store,
+            roster.rules,
+            roster.traits,
+            clock=clock,
+            check=schemas.complaint,
+            is_engine=lambda: place.held,
+            engine_lives=lambda: place.held or engine_lives(config.lock_path),
+            fetch=partial(fetch_file, files, channels),
+            fast_path=lambda: place.fast_path,
+            clients=config.visitors,
+            pulse=pulse.read,
+            settings=roster.own,
+            starting=lambda: place.coming,
+        )
+        yield Assembly(config, store, files, bridge=bridge, place=place)
     finally:
         with anyio.CancelScope(shield=True):
             await schemas.close()
             await store.close()
 
 
+async def fetch_file(
+    files: Files, channels: Mapping[str, Channel], channel: str, attachment: Attachment, max_bytes: int
+) -> bytes:
+    """A file's bytes: from the folder of files, or from the platform that holds it."""
+    if attachment.ref.startswith(KEPT):
+        return await files.read(attachment.ref)
+    if channel not in channels:
+        raise FetchFailed("Only the engine knows this channel.", fix="Start this process as it was started.")
+    return await channels[channel].fetch(attachment, max_bytes)
+
+
+def make_roster(config: Config, channels: Mapping[str, Channel]) -> Roster:
+    """The channels and their rules as this process's own config has them, until the engine's are read."""
+    traits = {name: channel.traits for name, channel in channels.items()}
+    file = str(config.source) if config.source else ""
+    return Roster(settings_of(file, config.digest, traits, config.rules, config.lacking), config.rules)
+
+
 def make_channels(settings: Mapping[str, ChannelSettings], clock: Clock) -> dict[str, Channel]:
     """The channels, by name. What their platforms need is loaded when they are first used."""
-    return {name: make_channel(each, clock) for name, each in settings.items()}
+    return {name: make_channel(one, clock) for name, one in settings.items()}
 
 
 def make_channel(settings: ChannelSettings, clock: Clock) -> Channel:
+    """The channel of one [channels.NAME] section; opens no connection."""
     if settings.telegram is None:
         return LocalChannel(settings.name)
     commands = tuple((name, command.about) for name, command in COMMANDS.items())
@@ -224,7 +232,7 @@ class Standby:
     channels: Mapping[str, Channel]
     models: Models
     clock: WallClock
-    settled: Callable[[], object]
+    on_ready: Callable[[], object]
     roster: Roster
 
     async def run(self) -> None:
@@ -345,7 +353,7 @@ class Standby:
         """Load what the first turn would wait for, and say when it is there."""
         await self.models.warm()
         await toolbox.ready(frozenset(server.name for server in self.assembly.config.tool_servers), WARM_S)
-        self.settled()
+        self.on_ready()
 
 
 def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:

@@ -84,7 +84,8 @@ def approve(
         As `approvals list` shows them.
     digest
         Only if this is the digest of what waits.
-    arguments
+
+    Arguments:
         Run it with these arguments instead: one JSON object.
     remember
         Also let later calls of this tool run, in this conversation or always, until revoked.

@@ -56,13 +56,13 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
     from bridge_mcp.assembly import open_bridge
 
     out = console(stderr=True)
-    async with open_bridge(config, engine="now", settled=gc.freeze) as assembly:
+    async with open_bridge(config, engine="now", on_ready=gc.freeze) as assembly:
         if address is None:
             out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
             await until_stopped()
             return
         from bridge_mcp.core.bearer_tokens import hash_token
-        from bridge_mcp.server.http.app import serve_http
+        from bridge_mcp.server.http.app import HttpOptions, serve_http
         from bridge_mcp.server.http.authenticator import Client
 
         clients = [
@@ -76,21 +76,25 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             )
             for c in config.clients
         ]
-        host = address[0]
+        host, port = address
         for warning in exposed(host, config):
             out.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
-        await serve_http(
-            assembly.bridge, host, address[1], clients,
+        options = HttpOptions(
+            host=host,
+            port=port,
+            clients=clients,
             insecure_loopback=insecure_loopback,
             allowed_hosts=config.allowed_hosts,
             allowed_origins=config.allowed_origins,
             oauth=config.oauth,
             rate_per_s=config.rate_per_s,
             burst=config.burst,
-            on_ready=lambda port: out.print(
-                Text(f"MCP is served on http://{host}:{port}/mcp ({config.where}). Ctrl-C ends it.")
-            ),
-        )  # fmt: skip
+        )
+
+        def tell(bound: int) -> None:
+            out.print(Text(f"MCP is served on http://{host}:{bound}/mcp ({config.where}). Ctrl-C ends it."))
+
+        await serve_http(assembly.bridge, options, on_ready=tell)
 
 
 def exposed(host: str, config: Config) -> list[str]:

@@ -53,7 +53,7 @@ async def run(config: Config, who: Principal, wire: Wire) -> None:
     from bridge_mcp.server.app import build_server, the_one
     from bridge_mcp.server.stdio.serve import serve_stdio
 
-    async with open_bridge(config, engine="soon", settled=gc.freeze) as assembly:
+    async with open_bridge(config, engine="soon", on_ready=gc.freeze) as assembly:
         logger.info("settings: %s", visible(config.where))
         server = build_server(assembly.bridge, the_one(who))
         after_handshake(server.middleware, assembly.want_engine)

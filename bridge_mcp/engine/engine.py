@@ -37,6 +37,7 @@ from bridge_mcp.ports import (
     KEPT,
     Channel,
     ChannelHealth,
+    ChannelTraits,
     Clock,
     Files,
     Model,
@@ -112,24 +113,11 @@ class Engine:
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
-        self._policies = policies = Policies(rules, toolbox, store.grants, clock, store.spending)
+        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending)
         self._presence = ChatActivity(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
         traits = {name: channel.traits for name, channel in channels.items()}
-        deps = Deps(
-            store,
-            model,
-            toolbox,
-            policies=policies,
-            recent_logs=self._recent_logs,
-            clock=clock,
-            traits=traits,
-            fetch=self._fetch,
-            show_text=self._presence.text,
-            progress=self._progress,
-            shows=self._presence.shows,
-            supervisor=self._supervisor,
-        )
+        deps = self._make_deps(traits)
         self._runner = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
         self.fast_path = FastPath(deps, self._runner)
         """The short way for clients' calls, while this runs."""
@@ -137,6 +125,22 @@ class Engine:
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
         self._welcome = WelcomeLane(store, rules, clock, self._intake)
         self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
+
+    def _make_deps(self, traits: Mapping[str, ChannelTraits]) -> Deps:
+        return Deps(
+            self._store,
+            self._model,
+            self._toolbox,
+            policies=self._policies,
+            recent_logs=self._recent_logs,
+            clock=self._clock,
+            traits=traits,
+            fetch=self._fetch,
+            show_text=self._presence.text,
+            progress=self._progress,
+            shows=self._presence.shows,
+            supervisor=self._supervisor,
+        )
 
     def changed(self) -> None:
         """Say that a channel or a tool server changed: the board is brought up to date at once."""

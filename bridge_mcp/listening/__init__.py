@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
 
 
 def configured(app: Any, leave_s: int, limits: Limits | None = None) -> uvicorn.Config:
-    """uvicorn's settings for an ASGI app whose open answers have `leave_s` seconds when serving ends."""
+    """Uvicorn's settings for an ASGI app whose open answers have `leave_s` seconds when serving ends."""
     return uvicorn.Config(
         app,
         http=limited(limits or Limits()),

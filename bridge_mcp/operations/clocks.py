@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import Agenda, Clock
 
-__all__ = ["WATCH_S", "Jumps", "elapsed", "follow"]
+__all__ = ["WATCH_S", "Jumps", "WallClock", "elapsed", "follow"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,14 @@ MIN_S = 1.0
 
 KEPT = 64
 """Jumps that are remembered."""
+
+
+class WallClock:
+    """The system's clock."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.time()
 
 
 def elapsed() -> float:

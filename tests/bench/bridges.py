@@ -27,7 +27,7 @@ async def running(more: str = "") -> AsyncGenerator[Bridge]:
     """A bridge with its engine at work, wired as the command wires it."""
     with bridge_folder("assistant", more) as settings:
         loaded = anyio.Event()
-        async with open_bridge(load_config(env=settings), engine="now", settled=loaded.set) as assembly:
+        async with open_bridge(load_config(env=settings), engine="now", on_ready=loaded.set) as assembly:
             await loaded.wait()
             yield assembly.bridge
 

@@ -243,7 +243,7 @@ async def through_bridge(url: str, history: int) -> AsyncGenerator[Ways]:
         config.write_text(CONFIG.format(url=url), "utf-8")
         env = environment() | {"BRIDGE_MCP_CONFIG": str(config), "BRIDGE_MCP_STATE_DIR": str(Path(folder) / "state")}
         loaded = anyio.Event()
-        async with open_bridge(load_config(env=env), engine="now", settled=loaded.set) as assembly:
+        async with open_bridge(load_config(env=env), engine="now", on_ready=loaded.set) as assembly:
             await loaded.wait()
             bridge: Bridge = assembly.bridge
             for _ in range(history // 2):

@@ -78,7 +78,7 @@ async def running(config: str) -> AsyncGenerator[Bridge]:
         path.write_text(CHANNEL + config, "utf-8")
         env = environment() | {"BRIDGE_MCP_CONFIG": str(path), "BRIDGE_MCP_STATE_DIR": str(Path(folder) / "state")}
         loaded = anyio.Event()
-        async with open_bridge(load_config(env=env), engine="now", settled=loaded.set) as assembly:
+        async with open_bridge(load_config(env=env), engine="now", on_ready=loaded.set) as assembly:
             await loaded.wait()
             yield assembly.bridge
 

@@ -24,7 +24,7 @@ from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
 from bridge_mcp.server.app import build_server, the_one
-from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.http.auth import Client, hash_token
 from bridge_mcp.server.stdio.reserve_fds import claim
 from bridge_mcp.server.stdio.serve import serve_stdio
@@ -128,7 +128,7 @@ async def over_stdio(state: Path, scopes: frozenset[Scope]) -> None:
 
 async def over_http(state: Path) -> None:
     async with running(state) as bridge:
-        await serve_http(bridge, clients=CLIENTS, on_ready=lambda port: print(port, flush=True))  # noqa: T201
+        await serve_http(bridge, HttpOptions(clients=CLIENTS), on_ready=lambda port: print(port, flush=True))  # noqa: T201
 
 
 def main(how: str, state: str, scopes: str = "read,send,approve,tools,admin", loop: str = "asyncio") -> None:

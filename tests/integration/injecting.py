@@ -165,7 +165,7 @@ async def den(folder: Path, more: str = "") -> AsyncGenerator[Den]:
             )
             config = load_config(env={"BRIDGE_MCP_CONFIG": str(file), "BRIDGE_MCP_STATE_DIR": str(folder / "state")})
             settled = anyio.Event()
-            async with open_bridge(config, settled=settled.set) as assembly:
+            async with open_bridge(config, on_ready=settled.set) as assembly:
                 with anyio.fail_after(PATIENCE_S):
                     await settled.wait()
                 yield await inhabited(assembly.bridge, server, work, model, effects)

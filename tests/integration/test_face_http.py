@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.http.auth import hash_token
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
@@ -237,7 +237,7 @@ async def test_nobody_is_let_in_by_mistake(tmp_path: Path) -> None:
 
 async def refused(bridge: Bridge, told: str, **options: Any) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
-        await serve_http(bridge, **options)
+        await serve_http(bridge, HttpOptions(**options))
     assert caught.value.fix
 
 

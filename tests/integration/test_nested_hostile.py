@@ -51,7 +51,7 @@ async def test_a_hostile_server_harms_nobody(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("BRIDGE_SECRET_TOKEN", environment["BRIDGE_SECRET_TOKEN"])
     loaded = anyio.Event()
     with anyio.fail_after(PATIENCE_S * 2):
-        async with open_bridge(load_config(env=environment), settled=loaded.set) as assembly:
+        async with open_bridge(load_config(env=environment), on_ready=loaded.set) as assembly:
             bridge = assembly.bridge
             await loaded.wait()
             status: dict[str, ServerInfo] = {}

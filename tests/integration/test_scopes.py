@@ -20,7 +20,7 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.ports import Pairing
 from bridge_mcp.server.app import build_server, the_one
-from bridge_mcp.server.http.app import serve_http
+from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import running
@@ -49,7 +49,7 @@ async def connected(era: str, server: Server[Any]) -> AsyncGenerator[Client]:
 async def serving(bridge: Bridge, **options: Any) -> AsyncGenerator[str]:
     """The address at which a bridge is served over HTTP from this process."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve_http(bridge, on_ready=ready.set_result, **options))
+    task = asyncio.create_task(serve_http(bridge, HttpOptions(**options), on_ready=ready.set_result))
     try:
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():

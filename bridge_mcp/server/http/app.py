@@ -7,9 +7,13 @@ ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from starlette.types import ASGIApp
 
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.errors import ConfigError
@@ -25,7 +29,7 @@ from bridge_mcp.server.http.session_limit import SessionLimitMiddleware
 from bridge_mcp.server.stdio.serve import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
-__all__ = ["serve_http"]
+__all__ = ["HttpOptions", "serve_http"]
 
 PATH = "/mcp"
 
@@ -39,86 +43,97 @@ LEAVE_S = 2
 """Seconds that open answers have when serving ends."""
 
 
-async def serve_http(
-    bridge: Bridge,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    clients: Sequence[Client] = (),
-    *,
-    insecure_loopback: bool = False,
-    allowed_hosts: Sequence[str] = (),
-    allowed_origins: Sequence[str] = (),
-    oauth: OAuth | None = None,
-    rate_per_s: float = 200.0,
-    burst: int = 1000,
-    body_s: float = BODY_S,
-    limits: Limits | None = None,
-    stateless: bool = False,
-    on_ready: Callable[[int], object] = lambda port: None,
-) -> None:
-    """Serve until somebody says stop.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """Where MCP is served over HTTP, to whom, and within which limits."""
 
-    Args:
-        bridge: the service.
-        host: the address to listen on.
-        port: the TCP port; 0 for any free one.
-        clients: who may connect, by bearer token, beside those in the store.
-        insecure_loopback: let every process of this machine in without a token, with the scopes of stdio.
-        allowed_hosts: names by which clients reach this server, beside `host` and those of this machine.
-        allowed_origins: origins of web pages that may use it.
-        oauth: an issuer whose tokens are taken too.
-        rate_per_s: requests that each client may make in a second, in the long run; 0 for any number.
-        burst: requests that each client may make at once.
-        body_s: seconds in which the body of a request has to be here.
-        limits: how many connections there may be, and how long they may keep the bridge waiting.
-        stateless: keep no sessions for handshake-era clients, so that several processes can share one address.
-        on_ready: called once with the port, when connections are answered.
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: any free one."""
+    clients: Sequence[Client] = ()
+    """Who may connect, by bearer token, beside those in the store."""
+    insecure_loopback: bool = False
+    """Let every process of this machine in without a token, with the scopes of stdio."""
+    allowed_hosts: Sequence[str] = ()
+    """Names by which clients reach this server, beside `host` and those of this machine."""
+    allowed_origins: Sequence[str] = ()
+    """Origins of web pages that may use it."""
+    oauth: OAuth | None = None
+    """An issuer whose tokens are accepted too."""
+    rate_per_s: float = 200.0
+    """Requests that each client may make in a second, in the long run; 0 for any number."""
+    burst: int = 1000
+    """Requests that each client may make at once."""
+    body_s: float = BODY_S
+    limits: Limits | None = None
+    """How many connections there may be, and how long they may keep the bridge waiting."""
+    stateless: bool = False
+    """Keep no sessions for handshake-era clients, so that several processes can share one address."""
+
+
+async def serve_http(
+    bridge: Bridge, options: HttpOptions, *, on_ready: Callable[[int], object] = lambda port: None
+) -> None:
+    """Serve until a signal asks to stop. `on_ready` is called once with the port, when connections are answered.
 
     Raises:
         ConfigError: nobody could connect, anybody could, or the address is not free.
     """
     stored = bridge.store.clients
-    somebody = bool(clients or oauth or await stored.all())
-    authenticator = Authenticator(clients, admitted(host, somebody, insecure_loopback), stored, oauth)
+    somebody = bool(options.clients or options.oauth or await stored.all())
+    anonymous = admitted(options.host, somebody, options.insecure_loopback)
+    authenticator = Authenticator(options.clients, anonymous, stored, options.oauth)
     face = BridgeServer(bridge, authenticator.principal_of, hung_up)
-    sessions = StreamableHTTPSessionManager(face.server, stateless=stateless, max_request_body_size=MAX_BODY)
-    app = AuthMiddleware(
-        BodyLimitMiddleware(
-            DisconnectMiddleware(SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))),
-            MAX_BODY,
-            body_s,
-        ),
-        authenticator,
-        path=PATH,
-        hosts=hosts_of(host, allowed_hosts),
-        origins=frozenset(allowed_origins),
-        rates=RateLimiter(rate_per_s, burst),
-        oauth=oauth,
-    )
+    sessions = StreamableHTTPSessionManager(face.server, stateless=options.stateless, max_request_body_size=MAX_BODY)
 
     def started() -> None:
         settle()
         on_ready(listener.getsockname()[1])
 
-    with listening(host, port, "Choose another address or port.") as listener:
-        server = Server(configured(app, LEAVE_S, limits), started)
-        serving: asyncio.Task[None] | None = None
-        try:
-            async with sessions.run():
-                serving = asyncio.create_task(server.serve(sockets=[listener]))
-                watching = asyncio.create_task(authenticator.watch(bridge.store.agenda))
-                try:
-                    await ended(serving)
-                finally:
-                    watching.cancel()
-                face.push.close()
-        finally:
-            # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
-            server.should_exit = True
-            if serving is not None:
-                await serving
+    with listening(options.host, options.port, "Choose another address or port.") as listener:
+        server = Server(configured(guarded(sessions, authenticator, options), LEAVE_S, options.limits), started)
+        await run_until_stopped(server, listener, sessions, face, partial(authenticator.watch, bridge.store.agenda))
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
+
+
+def guarded(sessions: StreamableHTTPSessionManager, authenticator: Authenticator, options: HttpOptions) -> ASGIApp:
+    """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up."""
+    app = SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))
+    return AuthMiddleware(
+        BodyLimitMiddleware(DisconnectMiddleware(app), MAX_BODY, options.body_s),
+        authenticator,
+        path=PATH,
+        hosts=hosts_of(options.host, options.allowed_hosts),
+        origins=frozenset(options.allowed_origins),
+        rates=RateLimiter(options.rate_per_s, options.burst),
+        oauth=options.oauth,
+    )
+
+
+async def run_until_stopped(
+    server: Server,
+    listener: socket.socket,
+    sessions: StreamableHTTPSessionManager,
+    face: BridgeServer,
+    watch: Callable[[], Coroutine[None, None, None]],
+) -> None:
+    """Answer requests until a signal asks to stop; `watch` runs beside."""
+    serving: asyncio.Task[None] | None = None
+    try:
+        async with sessions.run():
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            watching = asyncio.create_task(watch())
+            try:
+                await ended(serving)
+            finally:
+                watching.cancel()
+            face.push.close()
+    finally:
+        # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
+        server.should_exit = True
+        if serving is not None:
+            await serving
 
 
 async def ended(serving: asyncio.Task[None]) -> None:

@@ -38,7 +38,8 @@ async def send_message(
     idempotency_key: Key = "",
 ) -> answers.Sent:
     """Send a message to a chat. `status` is sent, queued (goes out by itself), uncertain (may have gone out: ask before
-    you repeat it) or failed."""
+    you repeat it) or failed.
+    """
     answer = await call.bridge.send_message(
         call.who,
         conversation,
@@ -101,7 +102,8 @@ async def run_turn(
     idempotency_key: Key = "",
 ) -> answers.Ticket:
     """Have the assistant take a turn in a chat, tools included; its reply goes to the chat. Answers a ticket: if it is
-    still open, see its approvals, then wait_for."""
+    still open, see its approvals, then wait_for.
+    """
     answer = call.bridge.run_turn(
         call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key, begun=call.begun
     )
@@ -136,7 +138,8 @@ async def approve_call(
     also: Also = (),
 ) -> answers.Decision:
     """Let waiting tool calls run. Read their arguments first (list_approvals). The first verdict wins; a call with a
-    `quorum` waits for that many approvers."""
+    `quorum` waits for that many approvers.
+    """
     yes = ApprovalOptions(
         digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
     )
@@ -164,7 +167,8 @@ async def call_tool(
     show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
 ) -> answers.Ticket | Illustrated:
     """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
-    else has to approve the call (you may not) or it runs on."""
+    else has to approve the call (you may not) or it runs on.
+    """
     answer = call.bridge.call_tool(
         call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key, progress=call.hear
     )

@@ -123,7 +123,8 @@ async def wait_for_events(
     timeout_s: Seconds = 20,
 ) -> answers.EventPage:
     """What happened in the bridge, waiting for the first event if there is none yet. Call it again with the answer's
-    cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now."""
+    cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now.
+    """
     found = call.bridge.wait_for_events(
         call.who,
         after=after,
@@ -163,7 +164,8 @@ async def list_approvals(
     mine: Annotated[bool, Field(description="Only those you may decide")] = False,
 ) -> answers.ApprovalPage:
     """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
-    on all pages."""
+    on all pages.
+    """
 
     async def ask(most: int) -> answers.ApprovalPage:
         return answers.ApprovalPage.of(
@@ -184,7 +186,8 @@ async def list_tools(
     cursor: str = "",
 ) -> bridge_answers.ToolPage:
     """The nested tools that the assistant and call_tool can use, and how their servers are. A few come with their
-    schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page."""
+    schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page.
+    """
     listed = await call.bridge.list_tools(call.who)
     if names:
         return whole_tools(listed, names)

@@ -175,7 +175,8 @@ def thread_of(chat: str) -> tuple[int, int | None]:
 
 def sender_of(message: Message) -> Sender:
     """Who wrote it. Whoever writes as a chat (an anonymous administrator, a channel) is no person, whatever stands in
-    `from`, and what a person sends through another bot are that bot's words."""
+    `from`, and what a person sends through another bot are that bot's words.
+    """
     if (chat := message.sender_chat) is not None:
         return Sender(str(chat.id), chat.effective_name or "", "bot")
     user = message.from_user
