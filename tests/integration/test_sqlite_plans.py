@@ -15,34 +15,34 @@ PENDING = "SCAN messages USING COVERING INDEX messages_pending"
 
 MAY_SCAN = {
     # What is small: one row, or few.
-    "outbox_due": {PENDING, "SCAN first"},
-    "pending": {PENDING.replace("messages", "m", 1)},
-    "stranded": {PENDING},
-    "span": {"SCAN sqlite_sequence"},
-    "unindexed": {"SCAN indexed"},
-    "indexed": {"SCAN indexed"},
-    "forget_words": {"SCAN indexed"},
-    "learn_words": {"SCAN indexed"},
-    "grants": {"SCAN grants"},
+    "messages_due": {PENDING, "SCAN first"},
+    "count_pending_messages": {PENDING.replace("messages", "m", 1)},
+    "messages_being_sent": {PENDING},
+    "cursor_span": {"SCAN sqlite_sequence"},
+    "fts_progress": {"SCAN indexed"},
+    "fts_set_progress": {"SCAN indexed"},
+    "fts_delete_message": {"SCAN indexed"},
+    "fts_insert_message": {"SCAN indexed"},
+    "active_grants": {"SCAN grants"},
     "clients": {"SCAN clients"},
-    "requests": {"SCAN pairing_requests"},
-    "expire_requests": {"SCAN pairing_requests"},
+    "open_pairing_requests": {"SCAN pairing_requests"},
+    "delete_expired_pairing_requests": {"SCAN pairing_requests"},
     # What is on its way, and what there are few of, when a clock was set.
-    "held_by_the_future": {"SCAN messages USING COVERING INDEX messages_pending"},
-    "send_from_the_future": {"SCAN messages USING INDEX messages_pending"},
-    "set_back_messages": {"SCAN messages USING INDEX messages_pending"},
-    "set_back_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
+    "has_times_from_the_future": {"SCAN messages USING COVERING INDEX messages_pending"},
+    "send_messages_from_the_future": {"SCAN messages USING INDEX messages_pending"},
+    "shift_messages": {"SCAN messages USING INDEX messages_pending"},
+    "shift_pairing_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
     # What is limited: the first rows of an index, and the rows that were found so.
-    "due": {"SCAN conversations USING INDEX conversations_due_now"},
+    "conversations_due": {"SCAN conversations USING INDEX conversations_due_now"},
     "channels": {"SCAN step"},
     # What begins at the newest, and ends with the first that fits; in a thread beside.
-    "newest_within": {"SCAN e"},
+    "newest_cursor_within": {"SCAN e"},
     # What asks for everything.
     "pairings": {"SCAN pairings"},
     # What counts everything, in a thread beside; what waits is counted by its index.
-    "approvals_counted": {"SCAN approvals USING COVERING INDEX approvals_by_conversation"},
-    "approvals_counted_in": {"SCAN a USING COVERING INDEX approvals_by_conversation"},
-    "names": {"SCAN conversations USING COVERING INDEX sqlite_autoindex_conversations_1"},
+    "count_approvals": {"SCAN approvals USING COVERING INDEX approvals_by_conversation"},
+    "count_approvals_in": {"SCAN a USING COVERING INDEX approvals_by_conversation"},
+    "conversation_names": {"SCAN conversations USING COVERING INDEX sqlite_autoindex_conversations_1"},
     "event_rows": {"SCAN events"},
     "spending_scopes": {"SCAN spending"},
 }
@@ -54,7 +54,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     migrate(path)
     statements = Statements()
     session = connect(path, statements, reading=True)
-    assert statements["load"]
+    assert statements["entries_between"]
     found = {name: plan(session.connection, sql) for name, sql in statements.items()}
     session.close()
     return found
@@ -83,7 +83,18 @@ def test_what_may_scan_is_no_more_than_what_does(plans: dict[str, list[str]]) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["load", "place", "head", "keyed", "events", "events_where", "conversation", "latest", "messages", "message"],
+    [
+        "entries_between",
+        "conversation_row",
+        "conversation_head",
+        "seq_of_key",
+        "events",
+        "events_where",
+        "conversation",
+        "conversations_of_channel",
+        "messages_before",
+        "message",
+    ],
 )
 def test_what_is_read_often_is_read_in_order_of_an_index(plans: dict[str, list[str]], name: str) -> None:
     lines = plans[name]

@@ -13,9 +13,9 @@ import pytest
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
 from bridge_mcp.stores.sqlite import SqliteStore
+from bridge_mcp.stores.sqlite.fts import STEP
 from bridge_mcp.stores.sqlite.migrate import migrate
 from bridge_mcp.stores.sqlite.session import Session, Statements, connect
-from bridge_mcp.stores.sqlite.words import STEP
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 from tests.contract.store_kit import SOON_S, StoreClock, heard
 
@@ -45,7 +45,7 @@ class Desk:
 
         async def one(n: int) -> None:
             try:
-                found[n] = await self.writer.do(works[n], frozenset({f"c/{n}"}))
+                found[n] = await self.writer.execute(works[n], frozenset({f"c/{n}"}))
             except Exception as exc:
                 found[n] = exc
 
@@ -67,7 +67,7 @@ def put(name: object, body: object = "x", then: Exception | None = None) -> Work
     """An operation that writes, and then fails if it shall."""
 
     def work(session: Session) -> object:
-        session.run("put_up", name=name, body=body)
+        session.run("board_put", name=name, body=body)
         if then is not None:
             raise then
         return name

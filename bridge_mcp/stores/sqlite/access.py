@@ -34,9 +34,9 @@ class SqliteAccess:
         return tuple([Pairing(*row) for row in rows if row is not None])
 
     async def pair(self, pairing: Pairing) -> None:
-        def work(session: Session) -> None:
+        def operation(session: Session) -> None:
             session.run(
-                "pair",
+                "upsert_pairing",
                 channel=pairing.channel,
                 subject=pairing.subject,
                 role=pairing.role,
@@ -44,28 +44,28 @@ class SqliteAccess:
                 by=pairing.by,
                 at=pairing.at,
             )
-            session.run("close_requests", channel=pairing.channel, subject=pairing.subject)
+            session.run("delete_pairing_requests", channel=pairing.channel, subject=pairing.subject)
 
-        await self._writer.do(work, None)
+        await self._writer.execute(operation, None)
 
     async def unpair(self, channel: str, subject: str) -> bool:
-        def work(session: Session) -> bool:
-            return session.run("unpair", channel=channel, subject=subject).rowcount > 0
+        def operation(session: Session) -> bool:
+            return session.run("delete_pairing", channel=channel, subject=subject).rowcount > 0
 
-        return await self._writer.do(work, None)
+        return await self._writer.execute(operation, None)
 
     async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
-        def work(session: Session) -> PairingRequest | None:
-            session.run("expire_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
-            own = session.row("request_of", channel=request.channel, subject=request.subject)
+        def operation(session: Session) -> PairingRequest | None:
+            session.run("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
+            own = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
             if own is not None:
                 return PairingRequest(*own)
-            if session.value("count_requests", channel=request.channel) >= at_most:
+            if session.value("count_pairing_requests", channel=request.channel) >= at_most:
                 before = request.at - stands_s
-                if not session.run("drop_oldest_request", channel=request.channel, before=before).rowcount:
+                if not session.run("delete_oldest_pairing_request", channel=request.channel, before=before).rowcount:
                     return None
             session.run(
-                "open_request",
+                "insert_pairing_request",
                 code=request.code,
                 channel=request.channel,
                 subject=request.subject,
@@ -75,10 +75,11 @@ class SqliteAccess:
             )
             return request
 
-        return await self._writer.do(work, None)
+        return await self._writer.execute(operation, None)
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
-        return tuple([PairingRequest(*row) for row in self._reader.rows("requests", now=now, ahead=now + AHEAD_S)])
+        rows = self._reader.rows("open_pairing_requests", now=now, ahead=now + AHEAD_S)
+        return tuple([PairingRequest(*row) for row in rows])
 
 
 class SqliteBoard:
@@ -90,22 +91,22 @@ class SqliteBoard:
 
     async def put(self, name: str, body: JSON) -> None:
         text = dump(body)
-        if text == self._reader.value("notice", name=name):
+        if text == self._reader.value("board_get", name=name):
             return
 
-        def work(session: Session) -> None:
-            session.run("put_up", name=name, body=text)
+        def operation(session: Session) -> None:
+            session.run("board_put", name=name, body=text)
 
-        await self._writer.do(work, None)
+        await self._writer.execute(operation, None)
 
     async def get(self, name: str) -> JSON:
-        text = self._reader.value("notice", name=name)
+        text = self._reader.value("board_get", name=name)
         found: JSON = None if text is None else json.loads(text)
         return found
 
     async def settle(self, name: str, body: JSON) -> JSON:
-        def work(session: Session) -> None:
-            session.run("put_up_first", name=name, body=dump(body))
+        def operation(session: Session) -> None:
+            session.run("board_put_if_absent", name=name, body=dump(body))
 
-        await self._writer.do(work, None)
+        await self._writer.execute(operation, None)
         return await self.get(name)

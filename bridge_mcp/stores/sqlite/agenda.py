@@ -24,51 +24,53 @@ class SqliteAgenda:
         self._clock = clock
 
     async def due(self, now: float, limit: int) -> tuple[str, ...]:
-        return tuple([name for (name,) in self._reader.rows("due", now=now, limit=limit)])
+        return tuple([name for (name,) in self._reader.rows("conversations_due", now=now, limit=limit)])
 
     async def next_due(self, after: float) -> float | None:
-        found: float | None = self._reader.value("next_due", after=after)
+        found: float | None = self._reader.value("next_due_at", after=after)
         return found
 
     async def waiting(self, limit: int) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for (name,) in self._reader.rows("waiting", limit=limit)))
+        return tuple(dict.fromkeys(name for (name,) in self._reader.rows("conversations_waiting", limit=limit)))
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
-        _, head, wake = self._reader.row("standing", name=conversation) or (0, 0, None)
+        _, head, wake = self._reader.row("agenda_row", name=conversation) or (0, 0, None)
         if head != expected or wake == until:
             # Nothing to write; most rests end here, because the append before has said when to wake.
             return bool(head == expected)
         now = self._clock.now()
 
-        def work(session: Session) -> bool:
-            row = session.row("standing", name=conversation)
+        def operation(session: Session) -> bool:
+            row = session.row("agenda_row", name=conversation)
             if row is None or row[1] != expected:
                 return False
-            session.run("rest", id=row[0], wake_at=None if until is None else max(0.0, until), due_since=now)
+            session.run("set_wake", id=row[0], wake_at=None if until is None else max(0.0, until), due_since=now)
             return True
 
         # Resting changes no entry and gives nobody anything to do: own watchers need not hear of it.
-        return await self._writer.do(work)
+        return await self._writer.execute(operation)
 
     async def set_back(self, now: float, by: float) -> None:
-        def work(session: Session) -> None:
-            for statement in ("set_back_waits", "set_back_messages"):
+        def operation(session: Session) -> None:
+            for statement in ("shift_wakes", "shift_messages"):
                 session.run(statement, now=now, by=by)
-            for statement in ("set_back_grants", "set_back_requests"):
+            for statement in ("shift_grants", "shift_pairing_requests"):
                 session.run(statement, by=by)
 
-        await self._writer.do(work, None)
+        await self._writer.execute(operation, None)
 
     async def take_over(self, now: float) -> None:
-        held = self._reader.value("held_by_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S)
+        held = self._reader.value(
+            "has_times_from_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S
+        )
         if not held:
             return
 
-        def work(session: Session) -> None:
-            session.run("wake_from_the_future", now=now, ahead=now + AHEAD_S)
-            session.run("send_from_the_future", latest=now + LONGEST_WAIT_S)
+        def operation(session: Session) -> None:
+            session.run("wake_conversations_from_the_future", now=now, ahead=now + AHEAD_S)
+            session.run("send_messages_from_the_future", latest=now + LONGEST_WAIT_S)
 
-        await self._writer.do(work, None)
+        await self._writer.execute(operation, None)
 
     def watch(self) -> Changes:
         return self._hub.subscribe()

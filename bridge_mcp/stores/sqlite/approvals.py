@@ -11,7 +11,7 @@ from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.unreadable import unreadable_approval
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.rows import approval as approval_of
-from bridge_mcp.stores.sqlite.rows import dump, inside
+from bridge_mcp.stores.sqlite.rows import dump, is_within
 from bridge_mcp.stores.sqlite.session import Row, Session
 
 __all__ = ["SqliteApprovals"]
@@ -37,16 +37,16 @@ class SqliteApprovals:
         limit: int = 100,
         before: str = "",
     ) -> tuple[Approval, ...]:
-        if conversation and not inside(conversation, within):
+        if conversation and not is_within(conversation, within):
             return ()
         page: dict[str, object] = {"before": before, "limit": limit}
 
         def read(session: Session) -> tuple[Approval, ...]:
             places = dump(sorted(within))
             if status == "waiting" or (status and not conversation):
-                rows = session.rows("approvals_with", status=status, name=conversation, within=places, **page)
+                rows = session.rows("approvals_with_status", status=status, name=conversation, within=places, **page)
             elif conversation:
-                rows = session.rows("approvals_in", name=conversation, status=status, **page)
+                rows = session.rows("approvals_in_conversation", name=conversation, status=status, **page)
             else:
                 rows = session.rows("approvals_all", within=places, **page)
             return tuple([listed(session, row) for row in rows])
@@ -59,11 +59,11 @@ class SqliteApprovals:
             place = {"name": conversation, "within": dump(sorted(within))}
             found: int
             if status:
-                found = session.value("approvals_counted_with", status=status, **place)
+                found = session.value("count_approvals_with_status", status=status, **place)
             elif conversation or within:
-                found = session.value("approvals_counted_in", **place)
+                found = session.value("count_approvals_in", **place)
             else:
-                found = session.value("approvals_counted")
+                found = session.value("count_approvals")
             return found
 
         return read(self._reader) if status == "waiting" else await self._readers.run(read)

@@ -21,9 +21,9 @@ class SqliteClients:
         self._writer = writer
 
     async def add(self, client: StoredClient) -> bool:
-        def work(session: Session) -> bool:
+        def operation(session: Session) -> bool:
             added = session.run(
-                "add_client",
+                "insert_client",
                 name=client.name,
                 token_hash=client.token_hash,
                 scopes=dump(sorted(client.scopes)),
@@ -34,7 +34,7 @@ class SqliteClients:
             )
             return added.rowcount > 0
 
-        return await self._writer.do(work, None)
+        return await self._writer.execute(operation, None)
 
     async def all(self) -> tuple[StoredClient, ...]:
         return tuple([client(row) for row in self._reader.rows("clients")])
@@ -44,10 +44,10 @@ class SqliteClients:
         return None if row is None else client(row)
 
     async def revoke(self, name: str) -> bool:
-        def work(session: Session) -> bool:
-            return session.run("revoke_client", name=name).rowcount > 0
+        def operation(session: Session) -> bool:
+            return session.run("delete_client", name=name).rowcount > 0
 
-        return await self._writer.do(work, None)
+        return await self._writer.execute(operation, None)
 
 
 def client(row: Any) -> StoredClient:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Event, EventType
 from bridge_mcp.ports import EventPage
-from bridge_mcp.stores.sqlite.readers import LONG, Readers
+from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
 from bridge_mcp.stores.sqlite.rows import dump, event
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -35,25 +35,25 @@ class SqliteFeed:
         conversation: str = "",
         within: frozenset[str] = frozenset(),
     ) -> EventPage:
-        head, first = span(self._reader)
-        check(after, head)
+        head, first = cursor_span(self._reader)
+        check_cursor(after, head)
         if after == head:
             return EventPage((), head, first_available=first)
 
         def read(session: Session) -> EventPage:
-            return page(session, after, limit, types, conversation, within)
+            return read_page(session, after, limit, types, conversation, within)
 
         looked_at = head - after if types or conversation or within else min(head - after, limit)
-        return read(self._reader) if looked_at <= LONG else await self._readers.run(read)
+        return read(self._reader) if looked_at <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def head(self, within: frozenset[str] = frozenset()) -> int:
         if not within:
-            return span(self._reader)[0]
+            return cursor_span(self._reader)[0]
 
         def read(session: Session) -> int:
             with session.snapshot():
-                _, first = span(session)
-                return max(session.value("newest_within", within=dump(sorted(within))) or 0, first - 1)
+                _, first = cursor_span(session)
+                return max(session.value("newest_cursor_within", within=dump(sorted(within))) or 0, first - 1)
 
         return await self._readers.run(read)
 
@@ -63,43 +63,43 @@ class SqliteFeed:
             for each in events
         ]
 
-        def work(session: Session) -> None:
+        def operation(session: Session) -> None:
             for row in rows:
-                session.run("publish", **row)
+                session.run("insert_event", **row)
 
         if rows:
-            await self._writer.do(work, None)
+            await self._writer.execute(operation, None)
 
     async def acknowledge(self, consumer: str, cursor: int) -> int:
-        stands_at: int = self._reader.value("consumer", name=consumer) or 0
+        stands_at: int = self._reader.value("consumer_cursor", name=consumer) or 0
         if cursor <= stands_at:
             return stands_at
-        check(cursor, span(self._reader)[0])
+        check_cursor(cursor, cursor_span(self._reader)[0])
 
-        def work(session: Session) -> int:
-            session.run("acknowledge", name=consumer, cursor=cursor)
-            moved: int = session.value("consumer", name=consumer)
+        def operation(session: Session) -> int:
+            session.run("acknowledge_cursor", name=consumer, cursor=cursor)
+            moved: int = session.value("consumer_cursor", name=consumer)
             return moved
 
-        return await self._writer.do(work)
+        return await self._writer.execute(operation)
 
     async def prune(self, before_cursor: int) -> int:
-        def work(session: Session) -> int:
-            return session.run("prune", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE).rowcount
+        def operation(session: Session) -> int:
+            return session.run("delete_events", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE).rowcount
 
         gone = 0
-        while (went := await self._writer.do(work)) > 0:
+        while (went := await self._writer.execute(operation)) > 0:
             gone += went
         return gone
 
 
-def span(session: Session) -> tuple[int, int]:
+def cursor_span(session: Session) -> tuple[int, int]:
     """The newest cursor ever given, and the oldest that can be read; one beyond the newest where all were pruned."""
-    head, first = session.row("span") or (0, None)
+    head, first = session.row("cursor_span") or (0, None)
     return head, head + 1 if first is None else first
 
 
-def check(cursor: int, head: int) -> None:
+def check_cursor(cursor: int, head: int) -> None:
     """Let pass a cursor that was given.
 
     Raises:
@@ -112,7 +112,7 @@ def check(cursor: int, head: int) -> None:
         )
 
 
-def page(
+def read_page(
     session: Session,
     after: int,
     limit: int,
@@ -122,7 +122,7 @@ def page(
 ) -> EventPage:
     """The next events as they are at one moment."""
     with session.snapshot():
-        head, first = span(session)
+        head, first = cursor_span(session)
         if types or conversation or within:
             rows = session.rows(
                 "events_where",

@@ -24,26 +24,26 @@ class SqliteGrants:
         self._writer = writer
 
     async def add(self, grant: Grant) -> Grant:
-        return await self._writer.do(lambda session: keep_grant(session, grant), None)
+        return await self._writer.execute(lambda session: keep_grant(session, grant), None)
 
     async def active(self, now: float) -> tuple[Grant, ...]:
-        return tuple([grant_of(row) for row in self._reader.rows("grants", now=now, ahead=now + AHEAD_S)])
+        return tuple([grant_of(row) for row in self._reader.rows("active_grants", now=now, ahead=now + AHEAD_S)])
 
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
         where = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
-        rows = self._reader.rows("grants_concerning", **where, now=now, ahead=now + AHEAD_S)
+        rows = self._reader.rows("grants_for", **where, now=now, ahead=now + AHEAD_S)
         return tuple([grant_of(row) for row in rows])
 
     async def revoke(self, grant: int) -> bool:
-        def work(session: Session) -> bool:
-            return session.run("revoke_grant", id=grant).rowcount > 0
+        def operation(session: Session) -> bool:
+            return session.run("delete_grant", id=grant).rowcount > 0
 
-        return await self._writer.do(work, None)
+        return await self._writer.execute(operation, None)
 
     async def prune(self, now: float) -> int:
-        if not self._reader.value("ended_grants", now=now):
+        if not self._reader.value("has_ended_grants", now=now):
             return 0
-        return await self._writer.do(lambda session: session.run("prune_grants", now=now).rowcount)
+        return await self._writer.execute(lambda session: session.run("delete_ended_grants", now=now).rowcount)
 
 
 def places(conversation: str) -> list[str]:
@@ -53,7 +53,7 @@ def places(conversation: str) -> list[str]:
 
 def keep_grant(session: Session, grant: Grant) -> Grant:
     """Store a new grant, as part of a transaction; see `ports.Grants.add`. The same with its id, as it holds now."""
-    session.run("prune_grants", now=grant.created_at)
+    session.run("delete_ended_grants", now=grant.created_at)
     where = {"tool": grant.tool, "conversation": grant.conversation}
     arguments = dump(grant.arguments)
     row = session.row("same_grant", **where, arguments=arguments, by=grant.by)
@@ -61,14 +61,13 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         known = grant_of(row)
         ends = (known.expires_at, grant.expires_at)
         until = 0.0 if 0.0 in ends else max(ends)
-        session.run("renew_grant", id=known.id, expires_at=until, created_at=grant.created_at)
+        session.run("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
         return replace(grant, id=known.id, expires_at=until)
-    for number in [number for (number,) in session.rows("grants_alike", **where)][MAX_ALIKE - 1 :]:
-        session.run("revoke_grant", id=number)
+    for number in [number for (number,) in session.rows("grants_of_tool_in", **where)][MAX_ALIKE - 1 :]:
+        session.run("delete_grant", id=number)
         why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
         told = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
-        session.run("publish", type="grant.revoked", conversation="", at=grant.created_at, body=dump(told))
-    made = session.run(
-        "add_grant", **where, arguments=arguments, expires_at=grant.expires_at, by=grant.by, created_at=grant.created_at
-    )
+        session.run("insert_event", type="grant.revoked", conversation="", at=grant.created_at, body=dump(told))
+    made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
+    made = session.run("insert_grant", **where, arguments=arguments, **made_at)
     return replace(grant, id=made.lastrowid or 0)

@@ -6,10 +6,10 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
-from bridge_mcp.stores.sqlite import words
-from bridge_mcp.stores.sqlite.readers import LONG, Readers
+from bridge_mcp.stores.sqlite import fts
+from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
 from bridge_mcp.stores.sqlite.rows import conversation as conversation_of
-from bridge_mcp.stores.sqlite.rows import inside
+from bridge_mcp.stores.sqlite.rows import is_within
 from bridge_mcp.stores.sqlite.rows import message as message_of
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -34,28 +34,30 @@ class SqliteHistory:
         return None if row is None else conversation_of(row)
 
     async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
-        rows = self._reader.rows("questions", name=conversation, now=now, limit=limit)
+        rows = self._reader.rows("open_questions", name=conversation, now=now, limit=limit)
         return tuple([message_of(row) for row in rows])
 
     async def conversations(
         self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:
-        before = place(cursor)
+        before = parse_cursor(cursor)
 
         def read(session: Session) -> list[Row]:
-            return latest(session, within, query.casefold(), limit + 1, before)
+            return latest_conversations(session, within, query.casefold(), limit + 1, before)
 
         # A query looks at every conversation.
-        rows = await self._readers.run(read) if query or limit > LONG else read(self._reader)
+        rows = await self._readers.run(read) if query or limit > MAX_INLINE_ROWS else read(self._reader)
         following = f"{rows[limit - 1][5]!r}:{rows[limit - 1][9]}" if len(rows) > limit > 0 else ""
         return tuple([conversation_of(row) for row in rows[:limit]]), following
 
     async def messages(self, conversation: str, *, before: int | None = None, limit: int = 50) -> tuple[Message, ...]:
         def read(session: Session) -> tuple[Message, ...]:
-            rows = session.rows("messages", name=conversation, before=END if before is None else before, limit=limit)
+            rows = session.rows(
+                "messages_before", name=conversation, before=END if before is None else before, limit=limit
+            )
             return tuple([message_of(row) for row in reversed(rows)])
 
-        return read(self._reader) if limit <= LONG else await self._readers.run(read)
+        return read(self._reader) if limit <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def message(self, conversation: str, seq: int) -> Message | None:
         row = self._reader.row("message", name=conversation, seq=seq)
@@ -64,17 +66,17 @@ class SqliteHistory:
     async def search(
         self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20
     ) -> tuple[Message, ...]:
-        if conversation and not inside(conversation, within):
+        if conversation and not is_within(conversation, within):
             return ()
         places = self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
-        asked = words.match(query, places)
+        asked = fts.match(query, places)
         if not asked or places == ():
             return ()
-        while words.behind(self._reader):
-            await self._writer.do(words.catch_up)
+        while fts.is_behind(self._reader):
+            await self._writer.execute(fts.index_pending)
 
         def read(session: Session) -> tuple[Message, ...]:
-            return tuple([message_of(row) for row in session.rows("search", match=asked, limit=limit)])
+            return tuple([message_of(row) for row in session.rows("search_messages", match=asked, limit=limit)])
 
         return await self._readers.run(read)
 
@@ -85,15 +87,17 @@ class SqliteHistory:
         found: list[str] = []
         for place in sorted(within):
             if "/" not in place:
-                found.append(words.channel_word(place))
+                found.append(fts.channel_term(place))
                 continue
             below, beyond = (f"{place}/", f"{place}0") if topics else ("", "")
-            rows = self._reader.rows("of_chat", name=place, below=below, beyond=beyond)
-            found += [words.conversation_word(row[9]) for row in rows]
+            rows = self._reader.rows("conversations_of_chat", name=place, below=below, beyond=beyond)
+            found += [fts.conversation_term(row[9]) for row in rows]
         return tuple(found)
 
 
-def latest(session: Session, within: frozenset[str], query: str, limit: int, before: tuple[float, int]) -> list[Row]:
+def latest_conversations(
+    session: Session, within: frozenset[str], query: str, limit: int, before: tuple[float, int]
+) -> list[Row]:
     """The most recent conversations: each channel's, and those of single chats, merged."""
     last_at, last_id = before
     chats = frozenset(place for place in within if "/" in place)
@@ -102,21 +106,24 @@ def latest(session: Session, within: frozenset[str], query: str, limit: int, bef
         rows: list[Row] = []
         for channel in wanted - {CALLS}:
             place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
-            rows += session.rows("latest_like", **place, query=query) if query else session.rows("latest", **place)
+            if query:
+                rows += session.rows("conversations_of_channel_like", **place, query=query)
+            else:
+                rows += session.rows("conversations_of_channel", **place)
         for chat in chats:
             if Address.of(chat).channel not in wanted | {CALLS}:
-                found = session.rows("of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
-                rows += [row for row in found if (row[5], row[9]) < before and named(row, query)]
+                found = session.rows("conversations_of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
+                rows += [row for row in found if (row[5], row[9]) < before and is_named(row, query)]
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)
     return rows[:limit]
 
 
-def named(row: Row, query: str) -> bool:
+def is_named(row: Row, query: str) -> bool:
     """Whether a conversation's name or title holds the query, as `latest_like` looks for it."""
     return query in f"{row[0]}\n{row[2]}".casefold()
 
 
-def place(cursor: str) -> tuple[float, int]:
+def parse_cursor(cursor: str) -> tuple[float, int]:
     """The place in the list that a cursor names: last_at and id of the last conversation before it.
 
     Raises:

@@ -10,8 +10,8 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports import Clock, Recorded
 from bridge_mcp.stores.sqlite.appends import Append, prepare
-from bridge_mcp.stores.sqlite.readers import LONG, Readers
-from bridge_mcp.stores.sqlite.rows import dump, legible, logged
+from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
+from bridge_mcp.stores.sqlite.rows import dump, logged, logged_or_unreadable
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 
@@ -34,11 +34,11 @@ class SqliteLog:
         self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
     ) -> tuple[Logged, ...]:
         if limit is None:
-            bound = LONG + 1 if most is None else min(most, LONG + 1)
-            found = self._reader.rows("load_after", name=conversation, after=after, most=bound)
-            if len(found) <= LONG:
+            bound = MAX_INLINE_ROWS + 1 if most is None else min(most, MAX_INLINE_ROWS + 1)
+            found = self._reader.rows("entries_after", name=conversation, after=after, most=bound)
+            if len(found) <= MAX_INLINE_ROWS:
                 return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
-        row = self._reader.row("head", name=conversation)
+        row = self._reader.row("conversation_head", name=conversation)
         if row is None:
             return ()
         place, head = row
@@ -49,29 +49,29 @@ class SqliteLog:
             return ()
 
         def read(session: Session) -> tuple[Logged, ...]:
-            found = session.rows("load", id=place, first=first, head=head)
+            found = session.rows("entries_between", id=place, first=first, head=head)
             return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
 
-        return read(self._reader) if head - first <= LONG else await self._readers.run(read)
+        return read(self._reader) if head - first <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
         def found(session: Session, most: int = most) -> tuple[Logged | UnreadableEntry, ...]:
-            rows = session.rows("load_after", name=conversation, after=after, most=most)
-            return tuple([legible(conversation, seq, at, body) for seq, at, body in rows])
+            rows = session.rows("entries_after", name=conversation, after=after, most=most)
+            return tuple([logged_or_unreadable(conversation, seq, at, body) for seq, at, body in rows])
 
-        short = found(self._reader, min(most, LONG + 1))
-        return short if len(short) <= LONG else await self._readers.run(found)
+        short = found(self._reader, min(most, MAX_INLINE_ROWS + 1))
+        return short if len(short) <= MAX_INLINE_ROWS else await self._readers.run(found)
 
     async def unsettled(self, conversation: str) -> int | None:
-        found: int | None = self._reader.value("unsettled", name=conversation)
+        found: int | None = self._reader.value("conversation_unsettled", name=conversation)
         return found
 
     async def cleared(self, conversation: str) -> int:
-        found: int | None = self._reader.value("cleared", name=conversation)
+        found: int | None = self._reader.value("conversation_cleared", name=conversation)
         return -1 if found is None else found
 
     async def find(self, conversation: str, key: str) -> Logged | None:
-        row = self._reader.row("under_key", name=conversation, key=key)
+        row = self._reader.row("entry_of_key", name=conversation, key=key)
         return None if row is None else logged(conversation, *row)
 
     async def intend(
@@ -80,7 +80,7 @@ class SqliteLog:
         prepared = [prepare(entry) for entry in entries]
         now = self._clock.now()
 
-        def work(session: Session) -> tuple[Logged, ...]:
+        def operation(session: Session) -> tuple[Logged, ...]:
             append = Append(session, conversation, now, self._delivered)
             if append.head != expected:
                 raise Conflict(
@@ -91,11 +91,11 @@ class SqliteLog:
                 if each.key is not None and append.seq_of(each.key) is not None:
                     raise Conflict(f"{conversation}: '{each.key}' is in the log already.", fix="Load the log again.")
             added = tuple([entry for entry in map(append.add, prepared) if entry is not None])
-            append.due(wake)
+            append.set_wake(wake)
             append.close()
             return added
 
-        return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
+        return await self._writer.execute(operation, changed(conversation, entries)) if prepared else ()
 
     async def record(
         self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
@@ -103,7 +103,7 @@ class SqliteLog:
         prepared = [prepare(entry) for entry in entries]
         now = self._clock.now()
 
-        def work(session: Session) -> tuple[Recorded, ...]:
+        def operation(session: Session) -> tuple[Recorded, ...]:
             append = Append(session, conversation, now, self._delivered)
             recorded: list[Recorded] = []
             for each in prepared:
@@ -113,14 +113,14 @@ class SqliteLog:
                     continue
                 recorded.append(Recorded(added.seq, new=True))
                 if wakes(each.entry):
-                    append.due(0.0)
+                    append.set_wake(0.0)
             if any(each.new for each in recorded):
                 append.close()
             if note is not None:
-                session.run("put_up", name=note[0], body=dump(note[1]))
+                session.run("board_put", name=note[0], body=dump(note[1]))
             return tuple(recorded)
 
-        return await self._writer.do(work, changed(conversation, entries)) if prepared else ()
+        return await self._writer.execute(operation, changed(conversation, entries)) if prepared else ()
 
     async def answer(
         self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0
@@ -128,18 +128,18 @@ class SqliteLog:
         prepared = prepare(entry)
         now = self._clock.now()
 
-        def work(session: Session) -> Logged | None:
+        def operation(session: Session) -> Logged | None:
             append = Append(session, conversation, now, self._delivered)
             if append.calling != started:
                 return None
             came_in = append.woken > started
             added = append.add(prepared)
             if added is not None:
-                append.due(0.0 if came_in else wake)
+                append.set_wake(0.0 if came_in else wake)
                 append.close()
             return added
 
-        return await self._writer.do(work, frozenset((conversation,)))
+        return await self._writer.execute(operation, frozenset((conversation,)))
 
 
 def changed(conversation: str, entries: tuple[Entry, ...]) -> Changed:

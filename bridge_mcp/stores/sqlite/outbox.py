@@ -20,34 +20,36 @@ class SqliteOutbox:
 
     async def due(self, now: float, limit: int, skip: frozenset[str] = frozenset()) -> tuple[Message, ...]:
         # A conversation has at most one row here, so this many hold `limit` that are not to be skipped.
-        rows = self._reader.rows("outbox_due", now=now, limit=limit + len(skip))
+        rows = self._reader.rows("messages_due", now=now, limit=limit + len(skip))
         return tuple([message_of(row) for row in rows if row[0] not in skip][:limit])
 
     async def begin(self, conversation: str, seq: int) -> Message | None:
-        def work(session: Session) -> Row | None:
+        def operation(session: Session) -> Row | None:
             begun = session.run("begin_sending", name=conversation, seq=seq).rowcount
             return session.row("message", name=conversation, seq=seq) if begun else None
 
-        row = await self._writer.do(work, frozenset((conversation,)))
+        row = await self._writer.execute(operation, frozenset((conversation,)))
         return None if row is None else message_of(row)
 
     async def postpone(self, conversation: str, seq: int, until: float, reason: str) -> None:
-        def work(session: Session) -> None:
-            session.run("postpone", name=conversation, seq=seq, until=until, reason=reason)
+        def operation(session: Session) -> None:
+            session.run("postpone_message", name=conversation, seq=seq, until=until, reason=reason)
 
-        await self._writer.do(work, frozenset((conversation,)))
+        await self._writer.execute(operation, frozenset((conversation,)))
 
     async def progress(self, conversation: str, seq: int, parts: int, platform_ids: tuple[str, ...]) -> None:
-        def work(session: Session) -> None:
-            session.run("progress", name=conversation, seq=seq, parts=parts, platform_ids=dump(platform_ids))
+        def operation(session: Session) -> None:
+            session.run(
+                "set_message_progress", name=conversation, seq=seq, parts=parts, platform_ids=dump(platform_ids)
+            )
 
-        await self._writer.do(work, frozenset((conversation,)))
+        await self._writer.execute(operation, frozenset((conversation,)))
 
     async def pending(self, within: frozenset[str] = frozenset()) -> int:
-        return int(self._reader.value("pending", within=dump(sorted(within))))
+        return int(self._reader.value("count_pending_messages", within=dump(sorted(within))))
 
     async def stranded(self) -> tuple[Message, ...]:
-        return tuple([message_of(row) for row in self._reader.rows("stranded")])
+        return tuple([message_of(row) for row in self._reader.rows("messages_being_sent")])
 
 
 class SqliteTraces:
@@ -57,23 +59,23 @@ class SqliteTraces:
         self._reader = reader
 
     async def message(self, conversation: str, platform_id: str) -> int | None:
-        found: int | None = self._reader.value("message_of_platform_id", name=conversation, id=platform_id)
+        found: int | None = self._reader.value("seq_of_platform_id", name=conversation, id=platform_id)
         if found is None:
-            found = self._reader.value("keyed_in", name=conversation, key=f"heard:{platform_id}")
+            found = self._reader.value("seq_of_key_in", name=conversation, key=f"heard:{platform_id}")
         return found
 
     async def platform_id(self, conversation: str, seq: int) -> str:
-        key: str = self._reader.value("key_at", name=conversation, seq=seq) or ""
+        key: str = self._reader.value("key_of_entry", name=conversation, seq=seq) or ""
         return key.removeprefix("heard:") if key.startswith("heard:") else ""
 
     async def posted(self, conversation: str, key: str) -> int | None:
-        found: int | None = self._reader.value("keyed_in", name=conversation, key=f"posted:{key}")
+        found: int | None = self._reader.value("seq_of_key_in", name=conversation, key=f"posted:{key}")
         return found
 
     async def answer(self, conversation: str, question: int) -> int | None:
-        found: int | None = self._reader.value("answer_to", name=conversation, seq=question)
+        found: int | None = self._reader.value("answer_of_question", name=conversation, seq=question)
         return found
 
     async def button(self, token: str) -> tuple[str, int] | None:
-        row = self._reader.row("button", token=token)
+        row = self._reader.row("button_row", token=token)
         return None if row is None else (row[0], row[1])

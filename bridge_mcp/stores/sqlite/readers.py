@@ -12,11 +12,11 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.sqlite.guard import Guard
 from bridge_mcp.stores.sqlite.session import Session, Statements, connect
 
-__all__ = ["LONG", "Readers"]
+__all__ = ["MAX_INLINE_ROWS", "Readers"]
 
 T = TypeVar("T")
 
-LONG = 256
+MAX_INLINE_ROWS = 256
 """Rows from which on a read is long. Below, reading on the event loop (10 to 20 us for a row or two) costs less than
 the way to a worker thread and back."""
 

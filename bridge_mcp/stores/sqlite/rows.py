@@ -31,9 +31,9 @@ __all__ = [
     "dump",
     "event",
     "grant",
-    "inside",
-    "legible",
+    "is_within",
     "logged",
+    "logged_or_unreadable",
     "message",
 ]
 
@@ -55,7 +55,7 @@ def logged(name: str, seq: int, at: float, body: str) -> Logged:
         raise type(exc)(f"{name}, entry {seq}: {exc}") from exc
 
 
-def legible(name: str, seq: int, at: float, body: str) -> Logged | UnreadableEntry:
+def logged_or_unreadable(name: str, seq: int, at: float, body: str) -> Logged | UnreadableEntry:
     """An entry in its place, or what can be told of it."""
     try:
         return logged(name, seq, at, body)
@@ -155,6 +155,6 @@ def grant(row: Row) -> Grant:
     return Grant(number, tool, name, arguments=patterns, expires_at=expires_at, by=by, created_at=created_at)
 
 
-def inside(conversation: str, within: frozenset[str]) -> bool:
+def is_within(conversation: str, within: frozenset[str]) -> bool:
     """Whether a conversation lies in one of these channels or chats; with none named, all do."""
     return not within or not within.isdisjoint(Address.of(conversation).places)

@@ -253,7 +253,7 @@ def connect(
 
 
 def spaced(text: str) -> str:
-    """The text as the index of words takes it: around each character of a script without spaces there are some.
+    """The text as the full-text index takes it: around each character of a script without spaces there are some.
 
     It may not change without a migration that empties the index: what goes out of it must be what went in.
     """

@@ -16,11 +16,11 @@ class SqliteSpending:
         self._reader = reader
 
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
-        rows = [self._reader.row("spent_on", scope=scope, day=day) for scope in scopes]
+        rows = [self._reader.row("spending_on_day", scope=scope, day=day) for scope in scopes]
         return tuple([Spent() if row is None else Spent(*row) for row in rows])
 
     async def ever(self, scope: str) -> Spent:
-        row = self._reader.row("spent_ever", scope=scope)
+        row = self._reader.row("spending_total", scope=scope)
         return Spent() if row is None else Spent(*row)
 
 
@@ -31,7 +31,7 @@ def add_spending(session: Session, conversation: str, logged: Logged) -> None:
         return
     for scope in scopes(conversation):
         session.run(
-            "spend",
+            "add_spending",
             scope=scope,
             day=day_of(logged.at),
             calls=taken.calls,

@@ -62,8 +62,8 @@ class SqliteStore:
         reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S, guard=guard)
         self._holder = Holder(path)
         self._writing = connect(path, statements, reading=False, wait_s=0.0, guard=guard, holder=self._holder)
-        writer = Writer(self._writing, hub.notice)
-        hub.watched = writer.watch
+        writer = Writer(self._writing, hub.notify)
+        hub.on_watched = writer.watch
         self._hub, self._reader, self._readers, self._writer = hub, reader, readers, writer
         self._closed: asyncio.Task[None] | None = None
         self.log = SqliteLog(reader, readers, writer, clock, delivered_by_commit)
@@ -92,7 +92,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot even be looked at.
         """
-        rows = await self._readers.run(lambda session: session.rows("broken"))
+        rows = await self._readers.run(lambda session: session.rows("quick_check"))
         found = [str(line) for (line,) in rows if line != "ok"]
         return f"it is damaged ({'; '.join(found)}). Restore a backup, or move it away to start anew." if found else ""
 

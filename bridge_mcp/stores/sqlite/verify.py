@@ -37,8 +37,8 @@ from bridge_mcp.core.hash_chain import FIRST, link
 from bridge_mcp.core.projections import approval_of, event_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
 from bridge_mcp.core.state import unsettled_after
-from bridge_mcp.stores.sqlite.appends import SHOWN, title_after
-from bridge_mcp.stores.sqlite.feed import span
+from bridge_mcp.stores.sqlite.appends import LAST_TEXT_CHARS, title_after
+from bridge_mcp.stores.sqlite.feed import cursor_span
 from bridge_mcp.stores.sqlite.rows import logged
 from bridge_mcp.stores.sqlite.session import Session, Statements, connect
 
@@ -46,16 +46,16 @@ __all__ = ["findings", "verify"]
 
 K = TypeVar("K")
 
-Standing: TypeAlias = tuple[str | None, str, tuple[str, ...]]
+Outcome: TypeAlias = tuple[str | None, str, tuple[str, ...]]
 """How a message stands: status (None: not settled by the log), reason, platform ids."""
 
 Kind: TypeAlias = tuple[str, int | None]
 """What a message's row is for, and the entry with its latest text."""
 
-Pending: TypeAlias = tuple[str, int, int | None, str]
+ApprovalRow: TypeAlias = tuple[str, int, int | None, str]
 """How an approval stands: tool, where it was asked, where it was judged, status."""
 
-UNSETTLED = ("queued", "sending", "sent")
+OPEN_STATUSES = ("queued", "sending", "sent")
 """How a message may stand that no later entry tells of: `sent` where a commit is a delivery."""
 
 
@@ -77,7 +77,7 @@ def verify(path: str | Path, conversation: str = "") -> tuple[str, ...]:
 def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
     """As `verify`, on a connection."""
     with session.snapshot():
-        names = [conversation] if conversation else [name for (name,) in session.rows("names")]
+        names = [conversation] if conversation else [name for (name,) in session.rows("conversation_names")]
         told: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
         lines: list[str] = []
         for name, seq, kind in session.rows("event_rows", name=conversation):
@@ -85,7 +85,7 @@ def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
                 told[name].append((seq, kind))
             else:
                 lines.append(f"{name}: the feed tells of it, and there is no such conversation")
-        pruned = span(session)[1] > 1
+        pruned = cursor_span(session)[1] > 1
         for name in names:
             lines += findings_in(session, name, told[name], pruned)
         if not conversation:
@@ -110,12 +110,12 @@ class Expected:
     last_at: float = 0.0
     last_text: str = ""
     count: int = 0
-    messages: dict[int, Standing] = field(default_factory=dict[int, Standing])
+    messages: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     kinds: dict[int, Kind] = field(default_factory=dict[int, Kind])
     buttons: dict[str, int] = field(default_factory=dict[str, int])
     platform_ids: dict[str, int] = field(default_factory=dict[str, int])
     asking: set[int] = field(default_factory=set[int])
-    approvals: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    approvals: dict[str, ApprovalRow] = field(default_factory=dict[str, ApprovalRow])
     over: set[str] = field(default_factory=set[str])
     """The approvals whose calls have their outcome, or whose turn was ended."""
     events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
@@ -126,12 +126,12 @@ class Expected:
 
 def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
     """What is wrong with one conversation, of which the feed tells this."""
-    row = session.row("place", name=name)
+    row = session.row("conversation_row", name=name)
     if row is None:
         yield f"{name}: there is no such conversation"
         return
     expected = Expected()
-    for seq, at, stored_key, body, sealed in session.rows("entries", id=row[0]):
+    for seq, at, stored_key, body, sealed in session.rows("all_entries", id=row[0]):
         expected.tip = link(expected.tip, name, seq, at, body)
         if sealed != expected.tip:
             yield f"{name}, entry {seq}: its seal is broken: it, or an entry before it, is not what was written"
@@ -143,14 +143,14 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
             return
         yield from check_entry(name, expected, here, stored_key)
         fold(name, expected, here)
-    yield from check_place(name, expected, row[1:])
+    yield from check_conversation(name, expected, row[1:])
     yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
     kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}
     yield from compare(name, "kind of message", kinds, expected.kinds)
     yield from compare(name, "button", dict(session.rows("button_rows", id=row[0])), expected.buttons)
     called = dict(session.rows("platform_id_rows", id=row[0]))
     yield from compare(name, "platform id", called, expected.platform_ids)
-    asking = {seq: "open" for (seq,) in session.rows("asking", id=row[0])}
+    asking = {seq: "open" for (seq,) in session.rows("question_rows", id=row[0])}
     yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
     approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
     yield from compare(name, "approval", approvals, expected.approvals)
@@ -204,7 +204,7 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     if message is not None and message.kind == "message":
         expected.count += 1
         expected.title = title_after(expected.title, here.entry)
-        expected.last_at, expected.last_text = here.at, message.text[:SHOWN]
+        expected.last_at, expected.last_text = here.at, message.text[:LAST_TEXT_CHARS]
     match here.entry:
         case Finished(call=call):
             expected.over.add(approval_id(name, call))
@@ -223,11 +223,11 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
     types = tuple(event.type for event in told if event is not None)
     if types:
         expected.events[here.seq] = types
-    reach(expected, here)
-    follow(name, expected, here)
+    fold_marks(expected, here)
+    fold_into_earlier(name, expected, here)
 
 
-def reach(expected: Expected, here: Logged) -> None:
+def fold_marks(expected: Expected, here: Logged) -> None:
     """How far back somebody must look after this entry."""
     expected.unsettled = unsettled_after(expected.unsettled, expected.heard, here)
     match here.entry:
@@ -239,16 +239,16 @@ def reach(expected: Expected, here: Logged) -> None:
             pass
 
 
-def follow(name: str, expected: Expected, here: Logged) -> None:
+def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
     """What an entry says of those before it."""
     expected.calling = calling_after(expected.calling, here)
     match here.entry:
         case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
-            settle(expected, ref, ("failed", reason, ()))
+            expect_outcome(expected, ref, ("failed", reason, ()))
         case Delivered() as e:
             if e.of is not None:
-                restand(expected, e.of, e.platform_ids)
-            settle(expected, e.message, (e.status, "", e.platform_ids))
+                expect_platform_ids(expected, e.of, e.platform_ids)
+            expect_outcome(expected, e.message, (e.status, "", e.platform_ids))
         case Judged() as e:
             approval = approval_id(name, e.call)
             asked = expected.approvals.get(approval)
@@ -285,14 +285,14 @@ def calling_after(calling: int | None, here: Logged) -> int | None:
             return calling
 
 
-def settle(expected: Expected, seq: int, told: Standing) -> None:
+def expect_outcome(expected: Expected, seq: int, told: Outcome) -> None:
     if expected.messages.get(seq, ("", "", ()))[0] is None:
         expected.messages[seq] = told
         for platform_id in filter(None, told[2]):
             expected.platform_ids.setdefault(platform_id, seq)
 
 
-def restand(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None:
+def expect_platform_ids(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None:
     """A message that was edited stands in these parts now."""
     standing = expected.messages.get(seq)
     if standing is None or standing[0] == "received":
@@ -302,7 +302,7 @@ def restand(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None
         expected.platform_ids.setdefault(platform_id, seq)
 
 
-def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
+def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
     """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
     head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip, unsettled, heard, cleared = row
     for what, stored, by_log in (
@@ -326,12 +326,12 @@ def check_place(name: str, expected: Expected, row: tuple[object, ...]) -> Itera
         yield f"{name}: the first entry that is not settled is {unsettled!r}, and by the log {expected.unsettled!r}"
 
 
-def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Standing]:
-    """The rows as stored; one that the log does not settle may stand in several ways, which all count as None."""
-    found: dict[int, Standing] = {}
+def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Outcome]:
+    """The rows as stored. Where the log tells no outcome, several statuses are right, which all count as None."""
+    found: dict[int, Outcome] = {}
     for seq, status, reason, platform_ids in session.rows("message_rows", id=id):
         open_by_log = seq in expected.messages and expected.messages[seq][0] is None
-        if open_by_log and status in UNSETTLED:
+        if open_by_log and status in OPEN_STATUSES:
             found[seq] = (None, "", ())
         elif status == "failed":
             found[seq] = (status, reason, ())  # what went out before it failed is not in the log

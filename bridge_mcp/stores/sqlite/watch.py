@@ -15,20 +15,20 @@ class Hub:
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
-        self.watched: Callable[[bool], None] = lambda watched: None
+        self.on_watched: Callable[[bool], None] = lambda watched: None
         """Called when the first subscription begins (True), and when the last one ends (False)."""
 
     def subscribe(self) -> Subscription:
         subscription = Subscription(self._end)
         self._subscriptions.add(subscription)
         if len(self._subscriptions) == 1:
-            self.watched(True)
+            self.on_watched(True)
         return subscription
 
-    def notice(self, changed: frozenset[str] | None) -> None:
+    def notify(self, changed: frozenset[str] | None) -> None:
         """Tell all of a change; None: anything may have changed."""
         for subscription in self._subscriptions:
-            subscription.notice(changed)
+            subscription.notify(changed)
 
     def close(self) -> None:
         for subscription in tuple(self._subscriptions):
@@ -38,7 +38,7 @@ class Hub:
         if subscription in self._subscriptions:
             self._subscriptions.discard(subscription)
             if not self._subscriptions:
-                self.watched(False)
+                self.on_watched(False)
 
 
 class Subscription:
@@ -51,7 +51,7 @@ class Subscription:
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def notice(self, changed: frozenset[str] | None) -> None:
+    def notify(self, changed: frozenset[str] | None) -> None:
         if changed is None:
             self._anything = True
         else:

@@ -37,10 +37,10 @@ MAX_BATCH = 256
 class Job:
     """One operation, and who awaits it. It may run more than once, but only its last run is committed."""
 
-    __slots__ = ("changed", "error", "future", "result", "work")
+    __slots__ = ("changed", "error", "future", "operation", "result")
 
-    def __init__(self, work: Callable[[Session], Any], changed: Changed, future: asyncio.Future[Any]) -> None:
-        self.work = work
+    def __init__(self, operation: Callable[[Session], Any], changed: Changed, future: asyncio.Future[Any]) -> None:
+        self.operation = operation
         self.changed = changed
         self.future = future
         self.result: Any = None
@@ -59,13 +59,13 @@ class Job:
 class Writer:
     """Runs operations in order of their coming. The thread starts with the first one, in the event loop's company.
 
-    `notice` is called on the event loop after each commit: of this writer with what it changed, of another process with
+    `notify` is called on the event loop after each commit: of this writer with what it changed, of another process with
     None, but of those only while `watched`.
     """
 
-    def __init__(self, session: Session, notice: Callable[[Changed], None]) -> None:
+    def __init__(self, session: Session, notify: Callable[[Changed], None]) -> None:
         self._session = session
-        self._notice = notice
+        self._notify = notify
         self.written_at = 0.0
         """When this process committed last (epoch seconds)."""
         self.failure = ""
@@ -75,14 +75,14 @@ class Writer:
         self._ended: asyncio.Future[None] | None = None
         self._closing = False
         self._watched = False
-        self._looked = 0.0
-        self._version: int = 0
+        self._polled_at = 0.0
+        self._data_version: int = 0
 
-    async def do(self, work: Callable[[Session], T], changed: Changed = frozenset()) -> T:
+    async def execute(self, operation: Callable[[Session], T], changed: Changed = frozenset()) -> T:
         """Run an operation in a transaction, and return once it is committed.
 
-        `work` may raise `Conflict` or `BadInput` before it has written anything; it is run again if a companion in its
-        transaction fails, so it must leave no trace but in the session. Cancelling the caller does not stop it.
+        `operation` may raise `Conflict` or `BadInput` before it has written anything; it is run again if another one in
+        its transaction fails, so it must leave no trace but in the session. Cancelling the caller does not stop it.
 
         Raises:
             StoreError: the store is closed, or SQLite cannot do it; nothing was written.
@@ -91,7 +91,7 @@ class Writer:
             raise StoreError(f"The store {self._session.path} is closed.", fix="Open it again.")
         loop = self._started()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(Job(work, changed, future))
+        self._queue.put(Job(operation, changed, future))
         return await future
 
     def watch(self, watched: bool) -> None:
@@ -131,19 +131,19 @@ class Writer:
 
     def _run(self) -> None:
         while not (self._closing and self._queue.empty()):
-            jobs = self._take()
+            jobs = self._next_batch()
             if jobs:
                 self._commit(jobs)
-                if not self._tell(self._resolve, jobs):
+                if not self._call_on_loop(self._resolve, jobs):
                     break
-            if self._watched and time.monotonic() - self._looked >= POLL_S and not self._look():
+            if self._watched and time.monotonic() - self._polled_at >= POLL_S and not self._poll_commits():
                 break
         try:
             self._session.close()
         finally:
-            self._tell(self._end)
+            self._call_on_loop(self._end)
 
-    def _take(self) -> list[Job]:
+    def _next_batch(self) -> list[Job]:
         """All that wait; an empty list when it is time to look for others' commits, or to end."""
         try:
             first = self._queue.get(timeout=POLL_S if self._watched else None)
@@ -170,7 +170,7 @@ class Writer:
             return
         try:
             for job in jobs:
-                self._perform(job)
+                self._run_job(job)
             self._session.execute("COMMIT")
             self.written_at, self.failure = time.time(), ""
         except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
@@ -182,11 +182,11 @@ class Writer:
                 for job in jobs:
                     self._commit([job])
 
-    def _perform(self, job: Job) -> None:
+    def _run_job(self, job: Job) -> None:
         before = self._session.connection.total_changes
         job.error = None
         try:
-            job.result = job.work(self._session)
+            job.result = job.operation(self._session)
         except (Conflict, BadInput) as exc:
             if self._session.connection.total_changes != before:
                 raise
@@ -200,20 +200,20 @@ class Writer:
             except sqlite3.Error as exc:
                 logger.error("%s", store_error(self._session.path, exc))
 
-    def _look(self) -> bool:
+    def _poll_commits(self) -> bool:
         """Notice whether others have committed; False when nobody is there any more to be told."""
-        self._looked = time.monotonic()
+        self._polled_at = time.monotonic()
         try:
-            version = self._session.value("version")
+            version = self._session.value("data_version")
         except StoreError:
             # Whoever is told will read, and meet the error where it can be reported.
             version = -1
-        if version == self._version >= 0:
+        if version == self._data_version >= 0:
             return True
-        self._version = version
-        return self._tell(self._notice, None)
+        self._data_version = version
+        return self._call_on_loop(self._notify, None)
 
-    def _tell(self, call: Callable[..., None], *args: object) -> bool:
+    def _call_on_loop(self, call: Callable[..., None], *args: object) -> bool:
         """Have the event loop do something; False when it is closed, and nobody waits any more."""
         assert self._loop is not None
         try:
@@ -232,7 +232,7 @@ class Writer:
                 unknown = unknown or job.changed is None
                 changed |= job.changed or frozenset()
         if unknown or changed:
-            self._notice(None if unknown else frozenset(changed))
+            self._notify(None if unknown else frozenset(changed))
         for job in jobs:
             job.resolve()
 

@@ -7,52 +7,52 @@ SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :chann
 -- name: pairing(channel, subject)
 SELECT channel, subject, role, name, by, at FROM pairings WHERE channel = :channel AND subject = :subject;
 
--- name: pair(channel, subject, role, name, by, at)
+-- name: upsert_pairing(channel, subject, role, name, by, at)
 INSERT INTO pairings (channel, subject, role, name, by, at) VALUES (:channel, :subject, :role, :name, :by, :at)
 ON CONFLICT (channel, subject) DO UPDATE
 SET role = excluded.role, name = excluded.name, by = excluded.by, at = excluded.at;
 
--- name: unpair(channel, subject)
+-- name: delete_pairing(channel, subject)
 DELETE FROM pairings WHERE channel = :channel AND subject = :subject;
 
--- name: close_requests(channel, subject)
+-- name: delete_pairing_requests(channel, subject)
 DELETE FROM pairing_requests WHERE channel = :channel AND subject = :subject;
 
--- name: expire_requests(now, ahead)
+-- name: delete_expired_pairing_requests(now, ahead)
 DELETE FROM pairing_requests WHERE expires_at <= :now OR at > :ahead;
 
--- name: request_of(channel, subject)
+-- name: pairing_request_of(channel, subject)
 SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
 WHERE channel = :channel AND subject = :subject;
 
--- name: count_requests(channel)
+-- name: count_pairing_requests(channel)
 SELECT count(*) FROM pairing_requests WHERE channel = :channel;
 
--- name: drop_oldest_request(channel, before)
+-- name: delete_oldest_pairing_request(channel, before)
 DELETE FROM pairing_requests
 WHERE code = (
     SELECT code FROM pairing_requests WHERE channel = :channel AND at < :before ORDER BY at, code LIMIT 1
 );
 
--- name: open_request(code, channel, subject, name, at, expires_at)
+-- name: insert_pairing_request(code, channel, subject, name, at, expires_at)
 INSERT INTO pairing_requests (code, channel, subject, name, at, expires_at)
 VALUES (:code, :channel, :subject, :name, :at, :expires_at);
 
--- name: requests(now, ahead)
+-- name: open_pairing_requests(now, ahead)
 SELECT code, channel, subject, name, at, expires_at FROM pairing_requests
 WHERE expires_at > :now AND at <= :ahead ORDER BY at, code;
 
--- name: add_grant(tool, conversation, arguments, expires_at, by, created_at)
+-- name: insert_grant(tool, conversation, arguments, expires_at, by, created_at)
 INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
 VALUES (:tool, :conversation, :arguments, :expires_at, :by, :created_at);
 
--- name: grants(now, ahead)
+-- name: active_grants(now, ahead)
 -- One that ends and is from the future was made by a clock that was ahead: when it ends is not known, so it has.
 SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
 WHERE expires_at = 0 OR (expires_at > :now AND created_at <= :ahead)
 ORDER BY id;
 
--- name: grants_concerning(tools, places, now, ahead)
+-- name: grants_for(tools, places, now, ahead)
 SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
 WHERE tool IN (SELECT value FROM json_each(:tools)) AND conversation IN (SELECT value FROM json_each(:places))
     AND (expires_at = 0 OR (expires_at > :now AND created_at <= :ahead))
@@ -62,23 +62,23 @@ ORDER BY id;
 SELECT id, tool, conversation, arguments, expires_at, by, created_at FROM grants
 WHERE tool = :tool AND conversation = :conversation AND arguments = :arguments AND by = :by;
 
--- name: grants_alike(tool, conversation)
+-- name: grants_of_tool_in(tool, conversation)
 -- The newest first.
 SELECT id FROM grants WHERE tool = :tool AND conversation = :conversation ORDER BY created_at DESC, id DESC;
 
--- name: renew_grant(id, expires_at, created_at)
+-- name: update_grant(id, expires_at, created_at)
 UPDATE grants SET expires_at = :expires_at, created_at = :created_at WHERE id = :id;
 
--- name: ended_grants(now)
+-- name: has_ended_grants(now)
 SELECT EXISTS (SELECT 1 FROM grants WHERE expires_at > 0 AND expires_at <= :now);
 
--- name: prune_grants(now)
+-- name: delete_ended_grants(now)
 DELETE FROM grants WHERE expires_at > 0 AND expires_at <= :now;
 
--- name: revoke_grant(id)
+-- name: delete_grant(id)
 DELETE FROM grants WHERE id = :id;
 
--- name: add_client(name, token_hash, scopes, channels, conversations, by, created_at)
+-- name: insert_client(name, token_hash, scopes, channels, conversations, by, created_at)
 -- Nothing happens where the name is taken.
 INSERT INTO clients (name, token_hash, scopes, channels, conversations, by, created_at)
 VALUES (:name, :token_hash, :scopes, :channels, :conversations, :by, :created_at)
@@ -91,14 +91,14 @@ SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM cl
 SELECT name, token_hash, scopes, channels, conversations, by, created_at FROM clients
 WHERE token_hash = :token_hash;
 
--- name: revoke_client(name)
+-- name: delete_client(name)
 DELETE FROM clients WHERE name = :name;
 
--- name: notice(name)
+-- name: board_get(name)
 SELECT body FROM board WHERE name = :name;
 
--- name: put_up(name, body)
+-- name: board_put(name, body)
 INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;
 
--- name: put_up_first(name, body)
+-- name: board_put_if_absent(name, body)
 INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO NOTHING;

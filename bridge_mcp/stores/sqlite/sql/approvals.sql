@@ -7,7 +7,7 @@ JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
 LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged
 WHERE a.id = :id;
 
--- name: approvals_in(name, status, before, limit)
+-- name: approvals_in_conversation(name, status, before, limit)
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
 FROM conversations AS c
@@ -19,7 +19,7 @@ WHERE c.name = :name AND (:status = '' OR +a.status = :status)
 ORDER BY a.number DESC
 LIMIT :limit;
 
--- name: approvals_with(status, name, within, before, limit)
+-- name: approvals_with_status(status, name, within, before, limit)
 -- By the index of the status: few wait, wherever they do.
 SELECT c.name, a.asked, asked.at, asked.body, a.judged, judged.at, judged.body,
     a.id, a.tool, a.status
@@ -58,10 +58,10 @@ WHERE a.number < coalesce((SELECT number FROM approvals WHERE id = :before), 922
 ORDER BY a.number DESC
 LIMIT :limit;
 
--- name: approvals_counted()
+-- name: count_approvals()
 SELECT count(*) FROM approvals;
 
--- name: approvals_counted_in(name, within)
+-- name: count_approvals_in(name, within)
 SELECT count(*)
 FROM conversations AS c
 JOIN approvals AS a ON a.conversation = c.id
@@ -74,7 +74,7 @@ WHERE (:name = '' OR c.name = :name)
         OR c.name IN (SELECT value FROM json_each(:within))
     );
 
--- name: approvals_counted_with(status, name, within)
+-- name: count_approvals_with_status(status, name, within)
 SELECT count(*)
 FROM approvals AS a
 JOIN conversations AS c ON c.id = a.conversation

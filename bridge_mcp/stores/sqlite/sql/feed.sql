@@ -1,10 +1,10 @@
--- name: span()
+-- name: cursor_span()
 -- The newest cursor ever given, and the oldest that is still there (NULL: none is).
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
     (SELECT min(cursor) FROM events);
 
--- name: newest_within(within)
+-- name: newest_cursor_within(within)
 -- The newest event of these channels and chats.
 SELECT e.cursor
 FROM events AS e
@@ -45,16 +45,16 @@ WHERE e.cursor > :after AND e.cursor <= :upto
 ORDER BY e.cursor
 LIMIT :limit;
 
--- name: publish(type, conversation, at, body)
+-- name: insert_event(type, conversation, at, body)
 INSERT INTO events (type, conversation, at, body) VALUES (:type, :conversation, :at, :body);
 
--- name: consumer(name)
+-- name: consumer_cursor(name)
 SELECT cursor FROM consumers WHERE name = :name;
 
--- name: acknowledge(name, cursor)
+-- name: acknowledge_cursor(name, cursor)
 INSERT INTO consumers (name, cursor) VALUES (:name, :cursor)
 ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor);
 
--- name: prune(before, limit)
+-- name: delete_events(before, limit)
 DELETE FROM events
 WHERE cursor IN (SELECT cursor FROM events WHERE cursor < :before ORDER BY cursor LIMIT :limit);

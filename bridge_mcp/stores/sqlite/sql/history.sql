@@ -15,7 +15,7 @@ WITH RECURSIVE step (channel) AS (
 )
 SELECT channel FROM step WHERE channel IS NOT NULL;
 
--- name: latest(channel, last_at, id, limit)
+-- name: conversations_of_channel(channel, last_at, id, limit)
 -- One channel's conversations before a place in the list.
 SELECT
     c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
@@ -25,7 +25,7 @@ WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
 ORDER BY c.last_at DESC, c.id DESC
 LIMIT :limit;
 
--- name: latest_like(channel, last_at, id, limit, query)
+-- name: conversations_of_channel_like(channel, last_at, id, limit, query)
 -- As before, for a part of name or title; `fold` is str.casefold.
 SELECT
     c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
@@ -36,7 +36,7 @@ WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
 ORDER BY c.last_at DESC, c.id DESC
 LIMIT :limit;
 
--- name: of_chat(name, below, beyond)
+-- name: conversations_of_chat(name, below, beyond)
 -- One chat's conversations: its own, and those of its topics, whose names lie between `name/` and `name0`.
 SELECT
     c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
@@ -45,7 +45,7 @@ FROM conversations AS c
 WHERE c.name = :name OR (c.name > :below AND c.name < :beyond)
 ORDER BY c.last_at DESC, c.id DESC;
 
--- name: messages(name, before, limit)
+-- name: messages_before(name, before, limit)
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM conversations AS c
 JOIN messages AS m ON m.conversation = c.id
@@ -63,7 +63,7 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE c.name = :name AND m.seq = :seq;
 
--- name: questions(name, now, limit)
+-- name: open_questions(name, now, limit)
 -- Questions that can still be answered, by the clock; the newest first. CROSS JOIN: the few open ones are looked up first.
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM (
@@ -86,13 +86,13 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 ORDER BY m.seq DESC
 LIMIT :limit;
 
--- name: unindexed()
--- How far the index of words has come, and how far the messages have.
+-- name: fts_progress()
+-- How far the full-text index has come, and how far the messages have.
 SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
 
--- name: index_words(after, upto)
+-- name: fts_insert_messages(after, upto)
 -- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
--- SQLite ends a text at its first NUL, so NUL becomes a space. `spaced` is words.spaced. The two statements below hold the
+-- SQLite ends a text at its first NUL, so NUL becomes a space. `spaced` is session.spaced. The two statements below hold the
 -- same expressions: what the index gives up must be what it took in.
 INSERT INTO words (rowid, text, place)
 SELECT
@@ -110,8 +110,8 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id > :after AND m.id <= :upto
 ORDER BY m.id;
 
--- name: forget_words(id, seq)
--- A message that is in the index is about to have another text: its words go.
+-- name: fts_delete_message(id, seq)
+-- A message that is in the index is about to get another text: the index gives up the old one
 INSERT INTO words (words, rowid, text, place)
 SELECT
     'delete',
@@ -128,7 +128,7 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
 
--- name: learn_words(id, seq)
+-- name: fts_insert_message(id, seq)
 -- And those of the new text come.
 INSERT INTO words (rowid, text, place)
 SELECT
@@ -145,10 +145,10 @@ JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
 LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexed);
 
--- name: indexed(upto)
+-- name: fts_set_progress(upto)
 UPDATE indexed SET upto = :upto;
 
--- name: search(match, limit)
+-- name: search_messages(match, limit)
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM words AS w
 JOIN messages AS m ON m.id = w.rowid

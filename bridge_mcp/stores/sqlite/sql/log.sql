@@ -1,43 +1,43 @@
--- name: place(name)
+-- name: conversation_row(name)
 -- What an append must know of the conversation.
 SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
     tip, unsettled, heard, cleared
 FROM conversations
 WHERE name = :name;
 
--- name: head(name)
+-- name: conversation_head(name)
 SELECT id, head FROM conversations WHERE name = :name;
 
--- name: unsettled(name)
+-- name: conversation_unsettled(name)
 SELECT unsettled FROM conversations WHERE name = :name;
 
--- name: cleared(name)
+-- name: conversation_cleared(name)
 SELECT cleared FROM conversations WHERE name = :name;
 
--- name: load_after(name, after, most)
+-- name: entries_after(name, after, most)
 SELECT seq, at, body FROM log
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq > :after
 ORDER BY seq LIMIT :most;
 
--- name: load(id, first, head)
+-- name: entries_between(id, first, head)
 SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
 
--- name: found(name, channel, at)
+-- name: insert_conversation(name, channel, at)
 -- A conversation begins; the appends that follow fill it in.
 INSERT INTO conversations
     (name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text)
 VALUES (:name, :channel, 0, 0, x'', -1, 0, '', 0, :at, '');
 
--- name: append(id, seq, at, key, body, link)
+-- name: insert_entry(id, seq, at, key, body, link)
 -- Nothing happens where the key is taken.
 INSERT INTO log (conversation, seq, at, key, body, link)
 VALUES (:id, :seq, :at, :key, :body, :link)
 ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
 
--- name: keyed(id, key)
+-- name: seq_of_key(id, key)
 SELECT seq FROM log WHERE conversation = :id AND key = :key;
 
--- name: under_key(name, key)
+-- name: entry_of_key(name, key)
 SELECT l.seq, l.at, l.body
 FROM conversations AS c
 JOIN log AS l ON l.conversation = c.id
@@ -45,27 +45,27 @@ WHERE c.name = :name AND l.key = :key;
 
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
--- name: advance(id, head, at, tip, calling, woken, unsettled, heard, cleared)
+-- name: update_conversation(id, head, at, tip, calling, woken, unsettled, heard, cleared)
 UPDATE conversations
 SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     unsettled = :unsettled, heard = :heard, cleared = :cleared
 WHERE id = :id;
 
--- name: advance_due(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since)
+-- name: update_conversation_due(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since)
 UPDATE conversations
 SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     unsettled = :unsettled, heard = :heard, cleared = :cleared,
     wake_at = :wake_at, due_since = :due_since
 WHERE id = :id;
 
--- name: advance_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, title, responder, messages, last_at, last_text)
+-- name: update_conversation_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, title, responder, messages, last_at, last_text)
 UPDATE conversations
 SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     unsettled = :unsettled, heard = :heard, cleared = :cleared,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: advance_both(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since, title, responder, messages, last_at, last_text)
+-- name: update_conversation_due_and_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since, title, responder, messages, last_at, last_text)
 UPDATE conversations
 SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     unsettled = :unsettled, heard = :heard, cleared = :cleared,
@@ -73,56 +73,53 @@ SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
     title = :title, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
 WHERE id = :id;
 
--- name: add_message(id, seq, status, asks, kind, expires_at)
+-- name: insert_message(id, seq, status, asks, kind, expires_at)
 INSERT INTO messages (conversation, seq, status, asks, kind, expires_at)
 VALUES (:id, :seq, :status, :asks, :kind, :expires_at);
 
--- name: edited(id, seq, by)
+-- name: set_message_edited(id, seq, by)
 -- A message has another text from the entry `by` on.
 UPDATE messages SET edited = :by WHERE conversation = :id AND seq = :seq;
 
--- name: add_button(token, id, seq)
+-- name: insert_button(token, id, seq)
 INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CONFLICT (token) DO NOTHING;
 
--- name: add_platform_id(id, platform_id, seq)
+-- name: insert_platform_id(id, platform_id, seq)
 -- The first message that the platform called so.
 INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
 
--- name: message_kind(id, seq)
-SELECT kind FROM messages WHERE conversation = :id AND seq = :seq;
-
--- name: answered(id, seq, by)
+-- name: set_question_answered(id, seq, by)
 UPDATE messages SET asks = 0, answered = :by WHERE conversation = :id AND seq = :seq AND asks = 1;
 
--- name: settle_message(id, seq, status, reason, platform_ids)
+-- name: set_message_outcome(id, seq, status, reason, platform_ids)
 -- A message that went out, may have gone out, or never will. The log takes only the first outcome.
 UPDATE messages
 SET status = :status, due_at = 0, reason = :reason, platform_ids = coalesce(:platform_ids, platform_ids)
 WHERE conversation = :id AND seq = :seq AND status <> 'received';
 
--- name: restand(id, seq, platform_ids)
+-- name: set_message_platform_ids(id, seq, platform_ids)
 -- A message of ours that an edit made longer or shorter stands in other parts.
 UPDATE messages
 SET platform_ids = :platform_ids
 WHERE conversation = :id AND seq = :seq AND status <> 'received';
 
--- name: add_approval(approval, id, tool, seq)
+-- name: insert_approval(approval, id, tool, seq)
 INSERT INTO approvals (id, conversation, tool, asked, status)
 VALUES (:approval, :id, :tool, :seq, 'waiting')
 ON CONFLICT (id) DO NOTHING;
 
--- name: judge_approval(approval, seq, status)
+-- name: set_approval_verdict(approval, seq, status)
 -- The log takes only the first verdict.
 UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval;
 
--- name: approved_tool(approval)
+-- name: tool_of_approval(approval)
 SELECT tool FROM approvals WHERE id = :approval;
 
--- name: wake_waiting(tool, now)
+-- name: wake_conversations_waiting_for(tool, now)
 -- A grant may settle what waits for a verdict, wherever it was asked.
 UPDATE conversations SET wake_at = 0, due_since = :now
 WHERE id IN (SELECT conversation FROM approvals WHERE status = 'waiting' AND tool = :tool)
     AND (wake_at IS NULL OR wake_at > 0);
 
--- name: tell(type, conversation, seq)
+-- name: insert_entry_event(type, conversation, seq)
 INSERT INTO events (type, conversation, seq) VALUES (:type, :conversation, :seq);

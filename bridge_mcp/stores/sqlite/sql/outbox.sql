@@ -1,4 +1,4 @@
--- name: outbox_due(now, limit)
+-- name: messages_due(now, limit)
 -- Of each conversation the first message that is not out yet, where it is queued and its time has come: one that waits,
 -- or is being sent, holds back those behind it. SQLite takes the other columns from the row with the minimum.
 WITH first AS (
@@ -22,18 +22,18 @@ UPDATE messages
 SET status = 'sending', attempts = attempts + 1
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'queued';
 
--- name: postpone(name, seq, until, reason)
+-- name: postpone_message(name, seq, until, reason)
 UPDATE messages
 SET status = 'queued', due_at = :until, reason = :reason
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq
     AND status IN ('queued', 'sending');
 
--- name: progress(name, seq, parts, platform_ids)
+-- name: set_message_progress(name, seq, parts, platform_ids)
 UPDATE messages
 SET parts = :parts, platform_ids = :platform_ids
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq = :seq AND status = 'sending';
 
--- name: pending(within)
+-- name: count_pending_messages(within)
 -- `within` is a JSON list of channels and chats; '[]' stands for all.
 SELECT count(*)
 FROM messages AS m
@@ -47,7 +47,7 @@ WHERE m.status IN ('queued', 'sending')
         OR c.name IN (SELECT value FROM json_each(:within))
     );
 
--- name: stranded()
+-- name: messages_being_sent()
 SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation
@@ -56,21 +56,21 @@ LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
 WHERE m.id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
 ORDER BY m.id;
 
--- name: message_of_platform_id(name, id)
+-- name: seq_of_platform_id(name, id)
 SELECT p.seq FROM platform_ids AS p JOIN conversations AS c ON c.id = p.conversation
 WHERE c.name = :name AND p.id = :id;
 
--- name: keyed_in(name, key)
+-- name: seq_of_key_in(name, key)
 SELECT l.seq FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.key = :key;
 
--- name: key_at(name, seq)
+-- name: key_of_entry(name, seq)
 SELECT l.key FROM log AS l JOIN conversations AS c ON c.id = l.conversation
 WHERE c.name = :name AND l.seq = :seq;
 
--- name: answer_to(name, seq)
+-- name: answer_of_question(name, seq)
 SELECT m.answered FROM messages AS m JOIN conversations AS c ON c.id = m.conversation
 WHERE c.name = :name AND m.seq = :seq;
 
--- name: button(token)
+-- name: button_row(token)
 SELECT c.name, b.seq FROM buttons AS b JOIN conversations AS c ON c.id = b.conversation WHERE b.token = :token;

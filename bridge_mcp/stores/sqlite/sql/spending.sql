@@ -1,4 +1,4 @@
--- name: spend(scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+-- name: add_spending(scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
 INSERT INTO spending
     (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
 VALUES (:scope, :day, :calls, :input_tokens, :output_tokens, :cached_tokens, :nano_usd, :unpriced, :latency_ms)
@@ -11,12 +11,12 @@ ON CONFLICT (scope, day) DO UPDATE SET
     unpriced = unpriced + excluded.unpriced,
     latency_ms = latency_ms + excluded.latency_ms;
 
--- name: spent_on(scope, day)
+-- name: spending_on_day(scope, day)
 SELECT calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
 FROM spending
 WHERE scope = :scope AND day = :day;
 
--- name: spent_ever(scope)
+-- name: spending_total(scope)
 -- One row for each day on which there was a call.
 SELECT
     coalesce(sum(calls), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),

@@ -1,10 +1,10 @@
--- name: broken()
+-- name: quick_check()
 SELECT * FROM pragma_quick_check(3);
 
--- name: names()
+-- name: conversation_names()
 SELECT name FROM conversations ORDER BY name;
 
--- name: entries(id)
+-- name: all_entries(id)
 SELECT seq, at, key, body, link FROM log WHERE conversation = :id ORDER BY seq;
 
 -- name: message_rows(id)
@@ -19,7 +19,7 @@ SELECT token, seq FROM buttons WHERE conversation = :id ORDER BY token;
 -- name: platform_id_rows(id)
 SELECT id, seq FROM platform_ids WHERE conversation = :id ORDER BY id;
 
--- name: asking(id)
+-- name: question_rows(id)
 SELECT seq FROM messages WHERE conversation = :id AND asks = 1;
 
 -- name: approval_rows(id)
