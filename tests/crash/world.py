@@ -11,7 +11,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Asked, Finished, Heard, Judged, Log, Replied, Sender, Started, Withdrawn
+from bridge_mcp.core.entries import (
+    Asked,
+    Entry,
+    Finished,
+    Heard,
+    Judged,
+    Log,
+    Replied,
+    Sender,
+    Started,
+    Stopped,
+    Withdrawn,
+)
 from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.core.policy import Asking, Policy, Principal, ToolSource
 from bridge_mcp.core.steps import Idle, Wait
@@ -348,8 +360,18 @@ def findings(world: World, log: Log, *, crashed: bool, expect_reply: bool = True
     if twice := [c for c in begun if begun.count(c) > 1 and c not in again]:
         found.append(f"begun twice: {twice}")
     back = {e.message for e in entries if isinstance(e, Withdrawn)}
-    heard = [logged.seq for logged in log if isinstance(logged.entry, Heard) and logged.seq not in back]
+    stopped = taken_back_after_reading(entries)
+    heard = [each.seq for each in log if isinstance(each.entry, Heard) and each.seq not in back and each.seq >= stopped]
     last = max(heard, default=-1)
     if expect_reply and not any(isinstance(e, Replied) and not e.calls and e.upto > last for e in entries):
         found.append("a message was never answered")
     return found
+
+
+def taken_back_after_reading(entries: list[Entry]) -> int:
+    """Up to which message the host stopped a turn; 0 if it did not.
+
+    Where a reply with calls had read the host's message too, nobody can tell which of its calls are whose: taking the
+    message back ends them all, and with them the turn.
+    """
+    return max((entry.upto for entry in entries if isinstance(entry, Stopped) and entry.by == HOST.id), default=0)
