@@ -21,7 +21,7 @@ from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
 from bridge_mcp.cli.output import clock, console, indented
 from bridge_mcp.core.errors import BadInput, BridgeError
-from bridge_mcp.core.projections import Event
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import MAX_WAIT_S, OWNER
 

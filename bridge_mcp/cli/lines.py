@@ -35,7 +35,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
     approval_id,
 )
-from bridge_mcp.core.projections import Event
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry

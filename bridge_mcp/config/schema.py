@@ -44,202 +44,326 @@ class Section(BaseModel):
 
 
 class Store(Section):
-    """[store]"""
+    """[store]: where everything is kept, and how much of it."""
 
     url: Text | None = None
+    """Where the SQLite file is, as `sqlite:///PATH`; without it: `bridge.db` in the state folder."""
     max_file_mb: float = Field(default=20.0, gt=0, le=1000)
+    """The largest file from a chat or a tool that is kept, in megabytes."""
     max_files_mb: float = Field(default=1000.0, gt=0)
+    """How much all kept files may take; the oldest are removed first."""
     keep_events: int = Field(default=1_000_000, ge=1000)
+    """How many events the feed keeps; a reader who comes later is told that some are gone."""
 
 
 class Files(Section):
-    """[files]"""
+    """[files]: which files of this machine may be sent."""
 
     outbox: list[Text] | None = None
+    """Folders whose files may be sent; without it: `outbox` in the state folder."""
 
 
 class ModelSection(Section):
-    """[models.NAME]"""
+    """[models.NAME]: a model, under the name that channels and fallbacks know it by; `default` is the usual one."""
 
     model: Text
+    """The model as litellm names it, such as `openai/gpt-5-mini`; `scripted` follows rules and needs no provider."""
     api_key_env: Text | None = None
+    """The variable that holds the key."""
     api_key_file: Text | None = None
+    """The file that holds the key."""
     base_url: Text | None = None
+    """An endpoint of your own (Ollama, LM Studio, vLLM, llama.cpp, a gateway)."""
     via: Literal["auto", "openai", "litellm"] = "auto"
+    """How it is asked: in OpenAI's format (`openai`) or by `litellm`; `auto`: the first where there is a `base_url`."""
     fallbacks: list[Text] = []
+    """Models that are asked in turn when this one fails: names of sections, or of models."""
     timeout_s: float = Field(default=300.0, gt=0, le=3600)
+    """Seconds for a whole answer."""
     first_token_s: float = Field(default=60.0, gt=0, le=3600)
+    """Seconds until the first word, and between two of them, where the answer is streamed."""
     stream: bool | None = None
+    """Whether answers are streamed; without it: from a `base_url` always, through litellm where somebody watches."""
     context_tokens: int | None = Field(default=None, ge=1_000)
+    """How much question and answer may take together; without it: as litellm knows it."""
     reserve_tokens: int | None = Field(default=None, ge=0)
+    """How much of `context_tokens` is kept for the answer."""
     max_result_chars: int = Field(default=20_000, ge=200)
+    """Characters of a tool's result that the model gets at once; it can read on."""
     usd_per_million_input: float | None = Field(default=None, ge=0)
+    """Dollars for a million tokens of questions; without it: as litellm knows it. 0: free."""
     usd_per_million_output: float | None = Field(default=None, ge=0)
+    """Dollars for a million tokens of answers."""
     usd_per_million_cached: float | None = Field(default=None, ge=0)
+    """Dollars for a million tokens of questions that the provider had in its cache."""
     tool_calling: Literal["auto", "native", "prompt"] = "auto"
+    """How it calls tools: by itself (`native`), or in text that the bridge reads (`prompt`); `auto`: as it can."""
     vision: bool | None = None
+    """Whether it sees images; without it: as litellm knows it, and at a `base_url` not."""
     pdf: bool | None = None
+    """Whether it reads PDFs; without it: as litellm knows it, and at a `base_url` not."""
     params: dict[str, Any] = {}
+    """Further fields of each request, such as `temperature`."""
     script: Text | None = None
+    """The file with the rules of a scripted model."""
 
 
 class Chat(Section):
-    """[channels.NAME.chats."ID"]"""
+    """[channels.NAME.chats."ID"]: one group of a Telegram channel, or one topic of it ("ID/THREAD")."""
 
     groups: GroupMode
+    """What the bot answers there: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
 
 
 class CallRule(Section):
-    """[approvals.tools."PATTERN"] and [channels.NAME.tools."PATTERN"]"""
+    """[approvals.tools."PATTERN"] and [channels.NAME.tools."PATTERN"]: single tools; else it is as [approvals] says."""
 
     confirmation: Confirmation | None = None
+    """Whether calls of these tools ask first."""
     expires_s: float | None = Field(default=None, ge=0)
+    """Seconds until a call that waits expires; 0: never."""
     route: Text | None = None
+    """The conversation where people are asked; `agents`: none, so that a client has to decide."""
     remind_s: float | None = Field(default=None, ge=0)
+    """Seconds until people are asked again; 0: never."""
     escalate_s: float | None = Field(default=None, ge=0)
+    """Seconds until `escalate_to` is asked as well; 0: never."""
     escalate_to: Text | None = None
+    """The conversation that is asked when nobody has decided."""
     quorum: int | None = Field(default=None, ge=1, le=100)
+    """How many different people have to approve."""
 
 
 class Channel(Section):
-    """[channels.NAME]"""
+    """[channels.NAME]: a place where people write: a Telegram bot, or chats on this machine."""
 
     type: Literal["local", "telegram"]
+    """What kind of place it is."""
     token_env: Text | None = None
+    """Telegram: the variable that holds the bot's token."""
     token_file: Text | None = None
+    """Telegram: the file that holds the bot's token."""
     api_base_url: Text | None = None
+    """Telegram: a Bot API server of your own; without it: Telegram's."""
     poll_timeout_s: int = Field(default=30, ge=1, le=50)
+    """Telegram: seconds that one long poll waits."""
     webhook_url: Text | None = None
+    """Telegram: where Telegram posts updates; without it: long polls, which need no open port."""
     webhook_listen: Text | None = None
+    """Telegram: HOST:PORT where the bridge takes those posts."""
     webhook_secret_env: Text | None = None
+    """Telegram: the variable with the secret that Telegram shows with each post; without it: drawn at each start."""
     webhook_secret_file: Text | None = None
+    """Telegram: the file that holds that secret."""
     groups: GroupMode = "mention"
+    """Telegram: what it answers in groups: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
     chats: dict[Text, Chat] = {}
+    """Telegram: `groups` of single groups and topics, by their id."""
     responder: Literal["assistant", "relay", "off"] | None = None
+    """Who answers: the model (`assistant`), MCP clients (`relay`), nobody (`off`); else the model, if there is one."""
     model: Text | None = None
+    """The section of `[models]` that answers; without it: `default`."""
     system_prompt: str | None = None
+    """What the assistant is told first."""
     system_prompt_file: Text | None = None
+    """The file with that text; it is read again when it changes."""
     chat_context: bool = True
+    """Whether the assistant is told where it is, who writes, and when."""
     timezone: Text = "UTC"
+    """The time zone in which it is told times, such as `Europe/Berlin`."""
     tool_servers: list[Text] | None = None
+    """The tool servers that the assistant may use here; without it: all."""
     builtin_tools: list[Literal["whoami", "send_message", "ask_user", "remind"]] = []
+    """What the assistant can do in the bridge itself."""
     tools: dict[str, CallRule] = {}
+    """Rules for single tools on this channel; they come before those of `[approvals]`."""
     history_limit: int = Field(default=200, ge=1, le=100_000)
+    """How many messages the model sees at most."""
     while_busy: Literal["join", "queue", "interrupt"] = "join"
+    """What a message does while the assistant works: it can `join` that turn, `queue` for its own, or `interrupt`."""
     summarise: bool | None = None
+    """Whether the model sums up what no longer fits its window; false: it is just left out."""
     image_turns: int = Field(default=3, ge=0, le=100_000)
+    """In how many of the last turns the model sees images."""
     late_after_s: float = Field(default=3600.0, ge=0)
+    """Messages that came in more seconds late than this are marked as late."""
     updates: list[Literal["message_reaction", "message_reaction_count", "chat_member", "chat_join_request"]] = []
+    """Telegram: what else people do that becomes an event."""
     gather_s: float | None = Field(default=None, ge=0, le=3)
+    """Telegram: seconds that a reply waits for what belongs to its message; without it: 0.5."""
 
 
 class ToolShape(Section):
-    """[tool_servers.NAME.tools."PATTERN"]"""
+    """[tool_servers.NAME.tools."PATTERN"]: rules for single tools of one server."""
 
     confirmation: Confirmation | None = None
+    """Whether calls of these tools ask first."""
     timeout_s: float | None = Field(default=None, gt=0, le=3600)
+    """Seconds for one call of them."""
 
 
 class ToolServer(Section):
-    """[tool_servers.NAME]"""
+    """[tool_servers.NAME]: an MCP server whose tools the assistant and clients can call: a command or a url."""
 
     command: Text | None = None
+    """The program that is the server, over stdio."""
     args: list[str] = []
+    """Its arguments."""
     env: dict[str, str] = {}
+    """Variables that it gets, with their values."""
     env_pass: list[Text] = []
+    """Names of the bridge's own variables that it gets too."""
     cwd: Text | None = None
+    """The folder it starts in; without it: the configuration's."""
     url: Text | None = None
+    """The address of a server over HTTP."""
     headers: dict[str, str] = {}
+    """Headers of every request."""
     headers_env: dict[str, Text] = {}
+    """Headers whose values stand in variables: header = name of the variable."""
     token_env: Text | None = None
+    """The variable that holds its bearer token."""
     token_file: Text | None = None
+    """The file that holds its bearer token."""
     transport: Literal["auto", "http", "sse"] = "auto"
+    """The transport over HTTP: `sse` is the older kind; `auto` takes that for a url that ends in /sse."""
     auth: Literal["oauth"] | None = None
+    """`oauth`: log in once with `bridge-mcp servers login NAME`."""
     oauth_scopes: list[Text] = []
+    """The scopes to ask for when logging in."""
     timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """Seconds for one call."""
     connect_timeout_s: float = Field(default=20.0, gt=0, le=3600)
+    """Seconds to start or reach it."""
     confirmation: Confirmation = "default"
+    """Whether its calls ask first; `default`: as `[approvals]` says."""
     allowed_tools: list[Text] = ["*"]
+    """Patterns of the tools that there are for the bridge."""
     allowed_resources: list[Text] = []
+    """Patterns of the resources that the assistant may read; none without it."""
     allowed_prompts: list[Text] = []
+    """Patterns of the prompts that the assistant may fetch; none without it."""
     pinned: bool = True
+    """Whether a tool that changed since it was first seen asks, whatever else holds."""
     instructions: bool = False
+    """Whether it may say in the system prompt how its tools are used."""
     tools: dict[str, ToolShape] = {}
+    """Rules for single tools of this server."""
 
 
 class Approvals(Section):
-    """[approvals]"""
+    """[approvals]: which tool calls wait for a verdict, where people are asked, and who may decide."""
 
     confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
+    """Which calls ask first: all, none, or those of tools that do not say that they only read (`by-annotation`)."""
     expires_s: float = Field(default=600.0, ge=0)
+    """Seconds until a call that waits expires; 0: never."""
     route: Text | None = None
+    """The conversation where people are asked; `agents`: none. Without it: the chat that asked."""
     remind_s: float = Field(default=0.0, ge=0)
+    """Seconds until people are asked again; 0: never."""
     escalate_s: float = Field(default=0.0, ge=0)
+    """Seconds until `escalate_to` is asked as well; 0: never."""
     escalate_to: Text | None = None
+    """The conversation that is asked when nobody has decided."""
     quorum: int = Field(default=1, ge=1, le=100)
+    """How many different people have to approve; above 1 only people of `[people.NAME]` count."""
     tools: dict[str, CallRule] = {}
+    """Rules for single tools, by name or pattern."""
     separate: bool = False
+    """Whether whoever started a turn is kept from deciding what it asks for, under any name of theirs."""
 
 
 class Client(Section):
-    """[clients.NAME]"""
+    """[clients.NAME]: an MCP client over HTTP, with a token; [clients.stdio] is the host that starts `bridge-mcp`."""
 
     token_env: Text | None = None
+    """The variable that holds its token (at least 16 characters)."""
     token_file: Text | None = None
+    """The file that holds its token."""
     scopes: list[ScopeName] = ["read"]
+    """What it may do; of `[clients.stdio]` without it: all but `admin`."""
     channels: list[Text] = []
+    """The channels that it sees; without it and `conversations`: all."""
     conversations: list[Text] = []
+    """The conversations that it sees beside those of `channels`."""
     person_decides: bool = False
+    """Whether a form at that host decides on the calls it asks for itself: only for a host that you sit at."""
 
 
 class Person(Section):
-    """[people.NAME]"""
+    """[people.NAME]: the names that are one person, so that a quorum counts people."""
 
     principals: list[Text] = Field(min_length=1)
+    """Who this is: `owner` (this machine), clients by name, users as `channel:user_id`."""
 
 
 class OAuth(Section):
-    """[http.oauth]: whose tokens are taken, beside those of clients."""
+    """[http.oauth]: an authorization server whose tokens (JWT) are taken, beside those of clients."""
 
     issuer: Text
+    """The `iss` of its tokens."""
     jwks_url: Text
+    """Where its public keys are."""
     resource: Text
+    """The address of this bridge, as its clients know it."""
     audience: Text | None = None
+    """The `aud` of its tokens; without it: `resource`."""
     scopes: dict[str, list[ScopeName]] = {}
+    """What each of their scopes allows here."""
     channels: list[Text] = []
+    """The channels that its clients see; without it and `conversations`: all."""
     conversations: list[Text] = []
+    """The conversations that its clients see beside those of `channels`."""
 
 
 class Http(Section):
     """[http]: what `serve --http` lets in beside this machine's own names."""
 
     allowed_hosts: list[Text] = []
+    """Further values of the Host header that are served, such as the name at a reverse proxy."""
     allowed_origins: list[Text] = []
+    """Web pages that may use the bridge from a browser (CORS)."""
     rate_per_s: float = Field(default=200.0, ge=0)
+    """Requests a second of one client in the long run; 0: any number."""
     burst: int = Field(default=1000, ge=1)
+    """Requests of one client at once."""
     oauth: OAuth | None = None
+    """An authorization server; a section of its own."""
 
 
 class Engine(Section):
     """[engine]: how much is done at once, and what one turn may use."""
 
     max_turns: int = Field(default=64, ge=1, le=10_000)
+    """Conversations that are worked on at once."""
     model_calls: int = Field(default=25, ge=1, le=10_000)
+    """Calls of a model in one turn."""
     tool_rounds: int = Field(default=24, ge=0, le=10_000)
+    """Rounds of tool calls in one turn."""
     work_s: float = Field(default=900.0, gt=0)
+    """Seconds of work in one turn; waiting for people does not count."""
     attempts: int = Field(default=4, ge=1, le=100)
+    """How often a call of a model, or of a tool that may be repeated, is tried before it is given up."""
 
 
 class Budget(Section):
     """[budget]: what models may take in a day of UTC; a cap that is not there caps nothing."""
 
     usd_per_day: float | None = Field(default=None, ge=0)
+    """Dollars of all conversations together."""
     usd_per_channel_day: float | None = Field(default=None, ge=0)
+    """Dollars of each channel."""
     usd_per_conversation_day: float | None = Field(default=None, ge=0)
+    """Dollars of each conversation."""
     tokens_per_day: int | None = Field(default=None, ge=0)
+    """Tokens of all conversations together."""
     tokens_per_channel_day: int | None = Field(default=None, ge=0)
+    """Tokens of each channel."""
     tokens_per_conversation_day: int | None = Field(default=None, ge=0)
+    """Tokens of each conversation."""
     unknown_price: Literal["allow", "stop"] = "allow"
+    """`stop`: where dollars are capped, no call is made whose price nobody knows."""
 
 
 class File(Section):

@@ -1,4 +1,4 @@
-"""The log as people and programs see it: messages, approvals and events.
+"""The log as people see it: messages, approvals, standing verdicts. What the feed tells is `events`.
 
 Every row that a store keeps beside the log is computed here, from an entry in its place, so that a store can be checked
 (or rebuilt) by running the log through these functions again.
@@ -6,56 +6,40 @@ Every row that a store keeps beside the log is computed here, from an entry in i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Required, TypeAlias, TypedDict, Unpack, get_args
+from dataclasses import dataclass
+from typing import Literal, Required, TypeAlias, TypedDict, Unpack
 
 from bridge_mcp.core.entries import (
     Asked,
     Attachment,
     Button,
-    Cleared,
-    Configured,
-    Delivered,
     Edited,
     Entry,
-    Failed,
-    Finished,
     Heard,
     Judged,
     Logged,
     Posted,
     Question,
     Reacted,
-    Reminded,
     Replied,
     Responder,
     Revised,
     Sender,
-    Started,
     Stopped,
-    Summarised,
     Verdict,
-    Voted,
-    Withdrawn,
     approval_id,
     message_id,
 )
 from bridge_mcp.core.grants import Grant, grant_place
 from bridge_mcp.core.policy import AGENTS
-from bridge_mcp.core.tools import JSON
 
 __all__ = [
-    "EVENT_TYPES",
     "Approval",
     "Conversation",
     "Delivery",
-    "Event",
-    "EventType",
     "Message",
     "MessageStatus",
     "approval_of",
-    "event_of",
     "grant_of",
     "message_of",
     "text_after",
@@ -63,39 +47,6 @@ __all__ = [
 ]
 
 MessageStatus: TypeAlias = Literal["received", "queued", "sending", "sent", "uncertain", "failed"]
-EventType: TypeAlias = Literal[
-    "message.received",
-    "message.queued",
-    "message.sent",
-    "message.uncertain",
-    "message.failed",
-    "message.edited",
-    "message.reacted",
-    "message.reaction",
-    "message.withdrawn",
-    "approval.requested",
-    "approval.reminded",
-    "approval.voted",
-    "approval.decided",
-    "tool.started",
-    "tool.progress",
-    "tool.finished",
-    "turn.finished",
-    "turn.stopped",
-    "model.failed",
-    "conversation.cleared",
-    "conversation.summarised",
-    "conversation.configured",
-    "chat.member",
-    "pairing.requested",
-    "pairing.added",
-    "pairing.removed",
-    "grant.revoked",
-    "client.added",
-    "client.revoked",
-]
-EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
-
 ASSISTANT = Sender("assistant", "assistant", "bot")
 BRIDGE = Sender("bridge", "bridge", "bot")
 
@@ -219,17 +170,6 @@ class Conversation:
     """The seq of the latest question that nobody has answered yet; it may have expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, in the order of the whole bridge. `cursor` is set by the store."""
-
-    type: EventType
-    conversation: str
-    at: float
-    body: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
-    cursor: int = 0
-
-
 def message_of(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) -> Message | None:
     """The message that this entry is or sends, if it does. `delivery` is of one that goes out."""
     at, seq = logged.at, logged.seq
@@ -305,112 +245,6 @@ def tokens_of(entry: Entry) -> tuple[str, ...]:
     """What stands on the platform for the buttons that an entry shows."""
     shown = entry.buttons if isinstance(entry, Posted | Revised) else ()
     return tuple(button.token for button in shown if button.token)
-
-
-def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
-    """What the feed tells of this entry, if anything. Bodies are whole: a reader needs no second look."""
-    told = type_and_body(conversation, logged, delivered)
-    return None if told is None else Event(told[0], conversation, logged.at, body=told[1])
-
-
-def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
-    here = message_id(conversation, logged.seq)
-    sent: EventType = "message.sent" if delivered else "message.queued"
-    match logged.entry:
-        case Heard() as e:
-            return "message.received", {
-                "message": here,
-                "from": {"id": e.sender.id, "name": e.sender.name, "kind": e.sender.kind},
-                "text": e.text,
-                "attachments": [
-                    {"kind": a.kind, "mime": a.mime, "name": a.name, "size": a.size} for a in e.attachments
-                ],
-                "to": e.to,
-                "answers": None if e.answers is None else message_id(conversation, e.answers),
-                "reply_to": e.reply_to or None,
-                "quote": e.quote or None,
-                "forwarded_from": e.forwarded_from or None,
-                "late": e.late,
-            }
-        case Posted() as e:
-            return sent, {"message": here, "by": e.by.name or e.by.id, "text": e.text}
-        case Replied() as e if e.text and not e.calls:
-            return "turn.finished", {
-                "message": here,
-                "text": e.text,
-                "turn": message_id(conversation, e.turn),
-            }
-        case Replied() as e if e.text:
-            return sent, {"message": here, "by": "assistant", "text": e.text}
-        case Edited() as e:
-            told: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
-            return "message.edited", told | ({"to": e.to} if e.to != "off" else {})
-        case Revised() as e:
-            told = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
-            return "message.edited", {**told, "buttons": len(e.buttons)}
-        case Reacted() as e:
-            told = {"message": message_id(conversation, e.message), "emoji": e.emoji, "by": e.by.name or e.by.id}
-            return "message.reacted", {**told}
-        case Stopped() as e:
-            return "turn.stopped", {"reason": e.reason, "by": e.by, "text": e.text}
-        case Delivered() as e:
-            became: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
-            return became, {"message": message_id(conversation, e.message)}
-        case Failed(effect="deliver") as e:
-            return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
-        case Failed() as e:
-            return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
-        case entry:
-            return call_event(conversation, entry)
-
-
-def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
-    match entry:
-        case Asked() as e:
-            return "approval.requested", {
-                "approval": approval_id(conversation, e.call),
-                "tool": e.tool,
-                "arguments": e.arguments,
-                "digest": e.digest,
-                "reason": e.reason,
-                "requested_by": e.requested_by,
-                "expires_at": e.expires_at or None,
-                "route": e.route,
-                "quorum": e.quorum,
-            }
-        case Voted() as e:
-            return "approval.voted", {"approval": approval_id(conversation, e.call), "by": e.by, "via": e.via}
-        case Reminded() as e:
-            return "approval.reminded", {
-                "approval": approval_id(conversation, e.call),
-                "why": e.why,
-                "number": e.number,
-                "to": e.to,
-            }
-        case Judged() as e:
-            return "approval.decided", {
-                "approval": approval_id(conversation, e.call),
-                "verdict": e.verdict,
-                "by": e.by,
-                "via": e.via,
-                "note": e.note,
-                "edited": e.arguments,
-                "remember": e.remember,
-            }
-        case Started(effect="tool") as e:
-            return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
-        case Finished() as e:
-            return "tool.finished", {"call": e.call, "outcome": e.outcome}
-        case Withdrawn() as e:
-            return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
-        case Cleared() as e:
-            return "conversation.cleared", {"by": e.by}
-        case Summarised() as e:
-            return "conversation.summarised", {"before": message_id(conversation, e.upto), "text": e.text}
-        case Configured() as e:
-            return "conversation.configured", {"by": e.by, "responder": e.responder}
-        case _:
-            return None
 
 
 def approval_of(conversation: str, logged: Logged) -> Approval | None:

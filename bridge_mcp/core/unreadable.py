@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias, cast
 
 from bridge_mcp.core.entries import Logged, Verdict, message_id
 from bridge_mcp.core.errors import NewerSchema, Unreadable
+from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.policy import AGENTS
-from bridge_mcp.core.projections import BRIDGE, Approval, Event, EventType, Message, MessageStatus
+from bridge_mcp.core.projections import BRIDGE, Approval, Message, MessageStatus
 
 __all__ = [
     "ReadLog",

@@ -8,8 +8,8 @@ from typing import Literal
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
-from bridge_mcp.core.projections import Event
 from bridge_mcp.ports import (
     Access,
     ButtonPress,

@@ -9,8 +9,9 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stopped, Withdrawn
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import Policy, Principal
-from bridge_mcp.core.projections import Conversation, Event
+from bridge_mcp.core.projections import Conversation
 from bridge_mcp.core.results import ConversationStatus
 from bridge_mcp.core.spending import day_of
 from bridge_mcp.core.state import CallState, open_calls, open_fates, read, relevant, unread

@@ -23,10 +23,11 @@ from bridge_mcp.core.entries import (
     message_id,
 )
 from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.projections import BRIDGE, Conversation, Event, Message
+from bridge_mcp.core.projections import BRIDGE, Conversation, Message
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON

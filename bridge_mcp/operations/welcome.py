@@ -13,7 +13,8 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode, encode
 from bridge_mcp.core.entries import Heard, Posted, Responder
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.core.projections import BRIDGE, Event
+from bridge_mcp.core.events import Event
+from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join

@@ -13,7 +13,7 @@ from bridge_mcp.core.entries import (
     Replied,
     Summarised,
 )
-from bridge_mcp.core.projections import Event, EventType
+from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.projections import Event
 from bridge_mcp.core.results import ToolChange
 from bridge_mcp.operations import commands, conversations, server_instructions, tool_pins
 from bridge_mcp.operations.client_limits import may_use

@@ -18,8 +18,9 @@ from bridge_mcp.core.entries import (
     message_id,
 )
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, NotPaired
+from bridge_mcp.core.events import EVENT_TYPES, EventType
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.core.projections import EVENT_TYPES, Approval, EventType, Message
+from bridge_mcp.core.projections import Approval, Message
 from bridge_mcp.core.results import (
     Ticket,
     ToolList,

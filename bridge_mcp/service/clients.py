@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 from bridge_mcp.core.bearer_tokens import hash_token
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import CLIENT_NAME, RESERVED, SCOPES, Principal, Scope
-from bridge_mcp.core.projections import Event
 from bridge_mcp.operations.addresses import parse_conversation
 from bridge_mcp.ports import StoredClient
 from bridge_mcp.service.base import BridgeBase

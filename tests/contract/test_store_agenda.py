@@ -9,8 +9,8 @@ import pytest
 
 from bridge_mcp.core.entries import Configured, Delivered, Entry, Failed, Finished, Requested, Stopped
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.projections import Event
 from bridge_mcp.ports import Changes, Store
 from tests.contract.store_kit import (
     SOON_S,

@@ -9,7 +9,7 @@ import pytest
 
 from bridge_mcp.core.entries import Delivered, Failed, Stopped, message_id
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.projections import Event
+from bridge_mcp.core.events import Event
 from bridge_mcp.ports import EventPage, Store
 from tests.contract.store_kit import Place, asked, heard, judged, posted, replied, say, turn
 

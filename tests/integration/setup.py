@@ -11,8 +11,9 @@ import anyio
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Attachment, Sender
+from bridge_mcp.core.events import EVENTS, Event, EventType
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.core.projections import Approval, Event, EventType
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
@@ -155,8 +156,24 @@ async def world(
                     await anyio.lowlevel.checkpoint()
             yield made
             tasks.cancel_scope.cancel()
+        await as_listed(store)
     finally:
         await store.close()
+
+
+async def as_listed(store: Store) -> None:
+    """Hold what the feed told last to the list of events: no body has another name in it, and none lacks one."""
+    head = await store.feed.head()
+    for event in (await store.feed.read(max(0, head - 500), 500)).events:
+        assert "unreadable" in event.body or not unlisted(event), (event.type, unlisted(event))
+
+
+def unlisted(event: Event) -> set[str]:
+    """The names by which an event's body and `EVENTS` differ."""
+    carries = EVENTS[event.type].carries
+    must = {name for name in carries if not name.endswith("?")}
+    may = {name.rstrip("?") for name in carries}
+    return (must - event.body.keys()) | (event.body.keys() - may)
 
 
 async def told_tools(made: World, toolbox: Toolbox) -> None:

@@ -16,7 +16,8 @@ from contextlib import closing
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Posted, Revised
 from bridge_mcp.core.errors import Unreadable
-from bridge_mcp.core.projections import BRIDGE, Approval, Event
+from bridge_mcp.core.events import Event
+from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.operations.access import is_let_in
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.approval_texts import (

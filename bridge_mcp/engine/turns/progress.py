@@ -10,7 +10,7 @@ import logging
 import anyio
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.core.projections import Event
+from bridge_mcp.core.events import Event
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import Clock, Feed, ToolProgress
 

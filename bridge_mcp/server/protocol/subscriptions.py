@@ -23,8 +23,8 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 
 from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.projections import Event
 from bridge_mcp.server.protocol.request_context import connection_of
 from bridge_mcp.server.protocol.resources import APPROVALS, CHANNELS, STATUS, conversation_of, uris_of
 from bridge_mcp.service import Bridge

@@ -28,8 +28,9 @@ from bridge_mcp.core.entries import (
     key,
     wakes,
 )
+from bridge_mcp.core.events import event_of
 from bridge_mcp.core.hash_chain import FIRST, link
-from bridge_mcp.core.projections import Message, approval_of, event_of, grant_of, message_of, tokens_of
+from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, tokens_of
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sqlite import fts
 from bridge_mcp.stores.sqlite.grants import keep_grant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.projections import Event, EventType
+from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.ports import EventPage
 from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
 from bridge_mcp.stores.sqlite.rows import dump, event

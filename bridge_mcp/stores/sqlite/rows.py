@@ -9,18 +9,9 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Judged, Logged
 from bridge_mcp.core.errors import Unreadable
+from bridge_mcp.core.events import Event, event_of
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.projections import (
-    Approval,
-    Conversation,
-    Delivery,
-    Event,
-    Message,
-    approval_of,
-    event_of,
-    message_of,
-    text_after,
-)
+from bridge_mcp.core.projections import Approval, Conversation, Delivery, Message, approval_of, message_of, text_after
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry, unreadable_entry, unreadable_event, unreadable_message
 from bridge_mcp.stores.sqlite.session import Row

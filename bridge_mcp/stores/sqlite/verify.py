@@ -33,8 +33,9 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.events import event_of
 from bridge_mcp.core.hash_chain import FIRST, link
-from bridge_mcp.core.projections import approval_of, event_of, message_of, tokens_of
+from bridge_mcp.core.projections import approval_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sqlite.appends import LAST_TEXT_CHARS, title_after

@@ -1,0 +1,259 @@
+"""The events of the feed: which types there are, what each tells, and how they come from entries of a log.
+
+`EVENTS` is the one list of them. Most are made of an entry, by `event_of`; the others are published as they happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Cleared,
+    Configured,
+    Delivered,
+    Edited,
+    Failed,
+    Finished,
+    Heard,
+    Judged,
+    Logged,
+    Posted,
+    Reacted,
+    Reminded,
+    Replied,
+    Revised,
+    Started,
+    Stopped,
+    Summarised,
+    Voted,
+    Withdrawn,
+    approval_id,
+    message_id,
+)
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["EVENTS", "EVENT_TYPES", "Event", "EventInfo", "EventType", "event_of"]
+
+EventType: TypeAlias = Literal[
+    "message.received",
+    "message.queued",
+    "message.sent",
+    "message.uncertain",
+    "message.failed",
+    "message.edited",
+    "message.reacted",
+    "message.reaction",
+    "message.withdrawn",
+    "approval.requested",
+    "approval.reminded",
+    "approval.voted",
+    "approval.decided",
+    "tool.started",
+    "tool.progress",
+    "tool.finished",
+    "turn.finished",
+    "turn.stopped",
+    "model.failed",
+    "conversation.cleared",
+    "conversation.summarised",
+    "conversation.configured",
+    "chat.member",
+    "pairing.requested",
+    "pairing.added",
+    "pairing.removed",
+    "grant.revoked",
+    "client.added",
+    "client.revoked",
+]
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+
+@dataclass(frozen=True, slots=True)
+class EventInfo:
+    """What one type of event tells."""
+
+    about: str
+    carries: tuple[str, ...]
+    """The names in its body; one that ends in `?` is not always there."""
+
+
+EVENTS: Mapping[EventType, EventInfo] = {
+    "message.received": EventInfo(
+        "Somebody wrote in a chat.",
+        ("message", "from", "text", "attachments", "to", "answers", "reply_to", "quote", "forwarded_from", "late"),
+    ),
+    "message.queued": EventInfo("A message was written down and goes out by itself.", ("message", "by", "text")),
+    "message.sent": EventInfo(
+        "A message went out. In a local chat it is there at once, and its text stands here.",
+        ("message", "by?", "text?"),
+    ),
+    "message.uncertain": EventInfo("A message may have gone out: the connection broke meanwhile.", ("message",)),
+    "message.failed": EventInfo("A message did not go out.", ("message", "reason")),
+    "message.edited": EventInfo(
+        "A message has another text: its writer changed it, or the bridge did.",
+        ("message", "text", "to?", "by?", "buttons?"),
+    ),
+    "message.reacted": EventInfo(
+        "The bridge put a reaction below a message, or took it away (empty).", ("message", "emoji", "by")
+    ),
+    "message.reaction": EventInfo(
+        "People reacted to a message (a channel with that in `updates`).",
+        ("message", "key", "from", "before?", "reactions?", "counts?"),
+    ),
+    "message.withdrawn": EventInfo("A message was taken back before it was answered.", ("message", "by")),
+    "approval.requested": EventInfo(
+        "A call waits for a verdict.",
+        ("approval", "tool", "arguments", "digest", "reason", "requested_by", "expires_at", "route", "quorum"),
+    ),
+    "approval.reminded": EventInfo(
+        "People were asked again, or somebody else is asked as well.", ("approval", "why", "number", "to")
+    ),
+    "approval.voted": EventInfo("One approver of several said yes.", ("approval", "by", "via")),
+    "approval.decided": EventInfo(
+        "A verdict was given, or the time for one is over.",
+        ("approval", "verdict", "by", "via", "note", "edited", "remember"),
+    ),
+    "tool.started": EventInfo("A tool call began.", ("call", "tool", "cleared_by")),
+    "tool.progress": EventInfo(
+        "A tool server told how far a call is.", ("call", "tool", "progress", "total", "message")
+    ),
+    "tool.finished": EventInfo("A tool call is over.", ("call", "outcome")),
+    "turn.finished": EventInfo("The assistant answered.", ("message", "text", "turn")),
+    "turn.stopped": EventInfo("A turn ended without an answer.", ("reason", "by", "text")),
+    "model.failed": EventInfo(
+        "A call of a model failed; `retry_at` says when it is asked again.", ("reason", "retry_at", "effect")
+    ),
+    "conversation.cleared": EventInfo("The history of a conversation was cleared.", ("by",)),
+    "conversation.summarised": EventInfo("The model summed up what is older than `before`.", ("before", "text")),
+    "conversation.configured": EventInfo("Somebody else answers a conversation from now on.", ("by", "responder")),
+    "chat.member": EventInfo(
+        "Somebody came, went or got other rights (a channel with that in `updates`).",
+        ("from", "user", "status", "before?"),
+    ),
+    "pairing.requested": EventInfo("A chat asks to be let in.", ("channel", "subject", "name", "expires_at")),
+    "pairing.added": EventInfo("A chat or a person was let in.", ("channel", "subject", "role")),
+    "pairing.removed": EventInfo("A chat or a person is let in no longer.", ("channel", "subject", "by")),
+    "grant.revoked": EventInfo("A standing verdict ended.", ("grant", "tool", "by", "reason?")),
+    "client.added": EventInfo("A client may come over HTTP.", ("client", "scopes", "by")),
+    "client.revoked": EventInfo("A client may come no longer.", ("client", "scopes", "by")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in the order of the whole bridge. `cursor` is set by the store."""
+
+    type: EventType
+    conversation: str
+    at: float
+    body: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    cursor: int = 0
+
+
+def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
+    """What the feed tells of this entry, if anything. Bodies are whole: a reader needs no second look."""
+    told = type_and_body(conversation, logged, delivered)
+    return None if told is None else Event(told[0], conversation, logged.at, body=told[1])
+
+
+def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
+    here = message_id(conversation, logged.seq)
+    sent: EventType = "message.sent" if delivered else "message.queued"
+    match logged.entry:
+        case Heard() as e:
+            return "message.received", {
+                "message": here,
+                "from": {"id": e.sender.id, "name": e.sender.name, "kind": e.sender.kind},
+                "text": e.text,
+                "attachments": [
+                    {"kind": a.kind, "mime": a.mime, "name": a.name, "size": a.size} for a in e.attachments
+                ],
+                "to": e.to,
+                "answers": None if e.answers is None else message_id(conversation, e.answers),
+                "reply_to": e.reply_to or None,
+                "quote": e.quote or None,
+                "forwarded_from": e.forwarded_from or None,
+                "late": e.late,
+            }
+        case Posted() as e:
+            return sent, {"message": here, "by": e.by.name or e.by.id, "text": e.text}
+        case Replied() as e if e.text and not e.calls:
+            return "turn.finished", {
+                "message": here,
+                "text": e.text,
+                "turn": message_id(conversation, e.turn),
+            }
+        case Replied() as e if e.text:
+            return sent, {"message": here, "by": "assistant", "text": e.text}
+        case Edited() as e:
+            told: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
+            return "message.edited", told | ({"to": e.to} if e.to != "off" else {})
+        case Revised() as e:
+            told = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
+            return "message.edited", {**told, "buttons": len(e.buttons)}
+        case Reacted() as e:
+            told = {"message": message_id(conversation, e.message), "emoji": e.emoji, "by": e.by.name or e.by.id}
+            return "message.reacted", {**told}
+        case Stopped() as e:
+            return "turn.stopped", {"reason": e.reason, "by": e.by, "text": e.text}
+        case Delivered() as e:
+            became: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
+            return became, {"message": message_id(conversation, e.message)}
+        case Failed(effect="deliver") as e:
+            return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
+        case Failed() as e:
+            return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
+        case entry:
+            return call_event(conversation, entry)
+
+
+def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
+    match entry:
+        case Asked() as e:
+            return "approval.requested", {
+                "approval": approval_id(conversation, e.call),
+                "tool": e.tool,
+                "arguments": e.arguments,
+                "digest": e.digest,
+                "reason": e.reason,
+                "requested_by": e.requested_by,
+                "expires_at": e.expires_at or None,
+                "route": e.route,
+                "quorum": e.quorum,
+            }
+        case Voted() as e:
+            return "approval.voted", {"approval": approval_id(conversation, e.call), "by": e.by, "via": e.via}
+        case Reminded() as e:
+            return "approval.reminded", {
+                "approval": approval_id(conversation, e.call),
+                "why": e.why,
+                "number": e.number,
+                "to": e.to,
+            }
+        case Judged() as e:
+            return "approval.decided", {
+                "approval": approval_id(conversation, e.call),
+                "verdict": e.verdict,
+                "by": e.by,
+                "via": e.via,
+                "note": e.note,
+                "edited": e.arguments,
+                "remember": e.remember,
+            }
+        case Started(effect="tool") as e:
+            return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
+        case Finished() as e:
+            return "tool.finished", {"call": e.call, "outcome": e.outcome}
+        case Withdrawn() as e:
+            return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
+        case Cleared() as e:
+            return "conversation.cleared", {"by": e.by}
+        case Summarised() as e:
+            return "conversation.summarised", {"before": message_id(conversation, e.upto), "text": e.text}
+        case Configured() as e:
+            return "conversation.configured", {"by": e.by, "responder": e.responder}
+        case _:
+            return None
