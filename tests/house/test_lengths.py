@@ -15,7 +15,6 @@ MAX_FUNCTION, MAX_MODULE = 50, 400
 
 LONG_MODULES = {
     "core/entries.py",  # one table: every kind of entry there is
-    "core/projections.py",
 }
 
 LONG_FUNCTIONS = {"core/projections.py message_of"}
