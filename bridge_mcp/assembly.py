@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import anyio.to_thread
 
+from bridge_mcp.callers import caller_lives
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
@@ -308,6 +309,7 @@ class Standby:
             self.clock,
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
+            lives=partial(caller_lives, config.callers_path),
         )
         await toolbox.recall()
         async with anyio.create_task_group() as tasks:

@@ -10,6 +10,7 @@ from bridge_mcp.cli.output import clock
 from bridge_mcp.core.entries import (
     Asked,
     Cleared,
+    Collected,
     Configured,
     Delivered,
     Edited,
@@ -163,7 +164,7 @@ def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered
             return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
 
 
-def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Reminded | Finished) -> str:
+def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Reminded | Finished | Collected) -> str:
     """What an entry of a call (or of a model call's begin) tells."""
     match entry:
         case Started(effect="model" | "summary" as what) as e:
@@ -186,6 +187,8 @@ def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Remi
             return f"{how} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
         case Finished() as e:
             return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
+        case Collected() as e:
+            return f"[{e.call}] its outcome was given to {e.by}"
 
 
 def through(via: str) -> str:

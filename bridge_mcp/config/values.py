@@ -114,6 +114,11 @@ class Config:
         return self.state_dir / "oauth"
 
     @property
+    def callers_path(self) -> Path:
+        """The folder of the locks of processes that run calls themselves: one beside each store."""
+        return self.lock_path.with_name(f"{self.lock_path.name.removesuffix('engine.lock')}callers")
+
+    @property
     def lock_path(self) -> Path:
         """The file whose lock the engine holds: one beside each store, so that one store never has two engines."""
         default = self.state_dir / STORE_NAME

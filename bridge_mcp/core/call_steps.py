@@ -7,10 +7,12 @@ from collections.abc import Set
 from bridge_mcp.core.entries import (
     Asked,
     Call,
+    External,
     Judged,
     Reminded,
 )
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.external_calls import handed_over, step_of_caller, with_looks
 from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.core.policy import Ask as NeedsVerdict
 from bridge_mcp.core.policy import Free, Policy, Refuse
@@ -45,6 +47,8 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
     if state.cut_off:
         left = (call for call in state.calls if not state.fates[call.id].finished)
         return next((Settle(call, "error", cut_off(state.cut_off)) for call in left), None)
+    if state.external is not None:
+        return step_of_external(state, state.external, policy, now, running)
     steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in state.calls]
     closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
     if closing:
@@ -63,6 +67,24 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
     if waits or run:
         return Wait(min((wait.until for wait in waits if wait.until is not None), default=None))
     return None
+
+
+def step_of_external(state: State, external: External, policy: Policy, now: float, running: Set[str]) -> Step | None:
+    """The step that a call asks for which its caller runs; there is one in such a batch."""
+    (call,), asked_at = state.calls, state.batch.at if state.batch else now
+    fate = state.fates[call.id]
+    if fate.finished:
+        return None
+    gone = step_of_caller(call, fate, external, policy, now)
+    if gone is not None:
+        return gone
+    match step_of_call(call, fate, policy, now, running):
+        case Run() as run:
+            return handed_over(run, fate, external, asked_at, now)
+        case Wait() as wait:
+            return with_looks(wait, external, now)
+        case step:
+            return step
 
 
 def step_of_call(

@@ -12,7 +12,7 @@ The first match wins (a log that holds but a reminder has one step, Ring, when i
     a call is denied, or its fate is unknown            Settle   (the model is told)
     an asked call ran out of time, or a grant covers it Judge
     a call needs a verdict and was never asked          Ask      (all such calls at once: people think while tools run)
-    a call is free to run                               Run      (all such calls at once)
+    a call is free to run                               Run      (all at once; HandOver: its caller runs it)
     a call has waited long enough to be told of again   Remind
     a call is running, waits for a verdict, or was
     approved and waits for its tool                     Wait

@@ -25,10 +25,12 @@ __all__ = [
     "Button",
     "Call",
     "Cleared",
+    "Collected",
     "Configured",
     "Delivered",
     "Edited",
     "Entry",
+    "External",
     "Failed",
     "Finished",
     "Heard",
@@ -67,7 +69,8 @@ CALLS = "calls"
 Responder: TypeAlias = Literal["assistant", "relay", "off"]
 Addressee: TypeAlias = Literal["assistant", "relay", "off", "bridge"]
 """Whom a message is for: a responder, or the bridge itself, which answers commands. The model never sees those."""
-Outcome: TypeAlias = Literal["ok", "error", "denied", "expired", "stopped", "unknown"]
+Outcome: TypeAlias = Literal["ok", "error", "denied", "expired", "stopped", "unknown", "undelivered"]
+"""`undelivered`: the call might have run, and whoever was to run it was not there; it did not."""
 Verdict: TypeAlias = Literal["approved", "rejected", "expired", "cancelled"]
 
 
@@ -132,6 +135,34 @@ class Call(Value, frozen=True):
     """The id the model gave. On the wire each call has an id of the bridge's own."""
     kept: str = ""
     """What the model's provider gave beside the call and wants back with it, as the text of a JSON object."""
+
+
+class External(Value, frozen=True):
+    """Of a call that its caller runs, and not the engine: whose tool it is, and how long its caller is waited for.
+
+    A process at a door of the bridge (a gate before a server, a hook of an agent) asks so for what it runs itself.
+    """
+
+    server: str
+    """`DOOR:NAME`, or `DOOR:NAME@PLACE` where several are called alike. No nested server's name has a colon."""
+    tool: str
+    """The tool's name as its own server says it."""
+    definition: str = ""
+    """The digest of what the tool says of itself; empty where it says nothing."""
+    read_only: bool = False
+    destructive: bool = True
+    changed: str = ""
+    """How it differs from what was first seen of it, or last approved; while it says something, every call asks."""
+    about: str = ""
+    """What people are told beside the arguments, such as the session that asks."""
+    caller: str = ""
+    """The process that asks (`ports.Callers`); empty where nobody knows which."""
+    lapses: bool = False
+    """Whether a call that waits is over once that process is gone; else a later one may take it up."""
+    claim_s: float = 600.0
+    """How long a call that may run waits for somebody to run it, in seconds."""
+    report_s: float = 0.0
+    """How long after it was begun its outcome may still be told by another process than the one that runs it."""
 
 
 class Usage(Value, frozen=True):
@@ -228,13 +259,15 @@ class Reacted(Fact, frozen=True):
 
 
 class Requested(Fact, frozen=True):
-    """A client asked for nested tool calls itself; they pass the same gate as the model's."""
+    """A client asked for tool calls itself; they pass the same gate as the model's."""
 
     calls: tuple[Call, ...]
     by: str
     """The principal's name. It may not approve these calls."""
     within: tuple[str, ...] = ()
     """The channels and chats that it was limited to; empty for none."""
+    external: External | None = None
+    """Of one call that its caller runs itself; None where the engine runs them."""
 
 
 class Judged(Fact, frozen=True):
@@ -353,6 +386,8 @@ class Started(Fact, frozen=True):
     """For a tool call: what let it run (`policy`, `read-only`, `grant 3`, `verdict`)."""
     repeatable: bool = False
     """For a tool call: the tool says that running it again does no harm."""
+    runner: str = ""
+    """For a call that its caller runs: the process that does."""
     estimate: int = 0
     """For a model call: about how many tokens the request has (`core.tokens`); 0 where nobody has counted."""
 
@@ -436,6 +471,13 @@ class Finished(Fact, frozen=True):
     """The result was too long for the log; where there was room it is whole among the attachments."""
 
 
+class Collected(Fact, frozen=True):
+    """Whoever asked for a call that its caller runs has been given its outcome, and is not given it again."""
+
+    call: str
+    by: str
+
+
 class Delivered(Fact, frozen=True):
     """A message left (or may have left) for its chat."""
 
@@ -483,6 +525,7 @@ Entry: TypeAlias = (
     | Replied
     | Summarised
     | Finished
+    | Collected
     | Delivered
     | Failed
 )
@@ -520,6 +563,8 @@ def key(entry: Entry) -> str | None:
             return type(entry).__name__.lower()
         case Finished():
             return f"tool:{entry.call}"
+        case Collected():
+            return f"collected:{entry.call}"
         case Withdrawn():
             return f"withdrawn:{entry.message}"
         case Delivered():
@@ -539,7 +584,7 @@ def wakes(entry: Entry) -> bool:
             return entry.to == "assistant" or entry.answers is not None
         case Edited():
             return entry.to == "assistant"
-        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded():
+        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded() | Collected():
             return False
         case Failed():
             return entry.effect != "deliver"

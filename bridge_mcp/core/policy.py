@@ -234,6 +234,8 @@ class Policy:
     """Whether the model sums up what a cut takes away."""
     sources: Mapping[str, ToolSource] | None = None
     """The tool servers that the config gives this conversation, by name; None: nobody has looked."""
+    callers: frozenset[str] | None = None
+    """The processes that live, of those that run calls of this log themselves; None: nobody has looked."""
 
     def gate(self, call: Call, now: float) -> Gate:
         """What stands before a call: nothing, a person, or a wall. One gate for every caller."""

@@ -10,6 +10,7 @@ from bridge_mcp.core.entries import (
     Cleared,
     Edited,
     Entry,
+    External,
     Failed,
     Finished,
     Heard,
@@ -52,6 +53,9 @@ class CallState:
 
     finished: bool = False
     begun: int = 0
+    begun_at: float = 0.0
+    runner: str = ""
+    """The process that runs it, where its caller does."""
     repeatable: bool = False
     asked: Asked | None = None
     judged: Judged | None = None
@@ -102,6 +106,12 @@ class State:
         """The calls of the batch, unless the turn was stopped since."""
         entry = self.batch.entry if self.batch and not self.stopped else None
         return entry.calls if isinstance(entry, Replied | Requested) else ()
+
+    @property
+    def external(self) -> External | None:
+        """What is known of the batch's call where its caller runs it."""
+        entry = self.batch.entry if self.batch and not self.stopped else None
+        return entry.external if isinstance(entry, Requested) else None
 
     @property
     def cut_off(self) -> str:
@@ -242,6 +252,7 @@ def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Remin
     match entry:
         case Started():
             fate.begun += 1
+            fate.begun_at, fate.runner = at, entry.runner
             fate.repeatable = entry.repeatable
         case Asked():
             fate.asked, fate.asked_at, fate.told_at = entry, at, at

@@ -18,6 +18,7 @@ __all__ = [
     "Ask",
     "CallModel",
     "Cut",
+    "HandOver",
     "Idle",
     "Judge",
     "Remind",
@@ -80,6 +81,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """These calls may run, as `Run` says it, and their caller is to begin them before `until`: no engine does."""
+
+    calls: tuple[tuple[Call, str, str], ...]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallModel:
     """Call the model. `turn` is the seq of the message that opened the turn; `attempt` counts from 1."""
 
@@ -126,4 +135,6 @@ class Idle:
     """Nothing to do until something comes in."""
 
 
-Step: TypeAlias = Ring | Settle | Judge | Ask | Run | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
+Step: TypeAlias = (
+    Ring | Settle | Judge | Ask | Run | HandOver | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
+)

@@ -98,6 +98,7 @@ class Engine:
         files: Files | None = None,
         reconnect: Callable[[], object] = lambda: None,
         elapsed: Callable[[], float] = clocks.elapsed,
+        lives: Callable[[str], bool] | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -113,7 +114,7 @@ class Engine:
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
-        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending)
+        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives)
         self._presence = ChatActivity(channels, store.board)
         self._progress = ProgressLane(store.feed, clock)
         traits = {name: channel.traits for name, channel in channels.items()}

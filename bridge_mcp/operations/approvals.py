@@ -12,8 +12,9 @@ from typing import Literal
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.defaults import with_defaults
-from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Voted
+from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Requested, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.external_calls import external_tool, is_external
 from bridge_mcp.core.grants import matches
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, behind
@@ -111,7 +112,10 @@ class ApprovalDesk:
         there = {spec.name for spec in listed.tools if spec.server in ready}
         return tuple(
             replace(each, waits=MISSING.format(tool=each.approval.tool, server=each.approval.server))
-            if each.approval.status == "approved" and not each.error and each.approval.tool not in there
+            if each.approval.status == "approved"
+            and not each.error
+            and each.approval.tool not in there
+            and not is_external(each.approval.server)
             else each
             for each in decisions
         )
@@ -319,6 +323,16 @@ def said(approval: Approval) -> str:
 
 
 async def spec_of(store: Store, approval: Approval) -> ToolSpec:
+    """The tool of a call that waits; of one that its caller runs, whose schema nobody else knows, as it was asked for.
+
+    Raises:
+        BadInput: it is not there now.
+    """
+    if is_external(approval.server):
+        entries = [each.entry for each in await tail(store.log, approval.conversation)]
+        asked = next((each.external for each in entries if isinstance(each, Requested) and each.external), None)
+        if asked is not None:
+            return external_tool(asked)
     for spec in (await status_board.tools(store)).tools:
         if spec.name == approval.tool:
             return spec

@@ -26,6 +26,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "testing": frozenset({"core", "ports"}),
     "config": frozenset({"core", "ports", "channels", "models", "toolservers"}),
     "place": frozenset({"core", "ports"}),
+    "callers": frozenset({"core"}),
     "redaction": frozenset({"core"}),
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),

@@ -18,10 +18,12 @@ from bridge_mcp.core.entries import (
     Button,
     Call,
     Cleared,
+    Collected,
     Configured,
     Delivered,
     Edited,
     Entry,
+    External,
     Failed,
     Finished,
     Heard,
@@ -139,6 +141,15 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Requested","calls":[{"id":"4.0","tool":"files__read","arguments":"{\\"path\\":\\"a\\"}",'
         '"model_id":"c1"}],"by":"host"}',
     ),
+    (
+        Requested(
+            (CALL,), "hook:agent", external=External("hook:agent", "Bash", caller="p1", lapses=True, claim_s=9.0)
+        ),
+        '{"v":1,"kind":"Requested","calls":[{"id":"4.0","tool":"files__read","arguments":"{\\"path\\":\\"a\\"}",'
+        '"model_id":"c1"}],"by":"hook:agent","external":{"server":"hook:agent","tool":"Bash","caller":"p1",'
+        '"lapses":true,"claim_s":9.0}}',
+    ),
+    (Collected("4.0", "gate:files"), '{"v":1,"kind":"Collected","call":"4.0","by":"gate:files"}'),
     (
         Judged("4.0", "approved", "ann", digest="sha256:00", arguments="{}", note="fine", remember="always"),
         '{"v":1,"kind":"Judged","call":"4.0","verdict":"approved","by":"ann","digest":"sha256:00","arguments":"{}",'

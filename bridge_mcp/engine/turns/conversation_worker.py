@@ -44,6 +44,7 @@ from bridge_mcp.core.steps import (
     Ask,
     CallModel,
     Cut,
+    HandOver,
     Idle,
     Judge,
     Remind,
@@ -120,7 +121,7 @@ class ConversationWorker:
         policy = await self._policy(log)
         asking = self._model[0] if self._model is not None else None
         step = decide(log, policy, self._deps.clock.now(), self._calls.keys(), asking)
-        if isinstance(step, Idle | Wait):
+        if isinstance(step, Idle | Wait | HandOver):
             return await self._rest(log, step)
         try:
             if isinstance(step, CallModel):
@@ -132,11 +133,14 @@ class ConversationWorker:
         return True
 
     async def _policy(self, log: Log) -> Policy:
+        asked = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
+        if asked is not None and asked.external is not None:
+            return await self._deps.policies.of_external(self.conversation, asked.external, log)
         tools = {call.tool for call, _ in open_calls(log)}
         within: tuple[str, ...] = ()
         if tools:
             await self._servers_ready()
-            within = next((each.entry.within for each in log if isinstance(each.entry, Requested)), ())
+            within = asked.within if asked is not None else ()
         return await self._deps.policies.snapshot(self.conversation, tools=tools, within=within)
 
     async def _servers_ready(self) -> None:
@@ -148,9 +152,9 @@ class ConversationWorker:
         await self._deps.toolbox.ready(frozenset(names if allowed is None else names & set(allowed)), READY_S)
         self._ready = True
 
-    async def _rest(self, log: Log, step: Idle | Wait) -> bool:
+    async def _rest(self, log: Log, step: Idle | Wait | HandOver) -> bool:
         """Stop driving, or wait for what is in flight."""
-        self.until = until = step.until if isinstance(step, Wait) else None
+        self.until = until = None if isinstance(step, Idle) else step.until
         if self._calls or self._model is not None:
             # Not longer, though there is nothing before: clocks jump, and machines sleep.
             left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
@@ -182,7 +186,7 @@ class ConversationWorker:
                 # Calls are open only where a message interrupts them.
                 cancelled = cancel_waiting(log, BRIDGE.id)
                 await self._intend(log, policy, *cancelled, Stopped(step.reason, step.upto, text=step.text))
-            case CallModel() | Summarise() | Idle() | Wait():
+            case CallModel() | Summarise() | Idle() | Wait() | HandOver():
                 pass  # asking the model is `_about_to_call`'s
 
     # -- appending --------------------------------------------------------------------------------------------
@@ -216,7 +220,7 @@ class ConversationWorker:
         match decide([*relevant(log), *coming], policy, now, self._calls.keys()):
             case Idle():
                 return None
-            case Wait(until) if not self._calls:
+            case Wait(until=until) | HandOver(until=until) if not self._calls:
                 return until
             case _:
                 return 0.0
@@ -229,7 +233,7 @@ class ConversationWorker:
         entries: list[Entry] = []
         for call, because in step.calls:
             spec = policy.tools[call.tool]
-            reason = because + tool_calls.repeated(call, [each for each, _ in step.calls])
+            reason = because + tool_calls.repeated(call, [each for each, _ in step.calls]) + tool_calls.about(log)
             wrong = await self._wrong(spec, call.arguments)
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))

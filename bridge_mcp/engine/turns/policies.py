@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.entries import External, Log
+from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.offer import MAX_TOOLS, crowded, offered, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
@@ -16,6 +18,7 @@ from bridge_mcp.core.transcript import ModelView
 from bridge_mcp.engine.turns.system_prompts import SystemPrompts
 from bridge_mcp.operations.addresses import CALLS
 from bridge_mcp.operations.client_limits import may_call, may_use, rules_within
+from bridge_mcp.operations.external_calls import policy_of, runners
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
 __all__ = ["Policies"]
@@ -48,13 +51,23 @@ OFFERS = 64
 class Policies:
     """Makes snapshots. Tools are looked at as they are now; grants as they are committed now."""
 
-    def __init__(self, rules: Rules, toolbox: Toolbox, grants: Grants, clock: Clock, spending: Spending) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        toolbox: Toolbox,
+        grants: Grants,
+        clock: Clock,
+        spending: Spending,
+        lives: Callable[[str], bool] | None = None,
+    ) -> None:
         self._rules = rules
         self._toolbox = toolbox
         self._grants = grants
         self._clock = clock
         self.prompts = SystemPrompts()
         self._spending = spending
+        self._lives = lives
+        """Whether a process lives that runs calls itself; None: nobody looks."""
         self._offered: dict[tuple[str, tuple[str, ...]], Offered] = {}
 
     def channel(self, conversation: str) -> ChannelRules:
@@ -154,6 +167,14 @@ class Policies:
         """
         grants = await self._grants.concerning(tools, conversation, self._clock.now()) if tools else ()
         return self.of(conversation, grants, calls_open=bool(tools), within=within)
+
+    async def of_external(self, conversation: str, external: External, log: Log) -> Policy:
+        """The policy now for a call that its caller runs."""
+        name = external_tool(external).name
+        grants = await self._grants.concerning((name,), conversation, self._clock.now())
+        lives = self._lives
+        callers = None if lives is None else frozenset(each for each in runners(log) if lives(each))
+        return policy_of(self._rules, conversation, external, grants, callers)
 
     def of(
         self,

@@ -57,6 +57,12 @@ def repeated(call: Call, asked: Sequence[Call]) -> str:
     return f"; the same call is asked for {len(same)} times at once, this is number {same.index(call.id) + 1}"
 
 
+def about(log: Log) -> str:
+    """What people are told beside the arguments of a call that its caller runs; "" of any other."""
+    asked = next((each.entry for each in reversed(log) if isinstance(each.entry, Requested)), None)
+    return f"; {asked.external.about}" if asked is not None and asked.external and asked.external.about else ""
+
+
 def same_arguments(one: str, other: str) -> bool:
     try:
         return one == other or canonical(parse_arguments(one)) == canonical(parse_arguments(other))

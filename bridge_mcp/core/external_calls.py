@@ -1,0 +1,92 @@
+"""Calls that their caller runs: what each asks for beside what every call asks for, and its tool as a value.
+
+A door of the bridge (a gate before somebody's server, a hook of an agent) runs what it asks for itself. Such a call is
+asked about, judged, reminded of and expired as any other. But it is begun by its caller, with a `Started` at an
+expected seq, and finished by it:
+
+    asked for                          the gate decides, as for any call
+    free, or approved                  HandOver: for `claim_s` its caller may begin it, and then it is `undelivered`
+    begun, and its runner lives        Wait
+    begun, and its runner is gone      Settle as unknown, once nobody can tell its outcome any more (`report_s`)
+    waits, and its caller is gone      Settle as `undelivered` where it lapses; else it waits for the next who asks
+
+An engine looks now and then whether the processes live that a log names (`Policy.callers`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge_mcp.core.entries import Call, External
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.state import CallState
+from bridge_mcp.core.steps import HandOver, Run, Settle, Wait
+from bridge_mcp.core.tools import ToolSpec
+
+__all__ = ["LOOK_S", "external_name", "external_tool", "handed_over", "is_external", "step_of_caller", "with_looks"]
+
+LOOK_S = 5.0
+"""How often it is looked whether a process lives that a call depends on."""
+
+UNKNOWN = (
+    "Outcome unknown: the call was begun, and whoever ran it has gone without telling what became of it. "
+    "It was not run again. Check before you repeat it."
+)
+GONE = "Not run: whoever asked for it was gone before there was a verdict."
+UNCLAIMED = "Not run: it might have been, but whoever asked for it was gone."
+
+
+def external_name(server: str, tool: str) -> str:
+    """The name under which a tool is asked about, granted and ruled on: its door stands first."""
+    return f"{server}__{tool}"
+
+
+def is_external(server: str) -> bool:
+    """Whether a server's name tells of a door, and not of a nested server."""
+    return ":" in server
+
+
+def external_tool(external: External) -> ToolSpec:
+    """The tool as the gate sees it. What it says of itself is held to by its digest, in the description's place."""
+    return ToolSpec(
+        external_name(external.server, external.tool),
+        external.server,
+        external.tool,
+        description=external.definition,
+        schema="{}",
+        read_only=external.read_only,
+        destructive=external.destructive,
+        changed=external.changed,
+    )
+
+
+def step_of_caller(call: Call, fate: CallState, external: External, policy: Policy, now: float) -> Settle | Wait | None:
+    """What a call asks for because of the process behind it; None where the gate has the word."""
+    if fate.begun:
+        if lives(fate.runner, policy):
+            return Wait(now + LOOK_S)
+        told_until = fate.begun_at + external.report_s if external.report_s else 0.0
+        return Wait(told_until) if now < told_until else Settle(call, "unknown", UNKNOWN)
+    if external.lapses and not lives(external.caller, policy):
+        return Settle(call, "undelivered", GONE if fate.judged is None else UNCLAIMED)
+    return None
+
+
+def lives(process: str, policy: Policy) -> bool:
+    """Whether a process is there, as far as anybody has looked."""
+    return policy.callers is None or process in policy.callers
+
+
+def handed_over(step: Run, fate: CallState, external: External, asked_at: float, now: float) -> HandOver | Settle:
+    """What becomes of a call that may run: it is its caller's to begin, as long as that is waited for."""
+    until = (fate.judged_at if fate.judged is not None else asked_at) + external.claim_s
+    (call, _, _), *_ = step.calls
+    return HandOver(step.calls, until) if now < until else Settle(call, "undelivered", UNCLAIMED)
+
+
+def with_looks(wait: Wait, external: External, now: float) -> Wait:
+    """A wait, with a look at whether its caller still lives where the call lapses with it."""
+    if not external.lapses:
+        return wait
+    look = now + LOOK_S
+    return replace(wait, until=look if wait.until is None else min(wait.until, look))

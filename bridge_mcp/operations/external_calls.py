@@ -1,0 +1,263 @@
+"""Calls that their caller runs itself: asked for, begun once they may, and finished, each by an entry in the log.
+
+What a door of the bridge needs for a call (see `core.external_calls`): it asks, the engine has people decide, and the
+door runs what may run, once. A door is no engine: it decides by the same `decide`, and only on what is free at once.
+
+    now = await calls.free(request)              a call that may run at once
+    if now is not None:
+        begun = await calls.begin(request, now)
+    else:
+        await calls.ask(request)                 it waits; the engine asks people
+        begun = await calls.cleared(request.conversation, timeout_s)
+    ...                                          run it with `begun.arguments`
+    await calls.finish(begun, Finished(...))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from bridge_mcp.core.decide import decide
+from bridge_mcp.core.entries import (
+    Call,
+    Collected,
+    External,
+    Finished,
+    Judged,
+    Log,
+    Logged,
+    Requested,
+    Started,
+    Stopped,
+    call_id,
+)
+from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.external_calls import LOOK_S, external_tool
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.steps import HandOver
+from bridge_mcp.core.tools import JSON, arguments_text
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.ports import Clock, Rules, Store
+
+__all__ = ["Begun", "ExternalCalls", "Request", "ended", "policy_of", "report", "request_of", "runners"]
+
+ONLY = call_id(0, 0)
+"""The id of the one call of such a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call that somebody wants to make, and the log that is to tell of it."""
+
+    conversation: str
+    entry: Requested
+
+    @property
+    def call(self) -> Call:
+        """The call itself."""
+        return self.entry.calls[0]
+
+    @property
+    def external(self) -> External:
+        """Whose tool it is."""
+        assert self.entry.external is not None, "a request for what the engine runs"
+        return self.entry.external
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that is this process's to run, now and once."""
+
+    conversation: str
+    call: str
+    arguments: str
+    """The JSON text it runs with: as asked for, or as an approver has changed it."""
+    because: str
+    """What let it run."""
+    head: int = 0
+    """The seq that the next entry of its log gets, if nobody else writes."""
+
+
+def request_of(conversation: str, external: External, arguments: Mapping[str, JSON], by: str) -> Request:
+    """A request for one call.
+
+    Raises:
+        BadInput: the arguments are not taken.
+    """
+    call = Call(ONLY, external_tool(external).name, arguments_text(arguments))
+    return Request(conversation, Requested((call,), by=by, external=external))
+
+
+def policy_of(
+    rules: Rules,
+    conversation: str,
+    external: External,
+    grants: tuple[Grant, ...] = (),
+    callers: frozenset[str] | None = None,
+) -> Policy:
+    """What `decide` may know of such a call beside its log."""
+    spec = external_tool(external)
+    return Policy(
+        conversation=conversation,
+        tools={spec.name: spec},
+        confirmation=rules.confirmation,
+        grants=grants,
+        budget=rules.budget,
+        defaults=rules.asking,
+        rules=rules.tools,
+        callers=callers,
+    )
+
+
+def runners(log: Log) -> tuple[str, ...]:
+    """The processes whose end would change what comes next: who asked, and who runs the call."""
+    found: list[str] = []
+    for logged in log:
+        match logged.entry:
+            case Requested(external=External(caller=caller)):
+                found.append(caller)
+            case Started(runner=runner):
+                found.append(runner)
+            case _:
+                pass
+    return tuple(name for name in dict.fromkeys(found) if name)
+
+
+def ended(log: Log) -> Finished | Stopped | None:
+    """What became of the one call of a log; None while nothing has."""
+    entries = (logged.entry for logged in log)
+    return next((entry for entry in entries if isinstance(entry, Finished | Stopped)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCalls:
+    """The calls of one process, which `caller` names (`callers.CallerLock`)."""
+
+    store: Store
+    rules: Rules
+    clock: Clock
+    caller: str
+
+    async def free(self, request: Request) -> Begun | None:
+        """The call, if it may run at once; nothing is written. None: it needs a verdict, or cannot run at all."""
+        now = self.clock.now()
+        asked = (Logged(0, now, request.entry),)
+        step = decide(asked, await self._policy(request.conversation, request.external), now)
+        if not isinstance(step, HandOver):
+            return None
+        ((call, arguments, because),) = step.calls
+        return Begun(request.conversation, call.id, arguments, because=because)
+
+    async def begin(self, request: Request, free: Begun) -> Begun:
+        """Write that a free call is asked for and begun, in one step.
+
+        Raises:
+            Conflict: its log has entries already.
+        """
+        entries = await self.store.log.intend(
+            request.conversation,
+            0,
+            request.entry,
+            self._started(request.call.tool, free),
+            wake=self.clock.now() + LOOK_S,
+        )
+        return replace(free, head=len(entries))
+
+    async def whole(self, request: Request, free: Begun, finished: Finished) -> None:
+        """Write all of a call that only reads, which is over already: nothing that a crash could repeat or hide.
+
+        Raises:
+            Conflict: its log has entries already.
+        """
+        started = self._started(request.call.tool, free)
+        await self.store.log.intend(request.conversation, 0, request.entry, started, finished, wake=None)
+
+    async def ask(self, request: Request) -> None:
+        """Write that a call is asked for: the engine takes it from here.
+
+        Raises:
+            Conflict: its log has entries already.
+        """
+        await self.store.log.intend(request.conversation, 0, request.entry)
+
+    async def cleared(self, conversation: str, timeout_s: float) -> Begun | Finished | Stopped | None:
+        """Wait until a call may run, and begin it; or until it is over. None when time is up.
+
+        What is begun here is nobody else's to run any more. Of several processes that wait, one begins it; the others
+        wait for its outcome.
+        """
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = elapsed() + timeout_s
+            while True:
+                log = await self.store.log.load(conversation)
+                over = ended(log)
+                if over is not None:
+                    return over
+                begun = await self._begun(conversation, log)
+                if begun is not None:
+                    return begun
+                left = deadline - elapsed()
+                if left <= 0:
+                    return None
+                await changes.wait(min(left, LOOK_S))
+
+    async def finish(self, begun: Begun, finished: Finished) -> bool:
+        """Write what became of a call; False if its log says already."""
+        try:
+            await self.store.log.intend(begun.conversation, begun.head, finished, wake=None)
+        except Conflict:
+            return await report(self.store, begun.conversation, finished)
+        return True
+
+    async def collect(self, conversation: str, by: str) -> bool:
+        """Write that whoever asked has been given the outcome; False if somebody was given it before."""
+        (recorded,) = await self.store.log.record(conversation, Collected(ONLY, by))
+        return recorded.new
+
+    async def verdict(self, conversation: str) -> Judged | None:
+        """The verdict on a call, with its note and by whom; None while there is none."""
+        log = await self.store.log.load(conversation)
+        return next((logged.entry for logged in log if isinstance(logged.entry, Judged)), None)
+
+    async def _begun(self, conversation: str, log: Log) -> Begun | None:
+        """Begin a call if it may run now; None if it may not, or somebody else was faster."""
+        external = next((each.entry.external for each in log if isinstance(each.entry, Requested)), None)
+        if external is None:
+            return None
+        now = self.clock.now()
+        step = decide(log, await self._policy(conversation, external), now)
+        if not isinstance(step, HandOver):
+            return None
+        ((call, arguments, because),) = step.calls
+        begun = Begun(conversation, call.id, arguments, because=because)
+        head = log[-1].seq + 1
+        started = self._started(call.tool, begun)
+        try:
+            await self.store.log.intend(conversation, head, started, wake=now + LOOK_S)
+        except Conflict:
+            return None
+        return replace(begun, head=head + 1)
+
+    async def _policy(self, conversation: str, external: External) -> Policy:
+        name = external_tool(external).name
+        grants = await self.store.grants.concerning((name,), conversation, self.clock.now())
+        return policy_of(self.rules, conversation, external, grants)
+
+    def _started(self, tool: str, begun: Begun) -> Started:
+        return Started(
+            "tool",
+            call=begun.call,
+            tool=tool,
+            arguments=begun.arguments,
+            cleared_by=begun.because,
+            runner=self.caller,
+        )
+
+
+async def report(store: Store, conversation: str, finished: Finished) -> bool:
+    """Write what became of a call, from whatever process; False if its log says already."""
+    (recorded,) = await store.log.record(conversation, finished)
+    return recorded.new
