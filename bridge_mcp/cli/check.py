@@ -162,10 +162,10 @@ async def other_settings(config: Config) -> str:
 def quorums(config: Config) -> Iterator[Finding]:
     """Where calls take more people than [people] names: nobody could ever let them run."""
     rules = config.rules
-    places = {"approvals.quorum": rules.quorum}
-    places |= {f'approvals.tools."{each.pattern}".quorum': each.quorum or 1 for each in rules.tools}
-    for name, channel in rules.channels.items():
-        places |= {f'channels.{name}.tools."{each.pattern}".quorum': each.quorum or 1 for each in channel.tools}
+    places = {"approvals.quorum": rules.asking.quorum}
+    sections = {"approvals": rules.tools} | {f"channels.{name}": each.tools for name, each in rules.channels.items()}
+    for section, tools in sections.items():
+        places |= {f'{section}.tools."{rule.pattern}".quorum': rule.says.get("quorum", 1) for rule in tools}
     named = len(set(rules.people.names.values()))
     for key, wanted in places.items():
         if wanted > max(1, named):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from bridge_mcp.config import schema
@@ -17,6 +17,7 @@ from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
@@ -93,13 +94,7 @@ class Reading:
         self._places("approvals", asked)
         return Rules(
             channels={name: self._rules(name, section) for name, section in self._channels.items()},
-            confirmation=asked.confirmation,
-            expires_s=asked.expires_s,
-            route=asked.route or "",
-            remind_s=asked.remind_s,
-            escalate_s=asked.escalate_s,
-            escalate_to=asked.escalate_to or "",
-            quorum=asked.quorum,
+            asking=ApprovalSettings().overridden(approval_settings(asked)),
             tools=self._call_rules("approvals", asked.tools),
             separate=asked.separate,
             people=people(self.file.people, self._channels, self.problems),
@@ -241,7 +236,7 @@ class Reading:
         for pattern, section in sections.items():
             self._places(f'{key}.tools."{pattern}"', section)
         ordered = sorted(sections.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
-        return tuple(ToolRule(pattern, **section.model_dump()) for pattern, section in ordered)
+        return tuple(ToolRule(pattern, approval_settings(section)) for pattern, section in ordered)
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
         """Note where prompts would go and there is nothing."""
@@ -384,3 +379,11 @@ class Reading:
             self.problems.add(key, f"there is no file {path}.", "Relative paths start at the configuration's folder.")
             return None
         return path
+
+
+def approval_settings(section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
+    """What a section says about asking for approval. As a confirmation, `default` says nothing."""
+    said = section.model_dump(include=set(APPROVAL_FIELDS), exclude_none=True)
+    if said.get("confirmation") == "default":
+        del said["confirmation"]
+    return cast("PartialApprovalSettings", said)

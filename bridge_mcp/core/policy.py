@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.tools import Confirmation, ToolSpec, parse_arguments
+from bridge_mcp.core.tools import ToolSpec, parse_arguments
 
 __all__ = [
     "AGENTS",
@@ -23,7 +24,6 @@ __all__ = [
     "RESERVED",
     "SCOPES",
     "Ask",
-    "Asking",
     "Budget",
     "Free",
     "Gate",
@@ -168,33 +168,11 @@ Gate: TypeAlias = Free | Ask | Refuse
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """How a call is asked about, as it stands when it is asked. Seconds; 0 is never."""
-
-    expires_s: float = 600.0
-    route: str = ""
-    """The conversation its prompt goes to: empty for the one that asked, `agents` for none."""
-    remind_s: float = 0.0
-    """How long nobody may decide before the prompt is repeated, again and again."""
-    escalate_s: float = 0.0
-    """How long nobody may decide before `escalate_to` is asked too."""
-    escalate_to: str = ""
-    quorum: int = 1
-    """How many different approvers it takes."""
-
-
-@dataclass(frozen=True, slots=True)
 class ToolRule:
-    """What the owner says of calls of the tools that match a pattern (fnmatch over `server__tool`); None: nothing."""
+    """What the owner says of calls of the tools that match a pattern (fnmatch over `server__tool`)."""
 
     pattern: str
-    confirmation: Confirmation | None = None
-    expires_s: float | None = None
-    route: str | None = None
-    remind_s: float | None = None
-    escalate_s: float | None = None
-    escalate_to: str | None = None
-    quorum: int | None = None
+    says: PartialApprovalSettings = field(default_factory=PartialApprovalSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +185,15 @@ class ToolSource:
     """Its tools that the config lets nobody use, by their names in the bridge."""
 
 
-ASKING: tuple[str, ...] = tuple(each.name for each in fields(Asking))
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All that `decide` may know beside the log, for one conversation."""
 
     conversation: str = ""
     tools: Mapping[str, ToolSpec] = field(default_factory=dict[str, ToolSpec])
-    confirmation: Confirmation = "by-annotation"
     grants: tuple[Grant, ...] = ()
     budget: Budget = Budget()
-    defaults: Asking = Asking()
+    defaults: ApprovalSettings = ApprovalSettings()
     rules: tuple[ToolRule, ...] = ()
     """The first that says something of a matter holds: the channel's before those for all, names before patterns."""
     max_parallel: int = 16
@@ -249,17 +223,17 @@ class Policy:
             return Refuse(str(exc))
         if spec.changed:
             return Ask(f"{spec.tool} is no longer what it was: {spec.changed}")
-        wanted = self.wanted(spec)
-        if wanted == "never":
+        asking = self.asking(call.tool)
+        if asking.confirmation == "never":
             return Free("policy")
-        if wanted != "required" and spec.read_only:
+        if asking.confirmation != "required" and spec.read_only:
             return Free("read-only")
-        quorum = self.asking(call.tool).quorum
+        quorum = asking.quorum
         for grant in self.grants if quorum == 1 else ():  # what takes several is nobody's to wave through
             if grant.covers(call.tool, arguments, self.conversation, now):
                 return Free(f"grant {grant.id}")
         several = f"; it takes {quorum} approvers" if quorum > 1 else ""
-        if wanted == "required":
+        if asking.confirmation == "required":
             return Ask(f"every call of {call.tool} is confirmed here{several}")
         return Ask(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
 
@@ -277,18 +251,10 @@ class Policy:
             return f"Not run: the config no longer has the tool server '{server}' here."
         return f"Not run: the config no longer allows the tool '{tool}' here." if tool in source.withheld else ""
 
-    def wanted(self, spec: ToolSpec) -> Confirmation:
-        """What the owner wants of a tool: by a rule, by its server, or in general; never `default`."""
-        for rule in self.rules:
-            if rule.confirmation not in (None, "default") and fnmatchcase(spec.name, rule.pattern):
-                return rule.confirmation
-        return self.confirmation if spec.confirmation == "default" else spec.confirmation
-
-    def asking(self, tool: str) -> Asking:
-        """How a call of this tool is asked about."""
-        found: dict[str, Any] = {}
-        for rule in self.rules:
-            if fnmatchcase(tool, rule.pattern):
-                said = {name: getattr(rule, name) for name in ASKING if getattr(rule, name) is not None}
-                found = said | found
-        return replace(self.defaults, **found) if found else self.defaults
+    def asking(self, tool: str) -> ApprovalSettings:
+        """How a call of this tool is asked about: by a rule, else by its server's section, else in general."""
+        parts = [rule.says for rule in self.rules if fnmatchcase(tool, rule.pattern)]
+        spec = self.tools.get(tool)
+        if spec is not None and spec.confirmation != "default":
+            parts.append({"confirmation": spec.confirmation})
+        return self.defaults.overridden(*parts)

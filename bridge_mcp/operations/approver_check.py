@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Call
-from bridge_mcp.core.policy import AGENTS, Ask, Asking, Policy, Principal
+from bridge_mcp.core.policy import AGENTS, Ask, Policy, Principal
 from bridge_mcp.core.tools import BRIDGE, ToolSpec
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Pairing, Rules
 
@@ -34,7 +35,6 @@ class ApproverCheck:
         offered = {spec.name: spec for spec in tools if offers(channel, spec)}
         policy = Policy(
             tools=offered,
-            confirmation=self.rules.confirmation,
             defaults=self.rules.asking,
             rules=(*channel.tools, *self.rules.tools),
         )
@@ -52,12 +52,12 @@ class ApproverCheck:
             "--role approver), or give a client the scope approve; until then: bridge-mcp approvals."
         )
 
-    def _decidable(self, channel: str, how: Asking) -> bool:
+    def _decidable(self, channel: str, how: ApprovalSettings) -> bool:
         """Whether enough could decide on a call of this channel; of several, those that the config names count."""
         deciders = self._deciders(channel, how)
         return bool(deciders) if how.quorum == 1 else len(self.rules.people.counted(deciders)) >= how.quorum
 
-    def _deciders(self, channel: str, how: Asking) -> set[str]:
+    def _deciders(self, channel: str, how: ApprovalSettings) -> set[str]:
         """Who could decide on a call of this channel: clients, approvers where it is asked, the owner here."""
         over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
         places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]

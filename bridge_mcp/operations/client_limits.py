@@ -41,23 +41,13 @@ def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec
 
 def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) -> ToolRule:
     """The rule for one tool of the channel that lets the least pass; and as many approvers as any of them wants."""
-    policies = [
-        Policy(confirmation=rules.confirmation, defaults=rules.asking, rules=(*channel.tools, *rules.tools))
+    tools = {spec.name: spec}
+    asked = [
+        Policy(tools=tools, defaults=rules.asking, rules=(*channel.tools, *rules.tools)).asking(spec.name)
         for channel in channels
     ]
-    quorum = max(policy.asking(spec.name).quorum for policy in policies)
-    strict = max(policies, key=lambda policy: STRICTNESS.index(policy.wanted(spec)))
-    how = strict.asking(spec.name)
-    return ToolRule(
-        spec.name,
-        strict.wanted(spec),
-        how.expires_s,
-        route=how.route,
-        remind_s=how.remind_s,
-        escalate_s=how.escalate_s,
-        escalate_to=how.escalate_to,
-        quorum=quorum,
-    )
+    strict = max(asked, key=lambda asking: STRICTNESS.index(asking.confirmation))
+    return ToolRule(spec.name, {**strict.as_part(), "quorum": max(asking.quorum for asking in asked)})
 
 
 def has(channel: ChannelRules, server: str) -> bool:

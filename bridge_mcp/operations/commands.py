@@ -211,7 +211,7 @@ async def tools(asked: Asked) -> str:
 def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
     """`[approval]` or `[auto]`, as the gate will have it without a grant."""
     own = channel.tools if channel else ()
-    policy = Policy(tools={spec.name: spec}, confirmation=rules.confirmation, rules=(*own, *rules.tools))
+    policy = Policy(tools={spec.name: spec}, defaults=rules.asking, rules=(*own, *rules.tools))
     return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
 
 

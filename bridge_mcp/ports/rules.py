@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.people import People
-from bridge_mcp.core.policy import Asking, Budget, ToolRule, WhileBusy
+from bridge_mcp.core.policy import Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 
@@ -64,13 +65,8 @@ class Rules:
     """What the owner wants of the bridge, as far as the engine is concerned."""
 
     channels: Mapping[str, ChannelRules] = field(default_factory=dict[str, ChannelRules])
-    confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
-    expires_s: float = 600.0
-    route: str = ""
-    remind_s: float = 0.0
-    escalate_s: float = 0.0
-    escalate_to: str = ""
-    quorum: int = 1
+    asking: ApprovalSettings = ApprovalSettings()
+    """How calls are asked about that no rule for tools speaks of."""
     tools: tuple[ToolRule, ...] = ()
     """What holds for calls of single tools, wherever they are asked for."""
     separate: bool = False
@@ -94,19 +90,7 @@ class Rules:
     @property
     def places(self) -> frozenset[str]:
         """The conversations to which calls of others may be put, by route or escalation."""
-        every = [self.asking, *self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]
-        return frozenset(
-            place for each in every for place in (each.route, each.escalate_to) if place and Address.of(place).chat
-        )
-
-    @property
-    def asking(self) -> Asking:
-        """How a call is asked about that no rule speaks of."""
-        return Asking(
-            self.expires_s,
-            self.route,
-            self.remind_s,
-            escalate_s=self.escalate_s,
-            escalate_to=self.escalate_to,
-            quorum=self.quorum,
-        )
+        rules = [*self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]
+        every = [self.asking.as_part(), *(rule.says for rule in rules)]
+        named = [place for part in every for place in (part.get("route", ""), part.get("escalate_to", ""))]
+        return frozenset(place for place in named if place and Address.of(place).chat)

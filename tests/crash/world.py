@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Asked,
@@ -25,7 +26,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 from bridge_mcp.core.errors import AlreadyDecided
-from bridge_mcp.core.policy import Asking, Policy, Principal, ToolSource
+from bridge_mcp.core.policy import Policy, Principal, ToolSource
 from bridge_mcp.core.steps import Idle, Wait
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.core.window import Window
@@ -255,7 +256,7 @@ class World:
         store: Any = GuardedStore(self.store, points)
         bank = Bank(points, self.paid, self.offer)
         channel = self.conversation.partition("/")[0]
-        rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)}, expires_s=600)
+        rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)})
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return ConversationWorker(
             self.conversation,
@@ -309,7 +310,7 @@ class World:
     def policy(self) -> Policy:
         sources = {"bank": ToolSource()} if self.offer.configured else {}
         tools = {spec.name: spec for spec in self.offer.specs}
-        return Policy(self.conversation, tools, defaults=Asking(600), sources=sources)
+        return Policy(self.conversation, tools, defaults=ApprovalSettings(expires_s=600), sources=sources)
 
     async def let_go_on(self) -> None:
         """End what the conversation waits for: verdicts first, and then the tool that an approved call waits for."""

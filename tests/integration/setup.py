@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 
 from bridge_mcp.assembly import WallClock
+from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.events import EVENTS, Event, EventType
 from bridge_mcp.core.policy import SCOPES, Principal
@@ -101,7 +102,8 @@ def rules_for(**changes: object) -> Rules:
         "local": ChannelRules("local", "assistant", system_prompt="Be kind.", chat_context=False),
         "family": ChannelRules("family", "assistant"),
     }
-    given: dict[str, object] = {"channels": channels, **changes}
+    asking = {name: changes.pop(name) for name in APPROVAL_FIELDS & changes.keys()}
+    given: dict[str, object] = {"channels": channels, "asking": ApprovalSettings(**asking), **changes}  # pyright: ignore[reportArgumentType]
     return Rules(**given)  # pyright: ignore[reportArgumentType]
 
 

@@ -41,7 +41,7 @@ async def test_a_call_that_takes_two_runs_when_two_different_ones_said_yes(tmp_p
     toolbox = files()
     model = FakeModel([deletes("a.txt"), says("Done.")])
     async with world(
-        tmp_path, model, toolbox, rules=rules_for(tools=(ToolRule("files__delete", quorum=2),), people=NAMED)
+        tmp_path, model, toolbox, rules=rules_for(tools=(ToolRule("files__delete", {"quorum": 2}),), people=NAMED)
     ) as it:
         message = await it.say("delete it")
         (waiting,) = await it.approvals()
@@ -180,7 +180,7 @@ async def test_nobody_grants_more_than_they_may_touch(tmp_path: Path) -> None:
 
 async def test_rules_of_a_channel_hold_there_alone(tmp_path: Path) -> None:
     channels = {
-        "local": ChannelRules("local", "assistant", tools=(ToolRule("files__*", "never"),)),
+        "local": ChannelRules("local", "assistant", tools=(ToolRule("files__*", {"confirmation": "never"}),)),
         "family": ChannelRules("family", "assistant"),
     }
     toolbox = files()

@@ -31,7 +31,9 @@ def deletes(*paths: str) -> ModelReply:
 @pytest.mark.parametrize("era", MODES)
 async def test_a_page_tells_of_its_calls_when_it_is_asked_to(tmp_path: Path, era: str) -> None:
     model = FakeModel([deletes("a", "b"), says("One."), deletes("c"), says("Two.")])
-    rules = rules_for(tools=(ToolRule("files__delete", quorum=2),), people=People({"bob": "bob", "carol": "carol"}))
+    rules = rules_for(
+        tools=(ToolRule("files__delete", {"quorum": 2}),), people=People({"bob": "bob", "carol": "carol"})
+    )
     async with world(tmp_path, model, files(), rules=rules) as it:
         message = await it.say("delete two")
         a, b = await it.approvals(2)

@@ -35,12 +35,15 @@ def box() -> FakeToolbox:
 
 RULES = rules_for(
     channels={
-        "local": ChannelRules("local", "assistant", tools=(ToolRule("files__put", "never"),)),
+        "local": ChannelRules("local", "assistant", tools=(ToolRule("files__put", {"confirmation": "never"}),)),
         "family": ChannelRules(
             "family",
             "assistant",
             tool_servers=("files",),
-            tools=(ToolRule("files__look", "required", expires_s=77.0), ToolRule("files__put", "required")),
+            tools=(
+                ToolRule("files__look", {"confirmation": "required", "expires_s": 77.0}),
+                ToolRule("files__put", {"confirmation": "required"}),
+            ),
         ),
     }
 )

@@ -16,12 +16,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.people import People
-from bridge_mcp.core.policy import Asking, Policy, Principal, ToolRule
+from bridge_mcp.core.policy import Policy, Principal, ToolRule
 from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
@@ -39,7 +40,7 @@ TOOLS = {
     )
     for name in ("t__look", "t__act", "t__both")
 }
-RULES = (ToolRule("t__both", quorum=2),)
+RULES = (ToolRule("t__both", {"quorum": 2}),)
 """Looking is free, acting takes a verdict, and `both` takes two."""
 
 PEOPLE = {name: Principal(name, "client", frozenset({"approve"}), via="mcp") for name in ("ann", "bob", "caller")} | {
@@ -240,7 +241,11 @@ class Verdicts(RuleBasedStateMachine):
         log = await self.store.log.load(conversation)
         now = self.clock.now()
         policy = Policy(
-            conversation, self.there, grants=await self.store.grants.active(now), defaults=Asking(TTL_S), rules=RULES
+            conversation,
+            self.there,
+            grants=await self.store.grants.active(now),
+            defaults=ApprovalSettings(expires_s=TTL_S),
+            rules=RULES,
         )
         entries: list[Entry]
         match decide(log, policy, now):

@@ -277,7 +277,8 @@ attempts = 2
     assert files.confirmation_of("delete_draft") == "never", "a plain name comes before a pattern"
     assert files.timeout_of("delete_all") == 7
     rules = config.rules
-    assert (rules.confirmation, rules.expires_s, rules.route, rules.separate) == ("required", 0, "family/42", True)
+    asking = rules.asking
+    assert (asking.confirmation, asking.expires_s, asking.route, rules.separate) == ("required", 0, "family/42", True)
     assert (rules.max_turns, rules.budget) == (8, Budget(5, 4, 60, attempts=2))
     (supervisor,) = config.clients
     assert (supervisor.name, supervisor.token) == ("supervisor", "planted-supervisor")
@@ -318,7 +319,7 @@ token_env = "CLIENT"
 
 def test_a_file_with_a_byte_order_mark_is_read(home: Home) -> None:
     (home.cwd / "bridge.toml").write_bytes(b'\xef\xbb\xbf[approvals]\nconfirmation = "never"\n')
-    assert home.load("bridge.toml").rules.confirmation == "never"
+    assert home.load("bridge.toml").rules.asking.confirmation == "never"
 
 
 def test_where_a_person_decides(home: Home) -> None:

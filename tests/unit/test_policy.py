@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_mcp.core.approval_settings import (
+    APPROVAL_FIELDS,
+    ApprovalSettings,
+    ConfirmationMode,
+    PartialApprovalSettings,
+)
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import Denied
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import SCOPES, Ask, Asking, Free, Policy, Principal, ToolRule
+from bridge_mcp.core.policy import SCOPES, Ask, Free, Policy, Principal, ToolRule
 from bridge_mcp.core.tools import Confirmation, ToolSpec
 
 HERE = "family/1"
@@ -28,34 +36,43 @@ def gate(policy: Policy) -> type[object]:
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("server", ["required", "never", "by-annotation", "default"])
 @pytest.mark.parametrize("general", ["required", "never", "by-annotation"])
-@pytest.mark.parametrize("rule", ["required", "never", "by-annotation", "default", None])
+@pytest.mark.parametrize("rule", ["required", "never", "by-annotation", None])
 def test_the_most_special_word_holds_and_annotations_loosen_no_required(
-    rule: Confirmation | None, server: Confirmation, general: Confirmation, read_only: bool
+    rule: ConfirmationMode | None, server: Confirmation, general: ConfirmationMode, read_only: bool
 ) -> None:
-    rules = (ToolRule("files__*", rule),)
-    policy = Policy(HERE, {"files__get": spec(server, read_only=read_only)}, general, rules=rules)
-    wanted = rule if rule not in (None, "default") else server if server != "default" else general
+    rules = (ToolRule("files__*", {} if rule is None else {"confirmation": rule}),)
+    tools = {"files__get": spec(server, read_only=read_only)}
+    policy = Policy(HERE, tools, defaults=ApprovalSettings(confirmation=general), rules=rules)
+    wanted = rule or (server if server != "default" else general)
     free = wanted == "never" or (wanted == "by-annotation" and read_only)
     assert gate(policy) is (Free if free else Ask)
 
 
 def test_the_first_rule_that_says_something_holds_each_matter_by_itself() -> None:
     rules = (
-        ToolRule("files__get", quorum=2),
-        ToolRule("files__*", expires_s=5.0, quorum=3),
-        ToolRule("*", expires_s=9.0, route="family/7", escalate_s=0.0),
+        ToolRule("files__get", {"quorum": 2}),
+        ToolRule("files__*", {"expires_s": 5.0, "quorum": 3}),
+        ToolRule("*", {"expires_s": 9.0, "route": "family/7", "escalate_s": 0.0}),
     )
-    policy = Policy(HERE, rules=rules, defaults=Asking(600, "", 60, escalate_s=120, escalate_to="family/9"))
-    assert policy.asking("files__get") == Asking(5.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=2)
-    assert policy.asking("files__put") == Asking(5.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=3)
-    assert policy.asking("mail__send") == Asking(9.0, "family/7", 60, escalate_s=0.0, escalate_to="family/9", quorum=1)
+    general = ApprovalSettings(expires_s=600, remind_s=60, escalate_s=120, escalate_to="family/9")
+    policy = Policy(HERE, rules=rules, defaults=general)
+    wanted = replace(general, expires_s=5.0, route="family/7", escalate_s=0.0)
+    assert policy.asking("files__get") == replace(wanted, quorum=2)
+    assert policy.asking("files__put") == replace(wanted, quorum=3)
+    assert policy.asking("mail__send") == replace(wanted, expires_s=9.0)
+
+
+def test_a_part_can_say_all_that_there_is_to_say() -> None:
+    assert set(PartialApprovalSettings.__annotations__) == APPROVAL_FIELDS
+    every = ApprovalSettings(confirmation="never", quorum=3, route="family/7")
+    assert ApprovalSettings().overridden(every.as_part(), {"quorum": 2}) == every
 
 
 def test_what_takes_several_approvers_is_freed_by_no_grant() -> None:
     tools = {"files__get": spec("required")}
     granted = (Grant(1, "files__get"),)
     assert gate(Policy(HERE, tools, grants=granted)) is Free
-    assert gate(Policy(HERE, tools, grants=granted, rules=(ToolRule("*", quorum=2),))) is Ask
+    assert gate(Policy(HERE, tools, grants=granted, rules=(ToolRule("*", {"quorum": 2}),))) is Ask
 
 
 def test_a_tool_that_changed_asks_whatever_else_is_said() -> None:
@@ -69,9 +86,10 @@ def test_a_tool_that_changed_asks_whatever_else_is_said() -> None:
         confirmation="never",
         changed="schema",
     )
-    policy = Policy(
-        HERE, {"files__get": changed}, "never", grants=(Grant(1, "files__get"),), rules=(ToolRule("*", "never"),)
-    )
+    never = ToolRule("*", {"confirmation": "never"})
+    grants = (Grant(1, "files__get"),)
+    defaults = ApprovalSettings(confirmation="never")
+    policy = Policy(HERE, {"files__get": changed}, defaults=defaults, grants=grants, rules=(never,))
     assert gate(policy) is Ask
 
 

@@ -190,7 +190,6 @@ class Policies:
             conversation=conversation,
             tools=offered.by_name if calls_open else {},
             sources=self._sources(conversation, within, offered) if calls_open else None,
-            confirmation=self._rules.confirmation,
             grants=grants,
             budget=self._rules.budget,
             while_busy=self.channel(conversation).while_busy,

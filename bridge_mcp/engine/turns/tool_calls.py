@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
 from bridge_mcp.core.json_reader import whole_characters
-from bridge_mcp.core.policy import Asking, on_behalf
+from bridge_mcp.core.policy import on_behalf
 from bridge_mcp.core.state import relevant
 from bridge_mcp.core.tools import ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
@@ -29,7 +30,7 @@ async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""
 
 
-def asked_of(call: Call, spec: ToolSpec, how: Asking, now: float, by: str, reason: str) -> Asked:
+def asked_of(call: Call, spec: ToolSpec, how: ApprovalSettings, now: float, by: str, reason: str) -> Asked:
     """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
     escalates = how.escalate_s > 0 and bool(how.escalate_to)
     return Asked(
