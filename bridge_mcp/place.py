@@ -16,13 +16,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge_mcp.core.errors import BridgeError, StoreError
+from bridge_mcp.core.errors import PlaceLost, StoreError
 from bridge_mcp.ports import Pulse
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["PlaceLost", "PulseFile", "Seal", "engine_lives", "make_lock", "owner_of", "taken"]
+__all__ = ["PulseFile", "Seal", "engine_lives", "make_lock", "owner_of", "taken"]
 
 SIZE = 2048
 """Bytes of the file: always as many, so that writing it takes no room."""
@@ -30,12 +30,6 @@ SIZE = 2048
 
 OWNER_S = 3.0
 """How long a process waits for the right to migrate: another one that migrates is done by then."""
-
-
-class PlaceLost(BridgeError):
-    """The lock that this process held as the engine is not the one at its path any more."""
-
-    code = "place_lost"
 
 
 def make_lock(path: Path) -> BaseFileLock:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
+from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
@@ -20,6 +21,9 @@ from bridge_mcp.core.tools import parse_arguments
 from bridge_mcp.service import ApprovalOptions, decided
 
 __all__ = ["approval_view", "approve", "grants", "list_", "reject", "revoke"]
+
+INSTEAD = Parameter(help="Run it with these arguments instead: one JSON object.")
+"""Said here: in a docstring, a line that begins with this option's name would be the head of a section."""
 
 
 def list_(
@@ -68,7 +72,7 @@ def list_(
 def approve(
     *approval_ids: str,
     digest: str = "",
-    arguments: str | None = None,
+    arguments: Annotated[str | None, INSTEAD] = None,
     remember: Literal["once", "conversation", "always"] = "once",
     remember_argument: tuple[str, ...] = (),
     remember_s: float = 0.0,
@@ -84,9 +88,6 @@ def approve(
         As `approvals list` shows them.
     digest
         Only if this is the digest of what waits.
-
-    Arguments:
-        Run it with these arguments instead: one JSON object.
     remember
         Also let later calls of this tool run, in this conversation or always, until revoked.
     remember_argument
@@ -120,6 +121,8 @@ def reject(
 
     Parameters
     ----------
+    approval_id
+        As `approvals list` shows it.
     reason
         What the model is told.
     also
@@ -158,7 +161,13 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
 
 
 def revoke(grant: int, /, *, common: Common = USUAL) -> int:
-    """End a standing verdict."""
+    """End a standing verdict.
+
+    Parameters
+    ----------
+    grant
+        Its number, as `approvals grants` shows it.
+    """
 
     async def body(assembly: Assembly) -> None:
         await assembly.bridge.revoke_grant(OWNER, grant)

@@ -25,6 +25,8 @@ def add(
 
     Parameters
     ----------
+    name
+        What it is called from now on.
     scopes
         What it may do, with commas between: read, send, approve, tools, admin.
     channels

@@ -191,6 +191,8 @@ def log(
 
     Parameters
     ----------
+    conversation
+        channel/chat, as `bridge-mcp events` and `status` show it.
     after
         Only entries behind this number.
     verify

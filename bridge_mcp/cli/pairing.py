@@ -82,6 +82,8 @@ def remove(channel: str, chat: str, /, *, common: Common = USUAL) -> int:
 
     Parameters
     ----------
+    channel
+        The channel they were let in on.
     chat
         The platform's id, as `pair list` shows it.
     """

@@ -18,7 +18,8 @@ BridgeError
 │   └── ToolUncertain   nobody can say whether the call took effect
 ├── SendFailed          a message did not go out
 │   └── SendUncertain   nobody can say whether it went out
-└── FetchFailed         a file could not be had
+├── FetchFailed         a file could not be had
+└── PlaceLost           this process is not the engine any more
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "NewerSchema",
     "NotFound",
     "NotPaired",
+    "PlaceLost",
     "SendFailed",
     "SendUncertain",
     "StoreError",
@@ -51,6 +53,8 @@ class BridgeError(Exception):
 
     code = "error"
     """A stable word for programs; the message is for people."""
+    helps = ""
+    """What helps in general, for the reference; `fix` is what helps in this case."""
 
     def __init__(self, message: str = "", *, fix: str = "") -> None:
         what = message or (self.__doc__ or "").strip()
@@ -62,6 +66,7 @@ class BadInput(BridgeError):
     """The input is not usable."""
 
     code = "bad_input"
+    helps = "Nothing was changed: mend the call as the message says."
 
 
 class BadJSON(BadInput):
@@ -72,60 +77,70 @@ class NotFound(BadInput):
     """There is no such thing."""
 
     code = "not_found"
+    helps = "Look the name or the id up again: what lists it is named."
 
 
 class Denied(BridgeError):
     """You may not do this."""
 
     code = "denied"
+    helps = "Somebody with the scope, or who is let in there, can do it; the owner says who that is."
 
 
 class NotPaired(Denied):
     """This chat has not been paired with the bridge."""
 
     code = "not_paired"
+    helps = "The owner lets it in: `bridge-mcp pair add`."
 
 
 class AlreadyDecided(BridgeError):
     """This approval already has its verdict."""
 
     code = "already_decided"
+    helps = "The first verdict holds; the message says whose it was."
 
 
 class ConfigError(BridgeError):
     """The configuration is not usable."""
 
     code = "config"
+    helps = "Nothing was started: mend the key that is named, and run `bridge-mcp check`."
 
 
 class StoreError(BridgeError):
     """The store cannot serve this."""
 
     code = "store"
+    helps = "Look at the disk and at the state folder; `bridge-mcp check` says what is wrong."
 
 
 class Conflict(StoreError):
     """Somebody else appended to this conversation first."""
 
     code = "conflict"
+    helps = "Load again and repeat; the bridge does so by itself."
 
 
 class Unreadable(StoreError):
     """An entry of a log cannot be read."""
 
     code = "unreadable"
+    helps = "`bridge-mcp log CONVERSATION --verify` shows which entry it is."
 
 
 class NewerSchema(Unreadable):
     """The store was written by a newer version of bridge_mcp."""
 
     code = "newer_schema"
+    helps = "Update the bridge that reads it."
 
 
 class StoreLost(StoreError):
     """The store that this process opened is gone, replaced, or migrated by another process."""
 
     code = "store_lost"
+    helps = "Start the process again."
 
 
 FOR_THE_OWNER = "The owner of this bot has to look at it."
@@ -141,6 +156,7 @@ class ModelFailed(BridgeError):
     """
 
     code = "model_failed"
+    helps = "The message says why; what may pass is asked again by itself."
 
     def __init__(
         self,
@@ -165,12 +181,14 @@ class ToolFailed(BridgeError):
     """The tool call gave no result."""
 
     code = "tool_failed"
+    helps = "It had no effect, or it says so itself: mend the arguments, or see the server in `list_tools`."
 
 
 class ToolUncertain(ToolFailed):
     """The connection broke while the tool was running: nobody can say whether it took effect."""
 
     code = "tool_uncertain"
+    helps = "Look at what the tool changes before you call it again."
 
 
 class SendFailed(BridgeError):
@@ -181,6 +199,7 @@ class SendFailed(BridgeError):
     """
 
     code = "send_failed"
+    helps = "The message says why: mend that, and send it again."
 
     def __init__(self, message: str, *, fix: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, fix=fix)
@@ -191,9 +210,18 @@ class SendUncertain(SendFailed):
     """The connection broke while the message was on its way: nobody can say whether it went out."""
 
     code = "send_uncertain"
+    helps = "Look into the chat before you send it again."
 
 
 class FetchFailed(BridgeError):
     """The file could not be had."""
 
     code = "fetch_failed"
+    helps = "Try again later; old files may be gone from their platform."
+
+
+class PlaceLost(BridgeError):
+    """The lock that this process held as the engine is not the one at its path any more."""
+
+    code = "place_lost"
+    helps = "This process stops being the engine; `bridge-mcp status` tells which one is."

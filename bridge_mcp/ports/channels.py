@@ -152,6 +152,7 @@ class Happening:
 
 
 Arrival: TypeAlias = Incoming | ButtonPress | Moved | Named | Happening | Ignored
+"""What a channel puts into its inbox."""
 
 
 class Inbox(Protocol):

@@ -11,6 +11,7 @@ from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 __all__ = ["CallContext", "Pins", "ServerState", "ServerStatus", "ToolProgress", "Toolbox", "instructions_of"]
 
 ServerState: TypeAlias = Literal["connecting", "ready", "degraded", "stopped"]
+"""How a nested server stands."""
 
 ToolProgress: TypeAlias = Callable[[float, float | None, str], None]
 """Hears how far a running call is: progress so far, the total if it is known, and words ("" for none). Never blocks."""

@@ -62,6 +62,7 @@ __all__ = [
 ]
 
 SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
+"""What is wrong with arguments, by their tool's schema; empty for nothing."""
 
 Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
 """The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""

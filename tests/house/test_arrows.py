@@ -31,8 +31,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
 }
-EVERYTHING = {"assembly", "cli", "demo", "__main__", "__init__"}
-"""Composition and commands: they may see all."""
+EVERYTHING = {"assembly", "cli", "demo", "reference", "__main__", "__init__"}
+"""Composition, commands, and what is drawn of all: they may see all."""
 
 LIBRARIES: dict[str, frozenset[str]] = {
     # library: the rooms it may be imported in
@@ -61,7 +61,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pydantic_core": frozenset({"server"}),
     "starlette": frozenset({"server"}),
     "uvicorn": frozenset({"listening"}),
-    "cyclopts": frozenset({"cli"}),
+    "cyclopts": frozenset({"cli", "reference"}),
     "rich": frozenset({"cli", "demo"}),
     "filelock": frozenset({"place"}),
     "uvloop": frozenset({"assembly", "cli"}),

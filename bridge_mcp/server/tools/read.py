@@ -99,7 +99,7 @@ async def fetch_attachment(
     offset: Annotated[
         int, Field(ge=0, le=50 * 1024 * 1024, description="First character of a text, or byte of base64")
     ] = 0,
-) -> Illustrated:
+) -> answers.FetchedFile | Illustrated:
     """A file that came with a message or a tool's result, or a text that was too long for another answer."""
     if form in ("text", "json"):
         found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0

@@ -1,0 +1,50 @@
+"""The part of the reference about the package's public names, for programs that embed the bridge or test theirs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import bridge_mcp
+from bridge_mcp.reference.sentences import first_sentence, name_sentences
+
+__all__ = ["api", "public_packages"]
+
+HEAD = """\
+`bridge_mcp.assembly.open_bridge(load_config())` opens a bridge; its `bridge` is the API that the MCP tools and the
+commands use. These are the names of each package that others may import.
+"""
+
+
+def api() -> str:
+    """Package by package, name by name."""
+    return "\n".join([HEAD, *(package(each) for each in public_packages())])
+
+
+def public_packages() -> Iterator[ModuleType]:
+    """The packages that say which of their names are public."""
+    for found in pkgutil.walk_packages(bridge_mcp.__path__, "bridge_mcp."):
+        if found.ispkg and hasattr(each := importlib.import_module(found.name), "__all__"):
+            yield each
+
+
+def package(each: ModuleType) -> str:
+    names = [
+        f"- `{name}`: {told}" if (told := sentence(each, name)) else f"- `{name}`" for name in sorted(each.__all__)
+    ]
+    return "\n".join([f"### `{each.__name__}`", "", first_sentence(each.__doc__ or ""), "", *names, ""])
+
+
+def sentence(package: ModuleType, name: str) -> str:
+    """The first sentence on a public name, from where it is defined; of a value without one, the value."""
+    value = getattr(package, name)
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return first_sentence(value.__doc__ or "")
+    for module in [package, *(each for key, each in sys.modules.items() if key.startswith("bridge_mcp."))]:
+        if vars(module).get(name) is value and (said := name_sentences(module).get(name)):
+            return first_sentence(said)
+    return f"`{value!r}`." if isinstance(value, str | int | float) else ""

@@ -1,0 +1,97 @@
+"""The part of the reference about the MCP tools: their scopes, arguments and answers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import get_args
+
+from bridge_mcp.reference.schema_words import item
+from bridge_mcp.reference.sentences import field_sentences
+from bridge_mcp.server.tools import answers, bridge_answers
+from bridge_mcp.server.tools.answers import Answer
+from bridge_mcp.server.tools.registry import TOOLS
+from bridge_mcp.server.tools.tool import Tool
+
+__all__ = ["tools"]
+
+HEAD = """\
+A client sees the tools of its scopes. Every answer is an object, as text and, where no images or files stand beside it,
+as structured content too. Times are ISO 8601 in UTC. Fields marked as optional are left out where they say nothing.
+"""
+
+
+def tools() -> str:
+    """Tool by tool, and then the objects that they answer."""
+    first: dict[type[Answer], str] = {}
+    for each in TOOLS:
+        first.setdefault(answered(each), each.name)
+    told = [tool(each, first[answered(each)]) for each in TOOLS]
+    inner = {name: cls for whole in first for name, cls in parts(whole).items() if cls not in first}
+    return "\n".join([HEAD, *told, "### Objects in answers\n", *(fields(each) for each in inner.values())])
+
+
+def tool(each: Tool, like: str) -> str:
+    """One tool: what it does, takes and answers. `like` is the first tool that answers the same."""
+    schema = each.params.schema
+    required = schema.get("required", [])
+    arguments = [
+        item(name, known, known.get("description", ""), note="required" if name in required else "")
+        for name, known in schema["properties"].items()
+    ]
+    answer = answered(each)
+    answers = [f"Answers `{answer.__name__}`:", "", *described(answer)]
+    return "\n".join(
+        [
+            f"### `{each.name}`",
+            "",
+            f"Scope `{each.scope}`. {each.description}",
+            "",
+            traits(each),
+            "",
+            "Arguments:" if arguments else "It takes no arguments.",
+            "",
+            *arguments,
+            *([""] if arguments else []),
+            *(answers if like == each.name else [f"Answers `{answer.__name__}`, as `{like}` does."]),
+            "",
+        ]
+    )
+
+
+def traits(each: Tool) -> str:
+    """What its annotations say, in words."""
+    if each.read_only:
+        return "It only reads."
+    words = [
+        "It can overwrite or undo something." if each.destructive else "It changes something, and overwrites nothing.",
+        "Called again with the same arguments it changes nothing more." if each.idempotent else "",
+        "It reaches beyond the bridge." if each.open_world else "",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def answered(each: Tool) -> type[Answer]:
+    """The model of a tool's answer."""
+    returned = inspect.signature(each.run).return_annotation
+    return next(cls for cls in (get_args(returned) or (returned,)) if issubclass(cls, Answer))
+
+
+def described(cls: type[Answer]) -> Iterable[str]:
+    """The fields of an answer, a line each."""
+    schema = cls.model_json_schema(mode="serialization", by_alias=True)
+    said = field_sentences(cls)
+    named = {field.serialization_alias or field.alias or name: name for name, field in cls.model_fields.items()}
+    for name, known in schema["properties"].items():
+        yield item(name, known, said.get(named[name], ""), note="optional" if "default" in known else "")
+
+
+def parts(cls: type[Answer]) -> dict[str, type[Answer]]:
+    """The models that stand within an answer, by their names."""
+    names = cls.model_json_schema(mode="serialization").get("$defs", {})
+    return {name: getattr(answers, name, None) or getattr(bridge_answers, name) for name in names}
+
+
+def fields(cls: type[Answer]) -> str:
+    """An object that stands in answers."""
+    return "\n".join([f"`{cls.__name__}`:", "", *described(cls), ""])
