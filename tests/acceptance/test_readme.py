@@ -33,20 +33,7 @@ def commands() -> Iterator[str]:
             yield re.sub(r"[\[\]…]", " ", found[1]).strip()
 
 
-def table() -> list[str]:
-    """The commands of its table, one each, with the group that stands in front of the first one of a row."""
-    body = README.partition("## Commands")[2].partition("##")[0]
-    found: list[str] = []
-    for row in re.findall(r"^\| (`.*?) \|", body, re.MULTILINE):
-        group = ""
-        for text in re.findall(r"`([^`]+)`", row):
-            words = re.sub(r"[\[\]…]", " ", text).split()
-            group = words[0] if words[0] in GROUPS else group
-            found.append(" ".join(words if words[0] in (group, "bridge-mcp") else [group, *words]).strip())
-    return [each for each in found if each != "bridge-mcp"]
-
-
-@pytest.mark.parametrize("line", sorted({*commands(), *table()}))
+@pytest.mark.parametrize("line", sorted(set(commands())))
 def test_every_command_is_one_with_these_options(line: str) -> None:
     tokens = in_order(shlex.split(line))
     chain, apps, _ = make_app().parse_commands(tokens)
@@ -58,15 +45,13 @@ def test_every_command_is_one_with_these_options(line: str) -> None:
     assert options <= {name for argument in apps[-1].assemble_argument_collection() for name in argument.names}
 
 
-def test_its_table_names_every_command() -> None:
-    named = {line.split()[0] for line in table()}
-    there = set(re.findall(r"^│ ([a-z]+) ", help_text(), re.MULTILINE))
-    assert there - named - {"stdio"} == set()
-
-
-def help_text() -> str:
-    done = subprocess.run([sys.executable, "-m", "bridge_mcp", "--help"], capture_output=True, text=True, check=True)
-    return done.stdout
+def test_it_leads_to_every_task_and_to_the_reference() -> None:
+    tasks = README.partition("## I want to")[2].partition("\n### ")[0]
+    headings = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"#+ (.*)", README)}
+    links = re.findall(r"\]\(#([\w-]+)\)", README)
+    assert len(re.findall(r"^- \[", tasks, re.MULTILINE)) >= 9
+    assert [link for link in links if link not in headings] == []
+    assert "bridge_mcp/REFERENCE.md" in README
 
 
 def test_its_prompts_and_its_json_are_there() -> None:
