@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 
 from bridge_mcp.stores.sqlite.migrate import migrate
-from bridge_mcp.stores.sqlite.session import Statements, connect
+from bridge_mcp.stores.sqlite.session import connect, statements
 
 PENDING = "SCAN messages USING COVERING INDEX messages_pending"
 """Of messages on their way out there are few, and this index holds no others."""
@@ -52,10 +52,9 @@ MAY_SCAN = {
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     path = tmp_path_factory.mktemp("plans") / "bridge.db"
     migrate(path)
-    statements = Statements()
-    session = connect(path, statements, reading=True)
-    assert statements["entries_between"]
-    found = {name: plan(session.connection, sql) for name, sql in statements.items()}
+    session = connect(path, reading=True)
+    assert statements()["entries_between"]
+    found = {name: plan(session.connection, sql) for name, sql in statements().items()}
     session.close()
     return found
 

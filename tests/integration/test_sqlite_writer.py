@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +17,7 @@ from bridge_mcp.core.errors import BadInput, Conflict, StoreError
 from bridge_mcp.stores.sqlite import SqliteStore
 from bridge_mcp.stores.sqlite.fts import STEP
 from bridge_mcp.stores.sqlite.migrate import migrate
-from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+from bridge_mcp.stores.sqlite.session import Session, connect, statements
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 from tests.contract.store_kit import SOON_S, StoreClock, heard
 
@@ -28,7 +30,7 @@ class Desk:
     def __init__(self, path: Path) -> None:
         migrate(path)
         self.path = path
-        self.session = connect(path, Statements(), reading=False, wait_s=0.0)
+        self.session = connect(path, reading=False, wait_s=0.0)
         self.ran: list[str] = []
         self.session.connection.set_trace_callback(self.ran.append)
         self.noticed: list[Changed] = []
@@ -206,3 +208,21 @@ async def test_a_cancelled_search_leaves_the_store_in_order(tmp_path: Path) -> N
             tasks.cancel_scope.cancel()
     assert len(await store.history.search("needle", limit=300)) == 200
     await store.close()
+
+
+def test_threads_that_ask_at_once_all_find_their_statement() -> None:
+    """The files of `sql/` are read once, by whichever threads come first: none sees a part of them."""
+    names = sorted(statements())
+
+    def text_of(name: str) -> str:
+        return statements()[name]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for _ in range(20):
+                statements.cache_clear()
+                assert all(threads.map(text_of, names[-8:]))
+    finally:
+        sys.setswitchinterval(interval)

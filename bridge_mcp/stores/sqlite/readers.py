@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.sqlite.guard import Guard
-from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+from bridge_mcp.stores.sqlite.session import Session, connect
 
 __all__ = ["MAX_INLINE_ROWS", "Readers"]
 
@@ -24,10 +24,9 @@ the way to a worker thread and back."""
 class Readers:
     """Connections for long reads, opened as needed and kept for the next one."""
 
-    def __init__(self, path: Path, statements: Statements, guard: Guard | None = None) -> None:
+    def __init__(self, path: Path, guard: Guard | None = None) -> None:
         self._path = path
         self._guard = guard
-        self._statements = statements
         self._idle: deque[Session] = deque()
         self._running: set[asyncio.Future[Any]] = set()
         self._closed = False
@@ -51,7 +50,7 @@ class Readers:
         try:
             session = self._idle.pop()
         except IndexError:
-            session = connect(self._path, self._statements, reading=True, guard=self._guard)
+            session = connect(self._path, reading=True, guard=self._guard)
         try:
             return read(session)
         finally:

@@ -8,13 +8,14 @@ import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.sqlite.guard import Guard, Holder, is_stopped
 
-__all__ = ["BROKEN", "LOCAL_DISK", "LOCK_S", "Row", "Session", "Statements", "connect", "spaced", "store_error"]
+__all__ = ["BROKEN", "LOCAL_DISK", "LOCK_S", "Row", "Session", "connect", "spaced", "statements", "store_error"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -64,19 +65,17 @@ FIXES = {
 }
 
 
-class Statements(dict[str, str]):
+@cache
+def statements() -> dict[str, str]:
     """The text of each named statement in `sql/`: what stands below its line `-- name: NAME(parameters)`.
 
-    The files are read when the first statement is needed.
+    The files are read when the first statement is needed. Several threads may ask at once: each gets all of them.
     """
-
-    def __missing__(self, name: str) -> str:
-        if self:
-            raise KeyError(name)
-        for file in sorted(Path(__file__).with_name("sql").glob("*.sql")):
-            _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
-            self.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
-        return self[name]
+    texts: dict[str, str] = {}
+    for file in sorted(Path(__file__).with_name("sql").glob("*.sql")):
+        _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
+        texts.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
+    return texts
 
 
 class Session:
@@ -85,7 +84,6 @@ class Session:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        statements: Statements,
         path: Path,
         guard: Guard | None = None,
         holder: Holder | None = None,
@@ -94,7 +92,6 @@ class Session:
         self.path = path
         self.waits_since: float | None = None
         """Since when `begin` waits for another process (monotonic)."""
-        self._statements = statements
         self._guard = guard
         self._holder = holder
         self._checked = 0.0
@@ -107,7 +104,7 @@ class Session:
             StoreError: SQLite cannot do it.
         """
         try:
-            return self.connection.execute(self._statements[statement], values)
+            return self.connection.execute(statements()[statement], values)
         except BROKEN as exc:
             raise self._error(exc) from exc
         except (OverflowError, UnicodeEncodeError) as exc:
@@ -223,7 +220,6 @@ class Session:
 
 def connect(
     path: Path,
-    statements: Statements,
     *,
     reading: bool,
     wait_s: float = LOCK_S,
@@ -249,7 +245,7 @@ def connect(
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4 * 4096}")
     except BROKEN as exc:
         raise store_error(path, exc) from exc
-    return Session(connection, statements, path, guard, holder)
+    return Session(connection, path, guard, holder)
 
 
 def spaced(text: str) -> str:

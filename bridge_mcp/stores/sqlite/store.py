@@ -21,7 +21,7 @@ from bridge_mcp.stores.sqlite.log import SqliteLog
 from bridge_mcp.stores.sqlite.migrate import Owner, migrate, newest
 from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
-from bridge_mcp.stores.sqlite.session import Statements, connect
+from bridge_mcp.stores.sqlite.session import connect
 from bridge_mcp.stores.sqlite.spending import SqliteSpending
 from bridge_mcp.stores.sqlite.verify import findings
 from bridge_mcp.stores.sqlite.watch import Hub
@@ -55,13 +55,12 @@ class SqliteStore:
         """
         self.path = path
         migrate(path, owner=owner)
-        statements = Statements()
         hub = Hub()
         guard = Guard(path, newest())
-        readers = Readers(path, statements, guard)
-        reader = connect(path, statements, reading=True, wait_s=READ_WAIT_S, guard=guard)
+        readers = Readers(path, guard)
+        reader = connect(path, reading=True, wait_s=READ_WAIT_S, guard=guard)
         self._holder = Holder(path)
-        self._writing = connect(path, statements, reading=False, wait_s=0.0, guard=guard, holder=self._holder)
+        self._writing = connect(path, reading=False, wait_s=0.0, guard=guard, holder=self._holder)
         writer = Writer(self._writing, hub.notify)
         hub.on_watched = writer.watch
         self._hub, self._reader, self._readers, self._writer = hub, reader, readers, writer

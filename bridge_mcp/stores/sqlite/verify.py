@@ -41,7 +41,7 @@ from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sqlite.appends import LAST_TEXT_CHARS, title_after
 from bridge_mcp.stores.sqlite.feed import cursor_span
 from bridge_mcp.stores.sqlite.rows import logged
-from bridge_mcp.stores.sqlite.session import Session, Statements, connect
+from bridge_mcp.stores.sqlite.session import Session, connect
 
 __all__ = ["findings", "verify"]
 
@@ -68,7 +68,7 @@ def verify(path: str | Path, conversation: str = "") -> tuple[str, ...]:
     Raises:
         StoreError: the store cannot be opened.
     """
-    session = connect(Path(path), Statements(), reading=True)
+    session = connect(Path(path), reading=True)
     try:
         return findings(session, conversation)
     finally:
