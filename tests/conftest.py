@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 
@@ -24,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether the slow layers run whole."""
     return bool(request.config.getoption("--full"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many workers `-n auto` starts: one more than there are cores, since many tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure() -> None:
