@@ -54,11 +54,11 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.failed_rounds import rounds_in_vain
 from bridge_mcp.core.gathering import LONGEST_S, asks_at, group_end
 from bridge_mcp.core.policy import Policy
-from bridge_mcp.core.state import State, read, relevant
+from bridge_mcp.core.state import State, state_of
 from bridge_mcp.core.steps import CallModel, Cut, Idle, Ring, Step, Stop, Summarise, Wait
 from bridge_mcp.core.turn_budget import budget_spent
 
-__all__ = ["INTERRUPTED", "SPENT", "decide"]
+__all__ = ["INTERRUPTED", "SPENT", "decide", "decide_from"]
 
 SUMMARY_ATTEMPTS = 2
 """How often a summary is begun before the past is cut without one: one that failed is not tried again."""
@@ -75,8 +75,13 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
     `running` holds the ids of the calls in flight in this process; they are waited for, not settled. `calling` is the
     seq of the model call in flight, if there is one.
     """
-    log = relevant(log)
-    state = read(log)
+    return decide_from(state_of(log), policy, now, running, calling)
+
+
+def decide_from(
+    state: State, policy: Policy, now: float, running: Set[str] = frozenset(), calling: int | None = None
+) -> Step:
+    """The same of a log that was read already: see `decide`."""
     if state.scheduled is not None:
         return Ring(state.scheduled) if now >= state.scheduled.at else Wait(state.scheduled.at)
     newer = interruption(state, calling) if policy.while_busy == "interrupt" else None
@@ -84,7 +89,7 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
         return Stop(INTERRUPTED, newer, "")
     if calling is not None:
         return Wait(None)
-    return step_of_calls(state, policy, now, running) or step_of_model(state, log, policy, now)
+    return step_of_calls(state, policy, now, running) or step_of_model(state, policy, now)
 
 
 def interruption(state: State, calling: int | None) -> int | None:
@@ -96,7 +101,7 @@ def interruption(state: State, calling: int | None) -> int | None:
     return state.unread[0].seq if at_work and state.unread else None
 
 
-def step_of_model(state: State, log: Log, policy: Policy, now: float) -> Step:
+def step_of_model(state: State, policy: Policy, now: float) -> Step:
     """The step once no call is open."""
     turn = state.open_turn
     if turn is None:
@@ -114,13 +119,13 @@ def step_of_model(state: State, log: Log, policy: Policy, now: float) -> Step:
         why = state.failed.reason if state.failed else "each attempt ended with the process"
         text = state.failed.text if state.failed else ""
         return stop(state, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP, upto)
-    vain, why = rounds_in_vain(log, turn)
+    vain, why = rounds_in_vain(state.log, turn)
     if vain >= policy.budget.vain_rounds:
         reason = f"the model asked {vain} times in a row for calls that cannot be made: {why}"
         return stop(state, reason, GAVE_UP, upto)
     if policy.spent:
         return stop(state, policy.spent, SPENT, upto)
-    spent = budget_spent(log, turn, policy.budget)
+    spent = budget_spent(state.log, turn, policy.budget)
     if spent:
         return stop(state, spent, GAVE_UP, upto)
     if policy.cut is not None and policy.cut > state.cut:

@@ -41,8 +41,8 @@ __all__ = [
     "reaches_back_to",
     "read",
     "relevant",
+    "state_of",
     "unread",
-    "unread_messages",
     "unsettled_after",
 ]
 
@@ -83,6 +83,8 @@ class CallState:
 class State:
     """The part of a log that matters for the next step, read in one pass."""
 
+    log: Log = ()
+    """That part."""
     batch: Logged | None = None
     stopped: Logged | None = None
     fates: dict[str, CallState] = field(default_factory=dict[str, CallState])
@@ -114,6 +116,16 @@ class State:
         return entry.external if isinstance(entry, Requested) else None
 
     @property
+    def open_fates(self) -> tuple[tuple[Call, CallState], ...]:
+        """The calls of the batch that have no outcome, each with what the log says of it."""
+        return tuple([(call, fate) for call in self.calls if not (fate := self.fates[call.id]).finished])
+
+    @property
+    def open_calls(self) -> tuple[tuple[Call, Asked | None], ...]:
+        """The same, each with its `Asked` while it waits for a verdict. This is the one definition of "pending"."""
+        return tuple([(call, fate.asked if fate.judged is None else None) for call, fate in self.open_fates])
+
+    @property
     def cut_off(self) -> str:
         """Why the reply whose calls these are is not whole; "" where it is, or where they are a client's."""
         entry = self.batch.entry if self.batch and not self.stopped else None
@@ -124,6 +136,11 @@ class State:
         """The turn that the last reply leaves open, because it asked for calls."""
         entry = self.batch.entry if self.batch and not self.stopped else None
         return entry.turn if isinstance(entry, Replied) and entry.calls else None
+
+
+def state_of(log: Log) -> State:
+    """How a conversation stands whose log, or a tail that `reaches_back_to` allows, this is."""
+    return read(relevant(log))
 
 
 def read(log: Log) -> State:
@@ -157,6 +174,7 @@ def read(log: Log) -> State:
                 note(state.fates.get(entry.call), entry, logged.at)
             case _:
                 pass
+    state.log = log
     return state
 
 
@@ -273,18 +291,13 @@ def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Remin
 
 
 def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
-    """The calls of the last batch that have no outcome, each with its `Asked` while it waits for a verdict.
-
-    This is the one definition of "pending".
-    """
-    return tuple((call, fate.asked if fate.judged is None else None) for call, fate in open_fates(log))
+    """The calls of the last batch that have no outcome, each with its `Asked` while it waits for a verdict."""
+    return state_of(log).open_calls
 
 
 def open_fates(log: Log) -> tuple[tuple[Call, CallState], ...]:
     """The calls of the last batch that have no outcome, each with what the log says of it."""
-    state = read(relevant(log))
-    pending = ((call, state.fates[call.id]) for call in state.calls)
-    return tuple((call, fate) for call, fate in pending if not fate.finished)
+    return state_of(log).open_fates
 
 
 def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
@@ -298,14 +311,9 @@ def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def unread_messages(log: Log) -> list[Logged]:
-    """The messages for the assistant that no reply has read yet; `log` is `relevant`."""
-    return read(log).unread
-
-
 def unread(log: Log) -> int:
     """How many messages for the assistant no reply has read yet."""
-    return len(read(relevant(log)).unread)
+    return len(state_of(log).unread)
 
 
 def reaches_back_to(log: Log) -> int:

@@ -14,7 +14,7 @@ from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.projections import Conversation
 from bridge_mcp.core.results import ConversationStatus
 from bridge_mcp.core.spending import day_of
-from bridge_mcp.core.state import CallState, open_calls, open_fates, read, relevant, unread
+from bridge_mcp.core.state import CallState, open_calls, open_fates, state_of, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.operations.recent_log import tail
@@ -57,7 +57,7 @@ async def withdraw(store: Store, conversation: str, message: int, by: str, reaso
 
 def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ...]:
     """The entries that take a message back; none where it was answered or stopped before."""
-    state = read(relevant(log))
+    state = state_of(log)
     if message not in [heard.seq for heard in state.unread]:
         batch = state.batch.entry if state.batch and state.open_turn is not None else None
         if not isinstance(batch, Replied) or not batch.turn <= message < batch.upto:

@@ -1,6 +1,6 @@
 """The ends of logs: as much of a conversation as the next step needs, kept in memory while it is worth it.
 
-The cache may be dropped at any line: every look asks the store for what was appended since.
+The cache may be dropped at any line: `get` asks the store for what was appended since.
 """
 
 from __future__ import annotations
@@ -95,12 +95,17 @@ class LogCache:
         for kept in self._kept.values():
             kept[:] = [questions_later(logged, by) for logged in kept]
 
-    def add(self, conversation: str, *entries: Logged) -> None:
-        """Note what was appended just now, if nothing came in between: the next look is cheaper."""
+    def known(self, conversation: str) -> Log:
+        """The tail as it was read last, with what was added since; nothing where it is not kept any more."""
+        return self._kept.get(conversation) or ()
+
+    def add(self, conversation: str, *entries: Logged) -> bool:
+        """Note what was appended just now; False, and nothing noted, where something came in between."""
         kept = self._kept.get(conversation)
-        for logged in entries:
-            if kept and kept[-1].seq + 1 == logged.seq:
-                kept.append(logged)
+        if not kept or kept[-1].seq + 1 != entries[0].seq:
+            return False
+        kept.extend(entries)
+        return True
 
 
 def trim(kept: list[Logged], limit: int) -> None:

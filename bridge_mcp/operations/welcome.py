@@ -85,7 +85,7 @@ class WelcomeLane:
 
     async def run(self) -> None:
         """Until cancelled."""
-        with closing(self._store.agenda.watch()) as changes:
+        with closing(self._store.agenda.watch(conversations=False)) as changes:  # a pairing belongs to none
             cursor = await self._store.feed.acknowledge(READER, -1)
             while True:
                 page = await self._store.feed.read(cursor, PAGE, types=("pairing.added",))
@@ -95,8 +95,7 @@ class WelcomeLane:
                     await self._store.feed.acknowledge(READER, page.cursor)
                 cursor = page.cursor
                 if len(page.events) < PAGE:
-                    while await changes.wait() is not None:
-                        pass  # only conversations changed, and a pairing belongs to none
+                    await changes.wait()
 
     async def _welcome(self, event: Event) -> None:
         channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))

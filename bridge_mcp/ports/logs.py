@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,16 +128,22 @@ class Agenda(Protocol):
         """For a new engine: what a clock that was ahead has put off is due at once, or within ten minutes."""
         ...
 
-    def watch(self) -> Changes:
-        """Be told of commits, of this process at once and of others within tens of milliseconds."""
+    def watch(self, *, conversations: bool = True) -> Changes:
+        """Be told of commits, of this process at once and of others within tens of milliseconds.
+
+        Without `conversations`, not of those of this process that concern nothing but conversations.
+        """
         ...
 
 
 class Changes(Protocol):
     """A subscription to commits, held with `contextlib.closing`. Hints may be spurious; none is lost."""
 
-    async def wait(self, timeout_s: float | None = None) -> frozenset[str] | None:
-        """The conversations changed since the last wait; empty when time ran out; None: anything may have changed."""
+    async def wait(self, timeout_s: float | None = None) -> Mapping[str, int] | None:
+        """The conversations changed since the last wait; empty when time ran out; None: anything may have changed.
+
+        Each comes with the next seq of its log, as far as the commits told of it; 0 where nothing was appended.
+        """
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 
 import anyio
@@ -208,14 +209,14 @@ async def test_resting_can_be_called_off(store: Store) -> None:
 # -- watching ------------------------------------------------------------------------------------------------
 
 
-async def changed(changes: Changes) -> frozenset[str] | None:
+async def changed(changes: Changes) -> Mapping[str, int] | None:
     with anyio.fail_after(SOON_S):
         return await changes.wait()
 
 
 async def drained(changes: Changes) -> Changes:
     """The subscription, once it has heard the hints that belong to its beginning."""
-    while await changes.wait(0.2) != frozenset():
+    while await changes.wait(0.2) != {}:
         pass
     return changes
 
@@ -225,8 +226,35 @@ async def test_own_commits_are_told_at_once_by_conversation(store: Store) -> Non
         await drained(changes)
         await say(store, "local/a", "hi")
         await say(store, "local/b", "hi")
-        assert await changed(changes) == {"local/a", "local/b"}
-        assert await changes.wait(0.0) == frozenset()
+        await say(store, "local/b", "hi again")
+        assert await changed(changes) == {"local/a": 1, "local/b": 2}
+        assert await changes.wait(0.0) == {}
+
+
+async def test_each_way_to_append_tells_where_the_log_ends(store: Store) -> None:
+    with closing(store.agenda.watch()) as changes:
+        await drained(changes)
+        await store.log.record(HERE, heard("hi"))
+        assert await changed(changes) == {HERE: 1}
+        await store.log.intend(HERE, 1, model_started())
+        assert await changed(changes) == {HERE: 2}
+        await store.log.answer(HERE, 1, replied())
+        assert await changed(changes) == {HERE: 3}
+        await store.log.answer(HERE, 1, replied())
+        await store.log.record(HERE, heard("hi"))
+        assert await changed(changes) == {HERE: 3}
+
+
+async def test_a_watcher_that_leaves_conversations_to_others_is_told_of_all_else(place: Place, store: Store) -> None:
+    other = await place.open()
+    with closing(store.agenda.watch(conversations=False)) as changes:
+        await drained(changes)
+        await say(store, HERE, "hi")
+        assert await changes.wait(0.0) == {}
+        await store.board.put("engine", {"pid": 1})
+        assert await changed(changes) is None
+        await other.log.record(HERE, heard("from elsewhere"))
+        assert await changed(changes) is None
 
 
 async def test_commits_that_tell_of_no_entry_are_told_too(store: Store) -> None:
@@ -247,16 +275,16 @@ async def test_the_outbox_tells_of_its_conversation(store: Store) -> None:
     with closing(store.agenda.watch()) as changes:
         await drained(changes)
         await store.outbox.begin("family/1", 0)
-        assert await changed(changes) == {"family/1"}
+        assert await changed(changes) == {"family/1": 0}
         await store.outbox.postpone("family/1", 0, 1100.0, "slow down")
-        assert await changed(changes) == {"family/1"}
+        assert await changed(changes) == {"family/1": 0}
 
 
 async def test_a_wait_ends_when_time_runs_out(store: Store) -> None:
     with closing(store.agenda.watch()) as changes:
         await drained(changes)
         with anyio.fail_after(SOON_S):
-            assert await changes.wait(0.01) == frozenset()
+            assert await changes.wait(0.01) == {}
 
 
 async def test_what_comes_between_two_waits_is_not_lost(store: Store) -> None:
@@ -265,7 +293,7 @@ async def test_what_comes_between_two_waits_is_not_lost(store: Store) -> None:
         with anyio.move_on_after(0.01):
             await changes.wait()
         await say(store, HERE, "hi")
-        assert await changed(changes) == {HERE}
+        assert await changed(changes) == {HERE: 1}
 
 
 async def test_every_watcher_is_told(store: Store) -> None:
@@ -273,8 +301,8 @@ async def test_every_watcher_is_told(store: Store) -> None:
         await drained(one)
         await drained(other)
         await say(store, HERE, "hi")
-        assert await changed(one) == {HERE}
-        assert await changed(other) == {HERE}
+        assert await changed(one) == {HERE: 1}
+        assert await changed(other) == {HERE: 1}
 
 
 async def test_commits_of_others_are_told_within_tens_of_milliseconds(place: Place, store: Store) -> None:

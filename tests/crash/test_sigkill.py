@@ -126,7 +126,7 @@ async def some_commits(bridge: Bridge, dice: random.Random) -> None:
     """Let the engine get somewhere: a few commits, and then a moment that hits what comes after one, or within it."""
     with closing(bridge.store.agenda.watch()) as changes:
         for _ in range(dice.randint(1, 12)):
-            if await changes.wait(1.5) == frozenset():
+            if await changes.wait(1.5) == {}:
                 break
         await anyio.sleep(dice.choice((0.0, dice.uniform(0, 0.05))))
 

@@ -125,8 +125,8 @@ class Scheduler:
                 changed = await changes.wait()
                 for conversation, drive in self._drives.items():
                     if changed is None or conversation in changed:
-                        drive.signal.set()
-                if changed is None or not changed <= self._drives.keys():
+                        drive.told(None if changed is None else changed[conversation])
+                if changed is None or not changed.keys() <= self._drives.keys():
                     self._wake.set()
 
     async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:

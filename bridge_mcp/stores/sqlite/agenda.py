@@ -72,5 +72,5 @@ class SqliteAgenda:
 
         await self._writer.execute(operation, None)
 
-    def watch(self) -> Changes:
-        return self._hub.subscribe()
+    def watch(self, *, conversations: bool = True) -> Changes:
+        return self._hub.subscribe(conversations=conversations)

@@ -78,7 +78,7 @@ class SqliteLog:
         self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
     ) -> tuple[Logged, ...]:
         prepared = [prepare(entry) for entry in entries]
-        now = self._clock.now()
+        now, heads = self._clock.now(), {conversation: 0}
 
         def operation(session: Session) -> tuple[Logged, ...]:
             append = Append(session, conversation, now, self._delivered)
@@ -93,15 +93,16 @@ class SqliteLog:
             added = tuple([entry for entry in map(append.add, prepared) if entry is not None])
             append.set_wake(wake)
             append.close()
+            heads[conversation] = append.head
             return added
 
-        return await self._writer.execute(operation, changed(conversation, entries)) if prepared else ()
+        return await self._writer.execute(operation, changed(heads, entries)) if prepared else ()
 
     async def record(
         self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
     ) -> tuple[Recorded, ...]:
         prepared = [prepare(entry) for entry in entries]
-        now = self._clock.now()
+        now, heads = self._clock.now(), {conversation: 0}
 
         def operation(session: Session) -> tuple[Recorded, ...]:
             append = Append(session, conversation, now, self._delivered)
@@ -118,15 +119,16 @@ class SqliteLog:
                 append.close()
             if note is not None:
                 session.run("board_put", name=note[0], body=dump(note[1]))
+            heads[conversation] = append.head
             return tuple(recorded)
 
-        return await self._writer.execute(operation, changed(conversation, entries)) if prepared else ()
+        return await self._writer.execute(operation, changed(heads, entries)) if prepared else ()
 
     async def answer(
         self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0
     ) -> Logged | None:
         prepared = prepare(entry)
-        now = self._clock.now()
+        now, heads = self._clock.now(), {conversation: 0}
 
         def operation(session: Session) -> Logged | None:
             append = Append(session, conversation, now, self._delivered)
@@ -137,13 +139,14 @@ class SqliteLog:
             if added is not None:
                 append.set_wake(0.0 if came_in else wake)
                 append.close()
+            heads[conversation] = append.head
             return added
 
-        return await self._writer.execute(operation, frozenset((conversation,)))
+        return await self._writer.execute(operation, heads)
 
 
-def changed(conversation: str, entries: tuple[Entry, ...]) -> Changed:
+def changed(heads: Changed, entries: tuple[Entry, ...]) -> Changed:
     """What an append changes: its conversation; a verdict that is remembered may wake others."""
     if any(isinstance(entry, Judged) and entry.remember != "once" for entry in entries):
         return None
-    return frozenset((conversation,))
+    return heads

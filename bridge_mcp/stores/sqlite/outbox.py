@@ -28,14 +28,14 @@ class SqliteOutbox:
             begun = session.run("begin_sending", name=conversation, seq=seq).rowcount
             return session.row("message", name=conversation, seq=seq) if begun else None
 
-        row = await self._writer.execute(operation, frozenset((conversation,)))
+        row = await self._writer.execute(operation, {conversation: 0})
         return None if row is None else message_of(row)
 
     async def postpone(self, conversation: str, seq: int, until: float, reason: str) -> None:
         def operation(session: Session) -> None:
             session.run("postpone_message", name=conversation, seq=seq, until=until, reason=reason)
 
-        await self._writer.execute(operation, frozenset((conversation,)))
+        await self._writer.execute(operation, {conversation: 0})
 
     async def progress(self, conversation: str, seq: int, parts: int, platform_ids: tuple[str, ...]) -> None:
         def operation(session: Session) -> None:
@@ -43,7 +43,7 @@ class SqliteOutbox:
                 "set_message_progress", name=conversation, seq=seq, parts=parts, platform_ids=dump(platform_ids)
             )
 
-        await self._writer.execute(operation, frozenset((conversation,)))
+        await self._writer.execute(operation, {conversation: 0})
 
     async def pending(self, within: frozenset[str] = frozenset()) -> int:
         return int(self._reader.value("count_pending_messages", within=dump(sorted(within))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bridge_mcp.core.errors import StoreError
 
@@ -18,14 +18,15 @@ class Hub:
         self.on_watched: Callable[[bool], None] = lambda watched: None
         """Called when the first subscription begins (True), and when the last one ends (False)."""
 
-    def subscribe(self) -> Subscription:
-        subscription = Subscription(self._end)
+    def subscribe(self, *, conversations: bool = True) -> Subscription:
+        """A new watcher; without `conversations`, one that is told of nothing that concerns them alone."""
+        subscription = Subscription(self._end, conversations=conversations)
         self._subscriptions.add(subscription)
         if len(self._subscriptions) == 1:
             self.on_watched(True)
         return subscription
 
-    def notify(self, changed: frozenset[str] | None) -> None:
+    def notify(self, changed: Mapping[str, int] | None) -> None:
         """Tell all of a change; None: anything may have changed."""
         for subscription in self._subscriptions:
             subscription.notify(changed)
@@ -44,22 +45,26 @@ class Hub:
 class Subscription:
     """One watcher's hints. One task waits at a time."""
 
-    def __init__(self, end: Callable[[Subscription], None]) -> None:
+    def __init__(self, end: Callable[[Subscription], None], *, conversations: bool = True) -> None:
         self._end = end
-        self._changed: set[str] = set()
+        self._conversations = conversations
+        self._changed: dict[str, int] = {}
         self._anything = False
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def notify(self, changed: frozenset[str] | None) -> None:
+    def notify(self, changed: Mapping[str, int] | None) -> None:
         if changed is None:
             self._anything = True
+        elif self._conversations:
+            for conversation, head in changed.items():
+                self._changed[conversation] = max(head, self._changed.get(conversation, 0))
         else:
-            self._changed |= changed
+            return
         self._wake()
 
-    async def wait(self, timeout_s: float | None = None) -> frozenset[str] | None:
-        """The conversations changed since the last wait; empty when time ran out; None: anything may have changed.
+    async def wait(self, timeout_s: float | None = None) -> Mapping[str, int] | None:
+        """See `ports.Changes`.
 
         Raises:
             StoreError: the subscription is closed.
@@ -68,15 +73,14 @@ class Subscription:
             await self._wait(timeout_s)
         if self._anything:
             self._anything = False
-            self._changed.clear()
+            self._changed = {}
             return None
         if self._changed:
-            changed = frozenset(self._changed)
-            self._changed.clear()
+            changed, self._changed = self._changed, {}
             return changed
         if self._closed:
             raise StoreError("The subscription to changes is closed.", fix="Watch the store again, if it is open.")
-        return frozenset()
+        return {}
 
     def close(self) -> None:
         self._closed = True

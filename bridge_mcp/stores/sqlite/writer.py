@@ -11,8 +11,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
@@ -24,8 +25,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Changed: TypeAlias = frozenset[str] | None
-"""The conversations that a commit concerns; None where that is unknown."""
+Changed: TypeAlias = Mapping[str, int] | None
+"""The conversations that a commit concerns, each with its next seq (0: nothing was appended); None: it may be any."""
+
+NONE: Mapping[str, int] = MappingProxyType({})
 
 POLL_S = 0.02
 """How often the thread looks for commits of other processes, while somebody watches: about 20 us each time."""
@@ -78,11 +81,12 @@ class Writer:
         self._polled_at = 0.0
         self._data_version: int = 0
 
-    async def execute(self, operation: Callable[[Session], T], changed: Changed = frozenset()) -> T:
+    async def execute(self, operation: Callable[[Session], T], changed: Changed = NONE) -> T:
         """Run an operation in a transaction, and return once it is committed.
 
         `operation` may raise `Conflict` or `BadInput` before it has written anything; it is run again if another one in
-        its transaction fails, so it must leave no trace but in the session. Cancelling the caller does not stop it.
+        its transaction fails, so it must leave no trace but in the session, and in `changed`, which it may fill in.
+        Cancelling the caller does not stop it.
 
         Raises:
             StoreError: the store is closed, or SQLite cannot do it; nothing was written.
@@ -225,16 +229,17 @@ class Writer:
     # -- on the event loop ------------------------------------------------------------------------------------
 
     def _resolve(self, jobs: Sequence[Job]) -> None:
-        changed: set[str] = set()
+        """Tell who awaits each, then who watches: a caller that watches too knows by then what it wrote itself."""
+        changed: dict[str, int] = {}
         unknown = False
         for job in jobs:
+            job.resolve()
             if job.error is None:
                 unknown = unknown or job.changed is None
-                changed |= job.changed or frozenset()
+                for conversation, head in (job.changed or NONE).items():
+                    changed[conversation] = max(head, changed.get(conversation, 0))
         if unknown or changed:
-            self._notify(None if unknown else frozenset(changed))
-        for job in jobs:
-            job.resolve()
+            self._notify(None if unknown else changed)
 
     def _end(self) -> None:
         if self._ended is not None and not self._ended.done():

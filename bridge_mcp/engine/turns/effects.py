@@ -1,0 +1,169 @@
+"""What is in flight for one conversation: tool calls and a model call, each beside the loop that decides.
+
+Each writes down what came of it and lets the loop look again. Nothing here outlives the process: what was begun, the
+log tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Set
+from functools import partial
+from itertools import takewhile
+from typing import TypeAlias
+
+import anyio
+import anyio.abc
+
+from bridge_mcp.core.entries import (
+    Call,
+    Cleared,
+    Edited,
+    Entry,
+    Failed,
+    Finished,
+    Heard,
+    Log,
+    Replied,
+    Stopped,
+    Summarised,
+    Withdrawn,
+)
+from bridge_mcp.core.gathering import LONGEST_S, replies_at
+from bridge_mcp.core.state import State
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.engine.turns import tool_calls
+from bridge_mcp.engine.turns.conversation_log import ConversationLog
+from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.ports import CallContext
+
+__all__ = ["Effects"]
+
+Attempt: TypeAlias = Callable[[], Awaitable[Replied | Summarised | Failed]]
+"""Asks the model once; gives what came of it."""
+
+
+class Effects:
+    """Begins effects in a task group, and cuts them off. `signal` is set whenever one is over."""
+
+    def __init__(
+        self, conversation: str, deps: Deps, log: ConversationLog, signal: Signal, tasks: anyio.abc.TaskGroup
+    ) -> None:
+        self._conversation = conversation
+        self._deps = deps
+        self._log = log
+        self._signal = signal
+        self._tasks = tasks
+        self._calls: dict[str, anyio.CancelScope] = {}
+        self._model: tuple[int, anyio.CancelScope] | None = None
+
+    @property
+    def calls(self) -> Set[str]:
+        """The ids of the calls in flight."""
+        return self._calls.keys()
+
+    @property
+    def asking(self) -> int | None:
+        """The seq of the model call in flight."""
+        return None if self._model is None else self._model[0]
+
+    def cut_off_superseded(self, log: Log, state: State) -> None:
+        """Cancel what is in flight for a turn that was stopped, or for an epoch that was cleared."""
+        if self._model is not None:
+            started, scope = self._model
+            since = takewhile(lambda logged: logged.seq > started, reversed(log))
+            if any(supersedes(logged.entry, started) for logged in since):
+                scope.cancel()
+        if self._calls:
+            wanted = {call.id for call, _ in state.open_fates}
+            for call, scope in self._calls.items():
+                if call not in wanted:
+                    scope.cancel()
+
+    # -- tool calls -------------------------------------------------------------------------------------------
+
+    def call(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> None:
+        """Begin a call whose intent is written."""
+        scope = self._calls[call.id] = anyio.CancelScope()
+        self._tasks.start_soon(self._tool, call, spec, arguments, caller, scope)
+
+    async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
+        """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
+        finished: Finished | None = Finished(call.id, "stopped", tool_calls.CUT_OFF)
+        try:
+            with scope:
+                finished = await self._outcome(call, spec, arguments, caller)
+            if finished is not None:
+                # The call is still in flight for whoever decides: an outcome that is known is never called unknown.
+                await self._deps.written(self._conversation, partial(self._log.record, finished))
+        finally:
+            del self._calls[call.id]
+            self._signal.set()
+
+    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished | None:
+        deps = self._deps
+        context = CallContext(self._conversation, call.id, caller)
+        told = deps.progress.listener(self._conversation, call.id, spec.name) if deps.progress else None
+        finished = await tool_calls.outcome(deps.toolbox, spec, arguments, context, told)
+        if deps.progress is not None:
+            deps.progress.over(self._conversation, call.id)
+        return finished
+
+    # -- the model --------------------------------------------------------------------------------------------
+
+    def ask(self, started: int, attempt: Attempt, state: State) -> None:
+        """Begin an attempt whose intent is written at `started`; `state` is what it was decided by."""
+        scope = anyio.CancelScope()
+        self._model = (started, scope)
+        self._tasks.start_soon(self._answer, started, attempt, gathered_at(state), scope)
+
+    async def _answer(self, started: int, attempt: Attempt, gathered: float, scope: anyio.CancelScope) -> None:
+        """Make one attempt and append what came of it, unless the turn was stopped meanwhile."""
+        try:
+            with scope:
+                entry = await attempt()
+                if isinstance(entry, Replied):
+                    await self._until(gathered)
+                answer = partial(self._log.answer, started, entry, wakes_at(entry))
+                await self._deps.written(self._conversation, answer)
+        finally:
+            self._model = None
+            self._signal.set()
+
+    async def _until(self, at: float) -> None:
+        """Wait until this time: a continuation of what was read may come, which cancels the wait."""
+        left = at - self._deps.clock.now()
+        if 0 < left <= LONGEST_S:
+            await anyio.sleep(left)
+
+
+def wakes_at(entry: Replied | Summarised | Failed) -> float | None:
+    """When there is something to do once the outcome of a model call stands in the log, if nothing else comes in."""
+    match entry:
+        case Failed(retry_at=again) if again is not None:
+            return again
+        case Replied(calls=(), ref=ref) if ref < 0:
+            return None  # it has read all that was there when it was begun
+        case _:
+            return 0.0
+
+
+def gathered_at(state: State) -> float:
+    """Until when the last message that nobody has answered may be continued, in epoch seconds."""
+    last = state.unread[-1] if state.unread else None
+    return replies_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
+
+
+def supersedes(entry: Entry, started: int) -> bool:
+    """Whether an entry makes the outcome of the model call begun at `started` void."""
+    match entry:
+        case Stopped() | Cleared():
+            return True
+        case (
+            Withdrawn(message=message)
+            | Heard(to="assistant", answers=None, continues=int() as message)
+            | Edited(to="assistant", message=message)
+        ):
+            return message < started
+        case _:
+            return False
