@@ -103,7 +103,6 @@ def policy_of(
     return Policy(
         conversation=conversation,
         tools={spec.name: spec},
-        confirmation=rules.confirmation,
         grants=grants,
         budget=rules.budget,
         defaults=rules.asking,

@@ -25,7 +25,7 @@ from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
 from tests.integration.setup import HOST, OWNER, SUPERVISOR
 
 SHELL = External("hook:agent", "Bash", about="in the session 12")
-RULES = Rules(channels={"local": ChannelRules("local")}, expires_s=600.0)
+RULES = Rules(channels={"local": ChannelRules("local")})
 
 
 async def no_complaint(*_: object) -> str:
