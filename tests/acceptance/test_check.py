@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.acceptance.parts import Home
 from tests.servers.model_apis.answers import failing
 from tests.servers.model_apis.openai_server import OpenAIServer
@@ -32,6 +34,7 @@ def test_a_model_is_asked_and_not_only_looked_at(home: Home) -> None:
         assert len(server.requests) == asked
 
 
+@pytest.mark.shows("cli.check")
 def test_what_can_be_checked_is_checked_behind_a_failing_part_and_patterns_are_held_to_the_tools(home: Home) -> None:
     home.scripted(
         'connect_timeout_s = 120\nallowed_tools = ["list_*", "delete_flie"]\n'

@@ -39,6 +39,7 @@ def test_version_and_help(home: Home) -> None:
     assert not home.state.exists(), "help begins nothing"
 
 
+@pytest.mark.shows("cli.errors")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -53,6 +54,7 @@ def test_wrong_usage_is_exit_code_2(home: Home, arguments: list[str], told: str)
     assert told in home.run(*arguments, code=2)
 
 
+@pytest.mark.shows("cli.errors")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -80,6 +82,7 @@ def test_an_error_is_one_line_with_its_fix_and_exit_code_1(home: Home, arguments
     assert told in line
 
 
+@pytest.mark.shows("config.mistakes")
 def test_all_of_a_bad_configuration_is_told_at_once(home: Home) -> None:
     home.write('[channels.desk]\ntype = "lcal"\n[aprovals]\n')
     for arguments in (["status"], ["check"], []):
@@ -90,6 +93,7 @@ def test_all_of_a_bad_configuration_is_told_at_once(home: Home) -> None:
     assert not home.state.exists()
 
 
+@pytest.mark.shows("cli.init")
 def test_init_writes_settings_that_every_host_finds_and_never_writes_over(home: Home) -> None:
     told = home.run("init")
     assert f"Wrote {home.config}." in told
@@ -116,6 +120,7 @@ def test_init_elsewhere_says_that_no_host_reads_it_and_how_one_would(home: Home)
     assert "does not say otherwise (x.toml)" in home.run("init", BRIDGE_MCP_CONFIG="x.toml")
 
 
+@pytest.mark.shows("config.own-file")
 def test_a_config_of_the_working_folder_runs_nothing_and_is_named_in_one_line(home: Home) -> None:
     touched = home.root / "owned"
     evil = f'[tool_servers.evil]\ncommand = "touch"\nargs = [{json.dumps(str(touched))}]\n'
@@ -132,6 +137,7 @@ def test_a_config_of_the_working_folder_runs_nothing_and_is_named_in_one_line(ho
     assert home.json("servers", "list", "--config", "bridge.toml")[0]["name"] == "evil"
 
 
+@pytest.mark.shows("cli.status")
 def test_the_file_that_holds_is_told_by_status_check_and_the_start(home: Home) -> None:
     home.write('[channels.desk]\ntype = "local"\n')
     assert str(home.config) in home.run("check")
@@ -139,6 +145,7 @@ def test_the_file_that_holds_is_told_by_status_check_and_the_start(home: Home) -
     assert f"settings: {home.config}" in home.done(stdin="").stderr
 
 
+@pytest.mark.shows("cli.init")
 def test_every_line_that_init_comments_out_is_a_setting_there_is(home: Home) -> None:
     home.run("init")
     lines = home.config.read_text("utf-8").splitlines()
@@ -150,6 +157,7 @@ def test_every_line_that_init_comments_out_is_a_setting_there_is(home: Home) -> 
     assert file.engine.max_turns == 64
 
 
+@pytest.mark.shows("cli.messages")
 def test_send_say_events_log_and_status(home: Home) -> None:
     home.write('[channels.desk]\ntype = "local"\n')
     assert home.run("send", "desk/main", "first").startswith("sent  desk/main#0")
@@ -186,6 +194,7 @@ def test_send_say_events_log_and_status(home: Home) -> None:
     assert "No engine is running" in told
 
 
+@pytest.mark.shows("store.chain")
 def test_verify_finds_what_was_tampered_with(home: Home) -> None:
     import sqlite3
 
@@ -213,6 +222,7 @@ def test_migrate_says_from_where_to_where(home: Home) -> None:
     assert re.search(r"is at schema version \d+\.$", home.run("migrate").strip())
 
 
+@pytest.mark.shows("cli.disguise")
 def test_what_could_disguise_itself_is_made_visible(home: Home) -> None:
     home.write('[channels.desk]\ntype = "local"\n')
     home.run("say", "desk/main", "safe\u202egnp.exe\u202c \x1b[31mred", "--name", "An\u200bn\u2066")
@@ -248,6 +258,7 @@ def test_a_conversation_id_that_could_disguise_itself_is_made_visible_by_every_c
         assert not names_it or shown in told, (arguments, told)
 
 
+@pytest.mark.shows("cli.check")
 def test_check_really_connects_and_each_finding_has_its_fix(home: Home) -> None:
     home.scripted(
         '[tool_servers.gone]\ncommand = "no-such-command-here"\n[models.far]\nmodel = "x"\nbase_url = "http://127.0.0.1:9/v1"\n'

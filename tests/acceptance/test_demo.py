@@ -6,9 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.parts import Home, processes_in
 
 
+@pytest.mark.shows("approvals.demo")
 def test_the_demo_shows_the_whole_story_and_leaves_nothing(home: Home) -> None:
     before = set(Path(tempfile.gettempdir()).glob("bridge-mcp-demo-*"))
     began = time.monotonic()

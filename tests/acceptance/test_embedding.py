@@ -24,6 +24,7 @@ async def opened(home: Home) -> AsyncGenerator[Assembly]:
         yield assembly
 
 
+@pytest.mark.shows("cli.embedding")
 async def test_a_program_opens_the_bridge_and_has_a_turn(home: Home) -> None:
     home.scripted()
     async with opened(home) as assembly:

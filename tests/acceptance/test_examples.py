@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in ("__init__", "sandbox"))
 
 
+@pytest.mark.shows("tools.relay")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_and_ends_well(name: str) -> None:
     done = subprocess.run(

@@ -52,6 +52,7 @@ def test_the_first_hour_never_meets_silence(home: Home, columns: int) -> None:
         assert screen.end() == 0
 
 
+@pytest.mark.shows("cli.terminals")
 def test_nothing_is_cut_off_on_terminals_and_in_pipes(home: Home) -> None:
     home.scripted("connect_timeout_s = 120\n")
     with terminal(home, "chat", "desk/main", columns=100) as chat:

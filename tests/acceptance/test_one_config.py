@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import anyio
+import pytest
 
 from tests.acceptance.parts import WAIT_S, Face, Home, face, stay
 
@@ -22,6 +23,7 @@ token_env = "DESK_TOKEN"
 """
 
 
+@pytest.mark.shows("cli.one-state")
 async def test_commands_go_by_the_channels_of_the_engine_from_any_folder_and_without_secrets(home: Home) -> None:
     service = home.work / "service.toml"
     service.write_text(SERVICE, "utf-8")

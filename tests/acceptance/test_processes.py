@@ -27,6 +27,7 @@ async def engine_among(faces: Sequence[Face]) -> Face:
             await anyio.sleep(0.02)
 
 
+@pytest.mark.shows("cli.one-state")
 async def test_one_is_the_engine_and_the_other_works_as_a_face(home: Home) -> None:
     home.scripted()
     (home.work / "files" / "old.txt").write_text("x", "utf-8")
@@ -58,6 +59,7 @@ async def test_one_is_the_engine_and_the_other_works_as_a_face(home: Home) -> No
         ]  # fmt: skip
 
 
+@pytest.mark.shows("cli.takeover")
 async def test_when_the_engine_is_killed_another_takes_over_within_two_seconds(home: Home) -> None:
     home.scripted()
     async with face(home) as first, face(home) as second:
@@ -104,6 +106,7 @@ async def test_when_the_engine_leaves_in_order_another_takes_over(home: Home) ->
             assert await second.is_engine()
 
 
+@pytest.mark.shows("cli.chat")
 def test_a_chat_in_a_terminal_is_its_own_engine(home: Home) -> None:
     home.scripted()
     told = home.run("chat", stdin="hello\n/whoami\n")
@@ -111,6 +114,7 @@ def test_a_chat_in_a_terminal_is_its_own_engine(home: Home) -> None:
     assert "You are owner, in desk/main" in told
 
 
+@pytest.mark.shows("cli.chat")
 async def test_a_chat_beside_an_engine_shows_approvals_and_decides_them(home: Home) -> None:
     home.scripted()
     (home.work / "files" / "old.txt").write_text("x", "utf-8")
@@ -130,6 +134,7 @@ async def test_a_chat_beside_an_engine_shows_approvals_and_decides_them(home: Ho
         assert await host.engine_pid() == pid, "the chat was a face"
 
 
+@pytest.mark.shows("cli.decide")
 async def test_approvals_are_decided_on_the_command_line(home: Home) -> None:
     home.scripted()
     for name in ("a.txt", "b.txt", "c.txt"):
@@ -179,6 +184,7 @@ FULL_ROUNDS = 10
 TALKS = 5
 
 
+@pytest.mark.shows("cli.takeover")
 @pytest.mark.slow
 async def test_five_processes_and_deaths_of_the_engine_lose_nothing_and_repeat_nothing(home: Home, full: bool) -> None:
     home.scripted()

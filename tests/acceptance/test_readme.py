@@ -33,6 +33,7 @@ def commands() -> Iterator[str]:
             yield re.sub(r"[\[\]…]", " ", found[1]).strip()
 
 
+@pytest.mark.shows("config.readme")
 @pytest.mark.parametrize("line", sorted(set(commands())))
 def test_every_command_is_one_with_these_options(line: str) -> None:
     tokens = in_order(shlex.split(line))
@@ -60,6 +61,7 @@ def test_its_prompts_and_its_json_are_there() -> None:
     assert [json.loads(block)["mcpServers"]["bridge"] for block in blocks("json")]
 
 
+@pytest.mark.shows("cli.embedding")
 def test_its_program_runs(home: Home) -> None:
     home.write('[models.default]\nmodel = "scripted"\nscript = "rules.toml"\n[channels.local]\ntype = "local"\n')
     (home.config.parent / "rules.toml").write_text(RULES, "utf-8")

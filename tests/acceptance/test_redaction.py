@@ -49,6 +49,7 @@ raise SystemError("uncaught " + key)
 """
 
 
+@pytest.mark.shows("config.no-secrets")
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_planted_secret_comes_out(level: str) -> None:
     done = subprocess.run(

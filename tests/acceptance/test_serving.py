@@ -85,6 +85,7 @@ async def ends_unanswered(http: httpx2.AsyncClient, url: str, body: dict[str, An
     assert "structuredContent" not in answer.text
 
 
+@pytest.mark.shows("http.while-serving")
 async def test_a_client_comes_and_goes_while_it_serves(home: Home) -> None:
     """By the command line alone, in processes of their own: let in at once, and out at once."""
     home.scripted(CLIENTS)
@@ -120,6 +121,7 @@ async def test_a_client_comes_and_goes_while_it_serves(home: Home) -> None:
         assert process.wait(15) == 0
 
 
+@pytest.mark.shows("http.tokens")
 async def test_this_machine_may_come_without_a_token_where_the_owner_says_so(home: Home) -> None:
     home.scripted()
     with running(home, "serve", "--http", "127.0.0.1:0", "--insecure-loopback") as process:

@@ -81,6 +81,7 @@ def imported(log: Path) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines if line.startswith("import time:")}
 
 
+@pytest.mark.shows("models.not-loaded")
 def test_the_host_has_its_tools_before_anything_heavy_is_imported(home: Home) -> None:
     home.scripted('[models.real]\nmodel = "openai/gpt-5-mini"\n')
     command = (sys.executable, "-X", "importtime", "-m", "bridge_mcp")
@@ -128,6 +129,7 @@ def test_the_end_of_input_ends_it_in_order(home: Home) -> None:
     assert home.json("status")["servers"][0]["name"] == "files"
 
 
+@pytest.mark.shows("tools.stdio-scopes")
 def test_scopes_of_the_command_line_and_of_the_settings(home: Home) -> None:
     home.write('[channels.desk]\ntype = "local"\n[clients.stdio]\nscopes = ["read"]\n')
     with started(home) as pipe:
@@ -150,6 +152,7 @@ def test_no_settings_at_all_still_serve(home: Home) -> None:
         assert [(c["name"], c["type"], c["responder"]) for c in channels] == [("local", "local", "relay")]
 
 
+@pytest.mark.shows("tools.stdio-clean")
 def test_what_children_and_libraries_print_never_reaches_standard_output(home: Home) -> None:
     shouting = "import os; os.write(1, b'noise from a child\\n'); print('more noise', flush=True)"
     home.scripted()

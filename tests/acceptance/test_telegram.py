@@ -60,6 +60,7 @@ async def test_a_stranger_is_let_in_and_answered_with_a_tool_and_a_button(home: 
         assert "Traceback" not in log
 
 
+@pytest.mark.shows("chats.down")
 async def test_what_came_while_it_was_down_is_answered(home: Home) -> None:
     with TelegramServer() as server:
         set_up(home, server)
@@ -102,6 +103,7 @@ def test_check_looks_at_the_bot(home: Home, fine: bool) -> None:
         assert ("/setprivacy" in told) is not fine
 
 
+@pytest.mark.shows("approvals.nobody")
 def test_check_and_status_warn_where_nobody_could_decide(home: Home) -> None:
     with TelegramServer() as server:
         home.scripted(TELEGRAM.format(url=server.url))

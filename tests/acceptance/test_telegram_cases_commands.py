@@ -25,6 +25,7 @@ BARE = {"from": "ann", "message": {"text": "/approve"}}
 RAN = "wrote 1 characters"
 
 
+@pytest.mark.shows("chats.spelling")
 def test_commands_and_edits(subtests: pytest.Subtests) -> None:
     COMMANDS.hold(subtests)
 

@@ -13,6 +13,7 @@ QUESTIONS = Rights()
 GROUP: dict[str, Any] = {"chats": {"group": {"kind": "supergroup"}}, "privacy": False, "channel": 'groups = "mention"'}
 
 
+@pytest.mark.shows("chats.questions")
 def test_what_answers_a_question(subtests: pytest.Subtests) -> None:
     QUESTIONS.hold(subtests)
 

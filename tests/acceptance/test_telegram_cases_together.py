@@ -18,6 +18,7 @@ PICTURE = {"kind": "photo", "name": "p.png", "mime": "image/png", "png": [64, 48
 GROUP = {"chats": {"group": {"kind": "supergroup"}}, "privacy": False, "channel": 'groups = "mention"'}
 
 
+@pytest.mark.shows("chats.together")
 def test_what_belongs_together_is_one_turn(subtests: pytest.Subtests) -> None:
     TOGETHER.hold(subtests)
 

@@ -35,6 +35,7 @@ def button(message: Message, label: str) -> Button:
     return next(each for row in message.buttons for each in row if label in each.text)
 
 
+@pytest.mark.shows("chats.pairing", "approvals.in-chat")
 async def test_a_dm_is_paired_by_code_and_a_deletion_waits_for_an_approvers_tap(
     home: Home, server: TelegramServer
 ) -> None:

@@ -42,6 +42,7 @@ async def everywhere(server: TelegramServer) -> list[Chat]:
     return [person.dm for person in people] + [server.group(f"G{number}", [people[number]]) for number in range(GROUPS)]
 
 
+@pytest.mark.shows("chats.order")
 async def test_none_is_lost_the_order_stays_and_the_limits_are_kept(tmp_path: Path) -> None:
     clock = WallClock()
     async with TelegramServer() as server:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from bridge_mcp.core.entries import Asked, Heard, Posted, Sender
 from bridge_mcp.ports import Pairing
 from bridge_mcp.stores.sqlite import open_store
@@ -45,6 +47,7 @@ async def poison(home: Home) -> None:
         connection.execute(change.format("'\x1b[2J' || substr(body, 1, 30)"), ("desk/damaged",))
 
 
+@pytest.mark.shows("store.unreadable")
 async def test_no_command_fails_for_entries_that_cannot_be_read(home: Home) -> None:
     await poison(home)
     for arguments, told in TOLD.items():

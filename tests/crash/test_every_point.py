@@ -103,6 +103,7 @@ async def one_run(store: Store, name: str, verdict: str, crash: int, event: int,
     return [f"{what} at {event}, crash at {crash}, {verdict}: {each}" for each in found]
 
 
+@pytest.mark.shows("approvals.restart")
 @pytest.mark.slow
 async def test_a_crash_at_every_point_with_a_message_at_every_point(store: Store, full: bool) -> None:
     runs: list[Callable[[], Awaitable[list[str]]]] = []

@@ -131,6 +131,7 @@ async def some_commits(bridge: Bridge, dice: random.Random) -> None:
         await anyio.sleep(dice.choice((0.0, dice.uniform(0, 0.05))))
 
 
+@pytest.mark.shows("store.kills")
 @pytest.mark.slow
 async def test_kills_at_random_moments(tmp_path: Path, full: bool) -> None:
     seed = random.randrange(1_000_000)

@@ -100,6 +100,7 @@ async def outcome(face: Assembly, user: User) -> Delivered | None:
     return next((entry for entry in entries if isinstance(entry, Delivered)), None)
 
 
+@pytest.mark.shows("store.kills")
 @pytest.mark.slow
 async def test_messages_over_kills_at_random_moments(tmp_path: Path, full: bool) -> None:
     kills = FULL_KILLS if full else KILLS

@@ -19,6 +19,7 @@ Ask: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 """Calls a tool with these arguments, and holds its answer to its schema."""
 
 
+@pytest.mark.shows("tools.answers-by-schema")
 @pytest.mark.parametrize("era", ERAS)
 async def test_each_tool_answers_by_its_schema(tmp_path: Path, era: str) -> None:
     answered: set[str] = set()

@@ -66,6 +66,7 @@ async def whole_text(client: Client, of: str, form: str) -> str:
         offset = len(text)
 
 
+@pytest.mark.shows("tools.pages")
 async def test_pages_of_messages_and_events_end_where_hosts_would_cut(tmp_path: Path) -> None:
     texts = [f"{number} " + "word " * 4_000 for number in range(9)]
     async with world(tmp_path) as at, client_of(at) as client:
@@ -98,6 +99,7 @@ async def test_pages_of_messages_and_events_end_where_hosts_would_cut(tmp_path: 
         assert "older ones are left out" in found["truncated"]
 
 
+@pytest.mark.shows("tools.long-texts")
 async def test_a_text_that_is_too_long_for_an_answer_is_read_in_pieces(tmp_path: Path) -> None:
     async with world(tmp_path) as at, client_of(at) as client:
         sent = await answer(client, "send_message", conversation="local/other", text=LONG)
@@ -110,6 +112,7 @@ async def test_a_text_that_is_too_long_for_an_answer_is_read_in_pieces(tmp_path:
         assert (await refusal(client, "fetch_attachment", message=sent["message"], form="json"))[0] == "not_found"
 
 
+@pytest.mark.shows("tools.long-texts")
 async def test_a_long_result_and_long_arguments_are_read_in_pieces(tmp_path: Path) -> None:
     given: dict[str, JSON] = {"text": LONG}
 
@@ -176,6 +179,7 @@ async def test_base64_stands_once_in_an_answer_and_comes_in_pieces(tmp_path: Pat
         assert (code, "behind its end" in told) == ("bad_input", True)
 
 
+@pytest.mark.shows("tools.files")
 @pytest.mark.parametrize(
     ("data", "blocks"),
     [
@@ -199,6 +203,7 @@ async def test_an_image_is_content_of_the_type_its_bytes_are(tmp_path: Path, dat
             assert result.content[1].model_dump()["mime_type"] == ("image/png" if data[1:4] == b"PNG" else "image/jpeg")
 
 
+@pytest.mark.shows("tools.many-tools")
 async def test_many_tools_come_as_lines_and_the_schema_of_those_asked_for(tmp_path: Path) -> None:
     async with world(tmp_path, toolbox=many_tools(211)) as at, client_of(at) as client:
         names: list[str] = []

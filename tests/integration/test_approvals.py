@@ -37,6 +37,7 @@ async def done(it: World, message: str) -> str:
 # -- several approvers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.quorum")
 async def test_a_call_that_takes_two_runs_when_two_different_ones_said_yes(tmp_path: Path) -> None:
     toolbox = files()
     model = FakeModel([deletes("a.txt"), says("Done.")])
@@ -96,6 +97,7 @@ async def test_what_takes_several_is_decided_as_it_is_and_once(tmp_path: Path, y
 # -- batches -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.several")
 async def test_calls_of_one_reply_are_decided_together_or_one_by_one(tmp_path: Path) -> None:
     toolbox = files()
     model = FakeModel([deletes("a", "b", "c", "d"), says("Done.")])
@@ -132,6 +134,7 @@ async def test_a_batch_names_calls_by_id_and_binds_no_digest(tmp_path: Path) -> 
 # -- grants --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.grant-patterns")
 async def test_a_grant_by_pattern_covers_later_calls_inside_it_and_no_others(tmp_path: Path) -> None:
     toolbox = files()
     model = FakeModel([deletes("safe/a"), says("One."), deletes("safe/b", "safe/../c", "d"), says("Two.")])
@@ -178,6 +181,7 @@ async def test_nobody_grants_more_than_they_may_touch(tmp_path: Path) -> None:
 # -- rules, routes, reminders --------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.rules")
 async def test_rules_of_a_channel_hold_there_alone(tmp_path: Path) -> None:
     channels = {
         "local": ChannelRules("local", "assistant", tools=(ToolRule("files__*", {"confirmation": "never"}),)),
@@ -194,6 +198,7 @@ async def test_rules_of_a_channel_hold_there_alone(tmp_path: Path) -> None:
     assert [given for _, given in toolbox.calls] == [{"path": "a"}]
 
 
+@pytest.mark.shows("approvals.remind")
 async def test_who_does_not_decide_is_reminded_and_then_others_are_asked(tmp_path: Path) -> None:
     rules = rules_for(remind_s=0.15, escalate_s=0.2, escalate_to="local/boss", expires_s=0)
     async with world(tmp_path, FakeModel([deletes("a\u202eb"), says("Done.")]), files(), rules=rules) as it:
@@ -236,6 +241,7 @@ async def test_a_reminder_that_was_cut_off_by_a_crash_is_not_said_twice(tmp_path
         assert waiting.status == "waiting"
 
 
+@pytest.mark.shows("approvals.route")
 async def test_with_the_route_agents_no_chat_can_decide(tmp_path: Path) -> None:
     async with world(
         tmp_path, FakeModel([deletes("a"), says("Done.")]), files(), rules=rules_for(route="agents")
@@ -251,6 +257,7 @@ async def test_with_the_route_agents_no_chat_can_decide(tmp_path: Path) -> None:
         await it.events("turn.finished")
 
 
+@pytest.mark.shows("approvals.separate")
 @pytest.mark.parametrize("separate", [True, False])
 async def test_whoever_started_a_turn_may_not_decide_if_the_owner_says_so(tmp_path: Path, separate: bool) -> None:
     starter = Principal("starter", "client", frozenset({"read", "send", "approve"}))
@@ -293,6 +300,7 @@ async def test_a_clients_own_call_is_decided_by_another_and_waits_for_as_many(tm
         assert (done.outcome, done.text) == ("ok", "deleted a")
 
 
+@pytest.mark.shows("approvals.path")
 async def test_every_verdict_tells_its_path(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([deletes("a", "b"), says("Done.")]), files()) as it:
         message = await it.say("go")
@@ -312,6 +320,7 @@ async def warned(it: World, who: Principal = OWNER) -> list[str]:
     return [each for each in (await it.bridge.get_status(who)).warnings if "wait for a verdict" in each]
 
 
+@pytest.mark.shows("approvals.nobody")
 async def test_a_channel_whose_calls_would_wait_for_nobody_is_told_of(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel(), files(), prompts=True) as it:
         (told,) = await warned(it)
@@ -332,6 +341,7 @@ async def test_a_channel_whose_calls_would_wait_for_nobody_is_told_of(tmp_path: 
         assert await warned(it) == []
 
 
+@pytest.mark.shows("approvals.route")
 @pytest.mark.parametrize(
     ("rules", "fine"),
     [

@@ -44,6 +44,7 @@ async def test_a_large_file_comes_in_pieces_that_the_client_takes(
         assert not (await called(client, "get_status", {})).is_error, "the session lives"
 
 
+@pytest.mark.shows("tools.pages")
 @pytest.mark.parametrize("era", ERAS)
 async def test_pages_of_long_messages_are_taken_and_lead_to_the_end(served: tuple[World, str], era: str) -> None:
     it, address = served

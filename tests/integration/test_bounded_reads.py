@@ -190,6 +190,7 @@ async def test_looking_for_a_grant_does_not_grow_with_the_grants(
     assert many[1] <= few[1] + 30
 
 
+@pytest.mark.shows("store.flat")
 async def test_no_read_grows_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "few").mkdir()
     (tmp_path / "many").mkdir()

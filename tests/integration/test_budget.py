@@ -42,6 +42,7 @@ async def reasons(it: World, conversation: str = "local/main") -> list[str]:
     return [e.entry.reason for e in log if isinstance(e.entry, Stopped)]
 
 
+@pytest.mark.shows("assistant.budget")
 async def test_a_cap_ends_the_days_calls_and_the_next_day_begins_anew(tmp_path: Path) -> None:
     clock = DayClock()
     caps = Caps(conversation=Cap(usd=0.5))
@@ -83,6 +84,7 @@ async def test_no_attempt_is_made_where_the_budget_is_spent(tmp_path: Path) -> N
     assert not any(isinstance(e.entry, Started) for e in log)
 
 
+@pytest.mark.shows("assistant.budget")
 @pytest.mark.parametrize(
     ("caps", "reached"),
     [

@@ -81,6 +81,7 @@ async def test_stopping_hangs_up_on_the_provider_and_the_log_says_so(
         assert await it.settled("still there?") == "Yes?"
 
 
+@pytest.mark.shows("tools.cancelling")
 async def test_a_client_that_cancels_its_turn_stops_it(tmp_path: Path, server: OpenAIServer, model: Models) -> None:
     before = len(server.requests), server.hung_up
     server.answer(silent())
@@ -94,6 +95,7 @@ async def test_a_client_that_cancels_its_turn_stops_it(tmp_path: Path, server: O
         assert not await it.bridge.cancel_turn(HOST, ticket.id), "it is over"
 
 
+@pytest.mark.shows("assistant.busy")
 async def test_a_message_interrupts_the_provider_and_both_are_read_together(
     tmp_path: Path, server: OpenAIServer, model: Models
 ) -> None:
@@ -126,6 +128,7 @@ async def test_a_message_interrupts_tools_and_what_waits_for_a_verdict(tmp_path:
     assert toolbox.count("files__delete") == 0
 
 
+@pytest.mark.shows("assistant.busy")
 async def test_in_a_queue_every_message_gets_its_own_reply(tmp_path: Path, server: OpenAIServer, model: Models) -> None:
     toolbox = files()
     hold = toolbox.hold("files__list")
@@ -147,6 +150,7 @@ async def test_in_a_queue_every_message_gets_its_own_reply(tmp_path: Path, serve
     assert asked == [["one"], ["one"], ["one", "two"], ["one", "two", "three"]]
 
 
+@pytest.mark.shows("assistant.busy")
 async def test_by_default_a_message_joins_the_turn_at_its_next_call(tmp_path: Path) -> None:
     toolbox = files()
     hold = toolbox.hold("files__list")

@@ -28,6 +28,7 @@ def deletes(*paths: str) -> ModelReply:
     return calls(*(("files__delete", {"path": path}) for path in paths))
 
 
+@pytest.mark.shows("approvals.path")
 @pytest.mark.parametrize("era", MODES)
 async def test_a_page_tells_of_its_calls_when_it_is_asked_to(tmp_path: Path, era: str) -> None:
     model = FakeModel([deletes("a", "b"), says("One."), deletes("c"), says("Two.")])

@@ -80,6 +80,7 @@ async def test_each_request_of_a_conversation_begins_with_the_bytes_of_the_one_b
     assert len(bodies[-1]["messages"]) == 1 + 7 * 4 + 3
 
 
+@pytest.mark.shows("assistant.context")
 async def test_a_group_is_told_of_and_its_people_are_told_apart(server: OpenAIServer, tmp_path: Path) -> None:
     models = models_at(server)
     async with world(tmp_path, models, rules=rules(timezone="Europe/Berlin")) as it:
@@ -110,6 +111,7 @@ async def test_titles_and_names_give_no_orders(server: OpenAIServer, tmp_path: P
     assert [line[:2] for line in system["content"].splitlines()[3:]] == ["- "] * 3
 
 
+@pytest.mark.shows("assistant.context")
 async def test_the_owner_may_have_none_of_it_told(server: OpenAIServer, tmp_path: Path) -> None:
     models = models_at(server)
     async with world(tmp_path, models, rules=rules(chat_context=False)) as it:

@@ -28,6 +28,7 @@ async def pair(it: World, subject: str = "42", role: str = "user") -> str:
 # -- the gate -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("chats.pairing")
 async def test_a_stranger_gets_a_code_once_and_is_let_in_by_it(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([says("Hello."), says("Hello again.")])) as it:
         told = await it.family.receive("hello", chat="42", sender=ANN)
@@ -137,6 +138,7 @@ async def test_a_message_goes_out_and_its_fate_is_told(tmp_path: Path) -> None:
         assert (message.id, message.status, message.author.id) == (sent.message, "sent", "host")
 
 
+@pytest.mark.shows("chats.unpaired")
 async def test_a_message_to_an_unpaired_chat_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         with pytest.raises(NotPaired, match="pair add family 42"):
@@ -144,6 +146,7 @@ async def test_a_message_to_an_unpaired_chat_is_refused_and_nothing_is_written(t
         assert await it.store.log.load("family/42") == ()
 
 
+@pytest.mark.shows("tools.idempotency")
 async def test_the_same_key_sends_once(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         conversation = await pair(it)
@@ -157,6 +160,7 @@ async def test_the_same_key_sends_once(tmp_path: Path) -> None:
         assert [sent.repeated for sent in local] == [False, True]
 
 
+@pytest.mark.shows("chats.fates")
 async def test_what_surely_did_not_go_out_is_sent_again_in_order(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         conversation = await pair(it)
@@ -167,6 +171,7 @@ async def test_what_surely_did_not_go_out_is_sent_again_in_order(tmp_path: Path)
         assert [message.text for message in sent] == ["one", "two"]
 
 
+@pytest.mark.shows("chats.fates")
 async def test_what_may_have_gone_out_is_uncertain_and_not_sent_again(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         conversation = await pair(it)
@@ -214,6 +219,7 @@ async def test_a_text_that_cannot_be_sent_is_refused_with_the_reason(tmp_path: P
 # -- questions ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("chats.questions")
 async def test_the_next_message_answers_an_open_question_and_no_model_does(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         ticket = await it.bridge.ask_user(HOST, "local/main", "Which day?")
@@ -223,6 +229,7 @@ async def test_the_next_message_answers_an_open_question_and_no_model_does(tmp_p
         assert (done.outcome, done.text) == ("answered", "Friday")
 
 
+@pytest.mark.shows("chats.choices")
 async def test_only_a_choice_answers_a_question_with_choices(tmp_path: Path) -> None:
     model = FakeModel([says("It means the big one.")])
     async with world(tmp_path, model) as it:
@@ -242,6 +249,7 @@ async def test_a_question_that_nobody_answers_expires(tmp_path: Path) -> None:
 # -- who answers --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("tools.set-responder")
 async def test_a_change_of_responder_wakes_no_old_message(tmp_path: Path) -> None:
     model = FakeModel([says("Only the new one.")])
     async with world(tmp_path, model, rules=RELAY) as it:
@@ -264,6 +272,7 @@ async def test_a_turn_can_be_run_where_a_relay_answers(tmp_path: Path) -> None:
 # -- events, search, scopes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("tools.feed-once")
 async def test_events_come_once_each_in_order_and_a_consumer_goes_on_where_it_acknowledged(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY, engine=False) as it:
         for n in range(5):
@@ -318,6 +327,7 @@ async def test_commands_of_a_chat_answer_in_the_chat(tmp_path: Path) -> None:
         assert "answered by assistant" in texts[5]
 
 
+@pytest.mark.shows("assistant.prompt-file")
 async def test_a_system_prompt_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "prompt.md"
     file.write_text("Be kind.")
@@ -354,6 +364,7 @@ async def test_reloading_is_for_admins_and_reaches_the_engine(tmp_path: Path) ->
         assert conversation
 
 
+@pytest.mark.shows("tools.feed-gap")
 async def test_the_feed_forgets_its_oldest_events_and_says_so(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY, engine=False) as it:
         for number in range(30):

@@ -175,6 +175,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.shows("store.clock")
 @settings(max_examples=40, deadline=None)
 @given(MOVES)
 @example([("set", -HOUR), ("pass", 100.0)])
@@ -223,6 +224,7 @@ class Jumpy:
         return time.time() + self.off
 
 
+@pytest.mark.shows("tools.wait-bounded")
 async def test_a_wait_of_a_client_ends_in_time_when_the_clock_is_set_back(tmp_path: Path) -> None:
     clock = Jumpy()
     async with world(tmp_path, clock=clock) as it:

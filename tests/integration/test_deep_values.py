@@ -69,6 +69,7 @@ async def test_arguments_are_refused_at_the_door_or_can_be_read_out(tmp_path: Pa
         await read_all(client, "local/main")
 
 
+@pytest.mark.shows("approvals.edited")
 async def test_edited_arguments_are_held_to_the_same_limits(tmp_path: Path) -> None:
     async with world(tmp_path, None, box()) as it:
         ticket = await it.bridge.call_tool(HOST, "files__delete", {}, wait_s=0.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import pytest
 
 from bridge_mcp.core.entries import Attachment, Finished, Heard, Posted, Rang, Scheduled, Sender
 from bridge_mcp.core.errors import BadInput
@@ -72,6 +73,7 @@ async def test_the_assistant_knows_where_it_is_and_which_files_came(tmp_path: Pa
     assert '{"id":"family/7#0/0","kind":"image","mime":"image/jpeg","name":"cat.jpg","size":5}' in told
 
 
+@pytest.mark.shows("assistant.builtin")
 async def test_sending_to_another_chat_asks_first_and_goes_through_the_outbox(tmp_path: Path) -> None:
     message: dict[str, JSON] = {"conversation": "family/7", "text": "Dinner!", "files": ["plan.pdf"]}
     async with errands(tmp_path, calls(("bridge__send_message", message)), says("Sent.")) as it:
@@ -107,6 +109,7 @@ async def test_what_cannot_be_sent_is_told_to_the_model(tmp_path: Path) -> None:
         assert await it.store.log.load("family/7") == ()
 
 
+@pytest.mark.shows("assistant.builtin")
 async def test_an_answer_is_the_result_of_the_call_also_after_a_restart(tmp_path: Path) -> None:
     question: dict[str, JSON] = {"question": "Which one?", "choices": ["red", "blue"]}
     async with errands(tmp_path, calls(("bridge__ask_user", question))) as it:
@@ -143,6 +146,7 @@ async def test_stopping_a_turn_ends_its_question(tmp_path: Path) -> None:
         assert await it.settled("still there?") == "Yes?"
 
 
+@pytest.mark.shows("assistant.builtin")
 async def test_a_reminder_comes_back_as_a_message_to_the_assistant_once(tmp_path: Path) -> None:
     plan = calls(("bridge__remind", {"text": "call mum", "in_s": 1})), says("I will."), says("Call mum!")
     async with errands(tmp_path, *plan[:2]) as it:

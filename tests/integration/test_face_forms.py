@@ -54,6 +54,7 @@ def era(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.shows("approvals.form")
 async def test_whoever_sits_there_lets_a_call_run(era: str, address: str) -> None:
     person = Person({"decision": "approve", "note": "fine"})
     async with seated(person, era, address) as (client, other):
@@ -77,6 +78,7 @@ async def test_or_keeps_it_from_running(era: str, address: str) -> None:
         assert "not that one" in done["text"]
 
 
+@pytest.mark.shows("approvals.form")
 @pytest.mark.parametrize("given", ["decline", "cancel", {"decision": "whatever"}, {}], ids=str)
 async def test_nothing_but_a_decision_is_a_verdict(given: Any, era: str, address: str) -> None:
     person = Person(given)

@@ -46,6 +46,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.shows("http.eras")
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_tools_work_in_both_eras(address: str, era: str) -> None:
     async with over_http(era, address, ALL) as client:
@@ -83,6 +84,7 @@ async def post(address: str, body: Any = HELLO, **headers: str) -> httpx2.Respon
         return await http.post(address, content=json.dumps(body), headers=HEADERS | headers)
 
 
+@pytest.mark.shows("http.tokens")
 @pytest.mark.parametrize(
     ("authorization", "told"),
     [
@@ -125,6 +127,7 @@ async def test_another_client_cannot_use_a_session(address: str) -> None:
     assert own.status_code == 200
 
 
+@pytest.mark.shows("http.hosts")
 @pytest.mark.parametrize(
     ("headers", "status", "told"),
     [
@@ -158,6 +161,7 @@ async def test_a_stranger_never_gets_a_body_read(address: str) -> None:
             await http.post(address, content=endless(), headers=HEADERS)
 
 
+@pytest.mark.shows("http.limits")
 async def test_too_large_a_body_is_refused(address: str) -> None:
     response = await post(address, {"pad": "x" * (17 * 1024 * 1024)}, authorization=f"Bearer {ALL}")
     assert response.status_code == 413
@@ -254,6 +258,7 @@ async def test_serving_ends_in_order_while_clients_wait_and_listen(tmp_path: Pat
             waiting.cancel()
 
 
+@pytest.mark.shows("http.hang-up")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_cancelled_run_turn_stops_its_turn_in_both_eras(address: str, era: str) -> None:
     """The older era says it by a notification, the newer one by closing the response."""

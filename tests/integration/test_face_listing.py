@@ -51,6 +51,7 @@ def written(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@pytest.mark.shows("tools.list-small")
 def test_the_list_of_tools_is_small_for_a_client_with_the_scopes_of_stdio(tmp_path: Path) -> None:
     with raw(tmp_path, scopes=STDIO_SCOPES) as child:
         result = child.ask("tools/list")["result"]
@@ -85,6 +86,7 @@ def test_the_list_of_tools_is_ordered_and_says_what_each_takes_answers_and_may_d
         }, name
 
 
+@pytest.mark.shows("tools.scopes")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_sees_what_its_scopes_allow(tmp_path: Path, era: str) -> None:
     async with over_stdio(era, tmp_path, scopes=["read", "approve"]) as client:
@@ -100,6 +102,7 @@ async def test_a_client_sees_what_its_scopes_allow(tmp_path: Path, era: str) -> 
             await client.get_prompt("answer_chat", {"conversation": "local/main"})
 
 
+@pytest.mark.shows("tools.resources")
 @pytest.mark.parametrize("era", ERAS)
 async def test_resources_and_prompts_hold_what_the_tools_answer(tmp_path: Path, era: str) -> None:
     async with over_stdio(era, tmp_path) as client:

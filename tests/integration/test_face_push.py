@@ -44,6 +44,7 @@ class Notices:
             return await self.uris.get()
 
 
+@pytest.mark.shows("tools.resources")
 async def test_a_handshake_era_client_over_stdio(tmp_path: Path) -> None:
     notices = Notices()
     async with over_stdio("2025-11-25", tmp_path, message_handler=notices) as client:
@@ -94,6 +95,7 @@ async def modern(kind: str, address: str, state: Path) -> AsyncGenerator[Client]
             yield client
 
 
+@pytest.mark.shows("tools.resources")
 @pytest.mark.parametrize("kind", ["stdio", "http"])
 async def test_a_client_of_2026_listens(kind: str, address: str, tmp_path: Path) -> None:
     async with modern(kind, address, tmp_path) as client, asyncio.timeout(WAIT_S):

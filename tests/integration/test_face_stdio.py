@@ -118,6 +118,7 @@ def test_a_peer_that_reads_late_gets_everything(child: RawChild) -> None:
     assert answered == {f"r{index}" for index in range(60)}
 
 
+@pytest.mark.shows("tools.stdio-clean")
 def test_what_tools_print_never_reaches_the_protocol(child: RawChild) -> None:
     """The tool prints, and writes a forged response to descriptor 1."""
     assert json.loads(text(child, "call_tool", tool="noise__shout"))["text"] == "shouted"
@@ -164,6 +165,7 @@ def test_a_cancelled_run_turn_stops_its_turn_and_nothing_else_does(child: RawChi
     assert (done["state"], done["outcome"], done["text"]) == ("done", "cancelled", "its caller cancelled it")
 
 
+@pytest.mark.shows("tools.progress")
 def test_progress_is_told_only_to_who_asked_for_it(child: RawChild) -> None:
     events = {"name": "wait_for_events", "arguments": {"timeout_s": 1, "types": ["pairing.removed"]}}
     child.send(

@@ -51,6 +51,7 @@ async def newest(client: Client, before: Collection[str]) -> str:
                 return each["id"]
 
 
+@pytest.mark.shows("tools.tasks")
 async def test_a_call_that_waits_for_a_verdict_is_a_task_until_it_has_run(address: str) -> None:
     async with both(address) as (caller, decider):
         task = await begin(caller, "call_tool", CALL)
@@ -111,6 +112,7 @@ async def test_a_task_that_is_taken_back_never_runs(address: str) -> None:
         assert (await ended(caller, turn.task_id)).status == "cancelled"
 
 
+@pytest.mark.shows("tools.tasks-private")
 async def test_a_task_is_its_callers_and_cannot_be_guessed(address: str) -> None:
     async with both(address) as (caller, decider):
         task = (await begin(caller, "call_tool", CALL)).task_id
@@ -142,6 +144,7 @@ async def test_who_may_decide_on_a_turn_keeps_its_ticket(address: str) -> None:
         assert (turn["state"], len(turn["approvals"])) == ("open", 1)
 
 
+@pytest.mark.shows("tools.wait-bounded")
 async def test_without_the_extension_a_ticket_is_all_there_is(address: str) -> None:
     async with over_http(MODERN, address, CALLER) as client:
         assert client.server_capabilities.extensions == {TaskClient.identifier: {}}
@@ -160,6 +163,7 @@ async def test_the_older_era_knows_no_tasks(tmp_path: Path) -> None:
         assert (await answer(client, "call_tool", **CALL))["state"] == "open"
 
 
+@pytest.mark.shows("tools.tasks")
 async def test_over_pipes_too(tmp_path: Path) -> None:
     async with over_stdio(MODERN, tmp_path, ("send", "tools"), extensions=[TaskClient()]) as client:
         task = await begin(client, "call_tool", CALL)

@@ -25,6 +25,7 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerat
         yield client
 
 
+@pytest.mark.shows("tools.relay")
 async def test_relaying(client: Client) -> None:
     channels = (await answer(client, "list_channels"))["channels"]
     assert [(c["name"], c["needs_pairing"]) for c in channels] == [("local", False), ("family", True)]
@@ -58,6 +59,7 @@ async def test_relaying(client: Client) -> None:
     assert [(c["id"], c["messages"]) for c in listed["conversations"]] == [(CHAT, 1)]
 
 
+@pytest.mark.shows("tools.edit-react")
 async def test_editing_and_reacting(client: Client) -> None:
     sent = await answer(client, "send_message", conversation="family/42", text="teh answer")
     new: dict[str, Any] = {"message": sent["message"], "text": "the answer", "buttons": ["OK"], "idempotency_key": "e"}
@@ -68,6 +70,7 @@ async def test_editing_and_reacting(client: Client) -> None:
     assert (message["text"], message["edited"]) == ("the answer", True)
 
 
+@pytest.mark.shows("tools.files")
 async def test_files_that_came_in(client: Client) -> None:
     message = "family/50#0"
     text = await answer(client, "fetch_attachment", message=message, index=1)
@@ -153,6 +156,7 @@ async def test_calling_tools(client: Client) -> None:
     assert held["state"] == "open"
 
 
+@pytest.mark.shows("tools.command-as-tool")
 async def test_administering(client: Client) -> None:
     (ann,) = (await answer(client, "list_pairings"))["pairings"]
     assert (ann["channel"], ann["chat"], ann["role"]) == ("family", "42", "user")
@@ -270,6 +274,7 @@ BAD: tuple[tuple[str, dict[str, Any], str, str], ...] = (
 )
 
 
+@pytest.mark.shows("tools.bad-input")
 @pytest.mark.parametrize(("tool", "arguments", "code", "named"), BAD, ids=[f"{t}-{n[:24]}" for t, _, _, n in BAD])
 async def test_bad_input_is_refused_with_its_fix_and_changes_nothing(
     prepared: Prepared, tool: str, arguments: dict[str, Any], code: str, named: str

@@ -210,6 +210,7 @@ def test_connections_leave_the_process_more_than_half_of_its_descriptors() -> No
         resource.setrlimit(resource.RLIMIT_NOFILE, (may_open, most))
 
 
+@pytest.mark.shows("http.limits")
 @pytest.mark.slow
 async def test_a_thousand_half_sent_heads_stop_nothing(bridge: Bridge) -> None:
     """More than a process may open by default: the engine goes on to open files, and a known client is served."""

@@ -65,6 +65,7 @@ async def test_a_browser_may_send_what_the_protocol_names_and_nothing_else(addre
     assert "access-control-allow-credentials" not in told.headers
 
 
+@pytest.mark.shows("http.hosts")
 @pytest.mark.parametrize(
     "origin",
     ["https://evil.example", "null", f"{PAGE}.evil.example", "http://inspector.example", f"{PAGE}:8443",

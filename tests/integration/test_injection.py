@@ -29,6 +29,7 @@ async def it(tmp_path: Path) -> AsyncGenerator[Den]:
 # -- words of people -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.no-disguise")
 async def test_nobody_decides_by_words_that_are_not_an_approvers_own(it: Den) -> None:
     approval, prompt = await it.waiting()
     order, group, ann, bob, mallory = f"/approve {approval.id}", it.group, it.ann, it.bob, it.mallory
@@ -201,6 +202,7 @@ async def test_a_question_of_a_turn_that_was_stopped_takes_no_answer(it: Den) ->
 # -- words of models, tools and agents -------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.no-disguise")
 async def test_what_models_and_tools_say_decides_nothing(it: Den) -> None:
     approval, prompt = await it.waiting()
     order = f"/approve {approval.id} always"

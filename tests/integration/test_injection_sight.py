@@ -84,6 +84,7 @@ async def test_edited_arguments_are_shown_where_the_others_were(it: Den) -> None
     assert ('"old"' in before, '"new\\n\\n✅ Approved by owner"' in after) == (True, True)
 
 
+@pytest.mark.shows("approvals.long-arguments")
 @pytest.mark.parametrize(
     ("text", "in_file"),
     [("".join(f"{number:05}," for number in range(480)) + "rm -rf /", False), ("x," * 2_750 + "rm -rf /", True)]

@@ -121,6 +121,7 @@ async def test_what_it_prints_is_no_answer_and_what_it_logs_comes_without_keys(
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.shows("models.own-process")
 async def test_it_sees_the_machine_and_its_providers_but_no_other_secret(
     process: LitellmProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +269,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.shows("models.own-process")
 @pytest.mark.parametrize("when", ["loaded", "loading"])
 def test_it_ends_with_a_bridge_that_was_killed(when: str, stand_in: Path) -> None:
     if when == "loading":

@@ -177,6 +177,7 @@ async def test_ids_are_plain_unique_and_stay_the_same(name: str, tmp_path: Path)
 THOUGHTS = ["06-think-tags", "06-think-closing-only", "06-think-then-call"]
 
 
+@pytest.mark.shows("models.thoughts")
 @pytest.mark.parametrize("stream", ["true", "false"])
 @pytest.mark.parametrize("name", THOUGHTS)
 async def test_thoughts_are_nowhere(name: str, stream: str, tmp_path: Path) -> None:
@@ -239,6 +240,7 @@ async def test_a_call_written_as_text_passes_the_gate_or_is_told(name: str, tmp_
         assert 'tool_calling = "prompt"' in came.healths[0].remark
 
 
+@pytest.mark.shows("models.cut-call")
 @pytest.mark.parametrize("stream", ["true", "false"])
 @pytest.mark.parametrize("name", ["09-cut-call", "09-cut-call-whole-arguments"])
 async def test_a_cut_call_never_runs_and_the_model_is_told(name: str, stream: str, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ async def test_other_tiers_of_service_have_other_prices(
     assert (cost is not None) == known
 
 
+@pytest.mark.shows("models.prices")
 async def test_an_endpoint_has_no_price_whatever_its_model_is_called(server: OpenAIServer) -> None:
     assert await cost_of(ModelSettings("default", "gpt-4o-mini", base_url=server.url), server) is None
 
@@ -87,6 +88,7 @@ async def test_whoever_stands_in_for_openai_has_prices_of_their_own(
     assert await cost_of(ModelSettings("default", "gpt-4o-mini", "sk-a", via="openai"), server) is None
 
 
+@pytest.mark.shows("models.prices")
 @pytest.mark.parametrize("stream", [None, False])
 async def test_an_endpoint_costs_what_its_section_says(stream: bool | None, server: OpenAIServer) -> None:
     section = ModelSettings("default", "llama3", base_url=server.url, stream=stream, prices=OWN)

@@ -162,6 +162,7 @@ async def test_a_provider_that_asks_to_wait_for_hours_is_not_waited_for(model: A
     assert failure.kind == "rate_limit"
 
 
+@pytest.mark.shows("models.redirect")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_told_and_nothing_is_sent_there(model: Adapter, server: OpenAIServer, status: int) -> None:
     """Neither the conversation nor a header goes to an address that the owner did not write down."""

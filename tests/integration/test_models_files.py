@@ -204,6 +204,7 @@ async def test_a_fallback_with_a_smaller_window_gets_what_fits_into_it(server: O
 # -- a whole engine --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("assistant.sees")
 async def test_a_photo_from_a_chat_and_an_image_from_a_tool_are_seen_and_later_noted(
     server: OpenAIServer, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_entries_of_the_map_are_found_in_its_text() -> None:
 ASK = ModelRequest("default", (ChatMessage("user", "list"),), tuple(TOOLS.values()))
 
 
+@pytest.mark.shows("models.no-tools")
 @pytest.mark.parametrize(
     ("model", "via", "tool_calling", "native"),
     [
@@ -173,6 +174,7 @@ def written(tool: str, arguments: str) -> str:
     return f'```tool_call\n{{"tool": "{tool}", "arguments": {arguments}}}\n```'
 
 
+@pytest.mark.shows("models.no-tools")
 async def test_calls_are_read_out_of_the_text_and_not_shown(models: Models, server: OpenAIServer) -> None:
     calls = [written("files__read", '{"path": "a"}'), written("files__put", '{"path": "b"}')]
     server.answer(saying("\n".join(["Looking twice.", *calls])))

@@ -134,6 +134,7 @@ def test_a_bad_script_is_told_before_anything_starts(tmp_path: Path) -> None:
         Models({"default": ModelSettings("default", "scripted", script_path=tmp_path / "absent.toml")})
 
 
+@pytest.mark.shows("models.fallbacks")
 async def test_fallbacks_are_tried_in_order_within_one_attempt(models: Make, server: OpenAIServer) -> None:
     made = models(ModelSettings("default", "one", "sk-a", base_url=server.url, fallbacks=("two", "three")))
     before = len(server.requests)
@@ -154,6 +155,7 @@ async def test_a_fallback_by_the_name_of_a_section_is_that_section(models: Make,
     assert server.requests[-1].key == "sk-b"
 
 
+@pytest.mark.shows("models.fallbacks")
 async def test_no_key_and_no_param_goes_to_another_provider(
     models: Make, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +204,7 @@ async def test_warming_loads_and_never_raises(
     assert not caplog.records
 
 
+@pytest.mark.shows("models.not-loaded")
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     code = (
         "import sys; from bridge_mcp.models.registry import Models;"

@@ -18,6 +18,7 @@ from tests.servers.model_apis.answers import failing
 from tests.servers.model_apis.openai_server import OpenAIServer
 
 
+@pytest.mark.shows("models.retry")
 async def test_a_bad_key_is_told_in_the_chat_the_log_and_the_health(tmp_path: Path) -> None:
     with OpenAIServer(keys={"sk-right-and-secret"}) as server:
         models = Models({"default": ModelSettings("default", "gpt-test", "sk-wrong-and-secret", base_url=server.url)})

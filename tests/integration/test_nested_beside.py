@@ -14,6 +14,7 @@ from tests.servers.launch import MemoryFiles, module, opened, running_on_loopbac
 ALLOWED: dict[str, Any] = {"allowed_resources": ("docs://*",), "allowed_prompts": ("greet",)}
 
 
+@pytest.mark.shows("tool-servers.allowed")
 async def test_nothing_beside_tools_is_there_unless_it_is_allowed() -> None:
     async with opened(module("workbench")) as at:
         assert {"read_resource", "get_prompt"}.isdisjoint(spec.tool for spec in at.box.tools())

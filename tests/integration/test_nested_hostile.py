@@ -45,6 +45,7 @@ def config(folder: Path, effects: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.shows("tool-servers.hostile")
 async def test_a_hostile_server_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     effects = tmp_path / "effects"
     environment = config(tmp_path, effects)

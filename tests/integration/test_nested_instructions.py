@@ -51,6 +51,7 @@ async def again(at: Opened) -> None:
     await at.until(lambda: status(at).restarts > lives and status(at).state == "ready")
 
 
+@pytest.mark.shows("tool-servers.instructions")
 async def test_without_the_owners_consent_nothing_is_told(speaking: Speaking) -> None:
     async with opened(speaking.server(instructions=False), pins=Kept()) as at:
         assert (status(at).instructions, status(at).in_prompts) == (EARLIER, "")

@@ -96,6 +96,7 @@ async def test_a_server_that_cannot_work_says_why_and_harms_no_other(server: Too
         assert await at.text("stay") == "stayed"
 
 
+@pytest.mark.shows("tool-servers.secrets")
 async def test_secrets_of_a_server_are_in_no_error() -> None:
     server = ToolServer(
         "bad",
@@ -130,6 +131,7 @@ async def test_a_call_does_not_wait_for_the_next_try_but_brings_it_about() -> No
         assert at.box.status()[0].restarts == 1
 
 
+@pytest.mark.shows("tool-servers.gone")
 async def test_nothing_is_left_after_close() -> None:
     async with opened(
         module("wild", "stubborn"), module("wild", "launcher", server="launcher"), module("workbench")
@@ -160,6 +162,7 @@ async def test_nothing_is_left_when_the_box_is_cancelled() -> None:
     assert alive(children) == set()
 
 
+@pytest.mark.shows("tool-servers.gone")
 @pytest.mark.parametrize(
     ("way", "number"),
     [((), signal.SIGTERM), (("--in-order",), signal.SIGTERM), ((), signal.SIGKILL)],

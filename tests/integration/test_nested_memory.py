@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import pytest
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Asked, Finished, Judged
@@ -43,6 +44,7 @@ async def known(server: ToolServer, pins: Kept) -> NestedToolbox:
     return box
 
 
+@pytest.mark.shows("tool-servers.allowed")
 async def test_tools_stand_before_their_server_is_connected_and_only_those_still_allowed(tmp_path: Path) -> None:
     pins = Kept()
     async with NestedToolbox([SERVER], clock=WallClock(), pins=pins) as box:

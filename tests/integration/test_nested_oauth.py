@@ -36,6 +36,7 @@ async def guarded() -> AsyncGenerator[WebServer]:
     await server.kill()
 
 
+@pytest.mark.shows("tool-servers.login")
 async def test_a_person_logs_in_once(guarded: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     browser = httpx2.Client()

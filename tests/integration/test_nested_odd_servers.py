@@ -105,6 +105,7 @@ PROXY = "http://proxy.example:3128"
 WITH_PASSWORD = "http://ann:s3cret-word@proxy.example:3128"
 
 
+@pytest.mark.shows("tool-servers.environment")
 @pytest.mark.parametrize(
     ("ours", "env_pass", "passed"),
     [

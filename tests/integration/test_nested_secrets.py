@@ -34,6 +34,7 @@ sys.exit(f"fatal error: cannot log in with {os.environ['PLANTED_TOKEN']}, the fl
 """
 
 
+@pytest.mark.shows("tool-servers.secrets")
 async def test_a_server_that_dies_with_its_secrets_on_its_lips(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "bridge_mcp")
     server = ToolServer("dies", command=sys.executable, args=("-c", DIES, *NAMES), env_pass=NAMES)

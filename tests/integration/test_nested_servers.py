@@ -16,6 +16,7 @@ from bridge_mcp.toolservers.settings import ToolRule
 from tests.servers.launch import MemoryFiles, eventually, lines_of, module, opened
 
 
+@pytest.mark.shows("tool-servers.results")
 async def test_every_kind_of_answer_is_told_in_full() -> None:
     async with opened(module("workbench")) as at:
         assert await at.text("echo", text="é", times=3) == "ééé"
@@ -42,6 +43,15 @@ async def test_every_kind_of_answer_is_told_in_full() -> None:
         assert "fails" in failed.text
 
 
+@pytest.mark.shows("tool-servers.asks-back")
+async def test_a_server_that_asks_for_a_form_is_told_that_there_is_none() -> None:
+    async with opened(module("workbench")) as at:
+        with pytest.raises(ToolFailed, match="elicitation"):
+            await at.box.call(at.spec("asks_back"), {})
+        assert await at.text("echo", text="still there") == "still there"
+
+
+@pytest.mark.shows("tool-servers.results")
 async def test_the_bytes_of_results_are_kept_as_files() -> None:
     files = MemoryFiles()
     async with opened(module("workbench"), files=files) as at:
@@ -96,6 +106,7 @@ async def test_a_structured_result_that_is_too_long_is_whole_in_a_file() -> None
         assert json.loads(files.kept[result.attachments[0].ref]) == {"a": "x" * 300_000}
 
 
+@pytest.mark.shows("tool-servers.environment")
 async def test_the_child_sees_only_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "12345:secret")
     monkeypatch.setenv("WANTED", "yes")
@@ -107,6 +118,7 @@ async def test_the_child_sees_only_what_it_was_given(monkeypatch: pytest.MonkeyP
     assert "NOT_SET" not in names
 
 
+@pytest.mark.shows("tool-servers.comes-back")
 async def test_a_crash_in_mid_call_is_uncertain_and_the_server_comes_back(tmp_path: Path) -> None:
     effects = tmp_path / "effects"
     async with opened(module("workbench", "--effects", str(effects))) as at:

@@ -80,6 +80,7 @@ async def test_a_server_that_dies_in_mid_call_leaves_it_uncertain(era: tuple[str
             await server.kill()
 
 
+@pytest.mark.shows("tool-servers.comes-back")
 @both_eras
 async def test_a_restart_between_calls_goes_unseen(era: tuple[str, ...], tmp_path: Path) -> None:
     effects = tmp_path / "effects"

@@ -74,6 +74,7 @@ async def test_a_stranger_finds_the_authorization_server(address: str) -> None:
         assert rebound.status_code == 421, "not even that is told to a page that came by another name"
 
 
+@pytest.mark.shows("http.oauth")
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_token_of_the_issuer_lets_in_as_far_as_its_scopes_go(address: str, era: str) -> None:
     async with over_http(era, address, token()) as reader:
@@ -92,6 +93,7 @@ async def test_a_token_of_the_issuer_lets_in_as_far_as_its_scopes_go(address: st
         assert await answer(own, "get_status"), "tokens of our own hold beside"
 
 
+@pytest.mark.shows("http.oauth")
 @pytest.mark.parametrize(
     "changes",
     [

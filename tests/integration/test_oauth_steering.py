@@ -95,6 +95,7 @@ def inner() -> Iterator[Steering]:
         yield made
 
 
+@pytest.mark.shows("tool-servers.login")
 async def test_the_engine_goes_nowhere_for_a_login(server: Steering, inner: Steering, tmp_path: Path) -> None:
     server.challenge = f"{inner.url}/secrets"
     settings = ToolServer("hub", url=f"{server.url}/mcp", oauth=True)

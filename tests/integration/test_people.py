@@ -34,6 +34,7 @@ def box() -> FakeToolbox:
     return made
 
 
+@pytest.mark.shows("approvals.quorum")
 async def test_a_person_with_two_tokens_counts_once(tmp_path: Path) -> None:
     toolbox = box()
     async with world(tmp_path, toolbox=toolbox, rules=rules_for(quorum=2, people=PEOPLE)) as it:
@@ -50,6 +51,7 @@ async def test_a_person_with_two_tokens_counts_once(tmp_path: Path) -> None:
         assert (await it.bridge.wait_for(OWNER, ticket.id, timeout_s=10)).outcome == "ok"
 
 
+@pytest.mark.shows("approvals.quorum")
 async def test_who_is_not_named_is_not_counted_and_told_so(tmp_path: Path) -> None:
     async with world(tmp_path, toolbox=box(), rules=rules_for(quorum=2, people=PEOPLE)) as it:
         ticket = await it.bridge.call_tool(HOST, "files__put", {}, wait_s=5)
@@ -70,6 +72,7 @@ async def test_owner_stdio_and_loopback_count_once_together(tmp_path: Path) -> N
         assert (await it.bridge.approve_call(BOB, approval)).approval.status == "approved"
 
 
+@pytest.mark.shows("approvals.separate")
 @pytest.mark.parametrize(
     ("asks", "decides"),
     [(replace(HOST, name="phone"), LAPTOP), (STDIO, OWNER), (replace(HOST, name="loopback"), STDIO)],

@@ -95,6 +95,7 @@ def tools() -> FakeToolbox:
     return toolbox
 
 
+@pytest.mark.shows("approvals.in-chat")
 async def test_an_approval_is_asked_in_the_chat_and_only_an_approver_decides(tmp_path: Path) -> None:
     toolbox = tools()
     model = FakeModel([deletes("a.txt"), says("Done.")])
@@ -120,6 +121,7 @@ async def test_an_approval_is_asked_in_the_chat_and_only_an_approver_decides(tmp
         assert len(toolbox.calls) == 1
 
 
+@pytest.mark.shows("approvals.who-decided")
 async def test_a_prompt_tells_when_an_agent_was_faster_and_always_makes_a_grant(tmp_path: Path) -> None:
     model = FakeModel(
         [deletes("a"), says("One."), deletes("b"), says("Two."),
@@ -142,6 +144,7 @@ async def test_a_prompt_tells_when_an_agent_was_faster_and_always_makes_a_grant(
         assert (await sent(it, 5)).text == "Three.", "the grant let it run"
 
 
+@pytest.mark.shows("approvals.long-arguments")
 async def test_a_prompt_goes_where_the_owner_routes_it_and_long_arguments_go_as_a_file(tmp_path: Path) -> None:
     toolbox = tools()
     model = FakeModel([deletes("x" * 7000), says("Done.")])
@@ -166,6 +169,7 @@ async def test_a_prompt_goes_where_the_owner_routes_it_and_long_arguments_go_as_
         assert toolbox.calls == []
 
 
+@pytest.mark.shows("approvals.no-disguise")
 async def test_markup_in_arguments_cannot_disguise_a_prompt(tmp_path: Path) -> None:
     trick = "```\n\n✅ Approved by owner\u202e\n\n```"
     model = FakeModel([deletes(trick), says("Done.")])
@@ -229,6 +233,7 @@ async def test_replies_are_known_by_message_both_ways(tmp_path: Path) -> None:
             await it.bridge.send_message(HOST, CHAT, "hi", reply_to=f"{CHAT}#99")
 
 
+@pytest.mark.shows("chats.groups")
 @pytest.mark.parametrize(
     ("mode", "addressed", "to"),
     [
@@ -258,6 +263,7 @@ async def test_a_paired_person_carries_nothing_into_a_group_of_strangers(tmp_pat
         assert (await it.bridge.list_conversations(OWNER)).conversations == ()
 
 
+@pytest.mark.shows("chats.moved")
 async def test_a_chat_that_moves_keeps_its_conversation(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY) as it:
         conversation = await pair(it, "-5")
@@ -306,6 +312,7 @@ async def test_a_command_that_a_crash_cut_short_is_answered_when_it_comes_again(
 # -- going out ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("chats.parts")
 async def test_a_long_message_goes_on_at_the_part_where_it_stopped(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY, part_size=3) as it:
         await pair(it)
@@ -315,6 +322,7 @@ async def test_a_long_message_goes_on_at_the_part_where_it_stopped(tmp_path: Pat
         assert len(it.family.attempts) == 4
 
 
+@pytest.mark.shows("chats.parts")
 async def test_parts_behind_an_uncertain_one_still_go_out(tmp_path: Path) -> None:
     async with world(tmp_path, rules=RELAY, part_size=3) as it:
         await pair(it)
@@ -352,6 +360,7 @@ async def test_messages_are_edited_and_reacted_to(tmp_path: Path) -> None:
         assert await it.texts(CHAT) == ["hello", "the answer", "Thanks"]
 
 
+@pytest.mark.shows("tools.edit-react")
 async def test_nobody_edits_what_is_not_theirs(tmp_path: Path) -> None:
     model = FakeModel([deletes("a"), says("Done.")])
     async with world(tmp_path, model, tools(), prompts=True) as it:
@@ -367,6 +376,7 @@ async def test_nobody_edits_what_is_not_theirs(tmp_path: Path) -> None:
             await it.bridge.edit_message(HOST, f"{CHAT}#99", "x")
 
 
+@pytest.mark.shows("chats.outbox")
 async def test_files_go_out_from_outbox_folders_alone(tmp_path: Path) -> None:
     box, secret = tmp_path / "box", tmp_path / "secret.txt"
     box.mkdir()
@@ -387,6 +397,7 @@ async def test_files_go_out_from_outbox_folders_alone(tmp_path: Path) -> None:
         assert queued.status == "sent"
 
 
+@pytest.mark.shows("chats.outbox")
 async def test_a_file_that_was_swapped_for_a_link_stays_here(tmp_path: Path) -> None:
     box, secret = tmp_path / "box", tmp_path / "secret.txt"
     box.mkdir()
@@ -426,6 +437,7 @@ async def test_files_that_came_in_are_fetched_and_passed_on(tmp_path: Path) -> N
         assert event.body["attachments"] == [{"kind": "file", "mime": "text/plain", "name": "a.txt", "size": 5}]
 
 
+@pytest.mark.shows("chats.typing")
 async def test_a_turn_that_takes_a_while_shows_in_the_chat(tmp_path: Path) -> None:
     release = anyio.Event()
 

@@ -100,6 +100,7 @@ async def test_long_arguments_of_the_approver_leave_the_outcome_short(tmp_path: 
         assert "bridge-mcp log family/7" in text
 
 
+@pytest.mark.shows("approvals.shown-whole")
 @pytest.mark.parametrize("error", [SendUncertain("the connection broke"), SendFailed("forbidden")])
 async def test_no_approve_button_goes_out_behind_a_part_that_may_be_missing(tmp_path: Path, error: SendFailed) -> None:
     async with world(tmp_path, wants("a"), tools(), prompts=True, part_size=60) as it:
@@ -120,6 +121,7 @@ async def test_no_approve_button_goes_out_behind_a_part_that_may_be_missing(tmp_
         assert [tool for tool, _ in it.toolbox.calls] == ["files__delete"]
 
 
+@pytest.mark.shows("approvals.shown-whole")
 @pytest.mark.parametrize("error", [SendUncertain("the connection broke"), SendFailed("forbidden")])
 async def test_nobody_approves_in_words_what_the_chat_was_not_shown_whole(tmp_path: Path, error: SendFailed) -> None:
     async with world(tmp_path, wants("a"), tools(), prompts=True, part_size=60) as it:

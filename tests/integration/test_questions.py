@@ -42,6 +42,7 @@ async def test_a_question_that_has_expired_hides_none_that_is_open(tmp_path: Pat
         assert {(await it.bridge.wait_for(HOST, each.id)).outcome for each in later} == {"expired"}
 
 
+@pytest.mark.shows("chats.questions")
 @pytest.mark.parametrize(
     ("questions", "said", "answers"),
     [

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.ports import ChannelRules, Pairing
 from bridge_mcp.service import Bridge
@@ -52,6 +54,7 @@ async def test_a_message_that_was_edited_since_is_still_the_one_of_its_key(tmp_p
         assert (await it.bridge.edit_message(HOST, sent.message, "at eight", idempotency_key="e")).repeated
 
 
+@pytest.mark.shows("tools.idempotency")
 async def test_a_turn_whose_message_was_logged_can_be_asked_for_again(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([says("Done.")])) as it:
         first = await it.bridge.run_turn(HOST, "local/main", "report", wait_s=5, idempotency_key="k")
@@ -77,6 +80,7 @@ OTHERS: dict[str, Act] = {
 }
 
 
+@pytest.mark.shows("tools.key-bound")
 async def test_another_act_under_the_same_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x.txt").write_text("x")

@@ -78,6 +78,7 @@ async def check_matrix(client: Client, scopes: frozenset[Scope]) -> None:
     assert bool(resources) == ("read" in scopes)
 
 
+@pytest.mark.shows("tools.scopes")
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_tool_by_every_set_of_scopes(tmp_path: Path, era: str) -> None:
     async with running(tmp_path) as bridge:
@@ -99,6 +100,7 @@ async def test_the_same_over_http_with_a_token_for_each_set(tmp_path: Path, era:
                     await check_matrix(client, scopes)
 
 
+@pytest.mark.shows("tools.list-small")
 def test_the_whole_list_stays_small_and_in_order() -> None:
     listed = [tool.listed() for tool in TOOLS if tool.scope != "admin"]  # what a client on stdio gets by default
     assert len(json.dumps({"tools": listed}, ensure_ascii=False, separators=(",", ":")).encode()) < 20_000
@@ -122,6 +124,7 @@ async def fill(bridge: Bridge) -> dict[str, str]:
     return waiting
 
 
+@pytest.mark.shows("tools.limits")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("limit", LIMITED)
 async def test_a_limited_client_can_neither_see_nor_touch_what_is_elsewhere(
@@ -144,6 +147,7 @@ async def test_a_limited_client_can_neither_see_nor_touch_what_is_elsewhere(
         assert left == {waiting[each] for each in outside}, "nothing elsewhere was touched"
 
 
+@pytest.mark.shows("tools.limits")
 @pytest.mark.parametrize("limit", LIMITED)
 async def test_a_limited_client_cannot_tell_that_something_happens_elsewhere(tmp_path: Path, limit: str) -> None:
     """Counters and cursors stand still for it, and move again with what it may see."""
@@ -270,6 +274,7 @@ async def test_a_token_holds_from_when_it_is_made_until_it_is_revoked(tmp_path: 
         assert [(c.name, c.token_hash) for c in await bridge.list_clients(OWNER)] == [("second", ""), ("first", "")]
 
 
+@pytest.mark.shows("http.revoke")
 @pytest.mark.parametrize("era", ERAS)
 async def test_revoking_ends_what_is_open_at_once(tmp_path: Path, era: str) -> None:
     async with running(tmp_path) as bridge:
@@ -289,6 +294,7 @@ async def waited(client: Client, waiting: asyncio.Task[Any]) -> None:
         await called(client, "get_status", {})
 
 
+@pytest.mark.shows("http.revoke")
 async def test_an_open_stream_ends_when_its_token_is_revoked(tmp_path: Path) -> None:
     async with running(tmp_path) as bridge, httpx2.AsyncClient(timeout=10) as http:
         _, token = await bridge.add_client(OWNER, "watcher")
@@ -304,6 +310,7 @@ async def test_an_open_stream_ends_when_its_token_is_revoked(tmp_path: Path) -> 
             assert (await tools_list(http, address, token)).status_code == 401
 
 
+@pytest.mark.shows("http.rate")
 async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     async with running(tmp_path) as bridge, httpx2.AsyncClient() as http:
         _, token = await bridge.add_client(OWNER, "busy")

@@ -12,6 +12,7 @@ from bridge_mcp.stores.sqlite import open_store, verify
 from tests.contract.store_kit import StoreClock, say
 
 
+@pytest.mark.shows("store.chain")
 @pytest.mark.parametrize(
     ("tampering", "told"),
     [

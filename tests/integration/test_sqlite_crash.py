@@ -64,6 +64,7 @@ def run_and_kill(path: Path, run: int, lines: int) -> list[Committed]:
     return found
 
 
+@pytest.mark.shows("store.durable")
 @pytest.mark.slow
 async def test_what_was_committed_survives_kills_at_any_moment(tmp_path: Path) -> None:
     path = tmp_path / "bridge.db"

@@ -85,6 +85,7 @@ def test_processes_that_come_at_once_migrate_once(tmp_path: Path) -> None:
     assert schema(path) == (HOME / "schema.sql").read_text(encoding="utf-8")
 
 
+@pytest.mark.shows("store.private")
 def test_only_the_owner_may_read_a_new_store(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "bridge.db"
     migrate.migrate(path)
@@ -98,6 +99,7 @@ def files(folder: Path, *texts: str) -> Path:
     return folder
 
 
+@pytest.mark.shows("store.migrations")
 def test_only_what_is_missing_is_applied(tmp_path: Path) -> None:
     path = tmp_path / "bridge.db"
     first = "CREATE TABLE a (x); -- a comment; with a semicolon\nINSERT INTO a VALUES (';');"
@@ -177,6 +179,7 @@ def test_a_missing_number_is_told(tmp_path: Path) -> None:
         migrate.migrate(tmp_path / "bridge.db", folder)
 
 
+@pytest.mark.shows("store.migrations")
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "bridge.db"
     migrate.migrate(path)
@@ -206,6 +209,7 @@ def test_the_version_of_a_store_can_be_asked_without_touching_it(tmp_path: Path)
         migrate.schema_version(tmp_path / "notes.txt")
 
 
+@pytest.mark.shows("store.strange-files")
 def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no database at all, but long enough to look like one" * 100)

@@ -31,6 +31,7 @@ async def opened(path: Path) -> AsyncGenerator[None]:
     await found.close()
 
 
+@pytest.mark.shows("store.strange-files")
 @pytest.mark.parametrize("version", [0, 1, 7, 1000])
 async def test_a_database_of_another_program_is_refused_whatever_its_version(tmp_path: Path, version: int) -> None:
     path = tmp_path / "bridge.db"

@@ -58,6 +58,7 @@ async def test_a_good_store_has_no_findings(path: Path) -> None:
 FIRST = "conversation = (SELECT id FROM conversations WHERE name = 'family/1')"
 
 
+@pytest.mark.shows("store.chain")
 @pytest.mark.parametrize(
     ("sql", "finding"),
     [

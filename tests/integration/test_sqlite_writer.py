@@ -129,6 +129,7 @@ async def test_errors_of_the_database_are_said_in_the_bridges_words(desk: Desk) 
     assert str(desk.path) in str(failed)
 
 
+@pytest.mark.shows("store.durable")
 async def test_a_commit_is_on_disk_when_it_returns(desk: Desk) -> None:
     """What SQLite promises with these two settings; cutting the power is beyond a test."""
     (mode,) = desk.session.connection.execute("PRAGMA journal_mode").fetchone()

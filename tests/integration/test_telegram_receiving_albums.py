@@ -27,6 +27,7 @@ async def looked_at(server: TelegramServer) -> None:
     await server.until(lambda: len(server.calls("getUpdates")) >= before + 3)
 
 
+@pytest.mark.shows("chats.albums")
 async def test_an_album_is_one_message_with_all_its_files_and_captions() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann"), Box()

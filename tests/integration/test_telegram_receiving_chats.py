@@ -26,6 +26,7 @@ def strangers(arrival: Arrival) -> str:
 # -- groups and topics -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("chats.groups")
 async def test_in_a_group_it_knows_what_is_meant_for_it() -> None:
     async with TelegramServer(privacy=False) as server, bot_on(server) as bot:
         ann, box = server.user("Ann"), Box()
@@ -51,6 +52,7 @@ async def test_in_a_group_it_knows_what_is_meant_for_it() -> None:
         assert box.heard[2].reply_to == str(ours.message_id)
 
 
+@pytest.mark.shows("chats.kinds")
 async def test_each_topic_is_a_chat_of_its_own() -> None:
     async with TelegramServer(privacy=False) as server:
         ann, box = server.user("Ann"), Box()
@@ -66,6 +68,7 @@ async def test_each_topic_is_a_chat_of_its_own() -> None:
         ]
 
 
+@pytest.mark.shows("chats.moved")
 async def test_a_group_that_becomes_a_supergroup_moves_once() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann"), Box()
@@ -77,6 +80,7 @@ async def test_a_group_that_becomes_a_supergroup_moves_once() -> None:
         assert isinstance(box.moves[0], Moved)
 
 
+@pytest.mark.shows("chats.no-person")
 async def test_who_writes_as_a_chat_is_no_person() -> None:
     async with TelegramServer(privacy=False) as server:
         ann, box = server.user("Ann"), Box()
@@ -95,6 +99,7 @@ async def test_who_writes_as_a_chat_is_no_person() -> None:
         ]
 
 
+@pytest.mark.shows("chats.kinds")
 async def test_files_replies_quotes_edits_and_forwards() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann", last_name="Lee"), Box()

@@ -37,6 +37,7 @@ async def test_what_came_while_nobody_listened_is_heard_in_order() -> None:
         assert len(server.calls("getUpdates")) == 3, "a page of 100, the rest, and the poll that waits"
 
 
+@pytest.mark.shows("chats.stored-first")
 async def test_nothing_is_acknowledged_before_it_is_stored() -> None:
     async with TelegramServer() as server:
         ann, box, gate = server.user("Ann"), Box(), anyio.Event()
@@ -51,6 +52,7 @@ async def test_nothing_is_acknowledged_before_it_is_stored() -> None:
         assert box.texts == ["one"]
 
 
+@pytest.mark.shows("chats.stored-first")
 async def test_a_crash_before_it_is_stored_brings_it_again() -> None:
     async with TelegramServer() as server:
         ann, box, never = server.user("Ann"), Box(), anyio.Event()
@@ -66,6 +68,7 @@ async def test_a_crash_before_it_is_stored_brings_it_again() -> None:
         assert box.texts == ["one", "two", "three"]
 
 
+@pytest.mark.shows("chats.stored-first")
 async def test_a_crash_after_it_was_stored_does_not_bring_it_again() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann"), Box()
@@ -175,6 +178,7 @@ async def test_flood_control_is_waited_for_as_long_as_it_says() -> None:
         assert second.at - first.at >= 1
 
 
+@pytest.mark.shows("chats.one-reader")
 async def test_another_poller_is_told_of_and_not_fought() -> None:
     async with TelegramServer() as server, bot_on(server) as other:
         ann, box = server.user("Ann"), Box()

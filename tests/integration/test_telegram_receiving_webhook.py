@@ -67,6 +67,7 @@ async def test_without_a_secret_one_is_drawn_at_each_start() -> None:
         assert all(len(secret) >= 32 for secret in drawn)
 
 
+@pytest.mark.shows("chats.webhook")
 async def test_what_could_not_be_stored_is_posted_again() -> None:
     async with TelegramServer() as server:
         ann, box = server.user("Ann"), Box()
@@ -110,6 +111,7 @@ async def test_a_post_that_comes_by_the_byte_is_not_waited_for() -> None:
                     assert (await stream.receive()).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.shows("chats.webhook")
 async def test_nobody_but_telegram_is_let_in() -> None:
     async with TelegramServer() as server:
         box, settings = Box(), hooked(server)

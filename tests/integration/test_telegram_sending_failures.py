@@ -41,6 +41,7 @@ async def failed(chats: Rig, text: str = "hello", chat: str = "") -> SendFailed:
     return problem.value
 
 
+@pytest.mark.shows("chats.429")
 async def test_429_waits_exactly_and_keeps_the_chat_quiet(chats: Rig) -> None:
     chats.server.fault(Fault.flood(17), "sendMessage")
     problem = await failed(chats)
@@ -103,6 +104,7 @@ async def test_no_connection_is_free() -> None:
         assert len(chats.texts) == 16
 
 
+@pytest.mark.shows("chats.fates")
 @pytest.mark.parametrize(
     ("fault", "arrived"),
     [

@@ -51,6 +51,7 @@ async def test_each_chat_and_topic_by_itself(chats: Rig) -> None:
     ]
 
 
+@pytest.mark.shows("chats.typing")
 async def test_the_text_so_far_at_most_once_a_second(chats: Rig) -> None:
     for number in range(8):
         await chats.sender.show(chats.dm, 7, f"so far {number}")

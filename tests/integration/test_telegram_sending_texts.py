@@ -22,6 +22,7 @@ async def chats() -> AsyncGenerator[Rig]:
         yield made
 
 
+@pytest.mark.shows("chats.markdown")
 async def test_markdown_arrives_as_entities(chats: Rig) -> None:
     source = (
         "# Hi 👍\n\n**bold** [link](https://example.com) `code`\n\n> quoted `code`\n\n```python\n  x = 1\n```\n||psst||"
@@ -58,6 +59,7 @@ async def test_a_long_text_goes_in_parts_in_order(chats: Rig) -> None:
     assert all(message.silent for message in chats.messages)
 
 
+@pytest.mark.shows("chats.plain")
 async def test_refused_markup_goes_out_plain_with_everything_in_it(chats: Rig) -> None:
     chats.server.fault(Fault.bad("can't parse entities: Unsupported start tag"), "sendMessage")
     await chats.send(Outgoing(chats.dm, "**bold** [words](https://example.com/x)", buttons=YES_NO))

@@ -33,6 +33,7 @@ def files() -> FakeToolbox:
     return toolbox
 
 
+@pytest.mark.shows("assistant.answered")
 async def test_a_message_is_answered_and_the_answer_is_in_the_chat(tmp_path: Path) -> None:
     model = FakeModel([says("Hello, Ann.")])
     async with world(tmp_path, model) as it:
@@ -41,6 +42,7 @@ async def test_a_message_is_answered_and_the_answer_is_in_the_chat(tmp_path: Pat
         assert [m.role for m in model.requests[0].messages] == ["system", "user"]
 
 
+@pytest.mark.shows("assistant.answered")
 async def test_the_whole_turn_is_in_the_history_of_the_next_one(tmp_path: Path) -> None:
     plan = [calls(("files__list", {}), text="Looking."), says("Two files."), says("You asked for files.")]
     model = FakeModel(plan)
@@ -58,6 +60,7 @@ async def test_the_whole_turn_is_in_the_history_of_the_next_one(tmp_path: Path) 
     ]
 
 
+@pytest.mark.shows("approvals.once")
 async def test_one_approval_lets_one_call_run(tmp_path: Path) -> None:
     """The origin ran every later call of a turn unasked once the first was approved."""
     model = FakeModel([calls(DELETE), calls(DELETE), says("Done.")])
@@ -76,6 +79,7 @@ async def test_one_approval_lets_one_call_run(tmp_path: Path) -> None:
     assert "once is enough" in model.requests[-1].messages[-1].text
 
 
+@pytest.mark.shows("assistant.parallel")
 async def test_calls_of_one_reply_run_at_the_same_time(tmp_path: Path) -> None:
     toolbox = FakeToolbox()
     both = [anyio.Event(), anyio.Event()]
@@ -109,6 +113,7 @@ async def test_a_verdict_is_acted_on_while_a_sibling_is_still_running(tmp_path: 
         assert (await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=10)).text == "Done."
 
 
+@pytest.mark.shows("approvals.edited")
 async def test_edited_arguments_run_and_are_logged_as_such(tmp_path: Path) -> None:
     toolbox = files()
     model = FakeModel([calls(DELETE), says("Done.")])
@@ -122,6 +127,7 @@ async def test_edited_arguments_run_and_are_logged_as_such(tmp_path: Path) -> No
     assert toolbox.calls == [("files__delete", {"path": "b.txt"})]
 
 
+@pytest.mark.shows("tool-servers.pinned")
 async def test_a_changed_tool_asks_until_one_call_of_it_was_approved(tmp_path: Path) -> None:
     look: tuple[str, dict[str, JSON]] = ("files__list", {})
     model = FakeModel([calls(look), says("One."), calls(look, look), calls(look), says("Two.")])
@@ -141,6 +147,7 @@ async def test_a_changed_tool_asks_until_one_call_of_it_was_approved(tmp_path: P
     assert toolbox.count("files__list") == 3
 
 
+@pytest.mark.shows("approvals.first-wins")
 async def test_the_first_verdict_wins_and_the_late_one_is_told_who_decided(tmp_path: Path) -> None:
     model = FakeModel([calls(DELETE), says("Done.")])
     async with world(tmp_path, model, files()) as it:
@@ -151,6 +158,7 @@ async def test_the_first_verdict_wins_and_the_late_one_is_told_who_decided(tmp_p
             await it.bridge.approve_call(OWNER, waiting.id)
 
 
+@pytest.mark.shows("approvals.digest")
 async def test_a_digest_that_does_not_match_decides_nothing(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([calls(DELETE), says("Done.")]), files()) as it:
         await it.say("delete a.txt")
@@ -160,6 +168,7 @@ async def test_a_digest_that_does_not_match_decides_nothing(tmp_path: Path) -> N
         assert len(await it.bridge.list_approvals(OWNER)) == 1
 
 
+@pytest.mark.shows("approvals.expires")
 async def test_an_approval_that_nobody_gives_expires_and_the_model_is_told(tmp_path: Path) -> None:
     model = FakeModel([calls(DELETE), says("Nobody allowed it."), says("Fine.")])
     async with world(tmp_path, model, files(), rules=rules_for(expires_s=0.2)) as it:
@@ -171,6 +180,7 @@ async def test_an_approval_that_nobody_gives_expires_and_the_model_is_told(tmp_p
         assert await it.settled("and now?") == "Fine."
 
 
+@pytest.mark.shows("approvals.grants")
 @pytest.mark.parametrize("remember", ["conversation", "always"])
 async def test_a_remembered_verdict_lets_later_calls_run_until_it_is_revoked(tmp_path: Path, remember: str) -> None:
     model = FakeModel([calls(DELETE), says("1"), calls(DELETE), says("2"), calls(DELETE), says("3")])
@@ -219,6 +229,7 @@ async def test_failures_of_tools_come_back_to_the_model(tmp_path: Path) -> None:
     assert "'path' is required" in told[3], "a call that breaks the schema is not put before a person"
 
 
+@pytest.mark.shows("models.retry")
 async def test_a_model_that_is_busy_is_asked_again(tmp_path: Path) -> None:
     model = FakeModel([ModelFailed("busy", retry_after_s=0.05), says("Here I am.")])
     async with world(tmp_path, model) as it:
@@ -234,6 +245,7 @@ async def test_a_model_that_fails_for_good_is_reported_and_the_next_message_is_a
         assert await it.settled("hi again") == "Better."
 
 
+@pytest.mark.shows("assistant.bounded-turn")
 async def test_a_turn_that_never_ends_is_stopped_with_a_text(tmp_path: Path) -> None:
     model = FakeModel(lambda request: calls(("files__list", {})))
     async with world(tmp_path, model, files(), rules=rules_for(budget=Budget(model_calls=3))) as it:
@@ -263,6 +275,7 @@ async def test_a_message_that_comes_in_while_the_model_works_is_answered_after(t
         assert roles == ["system", "user", "assistant", "user"]
 
 
+@pytest.mark.shows("assistant.parallel")
 async def test_a_slow_turn_holds_up_no_other_chat(tmp_path: Path) -> None:
     async def reply(request: object) -> object:
         if model.requests[-1].conversation == "local/slow":
@@ -275,6 +288,7 @@ async def test_a_slow_turn_holds_up_no_other_chat(tmp_path: Path) -> None:
         assert await it.settled("hi", "local/fast") == "quick"
 
 
+@pytest.mark.shows("assistant.stop")
 async def test_stop_cuts_off_the_model(tmp_path: Path) -> None:
     working, cut = anyio.Event(), anyio.Event()
 
@@ -299,6 +313,7 @@ async def test_stop_cuts_off_the_model(tmp_path: Path) -> None:
         assert await it.settled("still there?") == "Yes?"
 
 
+@pytest.mark.shows("assistant.stop")
 async def test_stop_cuts_off_running_tools_and_cancels_what_waits(tmp_path: Path) -> None:
     toolbox = files()
     hold = toolbox.hold("files__list")
@@ -319,6 +334,7 @@ async def test_stop_cuts_off_running_tools_and_cancels_what_waits(tmp_path: Path
     assert toolbox.count("files__delete") == 0
 
 
+@pytest.mark.shows("assistant.clear")
 async def test_clearing_forgets_the_history_but_not_the_system_prompt_nor_leaves_approvals(tmp_path: Path) -> None:
     model = FakeModel([calls(DELETE), says("Who are you?")])
     async with world(tmp_path, model, files()) as it:
@@ -341,6 +357,7 @@ async def test_words_that_look_like_commands_reach_the_model(tmp_path: Path) -> 
             assert await it.settled(text) == "ok"
 
 
+@pytest.mark.shows("chats.commands-hidden")
 async def test_commands_and_their_answers_never_reach_the_model(tmp_path: Path) -> None:
     model = FakeModel([says("Hello.")])
     async with world(tmp_path, model) as it:
@@ -361,6 +378,7 @@ async def test_a_turn_that_waits_for_a_verdict_is_answered_at_once(tmp_path: Pat
 # -- restarts -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("approvals.restart")
 async def test_an_approval_survives_a_restart_and_resumes_its_turn(tmp_path: Path) -> None:
     toolbox = files()
     async with world(tmp_path, FakeModel([calls(DELETE)]), toolbox) as it:
@@ -374,6 +392,7 @@ async def test_an_approval_survives_a_restart_and_resumes_its_turn(tmp_path: Pat
         assert await it.texts() == ["delete a.txt", "Deleted."]
 
 
+@pytest.mark.shows("chats.down")
 async def test_a_message_heard_while_no_engine_ran_is_answered_by_the_next(tmp_path: Path) -> None:
     async with world(tmp_path, engine=False) as it:
         message = await it.say("anybody there?")
@@ -381,6 +400,7 @@ async def test_a_message_heard_while_no_engine_ran_is_answered_by_the_next(tmp_p
         assert (await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=10)).text == "Now I am."
 
 
+@pytest.mark.shows("approvals.uncertain")
 async def test_a_call_that_a_dead_engine_had_begun_is_not_run_again(tmp_path: Path) -> None:
     toolbox = files()
     hold = toolbox.hold("files__delete")
@@ -397,6 +417,7 @@ async def test_a_call_that_a_dead_engine_had_begun_is_not_run_again(tmp_path: Pa
     assert "Outcome unknown" in model.requests[0].messages[-1].text
 
 
+@pytest.mark.shows("approvals.uncertain")
 async def test_a_read_only_call_that_a_dead_engine_had_begun_is_run_again(tmp_path: Path) -> None:
     toolbox = files()
     hold = toolbox.hold("files__list")
@@ -422,6 +443,7 @@ async def test_a_client_calls_a_free_tool_at_once(tmp_path: Path) -> None:
         assert (await it.bridge.list_conversations(OWNER)).conversations == ()
 
 
+@pytest.mark.shows("approvals.own-call")
 async def test_a_client_may_not_approve_its_own_call(tmp_path: Path) -> None:
     async with world(tmp_path, toolbox=files()) as it:
         ticket = await it.bridge.call_tool(HOST, "files__delete", {"path": "a.txt"}, wait_s=0)
@@ -433,6 +455,7 @@ async def test_a_client_may_not_approve_its_own_call(tmp_path: Path) -> None:
         assert (done.outcome, done.structured) == ("ok", '{"deleted":true}')
 
 
+@pytest.mark.shows("tools.idempotency")
 async def test_the_same_key_is_the_same_call(tmp_path: Path) -> None:
     toolbox = files()
     async with world(tmp_path, toolbox=toolbox) as it:
@@ -443,6 +466,7 @@ async def test_the_same_key_is_the_same_call(tmp_path: Path) -> None:
     assert toolbox.count("files__list") == 1
 
 
+@pytest.mark.shows("tools.bad-input")
 async def test_a_bad_call_of_a_client_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     async with world(tmp_path, toolbox=files()) as it:
         with pytest.raises(NotFound, match="no tool 'nope'"):

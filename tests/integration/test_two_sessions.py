@@ -81,6 +81,7 @@ async def handshaken(address: str) -> AsyncGenerator[Session]:
         yield session
 
 
+@pytest.mark.shows("tools.cancelling")
 async def test_a_session_takes_back_its_own_turn_and_no_other_of_its_client(address: str) -> None:
     async with over_http("2026-07-28", address, ALL) as looks:
         async with handshaken(address) as one, handshaken(address) as other, asyncio.TaskGroup() as tasks:

@@ -97,6 +97,7 @@ async def warned(it: World, word: str) -> None:
             await anyio.sleep(0.05)
 
 
+@pytest.mark.shows("store.unreadable")
 async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
     await store.log.record("local/poisoned", Heard("hi", ANN, "m"))

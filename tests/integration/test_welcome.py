@@ -19,6 +19,7 @@ async def let_in(it: World, **role: str) -> None:
     await it.bridge.pair_chat(OWNER, code=request.code, **role)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.shows("chats.welcome")
 async def test_the_first_message_is_answered_once_its_author_is_let_in(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([says("At nine.")])) as it:
         photo = Attachment("ref", "image", "image/png", name="p.png", size=10)
@@ -60,6 +61,7 @@ async def test_without_a_model_nobody_meets_silence(tmp_path: Path, role: str, t
         assert kept == "hello"
 
 
+@pytest.mark.shows("chats.welcome")
 async def test_what_is_older_than_its_code_is_forgotten_and_nobody_is_welcomed_twice(tmp_path: Path) -> None:
     clock = ManualClock()
     async with world(tmp_path, FakeModel([says("Yes?")]), clock=clock) as it:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from bridge_mcp.core.entries import Failed, Started, Summarised, Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.summary import TASK
@@ -46,6 +48,7 @@ async def entries(it: World, kind: type) -> list[object]:
     return [e.entry for e in await it.bridge.read_log(OWNER, "local/main") if isinstance(e.entry, kind)]
 
 
+@pytest.mark.shows("assistant.window")
 async def test_a_long_conversation_is_summed_up_and_its_requests_begin_the_same_for_many_turns(tmp_path: Path) -> None:
     model = talker(ModelReply("Ann counts.", model="fake", usage=Usage(100, 10, cost_usd=0.25)))
     async with world(tmp_path, model, rules=small()) as it:
@@ -107,6 +110,7 @@ async def test_what_a_provider_finds_too_long_is_sent_again_shorter(tmp_path: Pa
     assert all(estimate > 0 for estimate in estimates)
 
 
+@pytest.mark.shows("assistant.long-results")
 async def test_a_long_result_is_read_on_by_the_model(tmp_path: Path) -> None:
     from bridge_mcp.toolservers.builtin import WithBuiltins
     from bridge_mcp.toolservers.read_result import read_result

@@ -58,6 +58,7 @@ def workbench(effects: str) -> MCPServer[Any]:
     """The server."""
     server: MCPServer[Any] = MCPServer("workbench", instructions="Mind the vice.", log_level="ERROR")
     add_answers(server)
+    add_questions(server)
     add_beside(server)
     add_ways_to_go(server, effects)
     return server
@@ -129,6 +130,15 @@ def add_answers(server: MCPServer[Any]) -> None:
     def fails() -> str:
         """An error of the tool."""
         raise ValueError("the tool is out of order")
+
+
+def add_questions(server: MCPServer[Any]) -> None:
+    """Tools that ask whoever calls."""
+
+    @server.tool(structured_output=False)
+    async def asks_back(ctx: Context[Any, Any]) -> str:
+        """Asks whoever calls for a form."""
+        return str(await ctx.elicit("How many?", Point))
 
 
 def add_beside(server: MCPServer[Any]) -> None:

@@ -121,6 +121,7 @@ def test_a_terminal_wraps_and_loses_nothing(width: int) -> None:
     assert not any(line.endswith(" ") for line in lines)
 
 
+@pytest.mark.shows("cli.terminals")
 def test_a_pipe_gets_whole_lines_without_blanks_at_their_ends() -> None:
     lines = printed(grid([*ROWS, ["  y", "z" * 500]]), terminal=False)
     assert lines[:2] == ["  settings  /home/ann/.config/bridge-mcp/bridge.toml, as it was written", "  a         b"]

@@ -53,6 +53,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
+@pytest.mark.shows("config.none")
 def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> None:
     config = home.load()
     assert config.source is None
@@ -64,6 +65,7 @@ def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> No
     assert config.lock_path == home.root / "state" / "engine.lock"
 
 
+@pytest.mark.shows("config.none")
 def test_the_environment_alone_brings_a_model_and_a_telegram_channel(home: Home) -> None:
     config = home.load(BRIDGE_MCP_MODEL="openai/gpt-5-mini", TELEGRAM_BOT_TOKEN=BOT)
     assert list(config.channels) == ["local", "telegram"]
@@ -81,6 +83,7 @@ def test_the_search_order_is_argument_environment_user(home: Home) -> None:
     assert home.load("asked.toml", BRIDGE_MCP_CONFIG=str(named)).source == asked
 
 
+@pytest.mark.shows("config.own-file")
 def test_a_file_of_the_working_folder_is_never_taken_by_itself(home: Home) -> None:
     stranger = home.write('[tool_servers.evil]\ncommand = "touch"\n')
     found = home.load()
@@ -106,6 +109,7 @@ def test_the_users_own_folder_as_the_working_folder_passes_nothing_over(home: Ho
     assert (found.source, found.passed_over) == (own, None)
 
 
+@pytest.mark.shows("config.safe-file")
 @pytest.mark.skipif(sys.platform == "win32", reason="modes mean nothing there")
 @pytest.mark.parametrize("level", ["file", "folder", "folder above"])
 def test_a_file_of_the_user_that_others_can_write_is_refused_with_the_way_out(home: Home, level: str) -> None:
@@ -142,6 +146,7 @@ def test_a_named_file_that_is_not_there_is_an_error(home: Home, argument: str | 
         home.load(argument, **env)
 
 
+@pytest.mark.shows("store.private")
 def test_the_state_folder_is_made_for_its_owner_alone(home: Home) -> None:
     state = home.load().state_dir
     assert state == home.root / "state"
@@ -286,6 +291,7 @@ attempts = 2
     assert config.stdio.scopes == {"read"}
 
 
+@pytest.mark.shows("config.no-secrets")
 def test_secrets_are_known_and_in_no_repr(home: Home) -> None:
     home.write("""
 [models.default]

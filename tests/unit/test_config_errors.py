@@ -24,6 +24,7 @@ def wrong(folder: Path, text: str, **env: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.shows("config.mistakes")
 @pytest.mark.parametrize(
     ("text", "key", "fix"),
     [
@@ -111,6 +112,7 @@ def test_a_mistake_names_its_key_and_its_fix(tmp_path: Path, text: str, key: str
     assert "\n" not in told, "one mistake is one line"
 
 
+@pytest.mark.shows("config.mistakes")
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     told = wrong(
         tmp_path,
@@ -122,6 +124,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         assert part in told
 
 
+@pytest.mark.shows("config.missing-secret")
 def test_a_missing_secret_stops_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "bridge.toml").write_text("""

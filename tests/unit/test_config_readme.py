@@ -6,12 +6,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from bridge_mcp.config import load_config
 from bridge_mcp.reference.config import sections
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
+@pytest.mark.shows("config.readme")
 def test_its_blocks_are_one_configuration(tmp_path: Path) -> None:
     found = "\n".join(re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
     (tmp_path / "bridge.toml").write_text(found, "utf-8")

@@ -20,6 +20,7 @@ VALUES: st.SearchStrategy[JSON] = st.recursive(
 )
 
 
+@pytest.mark.shows("approvals.grant-patterns")
 @pytest.mark.parametrize(
     ("value", "pattern"),
     [
@@ -53,6 +54,7 @@ def often(text: str, times: int) -> str:
     return encoded.replace("%", "%" + "25" * (times - 1))
 
 
+@pytest.mark.shows("approvals.grant-patterns")
 @pytest.mark.parametrize(
     ("value", "pattern"),
     [

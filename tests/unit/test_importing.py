@@ -143,6 +143,7 @@ NPX: dict[str, Any] = {"command": "npx", "args": ["-y", "p"]}
 WEB: dict[str, Any] = {"url": "https://x.example/mcp"}
 
 
+@pytest.mark.shows("tool-servers.import")
 @pytest.mark.parametrize(
     ("case", "sections", "left_out"),
     [
@@ -276,6 +277,7 @@ def test_another_server_may_have_any_name_and_speak_of_the_bridge() -> None:
     assert found["other"][0]["args"] == ["--for", "bridge-mcp"]
 
 
+@pytest.mark.shows("tool-servers.import")
 @pytest.mark.parametrize(
     "server",
     [
@@ -353,6 +355,7 @@ def test_what_cannot_be_a_section_is_left_out_with_the_reason(server: Any) -> No
     assert notes.startswith("Left out: ")
 
 
+@pytest.mark.shows("tool-servers.import")
 def test_the_command_appends_and_keeps_what_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ async def test_what_is_no_text_is_not_shown_as_one(data: bytes, why: str) -> Non
     assert (await shown(Shelf(notes=data), NOTES))["notes"] == Shown(why_not=why)
 
 
+@pytest.mark.shows("assistant.sees")
 async def test_a_pdf_is_shown_to_a_model_that_reads_them() -> None:
     pdf = b"%PDF-1.7\n"
     sheet, fraud = (

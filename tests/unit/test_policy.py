@@ -33,6 +33,7 @@ def gate(policy: Policy) -> type[object]:
     return type(policy.gate(Call("1.0", "files__get", '{"path":"a"}'), 0.0))
 
 
+@pytest.mark.shows("approvals.by-annotation")
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("server", ["required", "never", "by-annotation", "default"])
 @pytest.mark.parametrize("general", ["required", "never", "by-annotation"])
@@ -48,6 +49,7 @@ def test_the_most_special_word_holds_and_annotations_loosen_no_required(
     assert gate(policy) is (Free if free else Ask)
 
 
+@pytest.mark.shows("approvals.rules")
 def test_the_first_rule_that_says_something_holds_each_matter_by_itself() -> None:
     rules = (
         ToolRule("files__get", {"quorum": 2}),

@@ -8,6 +8,7 @@ from bridge_mcp.core.choices import chosen
 from bridge_mcp.operations import commands
 
 
+@pytest.mark.shows("chats.spelling")
 @pytest.mark.parametrize(
     "text",
     ["/stop", "/Stop", "/STOP", "/stop.", " /stop", "/stop\nplease", "／stop", "\u200b/stop", "/stop!", "/stop…"],
@@ -23,6 +24,7 @@ def test_what_is_no_command(text: str) -> None:
     assert not commands.is_command(text)
 
 
+@pytest.mark.shows("chats.spelling")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

@@ -161,6 +161,7 @@ def shown(source: str) -> str:
     return "".join(piece for piece in pieces if not piece.lower().startswith("<br"))
 
 
+@pytest.mark.shows("chats.markdown")
 @settings(max_examples=400, deadline=None)
 @given(markdown(formulas=False))
 @example("[r]: <x>\n[r]: https://y.example\n\n[r]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ def test_short_text_stays_whole() -> None:
     assert split(Rich(" \u200d\n")) == ()
 
 
+@pytest.mark.shows("chats.split")
 def test_paragraphs_before_items_before_lines_before_words() -> None:
     assert parts("aaaa aaaa\n\nbbbb bbbb\nbbbb", 20) == ["aaaa aaaa", "bbbb bbbb\nbbbb"]
     assert parts("- aaaa\n- bbbb\n  cccc\n- dddd", 21) == ["• aaaa\n• bbbb\ncccc", "• dddd"]
@@ -41,6 +43,7 @@ def test_a_short_start_is_no_message_of_its_own() -> None:
     assert parts("Hi.\n\n" + "word " * 30, 100)[0].startswith("Hi.\n\nword word")
 
 
+@pytest.mark.shows("chats.split")
 def test_a_code_block_goes_whole_into_the_next_part() -> None:
     code = "\n".join(f"    line({number})" for number in range(10))
     first, second = split(RENDERER.render(f"{'intro ' * 20}\n\n```python\n{code}\n```\n\nAfter."), 200)

@@ -203,6 +203,7 @@ def test_every_cut_leaves_exactly_the_turns_from_there_on(entries: list[Logged])
         check_chat_format((ChatMessage("system", "x"), *past(cut).messages()))
 
 
+@pytest.mark.shows("assistant.window")
 @given(talks(), st.integers(300, 2_000), st.integers(2, 30))
 def test_what_is_fitted_is_within_the_room_and_valid(entries: list[Logged], room: int, messages: int) -> None:
     fitted = fit(past(entries), Window(messages=messages), room)
@@ -303,6 +304,7 @@ def test_a_message_that_was_changed_before_anybody_read_it_says_what_it_says_now
     assert [m.told for m in transcript(read)] == ["helo", "Hi.", changed, "so?"]
 
 
+@pytest.mark.shows("chats.late")
 def test_late_quoting_and_forwarded_messages_say_so() -> None:
     entries = log(Heard("yes", ANN, "1", late=True, quote="shall I?", forwarded_from="Bob"))
     assert transcript(entries)[0].told == (
