@@ -32,7 +32,6 @@ from bridge_mcp.engine.supervision import first_error, told
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
-from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
 from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
 from bridge_mcp.service import Bridge
@@ -294,7 +293,7 @@ class Standby:
             config.tool_servers,
             on_change=lambda: engine.changed(),
             clock=self.clock,
-            pins=BoardPins(store.board),
+            pins=store.tool_pins,
             files=self.assembly.files,
             tokens=config.tokens_path,
         )

@@ -118,7 +118,7 @@ async def store(config: Config) -> AsyncIterator[Finding]:
         owner = partial(owner_of, config.lock_path, PulseFile(config.lock_path))
         opened = await open_store(path, clock=WallClock(), owner=owner)
         try:
-            await opened.board.put("checked", WallClock().now())
+            await opened.status.put("checked", WallClock().now())
             damage = await opened.damage()
         finally:
             await opened.close()

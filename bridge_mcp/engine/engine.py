@@ -30,7 +30,7 @@ from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import clocks, status_board
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.operations.recent_log import LogCache
-from bridge_mcp.operations.tool_pins import take_up
+from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.operations.waiting_approvals import close_what_is_over
 from bridge_mcp.operations.welcome import WelcomeLane
 from bridge_mcp.ports import (
@@ -115,7 +115,7 @@ class Engine:
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives)
-        self._presence = ChatActivity(channels, store.board)
+        self._presence = ChatActivity(channels, store.channel_state)
         self._progress = ProgressLane(store.feed, clock)
         traits = {name: channel.traits for name, channel in channels.items()}
         deps = self._make_deps(traits)
@@ -235,7 +235,7 @@ class Engine:
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
-            await take_up(self._store.board, self._toolbox)
+            await apply_accepted(self._store.tool_pins, self._toolbox)
             await self._tell()
 
     async def _watch_the_clock(self) -> None:
@@ -251,7 +251,7 @@ class Engine:
         """Commit something at least every minute: a disk that takes nothing is known before a message needs it."""
         while True:
             if self._clock.now() - self._store.health().written_at > WRITE_S:
-                await self._store.board.put("written", self._clock.now())
+                await self._store.status.put("written", self._clock.now())
             await anyio.sleep(WRITE_S / 4)
 
     async def _keep_the_feed_short(self) -> None:

@@ -12,11 +12,10 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import BRIDGE, Message
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.recent_log import tail
-from bridge_mcp.ports import ButtonPress
+from bridge_mcp.ports import ButtonPress, ChannelOffset
 
 __all__ = ["PRESSED", "is_open", "press"]
 
@@ -27,7 +26,7 @@ GONE = "This button is no longer in use."
 
 
 async def press(
-    scene: commands.Scene, tap: ButtonPress, who: Principal, responder: Responder, note: tuple[str, JSON] | None
+    scene: commands.Scene, tap: ButtonPress, who: Principal, responder: Responder, offset: ChannelOffset | None
 ) -> str:
     """What the presser is told. `who` they are was checked; `responder` is who answers in this conversation."""
     conversation = join(tap.channel, tap.chat)
@@ -37,7 +36,7 @@ async def press(
         return GONE
     value = next((button.value for button in shown.buttons if button.token == tap.token), "")
     if shown.author != BRIDGE or not commands.is_command(value):
-        return await say(scene, tap, shown, value, responder, note)
+        return await say(scene, tap, shown, value, responder, offset)
     try:
         return await commands.run(scene, who, conversation, value, pressed=True)
     except BridgeError as exc:
@@ -56,20 +55,20 @@ async def say(
     shown: Message,
     value: str,
     responder: Responder,
-    note: tuple[str, JSON] | None,
+    offset: ChannelOffset | None,
 ) -> str:
     """A press is a message with the button's text. A question takes one answer, whoever is first."""
     question = shown.question
     if question is None:
         pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", to=responder, reply_to=shown.id)
-        await scene.store.log.record(shown.conversation, pressed, note=note)
+        await scene.store.log.record(shown.conversation, pressed, offset=offset)
         return value
     if not shown.asks or not await is_open(scene, shown):
         return "This question is no longer open."
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
     text = f"{shown.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
     told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
-    first, _ = await scene.store.log.record(shown.conversation, answer, told, note=note)
+    first, _ = await scene.store.log.record(shown.conversation, answer, told, offset=offset)
     return value if first.new else "Somebody was faster."
 
 

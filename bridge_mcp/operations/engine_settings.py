@@ -77,12 +77,12 @@ def settings_of(
 
 async def put_posted(store: Store, settings: Settings) -> None:
     """Have every process know what the engine runs."""
-    await store.board.put("settings", cast("JSON", asdict(settings)))
+    await store.status.put("settings", cast("JSON", asdict(settings)))
 
 
 async def posted(store: Store) -> Settings | None:
     """What the last engine ran; None if none ever told."""
-    body = await store.board.get("settings")
+    body = await store.status.get("settings")
     if not isinstance(body, dict):
         return None
     lacking = body.get("lacking")

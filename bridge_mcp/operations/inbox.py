@@ -39,6 +39,7 @@ from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.ports import (
     Arrival,
     ButtonPress,
+    ChannelOffset,
     ChannelRules,
     ChannelTraits,
     Clock,
@@ -73,6 +74,7 @@ class Intake:
         ahead_since: Callable[[float], float] = lambda at: 0.0,
     ) -> None:
         self._store = store
+        self._state = store.channel_state
         self._rules = rules
         self._traits = traits
         self._clock = clock
@@ -83,24 +85,22 @@ class Intake:
         """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
         match arrival:
             case Incoming():
-                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
-                title = await topic_titles.titled(
-                    self._store.board, arrival.channel, chat, arrival.title, arrival.topic
-                )
+                chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
+                title = await topic_titles.titled(self._state, arrival.channel, chat, arrival.title, arrival.topic)
                 return await self._message(replace(arrival, chat=chat, title=title))
             case ButtonPress():
-                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 told = await self._press(replace(arrival, chat=chat))
             case Happening():
-                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
+                chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 await self._tell_of(replace(arrival, chat=chat))
                 told = ""
             case Named():
-                chat = await chat_migrations.home(self._store.board, arrival.channel, arrival.chat)
-                await topic_titles.note(self._store.board, arrival.channel, chat, arrival.name)
+                chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
+                await topic_titles.note(self._state, arrival.channel, chat, arrival.name)
                 told = ""
             case Moved():
-                await chat_migrations.move(self._store.board, arrival.channel, arrival.chat, arrival.to)
+                await self._state.move_chat(arrival.channel, arrival.chat, arrival.to)
                 told = ""
             case Ignored():
                 told = ""
@@ -109,8 +109,7 @@ class Intake:
 
     async def offset(self, channel: str) -> int | None:
         """See `ports.Inbox`."""
-        found = await self._store.board.get(offset_of(channel))
-        return found if isinstance(found, int) else None
+        return await self._state.offset(channel)
 
     async def hear(self, incoming: Incoming) -> int:
         """Take in what this machine's own user says on a channel that needs no pairing; the seq of the message."""
@@ -121,7 +120,7 @@ class Intake:
         if pairings is None:
             told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
             if told:
-                await welcome.keep(self._store.board, incoming)
+                await welcome.keep(self._state, incoming)
             await self._passed(incoming)
             return told
         if incoming.edit:
@@ -144,8 +143,9 @@ class Intake:
 
     async def _passed(self, arrival: Arrival) -> None:
         """Keep the place in the stream, where nothing else is kept."""
-        if arrival.offset is not None:
-            await self._store.board.put(offset_of(arrival.channel), arrival.offset)
+        position = offset_after(arrival)
+        if position is not None:
+            await self._state.set_offset(position)
 
     async def _hear(self, incoming: Incoming, who: Principal) -> int:
         conversation = join(incoming.channel, incoming.chat)
@@ -160,8 +160,8 @@ class Intake:
         else:
             heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
         # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
-        note = None if command or hint else note_of(incoming)
-        (recorded,) = await self._store.log.record(conversation, heard, note=note)
+        position = None if command or hint else offset_after(incoming)
+        (recorded,) = await self._store.log.record(conversation, heard, offset=position)
         if command or hint:
             await self._command(conversation, incoming, who, hint)
         return recorded.seq
@@ -269,7 +269,7 @@ class Intake:
             if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
                 edited = structs.replace(edited, to=responder)
         command = command and not commands.is_command(before.text)
-        await self._store.log.record(conversation, edited, note=None if command else note_of(incoming))
+        await self._store.log.record(conversation, edited, offset=None if command else offset_after(incoming))
         if command:
             await self._command(conversation, incoming, who, "")
 
@@ -301,7 +301,7 @@ class Intake:
             return "This button is not yours to press."
         known = await self._store.history.conversation(join(tap.channel, tap.chat))
         who = replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
-        return await press(self._scene, tap, who, self._responder(tap.channel, known), note_of(tap))
+        return await press(self._scene, tap, who, self._responder(tap.channel, known), offset_after(tap))
 
     def _channel(self, channel: str) -> ChannelRules:
         return self._rules.channel(channel)
@@ -346,7 +346,7 @@ class Intake:
             answer = str(exc)
         # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
         told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
-        await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), note=note_of(incoming))
+        await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), offset=offset_after(incoming))
 
 
 def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) -> tuple[int, str] | None:
@@ -382,10 +382,6 @@ def meant(incoming: Incoming, rules: ChannelRules) -> bool:
     return wanted == "always" or (wanted == "mention" and incoming.addressed)
 
 
-def offset_of(channel: str) -> str:
-    """Where the board keeps a channel's place in its platform's stream."""
-    return f"offset:{channel}"
-
-
-def note_of(arrival: Incoming | ButtonPress) -> tuple[str, JSON] | None:
-    return None if arrival.offset is None else (offset_of(arrival.channel), arrival.offset)
+def offset_after(arrival: Arrival) -> ChannelOffset | None:
+    """How far the channel has read its platform's stream with this arrival; None where the arrival does not say."""
+    return None if arrival.offset is None else ChannelOffset(arrival.channel, arrival.offset)

@@ -11,7 +11,6 @@ from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.prompt_context import MAX_INSTRUCTIONS
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations import status_board
-from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.ports import Clock, Store, instructions_of
 
 __all__ = ["trust"]
@@ -39,7 +38,7 @@ async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
         return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {wanted}"
     if code != wanted:
         raise BadInput("This code stands for another text.", fix="Look at what the server says now.")
-    kept, subject = BoardPins(store.board), instructions_of(server)
-    await kept.keep(subject, {**await kept.load(subject), "text": found.says})
+    pins, subject = store.tool_pins, instructions_of(server)
+    await pins.keep(subject, {**await pins.load(subject), "text": found.says})
     await status_board.ask_reload(store, clock.now())
     return f"The assistant is told what {server} says now. Tool servers are connected again."

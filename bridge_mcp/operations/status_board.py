@@ -45,61 +45,61 @@ class EngineInfo:
 
 
 async def put_engine(store: Store, info: EngineInfo) -> None:
-    await store.board.put("engine", cast("JSON", asdict(info)))
+    await store.status.put("engine", cast("JSON", asdict(info)))
 
 
 async def engine(store: Store) -> EngineInfo | None:
     """The engine that last said it was one; None when none ever did, or the last one ended in order."""
-    body = await store.board.get("engine")
+    body = await store.status.get("engine")
     info = read(EngineInfo, body) if body is not None else None
     return info if info and info.since else None
 
 
 async def put_channels(store: Store, healths: Mapping[str, ChannelHealth]) -> None:
-    await store.board.put("channels", {name: cast("JSON", asdict(health)) for name, health in healths.items()})
+    await store.status.put("channels", {name: cast("JSON", asdict(health)) for name, health in healths.items()})
 
 
 async def channels(store: Store) -> dict[str, ChannelHealth]:
-    body = await store.board.get("channels")
+    body = await store.status.get("channels")
     return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def put_models(store: Store, healths: Sequence[ModelHealth]) -> None:
-    await store.board.put("models", [cast("JSON", asdict(health)) for health in healths])
+    await store.status.put("models", [cast("JSON", asdict(health)) for health in healths])
 
 
 async def models(store: Store) -> tuple[ModelHealth, ...]:
-    return tuple(read_all(ModelHealth, await store.board.get("models")))
+    return tuple(read_all(ModelHealth, await store.status.get("models")))
 
 
 async def put_complaints(store: Store, complaints: Mapping[str, str]) -> None:
-    await store.board.put("complaints", dict(complaints))
+    await store.status.put("complaints", dict(complaints))
 
 
 async def complaints(store: Store) -> dict[str, str]:
     """By channel: what is wrong with its settings, though it works."""
-    body = await store.board.get("complaints")
+    body = await store.status.get("complaints")
     return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def put_troubles(store: Store, troubles: Mapping[str, Trouble]) -> None:
-    await store.board.put("troubles", {what: cast("JSON", asdict(each)) for what, each in troubles.items()})
+    await store.status.put("troubles", {what: cast("JSON", asdict(each)) for what, each in troubles.items()})
 
 
 async def troubles(store: Store) -> dict[str, Trouble]:
     """By what it concerns: what fails in the engine, and is tried again."""
-    body = await store.board.get("troubles")
+    body = await store.status.get("troubles")
     return {what: read(Trouble, each) for what, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def ask_reload(store: Store, at: float) -> None:
     """Have the engine connect its tool servers afresh."""
-    await store.board.put("reload", at)
+    await store.status.put("reload", at)
 
 
 async def reload_asked(store: Store) -> JSON:
     """When that was asked for last."""
-    return await store.board.get("reload")
+    return await store.status.get("reload")
 
 
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
@@ -107,11 +107,11 @@ async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[S
         "tools": [cast("JSON", asdict(spec)) for spec in specs],
         "servers": [cast("JSON", asdict(server_info(status))) for status in servers],
     }
-    await store.board.put("tools", body)
+    await store.status.put("tools", body)
 
 
 async def tools(store: Store) -> ToolList:
-    body = await store.board.get("tools")
+    body = await store.status.get("tools")
     if not isinstance(body, dict):
         return ToolList((), ())
     return ToolList(tuple(read_all(ToolSpec, body.get("tools"))), tuple(read_all(ServerInfo, body.get("servers"))))

@@ -1,6 +1,6 @@
 """The first words of strangers: kept while their code is open, and heard, behind a welcome, once they are let in.
 
-Kept on the board, one message for each chat, and few. The lane is a durable reader of the feed, like any other: what it
+One message is kept for each chat, and of few chats. The lane is a durable reader of the feed, like any other: what it
 posts and hears is keyed, so that nothing is said twice, whoever crashed in between.
 """
 
@@ -15,10 +15,9 @@ from bridge_mcp.core.entries import Heard, Posted, Responder
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.projections import BRIDGE
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
-from bridge_mcp.ports import Board, Clock, Inbox, Incoming, Pairing, Rules, Store
+from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Pairing, Rules, Store
 
 __all__ = ["KEPT_S", "WelcomeLane", "keep"]
 
@@ -40,20 +39,18 @@ ANSWERS: Mapping[Responder, str] = {
 NO_MODEL = 'To have a model answer, its owner sets `[models.default]` and `responder = "assistant"` in bridge.toml.'
 
 
-async def keep(board: Board, incoming: Incoming) -> None:
+async def keep(state: ChannelState, incoming: Incoming) -> None:
     """Keep a stranger's message. Of a command only that it was there: it was refused, and stays so."""
-    kept = await board.get(key(incoming.channel))
-    known: dict[str, JSON] = dict(kept) if isinstance(kept, dict) else {}
-    subject = Address.on(incoming.channel, incoming.chat).chat
-    known.pop(subject, None)
-    known[subject] = {
-        "chat": incoming.chat,
-        "at": incoming.at,
-        "bare": incoming.bare[:MAX_TEXT],
-        "topic": incoming.topic,
-        "heard": "" if commands.is_command(incoming.bare or incoming.text) else encode(heard_of(incoming)),
-    }
-    await board.put(key(incoming.channel), dict(list(known.items())[-MAX_KEPT:]))
+    message = FirstMessage(
+        incoming.channel,
+        Address.on(incoming.channel, incoming.chat).chat,
+        incoming.chat,
+        at=incoming.at,
+        bare=incoming.bare[:MAX_TEXT],
+        topic=incoming.topic,
+        heard="" if commands.is_command(incoming.bare or incoming.text) else encode(heard_of(incoming)),
+    )
+    await state.keep_first_message(message, at_most=MAX_KEPT)
 
 
 def heard_of(incoming: Incoming) -> Heard:
@@ -70,15 +67,12 @@ def heard_of(incoming: Incoming) -> Heard:
     )
 
 
-def key(channel: str) -> str:
-    return f"strangers:{channel}"
-
-
 class WelcomeLane:
     """Tells whoever is let in that they are, and takes in what they wrote before."""
 
     def __init__(self, store: Store, rules: Rules, clock: Clock, inbox: Inbox) -> None:
         self._store = store
+        self._state = store.channel_state
         self._rules = rules
         self._clock = clock
         self._inbox = inbox
@@ -99,17 +93,16 @@ class WelcomeLane:
 
     async def _welcome(self, event: Event) -> None:
         channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))
-        kept = await self._store.board.get(key(channel))
-        found = kept.get(subject) if isinstance(kept, dict) else None
-        if not isinstance(kept, dict) or not isinstance(found, dict):
+        found = await self._state.first_message(channel, subject)
+        if found is None:
             return
         pairings = await self._store.access.find(channel, subject)
-        if pairings and self._clock.now() - float(str(found["at"])) <= KEPT_S:
-            conversation = join(channel, str(found["chat"]))
+        if pairings and self._clock.now() - found.at <= KEPT_S:
+            conversation = join(channel, found.chat)
             told = Posted(self._greeting(channel, pairings), BRIDGE, key=f"welcome:{event.cursor}")
             await self._store.log.record(conversation, told)
-            await self._hear(channel, found)
-        await self._store.board.put(key(channel), {name: each for name, each in kept.items() if name != subject})
+            await self._hear(found)
+        await self._state.forget_first_message(channel, subject)
 
     def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
         rules = self._rules.channels.get(channel)
@@ -117,29 +110,29 @@ class WelcomeLane:
         more = f" {NO_MODEL}" if responder == "relay" and any(each.role == "approver" for each in pairings) else ""
         return f"You are in. {ANSWERS[responder]} /help lists the commands.{more}"
 
-    async def _hear(self, channel: str, found: Mapping[str, JSON]) -> None:
+    async def _hear(self, found: FirstMessage) -> None:
         """Take in a message through the same gate as any other."""
-        if not found["heard"]:
+        if not found.heard:
             return
         try:
-            heard = decode(str(found["heard"]))
+            heard = decode(found.heard)
         except BridgeError:
             return  # an older version kept it in another form; they can write again
         if isinstance(heard, Heard):
             await self._inbox.put(
                 Incoming(
-                    channel,
-                    str(found["chat"]),
+                    found.channel,
+                    found.chat,
                     heard.key,
                     sender=heard.sender,
                     text=heard.text,
-                    at=float(str(found["at"])),
+                    at=found.at,
                     title=heard.title,
-                    topic=str(found["topic"]),
+                    topic=found.topic,
                     attachments=heard.attachments,
                     quote=heard.quote,
                     forwarded_from=heard.forwarded_from,
                     group=heard.group,
-                    bare=str(found["bare"]),
+                    bare=found.bare,
                 )
             )

@@ -6,7 +6,8 @@ nobody probes. All methods are coroutines of one event loop, and none blocks it.
 
 from __future__ import annotations
 
-from bridge_mcp.ports.access import Access, Board, Clients, Grants, Pairing, PairingRequest, StoredClient
+from bridge_mcp.ports.access import Access, Clients, Grants, Pairing, PairingRequest, StoredClient
+from bridge_mcp.ports.channel_state import ChannelOffset, ChannelState, FirstMessage
 from bridge_mcp.ports.channels import (
     Arrival,
     ButtonPress,
@@ -33,8 +34,18 @@ from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHeal
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
+from bridge_mcp.ports.status import EngineStatus, Secrets, StatusName
 from bridge_mcp.ports.store import Pulse, Store, StoreHealth
-from bridge_mcp.ports.tools import CallContext, Pins, ServerState, ServerStatus, Toolbox, ToolProgress, instructions_of
+from bridge_mcp.ports.tools import (
+    CallContext,
+    Pins,
+    ServerState,
+    ServerStatus,
+    Toolbox,
+    ToolPins,
+    ToolProgress,
+    instructions_of,
+)
 
 __all__ = [
     "KEPT",
@@ -42,22 +53,25 @@ __all__ = [
     "Agenda",
     "Approvals",
     "Arrival",
-    "Board",
     "ButtonPress",
     "CallContext",
     "Capacity",
     "Changes",
     "Channel",
     "ChannelHealth",
+    "ChannelOffset",
     "ChannelRules",
+    "ChannelState",
     "ChannelTraits",
     "Clients",
     "Clock",
     "Edit",
+    "EngineStatus",
     "EventPage",
     "Feed",
     "Fetch",
     "Files",
+    "FirstMessage",
     "Grants",
     "GroupMode",
     "Happening",
@@ -85,12 +99,15 @@ __all__ = [
     "Reaction",
     "Recorded",
     "Rules",
+    "Secrets",
     "ServerState",
     "ServerStatus",
     "Spending",
+    "StatusName",
     "Store",
     "StoreHealth",
     "StoredClient",
+    "ToolPins",
     "ToolProgress",
     "Toolbox",
     "Traces",

@@ -1,4 +1,4 @@
-"""Ports of the store, third part: who was let in, standing verdicts, and the board."""
+"""Ports of the store, third part: who was let in, and standing verdicts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Literal, Protocol
 
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal, Scope
-from bridge_mcp.core.tools import JSON
 
-__all__ = ["Access", "Board", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
+__all__ = ["Access", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +135,4 @@ class Clients(Protocol):
 
     async def revoke(self, name: str) -> bool:
         """Whether it was there."""
-        ...
-
-
-class Board(Protocol):
-    """Small facts the engine puts up for all processes to read: who is engine, which servers and channels are well."""
-
-    async def put(self, name: str, body: JSON) -> None: ...
-
-    async def get(self, name: str) -> JSON:
-        """None when nobody put it up."""
-        ...
-
-    async def settle(self, name: str, body: JSON) -> JSON:
-        """Put it up unless somebody has; what is up then, the same for every process."""
         ...

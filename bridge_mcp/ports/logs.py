@@ -14,8 +14,8 @@ from bridge_mcp.core.entries import (
     Summarised,
 )
 from bridge_mcp.core.events import Event, EventType
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
+from bridge_mcp.ports.channel_state import ChannelOffset
 
 __all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
 
@@ -78,12 +78,12 @@ class LogStore(Protocol):
         ...
 
     async def record(
-        self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
+        self, conversation: str, *entries: Entry, offset: ChannelOffset | None = None
     ) -> tuple[Recorded, ...]:
         """Append facts and outcomes, each at most once per `entries.key`, whoever wrote in between.
 
-        An entry that `entries.wakes` makes its conversation due at once. `note` is put on the `Board` in the same
-        transaction, by its name, also where nothing was new.
+        An entry that `entries.wakes` makes its conversation due at once. `offset` is set (`ChannelState`) in the
+        same transaction, also where nothing was new: what a platform is told to forget is what was kept.
         """
         ...
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge_mcp.ports.access import Access, Board, Clients, Grants
+from bridge_mcp.ports.access import Access, Clients, Grants
+from bridge_mcp.ports.channel_state import ChannelState
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.spending import Spending
+from bridge_mcp.ports.status import EngineStatus, Secrets
+from bridge_mcp.ports.tools import ToolPins
 
 __all__ = ["Pulse", "Store", "StoreHealth"]
 
@@ -80,7 +83,16 @@ class Store(Protocol):
     def clients(self) -> Clients: ...
 
     @property
-    def board(self) -> Board: ...
+    def channel_state(self) -> ChannelState: ...
+
+    @property
+    def tool_pins(self) -> ToolPins: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
+
+    @property
+    def status(self) -> EngineStatus: ...
 
     def health(self) -> StoreHealth: ...
 

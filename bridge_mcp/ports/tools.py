@@ -8,7 +8,16 @@ from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 
-__all__ = ["CallContext", "Pins", "ServerState", "ServerStatus", "ToolProgress", "Toolbox", "instructions_of"]
+__all__ = [
+    "CallContext",
+    "Pins",
+    "ServerState",
+    "ServerStatus",
+    "ToolPins",
+    "ToolProgress",
+    "Toolbox",
+    "instructions_of",
+]
 
 ServerState: TypeAlias = Literal["connecting", "ready", "degraded", "stopped"]
 """How a nested server stands."""
@@ -54,6 +63,18 @@ class Pins(Protocol):
 
     async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
         """Keep this, in place of what was kept before."""
+        ...
+
+
+class ToolPins(Pins, Protocol):
+    """The same, with what owners accept in any process, for the engine, whose tools they are, to act upon."""
+
+    async def accept(self, tool: str, digest: str, by: str) -> None:
+        """Accept the change of a tool (`server__tool`) to this definition, in place of what was accepted before."""
+        ...
+
+    async def accepted(self, tool: str) -> tuple[str, str] | None:
+        """The digest that was accepted last, and by whom."""
         ...
 
 

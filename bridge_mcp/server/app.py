@@ -82,7 +82,7 @@ class BridgeServer:
         self.server = self._server()
         self.push = Push(bridge)
         self._turns = TurnCancellation(bridge.cancel_turn)
-        seals = HandleSigner(bridge.store.board)
+        seals = HandleSigner(bridge.store.secrets)
         self._tasks = Tasks(bridge, seals)
         self._forms = Elicitation(bridge, seals)
         self._bridge = bridge

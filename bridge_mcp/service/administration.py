@@ -79,7 +79,7 @@ class Administration(BridgeBase):
         """The tools that are no longer what they were, as the engine last told of them."""
         who.require("admin")
         listed = (await self._tools(who)).tools
-        return tuple([await tool_pins.change_of(self.store.board, spec) for spec in listed if spec.changed])
+        return tuple([await tool_pins.change_of(self.store.tool_pins, spec) for spec in listed if spec.changed])
 
     async def accept_change(self, who: Principal, tool: str, *, digest: str = "") -> ToolChange:
         """Have a tool trusted as it is now: its calls ask again only where the policy says so. The engine takes it up
@@ -95,7 +95,7 @@ class Administration(BridgeBase):
             raise NotFound(f"No tool '{tool}' has changed.", fix="See: bridge-mcp servers changes")
         if digest not in ("", found.digest):
             raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
-        await tool_pins.accept(self.store.board, found, who.name)
+        await self.store.tool_pins.accept(found.spec.name, found.digest, who.name)
         return found
 
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:

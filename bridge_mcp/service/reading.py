@@ -37,7 +37,6 @@ from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.engine_liveness import troubles
 from bridge_mcp.operations.engine_settings import Settings, difference, posted
-from bridge_mcp.operations.undelivered import undelivered
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import (
     EventPage,
@@ -274,7 +273,7 @@ class Reading(BridgeBase):
                 {n: told for n, told in (await status_board.complaints(self.store)).items() if who.sees_channel(n)},
                 await self._stuck(who, await status_board.tools(self.store)),
                 await self._failing(who) if lives else {},
-                {name: why for name, why in (await undelivered(self.store.board)).items() if who.sees(name)},
+                {name: why for name, why in (await self.store.channel_state.undelivered()).items() if who.sees(name)},
                 starting=starting,
             ),
         )

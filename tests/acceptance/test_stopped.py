@@ -63,9 +63,9 @@ async def test_a_process_that_is_stopped_in_a_write_is_named_at_once(tmp_path: P
         other.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(StoreError, match=rf"process {other.pid} is stopped .*kill -CONT {other.pid}"):
-            await store.board.put("a", 1)
+            await store.status.put("written", 1)
         assert time.monotonic() - began < 15
-    await store.board.put("a", 2)
+    await store.status.put("written", 2)
     await store.close()
 
 
@@ -74,7 +74,7 @@ async def test_who_waits_for_long_can_say_for_whom(tmp_path: Path) -> None:
     store = await open_store(path, clock=WallClock())
     with process(WRITER, str(path)) as other:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(store.board.put, "a", 1)
+            tasks.start_soon(store.status.put, "written", 1)
             with anyio.fail_after(WAIT_S):
                 while not store.health().held:  # noqa: ASYNC110
                     await anyio.sleep(0.05)
@@ -88,7 +88,7 @@ async def test_who_waits_for_long_can_say_for_whom(tmp_path: Path) -> None:
 async def test_a_store_that_was_taken_away_is_an_error_at_once(tmp_path: Path, how: str) -> None:
     path = tmp_path / "state" / "bridge.db"
     store = await open_store(path, clock=WallClock())
-    await store.board.put("a", 1)
+    await store.status.put("written", 1)
     if how == "emptied":
         os.truncate(path, 0)
     else:
@@ -96,10 +96,10 @@ async def test_a_store_that_was_taken_away_is_an_error_at_once(tmp_path: Path, h
     if how == "replaced":
         await (await open_store(path, clock=WallClock())).close()
     with pytest.raises(StoreLost, match="while it was in use"):
-        await store.board.put("a", 2)
+        await store.status.put("written", 2)
     await anyio.sleep(0.3)
     with pytest.raises(StoreLost):
-        await store.board.get("a")
+        await store.status.get("written")
     await store.close()
 
 
@@ -110,10 +110,10 @@ async def test_a_store_that_was_migrated_under_a_running_process_is_noticed(tmp_
         newer.execute("PRAGMA user_version = 1000")
     await anyio.sleep(0.3)
     with pytest.raises(StoreLost, match=r"schema version 1000.*Upgrade"):
-        await store.board.put("a", 1)
+        await store.status.put("written", 1)
     await anyio.sleep(0.3)
     with pytest.raises(StoreLost):
-        await store.board.get("a")
+        await store.status.get("written")
     await store.close()
 
 

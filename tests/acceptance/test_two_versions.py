@@ -1,7 +1,7 @@
 """Two versions of the bridge on one store, as real processes: refused with the way out, and never called damage.
 
-The other versions are this one with a schema that is one migration older or newer; a release from the history would
-need its own environment, and the history, which a checkout need not have.
+The older version is this one, the newer one this with a migration more: a release from the history would need its own
+environment, and the history, which a checkout need not have.
 """
 
 from __future__ import annotations
@@ -34,15 +34,13 @@ migrate(Path(sys.argv[1]))
 
 
 class Version:
-    """The package with another schema, in a folder of its own."""
+    """The package in a folder of its own, with one migration more where it is the newer one."""
 
-    def __init__(self, folder: Path, change: int) -> None:
+    def __init__(self, folder: Path, *, newer: bool) -> None:
         self.folder = folder
         shutil.copytree(PACKAGE, folder / "bridge_mcp")
         migrations = folder / "bridge_mcp" / "stores" / "sqlite" / "migrations"
-        if change < 0:
-            sorted(migrations.glob("*.sql"))[-1].unlink()
-        else:
+        if newer:
             (migrations / f"{newest() + 1:04}_later.sql").write_text("CREATE TABLE later (id INTEGER PRIMARY KEY);")
 
     def done(self, home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +69,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 async def test_a_newer_version_leaves_a_running_engine_its_store_and_migrates_it_later(home: Home) -> None:
-    older, newer = Version(home.root / "older", -1), Version(home.root / "newer", +1)
+    older, newer = Version(home.root / "older", newer=False), Version(home.root / "newer", newer=True)
     home.scripted()
     async with older.face(home) as engine:
         await engine.engine_pid()
@@ -90,7 +88,7 @@ async def test_a_newer_version_leaves_a_running_engine_its_store_and_migrates_it
 
 
 async def test_an_engine_whose_store_was_migrated_says_so(home: Home) -> None:
-    older, newer = Version(home.root / "older", -1), Version(home.root / "newer", +1)
+    older, newer = Version(home.root / "older", newer=False), Version(home.root / "newer", newer=True)
     home.scripted()
     async with older.face(home) as engine:
         await engine.call("run_turn", conversation="desk/main", text="hello", wait_s=20)

@@ -1,15 +1,11 @@
-"""`Access`, `Grants` and `Board`: who was let in, standing verdicts, small facts."""
+"""`Access` and `Grants`: who was let in, standing verdicts."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge_mcp.core.grants import MAX_ALIKE, Grant
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest, Store
-from tests.contract.store_kit import Place
 
 ANN = Pairing("family", "7", "user", name="Ann", by="owner", at=1000.0)
 BOB = Pairing("family", "8", "approver", name="Bob", by="owner", at=900.0)
@@ -193,28 +189,3 @@ async def test_the_id_of_a_grant_is_never_used_again(store: Store) -> None:
     first = await store.grants.add(Grant(0, "a__b"))
     await store.grants.revoke(first.id)
     assert (await store.grants.add(Grant(0, "a__b"))).id != first.id
-
-
-# -- board ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "body", [None, True, 0, 1.5, "ü", [], {}, {"pid": 1, "servers": [{"name": "files", "state": None}]}]
-)
-async def test_what_is_put_up_is_what_is_read(place: Place, store: Store, body: JSON) -> None:
-    other = await place.open()
-    await store.board.put("engine", {"pid": 0})
-    await store.board.put("engine", body)
-    await store.board.put("channels", "others are left alone")
-    assert await other.board.get("engine") == body
-
-
-async def test_nothing_is_read_where_nothing_was_put_up(store: Store) -> None:
-    assert await store.board.get("engine") is None
-
-
-async def test_what_was_settled_first_holds_for_all(place: Place, store: Store) -> None:
-    other = await place.open()
-    assert await store.board.settle("key", "first") == "first"
-    assert await other.board.settle("key", "second") == "first"
-    assert await store.board.get("key") == "first"

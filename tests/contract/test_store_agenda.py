@@ -261,7 +261,7 @@ async def test_commits_that_tell_of_no_entry_are_told_too(store: Store) -> None:
     acts = [
         lambda: store.feed.publish(Event("pairing.requested", "", 1000.0)),
         lambda: store.grants.add(Grant(0, "files__*")),
-        lambda: store.board.put("engine", {"pid": 1}),
+        lambda: store.status.put("engine", {"pid": 1}),
     ]
     with closing(store.agenda.watch()) as changes:
         for act in acts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge_mcp.core.entries import Button, Delivered, Edited, Failed, Posted, Reacted, Revised
-from bridge_mcp.ports import Store
+from bridge_mcp.ports import ChannelOffset, Store
 from tests.contract.store_kit import HOST, Place, heard, posted
 
 HERE = "family/1"
@@ -83,9 +83,9 @@ async def test_progress_by_parts_outlives_a_crash_and_a_failure(place: Place) ->
     assert (kept.status, kept.platform_ids) == ("failed", ("100",)), "what went out is still said"
 
 
-async def test_a_note_is_written_with_the_entries_and_without(store: Store) -> None:
-    await store.log.record(HERE, heard("hi", "m1"), note=("offset:family", 7))
-    assert await store.board.get("offset:family") == 7
-    (again,) = await store.log.record(HERE, heard("hi", "m1"), note=("offset:family", 8))
+async def test_an_offset_is_set_with_the_entries_and_where_they_were_there_before(store: Store) -> None:
+    await store.log.record(HERE, heard("hi", "m1"), offset=ChannelOffset("family", 7))
+    assert await store.channel_state.offset("family") == 7
+    (again,) = await store.log.record(HERE, heard("hi", "m1"), offset=ChannelOffset("family", 8))
     assert not again.new
-    assert await store.board.get("offset:family") == 8
+    assert await store.channel_state.offset("family") == 8

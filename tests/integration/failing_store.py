@@ -11,7 +11,10 @@ from bridge_mcp.ports import Store, StoreHealth
 
 __all__ = ["FACES", "FailingStore"]
 
-FACES = ("log", "agenda", "feed", "history", "approvals", "outbox", "traces", "spending", "access", "grants", "board")
+FACES = (
+    *("log", "agenda", "feed", "history", "approvals", "outbox", "traces", "spending", "access", "grants"),
+    *("channel_state", "tool_pins", "secrets", "status"),
+)
 
 
 class FailingFace:

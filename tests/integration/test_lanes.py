@@ -20,7 +20,7 @@ from bridge_mcp.engine.engine import Engine
 from bridge_mcp.engine.outbound import outbox
 from bridge_mcp.engine.supervision import TaskSupervisor, Troubles, first_error
 from bridge_mcp.engine.turns import fast_path
-from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing, StatusName
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
 from tests.integration.failing_store import FailingStore
 from tests.integration.setup import HOST, OWNER, World, rules_for, world
@@ -253,29 +253,29 @@ async def tool_at_work(folder: Path, prepare: Callable[[World], None]) -> AsyncG
         yield AtWork(it, cut_off, release)
 
 
-@pytest.mark.parametrize("lane", ["progress", "board"])
+@pytest.mark.parametrize("lane", ["progress", "status"])
 async def test_a_side_lane_that_fails_cuts_no_tool_off(
     tmp_path: Path, lane: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = list[str]()
 
     def prepare(it: World) -> None:
-        real_get = it.store.board.get
+        real_get = it.store.status.get
 
         async def publish(*events: object) -> None:
             failures.append("progress")
             raise StoreError("database is locked")
 
-        async def get(name: str) -> Any:
+        async def get(name: StatusName) -> Any:
             if name == "reload" and len(failures) < 3:
-                failures.append("board")
+                failures.append("status")
                 raise StoreError("database is locked")
             return await real_get(name)
 
         if lane == "progress":
             monkeypatch.setattr(it.store.feed, "publish", publish)
         else:
-            monkeypatch.setattr(it.store.board, "get", get)
+            monkeypatch.setattr(it.store.status, "get", get)
 
     async with tool_at_work(tmp_path, prepare) as work:
 

@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
-from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.ports import ChannelRules, ServerStatus
 from bridge_mcp.testing import FakeModel, says
 from bridge_mcp.toolservers.settings import ToolServer
@@ -100,7 +99,7 @@ async def test_a_chat_that_may_use_the_server_is_told_and_a_changed_text_waits_f
     }
     async with world(tmp_path, model, rules=rules_for(channels=channels), engine=False) as it:
         await it.bridge.pair_chat(OWNER, channel="family", chat="5")
-        async with opened(speaking.server(), pins=BoardPins(it.store.board)) as at, it.engine_with(at.box):
+        async with opened(speaking.server(), pins=it.store.tool_pins) as at, it.engine_with(at.box):
             await listed(it, "used")
             await it.settled("hi")
             await it.family.receive("hi", chat="5")

@@ -116,6 +116,16 @@ def holds(text: str, word: str) -> bool:
 # -- a store of before ------------------------------------------------------------------------------------------
 
 OLDER = """
+CREATE TABLE board (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+DROP TABLE channel_offsets;
+DROP TABLE moved_chats;
+DROP TABLE topic_titles;
+DROP TABLE first_messages;
+DROP TABLE undelivered;
+DROP TABLE tool_pins;
+DROP TABLE accepted_tools;
+DROP TABLE secrets;
+DROP TABLE engine_status;
 DROP INDEX grants_by_tool;
 DROP INDEX grants_ending;
 DROP INDEX messages_open;

@@ -32,6 +32,8 @@ MAY_SCAN = {
     "send_messages_from_the_future": {"SCAN messages USING INDEX messages_pending"},
     "shift_messages": {"SCAN messages USING INDEX messages_pending"},
     "shift_pairing_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
+    "undelivered": {"SCAN undelivered"},
+    "delete_oldest_undelivered": {"SCAN undelivered"},
     # What is limited: the first rows of an index, and the rows that were found so.
     "conversations_due": {"SCAN conversations USING INDEX conversations_due_now"},
     "channels": {"SCAN step"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.ports import FirstMessage
 from bridge_mcp.stores.sqlite import SqliteStore, migrate
 from tests.contract.store_kit import StoreClock, heard
 
@@ -191,6 +194,56 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     for part in (str(path), f"version {NEWEST + 3}", f"up to {NEWEST}", "Upgrade mcp-chat-bridge"):
         assert part in str(caught.value)
     assert version(path) == NEWEST + 3
+
+
+BOARD: dict[str, object] = {
+    "offset:family": 41,
+    "offset:work": "none",
+    "moved:family": {"7": "-100"},
+    "topics:family": {"7/1": "garden ü", "7/2": None},
+    "strangers:family": {
+        "9": {"chat": "9/1", "at": 1000.5, "bare": "hello", "topic": "t", "heard": '{"kind":"Heard"}'},
+        "8": {"from": "an older version"},
+    },
+    "undelivered": {"family/7": "blocked", "family/8": "gone"},
+    "pins:files": {"tools": {"read": {"said": "Reads."}}},
+    "pins:files:listed": {"tools": []},
+    "accepted:files__read": {"digest": "sha256:00", "by": "owner"},
+    "accepted:files__odd": None,
+    "seals.key": "ab" * 32,
+    "engine": {"pid": 1, "since": 2.0},
+    "reload": 3.5,
+}
+
+
+async def test_what_stood_on_the_board_of_an_older_store_is_in_tables(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    older = tmp_path / "older"
+    older.mkdir()
+    for file in migrate.migrations()[:3]:
+        shutil.copy(file, older)
+    migrate.migrate(path, older)
+    with sqlite3.connect(path) as connection:
+        rows = [(name, json.dumps(body, ensure_ascii=False)) for name, body in BOARD.items()]
+        connection.executemany("INSERT INTO board VALUES (?, ?)", [*rows, ("moved:odd", "{"), ("topics:odd", "[]")])
+    connection.close()
+    store = SqliteStore(path, clock=StoreClock())
+    state = store.channel_state
+    assert (await state.offset("family"), await state.offset("work")) == (41, None)
+    assert (await state.first_chat_id("family", "-100"), await state.current_chat_id("family", "7")) == ("7", "-100")
+    assert (await state.topic_title("family", "7/1"), await state.topic_title("family", "7/2")) == ("garden ü", "")
+    assert await state.first_message("family", "9") == FirstMessage(
+        "family", "9", "9/1", at=1000.5, bare="hello", topic="t", heard='{"kind":"Heard"}'
+    )
+    assert await state.first_message("family", "8") is None
+    assert list((await state.undelivered()).items()) == [("family/7", "blocked"), ("family/8", "gone")]
+    assert await store.tool_pins.load("files") == BOARD["pins:files"]
+    assert await store.tool_pins.load("files:listed") == BOARD["pins:files:listed"]
+    assert await store.tool_pins.accepted("files__read") == ("sha256:00", "owner")
+    assert await store.tool_pins.accepted("files__odd") is None
+    assert await store.secrets.get_or_create("task handles") == BOARD["seals.key"]
+    assert (await store.status.get("engine"), await store.status.get("reload")) == (BOARD["engine"], 3.5)
+    await store.close()
 
 
 def test_the_version_of_a_store_can_be_asked_without_touching_it(tmp_path: Path) -> None:

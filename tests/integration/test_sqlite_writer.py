@@ -37,9 +37,9 @@ class Desk:
         self.writer = Writer(self.session, self.noticed.append)
 
     def read(self) -> dict[str, str]:
-        """What is on the board, as another process reads it."""
+        """What is in one table, as another process reads it."""
         with closing(sqlite3.connect(self.path)) as connection:
-            return dict(connection.execute("SELECT name, body FROM board ORDER BY name"))
+            return dict(connection.execute("SELECT name, body FROM engine_status ORDER BY name"))
 
     async def outcomes(self, *works: Work) -> list[object]:
         """What each of several operations gave, handed over at once."""
@@ -69,7 +69,7 @@ def put(name: object, body: object = "x", then: Exception | None = None) -> Work
     """An operation that writes, and then fails if it shall."""
 
     def work(session: Session) -> object:
-        session.run("board_put", name=name, body=body)
+        session.run("status_put", name=name, body=body)
         if then is not None:
             raise then
         return name
@@ -145,7 +145,7 @@ async def test_only_what_was_committed_is_noticed(desk: Desk) -> None:
 async def test_it_waits_for_its_turn_while_another_process_writes(desk: Desk) -> None:
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        other.execute("INSERT INTO board VALUES ('other', 'x')")
+        other.execute("INSERT INTO engine_status VALUES ('other', 'x')")
         with anyio.fail_after(SOON_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(desk.outcomes, put("a"))

@@ -199,7 +199,7 @@ class Verdicts(RuleBasedStateMachine):
         if approval is None:
             return False
         desk = ApprovalDesk(self.store, self.clock, unchecked, separate=False, people=NAMED)
-        await self.store.board.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
+        await self.store.status.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())
         try:

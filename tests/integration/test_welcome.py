@@ -82,7 +82,7 @@ async def test_what_a_stranger_wrote_is_bounded(tmp_path: Path) -> None:
         for number in range(60):
             clock.advance(61)
             await it.family.receive("x" * 20_000, chat=str(100 + number), sender=Sender(str(100 + number)))
-        kept = await it.store.board.get("strangers:family")
-        assert isinstance(kept, dict)
-        assert len(kept) <= 50
+        state = it.store.channel_state
+        kept = [await state.first_message("family", str(100 + number)) for number in range(60)]
+        assert [each is not None for each in kept] == [False] * 10 + [True] * 50
         assert len(str(kept)) < 600_000

@@ -32,7 +32,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_turn_that_begins_at_once_does_not_show_the_text_of_the_one_before(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "bridge.db", clock=ManualClock())
     channel = FakeChannel("family")
-    shown = ChatActivity({"family": channel}, store.board)
+    shown = ChatActivity({"family": channel}, store.channel_state)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(shown.run)
         shown.begin(CHAT)

@@ -14,7 +14,7 @@ import anyio
 from bridge_mcp.core.address import Address
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
-from bridge_mcp.ports import Board, Channel
+from bridge_mcp.ports import Channel, ChannelState
 
 __all__ = ["ChatActivity"]
 
@@ -45,9 +45,9 @@ class Shown:
 class ChatActivity:
     """Follows the conversations that are driven, and shows them as their channels can."""
 
-    def __init__(self, channels: Mapping[str, Channel], board: Board) -> None:
+    def __init__(self, channels: Mapping[str, Channel], state: ChannelState) -> None:
         self._channels = {name: channel for name, channel in channels.items() if channel.traits.shows}
-        self._board = board
+        self._state = state
         self._active: dict[str, Shown] = {}
         self._ended: set[str] = set()
         self._begun = Signal()
@@ -104,7 +104,7 @@ class ChatActivity:
         """Show one conversation until its turn has ended."""
         address = Address.of(conversation)
         channel, shown = self._channels[address.channel], self._active[conversation]
-        chat = await chat_migrations.current(self._board, address)
+        chat = await chat_migrations.current(self._state, address)
         await anyio.sleep(GRACE_S)
         while conversation not in self._ended:
             now = (shown.draft, shown.text)

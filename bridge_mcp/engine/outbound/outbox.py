@@ -33,7 +33,6 @@ from bridge_mcp.operations import chat_migrations
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.approval_texts import asks_for
 from bridge_mcp.operations.button_presses import PRESSED
-from bridge_mcp.operations.undelivered import Undelivered
 from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store
 
 __all__ = ["OutboxLane"]
@@ -49,6 +48,12 @@ LONGEST_PAUSE_S = 60.0
 """Between two attempts at what surely did not go out, where the platform names no time."""
 
 MAX_SENDS = 32
+
+MAX_UNDELIVERED = 50
+"""Conversations of which it is kept that their last message did not go out: `get_status` tells of them."""
+
+MAX_REASON = 300
+"""Characters of why."""
 
 LOOK_AGAIN_S = 5.0
 """No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
@@ -80,6 +85,7 @@ class OutboxLane:
         supervisor: TaskSupervisor | None = None,
     ) -> None:
         self._store = store
+        self._state = store.channel_state
         self._channels = channels
         self._clock = clock
         self._uploads = Uploads(folders, channels, store.approvals, files)
@@ -92,7 +98,6 @@ class OutboxLane:
         self._search = Backoff()
         self._looked: float | None = None
         """When stranded messages were looked for last (monotonic)."""
-        self._undelivered = Undelivered(store.board)
         self._wake = Signal()
 
     async def run(self) -> None:
@@ -228,7 +233,7 @@ class OutboxLane:
     async def _record_failed(self, message: Message, reason: str) -> None:
         await self._store.log.record(message.conversation, Failed("deliver", message.seq, reason))
         if message.kind == "message":
-            await self._undelivered.failed(message.conversation, reason)
+            await self._state.set_undelivered(message.conversation, reason[:MAX_REASON], at_most=MAX_UNDELIVERED)
 
     async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
         status = "uncertain" if LOST in sent else "sent"
@@ -238,7 +243,7 @@ class OutboxLane:
             logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
             await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
         if status == "sent":
-            await self._undelivered.delivered(message.conversation)
+            await self._state.clear_undelivered(message.conversation)
 
     async def _send_parts(self, channel: Channel, left: Sequence[Part], message: Message) -> tuple[str, ...]:
         """Send the parts that are left; the platform's ids of all of them.
@@ -273,7 +278,7 @@ class OutboxLane:
             SendFailed: the message it is for never went out, or a file of it cannot be sent.
         """
         address = Address.of(message.conversation)
-        chat = await chat_migrations.current(self._store.board, address)
+        chat = await chat_migrations.current(self._state, address)
         if message.kind != "message":
             target = await self._target(message)
             if message.kind == "edit":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from base64 import urlsafe_b64encode
 
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.ports import Board
+from bridge_mcp.ports import Secrets
 
 __all__ = ["HandleSigner"]
 
@@ -17,14 +16,14 @@ __all__ = ["HandleSigner"]
 class HandleSigner:
     """A sealed ticket is the ticket and a keyed hash of it and of whom it was given to. The key outlives processes."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._key = b""
 
     async def sealed(self, who: Principal, ticket: str) -> str:
         """The handle of a ticket that was given to `who`."""
         if not self._key:
-            self._key = str(await self._board.settle("seals.key", secrets.token_hex(32))).encode()
+            self._key = (await self._secrets.get_or_create("task handles")).encode()
         seal = hmac.new(self._key, f"{who.name}\0{ticket}".encode(), hashlib.sha256).digest()[:16]
         return f"{ticket}~{urlsafe_b64encode(seal).decode().rstrip('=')}"
 

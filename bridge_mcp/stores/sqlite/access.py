@@ -1,18 +1,15 @@
-"""Who was let in, and what the engine puts up (`Access`, `Board`)."""
+"""Who was let in (`Access`)."""
 
 from __future__ import annotations
 
-import json
 import math
 
 from bridge_mcp.core.redate import AHEAD_S
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pairing, PairingRequest
-from bridge_mcp.stores.sqlite.rows import dump
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Writer
 
-__all__ = ["SqliteAccess", "SqliteBoard"]
+__all__ = ["SqliteAccess"]
 
 FAR_AHEAD_S = 60.0
 """A pairing request that is further from the future takes no place: a clock that was ahead made it."""
@@ -80,33 +77,3 @@ class SqliteAccess:
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
         rows = self._reader.rows("open_pairing_requests", now=now, ahead=now + AHEAD_S)
         return tuple([PairingRequest(*row) for row in rows])
-
-
-class SqliteBoard:
-    """See `ports.Board`."""
-
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def put(self, name: str, body: JSON) -> None:
-        text = dump(body)
-        if text == self._reader.value("board_get", name=name):
-            return
-
-        def operation(session: Session) -> None:
-            session.run("board_put", name=name, body=text)
-
-        await self._writer.execute(operation, None)
-
-    async def get(self, name: str) -> JSON:
-        text = self._reader.value("board_get", name=name)
-        found: JSON = None if text is None else json.loads(text)
-        return found
-
-    async def settle(self, name: str, body: JSON) -> JSON:
-        def operation(session: Session) -> None:
-            session.run("board_put_if_absent", name=name, body=dump(body))
-
-        await self._writer.execute(operation, None)
-        return await self.get(name)

@@ -6,12 +6,11 @@ from collections.abc import Set
 
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
-from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
-from bridge_mcp.ports import Clock, Recorded
+from bridge_mcp.ports import ChannelOffset, Clock, Recorded
 from bridge_mcp.stores.sqlite.appends import Append, prepare
 from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
-from bridge_mcp.stores.sqlite.rows import dump, logged, logged_or_unreadable
+from bridge_mcp.stores.sqlite.rows import logged, logged_or_unreadable
 from bridge_mcp.stores.sqlite.session import Session
 from bridge_mcp.stores.sqlite.writer import Changed, Writer
 
@@ -99,7 +98,7 @@ class SqliteLog:
         return await self._writer.execute(operation, changed(heads, entries)) if prepared else ()
 
     async def record(
-        self, conversation: str, *entries: Entry, note: tuple[str, JSON] | None = None
+        self, conversation: str, *entries: Entry, offset: ChannelOffset | None = None
     ) -> tuple[Recorded, ...]:
         prepared = [prepare(entry) for entry in entries]
         now, heads = self._clock.now(), {conversation: 0}
@@ -117,8 +116,8 @@ class SqliteLog:
                     append.set_wake(0.0)
             if any(each.new for each in recorded):
                 append.close()
-            if note is not None:
-                session.run("board_put", name=note[0], body=dump(note[1]))
+            if offset is not None:
+                session.run("set_channel_offset", channel=offset.channel, offset=offset.offset)
             heads[conversation] = append.head
             return tuple(recorded)
 

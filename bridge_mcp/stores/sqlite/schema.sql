@@ -1,3 +1,9 @@
+CREATE TABLE accepted_tools (
+    tool TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    by TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE approvals (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -12,11 +18,6 @@ CREATE INDEX approvals_by_conversation ON approvals (conversation);
 
 CREATE INDEX approvals_by_status ON approvals (status);
 
-CREATE TABLE board (
-    name TEXT PRIMARY KEY,
-    body TEXT NOT NULL
-) WITHOUT ROWID;
-
 CREATE TABLE buttons (
     token TEXT PRIMARY KEY,
     conversation INTEGER NOT NULL,
@@ -24,6 +25,11 @@ CREATE TABLE buttons (
 ) WITHOUT ROWID;
 
 CREATE INDEX buttons_by_conversation ON buttons (conversation);
+
+CREATE TABLE channel_offsets (
+    channel TEXT PRIMARY KEY,
+    "offset" INTEGER NOT NULL           -- how far it has read its platform's stream of updates
+) WITHOUT ROWID;
 
 CREATE TABLE clients (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,6 +71,11 @@ CREATE INDEX conversations_due_now ON conversations (due_since) WHERE wake_at = 
 
 CREATE INDEX conversations_listed ON conversations (channel, last_at);
 
+CREATE TABLE engine_status (
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE events (
     cursor INTEGER PRIMARY KEY AUTOINCREMENT,
     type TEXT NOT NULL,
@@ -74,6 +85,20 @@ CREATE TABLE events (
     body TEXT,
     CHECK ((seq IS NULL) = (body IS NOT NULL) AND (at IS NULL) = (body IS NULL))
 );
+
+CREATE TABLE first_messages (
+    number INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    at REAL NOT NULL,
+    bare TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    heard TEXT NOT NULL,                -- core/codec.py
+    UNIQUE (channel, subject)
+);
+
+CREATE INDEX first_messages_by_channel ON first_messages (channel);
 
 CREATE TABLE grants (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -125,6 +150,15 @@ CREATE INDEX messages_open ON messages (conversation, expires_at) WHERE asks = 1
 
 CREATE INDEX messages_pending ON messages (conversation, seq, status, due_at) WHERE status IN ('queued', 'sending');
 
+CREATE TABLE moved_chats (
+    channel TEXT NOT NULL,
+    first_id TEXT NOT NULL,
+    current_id TEXT NOT NULL,
+    PRIMARY KEY (channel, first_id)
+) WITHOUT ROWID;
+
+CREATE INDEX moved_chats_by_current_id ON moved_chats (channel, current_id);
+
 CREATE TABLE pairing_requests (
     code TEXT PRIMARY KEY,
     channel TEXT NOT NULL,
@@ -153,6 +187,11 @@ CREATE TABLE platform_ids (
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
 
+CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE spending (
     scope TEXT NOT NULL,
     day INTEGER NOT NULL,               -- since 1970
@@ -165,6 +204,27 @@ CREATE TABLE spending (
     latency_ms INTEGER NOT NULL,
     PRIMARY KEY (scope, day)
 ) WITHOUT ROWID;
+
+CREATE TABLE tool_pins (
+    subject TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE topic_titles (
+    number INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    title TEXT NOT NULL,
+    UNIQUE (channel, chat)
+);
+
+CREATE INDEX topic_titles_by_channel ON topic_titles (channel);
+
+CREATE TABLE undelivered (
+    number INTEGER PRIMARY KEY,
+    conversation TEXT NOT NULL UNIQUE,
+    reason TEXT NOT NULL
+);
 
 CREATE VIRTUAL TABLE words USING fts5 (
     text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'

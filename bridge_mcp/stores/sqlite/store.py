@@ -9,9 +9,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bridge_mcp.ports import Clock, StoreHealth
-from bridge_mcp.stores.sqlite.access import SqliteAccess, SqliteBoard
+from bridge_mcp.stores.sqlite.access import SqliteAccess
 from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
 from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
+from bridge_mcp.stores.sqlite.channel_state import SqliteChannelState
 from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
 from bridge_mcp.stores.sqlite.grants import SqliteGrants
@@ -23,6 +24,7 @@ from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.session import connect
 from bridge_mcp.stores.sqlite.spending import SqliteSpending
+from bridge_mcp.stores.sqlite.status import SqliteSecrets, SqliteStatus, SqliteToolPins
 from bridge_mcp.stores.sqlite.verify import findings
 from bridge_mcp.stores.sqlite.watch import Hub
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -76,7 +78,10 @@ class SqliteStore:
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
         self.clients = SqliteClients(reader, writer)
-        self.board = SqliteBoard(reader, writer)
+        self.channel_state = SqliteChannelState(reader, writer)
+        self.tool_pins = SqliteToolPins(reader, writer)
+        self.secrets = SqliteSecrets(reader, writer)
+        self.status = SqliteStatus(reader, writer)
 
     def health(self) -> StoreHealth:
         """See `ports.Store`."""

@@ -93,12 +93,3 @@ WHERE token_hash = :token_hash;
 
 -- name: delete_client(name)
 DELETE FROM clients WHERE name = :name;
-
--- name: board_get(name)
-SELECT body FROM board WHERE name = :name;
-
--- name: board_put(name, body)
-INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;
-
--- name: board_put_if_absent(name, body)
-INSERT INTO board (name, body) VALUES (:name, :body) ON CONFLICT (name) DO NOTHING;

@@ -1,0 +1,90 @@
+"""What is kept of a platform's side of a channel (`ChannelState`): offsets, moved chats, titles of topics, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from bridge_mcp.ports import ChannelOffset, FirstMessage
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteChannelState"]
+
+
+class SqliteChannelState:
+    """See `ports.ChannelState`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def offset(self, channel: str) -> int | None:
+        found: int | None = self._reader.value("channel_offset", channel=channel)
+        return found
+
+    async def set_offset(self, position: ChannelOffset) -> None:
+        if await self.offset(position.channel) != position.offset:
+            await self._write("set_channel_offset", channel=position.channel, offset=position.offset)
+
+    async def move_chat(self, channel: str, chat: str, to: str) -> None:
+        def operation(session: Session) -> None:
+            first = first_chat_id(session, channel, chat)
+            if to != first and session.value("current_chat_id", channel=channel, chat=first) != to:
+                session.run("move_chat", channel=channel, first_id=first, current_id=to)
+
+        await self._writer.execute(operation, None)
+
+    async def first_chat_id(self, channel: str, chat: str) -> str:
+        return first_chat_id(self._reader, channel, chat)
+
+    async def current_chat_id(self, channel: str, chat: str) -> str:
+        return self._reader.value("current_chat_id", channel=channel, chat=chat) or chat
+
+    async def topic_title(self, channel: str, chat: str) -> str:
+        return self._reader.value("topic_title", channel=channel, chat=chat) or ""
+
+    async def set_topic_title(self, channel: str, chat: str, title: str, *, at_most: int) -> None:
+        def operation(session: Session) -> None:
+            session.run("set_topic_title", channel=channel, chat=chat, title=title)
+            session.run("delete_oldest_topic_titles", channel=channel, at_most=at_most)
+
+        if await self.topic_title(channel, chat) != title:
+            await self._writer.execute(operation, None)
+
+    async def keep_first_message(self, message: FirstMessage, *, at_most: int) -> None:
+        def operation(session: Session) -> None:
+            session.run("set_first_message", **asdict(message))
+            session.run("delete_oldest_first_messages", channel=message.channel, at_most=at_most)
+
+        await self._writer.execute(operation, None)
+
+    async def first_message(self, channel: str, subject: str) -> FirstMessage | None:
+        row = self._reader.row("first_message", channel=channel, subject=subject)
+        return None if row is None else FirstMessage(*row)
+
+    async def forget_first_message(self, channel: str, subject: str) -> None:
+        if await self.first_message(channel, subject) is not None:
+            await self._write("delete_first_message", channel=channel, subject=subject)
+
+    async def set_undelivered(self, conversation: str, reason: str, *, at_most: int) -> None:
+        def operation(session: Session) -> None:
+            session.run("set_undelivered", conversation=conversation, reason=reason)
+            session.run("delete_oldest_undelivered", at_most=at_most)
+
+        await self._writer.execute(operation, None)
+
+    async def clear_undelivered(self, conversation: str) -> None:
+        if self._reader.value("undelivered_reason", conversation=conversation) is not None:
+            await self._write("delete_undelivered", conversation=conversation)
+
+    async def undelivered(self) -> Mapping[str, str]:
+        return dict(self._reader.rows("undelivered"))
+
+    async def _write(self, statement: str, **values: object) -> None:
+        await self._writer.execute(lambda session: session.run(statement, **values), None)
+
+
+def first_chat_id(session: Session, channel: str, chat: str) -> str:
+    """See `ports.ChannelState`."""
+    return session.value("first_chat_id", channel=channel, chat=chat) or chat

@@ -1,0 +1,73 @@
+"""How the engine is (`EngineStatus`), the secrets that processes share (`Secrets`), and `ToolPins`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import StatusName
+from bridge_mcp.stores.sqlite.rows import dump
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteSecrets", "SqliteStatus", "SqliteToolPins"]
+
+
+class SqliteStatus:
+    """See `ports.EngineStatus`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def put(self, name: StatusName, body: JSON) -> None:
+        text = dump(body)
+        if text != self._reader.value("status_get", name=name):
+            await self._writer.execute(lambda session: session.run("status_put", name=name, body=text), None)
+
+    async def get(self, name: StatusName) -> JSON:
+        text = self._reader.value("status_get", name=name)
+        found: JSON = None if text is None else json.loads(text)
+        return found
+
+
+class SqliteSecrets:
+    """See `ports.Secrets`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def get_or_create(self, name: str) -> str:
+        def operation(session: Session) -> str:
+            session.run("insert_secret", name=name, value=secrets.token_hex(32))
+            return str(session.value("secret", name=name))
+
+        return self._reader.value("secret", name=name) or await self._writer.execute(operation)
+
+
+class SqliteToolPins:
+    """See `ports.ToolPins`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def load(self, subject: str) -> Mapping[str, JSON]:
+        text = self._reader.value("tool_pins", subject=subject)
+        found: JSON = None if text is None else json.loads(text)
+        return found if isinstance(found, dict) else {}
+
+    async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
+        text = dump(dict(pinned))
+        if text != self._reader.value("tool_pins", subject=subject):
+            await self._writer.execute(lambda session: session.run("set_tool_pins", subject=subject, body=text), None)
+
+    async def accept(self, tool: str, digest: str, by: str) -> None:
+        await self._writer.execute(lambda session: session.run("accept_tool", tool=tool, digest=digest, by=by), None)
+
+    async def accepted(self, tool: str) -> tuple[str, str] | None:
+        row = self._reader.row("accepted_tool", tool=tool)
+        return None if row is None else (row[0], row[1])
