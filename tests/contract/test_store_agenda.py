@@ -251,7 +251,7 @@ async def test_a_watcher_that_leaves_conversations_to_others_is_told_of_all_else
         await drained(changes)
         await say(store, HERE, "hi")
         assert await changes.wait(0.0) == {}
-        await store.board.put("engine", {"pid": 1})
+        await store.status.put("engine", {"pid": 1})
         assert await changed(changes) is None
         await other.log.record(HERE, heard("from elsewhere"))
         assert await changed(changes) is None
