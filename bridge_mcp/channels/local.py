@@ -22,7 +22,7 @@ class LocalChannel:
         self.traits = ChannelTraits(name, "local", needs_pairing=False, delivered_by_commit=True)
 
     async def run(self, inbox: Inbox) -> None:
-        """Wait until cancelled: who writes here writes to the store."""
+        """Wait until cancelled: messages of people arrive through the store."""
         await anyio.sleep_forever()
 
     def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
@@ -41,7 +41,7 @@ class LocalChannel:
         )
 
     async def show(self, chat: str, draft: int, text: str) -> None:
-        """Nothing: whoever reads here sees that a turn is under way."""
+        """Does nothing: readers of the store see that a turn is under way."""
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """Never called with a file of its own, because nobody can attach one here.

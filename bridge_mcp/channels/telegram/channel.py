@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["TelegramChannel"]
 
 NO_TOKEN = "0:unset"
-"""Stands for a token that is not there: messages can be cut into parts without one, so they wait as they will go."""
+"""The token of a bot that has none: messages can be cut into parts without one, so they wait in their final form."""
 
 LACKING_S = 60.0
-"""When a message is tried again that waits for a token, in seconds; only a new start of the bridge brings one."""
+"""Seconds until a message without a token is tried again; only a restart of the bridge brings a token."""
 
 
 class TelegramChannel:
@@ -38,10 +38,10 @@ class TelegramChannel:
 
     Args:
         settings: how it is reached.
-        clock: tells the time of what has none from Telegram, and of its last good exchange.
+        clock: dates updates that carry no time, and the last successful request.
         commands: name and description of each command that the bridge answers; Telegram shows them to people.
-        patience: how long things may take.
-        rates: how much may go out; by default what Telegram takes.
+        patience: time-outs and pauses.
+        rates: the rate limits for messages; by default Telegram's.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TelegramChannel:
         return self._health.health
 
     def _load_session(self) -> tuple[BotConnections, type[Session]]:
-        """As `_load`, with what receives."""
+        """As `_load`, with the receiving half's classes."""
         from bridge_mcp.channels.telegram.receive.session import Session
 
         return self._load()[0], Session

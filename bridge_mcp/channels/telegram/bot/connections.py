@@ -1,7 +1,7 @@
 """The connections of one bot: one for polls, a pool for all else, open while somebody uses them.
 
-The token stands in every address that the Bot API has. It is kept out of logs here, whoever set them up, and out of
-every text that is made of an exception by `clean`; what the libraries raise must not leave this package as it is.
+The token is part of every URL of the Bot API. A filter here keeps it out of all logs, and `clean` keeps it out of the
+texts of exceptions; the libraries' own exceptions must not leave this package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge_mcp.redaction import Redactor, clean_message
 __all__ = ["BotConnections", "QuietBot"]
 
 TALKATIVE = ("httpx", "telegram.Bot", "telegram.request.BaseRequest", "telegram.request.HTTPXRequest")
-"""Loggers that tell of addresses."""
+"""Loggers that print URLs."""
 
 POOL = 64
 """Connections beside the one for polls."""
@@ -39,21 +39,21 @@ class QuietBot(Bot):
 
 
 class TokenFilter(logging.Filter):
-    """Takes a token out of log records, also where nobody set up a clean log."""
+    """A logging filter that replaces the token in each record, also where the process did not set up redaction."""
 
     def __init__(self, token: str, redactor: Redactor) -> None:
         super().__init__()
         self._token, self._redactor = token, redactor
 
     def __eq__(self, other: object) -> bool:
-        """A logger takes an equal filter once."""
+        """Equal filters are added to a logger once."""
         return isinstance(other, TokenFilter) and other._token == self._token
 
     def __hash__(self) -> int:
         return hash(self._token)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let everything pass, clean."""
+        """Pass every record on, without the token."""
         clean_message(record, self._redactor)
         if record.exc_info and record.exc_info[1] is not None:
             trace = logging.Formatter().formatException(record.exc_info)
@@ -66,14 +66,14 @@ class BotConnections:
     """One bot's connections. Making it is slow (libraries, certificates): do that on a thread."""
 
     def __init__(self, settings: TelegramSettings) -> None:
-        # The library's announced way to give times as timedelta; without it, each 429 warns of a deprecation.
+        # Opts in to times as timedelta; without it, each 429 logs a deprecation warning.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
         self.settings = settings
         self.clean = Redactor({f"token of {settings.name}": settings.token})
         for name in TALKATIVE:
             logging.getLogger(name).addFilter(TokenFilter(settings.token, self.clean))
         self.certificates = ssl.create_default_context()
-        # Apart, so that a hanging poll takes no connection from a reply, and no burst of replies the poll's.
+        # Two pools, so that a hanging poll takes no connection from a reply, and no burst of replies takes the poll's.
         self._all = self._request(POOL)
         self._polls = self._request(2)
         self.bot = self._bot(self._all)
@@ -104,7 +104,7 @@ class BotConnections:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BotConnections]:
-        """Use the connections; they are closed when nobody does any more."""
+        """Use the connections; the last user to leave closes them."""
         self._users += 1
         try:
             await self._all.initialize()
@@ -118,6 +118,6 @@ class BotConnections:
                     await self._polls.shutdown()
 
     async def renew_polls(self) -> None:
-        """Forget the connection for polls, as it is: the next poll makes a new one."""
+        """Drop the connection for polls; the next poll opens a new one."""
         await self._polls.shutdown()
         await self._polls.initialize()

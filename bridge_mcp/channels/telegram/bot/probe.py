@@ -21,19 +21,19 @@ from bridge_mcp.ports import Clock
 __all__ = ["Found", "probe"]
 
 SKEW_S = 60.0
-"""How far two clocks may be apart: lateness and expiry are told in minutes."""
+"""How far two clocks may be apart: delays and expiry are shown in minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that was looked at: whether it is fine, and what there is to say, with the fix where it is not."""
+    """The result of one check: whether it passed, and its text, with the fix where it did not."""
 
     fine: bool
     told: str
 
 
 async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:
-    """Everything that can be seen from outside; ends early where the bot cannot be reached."""
+    """All checks of the bot, in order; ends early if the bot cannot be reached."""
     line = BotConnections(settings)
     async with line.open():
         try:
@@ -52,7 +52,7 @@ async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found
 
 
 def privacy(settings: TelegramSettings, me: User) -> Found | None:
-    """Whether groups are heard as the settings want it."""
+    """Whether Telegram's privacy mode fits the settings for groups."""
     if not me.can_join_groups:
         return Found(True, "Nobody can add it to groups (@BotFather, /setjoingroups)")
     if me.can_read_all_group_messages:
@@ -63,7 +63,7 @@ def privacy(settings: TelegramSettings, me: User) -> Found | None:
 
 
 def webhook(settings: TelegramSettings, info: WebhookInfo, line: BotConnections) -> Found | None:
-    """Whether updates come the way the settings want it."""
+    """Whether updates arrive by polling or by a webhook, as the settings say."""
     wanted = settings.webhook.url if settings.webhook else ""
     if info.url and info.url != wanted:
         return Found(
@@ -84,7 +84,7 @@ def webhook(settings: TelegramSettings, info: WebhookInfo, line: BotConnections)
 
 
 async def skew(line: BotConnections, clock: Clock) -> Found | None:
-    """Whether this machine's clock goes right, by the one of the server."""
+    """Whether this machine's clock agrees with the server's (its Date header)."""
     try:
         async with httpx.AsyncClient(verify=line.certificates, timeout=10) as client:
             answer = await client.head(line.settings.base_url)

@@ -1,7 +1,7 @@
-"""What comes back from a Bot API server, or from whatever answers in its place, read so that each answer is an outcome.
+"""Responses of a Bot API server, or of a proxy in its place, read so that each one is a result or a `TelegramError`.
 
-An answer with status 200 that is none (a page of a hotel's network, half a JSON text, an object without `result`, a
-result of another shape) is a `TelegramError` like any other: what was asked for may have been done, or not.
+A response with status 200 that is no answer (a captive portal's page, half a JSON text, an object without `result`, a
+result of another shape) is a `TelegramError` like any other: the request may have taken effect, or not.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ T = TypeVar("T")
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer: a hundred updates are some hundred thousand."""
 LONGEST_WAIT_S = 86_400
-"""How long an answer may have us wait."""
+"""The longest `retry_after` that is honoured."""
 UNFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 """What the library raises where a result is not what its documentation says."""
 
 
 class Answer(dict[str, Any]):
-    """An answer's object; the library asks it for `result` where the status says that all went well."""
+    """A response's object; the library reads its `result` where the status is 200."""
 
     def __missing__(self, key: str) -> Any:
         description = self.get("description")
@@ -57,13 +57,13 @@ class Bounded(httpx.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """Let the connection go."""
+        """Give the connection back to the pool."""
         assert isinstance(self._stream, httpx.AsyncByteStream)
         await self._stream.aclose()
 
 
 async def bound(response: httpx.Response) -> None:
-    """Have no more of an answer read than there may be."""
+    """Fail the reading of a response once it is longer than `MAX_ANSWER`."""
     response.stream = Bounded(response)
 
 
@@ -76,10 +76,10 @@ class BotRequest(HTTPXRequest):
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
-        """The object of an answer.
+        """The JSON object of a response.
 
         Raises:
-            TelegramError: it is none; nothing of it is quoted.
+            TelegramError: it is no JSON object; the message quotes nothing of it.
         """
         try:
             found = read_json(payload, max_depth=MESSAGE_DEPTH, odd="mend")
@@ -93,7 +93,7 @@ class BotRequest(HTTPXRequest):
 
 
 def parameters(found: Any) -> dict[str, int]:
-    """What an answer says of how to go on: where a group went, and how long to wait (bounded)."""
+    """`ResponseParameters` of an error: the id a group migrated to, and the seconds to wait (bounded)."""
     given = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     numbers = {name: value for name, value in given.items() if isinstance(value, int) and not isinstance(value, bool)}
     if "retry_after" in numbers:
@@ -102,10 +102,10 @@ def parameters(found: Any) -> dict[str, int]:
 
 
 async def fitting(asked: Awaitable[T]) -> T:
-    """What a method of the library gives.
+    """Await a method of the library.
 
     Raises:
-        TelegramError: as it says; also where the result is of another shape than it has to be.
+        TelegramError: as the method documents; also where the result does not have the documented shape.
     """
     try:
         return await asked

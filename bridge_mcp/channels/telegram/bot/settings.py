@@ -11,14 +11,14 @@ TELEGRAM = "https://api.telegram.org"
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where Telegram posts updates, and where we take them."""
+    """The URL that Telegram posts updates to, and the address on which this process listens."""
 
     url: str
-    """What Telegram is told; something in front of us may speak HTTPS for it."""
+    """The public URL; a reverse proxy may terminate HTTPS in front of us."""
     host: str
     port: int
     secret: str = field(default="", repr=False)
-    """What Telegram shows with every update; empty: one is drawn at each start."""
+    """The secret token that Telegram sends with every update; empty: a random one at each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,17 @@ class TelegramSettings:
     """As in `[channels.NAME]`."""
     token: str = field(repr=False)
     api_base_url: str = ""
-    """A Bot API server of one's own; empty: Telegram's."""
+    """A self-hosted Bot API server; empty: Telegram's."""
     poll_timeout_s: int = 30
     """How long Telegram may hold a poll when there is nothing; at most 50."""
     webhook: Webhook | None = None
     """None: long polls."""
     hears_all: bool = False
-    """Whether in some group it is to hear also what is not meant for it; Telegram's privacy mode hides that."""
+    """Whether the bot reads all messages of some group, for which Telegram's privacy mode has to be off."""
     lacking: str = ""
-    """What it needs and does not have, with the fix; not empty: it cannot work, and nothing is sent."""
+    """A missing setting (a token), with the fix; not empty: the channel cannot work, and nothing is sent."""
     updates: tuple[str, ...] = ()
-    """The kinds of updates that are asked for beside messages and buttons, e.g. `message_reaction`."""
+    """Kinds of updates requested beside messages and buttons, e.g. `message_reaction`."""
 
     @property
     def base_url(self) -> str:
@@ -48,29 +48,29 @@ class TelegramSettings:
 
     @property
     def own_server(self) -> bool:
-        """Whether it is not Telegram's own: then files may be larger, and may lie on this machine."""
+        """Whether the server is self-hosted: then files may be larger, and may lie on this machine."""
         return self.base_url != TELEGRAM
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long things may take, in seconds."""
+    """Time-outs and pauses, in seconds."""
 
     slack: float = 10.0
-    """How long after its time a poll may come back before it is given up as hanging."""
+    """How long a poll may take beyond its own time-out before it counts as hanging."""
     first: float = 0.5
-    """The first wait after something went wrong; each further one is twice as long."""
+    """The first pause after an error; each further one is twice as long."""
     most: float = 30.0
     first_conflict: float = 5.0
-    """The first wait after somebody else polled."""
+    """The first pause after another poller with the same token (409 Conflict)."""
     most_conflict: float = 120.0
     peace: float = 300.0
-    """How long nobody else must have polled for the next wait to be the first one again."""
+    """After this long without a conflict, the next pause is the first one again."""
     album_look: float = 0.1
     """How often to look for more parts of an album."""
     album_quiet: float = 0.5
-    """How long no part of an album must have come for it to be whole."""
+    """An album is complete when no part came for this long."""
     webhook_look: float = 60.0
-    """How often to look whether a webhook is still ours and works."""
+    """How often to check that the webhook is still ours and works."""
     webhook_body: float = 30.0
     """How long the body of a post may take to come."""

@@ -1,7 +1,7 @@
-"""Albums: several messages, held together by nothing but a name, become one.
+"""Albums (media groups): several messages with the same `media_group_id` become one.
 
-Telegram never says that an album is whole. It is when another message of its sender followed, when it has the most
-parts there can be, or when no part came for a while.
+Telegram never says that an album is complete. It counts as complete when its sender sent something else, when it has
+the most parts there can be, or when no part came for a while.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Album:
 
 
 class Albums:
-    """The albums that are not whole yet, in the order they began. `quiet_s`: how long after a part none may come."""
+    """The albums that are not complete yet, in the order they began; one is after `quiet_s` seconds without a part."""
 
     def __init__(self, quiet_s: float) -> None:
         self._quiet_s = quiet_s
@@ -45,24 +45,25 @@ class Albums:
         return bool(self._open)
 
     def holds(self, update_id: int) -> bool:
+        """Whether the update brought a part of an album that is not complete."""
         return any(update_id in album.parts for album in self._open.values())
 
     def first_beside(self, album: Album | None) -> int | None:
-        """The first update that is held, this album's left aside; None for none."""
+        """The first update that is held, without those of this album; None for none."""
         return min((each.first for each in self._open.values() if each is not album), default=None)
 
     def add(self, reading: Reading, incoming: Incoming, now: float) -> None:
-        """Hold a part. `now`: seconds of a clock that only goes forward."""
+        """Hold a part. `now`: seconds of a monotonic clock."""
         album = self._open.setdefault(reading.album, Album(reading.album, (incoming.chat, incoming.sender.id)))
         album.parts[reading.update_id] = incoming
         album.grew_at = now
 
     def let_go(self, album: Album) -> None:
-        """It is put."""
+        """The album is in the inbox: hold it no longer."""
         del self._open[album.name]
 
     def followed_by(self, reading: Reading) -> list[Album]:
-        """Albums that are whole because this came after them."""
+        """Albums that are complete because this message came after them."""
         arrival = reading.arrival
         if not isinstance(arrival, Incoming) or arrival.edit:
             return []
@@ -70,14 +71,14 @@ class Albums:
         return [each for each in self._open.values() if each.name != reading.album and each.author == author]
 
     def whole(self, now: float) -> list[Album]:
-        """Albums that have all their parts, as far as can be told."""
+        """Albums that are full, or got no part for `quiet_s`."""
         return [
             each for each in self._open.values() if len(each.parts) >= MAX_PARTS or now - each.grew_at >= self._quiet_s
         ]
 
 
 def joined(parts: Sequence[Incoming]) -> Incoming:
-    """One message of all parts: it is where the first one is, and has the files and captions of all."""
+    """One message of all parts: the first one's id and place, the files and captions of all."""
     ordered = sorted(parts, key=lambda part: int(part.key))
     return replace(
         ordered[0],

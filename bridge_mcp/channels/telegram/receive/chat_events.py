@@ -1,4 +1,4 @@
-"""Updates that are no messages and that the owner asked for: who reacted with what, who came and went.
+"""Updates that are no messages and that the owner asked for: reactions, and members who join or leave.
 
 https://core.telegram.org/bots/api#update. Pure.
 """
@@ -15,12 +15,12 @@ __all__ = ["happening"]
 
 
 def happening(update: Update, channel: str) -> Happening | None:
-    """What happened in a chat; None where the update is of another kind."""
+    """The reaction or change of members that an update reports; None for other kinds."""
     return reaction(update, channel) or counted(update, channel) or membership(update, channel)
 
 
 def reaction(update: Update, channel: str) -> Happening | None:
-    """A person's reactions to a message, as they were and as they are."""
+    """`message_reaction`: a person's reactions to a message, before and after."""
     if (found := update.message_reaction) is None:
         return None
     user, chat = found.user, found.actor_chat
@@ -40,7 +40,7 @@ def reaction(update: Update, channel: str) -> Happening | None:
 
 
 def counted(update: Update, channel: str) -> Happening | None:
-    """How often anonymous people reacted to a message."""
+    """`message_reaction_count`: how often anonymous people reacted to a message."""
     if (found := update.message_reaction_count) is None:
         return None
     counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MAX_REACTIONS]}
@@ -57,7 +57,7 @@ def counted(update: Update, channel: str) -> Happening | None:
 
 
 def membership(update: Update, channel: str) -> Happening | None:
-    """Somebody came, went, or has other rights; or wants to come."""
+    """`chat_member` and `chat_join_request`: somebody joined, left, has other rights, or asks to join."""
     if (found := update.chat_member) is not None:
         changed: ChatMember = found.new_chat_member
         body: dict[str, JSON] = {
@@ -85,7 +85,7 @@ def membership(update: Update, channel: str) -> Happening | None:
 
 
 MAX_REACTIONS = 20
-"""Reactions that are told; Telegram allows far fewer."""
+"""Reactions that are kept of one update; Telegram allows far fewer."""
 
 
 def told(reactions: tuple[ReactionType, ...]) -> list[JSON]:
@@ -93,7 +93,7 @@ def told(reactions: tuple[ReactionType, ...]) -> list[JSON]:
 
 
 def sign(reaction: ReactionType | ReactionCount) -> str:
-    """The emoji; of one that somebody made, its number."""
+    """The emoji; for a custom one, its id."""
     match reaction:
         case ReactionTypeEmoji(emoji=emoji):
             return emoji

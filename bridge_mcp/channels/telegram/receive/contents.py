@@ -15,26 +15,29 @@ from bridge_mcp.core.entries import Attachment
 __all__ = ["attachments", "quoted_attachments"]
 
 Bearer: TypeAlias = Message | ExternalReplyInfo
-"""What brings files: a message, or what is told of one of another chat."""
+"""What holds files: a message, or the description of a message of another chat."""
 
 
 class Stored(Protocol):
-    """What all files of Telegram have."""
+    """The fields that all files of the Bot API share."""
 
     @property
-    def file_id(self) -> str: ...
+    def file_id(self) -> str:
+        """The key for `getFile`."""
+
     @property
-    def file_size(self) -> int | None: ...
+    def file_size(self) -> int | None:
+        """Bytes; None where Telegram does not say."""
 
 
 def attachments(message: Bearer) -> tuple[Attachment, ...]:
-    """Its files. There is one at most; more come as an album, which is several messages."""
+    """The files of a message: one at most, since an album is several messages."""
     found = photo(message) or document(message) or sticker(message) or recording(message)
     return (found,) if found else ()
 
 
 def quoted_attachments(message: Message) -> tuple[Attachment, ...]:
-    """The files of the message that it replies to, be that one of another chat."""
+    """The files of the message that it replies to, also where that is in another chat."""
     replied = message.reply_to_message or message.external_reply
     return tuple(structs.replace(each, quoted=True) for each in attachments(replied)) if replied is not None else ()
 
@@ -52,7 +55,7 @@ def largest(sizes: Sequence[PhotoSize]) -> PhotoSize:
 
 
 def document(message: Bearer) -> Attachment | None:
-    """A file as it is. An animation comes with one too, for programs that do not know animations."""
+    """A document. Telegram adds one to an animation too, for older apps."""
     if (clip := message.animation) is not None:
         return stored(
             clip, "video", clip.mime_type or "video/mp4", clip.file_name or named(message, "animation", "mp4")
@@ -74,7 +77,7 @@ def sticker(message: Bearer) -> Attachment | None:
 
 
 def recording(message: Bearer) -> Attachment | None:
-    """What can be listened to or watched."""
+    """A voice message, audio, video or video note."""
     if (voice := message.voice) is not None:
         return stored(voice, "audio", voice.mime_type or "audio/ogg", named(message, "voice", "ogg"))
     if (audio := message.audio) is not None:

@@ -1,6 +1,6 @@
-"""What is in a message beside its text and its files, in words for people and models.
+"""Contents of a message beside its text and files (locations, contacts, polls, ...), in words for people and models.
 
-https://core.telegram.org/bots/api#message. What only tells of a chat's life (who joined, what was pinned) is not told.
+https://core.telegram.org/bots/api#message. Service messages (who joined, what was pinned) are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["in_words", "unknown_kinds", "with_words"]
 
 
 def in_words(message: Message) -> str:
-    """What else is in it; "" for nothing."""
+    """The contents beside text and files; "" for none."""
     for say in WORDS:
         if said := say(message):
             return said
@@ -21,7 +21,7 @@ def in_words(message: Message) -> str:
 
 
 def with_words(message: Message, text: str) -> str:
-    """The text of a message; with what else is in it where the text is only a caption of that."""
+    """The text of a message, with its other contents where the text is only their caption."""
     if text and message.paid_media is not None:
         return f"{text}\n(paid media)"
     return text or in_words(message)
@@ -32,7 +32,7 @@ def sticker_words(message: Message) -> str:
 
 
 def place(message: Message) -> str:
-    """A venue comes with its location; a live location with how long it is sent, and no longer once that ended."""
+    """A venue or location; a live location with how long it is shared, unless that has ended."""
     if (venue := message.venue) is not None:
         where = venue.location
         return f"Place: {venue.title}, {venue.address} ({where.latitude:.6f}, {where.longitude:.6f})"
@@ -73,7 +73,7 @@ def checklist(message: Message) -> str:
 
 
 def shared(message: Message) -> str:
-    """What somebody picked for the bot, or a web app sent."""
+    """Users or a chat that somebody picked for the bot, or the data that a web app sent."""
     if (people := message.users_shared) is not None:
         told = (f"{user.first_name or 'somebody'} (id {user.user_id})" for user in people.users)
         return f"Shared users: {', '.join(told)}"
@@ -105,7 +105,7 @@ def titled(message: Message) -> str:
 
 
 def other(message: Message) -> str:
-    """Kinds that a bridge can do nothing with, but whose sender should not be left without an answer."""
+    """Contents that the bridge cannot use (games, invoices, ...), named so that their sender gets an answer."""
     for there, what in (
         (message.story, "a story"),
         (message.paid_media, "paid media"),
@@ -130,6 +130,6 @@ WORDS: tuple[Callable[[Message], str], ...] = (
 
 
 def unknown_kinds(message: Message) -> str:
-    """What this version does not know, where nothing else is in the message; "" for nothing."""
+    """The names of fields that this version does not know, where the message has nothing else; "" for none."""
     names = ", ".join(sorted(message.api_kwargs))
     return f"(a kind of message that this bridge does not know: {names})" if names else ""

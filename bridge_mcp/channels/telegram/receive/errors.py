@@ -1,6 +1,6 @@
-"""What went wrong while receiving, in words of our own: what it means and how to mend it.
+"""Errors while receiving, in our own words: what they mean and how to mend them.
 
-The library's exceptions may hold the token in their texts; none of them leaves this package.
+The library's exceptions may quote the token; none of them leaves this package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["refused", "told"]
 
 
 def told(error: TelegramError | TimeoutError, server: str, clean: Callable[[str], str]) -> str:
-    """What an error means, and the next move."""
+    """What an error means, and the fix."""
     match error:
         case Conflict() if "webhook" in str(error).casefold():
             return (
@@ -44,7 +44,7 @@ def told(error: TelegramError | TimeoutError, server: str, clean: Callable[[str]
 
 
 def refused(channel: str, own_server: bool) -> ConfigError:
-    """Who we say we are is not known there: nothing can work until the owner changes something."""
+    """The error for a token that the server does not accept: nothing can work until the owner changes it."""
     elsewhere = ", and that api_base_url is a Bot API server's" if own_server else ""
     return ConfigError(
         f"channels.{channel}: the Bot API server does not know this token.",

@@ -1,6 +1,6 @@
-"""The bytes of a file that came with a message: from Telegram, or from a Bot API server of one's own.
+"""Downloads the files of messages, from Telegram or from a self-hosted Bot API server.
 
-https://core.telegram.org/bots/api#getfile. Never more of it in memory than was asked for.
+https://core.telegram.org/bots/api#getfile. Never holds more in memory than the caller allows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ OWN_SERVER = "Run a Bot API server of your own (api_base_url): it gives files of
 
 
 async def fetch(connections: BotConnections, attachment: Attachment, most: int) -> bytes:
-    """See `ports.Channel`. `connections` are open.
+    """The bytes of a file; see `ports.Channel.fetch`. `connections` are open.
 
     Raises:
-        FetchFailed: it is too large, or gone, or was not given; says which.
+        FetchFailed: it is too large, gone, or was refused; the message says which.
     """
     name = attachment.name or "The file"
     check_size(connections, name, attachment.size, most)
@@ -57,9 +57,9 @@ def check_size(connections: BotConnections, name: str, size: int | None, most: i
 
 
 async def found_at(connections: BotConnections, name: str, ref: str, most: int) -> str:
-    """Where the server has the file: below its address, or (a server of one's own) on its disk.
+    """The path of a file on the server: below its URL, or (self-hosted) on its disk.
 
-    Not by the library's own method: that one takes a path for one of this machine when there happens to be such a file.
+    Not by the library's own method: it takes a path for a local one when such a file happens to exist here.
     """
     try:
         found: Any = await connections.bot.do_api_request("getfile", api_kwargs={"file_id": ref})
@@ -82,7 +82,7 @@ async def found_at(connections: BotConnections, name: str, ref: str, most: int) 
 
 
 async def downloaded(connections: BotConnections, name: str, path: str, most: int) -> bytes:
-    """The bytes below the server's address, counted while they come."""
+    """The bytes below the server's URL, counted as they arrive."""
     url = f"{connections.settings.base_url}/file/bot{connections.settings.token}/{quote(path)}"
     data = bytearray()
     try:
@@ -109,7 +109,7 @@ async def downloaded(connections: BotConnections, name: str, path: str, most: in
 
 
 def from_disk(path: Path, name: str, most: int) -> bytes:
-    """A file that a server of one's own has put on this machine."""
+    """A file that a self-hosted server has put on this machine."""
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)

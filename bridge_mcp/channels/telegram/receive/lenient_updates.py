@@ -1,8 +1,8 @@
-"""Updates that the library cannot read as they are: from an older Bot API server, or with a part that is odd.
+"""Reads updates that the library cannot: of an older Bot API server, or with a malformed part.
 
-The library fails for a whole update if one field of one object in it is missing. What an older server leaves out is
-filled in; a part that still cannot be read is taken out, and named among the kinds that are not known, so that the rest
-is read. https://core.telegram.org/bots/api-changelog says which version added what. Pure.
+The library fails for a whole update if one field of one object in it is missing. Fields that an older server leaves out
+are filled in; a part that still cannot be read is removed, and named among the unknown fields, so that the rest is
+read. https://core.telegram.org/bots/api-changelog says which version added what. Pure.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def getattr_of(update: Update, kind: str) -> Message | None:
 
 
 def message_of(raw: Any, depth: int) -> Any:
-    """A message without the parts that cannot be read; those are named in a key of their own."""
+    """A message without its unreadable parts, which are named in a key of their own."""
     if not isinstance(raw, dict):
         return raw
     message = {key: completed(key, value) for key, value in cast("Object", raw).items()}
@@ -86,7 +86,7 @@ def is_read(message: Object) -> bool:
 
 
 def completed(key: str, value: Any) -> Any:
-    """An object with what newer versions of the Bot API have in it."""
+    """An object with the fields that newer versions of the Bot API require."""
     if key != "poll" or not isinstance(value, dict):
         return value
     poll = NEWER_IN_POLLS | cast("Object", value)

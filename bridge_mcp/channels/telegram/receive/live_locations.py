@@ -1,9 +1,9 @@
-"""Live locations: a message that an app edits every few seconds, for hours. Only where it is now matters.
+"""Live locations: throttles a message that an app edits every few seconds, for hours.
 
-The first position and the last one reach the log, and one in between now and then: an edit is held back while another
-one was passed on a short while ago, and goes on when its time has come, or before anything else from its chat. That
-while doubles with each position, so that the log of hours stays short and the first move is not waited for. What is
-held back counts as taken: should the process end, the next position is only seconds away.
+The first position and the last one reach the log, and some in between: an edit is held back if another one was passed
+on a short while ago. It is released when its pause is over, or before anything else from its chat. The pause doubles
+with each position, so that hours make few entries and the first move is seen at once. A position that is held back
+counts as received: should the process end, the next one is only seconds away.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from bridge_mcp.ports import Incoming
 __all__ = ["LiveLocations"]
 
 FIRST_S = 2.0
-"""Between the first two positions that are passed on."""
+"""The pause between the first two positions that are passed on."""
 APART_S = 60.0
-"""Between two later ones."""
+"""The longest pause between two later ones."""
 MAX_FOLLOWED = 1_000
 """Live locations that are remembered; the one that moved longest ago is forgotten first."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """When a location was passed on, and how long the next position waits. Seconds."""
+    """When a location was last passed on, and how long the next position waits. Seconds."""
 
     at: float
     apart_s: float = FIRST_S
 
     @property
     def due(self) -> float:
+        """When the next position may be passed on, in seconds of the same clock."""
         return self.at + self.apart_s
 
 
 class LiveLocations:
-    """What is held back, for one channel. Times are seconds of a clock that only goes forward."""
+    """The positions that are held back, for one channel. Times are seconds of a monotonic clock."""
 
     def __init__(self, apart_s: float = APART_S) -> None:
         self._apart_s = apart_s
@@ -43,11 +44,11 @@ class LiveLocations:
         self._held: dict[tuple[str, str], Incoming] = {}
 
     def begin(self, first: Incoming, now: float) -> None:
-        """A live location was sent: its position then is passed on."""
+        """Note a new live location, whose first position is passed on."""
         self._note(key_of(first), Pace(now, min(FIRST_S, self._apart_s)))
 
     def hold(self, moved: Incoming, now: float) -> bool:
-        """Whether this position is held back; if not, it is to be passed on."""
+        """Hold this position back; False: it is to be passed on now."""
         key = key_of(moved)
         pace = self._paces.get(key)
         if pace is not None and now < pace.due:
@@ -58,14 +59,14 @@ class LiveLocations:
         return False
 
     def release(self, now: float, chat: str = "") -> list[Incoming]:
-        """The last positions whose time has come, and all those of a chat in which something else came in."""
+        """The positions that are due, and all those of `chat`, where something else came in."""
         due = [key for key in self._held if key[0] == chat or now >= self._paces[key].due]
         for key in due:
             self._passed(key, now)
         return [self._held.pop(key) for key in due]
 
     def next_due(self, now: float) -> float | None:
-        """Seconds until a position that is held back is to be passed on; None for none."""
+        """Seconds until the next held position is due; None for none."""
         times = [self._paces[key].due - now for key in self._held]
         return max(0.0, min(times)) if times else None
 

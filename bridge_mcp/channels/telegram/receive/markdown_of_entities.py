@@ -1,8 +1,8 @@
-"""What people mark up, as Markdown: Telegram's entities around the stretches of a text that they mark.
+"""Turns a text with Telegram's entities (bold, links, code, ...) into Markdown.
 
 https://core.telegram.org/bots/api#messageentity. Offsets count UTF-16 code units. Code gets a fence that is longer than
-any run of backticks in it, so nothing in a code block can end it. What a person typed is not escaped: models read it as
-it stands. Underlines, mentions and addresses have no marks of their own. Knows nothing of messages or chats.
+any run of backticks in it, so nothing in a code block can end it. Text that a person typed is not escaped: models read
+it as it is. Underlines, mentions and URLs get no marks. Knows nothing of messages or chats.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ LINE = re.compile(r"[^\n]+")
 
 @dataclass(slots=True)
 class Signs:
-    """What is put into a text, by the place in it."""
+    """Markdown signs to insert into a text, by position."""
 
     closing: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    """In order: the inner mark ends first."""
+    """In order of insertion: the inner mark ends first."""
     opening: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
 
     def around(self, start: int, end: int, sign: str, closing: str = "") -> None:
+        """Put a sign at both ends of a stretch; `closing` is the second one where they differ."""
         self.opening.setdefault(start, []).append(sign)
         self.closing.setdefault(end, []).insert(0, closing or sign)
 
     def woven_into(self, text: str) -> str:
+        """The text with all signs inserted."""
         made: list[str] = []
         at = 0
         for place in sorted({*self.closing, *self.opening}):
@@ -45,7 +47,7 @@ class Signs:
 
 
 def as_markdown(text: str, entities: Sequence[MessageEntity], me: int) -> str:
-    """The text with its marks; `me` is our own id: a mention of us stays a name."""
+    """The text as Markdown; `me` is the bot's own id, whose mentions stay plain names."""
     signs = Signs()
     literal: list[tuple[int, int]] = []
     blocks: list[tuple[int, int, bool]] = []
@@ -70,11 +72,12 @@ def as_markdown(text: str, entities: Sequence[MessageEntity], me: int) -> str:
 
 @dataclass(slots=True)
 class Places:
-    """Where UTF-16 code units are in a text; what points into a character, or beyond the end, is moved."""
+    """Maps UTF-16 offsets to indices of a text; an offset inside a character, or beyond the end, is moved."""
 
     text: str
 
     def stretch(self, offset: int, length: int) -> tuple[int, int]:
+        """Start and end of an entity, in characters."""
         if self.text.isascii():
             return max(0, offset), min(len(self.text), offset + length)
         data = self.text.encode("utf-16-le", "surrogatepass")
@@ -85,7 +88,7 @@ class Places:
 
 
 def inline(signs: Signs, text: str, start: int, end: int, entity: MessageEntity, me: int) -> None:
-    """Signs within lines. A mark that reaches over several lines, or white space at its ends, is told line by line."""
+    """Signs within lines: a mark over several lines is repeated on each, without white space at its ends."""
     if entity.type == "code":
         ticks = "`" * (longest_run(text[start:end]) + 1)
         space = " " if text[start] == "`" or text[end - 1] == "`" else ""
@@ -100,7 +103,7 @@ def inline(signs: Signs, text: str, start: int, end: int, entity: MessageEntity,
 
 
 def worded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The lines of a stretch, without the white space around each."""
+    """The lines of a stretch as (start, end), without the white space around each."""
     for line in LINE.finditer(text, start, end):
         words = line.group()
         first = line.start() + len(words) - len(words.lstrip())
@@ -117,7 +120,7 @@ def fence(signs: Signs, text: str, start: int, end: int, language: str) -> None:
 
 
 def on_lines_of_its_own(signs: Signs, text: str, start: int, end: int, *, quoted: bool) -> None:
-    """A block begins and ends a line; each line of a quotation is marked as one."""
+    """Line breaks around a block, and `> ` before each line of a quotation."""
     if quoted:
         for place in [start, *(found.end() for found in re.finditer("\n", text[start : end - 1]))]:
             at = place if place == start else start + place

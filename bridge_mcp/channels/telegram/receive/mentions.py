@@ -1,4 +1,7 @@
-"""Whether a message of a group is meant for the bot. By Telegram's entities alone: a name inside a word is none."""
+"""Whether a message of a group is meant for the bot.
+
+By Telegram's entities alone: a name inside a word does not count.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ __all__ = ["Account", "bare_text", "is_addressed", "is_reply_to_us", "is_topic_r
 
 
 BEHIND_NAME = " ,:;\n\t\u00a0"
-"""What stands between our name and what is said to us."""
+"""What separates the bot's name from the text behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who we are on Telegram."""
+    """The bot's own account."""
 
     id: int
     username: str
     commands: frozenset[str] = frozenset()
-    """Commands we answer: in a group they are meant for us also without our name behind them."""
+    """Commands of this bot: in a group they are meant for it also without `@name` behind them."""
 
     def is_name(self, text: str) -> bool:
-        """Whether this is our `@name`; Telegram's names have no case."""
+        """Whether this is the bot's `@name`; Telegram's names ignore case."""
         return text.casefold() == f"@{self.username}".casefold()
 
 
 def is_addressed(message: Message, me: Account) -> bool:
-    """Whether it names us, calls a command of ours, replies to us, or nobody else is there."""
+    """Whether a message mentions the bot, calls its command, replies to it, or stands in a private chat."""
     if message.chat.type == "private":
         return True
     return is_reply_to_us(message, me) or any(
@@ -40,7 +43,7 @@ def is_addressed(message: Message, me: Account) -> bool:
 
 
 def names_us(entity: MessageEntity, stretch: str, me: Account) -> bool:
-    """Whether one marked stretch of a text is for us."""
+    """Whether one entity mentions the bot or is a command for it."""
     match entity.type:
         case "mention":
             return me.is_name(stretch)
@@ -56,7 +59,7 @@ def names_us(entity: MessageEntity, stretch: str, me: Account) -> bool:
 
 
 def is_reply_to_us(message: Message, me: Account) -> bool:
-    """Whether it replies to a message of ours. The message that opened its topic does not count, whose ever it is."""
+    """Whether it replies to a message of the bot. The message that opened its topic does not count."""
     replied = message.reply_to_message
     if replied is None or is_topic_root(message):
         return False
@@ -64,7 +67,7 @@ def is_reply_to_us(message: Message, me: Account) -> bool:
 
 
 def is_topic_root(message: Message) -> bool:
-    """Whether what it replies to is only the message that opened its topic, as Telegram puts it everywhere there."""
+    """Whether it only seems to reply: Telegram makes every message of a topic a reply to the one that opened it."""
     replied = message.reply_to_message
     return replied is not None and (
         replied.forum_topic_created is not None
@@ -73,19 +76,19 @@ def is_topic_root(message: Message) -> bool:
 
 
 def marked(message: Message) -> dict[MessageEntity, str]:
-    """The entities of its text, or of its caption, each with the stretch it marks."""
+    """The entities of its text, or of its caption, each with the text it covers."""
     if message.text is not None:
         return message.parse_entities()
     return message.parse_caption_entities() if message.caption is not None else {}
 
 
 def plain_text(message: Message, me: Account) -> str:
-    """Its text or caption with its marks as Markdown: a command without our name behind it, a link with its address."""
+    """Its text or caption as Markdown; a command loses the bot's name behind it, a link keeps its URL."""
     return worded(*wording(message), me)
 
 
 def bare_text(message: Message, me: Account) -> str:
-    """The same without our name in front; empty where that does not stand there."""
+    """The same without the bot's name in front; empty where the text does not begin with it."""
     text, entities = wording(message)
     first = next((each for each in entities if each.offset == 0 and each.type in ("mention", "text_mention")), None)
     if first is None or not names_us(first, stretch(text, first), me):
@@ -117,13 +120,13 @@ def wording(message: Message) -> tuple[str, Sequence[MessageEntity]]:
 
 
 def stretch(text: str, entity: MessageEntity) -> str:
-    """What an entity marks. Telegram counts in UTF-16 units."""
+    """The text that an entity covers. Telegram counts in UTF-16 code units."""
     units = text.encode("utf-16-le")
     return units[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le", "replace")
 
 
 def command_in_front(text: str, entities: Sequence[MessageEntity], me: Account) -> tuple[str, str]:
-    """The command that a text begins with, and our name behind it; empty where it is none, or another bot's."""
+    """The command that a text begins with, and the bot's name behind it; empty for none, or another bot's."""
     first = next((each for each in entities if each.type == "bot_command"), None)
     if first is None or text.encode("utf-16-le")[: 2 * first.offset].decode("utf-16-le", "replace").strip():
         return "", ""

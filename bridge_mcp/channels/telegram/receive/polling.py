@@ -1,8 +1,8 @@
-"""Long polls that lose nothing: an update is acknowledged by the poll after the one that brought it, once it is stored.
+"""Long polling that loses nothing: an update is acknowledged by the next poll, once it is stored.
 
-https://core.telegram.org/bots/api#getupdates. Each update is put with the place where the stream then stands, kept by
-the inbox in the same transaction, so that whoever polls next, in whatever process, begins right there. While the parts
-of an album come in, the place stands before its first part; what comes meanwhile is put without moving it.
+https://core.telegram.org/bots/api#getupdates. The inbox stores each update with the next offset in one transaction, so
+that the next poller, in this process or another, begins right there. While the parts of an album come in, the offset
+stays at its first part; other updates are stored without moving it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Polling:
 
     Args:
         connections: the bot's connections, open.
-        inbox: knows where the stream stands.
+        inbox: holds the offset.
         receiver: where updates go.
         retry: what to do when a poll fails.
-        patience: how long things may take.
+        patience: time-outs and pauses.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Polling:
         self._retry, self._patience = retry, patience
         self._name = connections.settings.name
         self._next: int | None = None
-        """The first update that is not acknowledged yet; None: whatever Telegram has."""
+        """The first update that is not acknowledged yet; None: the oldest that Telegram has."""
         self._done: set[int] = set()
-        """Updates from `_next` on that are put."""
+        """Updates from `_next` on that are stored."""
         self._albums = Albums(patience.album_quiet)
         self._hurried = Backoff(patience.first, min(patience.most, MAX_HURRIED_S), jitter)
 
@@ -68,7 +68,7 @@ class Polling:
         """
         known = await self._inbox.offset(self._name)
         self._next = None if known is None else known + 1
-        # The first poll does not wait: whether polling works is to be known at once. So after each trouble.
+        # The first poll does not wait, nor the first one after an error: it shows at once whether polling works.
         wait_s = 0
         while True:
             try:
@@ -81,7 +81,7 @@ class Polling:
                 await self._retry.after(exc)
 
     async def _round(self, wait_s: int) -> None:
-        """One poll, and everything that it brought."""
+        """One poll, and all updates that it brought."""
         if self._albums:
             await anyio.sleep(self._patience.album_look)
             wait_s = 0
@@ -89,7 +89,7 @@ class Polling:
         readings = [self._receiver.read(raw) for raw in await self._poll(wait_s)]
         if readings or time.monotonic() - asked_at >= wait_s / 2:
             self._hurried.reset()
-        else:  # nothing, and at once: it does not wait as it was asked to
+        else:  # nothing, and at once: the server ignores `timeout`
             await anyio.sleep(self._hurried.next())
         for reading in followed(readings):
             await self._take(reading)
@@ -98,9 +98,9 @@ class Polling:
         self._retry.good()
 
     async def _poll(self, wait_s: int) -> Sequence[Mapping[str, Any]]:
-        """Ask for updates. Whatever this brings, it acknowledges what came before.
+        """`getUpdates`, which acknowledges all updates before its offset.
 
-        Not by the library's own method: that one fails for all updates if one cannot be read.
+        Not by the library's own method: it fails for all updates if one cannot be read.
         """
         asked: dict[str, Any] = {
             "timeout": wait_s,
@@ -111,7 +111,7 @@ class Polling:
             asked["offset"] = self._next
         longest = wait_s + self._patience.slack
         with anyio.fail_after(longest):
-            # In lower case, for the library warns of names that it has methods for; Telegram does not mind the case.
+            # In lower case: the library warns of names that it has methods for, and Telegram ignores case.
             found: Any = await self._connections.poller.do_api_request(
                 "getupdates", api_kwargs=asked, read_timeout=longest
             )
@@ -120,7 +120,7 @@ class Polling:
     # -- what came in ------------------------------------------------------------------------------------------
 
     async def _take(self, reading: Reading) -> None:
-        """Put one update, or hold it as a part of an album."""
+        """Store one update, or hold it as a part of an album."""
         if reading.update_id in self._done or self._albums.holds(reading.update_id):
             return
         for album in self._albums.followed_by(reading):
@@ -136,7 +136,7 @@ class Polling:
         self._albums.let_go(album)
 
     async def _put(self, reading: Reading, covers: set[int], album: Album | None = None) -> None:
-        """Put what stands for these updates, with the place up to which everything is put then."""
+        """Store what these updates say, with the offset up to which everything is stored then."""
         done = self._done | covers
         held = self._albums.first_beside(album)
         before = {number for number in done if held is None or number < held}
@@ -148,10 +148,10 @@ class Polling:
 
 
 def updates_in(found: Any) -> list[Mapping[str, Any]]:
-    """The updates of an answer; what is none among them is passed over.
+    """The updates of a response; anything else in its list is skipped.
 
     Raises:
-        TelegramError: it holds none, and says that it does: asked at once again it would say the same.
+        TelegramError: the list is not empty, but holds no update: another poll would bring the same.
     """
     if not isinstance(found, list):
         raise TelegramError("no list of updates")
@@ -167,7 +167,7 @@ def is_update(found: Any) -> bool:
 
 
 def followed(readings: Sequence[Reading]) -> Iterator[Reading]:
-    """The same, with a note on each message behind which comes another one of its sender."""
+    """The same readings; those whose sender sent another message in the same poll are marked."""
     behind: set[tuple[str, str]] = set()
     noted: list[Reading] = []
     for reading in reversed(readings):

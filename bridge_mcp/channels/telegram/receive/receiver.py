@@ -1,4 +1,4 @@
-"""From what Telegram gave, in whatever way, into the inbox, and what the inbox says back to the chat."""
+"""Puts updates into the inbox, however they came, and sends the inbox's answers back to the chat."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ __all__ = ["Receiver"]
 logger = logging.getLogger(__name__)
 
 CALLBACK_TEXT = 200
-"""Characters that Telegram shows to who pressed a button."""
+"""Characters of a callback answer that Telegram shows."""
 READ_AT_A_GLANCE = 60
-"""Characters up to which it shows them for a moment only."""
+"""A callback answer up to this length is a toast; a longer one is an alert."""
 LONGEST_WAIT_S = 60.0
-"""What is told outside of any log is dropped rather than told later than this."""
+"""An answer that is not part of a log is dropped rather than sent later than this."""
 
 
 class Receiver:
-    """Reads updates and puts them. What the inbox answers is told in the background, and dropped where that fails.
+    """Reads updates and stores them. The inbox's answers are sent in the background, and dropped where that fails.
 
     Args:
         connections: the bot's connections, open.
-        inbox: where everything goes.
-        me: who we are.
-        clock: for what has no time of its own.
-        tasks: where telling goes on while the next update is read.
+        inbox: takes what arrives.
+        me: the bot's account.
+        clock: dates updates that carry no time.
+        tasks: runs the sending of answers while the next update is read.
     """
 
     def __init__(self, connections: BotConnections, inbox: Inbox, me: Account, clock: Clock, tasks: TaskGroup) -> None:
@@ -53,7 +53,7 @@ class Receiver:
         self._waiting = False
 
     def read(self, raw: Mapping[str, Any]) -> Reading:
-        """One update. What cannot be read is logged and passed over: it must not hold up what comes after it."""
+        """One update. An unreadable one is logged and skipped: it must not hold up those behind it."""
         number = int(raw["update_id"])
         try:
             return read(readable(raw), self._me, self._name, self._clock.now())
@@ -62,14 +62,14 @@ class Receiver:
             return Reading(number, Ignored(self._name, number))
 
     async def take(self, reading: Reading, offset: int | None) -> None:
-        """Put one arrival; `offset` is where the stream stands after it, None: where it stood.
+        """Store one arrival with the next offset; None leaves the offset where it was.
 
         Raises:
             BridgeError: it is not stored.
         """
         arrival = await self._located(reading)
         if isinstance(arrival, Moved) and (arrival.chat, arrival.to) == self._moved:
-            # Both chats tell of it; the first one is enough.
+            # Both chats report the migration; the first one is enough.
             arrival = Ignored(self._name, reading.update_id)
         said = await self._put(arrival, offset)
         if isinstance(arrival, Moved):
@@ -80,7 +80,7 @@ class Receiver:
             self._tasks.start_soon(self._tell, reading.arrival, said)
 
     async def _located(self, reading: Reading) -> Arrival:
-        """The arrival, or nothing where it is a position that is held back. Before others go those of their chat."""
+        """The arrival; a position may be held back. Anything else first releases the held positions of its chat."""
         arrival, now = reading.arrival, time.monotonic()
         if not isinstance(arrival, Incoming):
             return arrival
@@ -100,7 +100,7 @@ class Receiver:
             await self._inbox.put(replace(position, offset=None))
 
     async def _later(self) -> None:
-        """Pass positions on when their time has come, while there are any."""
+        """Pass held positions on when they are due, until there are none."""
         try:
             while (wait := self._live.next_due(time.monotonic())) is not None:
                 await anyio.sleep(wait)
@@ -116,17 +116,17 @@ class Receiver:
         return await self._inbox.put(replace(arrival, offset=offset))
 
     async def _answer(self, callback: str, text: str) -> None:
-        """Let a button come to rest, and show who pressed it what came of it."""
+        """`answerCallbackQuery`: the button stops spinning, and the person who pressed it sees the outcome."""
         try:
             await self._connections.bot.answer_callback_query(
                 callback, text[:CALLBACK_TEXT] or None, show_alert=len(text) > READ_AT_A_GLANCE
             )
         except TelegramError as exc:
-            # Telegram takes answers for some seconds only; what was decided is decided all the same.
+            # Telegram accepts answers for some seconds only; the decision holds all the same.
             logger.info("channel %s: a press was not answered: %s", self._name, self._connections.clean(exc.message))
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
-        """Tell a chat something outside of its log. In a group it replies, so that it is clear who is meant."""
+        """Send a text that is not part of the chat's log; in a group as a reply, so that it is clear who is meant."""
         chat, thread = thread_of(incoming.chat)
         reply = ReplyParameters(int(incoming.key), allow_sending_without_reply=True) if incoming.group else None
         try:

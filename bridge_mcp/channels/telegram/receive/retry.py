@@ -1,7 +1,7 @@
-"""What receiving does when a request fails, whichever way updates come: say so once, pause, and ask again.
+"""Retries of requests while receiving, by polls or a webhook: log the error once, pause, ask again.
 
-A wrong token ends it. A 429 pauses for as long as it says; everything else for longer and longer, and longer still
-where somebody else polls with the same token.
+A wrong token ends receiving. A 429 pauses for its `retry_after`; other errors pause by exponential back-off, which
+starts higher for a 409 Conflict (another poller with the same token).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 
 class Retry:
-    """The pauses of one run of receiving, and what the channel's health says meanwhile.
+    """The back-off of one run of receiving; updates the channel's health.
 
     Args:
         connections: the bot's connections, open.
-        health: is told how it goes.
-        patience: how long things may take.
+        health: is updated at each success and error.
+        patience: time-outs and pauses.
     """
 
     def __init__(self, connections: BotConnections, health: BotHealth, patience: Patience) -> None:
@@ -49,7 +49,7 @@ class Retry:
     async def until_answered(
         self, request: Callable[[], Awaitable[T]], final: tuple[type[TelegramError], ...] = ()
     ) -> T:
-        """What a request answers, asked again until it does. Errors of the kinds in `final` are raised as they are.
+        """The result of a request, retried until there is one. Errors of the kinds in `final` are raised as they are.
 
         Raises:
             ConfigError: the token is wrong.
@@ -66,7 +66,7 @@ class Retry:
                 return answer
 
     async def after(self, error: TelegramError | TimeoutError | BridgeError) -> None:
-        """Say what went wrong, and pause.
+        """Log the error, and pause.
 
         Raises:
             ConfigError: the token is wrong.
@@ -75,7 +75,7 @@ class Retry:
         await anyio.sleep(self._pause_s(error))
 
     def meaning(self, error: TelegramError | TimeoutError | BridgeError) -> str:
-        """What an error means, and the next move.
+        """What an error means, and the fix.
 
         Raises:
             ConfigError: the token is wrong.
@@ -87,13 +87,13 @@ class Retry:
         return told(error, self._settings.base_url, self._connections.clean)
 
     def bad(self, what: str) -> None:
-        """It does not work just now: the log is told of it once."""
+        """Receiving does not work at the moment; the same error is logged once."""
         if what != self._health.health.error:
             logger.warning("channel %s: %s", self._settings.name, what)
         self._health.bad(what)
 
     def good(self) -> float:
-        """It works: the next pause is the shortest one again, unless somebody else polled not long ago. When it was."""
+        """A request succeeded: reset the back-off, unless there was a conflict lately. Returns the time of it."""
         self._backoff.reset()
         if time.monotonic() - self._conflict_at > self._patience.peace:
             self._conflicts.reset()
@@ -105,11 +105,11 @@ class Retry:
             case RetryAfter():
                 return retry_after_s(error)
             case Conflict():
-                # Whoever polls ends the other's poll: to ask again at once would be a fight that nobody wins.
+                # Each poll ends the other poller's: to ask again at once would go on for ever.
                 self._conflict_at = time.monotonic()
                 return self._conflicts.next()
             case TimeoutError() if not self._backoff.failures:
-                return 0.0  # it has waited long enough already
+                return 0.0  # a time-out has waited long enough already
             case _:
                 return self._backoff.next()
 

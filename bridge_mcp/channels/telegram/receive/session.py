@@ -1,4 +1,4 @@
-"""From the first request to the last update: who we are, what Telegram shows of us, and then polls or a webhook."""
+"""One run of receiving: `getMe`, the list of commands, and then polls or a webhook."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Session:
 
     Args:
         connections: the bot's connections, open.
-        health: is told how it goes.
-        clock: for what has no time from Telegram.
+        health: is updated at each success and error.
+        clock: dates updates that carry no time.
         commands: name and description of each command.
-        patience: how long things may take.
+        patience: time-outs and pauses.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Session:
             await Polling(self._connections, inbox, receiver, self._retry, self._patience).run()
 
     async def _without_webhook(self) -> list[str]:
-        """Take away a webhook that stands in the way of polls; what waits for it stays, and comes by the polls."""
+        """`deleteWebhook`, which would keep polls from working; pending updates stay, and come by the polls."""
         info: WebhookInfo = await self._connections.bot.get_webhook_info()
         if not info.url:
             return []
@@ -100,7 +100,7 @@ class Session:
         return [hint]
 
     async def _show_commands(self) -> None:
-        """Have Telegram show people which commands there are. Nothing depends on it."""
+        """`setMyCommands`: Telegram's menu of commands. Failure is harmless."""
         if not self._commands:
             return
         try:

@@ -1,6 +1,6 @@
-"""From an update of Telegram to what came in. Pure: no request, no clock, no state.
+"""Reads a Telegram update as a message, button press or change of a chat. Pure: no request, no clock, no state.
 
-https://core.telegram.org/bots/api#update. Knows nothing of who may write, and nothing of how updates get here.
+https://core.telegram.org/bots/api#update. Knows neither access rules nor how updates arrive.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved, Nam
 __all__ = ["KINDS", "Reading", "read", "thread_of"]
 
 KINDS = ("message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "my_chat_member")
-"""The updates that are asked for."""
+"""The `allowed_updates` that are always requested."""
 
 SOMEBODY = "somebody"
-"""Whose name is not known; a message that was forwarded always says so."""
+"""The name of an unknown sender; a forwarded message always names one."""
 
 QUOTED = 200
-"""Characters of a message that somebody replied to, where it is none of ours."""
+"""Characters that are quoted of a message that somebody replied to and that is not the bot's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,15 @@ class Reading:
     update_id: int
     arrival: Arrival
     album: str = ""
-    """The album that it is a part of."""
+    """The `media_group_id`; empty: no album."""
     live: bool = False
-    """Whether it is a live location, or a new position of one."""
+    """Whether it is a live location, or its new position."""
     callback: str = ""
-    """The query that waits for an answer, until which the button looks busy."""
+    """The id of the callback query to answer; until then the button spins."""
 
 
 def read(update: Update, me: Account, channel: str, now: float) -> Reading:
-    """What an update says. `now` stands for the time of what has none: the press of a button."""
+    """Read an update. `now` dates a button press, which carries no time."""
     number = update.update_id
     nothing = Reading(number, Ignored(channel, number))
     if (query := update.callback_query) is not None:
@@ -92,7 +92,7 @@ def is_live(message: Message) -> bool:
 
 
 def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> ButtonPress | None:
-    """A press. Telegram may not know the message any more beyond its chat and number; then its topic is unknown."""
+    """A button press (callback query). Of an old message Telegram tells chat and id only; then its topic is unknown."""
     message = query.message
     if message is None or query.data is None:
         return None
@@ -103,7 +103,7 @@ def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> Butto
 
 
 def moved_of(message: Message, channel: str, number: int) -> Moved | None:
-    """A group that became a supergroup; both chats tell of it."""
+    """A group that became a supergroup (chat migration); both chats report it."""
     here = str(message.chat.id)
     if message.migrate_to_chat_id is not None:
         return Moved(channel, here, str(message.migrate_to_chat_id), offset=number)
@@ -113,22 +113,22 @@ def moved_of(message: Message, channel: str, number: int) -> Moved | None:
 
 
 def named_of(message: Message, channel: str, number: int) -> Named | None:
-    """A topic got its name, the first or another one."""
+    """A topic that was created or renamed."""
     name = topic_name(message) if message.message_thread_id is not None else ""
     return Named(channel, chat_of(message), name, offset=number) if name else None
 
 
 def topic_name(message: Message) -> str:
-    """The name that a message gives to the topic it stands in."""
+    """The topic's name, where a service message creates or renames it."""
     if (made := message.forum_topic_created) is not None:
         return made.name
     return (message.forum_topic_edited.name or "") if message.forum_topic_edited is not None else ""
 
 
 def incoming_of(message: Message, me: Account, channel: str, number: int) -> Incoming | None:
-    """A message that somebody wrote; None for what only tells of a chat's life."""
+    """A message that somebody wrote; None for a service message."""
     if message.direct_messages_topic is not None:
-        # Many people's talks with a channel in one chat: a bridge that does not tell them apart must not mix them.
+        # A channel's direct messages: the talks of many people in one chat, which must not be mixed.
         return None
     files = attachments(message)
     text = with_words(message, plain_text(message, me))
@@ -161,7 +161,7 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
 
 
 def chat_of(message: Message) -> str:
-    """`chat_id`, or `chat_id/thread_id` in a topic. Replies in other groups have a thread too, which is no topic."""
+    """`chat_id`, or `chat_id/thread_id` in a topic. Replies in groups without topics have a thread id too: no topic."""
     if message.is_topic_message and message.message_thread_id is not None:
         return f"{message.chat.id}/{message.message_thread_id}"
     return str(message.chat.id)
@@ -174,8 +174,10 @@ def thread_of(chat: str) -> tuple[int, int | None]:
 
 
 def sender_of(message: Message) -> Sender:
-    """Who wrote it. Whoever writes as a chat (an anonymous administrator, a channel) is no person, whatever stands in
-    `from`, and what a person sends through another bot are that bot's words.
+    """The sender of a message.
+
+    One who writes as a chat (an anonymous administrator, a channel) is no person, whatever `from` says; a message that
+    a person sends through another bot is that bot's.
     """
     if (chat := message.sender_chat) is not None:
         return Sender(str(chat.id), chat.effective_name or "", "bot")
@@ -188,13 +190,13 @@ def sender_of(message: Message) -> Sender:
 
 
 def reply_of(message: Message, me: Account) -> tuple[str, str]:
-    """What it replies to, and what it quotes of it, or how that begins where it is none of ours."""
+    """The id of the message that it replies to, and the quoted text, or its beginning if it is not the bot's own."""
     marked = message.quote.text if message.quote is not None else ""
     replied = message.reply_to_message
     if replied is None and message.reply_to_story is not None:
         return "", "(a story)"
     if replied is None or is_topic_root(message):
-        # A reply to a message of another chat: its number means nothing here.
+        # A reply to a message of another chat: its id means nothing here.
         return "", marked or (f"(a message of {told_of(message)})" if message.external_reply is not None else "")
     quote = marked or ("" if is_reply_to_us(message, me) else beginning(replied))
     return str(replied.message_id), quote
@@ -207,7 +209,7 @@ def told_of(message: Message) -> str:
 
 
 def beginning(message: Message) -> str:
-    """How a message begins, in plain words."""
+    """The first characters of a message, as plain text."""
     text = wording(message)[0] or in_words(message)
     if not text and (files := attachments(message)):
         return f"({files[0].kind})"
@@ -228,7 +230,7 @@ def origin_name(origin: MessageOrigin) -> str:
 
 
 def stamp(message: Message) -> str:
-    """By what the same version of a message is known again: two edits may fall into one second."""
+    """A key for this version of a message: two edits may have the same `edit_date`, which counts seconds."""
     at = int(message.edit_date.timestamp()) if message.edit_date else 0
     text = f"{message.text or ''}\0{message.caption or ''}\0{in_words(message)}"
     return f"{at}.{hashlib.sha256(text.encode()).hexdigest()[:8]}"

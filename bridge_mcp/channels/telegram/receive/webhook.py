@@ -1,7 +1,7 @@
-"""Updates as posts of Telegram's: answered with 200 only once they are stored, so that it posts again what was not.
+"""Receives updates by a webhook: answers 200 only once an update is stored, so that Telegram posts it again otherwise.
 
-https://core.telegram.org/bots/api#setwebhook. Where the stream stands is Telegram's to know here: it may post out of
-order, and a place that moved past an update which is still to come would lose it, once one polls again.
+https://core.telegram.org/bots/api#setwebhook. No offset is kept here: Telegram may post out of order, and an offset
+beyond an update that is still to come would lose that update once the bridge polls again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_BODY = 1024 * 1024
 """Bytes of one update; Telegram's own are far smaller."""
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 LEAVE_S = 1
-"""Seconds that posts under way have when the channel ends."""
+"""Seconds that open requests have when the channel ends."""
 
 
 def site_of(url: str) -> str:
@@ -50,14 +50,14 @@ def site_of(url: str) -> str:
 
 
 class Hook:
-    """Takes posts until cancelled, and looks now and then whether Telegram still posts here.
+    """Takes posts until cancelled, and checks regularly that Telegram still posts here.
 
     Args:
         connections: the bot's connections, open.
         webhook: where Telegram posts and where we listen.
         receiver: where updates go.
         retry: what to do when a request fails.
-        patience: how long things may take.
+        patience: time-outs and pauses.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Hook:
         self._secret = webhook.secret or secrets.token_urlsafe(32)
         self._one_by_one = anyio.Lock()
         self._posted_at = 0.0
-        """When a post last went well, or the first one could have come."""
+        """When a post was last stored; at first, when the webhook was set."""
 
     async def run(self) -> None:
         """Until cancelled.
@@ -89,7 +89,7 @@ class Hook:
                     await serving
 
     async def _announce(self) -> None:
-        """Have Telegram post here from now on, beginning with what waits."""
+        """`setWebhook`, pending updates first."""
         try:
             await self._retry.until_answered(self._set, final=(BadRequest,))
         except BadRequest as exc:
@@ -109,7 +109,7 @@ class Hook:
         )
 
     async def _watch(self) -> None:
-        """Look now and then how Telegram gets on with it."""
+        """Check `getWebhookInfo` regularly."""
         while True:
             await anyio.sleep(self._patience.webhook_look)
             try:
@@ -122,7 +122,7 @@ class Hook:
                 self._retry.good()
 
     def _problem(self, info: WebhookInfo) -> str:
-        """What is wrong with the webhook, as Telegram sees it; "" for nothing."""
+        """The problem with the webhook that Telegram reports; "" for none."""
         if info.url != self._webhook.url:
             whose = f"another one, at {site_of(info.url)}," if info.url else "none"
             return (
@@ -148,7 +148,7 @@ class Hook:
             await answered(send, await self._status(scope, receive))
 
     async def _status(self, scope: Scope, receive: Receive) -> int:
-        """Take a post in; the HTTP status that says how it went. Any path will do: the secret is what counts."""
+        """Store one post and return its HTTP status. Any path will do: the secret token is checked instead."""
         if scope["method"] != "POST":
             return 405
         shown = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")

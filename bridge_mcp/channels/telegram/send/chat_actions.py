@@ -1,8 +1,7 @@
-"""Showing that a reply is being made: "is typing", and in private chats the text so far.
+"""Shows that a reply is being written: "is typing" (`sendChatAction`), and in private chats the text so far (drafts).
 
-All of it is best effort and comes after everything else: it takes only what messages leave of the pace, waits for
-nothing long, and what fails is dropped. A server too old for drafts, or a chat that does not take them, gets none any
-more. Knows nothing of turns.
+All of it is best effort: it takes only what messages leave of the rate limit, waits for nothing long, and drops what
+fails. A server too old for drafts, or a chat that refuses them, gets no more of them. Knows nothing of turns.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ logger = logging.getLogger(__name__)
 TYPING_S = 4.0
 """Telegram shows it for five seconds."""
 DRAFT_S = 1.0
-"""The least time between two versions of a draft."""
+"""The shortest time between two versions of a draft."""
 DRAFT_LASTS_S = 20.0
 """After so long the same text is shown again: Telegram drops it after thirty."""
 MAX_REQUEST_S = 1.5
 """The longest a caller waits for one request."""
 REMEMBERED = 1024
-"""So many places are remembered; the least recently shown is forgotten first."""
+"""Chats that are remembered; the least recently shown is forgotten first."""
 
 
 @dataclass(slots=True)
 class Shown:
-    """What was shown in one place, and when."""
+    """What was shown in one chat, and when."""
 
     typing_at: float = float("-inf")
     draft_at: float = float("-inf")
@@ -50,13 +49,13 @@ class Shown:
     text: str = ""
     no_drafts_until: float = float("-inf")
     over: tuple[int, str] = (0, "")
-    """The draft that was shown when a message went out last, and its text: that is no news any more."""
+    """The draft and text that were shown when the last message went out: they are not shown again."""
     request: anyio.CancelScope | None = None
     """The request that is under way."""
 
 
 class Shows:
-    """Shows what goes on, in all chats of one bot."""
+    """Shows typing and drafts in all chats of one bot."""
 
     def __init__(self, bot: Bot, clock: Clock, renderer: Renderer, pacer: Pacer, name: str) -> None:
         self._bot, self._clock, self._renderer, self._pacer, self._name = bot, clock, renderer, pacer, name
@@ -67,7 +66,7 @@ class Shows:
         """See `ports.Channel.show`."""
         found = self._find(place)
         if found.request is not None:
-            # One request at a time; the next text holds this one too.
+            # One request at a time; the next draft contains this text too.
             return
         now = self._clock.now()
         with anyio.move_on_after(MAX_REQUEST_S) as found.request:
@@ -83,7 +82,7 @@ class Shows:
                 found.request = None
 
     def end(self, place: Place) -> None:
-        """A message goes there now: a draft that is still on its way would come too late."""
+        """A message goes to this chat now: cancel a draft that is still on its way."""
         found = self._shown.get((place.chat, place.thread))
         if found is not None:
             if found.draft:
@@ -109,7 +108,7 @@ class Shows:
         same = draft == found.draft and text == found.text
         if ago(found.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
             return
-        # What is being written now stands at the end.
+        # The newest text is at the end.
         pieces = split(self._renderer.last(text) if len(text) > LONG else self._renderer.render(text))
         if not pieces:
             return
@@ -133,5 +132,5 @@ class Shows:
 
 
 def ago(then: float, now: float) -> float:
-    """How long ago; a time that lies ahead, because the clock was set back, is long ago."""
+    """Seconds since `then`; infinite for a time in the future, since the clock was set back."""
     return now - then if then <= now else float("inf")

@@ -1,7 +1,7 @@
-"""Changes of messages that are there: another text, none at all, a reaction.
+"""Changes of sent messages: edit, delete, react.
 
-Each may be done twice without harm: what already is as it shall be counts as done. Knows nothing of the pace, and
-leaves it to its caller what a failure means.
+Each is idempotent: a message that already is as wanted counts as changed. Knows nothing of rate limits, and leaves the
+meaning of errors to its caller.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ __all__ = ["REACTIONS", "Changes"]
 logger = logging.getLogger(__name__)
 
 MARK = Rich("…")
-"""What a message holds between being emptied and being deleted; it stays where Telegram lets nobody delete it."""
+"""The text of a message between being emptied and being deleted; it stays where Telegram refuses to delete."""
 COLOURED = "\ufe0f"
-"""Asks for the coloured picture of an emoji; Telegram's list has it here and there."""
+"""The variation selector that asks for a coloured emoji; Telegram's list of reactions has it for some of them."""
 REACTIONS = {emoji.value.replace(COLOURED, ""): emoji.value for emoji in ReactionEmoji}
 
 
 class Changes:
-    """Changes messages for one bot. Each method gives the ids of what it changed or made, and what still stands."""
+    """Changes messages for one bot. Each method returns the ids of the messages that it changed, made or left."""
 
     def __init__(self, bot: Bot, name: str, messages: Messages) -> None:
         self._bot, self._name, self._messages = bot, name, messages
 
     async def rewrite(self, body: Rewrite) -> list[str]:
-        """Another text for a message; where it is a file, another caption, and what does not fit goes below it."""
+        """Change the text of a message, or the caption of a file; text that does not fit goes into messages below."""
         try:
             await self._edit_text(body)
             return [str(body.message)]
@@ -53,9 +53,9 @@ class Changes:
         return [str(body.message), *await self._messages.texts(below, rest, begun=True)]
 
     async def drop(self, body: Drop) -> list[str]:
-        """Take away a text that an edit left over. A file stays, without its buttons.
+        """Delete a text that an edit left over. A file stays, without its buttons.
 
-        Which of the two it is shows by editing it, so nothing is deleted that was not text.
+        Editing it shows which of the two it is, so that nothing but text is deleted.
         """
         try:
             await self._edit_text(Rewrite(body.place, body.message, MARK))
@@ -79,7 +79,7 @@ class Changes:
         return []
 
     async def react(self, body: React) -> list[str]:
-        """A reaction, or none."""
+        """Set a reaction, or remove it."""
         emoji = REACTIONS.get(body.emoji.replace(COLOURED, ""), body.emoji)
         await self._bot.set_message_reaction(body.place.chat, body.message, [emoji] if emoji else [])
         return [str(body.message)]
@@ -113,7 +113,7 @@ class Changes:
 
 
 async def changed(rich: Rich, edit: Callable[[Rich], Awaitable[object]], *, most: int = 0) -> None:
-    """Edit, without marks where Telegram takes none. A message that already is as it shall be has been edited."""
+    """Edit; without formatting where Telegram refuses it. "Message is not modified" counts as success."""
     try:
         await edit(rich)
         return

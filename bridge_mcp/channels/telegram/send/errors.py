@@ -1,8 +1,8 @@
-"""What went wrong with a request, told apart: did it surely not go out, is trying again safe, and what helps.
+"""Classifies errors while sending: did the message surely not go out, is a retry safe, and what helps.
 
-Sure is only what failed before a request was written (no connection to be had) and what Telegram itself refused. A
-break or a time-out after that, and a page from a gateway in front of Telegram, leave it open. Every message is of our
-own words and Telegram's description: the library's carry addresses, and those carry the token.
+It surely did not go out only if it failed before the request was written (no connection), or if Telegram itself refused
+it. A broken connection or a time-out after that, and a page of a gateway in front of Telegram, leave it uncertain.
+Messages hold our own words and Telegram's description: the library's hold URLs, and those the token.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BAD_TOKEN_S = 60.0
 MARKUP = ("entit", "can't parse", "wrong http url", "url host", "invalid url", "text_url", "unsupported url")
 
 FIXES: Sequence[tuple[str, str, str]] = (
-    # what Telegram's description holds; what that means; what helps
+    # a part of Telegram's description; what it means; the fix
     ("bot was blocked by the user", "the user blocked the bot", "They have to unblock it in Telegram."),
     ("user is deactivated", "the user's account is gone", ""),
     ("bot was kicked", "the bot was removed from the chat", "Add it to the chat again."),
@@ -66,12 +66,13 @@ FIXES: Sequence[tuple[str, str, str]] = (
 
 
 def failure(exc: TelegramError, where: str, token: str, *, harmless: bool) -> SendFailed:
-    """What to raise for it.
+    """The error to raise.
 
     Args:
+        exc: what the library raised.
         where: the conversation, for people.
-        token: never comes out, whatever Telegram says.
-        harmless: doing it twice is doing it once, as with an edit: then it is tried again where it is uncertain.
+        token: is redacted, whatever Telegram says.
+        harmless: the request is idempotent, as an edit is: then it is retried where its fate is uncertain.
     """
     match exc:
         case RetryAfter():
@@ -104,7 +105,7 @@ def refused(description: str, where: str) -> SendFailed:
 
 
 def unreachable(exc: TelegramError, where: str, *, harmless: bool) -> SendFailed:
-    """The network, or something in front of Telegram."""
+    """The error for a failure of the network, or of something in front of Telegram."""
     cause = exc.__cause__
     name = type(cause).__name__ if cause is not None else type(exc).__name__
     if isinstance(cause, NOT_WRITTEN) or (isinstance(cause, RuntimeError) and "not initialized" in str(cause)):
@@ -132,15 +133,16 @@ def unreachable(exc: TelegramError, where: str, *, harmless: bool) -> SendFailed
 
 
 def says(exc: TelegramError, *words: str) -> bool:
-    """Whether Telegram's description holds any of these. The library changes its case."""
+    """Whether Telegram's description contains any of these. The library changes its case."""
     low = exc.message.casefold()
     return any(word in low for word in words)
 
 
 def not_modified(exc: TelegramError) -> bool:
+    """Whether an edit failed because the message already is as wanted."""
     return isinstance(exc, BadRequest) and says(exc, "message is not modified")
 
 
 def markup_refused(exc: TelegramError) -> bool:
-    """Whether it was the marks on a text that Telegram did not take."""
+    """Whether Telegram refused the formatting (entities) of a text."""
     return isinstance(exc, BadRequest) and not isinstance(exc, TimedOut) and says(exc, *MARKUP)

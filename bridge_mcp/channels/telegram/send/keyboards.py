@@ -1,6 +1,6 @@
-"""What hangs below a message: buttons in rows that can be read on a phone, or the wish for a reply.
+"""Reply markup: inline buttons in rows that can be read on a phone, or a forced reply.
 
-Knows what Telegram takes as a button, not what pressing one means.
+Knows which buttons Telegram accepts, not what pressing one means.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["flaw", "keyboard", "reply_wanted"]
 
 MAX_BUTTONS = 100
 MAX_DATA = 64
-"""Bytes that come back when a button is pressed."""
+"""Bytes of `callback_data`."""
 COLUMNS = ((4, 5), (3, 8), (2, 16))
-"""So many buttons stand in a row when the longest label has at most so many characters: as much as a phone shows."""
+"""Pairs of (buttons in a row, characters of the longest label) that fit on a phone."""
 PLACEHOLDER = "Your answer"
 
 
 def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
-    """The buttons in rows of equal length, as far as possible; None for none. Check them with `flaw` before."""
+    """The buttons in rows of equal length, if possible; None for none. Check them with `flaw` first."""
     if not buttons:
         return None
     longest = max(units(button.label) for button in buttons)
@@ -36,20 +36,20 @@ def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
 
 
 def reply_wanted(*, reply: bool) -> ForceReply:
-    """Opens the reply field: in a group a bot in privacy mode hears no answer but a reply.
+    """Opens the reply field: in a group, a bot in privacy mode sees no answer but a reply.
 
-    With `reply` only for whom the message replies to.
+    With `reply`, only for the person whose message this one replies to.
     """
     return ForceReply(selective=reply or None, input_field_placeholder=PLACEHOLDER)
 
 
 def data(button: Button) -> str:
-    """What comes back when it is pressed."""
+    """The button's `callback_data`."""
     return button.token or button.value
 
 
 def flaw(buttons: Sequence[Button]) -> str:
-    """Why Telegram would not take these buttons; empty when it would."""
+    """Why Telegram would refuse these buttons; empty if it would not."""
     if len(buttons) > MAX_BUTTONS:
         return f"a message has at most {MAX_BUTTONS} buttons, not {len(buttons)}"
     for button in buttons:

@@ -1,7 +1,7 @@
-"""Messages that come into being: texts, files, albums, each in the best form that Telegram takes.
+"""New messages: texts, files, albums, each in the best form that Telegram accepts.
 
-What it does not take as it is goes out in another form at once: without marks, or as a document. Knows nothing of the
-pace, and leaves it to its caller what a failure means.
+A message that it refuses goes out in another form at once: without formatting, or as a document. Knows nothing of rate
+limits, and leaves the meaning of errors to its caller.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ __all__ = ["NO_PREVIEW", "Halfway", "Messages"]
 logger = logging.getLogger(__name__)
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-"""For a preview Telegram opens every address, also one a model was talked into writing, with what it knows in it."""
+"""For a preview Telegram fetches every URL, also one that an injected prompt made a model write, with secrets in it."""
 UPLOAD_S = 60.0
-"""How long Telegram may take to answer once a file is there."""
+"""How long Telegram may take to answer once a file is uploaded."""
 
 
 class Halfway(Exception):
-    """A part took several requests, and one behind the first failed."""
+    """A part needed several requests, and one after the first failed."""
 
     def __init__(self, error: TelegramError, *, begun: bool) -> None:
         super().__init__()
         self.error = error
         self.begun = begun
-        """Whether messages of the part went out, so that sending it again would send them twice."""
+        """Whether messages of the part went out, so that a retry would send them twice."""
 
 
 class Messages:
-    """Sends messages for one bot. Each method gives the ids of what it sent."""
+    """Sends messages for one bot. Each method returns the ids of the messages it sent."""
 
     def __init__(self, bot: Bot, name: str) -> None:
         self._bot, self._name = bot, name
 
     async def text(self, body: Text) -> list[str]:
-        """A text; without its marks when Telegram does not take them, and then with the addresses of its links."""
+        """A text; if Telegram refuses its formatting, as plain text with the URLs of its links."""
         try:
             return [await self._say(body, body.rich)]
         except BadRequest as exc:
@@ -69,9 +69,9 @@ class Messages:
         return await self.texts(body, split(Rich(body.rich.written_out())))
 
     async def texts(self, body: Text, pieces: Sequence[Rich], *, begun: bool = False) -> list[str]:
-        """A text in several messages, with what hangs below it below the last one.
+        """A text in several messages, with its buttons below the last one.
 
-        `begun`: the part has done something before that may be done again.
+        `begun`: an earlier, idempotent request of the part has succeeded.
         """
         sent: list[str] = []
         for index, piece in enumerate(pieces):
@@ -96,7 +96,7 @@ class Messages:
         return id_of(message)
 
     async def file(self, body: File) -> list[str]:
-        """A file; in another form, or without marks on its caption, when Telegram does not take it as it is."""
+        """A file; in another form, or with a plain caption, if Telegram refuses it."""
         async with Opened() as files:
             media, form = await files.take(body.upload, body.form)
             try:
@@ -136,7 +136,7 @@ class Messages:
                 return self._bot.send_document
 
     async def album(self, body: Album) -> list[str]:
-        """Pictures and films together; all of them as documents when Telegram does not take one as what it is."""
+        """Photos and videos together; all of them as documents if Telegram refuses one."""
         async with Opened() as files:
             taken = [await files.take(upload, form, attach=True) for upload, form in body.uploads]
             forms: set[Form] = {form for _, form in taken}
@@ -166,7 +166,7 @@ def id_of(message: Message) -> str:
     """The id of a message that Telegram says it sent.
 
     Raises:
-        TelegramError: it is none.
+        TelegramError: the result is no message.
     """
     number = cast("object", message.message_id)
     if not isinstance(number, int) or isinstance(number, bool):
@@ -189,14 +189,14 @@ def album_item(source: Any, form: Form) -> InputMediaPhoto | InputMediaVideo | I
 
 
 def hung(body: Text | File) -> InlineKeyboardMarkup | ForceReply | None:
-    """What hangs below a message."""
+    """The reply markup of a message."""
     if body.wants_reply:
         return reply_wanted(reply=body.place.reply_to is not None)
     return keyboard(body.buttons)
 
 
 def placed(place: Place) -> dict[str, Any]:
-    """What all methods that send take. A reply to a message that is gone is a message all the same."""
+    """Parameters that all sending methods share. A reply to a deleted message is sent all the same."""
     reply = ReplyParameters(place.reply_to, allow_sending_without_reply=True) if place.reply_to else None
     return {
         "message_thread_id": place.thread,

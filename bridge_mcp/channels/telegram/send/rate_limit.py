@@ -1,4 +1,4 @@
-"""Telegram's pace: some thirty messages a second in all, one a second in a chat, twenty a minute in a group.
+"""Telegram's rate limits: some thirty messages a second in all, one a second in a chat, twenty a minute in a group.
 
 https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this. A message that may go soon waits here;
 one that may not for a while is sent back with the time, so that nobody stands in line behind it. aiolimiter (and with
@@ -25,7 +25,7 @@ SWEEP_AT = 512
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How much may go out. A little slower than allowed: messages do not arrive as evenly as they leave."""
+    """The limits; a little slower than allowed: messages do not arrive as evenly as they leave."""
 
     in_all: int = 30
     in_all_s: float = 1.1
@@ -50,15 +50,15 @@ class ChatQuota:
     """When messages went out to a group, as long as they count."""
     shut_at: float = 0.0
     shut_s: float = 0.0
-    """Telegram asked at this time for so many seconds of rest."""
+    """Seconds that Telegram asked to pause (429), counted from `shut_at`."""
 
 
 class Pacer:
-    """Says when a message may go out. One for each bot.
+    """The rate limiter of one bot: says when a message may go out.
 
     Args:
         clock: tells the time.
-        rates: how much may go out.
+        rates: the limits.
         sleep: waits so many seconds.
         patience_s: how long a message may wait here.
     """
@@ -77,9 +77,9 @@ class Pacer:
         self._sweep_at = SWEEP_AT
 
     async def turn(self, chat: int, count: int = 1) -> float:
-        """Wait until so many messages may go to a chat: 0.0, and they are counted.
+        """Wait until `count` messages may go to a chat, count them, and return 0.0.
 
-        Where that takes longer than is waited here, nothing is counted, and the seconds until then are the answer.
+        If that takes longer than `patience_s`, count nothing and return the seconds until then.
         """
         asked = self._clock.now()
         lane = self._lane(chat, asked)
@@ -101,9 +101,9 @@ class Pacer:
         return 0.0
 
     def spare(self) -> bool:
-        """Whether there is room for something that may as well be left out; counted if there is.
+        """Whether there is room for a request that may be dropped (typing, drafts); it is counted if there is.
 
-        Half of what may go out is kept for messages.
+        Half of the overall limit is kept for messages.
         """
         now = self._clock.now()
         if self._all_ready(now, self._rates.in_all // 2) > now:
@@ -112,7 +112,7 @@ class Pacer:
         return True
 
     def shut(self, chat: int, seconds: float) -> None:
-        """Telegram asked for a rest: nothing goes to this chat for so many seconds."""
+        """Telegram answered 429: nothing goes to this chat for so many seconds."""
         now = self._clock.now()
         lane = self._lane(chat, now)
         lane.shut_at, lane.shut_s = now, seconds
@@ -131,7 +131,7 @@ class Pacer:
         return found
 
     def _sweep(self, now: float) -> None:
-        """Forget the chats that have rested. What is left grows no larger than what may go out in a minute."""
+        """Forget idle chats. No more remain than there may be messages in a minute."""
         self._lanes = {chat: lane for chat, lane in self._lanes.items() if not self._rested(lane, now)}
         self._sweep_at = max(SWEEP_AT, 2 * len(self._lanes))
 
@@ -151,7 +151,7 @@ class Pacer:
     def _chat_ready(self, lane: ChatQuota, now: float, count: int) -> float:
         if lane.shut_at > now:
             lane.shut_at = now
-        # What is more than a burst goes with a full one, and is paid for afterwards.
+        # More messages than a burst wait for a full burst, and the rest is paid for afterwards.
         missing = min(count, self._rates.chat_burst) - self._left(lane, now)
         return max(now + missing * self._rates.chat_s if missing > 0 else now, lane.shut_at + lane.shut_s)
 
@@ -162,7 +162,7 @@ class Pacer:
         return self._window_ready(self._all, now, self._rates.in_all_s, self._rates.in_all, count)
 
     def _window_ready(self, window: deque[float], now: float, span_s: float, most: int, count: int) -> float:
-        """When so many more fit into a sliding window, whose times are in order and may lie ahead."""
+        """When `count` more fit into a sliding window, whose times are in order and may lie in the future."""
         if window and window[-1] > now + span_s + self._patience:
             window.clear()
         while window and window[0] <= now - span_s:
@@ -177,7 +177,7 @@ class Pacer:
             lane.minute.extend([at] * count)
 
     def _uncount(self, lane: ChatQuota, before: tuple[float, float, int], count: int) -> None:
-        """Take back what was counted, for others may have been counted since."""
+        """Take back one count; others may have been counted since."""
         lane.left += count
         for _ in range(min(count, len(lane.minute)) if len(lane.minute) > before[2] else 0):
             lane.minute.pop()

@@ -1,4 +1,4 @@
-"""An action cut into requests, each a frozen value with everything its request says.
+"""Cuts an action into requests of the Bot API, each a frozen value with all its parameters.
 
 The order of a message: its text, part by part, then its files, with the buttons below the last one. The text comes
 first because it says what the files are, and because an edit then finds the text in the first messages. A text that
@@ -22,15 +22,15 @@ from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upl
 __all__ = ["Album", "Body", "Drop", "File", "Place", "React", "Refused", "Rewrite", "Text", "address", "cut"]
 
 EMPTY = Rich("(empty message)")
-"""Stands for a text in which there is nothing to see: Telegram takes none."""
+"""Replaces a text without a visible character, which Telegram refuses."""
 MAX_ALBUM = 10
 GENERAL = 1
-"""The topic of a forum that everybody sees; Telegram wants it unnamed."""
+"""The General topic of a forum; Telegram wants its thread id left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message goes and how."""
+    """Where a message goes: chat, topic, the message it replies to, and whether it is silent."""
 
     chat: int
     thread: int | None = None
@@ -39,6 +39,7 @@ class Place:
 
     @property
     def group(self) -> bool:
+        """Whether the chat is a group or channel: their ids are negative."""
         return self.chat < 0
 
 
@@ -66,7 +67,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """`sendMediaGroup`: two to ten pictures and films. It cannot have buttons."""
+    """`sendMediaGroup`: two to ten photos and videos. It cannot have buttons."""
 
     place: Place
     uploads: tuple[tuple[Upload, Form], ...]
@@ -102,7 +103,7 @@ class React:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing that Telegram would take; nothing of the action goes out."""
+    """An action that Telegram would refuse; nothing of it goes out."""
 
     reason: str
     fix: str
@@ -112,7 +113,7 @@ Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | Refused
 
 
 def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
-    """The parts of an action, in order; for the same action the same ones."""
+    """The parts of an action, in order. Deterministic."""
     try:
         place = address(action.chat)
         match action:
@@ -155,7 +156,7 @@ def checked(buttons: Sequence[Button]) -> tuple[Button, ...]:
 def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
     """The requests that make up a message."""
     buttons = checked(action.buttons)
-    # In a private chat every message is heard anyway.
+    # In a private chat the bot sees every message anyway.
     wants_reply = action.question is not None and not buttons and place.group
     files = bundled(action.uploads, last_alone=bool(buttons) or wants_reply)
     rich = renderer.render(action.text)
@@ -190,7 +191,7 @@ def at(body: Body, place: Place) -> Body:
 
 
 def bundled(uploads: Sequence[Upload], *, last_alone: bool) -> list[list[tuple[Upload, Form]]]:
-    """Pictures and films that follow each other go as albums; everything else goes alone."""
+    """Photos and videos that follow each other go as albums; everything else goes alone."""
     bundles: list[list[tuple[Upload, Form]]] = []
     for index, upload in enumerate(uploads):
         form = form_of(upload)

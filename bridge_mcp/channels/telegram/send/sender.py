@@ -1,7 +1,6 @@
-"""The sending half of the channel: actions into parts, and each part out at Telegram's pace.
+"""The sending half of the channel: cuts actions into parts, and sends each part within Telegram's rate limits.
 
-What goes wrong comes out as `SendFailed` or `SendUncertain`, in words of our own. Knows nothing of the store or of
-turns.
+Errors are raised as `SendFailed` or `SendUncertain`, in our own words. Knows nothing of the store or of turns.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ from bridge_mcp.ports import Clock, OutgoingAction, Part
 __all__ = ["Sender"]
 
 HARMLESS = (Rewrite, Drop, React)
-"""Doing these twice is doing them once."""
+"""These are idempotent."""
 
 
 class Sender:
     """Sends for one bot.
 
     Args:
-        bot: initialised by whoever runs the channel.
-        clock: tells the time, for the pace.
+        bot: initialised by the caller.
+        clock: tells the time, for the rate limit.
         name: of the channel, for people.
-        pacer: keeps the pace; by default Telegram's.
+        pacer: the rate limiter; by default with Telegram's limits.
     """
 
     def __init__(self, bot: Bot, clock: Clock, name: str, *, pacer: Pacer | None = None) -> None:
@@ -55,7 +54,7 @@ class Sender:
         self._changes = Changes(bot, name, self._messages)
         self._shows = Shows(bot, clock, self._renderer, self._pacer, name)
         self.last_ok = 0.0
-        """When Telegram last took something, in epoch seconds."""
+        """When Telegram last accepted a request, in epoch seconds."""
 
     def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
         """See `ports.Channel.parts`."""
@@ -96,7 +95,8 @@ class Sender:
         else:
             self.last_ok = self._clock.now()
             return tuple(sent)
-        # Outside of the handlers: what the library raised holds addresses with the token, and must not tag along.
+        # Raised outside of the handlers, so that the library's exception, which quotes URLs with the token, is not
+        # chained.
         raise problem
 
     async def _turn(self, place: Place, where: str, count: int) -> None:

@@ -1,6 +1,6 @@
-"""Files on their way out: in which form Telegram shows them, and how their bytes get there.
+"""Files to send: in which form Telegram shows them, and how their bytes are uploaded.
 
-Knows nothing of messages. Whether a file may go out at all was decided before.
+Knows nothing of messages. Whether a file may be sent at all was decided before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHOWN: Mapping[str, Mapping[str, Form]] = {
         "opus": "voice",
     },
 }
-"""What Telegram shows as more than a file, by media type; the rest goes as a document."""
+"""The forms in which Telegram shows a file, by media type; the rest goes as a document."""
 UNKNOWN: Mapping[str, Form] = {"image": "photo", "video": "video", "audio": "audio"}
 FILE_ID = re.compile(r"[A-Za-z0-9_-]{20,512}")
 BY_ID = re.compile(r"can't use file of type (\w+) as")
@@ -55,7 +55,7 @@ NOT_AS_THAT = (
 
 
 def form_of(upload: Upload) -> Form:
-    """How it is to be shown: by what its sender said it is, and by its media type."""
+    """The form for a file, by the kind its sender gave and by its media type."""
     if upload.kind == "file":
         return "document"
     mime = (upload.mime or mimetypes.guess_type(upload.name)[0] or "").partition(";")[0].strip().lower()
@@ -75,7 +75,7 @@ def other_form(form: Form, refusal: str) -> Form | None:
 
 
 class Opened:
-    """Files while they are sent: `async with Opened() as files: await files.take(upload, ...)`."""
+    """Opens files and closes them again: `async with Opened() as files: await files.take(upload, ...)`."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -89,14 +89,14 @@ class Opened:
         self._stack.close()
 
     async def take(self, upload: Upload, form: Form, *, attach: bool = False) -> tuple[InputFile | str, Form]:
-        """What to give to the library, and in which form; a picture that is too large for one is a document.
+        """The library's argument for a file, and its form; a picture that is too large for a photo is a document.
 
         Raises:
             SendFailed: it is gone, or too large for Telegram.
         """
         name = plain_name(upload.name or (upload.path.name if upload.path else "")) or "file"
         if upload.ref:
-            # The library would send a file of this machine that happens to have such a name.
+            # The library would send a local file that happens to have such a name.
             if not FILE_ID.fullmatch(upload.ref) or is_here(upload.ref):
                 raise SendFailed(f"The file '{name}' is none that Telegram has.", fix="Attach the file itself.")
             return upload.ref, form

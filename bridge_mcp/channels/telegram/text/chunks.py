@@ -1,7 +1,7 @@
-"""A long Markdown text in chunks that are rendered one by one, so that the cost grows with the length and no faster.
+"""Cuts a long Markdown text into chunks that are rendered one by one, so that the cost grows linearly.
 
-Cut between blocks where there is a blank line, else between lines, else anywhere. A code block that is cut goes on as
-one: its fence is closed at the end of a chunk and opened again in the next. Knows nothing of the renderer.
+It cuts between blocks at a blank line, else between lines, else anywhere. A code block that is cut goes on as one: its
+fence is closed at the end of a chunk and opened again in the next. Knows nothing of the renderer.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def chunks(source: str) -> Iterator[str]:
 
 
 def lines(source: str) -> Iterator[str]:
-    """Its lines; one that is longer than a chunk in pieces."""
+    """The lines of a text; one that is longer than a chunk in pieces."""
     for line in source.split("\n"):
         for at in range(0, max(1, len(line)), CHUNK - 1):
             yield line[at : at + CHUNK - 1]

@@ -1,9 +1,9 @@
-"""Emphasis beside the punctuation of East Asian scripts, which CommonMark does not see.
+"""Emphasis beside the punctuation of East Asian scripts, which CommonMark does not recognise.
 
 `**重要：**请` is bold to whoever wrote it, but the closing stars stand between punctuation and a letter, and so end
-nothing (https://spec.commonmark.org/0.31.2/#left-flanking-delimiter-run takes words to be divided by spaces). A mark
-that nobody sees, put between the punctuation and the stars, makes them what they were meant to be; it is taken out of
-the rendered text. Underscores become stars for the same reason. Nothing else is changed, and nothing in code.
+nothing (https://spec.commonmark.org/0.31.2/#left-flanking-delimiter-run takes words to be divided by spaces).
+An invisible character between the punctuation and the stars makes them emphasis; it is removed after rendering.
+Underscores become stars for the same reason. Nothing else is changed, and nothing in code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge_mcp.channels.telegram.text.marked_text import Rich
 __all__ = ["JOINT", "eastern", "with_emphasis", "without_joints"]
 
 JOINT = "\x1e"
-"""Neither a space nor punctuation to the parser. No cleaned text holds it."""
+"""Neither a space nor punctuation to the parser. No cleaned text contains it."""
 RUNS = re.compile(r"(?<!\\)(?:\*{1,3}|~~|_{1,2})|\n[ \t]*\n")
 EAST = re.compile(
     "[\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffef\U00020000-\U0003ffff]"
@@ -28,7 +28,7 @@ EAST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Signs that may begin or end emphasis."""
+    """A delimiter run: stars or underscores that may open or close emphasis."""
 
     start: int
     end: int
@@ -36,12 +36,12 @@ class Run:
 
 
 def eastern(text: str) -> bool:
-    """Whether it holds what this is about."""
+    """Whether a text has a letter of these scripts beside a star or an underscore."""
     return not text.isascii() and EAST.search(text) is not None and ("*" in text or "_" in text or "~~" in text)
 
 
 def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
-    """The text with joints; `code` are the stretches, in order, in which nothing means anything."""
+    """The text with joints; `code` are the stretches of code, in order, which stay as they are."""
     changes: dict[int, tuple[int, str]] = {}
     opened: dict[str, Run] = {}
     stretches = iter([*code, (len(text) + 1, len(text) + 1)])
@@ -72,7 +72,7 @@ def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
 
 
 def pairing_edits(text: str, begun: Run, ended: Run) -> dict[int, tuple[int, str]]:
-    """What two runs have to become to be a pair: by their start, their end and that."""
+    """The edits that make two runs a pair: by start, the end and the new text."""
     before, first = text[begun.start - 1 : begun.start], text[begun.end]
     last, after = text[ended.start - 1], text[ended.end : ended.end + 1]
     if begun.sign[0] == "_":

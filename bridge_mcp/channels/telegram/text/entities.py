@@ -1,4 +1,4 @@
-"""Marks as Telegram takes them: entities, counted in UTF-16 code units."""
+"""Marks as Telegram's message entities, counted in UTF-16 code units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text as it shall stand in a chat: characters with marks on them, and the characters Telegram would not take.
+"""Text with marks (bold, links, code, ...), and the characters that Telegram removes.
 
 Marks are counted in characters here; Telegram's UTF-16 code units appear only where something is measured or sent.
 Knows nothing of Markdown, messages or chats.
@@ -28,16 +28,16 @@ Kind: TypeAlias = Literal[
     "expandable_blockquote",
 ]
 LITERAL = frozenset({"code", "pre"})
-"""What cannot hold other marks."""
+"""Marks that cannot contain others."""
 
 ENDS_LINE = re.compile(r"\r\n?|[\x0b\x0c\u2028\u2029]")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 RING = re.compile("(.)\u030a", re.DOTALL)
 DROPPED = re.compile("[\u202a-\u202e\u0333\u033f\u030a]")
-"""Telegram takes these out of every message; taken out here, its counts stay ours."""
+"""Telegram removes these from every message; removing them here keeps its counts and ours equal."""
 UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Me"})
 FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols by category, but nothing is drawn for them."""
+"""Letters and symbols by category, but invisible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Rich:
     marks: tuple[Mark, ...] = ()
 
     def between(self, start: int, end: int) -> Rich:
-        """A stretch of it; marks that reach beyond are clipped. White space at its end goes."""
+        """A slice, with marks clipped to it and without white space at its end."""
         text = self.text[start:end].rstrip()
         end = start + len(text)
         kept = (clipped(mark, start, end) for mark in self.marks if mark.start < end and mark.end > start)
         return Rich(text, ordered(mark for mark in kept if text[mark.start : mark.end].strip()))
 
     def written_out(self) -> str:
-        """As plain text with everything in it: the address of a link stands behind its words."""
+        """As plain text, with the URL of a link behind its words."""
         text = self.text
         for mark in sorted(self.marks, key=lambda mark: mark.end, reverse=True):
             if mark.url and mark.url not in text[mark.start : mark.end]:
@@ -88,7 +88,7 @@ def units(text: str) -> int:
 
 
 def measure(text: str) -> list[int]:
-    """For each place in a text, its end included, how many UTF-16 code units stand before it."""
+    """For each index of a text, its end included, the number of UTF-16 code units before it."""
     if text.isascii() or max(text) <= "\uffff":
         return list(range(len(text) + 1))
     return list(accumulate((2 if char > "\uffff" else 1 for char in text), initial=0))
@@ -98,11 +98,11 @@ def cleaned(text: str) -> str:
     """A text with only what Telegram keeps: whole characters, one kind of line end, no tabs and no controls."""
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     text = CONTROLS.sub(" ", ENDS_LINE.sub("\n", text).expandtabs(4))
-    # A ring that has a letter of its own with the letter before it survives as that.
+    # A ring above that forms one letter with the letter before it (å) survives as that.
     text = RING.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
     return DROPPED.sub("", text)
 
 
 def visible(text: str) -> bool:
-    """Whether there is anything to see: Telegram refuses a message without."""
+    """Whether there is a visible character: Telegram refuses a message without one."""
     return any(char not in FILLERS and unicodedata.category(char) not in UNSEEN for char in text)

@@ -1,8 +1,8 @@
-"""From Markdown, as models write it, to text with marks.
+"""Renders Markdown, as models write it, as text with marks.
 
-telegramify-markdown renders; what it would lose is made harmless before (`sanitize`), and what Telegram would not take
-is put right after. Whatever comes out shows every character the Markdown shows, or else the Markdown is shown as it is.
-Imports the libraries with the first text that needs them. Knows nothing of limits, messages or chats.
+telegramify-markdown renders; `sanitize` first rewrites what it would lose, and marks that Telegram would refuse are
+corrected after. The result shows every character that the Markdown shows, or else the Markdown as it is. Imports the
+libraries with the first text that needs them. Knows nothing of limits, messages or chats.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Renderer"]
 
 PLAIN = re.compile(r"(?!\s)(?:(?!^(?: {2}|\d+[.)]))[^\\`*_\[\]<>#+\-!|~$&=\t\x00-\x09\x0b-\x1f])*", re.MULTILINE)
-"""Text that means nothing else in Markdown."""
+"""Text without Markdown in it."""
 LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+#.\-]{0,31}")
 HOST = re.compile(r"[\w\-]+(\.[\w\-]+)+\.?", re.ASCII)
 QUOTES = frozenset({"blockquote", "expandable_blockquote"})
@@ -37,14 +37,14 @@ KINDS = frozenset(get_args(Kind))
 
 
 class Renderer:
-    """Renders Markdown; the same text comes out the same each time."""
+    """Renders Markdown, deterministically."""
 
     def __init__(self) -> None:
         self._convert: Callable[[str], tuple[str, list[MessageEntity]]] | None = None
         self._parse: Callable[[str], Sequence[Event]] | None = None
 
     def render(self, markdown: str) -> Rich:
-        """What the Markdown shows; an empty text when it shows nothing and holds nothing either."""
+        """The Markdown rendered; an empty text only if there is nothing to see in its source either."""
         source = cleaned(markdown).strip("\n")
         if len(source) <= LONG:
             return self._of(source)
@@ -52,7 +52,7 @@ class Renderer:
         return stripped(made.text, made.marks)
 
     def last(self, markdown: str) -> Rich:
-        """What the end of a long text shows."""
+        """The end of a long text, rendered."""
         *_, end = chunks(cleaned(markdown).strip("\n"))
         return self._of(end)
 
@@ -63,7 +63,7 @@ class Renderer:
         try:
             made = self._rendered(source)
         except (Unruly, ValueError, IndexError, KeyError, AttributeError, RecursionError):
-            # The library knows every Markdown but the one it was not tested with. Nothing may stay unsent for it.
+            # The library may fail on Markdown that it was never tested with: the text is sent as it is.
             return stripped(source)
         return made if made is not None and visible(made.text) else stripped(source)
 
@@ -76,7 +76,7 @@ class Renderer:
         tamed, events = tame(source, self._parse)
         text, entities = self._convert(tamed)
         rich = from_entities(text, entities)
-        # Formulas between brackets are text to the parser, and are rewritten; of them the tamed text tells.
+        # Formulas between brackets are text to the parser, but are rewritten: compare with the sanitized text.
         formulas = "\\(" in source or "\\[" in source
         if not holds(rich.text, events) or not (formulas or holds(rich.text, self._parse(source))):
             return None
@@ -112,7 +112,7 @@ def is_block(payload: dict[str, object]) -> bool:
 
 
 def libraries() -> tuple[Callable[[str], tuple[str, list[MessageEntity]]], Callable[[str], Sequence[Event]]]:
-    """The renderer, set to our signs, and the parser that it uses, set alike."""
+    """The renderer and the parser that it uses, configured alike."""
     import pyromark
     from telegramify_markdown import RenderConfig, convert
     from telegramify_markdown.converter import STANDARD_OPTIONS
@@ -161,14 +161,14 @@ def from_entities(text: str, entities: Sequence[MessageEntity]) -> Rich:
 
 
 def holds(text: str, events: Sequence[Event]) -> bool:
-    """Whether a text has every character that the parser found to be shown, in order. Formulas are written anew."""
+    """Whether a text has every visible character of the source, in order; formulas do not count."""
     there = iter(squeezed(text))
     told = (shown(payload) for payload, _ in events)
     return all(char in there for piece in told for char in squeezed(piece))
 
 
 def squeezed(text: str) -> str:
-    """Without white space, and without the bars that make a spoiler."""
+    """The text without white space and without the bars of spoilers."""
     return "".join(text.replace("|", "").split())
 
 
@@ -185,7 +185,7 @@ def broken_lines(rich: Rich) -> Rich:
 
 
 def inserted(rich: Rich, at: int, text: str, *, before: bool = False) -> Rich:
-    """With more text at a place. Marks that end there do not grow; with `before`, those that begin there move."""
+    """Insert a text. Marks that end there do not grow; with `before`, those that begin there move."""
     size = len(text)
     moved = (
         replace(
@@ -199,7 +199,7 @@ def inserted(rich: Rich, at: int, text: str, *, before: bool = False) -> Rich:
 
 
 def languages(rich: Rich) -> Rich:
-    """A fence names a language; whatever else it says stands above the code."""
+    """Keep the language of a fence; the rest of its info string becomes a line above the code."""
     for index in range(len(rich.marks)):
         mark = rich.marks[index]
         if not mark.language:
@@ -217,7 +217,7 @@ def languages(rich: Rich) -> Rich:
 
 
 def addresses(rich: Rich) -> Rich:
-    """Links that Telegram does not take are written out; a link that shows its own address needs no mark."""
+    """Write out links that Telegram refuses; a link that shows its own URL needs no mark."""
     for mark in sorted(rich.marks, key=lambda mark: mark.end, reverse=True):
         if mark.kind != "text_link":
             continue
@@ -231,7 +231,7 @@ def addresses(rich: Rich) -> Rich:
 
 
 def linkable(url: str) -> bool:
-    """Whether Telegram makes a link of it: an address on the web with a whole host, or one of its own."""
+    """Whether Telegram accepts it as a link: a web URL with a complete host, or a `tg:` one."""
     if any(char.isspace() for char in url):
         return False
     try:
@@ -246,9 +246,9 @@ def linkable(url: str) -> bool:
 
 
 def nested(rich: Rich) -> Rich:
-    """As Telegram wants them: code holds nothing, quotations hold no quotations, and nothing overlaps by half."""
+    """Nest marks as Telegram requires: nothing in code, no quotation in a quotation, no partial overlap."""
     links = outermost(mark for mark in rich.marks if mark.kind == "text_link")
-    # An address is worth more than the look of code.
+    # A URL is worth more than the look of code.
     literal = outermost(mark for mark in rich.marks if mark.kind in LITERAL and not inside(mark, links))
     quotes = outermost(mark for mark in rich.marks if mark.kind in QUOTES)
     kept: list[Mark] = [*literal, *map(folded, quotes)]
@@ -259,7 +259,7 @@ def nested(rich: Rich) -> Rich:
 
 
 def outermost(marks: Iterable[Mark]) -> list[Mark]:
-    """Without those that begin in another one."""
+    """The marks that do not begin inside another one."""
     kept: list[Mark] = []
     for mark in ordered(marks):
         if not kept or mark.start >= kept[-1].end:
@@ -278,7 +278,7 @@ def folded(mark: Mark) -> Mark:
 
 
 def around(mark: Mark, literal: Sequence[Mark]) -> list[Mark]:
-    """What of a mark is beside code."""
+    """The parts of a mark outside of code."""
     pieces: list[Mark] = []
     at = mark.start
     for index in range(bisect_right(literal, at, key=lambda other: other.end), len(literal)):
@@ -294,7 +294,7 @@ def around(mark: Mark, literal: Sequence[Mark]) -> list[Mark]:
 
 
 def uncrossed(marks: Iterable[Mark]) -> list[Mark]:
-    """Each mark that begins inside another and ends behind it is cut in two; one inside another of its kind goes."""
+    """Cut a mark that begins inside another and ends behind it in two; drop one inside another of its kind."""
     made: list[Mark] = []
     around_it: list[Mark] = []
     number = count()

@@ -1,8 +1,8 @@
-"""Markdown made harmless for the renderer: nothing in it that would vanish, or mean what its author did not.
+"""Rewrites Markdown so that the renderer loses nothing of it, and takes nothing for markup that is not meant so.
 
 The renderer drops HTML, the addresses of links in tables, fences without content, definitions nobody refers to, and
-takes any two dollars for a formula and any two double bars for a spoiler. Each of these is found by the parser the
-renderer itself uses, and rewritten so that it is shown, until nothing of the kind is left. Knows nothing of Telegram.
+takes any two dollars for a formula and any two double bars for a spoiler. The renderer's own parser finds each of
+these; it is rewritten so that it is shown, until none is left. Knows nothing of Telegram.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, TypeAlias, cast
 __all__ = ["BREAK", "Event", "Parse", "Unruly", "shown", "tame"]
 
 Event: TypeAlias = tuple[Any, Mapping[str, int]]
-"""What the parser says: a payload, and the bytes of the source it stands for."""
+"""An event of the parser: a payload, and the bytes of the source it stands for."""
 Parse: TypeAlias = Callable[[str], Sequence[Event]]
 Rewriting: TypeAlias = tuple[int, int, str]
 """These bytes of the source become this."""
 
 BREAK = "\x1f"
-"""Stands for `<br>` until the text is rendered. No cleaned text holds it."""
+"""Stands for `<br>` until the text is rendered. No cleaned text contains it."""
 ROUNDS = 40
 
 BR = re.compile(r"\s*(<br\s*/?>)", re.IGNORECASE)
@@ -37,11 +37,11 @@ ADDRESS = re.compile(r"https?://[^\s<>]+")
 
 
 class Unruly(Exception):
-    """It is not tamed in a reasonable number of rounds."""
+    """The text still needs rewriting after a reasonable number of rounds."""
 
 
 def shown(payload: Any) -> str:
-    """What an event says that people read; formulas are written anew and do not count."""
+    """The visible text of an event; formulas are rewritten and do not count."""
     if not isinstance(payload, dict):
         return ""
     told = cast("dict[str, Any]", payload)
@@ -49,7 +49,7 @@ def shown(payload: Any) -> str:
 
 
 def tame(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
-    """The harmless Markdown, and what the parser says of it.
+    """The rewritten Markdown, and the parser's events for it.
 
     Raises:
         Unruly: it would take too long.
@@ -72,7 +72,7 @@ def rewritten(markdown: str, events: Sequence[Event]) -> str | None:
     made: list[bytes] = []
     at = 0
     for start, end, text in sorted(rewritings):
-        # Of two that overlap, the second one waits for the next round.
+        # Of two that overlap, the second one is left for the next round.
         if start >= at:
             made += [source.data[at:start], text.encode()]
             at = end
@@ -81,24 +81,25 @@ def rewritten(markdown: str, events: Sequence[Event]) -> str | None:
 
 @dataclass(slots=True)
 class Source:
-    """The bytes of a text, and what is known of them after one walk."""
+    """The bytes of a text, and what one walk over its events found."""
 
     data: bytes
     literal: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """Code: nothing in it means anything."""
+    """Code, which is left as it is."""
     formulas: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     tables: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     shown: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """What text, links and code stand for; what is in none of these may be a definition."""
+    """Text, links and code; what is in none of these may be a definition."""
     used: set[str] = field(default_factory=set[str])
     """The labels that links refer to."""
 
     def text(self, start: int, end: int) -> str:
+        """A slice of the source, decoded."""
         return self.data[start:end].decode()
 
 
 def structures(source: Source, events: Sequence[Event]) -> Iterator[Rewriting]:
-    """What single events ask for. Fills in what is known of the source."""
+    """Rewritings for single events. Fills in the fields of `source`."""
     in_cell = False
     for index, (payload, where) in enumerate(events):
         start, end = where["start"], where["end"]
@@ -122,7 +123,7 @@ def structures(source: Source, events: Sequence[Event]) -> Iterator[Rewriting]:
 
 
 def opened(source: Source, events: Sequence[Event], index: int, *, in_cell: bool) -> Iterator[Rewriting]:
-    """What the start of a block or a link asks for."""
+    """Rewritings for the start of a block or a link."""
     payload, where = events[index]
     start, end, tag = where["start"], where["end"], payload["Start"]
     if tag == "HtmlBlock":
@@ -147,7 +148,7 @@ def opened(source: Source, events: Sequence[Event], index: int, *, in_cell: bool
 
 
 def html_block(source: Source, start: int, end: int) -> Iterator[Rewriting]:
-    """Its tags become text where they open a line, up to a fence, which may yet be one."""
+    """Escape the tags that open a line, up to a fence, which may be a real one."""
     text = source.text(start, end)
     if tag := BR.match(text):
         yield start + len(text[: tag.start(1)].encode()), start + len(text[: tag.end(1)].encode()), BREAK
@@ -173,7 +174,7 @@ def formula(value: str, start: int, end: int, dollars: int, *, in_cell: bool) ->
 
 
 def fence(source: Source, told: str, start: int, end: int, *, empty: bool) -> Iterator[Rewriting]:
-    """Without content, what stands behind the fence is all there is. The renderer cuts that at a comma."""
+    """Keep the info string of a fence: all there is in an empty block, and cut at a comma by the renderer."""
     if empty and told.strip():
         yield start, end, literally(told.strip()) + "\n"
     elif "," in told and TOLD.match(told.strip()):
@@ -182,7 +183,7 @@ def fence(source: Source, told: str, start: int, end: int, *, empty: bool) -> It
 
 
 def link(source: Source, events: Sequence[Event], index: int, url: str, *, in_cell: bool) -> Iterator[Rewriting]:
-    """In a table, and without words of its own, a link would lose its address."""
+    """Write out the URL of a link in a table or without words, which would be lost."""
     where = events[index][1]
     start, end, inner, words = where["start"], where["end"], list[tuple[int, int]](), ""
     for payload, place in events[index + 1 :]:
@@ -200,7 +201,7 @@ def link(source: Source, events: Sequence[Event], index: int, url: str, *, in_ce
 
 
 def loose(source: Source) -> Iterator[Rewriting]:
-    """What is found by its looks, outside of code."""
+    """Rewritings that are found by regular expressions, outside of code."""
     for found in LATEX.finditer(source.data):
         content = found.group(1) or found.group(2)
         if free(source, found.start(), found.end()) and FORMULA.search(content.decode()):
@@ -220,14 +221,14 @@ def loose(source: Source) -> Iterator[Rewriting]:
         name = label(found.group(1).decode())
         if name not in source.used or name in seen:
             yield found.start(), found.start(), "\\"
-            # A paragraph now: what follows must not become its underline.
+            # It is a paragraph now: the line below must not become its underline (a setext heading).
             if (end := source.data.find(b"\n", found.end())) >= 0:
                 yield end, end, "\n"
         seen.add(name)
 
 
 def bars(source: Source, found: re.Match[bytes], odd: frozenset[int]) -> Iterator[Rewriting]:
-    """Bars that hide nothing are shown; so are all of a line where it is not clear which of them do."""
+    """Escape double bars that make no spoiler, and all of a line where that is ambiguous."""
     start, end = found.start(), found.end()
     if end - start == 2:
         yield start, end, "\\|\\|"
@@ -237,7 +238,7 @@ def bars(source: Source, found: re.Match[bytes], odd: frozenset[int]) -> Iterato
 
 
 def odd_lines(data: bytes) -> frozenset[int]:
-    """Where those lines begin (the place before them) in which a double bar beside a word has no partner."""
+    """The positions before those lines in which a double bar beside a word has no partner."""
     if data.count(b"||") < 3:
         return frozenset()
     found: set[int] = set()
@@ -263,5 +264,5 @@ def label(text: str) -> str:
 
 
 def literally(text: str) -> str:
-    """A text that Markdown shows as it is."""
+    """The text, escaped for Markdown."""
     return PUNCTUATION.sub(r"\\\1", " ".join(text.split()))

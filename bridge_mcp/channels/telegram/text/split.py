@@ -1,9 +1,8 @@
-"""A text with marks, cut into parts that Telegram takes.
+"""Cuts a text with marks into parts that fit into Telegram's messages.
 
-Cut at the borders of blocks: between paragraphs, else between the items of a list, else between lines, else between
-words, and where there is none of these between what people see as one character. A code block goes whole into the next
-part where it fits into one; a larger one goes on as code. Nothing but the white space at a cut goes. Knows nothing of
-Markdown or messages.
+It cuts between paragraphs, else between the items of a list, else between lines, else between words, else between
+grapheme clusters. A code block goes whole into the next part if it fits into one; a larger one is cut into several code
+blocks. Only the white space at a cut is lost. Knows nothing of Markdown or messages.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from bridge_mcp.channels.telegram.text.marked_text import LITERAL, Mark, Rich, m
 __all__ = ["MAX_CAPTION", "MAX_MARKS", "MAX_TEXT", "fits", "split"]
 
 MAX_TEXT = 4096
-"""Of a message, in UTF-16 code units."""
+"""Length of a message, in UTF-16 code units."""
 MAX_CAPTION = 1024
 MAX_MARKS = 100
-"""Telegram forgets those beyond."""
+"""Entities of a message; Telegram drops those beyond."""
 
 BORDERS = (
     re.compile(r"\n\s*\n"),
@@ -32,12 +31,12 @@ LINES = re.compile(r"\n")
 
 
 def fits(rich: Rich, most: int) -> bool:
-    """Whether it goes into one message of so many UTF-16 code units."""
+    """Whether a text fits into one message of `most` UTF-16 code units."""
     return measure(rich.text)[-1] <= most and len(rich.marks) <= MAX_MARKS
 
 
 def split(rich: Rich, most: int = MAX_TEXT, most_marks: int = MAX_MARKS) -> tuple[Rich, ...]:
-    """Its parts, in order, each with something to see; none at all when there is nothing to see."""
+    """The parts of a text, in order, each with a visible character; none if the text has none."""
     return tuple(part for part in Cutter(rich, most, most_marks).parts() if visible(part.text))
 
 
@@ -51,6 +50,7 @@ class Cutter:
         self._blocks = [mark for mark in rich.marks if mark.kind == "pre"]
 
     def parts(self) -> Iterator[Rich]:
+        """The parts, in order."""
         start = self._onwards(0)
         while start < len(self._text):
             end = self._reach(start)
@@ -60,7 +60,7 @@ class Cutter:
             start = self._onwards(cut)
 
     def _onwards(self, at: int) -> int:
-        """Where the next part begins: behind white space, but in a code block only behind the end of a line."""
+        """Where the next part begins: after white space, but in a code block only after a line end."""
         block = self._block(at)
         if block is not None and at > block.start:
             return at + 1 if self._text[at] == "\n" else at
@@ -76,7 +76,7 @@ class Cutter:
         return next((block for block in self._blocks if block.start <= at < block.end), None)
 
     def _reach(self, start: int) -> int:
-        """How far a part that starts here can go at most; at least one character."""
+        """The furthest end of a part that starts here; at least one character on."""
         end = bisect_right(self._units, self._units[start] + self._most) - 1
         open_marks = 0
         for mark in self._rich.marks:
@@ -89,7 +89,7 @@ class Cutter:
         return max(end, start + 1)
 
     def _cut(self, start: int, end: int) -> int:
-        """The best place to end a part, behind `start` and at most at `end`."""
+        """The best place to end a part, after `start` and at most at `end`."""
         block = self._block(end)
         if block is not None and block.start < end:
             if start < block.start and (self._fits(block) or not self._last(LINES, max(start, block.start), end)):
@@ -97,7 +97,7 @@ class Cutter:
             if self._units[block.end] - self._units[block.start] > self._most or start >= block.start:
                 return self._last(LINES, max(start, block.start), end) or self._between_characters(start, end)
         for border in BORDERS:
-            # Less than a quarter is no message of its own.
+            # Less than a quarter of a message does not go alone.
             if found := self._last(border, start + (end - start) // 4, end, beside=self._blocks):
                 return found
         for beside in (self._literal, self._blocks):
@@ -109,7 +109,7 @@ class Cutter:
         return self._units[block.end] - self._units[block.start] <= self._most
 
     def _last(self, border: re.Pattern[str], least: int, end: int, beside: list[Mark] | None = None) -> int:
-        """The last border in a stretch, outside of some marks; 0 for none. It may begin right at `end`."""
+        """The last match of `border` in a stretch, outside of the marks `beside`; 0: none. It may begin at `end`."""
         for found in reversed(list(border.finditer(self._text, least, min(end + 1, len(self._text))))):
             at = found.start()
             inside = any(mark.start < at < mark.end for mark in beside or ())
@@ -118,12 +118,12 @@ class Cutter:
         return 0
 
     def _joins(self, at: int) -> bool:
-        """Whether what stands here is drawn onto the character before it, be that white space."""
+        """Whether the character here combines with the one before it, also with white space."""
         char = self._text[at : at + 1]
         return char > "\x7f" and joins(char)
 
     def _between_characters(self, start: int, end: int) -> int:
-        """The last place between two characters as people see them; in the middle of one that is endless."""
+        """The last border between two grapheme clusters; within one that is longer than a part."""
         import regex
 
         at = start
