@@ -1,4 +1,4 @@
-"""Listening for HTTP: a socket, and uvicorn on it, within limits. Knows nothing of what is served."""
+"""Listening for HTTP: a socket, and uvicorn on it, within limits. Knows nothing of the application."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bridge_mcp.listening.connection import WELCOME, Limits, limited
 __all__ = ["WELCOME", "Limits", "Server", "configured", "listening"]
 
 WAITING = 128
-"""Connections that the system keeps until they are accepted, and that are accepted at once."""
+"""The backlog of the socket: connections that wait to be accepted."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its hold on signals: it would raise them again after serving, before the store is closed.
+    """A uvicorn server without signal handlers: those raise signals again after serving, before the store is closed.
 
-    `on_started` is called once connections are answered.
+    `on_started` is called once connections are accepted.
     """
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], object] = lambda: None) -> None:
@@ -31,16 +31,18 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Does nothing, in the place of uvicorn's handlers."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and call `on_started` if that went well."""
         await super().startup(sockets)
         if self.started:
             self._on_started()
 
 
 def configured(app: Any, leave_s: int, limits: Limits | None = None) -> uvicorn.Config:
-    """Uvicorn's settings for an ASGI app whose open answers have `leave_s` seconds when serving ends."""
+    """The settings for uvicorn: open responses have `leave_s` seconds when serving ends."""
     return uvicorn.Config(
         app,
         http=limited(limits or Limits()),
@@ -56,14 +58,14 @@ def configured(app: Any, leave_s: int, limits: Limits | None = None) -> uvicorn.
 
 @contextmanager
 def listening(host: str, port: int, fix: str) -> Generator[socket.socket]:
-    """A socket that listens there.
+    """A listening socket.
 
     Raises:
         ConfigError: the address is taken, or not one of this machine; with that `fix`.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, event loops send what is written at once. Else an answer's second write would wait for
-    # the peer's delayed acknowledgement of the first: 40 ms a call.
+    # With the protocol named, event loops set TCP_NODELAY. Otherwise a response's second write would wait for the
+    # peer's delayed acknowledgement of the first: 40 ms a call.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     with listener:
         try:

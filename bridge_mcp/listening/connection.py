@@ -1,7 +1,7 @@
-"""One HTTP connection with limits: none is held open by sending half a request, or by not reading an answer.
+"""One HTTP connection with time-outs for slow clients: half a request, or an unread response, does not hold it open.
 
-uvicorn limits neither the time that a request's head may take nor the number of connections, so that a thousand
-half-sent heads use up the process's file descriptors, of which the rest of the bridge has none left then.
+uvicorn limits neither the time for a request's head nor the number of connections: a thousand half-sent heads
+(slowloris) would use up the file descriptors of the whole bridge.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["WELCOME", "Connection", "Limits", "limited"]
 
 MAX_CONNECTIONS = 512
-"""Connections at once, where the process may open so many files."""
+"""Connections at once, if the process may open so many files."""
 MIN_CONNECTIONS = 16
 KEPT_BACK = 128
-"""Descriptors that are never used for connections: for the store, files, nested servers and models."""
+"""Descriptors that are kept free of connections, for the store, files, nested servers and models."""
 
 WELCOME = "bridge_mcp.welcome"
-"""In a request's `state`: call it once the request's client is known."""
+"""The key in a request's `state` of a function to call once the client is authenticated."""
 
 
 def room_for_connections() -> int:
-    """How many connections leave the rest of the process enough descriptors: at most half of all."""
+    """How many connections there may be: at most half of the process's descriptors."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     import resource
@@ -40,14 +40,14 @@ def room_for_connections() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What connections may take: times in seconds, and how many there may be."""
+    """Limits for connections: times in seconds, and their number."""
 
     head_s: float = 10.0
     """From the first byte of a request, or from connecting, to the end of its head."""
     stall_s: float = 30.0
-    """For a client that reads nothing of what waits for it."""
+    """For a client that reads nothing of a waiting response."""
     connections: int = field(default_factory=room_for_connections)
-    """At once. Beyond it, one on which nothing is under way gives way: first of clients that are not known."""
+    """How many at once. Beyond it, an idle one is closed: first those of clients that are not authenticated."""
 
 
 class Connection(H11Protocol):
@@ -60,12 +60,12 @@ class Connection(H11Protocol):
         self.app_state = {**self.app_state, WELCOME: self.welcome}
         self.is_known = False
         self.since = 0.0
-        """When it was last of use, by the loop's clock: connected, or answered."""
+        """When it was last used, by the loop's clock: connected, or answered."""
         self._head: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
     def welcome(self) -> None:
-        """Its client is known."""
+        """Its client is authenticated."""
         self.is_known = True
 
     @property
@@ -75,12 +75,13 @@ class Connection(H11Protocol):
         return cycle is None or self.cycle.response_complete
 
     def end(self) -> None:
-        """Close at once. What the client has not read is dropped."""
+        """Close at once, and drop what the client has not read."""
         self.transport.abort()
 
-    # -- what the loop calls ----------------------------------------------------------------------------------
+    # -- called by the event loop -----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Start the time-out for the first head; over the limit, close an idle connection."""
         super().connection_made(transport)
         self.since = self.loop.time()
         others = cast("Iterable[Connection]", self.connections)
@@ -89,31 +90,37 @@ class Connection(H11Protocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
+        """Pass the bytes on; the time-out for a head begins with its first byte."""
         super().data_received(data)
         if not self.is_idle:
             self._head = cancelled(self._head)
         elif self._head is None and not self.transport.is_closing():
-            # The beginning of the next head, or the rest of a body that nobody reads any more.
+            # The beginning of the next head, or the rest of a body that is no longer read.
             self._await_head()
 
     def pause_writing(self) -> None:
+        """The client does not read: start the time-out for that."""
         super().pause_writing()
         self._stall = self._stall or self.loop.call_later(self.limits.stall_s, self.end)
 
     def resume_writing(self) -> None:
+        """The client reads again: stop the time-out."""
         super().resume_writing()
         self._stall = cancelled(self._stall)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop all time-outs."""
         self._head, self._stall = cancelled(self._head), cancelled(self._stall)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     def on_response_complete(self) -> None:
+        """The response is written: the connection is idle."""
         super().on_response_complete()
         self.since = self.loop.time()
 
     def timeout_keep_alive_handler(self) -> None:
+        """Uvicorn's time-out of an idle connection."""
         super().timeout_keep_alive_handler()
         if self.transport.get_write_buffer_size():
             self._stall = self._stall or self.loop.call_later(self.limits.stall_s, self.end)
@@ -128,17 +135,17 @@ class Connection(H11Protocol):
 
 
 def most_expendable(connections: Iterable[Connection]) -> Connection | None:
-    """The connection that makes room for another; None where requests are under way on all."""
+    """The connection to close for another; None if all have open requests."""
     idle = [each for each in connections if each.is_idle and not each.transport.is_closing()]
     return min(idle, key=lambda each: (each.is_known, each.since), default=None)
 
 
 def cancelled(timer: asyncio.TimerHandle | None) -> None:
-    """Cancel a timer; what stands in its place."""
+    """Cancel a timer; returns None, to store in its place."""
     if timer is not None:
         timer.cancel()
 
 
 def limited(limits: Limits) -> type[Connection]:
-    """The class of connections within these limits, which is what uvicorn takes."""
+    """The class of connections with these limits, which is what uvicorn takes."""
     return cast("type[Connection]", type("LimitedConnection", (Connection,), {"limits": limits}))

@@ -1,4 +1,4 @@
-"""A request fitted to what its model can: tools in words where it calls none, files as far as it can see them.
+"""Adapts a request to its model's capabilities: tools as text if it cannot call them, files as far as it sees them.
 
 Knows adapters by their protocol alone.
 """
@@ -24,20 +24,20 @@ from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 __all__ = ["Adapter", "CapabilityAdapter"]
 
 MAX_LESSONS = 3
-"""How often one reply asks again because of what a refusal taught."""
+"""How often one reply is retried with a changed request after a refusal (a 400 that names what it cannot take)."""
 
 
 class Adapter(Protocol):
-    """One model, with a life of its own."""
+    """One model, with connections of its own."""
 
     async def reply(
         self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
     ) -> ModelReply:
-        """See `ports.Model`; `shown` is what the model is shown of the messages' files, by their refs."""
+        """See `ports.Model`; `shown`: the messages' files as the model sees them, by ref."""
         ...
 
     async def known(self) -> Known:
-        """What is known of the model, once it is loaded."""
+        """The model's known capabilities, once it is loaded."""
         ...
 
     async def warm(self) -> None:
@@ -45,12 +45,12 @@ class Adapter(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         ...
 
 
 class CapabilityAdapter:
-    """An adapter that gets only what its model can take, and whose replies have calls all the same."""
+    """Wraps an adapter: its requests hold only what the model accepts, and calls written as text become calls."""
 
     def __init__(self, settings: ModelSettings, adapter: Adapter, gallery: Gallery) -> None:
         self.settings = settings
@@ -60,17 +60,17 @@ class CapabilityAdapter:
         self._taste = Taste()
         self._tools = Tools(settings)
         self._beside: set[Beside] = set()
-        """What is sent beside other models' answers, as refusals have taught."""
+        """The provider fields (reasoning, signature) that it requires on other models' answers; see `refusals`."""
         self._in_turns = False
-        """Whether its server takes no user's message behind results."""
+        """Whether its server refuses a user message directly after tool results."""
 
     @property
     def remark(self) -> str:
-        """What its owner should know though it answers; "" if nothing."""
+        """A warning for the owner about a model that works; "" for none."""
         return self._tools.remark
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
-        """See `ports.Model`. A refusal that teaches something is followed by another request, a few times."""
+        """See `ports.Model`. After a refusal that says what to change, it asks again, at most `MAX_LESSONS` times."""
         known = await self._adapter.known()
         able = capacity(self.settings, known)
         shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs, refused=self._taste.refused)
@@ -113,7 +113,7 @@ class CapabilityAdapter:
         return request if messages is request.messages else replace(request, messages=messages)
 
     def _learns(self, failure: ModelFailed, request: ModelRequest) -> bool:
-        """Whether a refusal says what to do otherwise, and that was not tried yet."""
+        """Whether a refusal says what to change, and that was not tried yet."""
         if failure.kind == "bad_tools":
             return self._tools.learns(str(failure), request.tools)
         if failure.kind != "bad_request":
@@ -129,7 +129,7 @@ class CapabilityAdapter:
         return True
 
     async def capacity(self) -> Capacity:
-        """What the model can take; where it cannot be loaded, what the owner says of it."""
+        """The model's capacity; if it cannot be loaded, as its section says."""
         try:
             known = await self._adapter.known()
         except ModelFailed:
@@ -141,18 +141,18 @@ class CapabilityAdapter:
         await self._adapter.warm()
 
     async def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         await self._adapter.close()
 
 
 def with_cut_mark(reply: ModelReply) -> ModelReply:
-    """The reply; a text that was cut off says so, to people and to the model."""
+    """The reply, with a mark behind a text that was cut off, for people and for the model."""
     said = mark(reply.finish) if not reply.calls else ""
     return replace(reply, text=f"{reply.text.rstrip()}\n\n{said}") if said else reply
 
 
 def capacity(settings: ModelSettings, known: Known) -> Capacity:
-    """What a model can take: as the owner says, else as is known."""
+    """A model's capacity: as its section says, else as litellm's map says."""
     return Capacity(
         settings.context_tokens or known.reads,
         known.sees is True if settings.vision is None else settings.vision,
@@ -161,7 +161,7 @@ def capacity(settings: ModelSettings, known: Known) -> Capacity:
 
 
 def in_prompt(settings: ModelSettings, known: Known) -> bool:
-    """Whether tools go into the prompt: as the owner says, else where the model is known to call none."""
+    """Whether tools go into the prompt: as its section says, else if the model is known not to call tools."""
     if settings.tool_calling == "auto":
         return known.calls_tools is False
     return settings.tool_calling == "prompt"

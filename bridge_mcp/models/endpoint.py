@@ -1,6 +1,6 @@
-"""Where a model of OpenAI's chat format is asked, and with what: address, headers, proxy, certificates.
+"""The endpoint of a model of OpenAI's chat format: URL, headers, proxy, certificates.
 
-What the environment holds for OpenAI (key, organization, project) goes to OpenAI alone, never to another endpoint.
+OpenAI's environment variables (key, organization, project) are sent to OpenAI alone, never to another endpoint.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ CONNECT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how one model is asked."""
+    """The URL and headers of one model."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     proxy: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     known: Known = UNKNOWN
-    """Of OpenAI's own models what litellm's map says; of an endpoint's nothing, whatever they are called."""
+    """Capabilities of OpenAI's own models, by litellm's map; unknown at any other endpoint, whatever the name."""
 
 
 def endpoint_of(settings: ModelSettings) -> Endpoint:
-    """The endpoint of a section. Reads files, so it is for a worker thread.
+    """The endpoint of a section. Reads files: call it on a worker thread.
 
     Raises:
         ModelFailed: OpenAI itself would be asked without a key.
@@ -70,7 +70,7 @@ def endpoint_of(settings: ModelSettings) -> Endpoint:
 
 
 def known_at(settings: ModelSettings, openai: bool) -> Known:
-    """What is known of a model, at OpenAI or elsewhere. Whoever stands in its place has prices of their own."""
+    """A model's known capabilities. Prices are known at OpenAI alone: another endpoint charges its own."""
     if settings.base_url and not openai:
         return UNKNOWN
     known = look_up(settings.model, read_map())
@@ -86,7 +86,7 @@ def proxy_for(scheme: str, host: str) -> str | None:
 
 
 def certificates() -> ssl.SSLContext:
-    """Trusts what SSL_CERT_FILE or SSL_CERT_DIR say, else the usual authorities: a Python may not find the system's."""
+    """Trusts SSL_CERT_FILE or SSL_CERT_DIR, else certifi's authorities: Python may not find the system's."""
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         return ssl.create_default_context()
     import certifi
@@ -95,7 +95,7 @@ def certificates() -> ssl.SSLContext:
 
 
 def session_at(endpoint: Endpoint, timeout_s: float) -> ClientSession:
-    """Connections to this endpoint alone, to be made on the event loop; how long an answer may take is not theirs."""
+    """Connections to this endpoint alone, made on the event loop; without a time-out for the response."""
     from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
     return ClientSession(

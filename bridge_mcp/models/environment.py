@@ -1,6 +1,6 @@
-"""The environment of litellm's process: what the machine needs, and what litellm's providers are set up by.
+"""The environment of litellm's process: the machine's variables, and those that configure litellm's providers.
 
-litellm and what it loads see no other variable: tokens of chats, of clients and of tool servers are not theirs.
+litellm and its dependencies see no other variable: no tokens of chats, clients or tool servers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MACHINE = re.compile(
     r"|SSL_CERT_FILE|SSL_CERT_DIR|SSL_VERIFY|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|(?i:HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY)"
 )
-"""How the machine runs programs and reaches the network."""
+"""Variables by which programs run and reach the network."""
 
 PROVIDERS = (
     "AI21 AIML AIMLAPI ALEPH_ALPHA ALEPHALPHA AMAZON_NOVA ANTHROPIC ANYSCALE ARK AWS AZURE BASETEN BEDROCK BFL BYTEZ"
@@ -29,11 +29,11 @@ PROVIDERS = (
     " SNOWFLAKE STABILITY SYNTHETIC TENCENT TOGETHER TOGETHERAI TOGETHER_AI TOPAZ V0 VERCEL_AI_GATEWAY VERTEX VERTEXAI"
     " VLLM VOLCENGINE VOYAGE VOYAGE_AI WANDB WATSONX WX XAI XINFERENCE ZAI"
 ).split()
-"""What the variables of litellm's providers begin with."""
+"""Prefixes of the variables of litellm's providers."""
 
 OF_A_PROVIDER = re.compile(rf"(?:{'|'.join(PROVIDERS)})_[A-Z0-9_]+|GITHUB_API_(?:KEY|BASE)")
 
 
 def litellm_environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `ours` that litellm's process may have, by name."""
+    """The variables of `ours` that litellm's process may see."""
     return {name: value for name, value in ours.items() if MACHINE.fullmatch(name) or OF_A_PROVIDER.fullmatch(name)}

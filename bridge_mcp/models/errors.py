@@ -1,7 +1,7 @@
-"""What goes wrong with a model call, told apart: what a provider said becomes a `ModelFailed`.
+"""Classifies the failure of a model call: a provider's error becomes a `ModelFailed`.
 
-Providers agree on little but HTTP statuses, so a failure is read in three steps: the code or type that its body names,
-words known to stand in its message, and then the status. Knows no SDK, and no adapter.
+Providers agree on little but HTTP statuses, so a failure is classified in three steps: by the code or type in its body,
+by known words of its message, and then by the status. Knows no SDK, and no adapter.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a kind of failure means for those who have to go on. `fix` may name the model's section as {name}."""
+    """What a kind of failure means, and whether it is permanent; `fix` may hold {name}, the model's section."""
 
     what: str
     for_chat: str
@@ -177,7 +177,7 @@ WORDS: Mapping[Kind, str] = {
     "bad_key": r"(missing|no|invalid|incorrect) (api.?key|credentials)|missing \w+ api key|locate credentials",
     "unknown_model": r"llm provider not provided|model .{0,80}(does not exist|not found)|no such model",
 }
-"""Patterns of words by which providers say what they give no code for; the first that is found counts."""
+"""Patterns of providers' messages, for failures without a code of their own; the first match counts."""
 STATUSES: Mapping[int, Kind] = {
     401: "bad_key",
     402: "no_credit",
@@ -190,10 +190,10 @@ STATUSES: Mapping[int, Kind] = {
 }
 
 GENERAL = frozenset({"invalid_request_error", "badrequesterror", "invalid_argument", "bad_request", "validation_error"})
-"""Codes without a status, as errors inside a stream have them, that say no more than that the request is wrong."""
+"""Codes that say no more than that the request is wrong; errors inside a stream have no status either."""
 
 OF_A_NAME = re.compile(r"\bid\b|tool_call_id|\bname\b", re.IGNORECASE)
-"""What else than a message's content may be too long."""
+"""Fields other than a message's content that may be too long."""
 OF_TOOLS = re.compile(
     r"\btools?\b|\bfunction '|functions?\[\d|function_declarations|functiondeclaration|input_schema|invalid schema",
     re.IGNORECASE,
@@ -214,18 +214,19 @@ CONNECTION: Mapping[Kind, frozenset[str]] = {
     ),
     "timeout": frozenset({"ReadTimeout", "WriteTimeout", "PoolTimeout", "APITimeoutError", "Timeout"}),
 }
-"""By the names of errors and of what they derive from: the HTTP libraries are others from adapter to adapter."""
+"""By the names of an exception's classes: each adapter has its own HTTP library."""
 
 LONGEST_WAIT_S = 900.0
-"""A provider that asks to wait for longer (until a day's quota is new) is not waited for: the chat is told at once."""
+"""A provider that asks to wait longer (until a daily quota is reset) is not retried: the chat gets the error at
+once."""
 
 OF_THE_REQUEST: frozenset[str] = frozenset({"too_long", "refused"})
-"""Kinds of failure that say nothing of how the model is."""
+"""Kinds of failure that say nothing about the model's health."""
 
 MAX_ALOUD = 200
-"""How much of it a chat is told."""
+"""Characters of a provider's message that a chat is shown."""
 MAX_TOLD = 2000
-"""How much of a provider's message is kept: some answer with whole web pages."""
+"""Characters of a provider's message that are kept: some answer with whole web pages."""
 KEY_SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_*-]{6,}"
     r"|\bAIza[A-Za-z0-9_-]{10,}"
@@ -236,21 +237,21 @@ KEY_SHAPES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ProviderError:
-    """What is known of a call that failed. `status` is the HTTP status, None where there was no HTTP answer."""
+    """A failed call, before it is classified. `status` is the HTTP status; None: there was no HTTP response."""
 
     message: str
     status: int | None = None
     codes: tuple[str, ...] = ()
-    """What the answer's body names as code and type."""
+    """The code and type in the response's body."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     kind: Kind | None = None
-    """Where the adapter knows it already."""
+    """The kind, if the adapter knows it already."""
 
 
 def failed(settings: ModelSettings, trouble: ProviderError, *, aloud: bool = False) -> ModelFailed:
-    """The error to raise: it names the section and the model, tells the whole truth, and no secret.
+    """The error to raise: it names the section and the model, and quotes the provider without secrets.
 
-    `aloud`: the chat is told the provider's words too.
+    `aloud`: the chat is shown the provider's words too.
     """
     kind = error_kind(trouble)
     meaning = MEANINGS[kind]
@@ -275,13 +276,13 @@ def failed(settings: ModelSettings, trouble: ProviderError, *, aloud: bool = Fal
 
 
 def said_aloud(told: str) -> str:
-    """A provider's words as a chat may see them: on one line, and not many."""
+    """A provider's words for a chat: on one line, at most `MAX_ALOUD` characters."""
     line = " ".join(visible(told).split())
     return line if len(line) <= MAX_ALOUD else f"{line[:MAX_ALOUD]}…"
 
 
 def error_kind(trouble: ProviderError) -> Kind:
-    """Which kind of failure this is."""
+    """The kind of a failure: by its codes, its message, its status, in this order."""
     if trouble.kind is not None:
         return trouble.kind
     status, codes = trouble.status, [code.lower() for code in trouble.codes]
@@ -304,14 +305,14 @@ def error_kind(trouble: ProviderError) -> Kind:
 
 
 def about_tools(message: str, status: int | None) -> bool:
-    """Whether a refusal is about the tools on offer, and not about calls or their order."""
+    """Whether a refusal is about the definitions of tools, and not about calls or their order."""
     if status in (400, 422) and OF_TOOLS.search(message) and not OF_MESSAGES.search(message):
         return True
     return status in (400, 422, 500) and OF_GRAMMARS.search(message) is not None
 
 
 SHORTEST_SECRET = 8
-"""Shorter keys are placeholders ("x", "na"): taking those out of a text would only garble it."""
+"""Shorter keys are placeholders ("x", "na"): removing them would only garble a text."""
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -323,9 +324,9 @@ def redact(text: str, *secrets: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a provider asks to wait, by `retry-after-ms` or `retry-after` (seconds or a date); None: not said.
+    """Seconds of `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110 10.2.3); None: neither.
 
-    A date is read against the answer's own `date`, so that neither side's clock matters.
+    A date is compared with the response's own `date`, so that neither side's clock matters.
     """
     told = {name.lower(): value.strip() for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
@@ -349,7 +350,7 @@ def http_date(text: str) -> datetime | None:
 
 
 def trouble_of(error: BaseException) -> ProviderError | None:
-    """What the causes of an SDK's error tell of the connection; None where an answer came and the SDK tells more."""
+    """The connection error among the causes of an SDK's error; None if there was a response."""
     chain = list(causes(error))
     for kind, names in CONNECTION.items():
         for cause in reversed(chain):
@@ -360,7 +361,7 @@ def trouble_of(error: BaseException) -> ProviderError | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from, nearest first."""
+    """An exception and its causes, nearest first."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

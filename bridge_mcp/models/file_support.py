@@ -1,7 +1,7 @@
-"""Which files a model has taken, and which it has refused: a picture of a size or format that it does not read.
+"""Which files a model has accepted, and which it has refused: an image of a size or format that it does not read.
 
-A provider answers the whole request with 400 and seldom says which file it means. So a request that was refused is made
-again without those files that no request has proved; where that one is taken, it was they. Knows no provider.
+A provider answers the whole request with 400 and seldom says which file it means. So a refused request is retried
+without the files that were never accepted before; if that succeeds, those were the cause. Knows no provider.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from bridge_mcp.ports import ModelReply, ModelRequest
 __all__ = ["Taste", "told_of"]
 
 ABOUT_FILES = frozenset({"bad_request", "refused"})
-"""Kinds of failures that a file can be the cause of."""
+"""Kinds of failures that a file can cause."""
 REFUSED = Shown(why_not="the model did not take it")
 MAX_REMEMBERED = 256
-"""Files that are remembered, of each sort."""
+"""Accepted files that are remembered, and as many refused ones."""
 MAX_NAME = 60
 
 
 class Taste:
-    """What one model takes."""
+    """The files that one model accepts and refuses."""
 
     def __init__(self) -> None:
         self._taken: LRUCache[str, None] = LRUCache(MAX_REMEMBERED)
@@ -35,21 +35,21 @@ class Taste:
 
     @property
     def refused(self) -> Mapping[str, Shown]:
-        """The files that are not shown to it any more."""
+        """The refused files, which are no longer shown."""
         return dict.fromkeys(self._refused, REFUSED)
 
     def suspects(self, failure: ModelFailed, shown: Mapping[str, Shown]) -> tuple[str, ...]:
-        """The pictures and PDFs of a request that may be why it was refused: those that it has never taken."""
+        """The images and PDFs that may be why a request was refused: those that were never accepted."""
         if failure.kind not in ABOUT_FILES:
             return ()
         return tuple(ref for ref, each in shown.items() if (each.image or each.pdf) and ref not in self._taken)
 
     def without(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> dict[str, Shown]:
-        """What is shown instead."""
+        """`shown`, with a note in the place of each suspect."""
         return {**shown, **dict.fromkeys(suspects, REFUSED)}
 
     def learn(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> None:
-        """A request was taken that showed these files, and not the suspects."""
+        """A request with these files, and without the suspects, was accepted."""
         for ref in suspects:
             self._refused[ref] = None
         for ref, each in shown.items():

@@ -1,8 +1,7 @@
-"""Files of messages and of results, made ready for a model: images and PDFs as data URLs, small texts as text.
+"""Converts the files of messages and results for a model: images and PDFs as data URLs, small texts as text.
 
-For the rest there are notes.
-
-Bytes come through the request's `fetch`, and only those are fetched that the model will be shown. Knows no provider.
+Other files become notes. Bytes come through the request's `fetch`, and only files that the model will see are fetched.
+Knows no provider.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_IMAGES = 8
 """Images in one request: the newest ones."""
 MAX_IMAGE = 4_500_000
-"""Bytes of one image: what the strictest of the large providers takes."""
+"""Bytes of one image: the limit of the strictest large provider."""
 MAX_PDFS = 3
 """PDFs in one request: the newest ones."""
 MAX_PDF = 4_500_000
@@ -42,9 +41,9 @@ MAX_TEXT_FILE = 1_000_000
 """Bytes of a text file that is fetched to show its beginning."""
 MAX_TEXTS = 4
 TIME_S = 20.0
-"""The longest that the files of one request take together; what is not there by then is named."""
+"""The time for fetching all files of one request; later ones become a note."""
 SLOW_S, AGAIN_S = 2.0, 600.0
-"""A file whose fetching failed after more than the first is not tried again before the second: calls of one turn, and
+"""If fetching a file fails after more than `SLOW_S`, it is not retried for `AGAIN_S`: the calls of one turn, and the
 turns of one chat, ask for the same files."""
 KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
@@ -52,14 +51,14 @@ KEPT = 16
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a model is shown of a file: an image or a PDF as a data URL, a text, or why none of these."""
+    """A file as a model sees it: an image or PDF as a data URL, a text, or the reason why it sees none of these."""
 
     image: str = ""
     pdf: str = ""
     text: str = ""
     why_not: str = ""
     unshowable: bool = field(default=False, compare=False)
-    """Whether it can never be shown: its bytes are not what a model sees."""
+    """Whether it can never be shown: its bytes have no format that models read."""
 
 
 NONE_REFUSED: Mapping[str, Shown] = MappingProxyType({})
@@ -67,12 +66,12 @@ LATE = Shown(why_not="did not come in time")
 
 
 class Gallery:
-    """Fetches what is to be shown, once for all the calls of a turn."""
+    """Fetches and converts files, once for all the calls of a turn (a cache of `KEPT` files)."""
 
     def __init__(self) -> None:
         self._kept: LRUCache[str, Shown] = LRUCache(KEPT)
         self._stalled: TTLCache[str, None] = TTLCache(KEPT, AGAIN_S)
-        """Files that took long and did not come, until they may be tried again."""
+        """Files whose fetching took long and failed, until they may be retried."""
 
     async def show(
         self,
@@ -82,9 +81,9 @@ class Gallery:
         pdfs: bool = False,
         refused: Mapping[str, Shown] = NONE_REFUSED,
     ) -> dict[str, Shown]:
-        """What the model is shown of each file, by its ref; a file that is not in there gets a plain note.
+        """Each file as the model sees it, by ref; a file that is missing here gets a plain note.
 
-        `refused` are files that it is not to be shown, each with what stands in its place; they are not fetched.
+        `refused` are files that are not fetched, each with its replacement.
         """
         shown: dict[str, Shown] = {}
         if request.fetch is None:
@@ -103,7 +102,7 @@ class Gallery:
         return shown
 
     async def _look(self, fetch: Fetch, attachment: Attachment, deadline: float) -> Shown:
-        """What is shown of one file; nothing of one that stalls, or stalled not long ago."""
+        """One file, converted; a note if fetching stalls, or stalled in the last `AGAIN_S`."""
         kept = self._kept.get(attachment.ref)
         if kept is None:
             began = anyio.current_time()
@@ -120,7 +119,7 @@ class Gallery:
 
 
 async def look(fetch: Fetch, attachment: Attachment) -> Shown:
-    """Fetch one file and make it ready."""
+    """Fetch one file and convert it."""
     way = way_of(attachment)
     most = {"image": MAX_IMAGE, "pdf": MAX_PDF}.get(way, MAX_TEXT_FILE)
     if attachment.size is not None and attachment.size > most:
@@ -136,7 +135,7 @@ async def look(fetch: Fetch, attachment: Attachment) -> Shown:
 
 
 def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
-    """How a file can be shown; "" for in no way."""
+    """How a model can see a file; "": not at all."""
     if is_pdf(attachment):
         return "pdf"
     return "text" if is_text(attachment) else "image" if attachment.kind == "image" else ""
@@ -166,7 +165,7 @@ def text_of(data: bytes) -> Shown:
 
 
 def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachment]]:
-    """The files that people sent and tools gave, the last ones first, each with the role of its message."""
+    """The files of users' messages and of results, newest first, each with the role of its message."""
     for message in reversed(messages):
         if message.role in ("user", "tool"):
             for attachment in reversed(message.attachments):
@@ -174,7 +173,7 @@ def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachm
 
 
 def note(attachment: Attachment, shown: Shown | None = None) -> str:
-    """What stands in a message's text for a file: its own text, or that the model cannot see it."""
+    """The text for a file in a message: its contents, or that the model cannot see it."""
     if shown is not None and shown.text:
         what = described(attachment) or "a text"
         return f"[{attachment.kind}: {what}]\n{shown.text}\n[end of the {attachment.kind}]"

@@ -1,4 +1,4 @@
-"""Why an answer ended, as providers name it: whole, cut off, withheld, or broken off. Knows the words, no provider."""
+"""Why an answer ended, by its `finish_reason`: complete, cut off, withheld (content filter), or broken off."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MARKS = {
 
 
 def ending_of(reason: str) -> Ending:
-    """What a `finish_reason` means."""
+    """The meaning of a `finish_reason`."""
     word = reason.strip().lower().rpartition(".")[2].replace("-", "_").replace(" ", "_")
     word = word.removeprefix("finish_reason_").removeprefix("stop_reason_")
     for words, ending in KINDS:
@@ -62,7 +62,7 @@ def ending_of(reason: str) -> Ending:
 
 
 def mark(finish: str) -> str:
-    """What stands behind a text that is not whole, for people and for the model; "" where it is."""
+    """The mark behind an incomplete text, for people and for the model; "" for a complete one."""
     if not finish:
         return ""
     word = "".join(char for char in finish if char.isalnum() or char in "_-")[:40]

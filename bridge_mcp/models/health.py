@@ -1,4 +1,4 @@
-"""How the models were when they were last asked: what `get_status` tells of them. Knows no adapter."""
+"""The health of the models, by their last call, as `get_status` shows it. Knows no adapter."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Record"]
 
 
 class Record:
-    """The last word on every model that was asked; `now` tells the time in epoch seconds."""
+    """The last outcome of every model that was called; `now` returns epoch seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._known: dict[tuple[str, str], ModelHealth] = {}
 
     def answered(self, asked: ModelSettings, section: ModelSettings) -> None:
-        """`asked` gave a reply, in the place of `section` unless they are the same."""
+        """`asked` replied, as a fallback of `section` unless they are the same."""
         self._known[asked.name, asked.model] = ModelHealth(asked.name, asked.model)
         if asked is not section and self._health(section).error:
             self._known[section.name, section.model] = replace(self._health(section), instead=asked.model)
 
     def failed(self, asked: ModelSettings, failure: ModelFailed) -> None:
-        """It gave none; what is wrong with the request alone is no matter of the model."""
+        """`asked` failed; a failure of the request alone (`OF_THE_REQUEST`) is not counted."""
         if failure.kind in OF_THE_REQUEST and not failure.aloud:
             return
         since = self._health(asked).since or self._now()
@@ -36,7 +36,7 @@ class Record:
         )
 
     def health(self) -> tuple[ModelHealth, ...]:
-        """All that were asked so far, in the order of their first time."""
+        """All models that were called so far, in the order of their first call."""
         return tuple(self._known.values())
 
     def _health(self, settings: ModelSettings) -> ModelHealth:

@@ -1,8 +1,8 @@
-"""Every provider that litellm knows, by its name for the model; litellm itself lives in a process of its own.
+"""Models through litellm, by its names for them; litellm itself runs in a process of its own.
 
-Keys go with each request and never into a process's environment. Answers are streamed where somebody is shown them as
-they come: litellm takes three times as long for a stream, and half a millisecond more for each of its chunks, so nobody
-pays for that who does not see it. Knows nothing of other adapters.
+Keys go with each request and never into a process's environment. Answers are streamed only if somebody watches them:
+litellm takes three times as long for a stream, and half a millisecond more for each chunk. Knows nothing of other
+adapters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGINNING = "(The conversation begins here.)"
 
 
 class LitellmModel:
-    """A `Model` by its litellm name; `process` is where litellm is asked, by many models.
+    """A `Model` by its litellm name; many models share one `process`.
 
     Raises:
         ConfigError: `params` sets what the bridge sets itself.
@@ -49,10 +49,10 @@ class LitellmModel:
         await self._process.ready()
 
     async def close(self) -> None:
-        """Nothing here is its own: the process is ended by whoever made it."""
+        """Does nothing: the owner of the process ends it."""
 
     async def known(self) -> Known:
-        """What litellm's map says of the model."""
+        """The model's capabilities by litellm's map."""
         if self._known is None:
             async with self._looking:
                 if self._known is None:
@@ -82,7 +82,7 @@ class LitellmModel:
 
 
 def user_first(messages: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
-    """The messages with a user's one in front, which some providers insist on; a chat may begin otherwise."""
+    """The messages, with a user message in front if there is none: some providers insist on it."""
     first = next((index for index, message in enumerate(messages) if message["role"] != "system"), len(messages))
     if first == len(messages) or messages[first]["role"] == "user":
         return messages

@@ -25,7 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "AuthenticationError": "bad_key",
     "Timeout": "timeout",
 }
-"""What litellm has understood already, by the names of its errors."""
+"""The kinds of failure that litellm has classified already, by the names of its exceptions."""
 
 STREAM: Mapping[str, JSON] = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -33,7 +33,7 @@ STREAM: Mapping[str, JSON] = {"stream": True, "stream_options": {"include_usage"
 async def ask(
     library: Litellm, settings: ModelSettings, body: Mapping[str, JSON], grown: Grown | None
 ) -> tuple[Mapping[str, object], float | None]:
-    """One call, streamed where there is a `grown`: the completion, and its cost in US dollars if that is known.
+    """One call, streamed if `grown` is given: the completion, and its cost in US dollars if known.
 
     Raises:
         ModelFailed: the provider failed.
@@ -45,7 +45,7 @@ async def ask(
             return await stream(library, settings, body, grown)
         completion = cast("Completion", await request(library, settings, body))
         return completion.model_dump(warnings=False), cost_of(completion)
-    except openai.OpenAIError as exc:  # what all of litellm's errors are
+    except openai.OpenAIError as exc:  # the base of all litellm's errors
         raise failed(settings, refusal(exc)) from None
 
 
@@ -62,7 +62,7 @@ async def request(library: Litellm, settings: ModelSettings, body: Mapping[str, 
 async def stream(
     library: Litellm, settings: ModelSettings, body: Mapping[str, JSON], grown: Grown
 ) -> tuple[Mapping[str, object], float | None]:
-    """The completion that a stream makes, and what it cost."""
+    """The completion that the chunks of a stream make, and its cost."""
     texts = [""]
     assembly = StreamAccumulator(settings, texts.append)
     chunks = cast("Chunks", await request(library, settings, {**body, **STREAM}))
@@ -71,7 +71,7 @@ async def stream(
             assembly.add(chunk.model_dump(warnings=False))
             grown(texts[-1][len(texts[0]) :])
             texts[:] = texts[-1:]
-        # It makes up an end where the provider named none.
+        # It makes up a finish reason if the provider sent none.
         assembly.ended = chunks.received_finish_reason is not None
     finally:
         await asyncio.shield(chunks.aclose())
@@ -80,23 +80,23 @@ async def stream(
 
 
 def cost_of(completion: Completion) -> float | None:
-    """What litellm takes the call to have cost, in US dollars; None where it does not know the price."""
+    """The call's cost by litellm's prices, in US dollars; None: the price is unknown."""
     cost = completion._hidden_params.get("response_cost")  # pyright: ignore[reportPrivateUsage]  # its documented place
     return float(cost) if isinstance(cost, int | float) else None
 
 
 def priced(library: Litellm, model: str, completion: Mapping[str, JSON]) -> float | None:
-    """The same of a completion that came in pieces."""
+    """The same for a completion that was streamed."""
     if not completion.get("usage"):
         return None
     try:
         return library.completion_cost(completion_response=library.ModelResponse(**completion), model=model)
-    except Exception:  # a plain one, of litellm's, for a model whose price it does not know
+    except Exception:  # litellm raises a plain `Exception` for a model whose price it does not know
         return None
 
 
 def embedded(text: str) -> object:
-    """The error in a provider's answer, where litellm put all of that into its message; else None."""
+    """The error object of a provider's response, if litellm put the whole body into its message; else None."""
     try:
         body, _ = read_json_at(text, max(0, text.find("{")), odd="mend")
     except BadJSON:
@@ -105,7 +105,7 @@ def embedded(text: str) -> object:
 
 
 def refusal(error: Exception) -> ProviderError:
-    """What an error of litellm's says. Its headers hold the provider's `Retry-After`."""
+    """An exception of litellm's as a `ProviderError`. Its headers hold the provider's `Retry-After`."""
     inner = vars(error).get("original_exception")
     if isinstance(inner, Exception):  # a stream that broke is wrapped once more
         error = inner

@@ -1,4 +1,4 @@
-"""litellm itself: imported, set up and kept quiet. Its import takes seconds; the bridge does it in another process.
+"""Imports litellm, configures it and keeps it quiet. The import takes seconds; the bridge does it in another process.
 
 No price map is fetched, no `.env` file is read, nothing is printed, its loggers write under ours, and it does not retry
 by itself, because the engine counts attempts. Knows no request.
@@ -39,26 +39,28 @@ HELLO: Mapping[str, JSON] = {
 """A request that litellm answers itself, without any provider."""
 
 LOADING = threading.Lock()
-"""What `load` changes is the whole process's: the warnings' filters, litellm's settings and loggers."""
+"""`load` changes the state of the whole process: filters of warnings, litellm's settings and loggers."""
 
 
 class Completion(Protocol):
-    """What a call gives: a pydantic model in the shape of OpenAI's completion, or of a chunk of one."""
+    """The result of a call: a pydantic model in the shape of OpenAI's completion, or of a chunk."""
 
     _hidden_params: Mapping[str, object]
 
-    def model_dump(self, *, warnings: bool) -> dict[str, object]: ...
+    def model_dump(self, *, warnings: bool) -> dict[str, object]:
+        """As a dict; `warnings=False` keeps pydantic quiet about fields of unexpected types."""
 
 
 class Chunks(Protocol):
-    """What a streamed call gives."""
+    """The result of a streamed call."""
 
     received_finish_reason: str | None
-    """What the provider itself said of the end; the chunks name an end in any case."""
+    """The provider's own finish reason; litellm's chunks always hold one."""
 
     def __aiter__(self) -> AsyncIterator[Completion]: ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close the connection to the provider."""
 
 
 class Litellm(Protocol):
@@ -67,15 +69,19 @@ class Litellm(Protocol):
     suppress_debug_info: bool
     modify_params: bool
     model_cost: Mapping[str, object]
-    """What it knows of models, by their names."""
+    """Its map of models, by name."""
 
-    def completion(self, **request: object) -> Iterable[object]: ...
+    def completion(self, **request: object) -> Iterable[object]:
+        """A blocking call; here only for `HELLO`."""
 
-    async def acompletion(self, **request: object) -> Completion | Chunks: ...
+    async def acompletion(self, **request: object) -> Completion | Chunks:
+        """One chat completion; chunks with `stream=True`. Raises `openai.OpenAIError`."""
 
-    def ModelResponse(self, **fields: object) -> Completion: ...  # noqa: N802 - their name
+    def ModelResponse(self, **fields: object) -> Completion:  # noqa: N802 - their name
+        """Make a completion of its fields."""
 
-    def completion_cost(self, *, completion_response: Completion, model: str) -> float: ...
+    def completion_cost(self, *, completion_response: Completion, model: str) -> float:
+        """US dollars. Raises a plain `Exception` for a model without a known price."""
 
 
 def load() -> Litellm:
@@ -85,16 +91,16 @@ def load() -> Litellm:
         ModelFailed: it cannot be imported.
     """
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    # Its other mode reads a .env file from any folder above it into the environment of the whole process.
+    # Its other mode loads a .env file from any folder above into the environment of the whole process.
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-    # Its own HTTP handler for OpenAI's format, which spares it the walk over every message through typed parameters.
+    # Its own HTTP handler for OpenAI's format, which skips the validation of every message against typed parameters.
     os.environ.setdefault("EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "true")
     try:
         with LOADING, uncollected(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             library = cast("Litellm", importlib.import_module("litellm"))
             library.suppress_debug_info = True
-            # Loads here what the first real request would load in the event loop.
+            # Imports here what the first real request would import on the event loop.
             importlib.import_module("openai.resources.chat")
             library.completion(**HELLO)
             deque(library.completion(**HELLO, stream=True, stream_options={"include_usage": True}), 0)
@@ -104,7 +110,7 @@ def load() -> Litellm:
             fix="Install the bridge again, with its dependencies.",
             permanent=True,
         ) from exc
-    # Some providers want a user's message first, or a list of tools wherever the history holds calls: it adds them.
+    # Some providers require a user message first, or a list of tools if the history has calls: this setting adds them.
     library.modify_params = True
     for name in LOGGERS:
         logger = logging.getLogger(name)
@@ -115,7 +121,7 @@ def load() -> Litellm:
 
 
 def stay_at_the_endpoint() -> None:
-    """Have no HTTP client of this process follow a redirect: it would take a conversation where nobody sent it.
+    """Let no HTTP client of this process follow a redirect: it may lead a conversation to another host.
 
     litellm and the SDKs that it loads make clients of their own, each of which would follow; none has a setting for it.
     """
@@ -136,7 +142,7 @@ def staying(send: Callable[..., T]) -> Callable[..., T]:
 
 @contextmanager
 def uncollected() -> Generator[None]:
-    """Without collecting garbage, which an import makes little of: all collections take more than half of its time."""
+    """Pause the garbage collector: an import makes little garbage, and collections take more than half of its time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -147,7 +153,7 @@ def uncollected() -> Generator[None]:
 
 
 class Forward(logging.Handler):
-    """Hands a record of litellm's to our own logger; litellm's handlers write to stdout below a warning."""
+    """A logging handler that passes litellm's records to our own logger; its own write to stdout below WARNING."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log.log(record.levelno, "%s: %s", record.name, redact(record.getMessage()))

@@ -1,10 +1,9 @@
 """litellm in a process of its own: `python -m bridge_mcp.models.litellm_main`, started by `litellm_process`.
 
-Both directions are a JSON object a line. In: `{"id", "section", "body", "stream"}` asks, `{"id", "cancel"}` takes that
-back. Out: `{}` once litellm is loaded, or `{"failed"}`; of a call signs of life, `{"id", "text"}` with what its text
-has grown by, then `{"id", "completion", "cost_usd"}` or `{"id", "failed"}`, the fields of a `ModelFailed`; and
-`{"log", "text"}` at any time. When stdin ends, the bridge is gone or has had enough of it: the process ends at once, be
-it in the middle of loading.
+JSON lines in both directions. In: `{"id", "section", "body", "stream"}` is a call, `{"id", "cancel"}` cancels it. Out:
+`{}` once litellm is loaded, or `{"failed"}`; for each call `{"id", "text"}` with each piece of its text, then `{"id",
+"completion", "cost_usd"}` or `{"id", "failed"}`, the fields of a `ModelFailed`; and `{"log", "text"}` at any time. When
+stdin ends, the bridge is gone or wants no more: the process exits at once, even in the middle of loading.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Tell: TypeAlias = Callable[[Mapping[str, object]], None]
 def main() -> None:
     """Load litellm, then answer until stdin ends."""
     out = os.dup(1)
-    os.dup2(2, 1)  # what litellm prints is no message
+    os.dup2(2, 1)  # litellm prints to stdout: that must not mix with messages
     one_at_a_time = threading.Lock()
 
     def tell(message: Mapping[str, object]) -> None:
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 async def serve(tell: Tell) -> None:
-    """Until the process ends, or litellm cannot be loaded."""
+    """Answer until the process exits; return at once if litellm cannot be loaded."""
     loop = asyncio.get_running_loop()
     requests: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -82,7 +81,7 @@ class Desk:
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def take(self, request: Mapping[str, Any]) -> None:
-        """A request came in."""
+        """Start a call, or cancel one."""
         number: int = request["id"]
         task = self._tasks.get(number)
         if task is not None:
@@ -102,19 +101,19 @@ class Desk:
             self._tell({"id": number, "completion": told, "cost_usd": cost})
         except ModelFailed as exc:
             self._tell({"id": number, "failed": fields_of(exc)})
-        except Exception as exc:  # whatever it is, somebody waits for an answer
+        except Exception as exc:  # whatever it is, the bridge waits for an answer
             log.exception("litellm failed unexpectedly")
             trouble = ProviderError(f"{type(exc).__name__}: {exc}", kind="provider")
             self._tell({"id": number, "failed": fields_of(failed(settings, trouble))})
 
 
 def fields_of(failure: ModelFailed) -> dict[str, object]:
-    """What makes the same error again."""
+    """The fields of which the bridge makes the same error again."""
     return {"message": str(failure).removesuffix(failure.fix).rstrip(), **vars(failure)}
 
 
 class Records(logging.Handler):
-    """Hands log records to the bridge."""
+    """A logging handler that sends records to the bridge."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""litellm's process as the bridge sees it: started when it is needed, asked over pipes, started again if it died.
+"""litellm's process, seen from the bridge: started on demand, called over pipes, started again if it died.
 
-A process and not a thread: litellm's import on a thread kept the event loop waiting for 80 to 360 ms at a time and left
-210 MB here, where beside a process the longest wait is 10 to 20 ms. A call takes 0.2 ms longer for it, while the 6 to
-13 ms of CPU that litellm takes for each go to another core.
+A process and not a thread: litellm's import on a thread stalled the event loop for 80 to 360 ms at a time and left 210
+MB here; with a process the longest stall is 10 to 20 ms. A call takes 0.2 ms longer, but the 6 to 13 ms of CPU that
+litellm takes for it run on another core.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ log = logging.getLogger("bridge_mcp.models.litellm")
 
 COMMAND = (sys.executable, "-P", "-m", "bridge_mcp.models.litellm_main")
 LEAVE_S = 2.0
-"""How long it may take to leave once its stdin has ended."""
+"""How long it may take to exit once its stdin is closed."""
 KEPT_LINES = 20
-"""Of what it said last on stderr, for the error that tells of its end."""
+"""Last lines of its stderr, for the error message if it dies."""
 
 MAX_LINE = 2 * MAX_SIZE
-"""Bytes of one line that it says: a whole answer and what stands around it."""
+"""Bytes of one line of its stdout: a whole answer in its envelope."""
 
 Message: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A completion as litellm gives it, and what litellm takes it to have cost in US dollars."""
+    """A completion as litellm returns it, and its cost in US dollars by litellm's prices."""
 
     completion: Mapping[str, JSON]
     cost_usd: float | None
@@ -64,7 +64,7 @@ class Call:
 
 
 class LitellmProcess:
-    """One process for all models, in the event loop that first asks."""
+    """One process for all models, bound to the event loop of the first call."""
 
     def __init__(self) -> None:
         self._running: Running | None = None
@@ -72,12 +72,12 @@ class LitellmProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the process; None while there is none."""
+        """The process id; None while there is no process."""
         running = self._running
         return None if running is None or running.ended else running.transport.get_pid()
 
     async def ready(self) -> None:
-        """Start it unless it runs, and wait until it has loaded litellm.
+        """Start the process unless it runs, and wait until it has loaded litellm.
 
         Raises:
             ModelFailed: it cannot be started, or it cannot load litellm.
@@ -91,7 +91,7 @@ class LitellmProcess:
         heard: Callable[[], None] | None = None,
         on_text: OnText | None = None,
     ) -> Answer:
-        """One call; streamed where there is a `heard`, which is told of every sign of life.
+        """One call; streamed if `heard` is given, which is called at every chunk.
 
         Cancelling ends the call at the provider.
 
@@ -107,7 +107,7 @@ class LitellmProcess:
             running.forget(number)
 
     async def close(self) -> None:
-        """End the process; calls under way end as `ModelFailed`. It starts again with the next call."""
+        """End the process; open calls fail with `ModelFailed`. The next call starts it again."""
         running, self._running = self._running, None
         if running is not None:
             with anyio.CancelScope(shield=True):
@@ -127,10 +127,10 @@ class LitellmProcess:
 
 
 async def start() -> Running:
-    """A new process, which finds its modules where this one does.
+    """Start a process that imports modules from the same paths as this one.
 
     Raises:
-        ModelFailed: there can be none.
+        ModelFailed: it cannot be started.
     """
     environment = litellm_environment(os.environ) | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
@@ -143,7 +143,7 @@ async def start() -> Running:
 
 
 class Running(asyncio.SubprocessProtocol):
-    """One life of the process: what it says, and what it was asked."""
+    """One run of the process: an asyncio subprocess protocol that matches answers to open calls."""
 
     transport: asyncio.SubprocessTransport
 
@@ -155,13 +155,13 @@ class Running(asyncio.SubprocessProtocol):
         self._calls: dict[int, Call] = {}
         self._numbers = count(1)
         self._buffers = {1: LineBuffer(MAX_LINE), 2: LineBuffer(MAX_LINE)}
-        """Of stdout and stderr."""
+        """By file descriptor: stdout and stderr."""
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
 
-    # -- what it is told --------------------------------------------------------------------------------------
+    # -- to the process ---------------------------------------------------------------------------------------
 
     def ask(self, call: Call, body: Mapping[str, JSON]) -> int:
-        """Hand a call over; its number."""
+        """Send a call; returns its number."""
         number = next(self._numbers)
         self._calls[number] = call
         given = call.settings
@@ -178,7 +178,7 @@ class Running(asyncio.SubprocessProtocol):
         return number
 
     def forget(self, number: int) -> None:
-        """Nobody waits for this answer any longer: if it has not come, its call ends at the provider."""
+        """Stop waiting for an answer; if it has not come yet, cancel the call at the provider."""
         if self._calls.pop(number, None) is not None and not self.ended:
             self._tell({"id": number, "cancel": True})
 
@@ -188,7 +188,7 @@ class Running(asyncio.SubprocessProtocol):
             cast("asyncio.WriteTransport", stdin).write(json.dumps(message).encode() + b"\n")
 
     async def stop(self) -> None:
-        """End it: its stdin first, which it heeds, then by force."""
+        """End the process: close its stdin, and kill it after `LEAVE_S`."""
         stdin = self.transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
@@ -198,12 +198,14 @@ class Running(asyncio.SubprocessProtocol):
             self.transport.kill()
             await self.gone
 
-    # -- what it says -----------------------------------------------------------------------------------------
+    # -- from the process -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: the process has started."""
         self.transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """asyncio's: bytes on stdout (1) or stderr (2)."""
         buffer = self._buffers[fd]
         for line in buffer.feed(data):
             if isinstance(line, LongLine):
@@ -217,16 +219,17 @@ class Running(asyncio.SubprocessProtocol):
             self._said_too_much()
 
     def _said_too_much(self) -> None:
-        """End it: an answer that was dropped would be waited for without an end."""
+        """Kill the process: an answer that was too long was dropped, and would be waited for without an end."""
         if not self.ended:
             self._lines.append(f"it said more than {MAX_LINE:,} bytes at once")
             self.transport.kill()
 
     def process_exited(self) -> None:
+        """asyncio's: the exit code is known; output may still come."""
         self.ended = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone, and all that it said has been read."""
+        """asyncio's: the process has exited, and all its output has been read."""
         self.ended = True
         self.transport.close()
         self._lose()
@@ -259,7 +262,7 @@ class Running(asyncio.SubprocessProtocol):
             call.on_text(call.text)
 
     def _lose(self) -> None:
-        """Tell all who wait that nothing more will come."""
+        """Fail all open calls."""
         last = f": {self._lines[-1]}" if self._lines else ""
         trouble = ProviderError(f"litellm's process ended with {self.transport.get_returncode()}{last}", kind="broken")
         if not self.loaded.done():

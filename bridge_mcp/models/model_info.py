@@ -1,6 +1,6 @@
-"""What litellm knows of models, from the map that comes with it: who calls tools, who sees, what fits, what it costs.
+"""Capabilities of models by the map that comes with litellm: tools, vision, context window, prices.
 
-The map is a file; reading it takes no import of litellm. Knows no adapter.
+The map is a file, read without importing litellm. Knows no adapter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAP = "model_prices_and_context_window_backup.json"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a model; None where nothing is. `reads` is how many tokens fit into a request."""
+    """A model's capabilities; None: unknown. `reads` is how many tokens fit into a request."""
 
     calls_tools: bool | None = None
     sees: bool | None = None
@@ -34,13 +34,13 @@ UNKNOWN = Known()
 
 
 def look_up(model: str, known: ModelMap) -> Known:
-    """What the map `known` says of a model by its litellm name, or of OpenAI's by their own."""
+    """A model's capabilities by its litellm name, or by OpenAI's own."""
     provider, _, name = model.partition("/") if "/" in model else ("openai", "", model)
     for key in (model, name):
         told = known.get(key)
         if told is None:
             continue
-        # Several providers have models of one name; only the provider's own entry counts.
+        # Several providers have models of the same name; only the provider's own entry counts.
         if key == model or str(told.get("litellm_provider", "")).startswith(provider):
             break
     else:
@@ -58,15 +58,16 @@ def look_up(model: str, known: ModelMap) -> Known:
 
 
 class ModelMap:
-    """The map by its text. An entry is read when it is asked for: parsing all of 3 MB would hold up the event loop for
-    some 60 ms, on whatever thread.
+    """The text of the map, of which each entry is parsed on demand.
+
+    Parsing all of its 3 MB would stall the event loop for some 60 ms, on whatever thread.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def get(self, name: str) -> Mapping[str, object] | None:
-        """What the map says of a model by this name."""
+        """The map's entry for this name."""
         head = f"{json.dumps(name)}: {{"
         at = self._text.find(head)
         if at < 0:
@@ -76,7 +77,7 @@ class ModelMap:
 
 
 def read_map() -> ModelMap:
-    """The map as it is installed; empty where there is none. For a worker thread."""
+    """The installed map; empty if there is none. Call it on a worker thread."""
     spec = importlib.util.find_spec("litellm")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / MAP

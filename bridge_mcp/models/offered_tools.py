@@ -1,4 +1,4 @@
-"""Which tools a model is offered: those whose schemas it can take, as its provider's refusals have taught."""
+"""Which tools a model is offered: those whose schemas its provider accepts, learned from refusals."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ __all__ = ["OPENAI_TAKES", "Tools"]
 log = logging.getLogger(__name__)
 
 OPENAI_TAKES = 128
-"""Tools in one request that OpenAI takes; many others take no more."""
+"""OpenAI's limit of tools in one request; many others take no more."""
 
 OFFERS = 16
-"""Sets of tools that are kept with what is left of them."""
+"""Sets of tools whose filtered lists are cached."""
 
 
 class Tools:
-    """What one model can be offered. Says in `remark` what its owner should know of that."""
+    """The tools that one model can be offered. `remark` warns its owner of those that are left out."""
 
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self.prompted = False
-        """Whether the provider has said that the model calls no tools: then they go into the prompt."""
+        """Whether the provider answered that the model cannot call tools: then they go into the prompt."""
         self._refused: dict[tuple[str, str], str] = {}
         """By name and schema: why a tool is left out."""
         self._most: int | None = None
         self._known: dict[int, tuple[tuple[ToolSpec, ...], tuple[ToolSpec, ...]]] = {}
-        """What is left of a set of tools, by the address of the set, which is kept with it."""
+        """Filtered lists by `id()` of the original tuple, which is kept alive here."""
         self._remarks: dict[str, str] = {}
 
     @property
     def remark(self) -> str:
-        """All that is to be remarked; "" if nothing."""
+        """The warnings for the owner; "" for none."""
         return " ".join(self._remarks.values())
 
     def offered(self, request: ModelRequest) -> ModelRequest:
-        """The request with the tools that the model can take."""
+        """The request with the tools that the model accepts."""
         tools = request.tools
         if not tools:
             return request
@@ -79,7 +79,7 @@ class Tools:
             log.warning("models.%s (%s): %s", self._settings.name, self._settings.model, remark)
 
     def learns(self, told: str, tools: Sequence[ToolSpec]) -> bool:
-        """Whether a refusal of these tools says which ones to leave out, so that it is worth asking again."""
+        """Whether a refusal says which of these tools to leave out, so that a retry is worth it."""
         if not tools:
             return False
         self._known.clear()
@@ -99,7 +99,7 @@ class Tools:
         return bool(found)
 
     def without_written_calls(self, reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
-        """The reply; calls that the model wrote into its text, where nobody reads them, are told in words."""
+        """The reply; calls that the model wrote as text, which are not run, become a sentence that says so."""
         if reply.calls or not tools or not ("<" in reply.text or "[" in reply.text or reply.text.startswith("{")):
             return reply
         text, names = written_calls(reply.text, frozenset(spec.name for spec in tools))

@@ -1,10 +1,10 @@
 """Endpoints that speak OpenAI's chat format (Ollama, LM Studio, vLLM, a gateway), and OpenAI itself: one POST a call.
 
-Through aiohttp and not the openai SDK, of which only the generic `post` could be used here, because the typed one walks
-every message (170 ms in a history of 1,000): a streamed call takes 0.3 ms of CPU where it takes 1.2 through that, and
-the import 0.25 s of CPU and 11 MB where the SDK's takes 1.6 s and 50 MB. Answers are streamed even when nobody is shown
-them: it costs 0.1 ms, a server that hangs is found out by its silence, and no gateway on the way takes a long answer
-for an idle connection. Knows nothing of litellm.
+Through aiohttp and not the openai SDK, of which only the generic `post` could be used here, since the typed one
+validates every message (170 ms for a history of 1,000): a streamed call takes 0.3 ms of CPU instead of 1.2, and the
+import 0.25 s of CPU and 11 MB instead of 1.6 s and 50 MB. Answers are streamed even when nobody watches: it costs 0.1
+ms, a server that hangs is detected by its silence, and no gateway takes a long answer for an idle connection. Knows
+nothing of litellm.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ STREAMS: tuple[Mapping[str, JSON], ...] = (
     {"stream": True},
     {},
 )
-"""Ways to ask for an answer, the best first. A server that refuses one is asked in the next, now and from then on."""
+"""Streaming parameters, the best first. If a server refuses one, the next is used, now and from then on."""
 
 TAIL_S = 3.0
-"""How long the end of a stream may take to come, once the model said that it is done: only its usage stands there."""
+"""How long the end of a stream may take after the finish reason: only the usage comes there."""
 
 UNABLE = frozenset({400, 404, 405, 422, 501})
-"""The statuses by which servers say that they know no such way."""
+"""The statuses by which servers refuse such a parameter."""
 
 
 class OpenAIModel:
@@ -70,17 +70,17 @@ class OpenAIModel:
         self._way = len(STREAMS) - 1 if settings.stream is False else 0
 
     async def warm(self) -> None:
-        """Import the library; the event loop stays free meanwhile."""
+        """Import aiohttp on a worker thread."""
         await self._connected()
 
     async def close(self) -> None:
-        """Close its connections; calls under way end as `ModelFailed`."""
+        """Close its connections; open calls fail with `ModelFailed`."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection[1].close()
 
     async def known(self) -> Known:
-        """Of OpenAI's own models what litellm's map says; of an endpoint's nothing."""
+        """Capabilities of OpenAI's own models, by litellm's map; unknown at other endpoints."""
         endpoint, _ = await self._connected()
         return endpoint.known
 
@@ -114,7 +114,7 @@ class OpenAIModel:
         patience: CallTimeouts,
         on_text: OnText | None,
     ) -> object:
-        """The answer's JSON, or its text where it is none; in the best way that the server knows."""
+        """The response's JSON, or its text if it is no JSON; streamed if the server can."""
         from aiohttp import ClientError
 
         while True:
@@ -123,7 +123,7 @@ class OpenAIModel:
                 patience.listen()
             data = io.BytesIO(self._offer.with_tools({**body, **STREAMS[way]}, tools).encode())
             try:
-                # A redirect would take the conversation, and headers beside the key, to an address nobody chose.
+                # A redirect would take the conversation, and headers beside the key, to a host that nobody configured.
                 async with session.post(endpoint.url, data=data, allow_redirects=False) as response:
                     if response.status < 300:
                         if streams and response.content_type == "text/event-stream":
@@ -140,7 +140,7 @@ class OpenAIModel:
             self._way = max(self._way, way + 1)
 
     async def _read(self, response: ClientResponse, patience: CallTimeouts, assembly: StreamAccumulator) -> object:
-        """Read a stream to its end. What comes after the model's last word is waited for, but may be missing."""
+        """Read a stream to its end. The usage after the finish reason may be missing: it is awaited for `TAIL_S`."""
         from aiohttp import ClientError
 
         with anyio.CancelScope() as tail:
@@ -159,10 +159,10 @@ class OpenAIModel:
         return assembly.checked()
 
     def _chunk(self, data: bytes, *, whole: bool) -> object:
-        """The chunk that a line holds; None for what is none, behind an answer that is `whole`.
+        """The chunk in a line; None for anything else, once the answer is `whole`.
 
         Raises:
-            ModelFailed: it is none.
+            ModelFailed: it is no chunk, and the answer is not complete.
         """
         try:
             return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
@@ -176,14 +176,14 @@ class OpenAIModel:
 
 
 def prepare(settings: ModelSettings) -> Endpoint:
-    """What a worker thread does before the first call."""
-    import aiohttp as aiohttp  # loaded here, where it holds nobody up
+    """Import aiohttp and read the endpoint's files: on a worker thread, before the first call."""
+    import aiohttp as aiohttp  # imported here, off the event loop
 
     return endpoint_of(settings)
 
 
 def parsed(data: bytes) -> object:
-    """The JSON of an answer, or its text."""
+    """A response's JSON, or its text if it is no JSON."""
     try:
         return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
     except BadJSON:
@@ -191,7 +191,7 @@ def parsed(data: bytes) -> object:
 
 
 def refusal(response: ClientResponse, body: object) -> ProviderError:
-    """What an answer with an error status says."""
+    """A response with an error status, as a `ProviderError`."""
     told = reported(body) if body else ProviderError(response.reason or "")
     if 300 <= response.status < 400:
         to = urlsplit(response.headers.get("Location", ""))

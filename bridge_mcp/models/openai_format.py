@@ -1,8 +1,8 @@
-"""The OpenAI chat format: a `ModelRequest` on its way out.
+"""Writes the OpenAI chat format: the body of a request from a `ModelRequest`.
 
-What goes out is legal for the strictest provider, whatever the log holds: models name tools in illegal characters,
-repeat ids and give broken arguments, and a history that holds one such call would be refused with every later request.
-Knows the format, no SDK and no provider.
+The body is legal for the strictest provider, whatever the log holds: models name tools with illegal characters, repeat
+ids and give broken arguments, and one such call in the history would make every later request fail. Knows the format,
+no SDK and no provider.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ RESERVED = frozenset(
     {"model", "messages", "tools", "stream", "stream_options", "n", "api_key", "base_url", "timeout", "fallbacks"}
     | {"num_retries", "max_retries", "stream_timeout"}
 )
-"""Names that `params` may not set, because the bridge does."""
+"""Keys that `params` may not set, because the bridge sets them."""
 
 OFFERS = 16
-"""Sets of tools that are kept as they were written: about as many as channels differ in theirs."""
+"""Sets of tools whose JSON is cached: about as many as channels have different ones."""
 
 ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-"""What no provider takes in a tool's name."""
+"""Characters that are illegal in a tool's name."""
 EMPTY = "(a message without text)"
 NOTHING: Mapping[str, Shown] = {}
 
@@ -46,7 +46,7 @@ def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
     """The section's `params`.
 
     Raises:
-        ConfigError: they set what the bridge sets itself.
+        ConfigError: they hold a key that the bridge sets itself.
     """
     for name in settings.params:
         if name in RESERVED:
@@ -64,7 +64,7 @@ def chat_body(
     shown: Mapping[str, Shown] | None = None,
     identity: str = "",
 ) -> dict[str, JSON]:
-    """The body of a chat completion request, made anew: whoever gets it may change it. Its tools are an `Offer`'s."""
+    """The body of a chat completion request without its tools, which `Offer` adds. The caller may change it."""
     messages = chat_messages(request.messages, shown or NOTHING, identity)
     return {**params, "model": model, "messages": cast("JSON", messages)}
 
@@ -72,9 +72,9 @@ def chat_body(
 def chat_messages(
     messages: Sequence[ChatMessage], shown: Mapping[str, Shown], model: str = ""
 ) -> list[dict[str, JSON]]:
-    """The messages, for the `model` of this identity: what another one gave beside its answers is left out.
+    """The messages for the `model` of this identity, without the provider fields of other models' answers.
 
-    A result may hold text only, so what is shown of its files follows the results as a user's message.
+    A tool's result may hold text only, so its images and PDFs follow the results as a user message.
     """
     out: list[dict[str, JSON]] = []
     given: list[JSON] = []
@@ -103,10 +103,10 @@ def chat_messages(
 
 
 def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
-    """An assistant's message, with what its provider wants back where it is the model's `own`."""
+    """An assistant message; if it is the model's `own`, with the provider fields that its provider wants back."""
     text = text_of(message)
     told: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
-    # An empty text, and not null: some servers refuse a message without content, and none refuses this beside calls.
+    # An empty text, and not null: some servers refuse a message without content, and none refuses this with calls.
     told |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
     if message.calls:
         told["tool_calls"] = [call_of(call, own=own) for call in message.calls]
@@ -114,7 +114,7 @@ def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
 
 
 def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
-    """A message's text, or its parts where it has images or PDFs to show."""
+    """A message's content: its text, or parts if it has images or PDFs to show."""
     files = shown if message.role == "user" else NOTHING
     parts = parts_of(message.attachments, files)
     text = text_of(message, files)
@@ -124,14 +124,14 @@ def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
 
 
 def files_of_result(message: ChatMessage, shown: Mapping[str, Shown]) -> list[JSON]:
-    """What a model is shown of the files that a call gave, behind words that say so."""
+    """Content parts for the files of a tool's result, behind a sentence that says so."""
     parts = parts_of(message.attachments, shown)
     tool = message.call.tool if message.call else "a tool"
     return [text_part(f"[Given by the tool {tool}, with its result above:]"), *parts] if parts else []
 
 
 def parts_of(files: Sequence[Attachment], shown: Mapping[str, Shown]) -> list[JSON]:
-    """The parts of a message's content that show these files, as far as they are shown so."""
+    """Content parts for the images and PDFs among these files."""
     parts: list[JSON] = []
     for file in files:
         look = shown.get(file.ref)
@@ -148,7 +148,7 @@ def text_part(text: str) -> JSON:
 
 
 def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
-    """A message's text, with a note for each file that came with it and is no part of its own."""
+    """A message's text, with a note for each file that has no content part."""
     if not message.attachments:
         return message.told
     looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
@@ -157,9 +157,9 @@ def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> s
 
 
 def wire_id(call: Call) -> str:
-    """The id of a call on the wire: the bridge's own, made from the call's, so it is the same in every request.
+    """The `tool_call_id` that is sent: derived from the call's own, so it is the same in every request.
 
-    Nine letters and digits, which all providers take: models give ids that are missing, repeated, or too long.
+    Nine letters and digits, which all providers accept: models give ids that are missing, repeated, or too long.
     """
     started, _, index = call.id.partition(".")
     if len(started) <= 6 and len(index) <= 2 and started.isdigit() and index.isdigit():
@@ -168,7 +168,7 @@ def wire_id(call: Call) -> str:
 
 
 def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
-    """One call of an assistant's message, with what its provider wants back where it is the model's `own`."""
+    """One call of an assistant message; if it is the model's `own`, with its provider fields."""
     told: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
     inner = told.pop("function", None)
     function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}
@@ -178,7 +178,7 @@ def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
 
 
 def arguments_of(text: str) -> str:
-    """The arguments as the text of a JSON object; what is none is shown to the model inside of one."""
+    """The arguments as the text of a JSON object; anything else is wrapped into one, so that the model sees it."""
     try:
         value = read_json(text) if text.strip() else {}
     except BadJSON:
@@ -187,7 +187,7 @@ def arguments_of(text: str) -> str:
 
 
 def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
-    """The tools on offer, each with a schema that providers take; those that have none are left out."""
+    """The tools in the chat format, with schemas that providers accept; tools without such a schema are left out."""
     out: list[dict[str, JSON]] = []
     for spec in tools:
         schema = schema_for_models(spec.schema)
@@ -199,18 +199,18 @@ def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
 
 
 class Offer:
-    """Tools in the chat format, written once for as long as they are the same tuple: a hundred of them are felt."""
+    """Caches the JSON of tools, by the identity of their tuple: writing a hundred of them takes noticeable time."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]] = {}
-        """By the tuple's address, which no other one has while this one is kept."""
+        """By the tuple's `id()`, which no other has while this one is kept alive here."""
 
     def listed(self, tools: Sequence[ToolSpec]) -> JSON:
-        """The list, shared: nobody may change it."""
+        """The tools as a list, which is shared: do not change it."""
         return cast("JSON", self._of(tools)[1])
 
     def with_tools(self, body: Mapping[str, JSON], tools: Sequence[ToolSpec]) -> str:
-        """The text of a body, which holds something, together with these tools, if there are any."""
+        """The JSON text of a non-empty body together with these tools, if there are any."""
         text = json.dumps(body)
         listed = self._of(tools)[2] if tools else ""
         return f'{text[:-1]}, "tools": {listed}}}' if listed else text

@@ -1,4 +1,4 @@
-"""The OpenAI chat format on its way in: a completion as a `ModelReply`, an error as a `ProviderError`.
+"""Reads the OpenAI chat format: a completion as a `ModelReply`, an error as a `ProviderError`.
 
 Knows the format, no SDK and no provider.
 """
@@ -26,12 +26,12 @@ USUAL_TIERS = (None, "auto", "default", "standard")
 """The service tiers whose prices are the listed ones."""
 
 MAX_ID = 200
-"""Characters of a call's id that are kept: no provider ever sees them again."""
+"""Characters of a call's id that are kept: no provider sees them again."""
 MAX_WORDS = 2_000
-"""Characters of an error's words."""
+"""Characters of an error's message."""
 
 SIGNED = "__thought__"
-"""What stands in an id of litellm's between the id and the signature of a thought (Gemini)."""
+"""litellm's separator between a call's id and its thought signature (Gemini)."""
 
 
 def read_completion(
@@ -42,10 +42,10 @@ def read_completion(
     prices: Prices | None = None,
     cost_usd: float | None = None,
 ) -> ModelReply:
-    """The reply that a completion holds. It costs what the section's own prices say, else `prices`, else `cost_usd`.
+    """The reply in a completion. Its cost is by the section's own prices, else by `prices`, else `cost_usd`.
 
     Raises:
-        ModelFailed: it is no completion, its provider refused or broke off, or it holds neither text nor calls.
+        ModelFailed: it is no completion, its provider refused or broke off, or it has neither text nor calls.
     """
     body = mapping(completion)
     choices = sequence(body.get("choices"))
@@ -65,7 +65,7 @@ def read_completion(
     finish = str(choice.get("finish_reason") or "")
     native = mapping(choice.get("provider_specific_fields")).get("native_finish_reason")
     if isinstance(native, str) and ending_of(finish) == "whole" and ending_of(native) != "other":
-        finish = native  # litellm calls many an ending "stop"
+        finish = native  # litellm maps several finish reasons to "stop"
     ending = ending_of(finish)
     if ending == "broken":
         raise failed(settings, ProviderError(f"the provider ended the answer with '{finish[:100]}'", kind="broken"))
@@ -85,13 +85,13 @@ def read_completion(
 
 
 def calls_given(message: Mapping[str, object]) -> Sequence[object]:
-    """The calls of a message or delta; one in the format's older way, `function_call`, is one like any other."""
+    """The `tool_calls` of a message or delta, or its one `function_call` of the older format."""
     older = message.get("function_call")
     return sequence(message.get("tool_calls")) or ([{"function": older}] if mapping(older) else ())
 
 
 def nothing_said(ending: Ending, finish: str, thought: bool) -> ProviderError:
-    """Why an answer without text and calls is none."""
+    """The error for an answer with neither text nor calls."""
     if ending == "content_filter":
         return ProviderError("the answer was withheld by a content filter", kind="refused")
     kind: Kind = "used_up" if ending == "length" else "only_thought" if thought else "empty"
@@ -102,7 +102,7 @@ def nothing_said(ending: Ending, finish: str, thought: bool) -> ProviderError:
 
 
 def error_in(answer: object) -> object:
-    """The error that an answer is, in whatever shape; None where it is none."""
+    """The error object of a response, in whatever shape; None if it is no error."""
     body = mapping(unwrapped(answer))
     if body.get("error"):
         return body["error"]
@@ -110,12 +110,12 @@ def error_in(answer: object) -> object:
 
 
 def unwrapped(value: object) -> object:
-    """The first value of a list of them: Gemini's endpoint wraps its errors so."""
+    """The first element of a list: Gemini's endpoint wraps its errors so."""
     return next(iter(sequence(value)), value)
 
 
 def reported(error: object) -> ProviderError:
-    """What an error says, in words, with or without a status of its own as its code."""
+    """An error object as a `ProviderError`; its code may be an HTTP status."""
     error = unwrapped(error)
     told = mapping(error)
     inner = mapping(told.get("error"))
@@ -130,14 +130,14 @@ def reported(error: object) -> ProviderError:
 
 
 def status_of(code: object) -> int | None:
-    """The HTTP status that a code is, as a number or in digits."""
+    """The code as an HTTP status, if it is a number or digits."""
     if isinstance(code, str) and code.isdigit() and len(code) == 3:
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
 
 
 def words_of(value: object) -> str:
-    """The words of an error: its message wherever that stands, else all of it."""
+    """An error's message, wherever it is in the object, else the whole object as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -155,7 +155,7 @@ def words_of(value: object) -> str:
 
 
 def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
-    """One call as the model gave it; an id where its provider gives none."""
+    """One call as the model gave it, with an id if its provider gave none."""
     function = mapping(call.get("function"))
     given = function.get("arguments")
     arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
@@ -174,7 +174,7 @@ def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
 
 
 def read_usage(told: object, latency_s: float) -> Usage:
-    """The tokens as the provider counted them."""
+    """The token counts of `usage`, as far as they are numbers."""
     usage = mapping(told)
     details = mapping(usage.get("prompt_tokens_details"))
     return Usage(
@@ -186,7 +186,7 @@ def read_usage(told: object, latency_s: float) -> Usage:
 
 
 def cost_of(settings: ModelSettings, prices: Prices | None, body: Mapping[str, object], usage: Usage) -> float | None:
-    """What a call costs: at its section's prices, or at the listed ones if it was served at those; else None."""
+    """A call's cost: by its section's prices, or by the listed ones if it ran at a usual service tier; else None."""
     if not body.get("usage"):
         return None
     at = settings.prices or (prices if body.get("service_tier") in USUAL_TIERS else None)
@@ -194,7 +194,7 @@ def cost_of(settings: ModelSettings, prices: Prices | None, body: Mapping[str, o
 
 
 def content_text(content: object) -> str:
-    """A message's content as text: itself, or its text parts in order."""
+    """A message's content as text: a string, or its text parts in order."""
     if isinstance(content, str):
         return content
     parts = (mapping(part) for part in sequence(content))
@@ -202,16 +202,18 @@ def content_text(content: object) -> str:
 
 
 def refusal_text(message: Mapping[str, object]) -> str:
-    """The words in which a model refused; litellm keeps them among what it knows no place for."""
+    """The `refusal` of a message; litellm keeps it in `provider_specific_fields`."""
     beside = mapping(message.get("provider_specific_fields"))
     return content_text(message.get("refusal")) or content_text(beside.get("refusal"))
 
 
 def mapping(value: object) -> Mapping[str, object]:
+    """The value, or an empty mapping if it is none."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def sequence(value: object) -> Sequence[object]:
+    """The value, or an empty sequence if it is no list."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 

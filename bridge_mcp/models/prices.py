@@ -1,4 +1,4 @@
-"""What calls cost: the prices of a model, as its section or litellm's map tells them. Knows no adapter."""
+"""Prices of models, by their sections or by litellm's map, and the cost of calls. Knows no adapter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Prices", "listed"]
 
 ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
-"""How the map names the price of a long request."""
+"""The map's key for the price of a long request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,16 @@ class Prices:
     """In US dollars a token."""
 
     read: float
-    """Of the request."""
+    """Per input token."""
     written: float
-    """Of the answer."""
+    """Per output token."""
     cached: float | None = None
-    """Of that part of the request which was in the provider's cache; None: as the rest."""
+    """Per cached input token; None: as `read`."""
     above: tuple[int, Prices] | None = None
-    """The prices of a request of more tokens than this, if those are others."""
+    """A number of input tokens, and the prices of longer requests, if they differ."""
 
     def cost(self, read: int, written: int, cached: int = 0) -> float:
-        """Of one call by its tokens, in US dollars; `cached` are among those that were `read`."""
+        """The cost of one call, in US dollars; `cached` tokens are included in `read`."""
         if self.above is not None and read > self.above[0]:
             return self.above[1].cost(read, written, cached)
         again = min(cached, read)
@@ -38,7 +38,7 @@ class Prices:
 
 
 def listed(entry: Mapping[str, object]) -> Prices | None:
-    """What an entry of litellm's map says; None where it does not name all of them."""
+    """The prices in an entry of litellm's map; None if one is missing."""
     prices = named(entry)
     above = next((found for name in entry if (found := ABOVE.fullmatch(name))), None)
     if prices is None or above is None:
@@ -48,7 +48,7 @@ def listed(entry: Mapping[str, object]) -> Prices | None:
 
 
 def named(entry: Mapping[str, object], suffix: str = "") -> Prices | None:
-    """The prices with this at the end of their names."""
+    """The prices whose keys have this suffix."""
     read, written = entry.get(f"input_cost_per_token{suffix}"), entry.get(f"output_cost_per_token{suffix}")
     cached = entry.get(f"cache_read_input_token_cost{suffix}")
     if not isinstance(read, int | float) or not isinstance(written, int | float):

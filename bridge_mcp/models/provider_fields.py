@@ -1,8 +1,9 @@
-"""What a provider gives beside an answer and wants back with the next request: reasoning, thought signatures, and
-whatever else stands in a message or a call that the chat format does not know.
+"""Provider fields: what a provider adds to an answer and wants back with the next request.
 
-It is kept as it came, as the text of a JSON object of at most `MAX_KEPT` characters, and only ever sent to the model
-that gave it. Nobody reads it. Knows the format, no provider.
+Reasoning, thought signatures, and any other field of a message or call that is not part of the chat format.
+
+They are kept unread, as the text of a JSON object of at most `MAX_KEPT` characters, and only sent to the model that
+gave them. Knows the format, no provider.
 """
 
 from __future__ import annotations
@@ -17,32 +18,32 @@ from bridge_mcp.core.tools import JSON
 __all__ = ["FUNCTION", "MAX_KEPT", "Beside", "beside_call", "kept_text", "restored"]
 
 MAX_KEPT = 128_000
-"""Characters of what is kept of one message, and of one call: some 30,000 tokens of reasoning."""
+"""Characters that are kept of one message, and of one call: some 30,000 tokens of reasoning."""
 
 MESSAGE = frozenset(
     {"role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio", "images", "name", "index"}
     | {"citations", "executed_tools", "tool_call_id", "finish_reason", "logprobs", "token_ids", "stop_reason"}
 )
-"""What a message has that is no matter of this module, or that is only ever an answer's."""
+"""Fields of the chat format itself, and fields that a request may not hold."""
 CALL = frozenset({"id", "index", "type", "function"})
 FUNCTION = frozenset({"name", "arguments"})
 
 LABEL = re.compile(
     r"(?:^|_)(?:id|type|format|status|signature|signatures|model|name|index|role|data)\Z|signature", re.I
 )
-"""Names whose text does not grow from one delta to the next: it comes whole, once or with each of them."""
+"""Names of fields whose text does not grow by deltas: each delta has it whole, or one has."""
 THOUGHT = re.compile(r"reason|think|thought", re.I)
 
 
 class Beside:
-    """What stands beside the words of a message, gathered from its deltas or from the whole of it."""
+    """The provider fields of one message, collected from its deltas or from the whole message."""
 
     def __init__(self) -> None:
         self._values: dict[str, JSON] = {}
         self._growing: dict[str, list[str]] = {}
 
     def add(self, message: Mapping[str, object]) -> None:
-        """Take in one delta."""
+        """Merge one delta."""
         for name, value in message.items():
             if name in MESSAGE or not value:
                 continue
@@ -53,19 +54,16 @@ class Beside:
 
     @property
     def thought(self) -> bool:
-        """Whether the model has thought."""
+        """Whether there is any reasoning."""
         return any(THOUGHT.search(name) for name in (*self._growing, *self._values))
 
     def value(self) -> dict[str, JSON]:
-        """All of it."""
+        """All fields so far."""
         return {**self._values, **{name: "".join(pieces) for name, pieces in self._growing.items()}}
 
 
 def beside_call(call: Mapping[str, object], before: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
-    """What stands beside the name and the arguments of a call, with what came `before` of it.
-
-    What its function holds is under `function`.
-    """
+    """The provider fields of a call, merged with those that came `before`; its function's are under `function`."""
     found: dict[str, JSON] = dict(before or {})
     for name, value in call.items():
         if name not in CALL and value:
@@ -79,7 +77,7 @@ def beside_call(call: Mapping[str, object], before: Mapping[str, JSON] | None = 
 
 
 def merged(name: str, old: JSON, new: JSON) -> JSON:
-    """A value that has grown by a delta."""
+    """A value, with a delta merged into it."""
     if old is None:
         return new
     if isinstance(old, str) and isinstance(new, str):
@@ -95,7 +93,7 @@ def merged(name: str, old: JSON, new: JSON) -> JSON:
 
 
 def add_item(items: list[JSON], item: JSON) -> None:
-    """Put one item to those there are: a part of one that goes on, or one more."""
+    """Merge an item into the one that it continues, or append it."""
     if isinstance(item, dict):
         for place in range(len(items) - 1, -1, -1):
             known = items[place]
@@ -108,7 +106,7 @@ def add_item(items: list[JSON], item: JSON) -> None:
 
 
 def goes_on(known: Mapping[str, JSON], item: Mapping[str, JSON]) -> bool:
-    """Whether an item is a part of a known one: by index and type, or because that one has no end yet."""
+    """Whether an item continues a known one: by index and type, or because that one is not complete yet."""
     if item.get("type") not in (None, known.get("type")):
         return False
     if item.get("index") is not None or known.get("index") is not None:
@@ -117,7 +115,7 @@ def goes_on(known: Mapping[str, JSON], item: Mapping[str, JSON]) -> bool:
 
 
 def kept_text(value: Mapping[str, JSON]) -> str:
-    """The text to keep; "" for nothing. Of too much, the longest fields go first; of a thought its end is kept."""
+    """The text to keep; "" for none. If it is too long, the longest fields go first; of a thought its end stays."""
     if not value:
         return ""
     text = json.dumps(value)
@@ -128,7 +126,7 @@ def kept_text(value: Mapping[str, JSON]) -> str:
         each = left.pop(name)
         room = MAX_KEPT - len(json.dumps(left)) - len(name) - 8
         if isinstance(each, str) and THOUGHT.search(name) and not LABEL.search(name) and room > 0:
-            # A character takes up to twelve in this text.
+            # A character takes up to twelve in JSON.
             end = each[-room:] if len(json.dumps(each[-room:])) <= room else each[-(room // 12) :]
             left[name] = end
         if len(text := json.dumps(left)) <= MAX_KEPT:
@@ -137,6 +135,6 @@ def kept_text(value: Mapping[str, JSON]) -> str:
 
 
 def restored(text: str) -> dict[str, JSON]:
-    """What `kept_text` made a text of, as a new value."""
+    """The inverse of `kept_text`; a new value at each call."""
     value: object = json.loads(text) if text else {}
     return cast("dict[str, JSON]", value) if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
-"""What a refused request teaches: which tool a provider cannot take, and what it wants, or not, beside an answer.
+"""Reads refusals (HTTP 400): which tool a provider does not accept, and which provider fields it requires or rejects.
 
-Each lesson makes another request of the same, so that one odd tool, or an answer that another model gave, does not
-fail every request of a chat. Knows the words of providers, and no adapter.
+The request is then changed and retried, so that one odd tool, or an answer of another model, does not fail every
+request of a chat. Knows the wording of providers, and no adapter.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ TOOL_LIMIT = re.compile(
 PLACE = re.compile(r"(?:tools|functions|function_declarations)[.\[](\d+)", re.IGNORECASE)
 
 Beside = str
-"""What to send beside answers that another model gave: `reasoning` or `signature`; or `nothing`, beside any answer."""
+"""Which field to send with answers of other models: `reasoning` or `signature`; or `nothing`, with any answer."""
 
 NOT_KEPT = "(not kept)"
 SKIP = "skip_thought_signature_validator"
-"""What Google's documentation says to send in the place of a signature that another model's call does not have."""
+"""The placeholder that Google documents for the missing signature of another model's call."""
 
 
 def beside_wanted(told: str, *, sent: bool) -> Beside:
-    """What a refusal says of the fields beside answers; "" where it is about something else.
+    """What a refusal says about provider fields; "" if it is about something else.
 
-    `sent`: whether the request held any.
+    `sent`: whether the request had any.
     """
     if BESIDE.search(told) and WANTED.search(told):
         return "signature" if "signature" in told.lower() else "reasoning"
@@ -74,12 +74,12 @@ def beside_wanted(told: str, *, sent: bool) -> Beside:
 
 
 def without_beside(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The messages without what is kept beside answers."""
+    """The messages without provider fields."""
     return tuple(replace(message, kept_for="") if message.kept_for else message for message in messages)
 
 
 def with_beside(messages: Iterable[ChatMessage], wanted: Beside, identity: str) -> tuple[ChatMessage, ...]:
-    """The messages, with something in the place of what the model of this identity did not give."""
+    """The messages, with placeholders for the provider fields of answers that this model did not give."""
     return tuple(
         stood_in(message, wanted, identity) if message.calls and lacks(message, wanted, identity) else message
         for message in messages
@@ -87,7 +87,7 @@ def with_beside(messages: Iterable[ChatMessage], wanted: Beside, identity: str) 
 
 
 def lacks(message: ChatMessage, wanted: Beside, identity: str) -> bool:
-    """Whether an answer with calls has nothing of its own that a provider wants back."""
+    """Whether an answer with calls lacks the provider field that is wanted."""
     if message.kept_for != identity:
         return True
     return not message.kept if wanted == "reasoning" else "signature" not in message.kept + message.calls[0].kept
@@ -110,9 +110,9 @@ def about_roles(told: str) -> bool:
 
 
 def in_turns(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The messages for a server that takes no user's message behind results: a word of the assistant goes between.
+    """The messages for a server that refuses a user message after results: an assistant message goes between.
 
-    Files of results are a user's message of their own, because no result may hold any.
+    Files of results make such a user message, since a result may hold text only.
     """
     out: list[ChatMessage] = []
     given: list[ChatMessage] = []
@@ -134,14 +134,14 @@ def unable_to_call(told: str) -> bool:
 
 
 def fewest(told: str, count: int) -> int | None:
-    """How many tools a provider takes, where it refuses `count` of them for being too many."""
+    """The provider's limit of tools, if it refuses `count` of them as too many; else None."""
     found = TOOL_LIMIT.search(told)
     most = int(found[1]) if found else count
     return most if 0 < most < count and re.search(r"too (long|many)|exceed|at most|maximum", told, re.I) else None
 
 
 def suspects(told: str, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
-    """The tools that a refusal is about: by name or number, else those whose schemas hold what not everybody takes."""
+    """The tools that a refusal is about: by name or index, else those whose schemas use uncommon keywords."""
     named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", told)]
     if named:
         return tuple(named)

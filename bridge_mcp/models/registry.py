@@ -1,8 +1,8 @@
-"""All configured models behind one `Model`: by its name a request finds its adapter, and its fallbacks.
+"""All configured models behind one `Model`: finds the adapter and the fallbacks of a request's model by name.
 
-A fallback is the name of another section, with all that this says, or a model. A model at the same provider (or at the
-same `base_url`) uses the section's key and params; one at another provider gets neither, because they are not its own:
-litellm then looks for that provider's usual environment variable. Knows every adapter, and imports one when it is used.
+A fallback is another section, with all its settings, or a model. A model at the same provider (or the same `base_url`)
+uses the section's key and params; one at another provider gets neither: litellm then looks for that provider's usual
+environment variable. Knows every adapter, and imports one when it is used.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class Models:
-    """The `Model` of the bridge, by `[models.NAME]`; `now` tells the time in epoch seconds.
+    """The `Model` of the bridge, by `[models.NAME]`; `now` returns epoch seconds.
 
-    `litellm` is a process that is somebody else's to end; without it there is one of its own, once it is needed.
+    `litellm` is a process that the caller ends; without it one is started on demand, and ended by `close`.
 
     Raises:
-        ConfigError: a script holds what is no rule, or `params` set what the bridge sets itself.
+        ConfigError: a script has an invalid rule, or `params` a key that the bridge sets itself.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Models:
         self._gallery = Gallery()
         for section in self._settings.values():
             if section.model == SCRIPTED:
-                # Its rules are read now, so that a mistake in them is told before anything starts.
+                # Scripts are read now, so that a mistake in one is reported before anything starts.
                 self._adapter(section)
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
@@ -84,12 +84,12 @@ class Models:
         raise failures[0] if len(failures) == 1 else all_failed(section, failures)
 
     async def capacity(self, model: str) -> Capacity:
-        """What the model of a section can take; see `ports.Model`."""
+        """The capacity of a section's model; see `ports.Model`."""
         section = self._settings.get(model)
         return Capacity() if section is None else await self._adapter(section).capacity()
 
     async def _for_fallback(self, request: ModelRequest, candidate: ModelSettings) -> ModelRequest:
-        """The request without the oldest turns where the fallback's window is known, and smaller than it."""
+        """The request without its oldest turns, if it does not fit into the fallback's known window."""
         able = await self._adapter(candidate).capacity()
         if able.context_tokens is None:
             return request
@@ -97,7 +97,7 @@ class Models:
         return replace(request, messages=ordered(narrowed(request.messages, room - tools_tokens(request.tools))))
 
     def health(self) -> tuple[ModelHealth, ...]:
-        """How the models were when they were last asked."""
+        """The health of the models, by their last call."""
         healths: list[ModelHealth] = []
         for health in self._record.health():
             adapter = self._adapters.get((health.name, health.model))
@@ -106,7 +106,7 @@ class Models:
         return tuple(healths)
 
     async def warm(self) -> None:
-        """Load what the configured models need: seconds, off the event loop. A failure shows again in `reply`."""
+        """Load what the configured models need; takes seconds, off the event loop. `reply` raises a failure again."""
         for section in self._settings.values():
             for candidate in self._candidates(section):
                 try:
@@ -138,10 +138,10 @@ class Models:
 
 
 def check_complete(settings: ModelSettings) -> None:
-    """Let pass a model that has all it needs.
+    """Raise if a model lacks a setting (a key).
 
     Raises:
-        ModelFailed: it does not; only a new start of the bridge brings that.
+        ModelFailed: it does, and only a restart of the bridge mends that.
     """
     if settings.lacking:
         raise ModelFailed(
@@ -152,7 +152,7 @@ def check_complete(settings: ModelSettings) -> None:
 
 
 def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:
-    """The adapter for a section: `scripted`, or by `via`; without that an endpoint by its `base_url`, or litellm.
+    """The adapter of a section: `scripted`, or by `via`; `auto` is an endpoint if there is a `base_url`, else litellm.
 
     Raises:
         ConfigError: see `Models`.
@@ -172,7 +172,7 @@ def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:
 
 
 def instead(section: ModelSettings, model: str) -> ModelSettings:
-    """The settings of a fallback that is no section."""
+    """The settings of a fallback that is a model and not a section."""
     own, other = provider_of(section.model), provider_of(model)
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own
     if same:
@@ -183,12 +183,12 @@ def instead(section: ModelSettings, model: str) -> ModelSettings:
 
 
 def provider_of(model: str) -> str:
-    """What stands before the first slash of a model's name."""
+    """The part of a model's name before its first slash."""
     return model.partition("/")[0] if "/" in model else ""
 
 
 def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> ModelFailed:
-    """One error for a model and all its fallbacks. Trying again helps if it helps with one of them."""
+    """One error for a model and all its fallbacks. A retry helps if it helps with one of them."""
     told = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
     waits = [failure.retry_after_s for failure in failures if not failure.permanent]
     known = [wait for wait in waits if wait is not None]

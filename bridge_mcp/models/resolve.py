@@ -1,4 +1,4 @@
-"""Whether a model works: what can be told without asking it, and one cheap question; for `bridge-mcp check`."""
+"""Checks a model for `bridge-mcp check`: its settings without a call, then one cheap call."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ ASK_S = 30.0
 
 
 class Resolver(Protocol):
-    """The part of litellm that knows providers and the variables they want."""
+    """The part of litellm that knows providers and their environment variables."""
 
-    def get_llm_provider(self, model: str) -> object: ...
+    def get_llm_provider(self, model: str) -> object:
+        """A tuple that begins with the model and its provider. Raises for an unknown one."""
 
-    def validate_environment(self, model: str) -> dict[str, object]: ...
+    def validate_environment(self, model: str) -> dict[str, object]:
+        """`missing_keys` lists the variables that are not set."""
 
 
 def complaint(settings: ModelSettings) -> str:
@@ -94,7 +96,7 @@ def unknown(settings: ModelSettings) -> str:
     try:
         litellm.get_llm_provider(settings.model)
     except openai.OpenAIError:
-        # What it says is longer than the next line, and no clearer.
+        # Its own message is longer than the next line, and no clearer.
         return f"litellm knows no provider for '{settings.model}'. Write it as provider/model, like openai/gpt-5-mini."
     if settings.api_key:
         return ""

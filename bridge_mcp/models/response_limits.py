@@ -1,4 +1,4 @@
-"""What a model endpoint sends, read with limits: a whole body, or the events of a stream. Knows aiohttp's responses."""
+"""Reads aiohttp's responses of model endpoints within limits: a whole body, or the events of a stream."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MAX_LINE = 8 * 1024 * 1024
 """Bytes of one line of a stream."""
 
 FIELDS = (b"event:", b"id:", b"retry:", b":")
-"""Lines of server-sent events that hold no data, and comments."""
+"""Fields of server-sent events other than data, and comments."""
 
 
 class TooMuch(Exception):
-    """An answer is longer than any model's would be."""
+    """A response is longer than any model's would be."""
 
 
 async def whole_body(response: ClientResponse, most: int = MAX_BODY) -> bytes:
@@ -45,10 +45,10 @@ async def whole_body(response: ClientResponse, most: int = MAX_BODY) -> bytes:
 
 
 async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int = MAX_LINE) -> AsyncIterator[bytes]:
-    """The data of server-sent events, which the chat format writes on one line each; and lines that are no event.
+    """The data of server-sent events, one line each in the chat format; and lines that are no event.
 
     Raises:
-        TooMuch: all of it, or one line, is longer than that.
+        TooMuch: the whole stream is longer than `most` bytes, or one line longer than `longest`.
     """
     buffer = LineBuffer(longest)
     left = most
@@ -66,7 +66,7 @@ async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int 
 
 
 def data_of(line: bytes | LongLine, longest: int) -> bytes:
-    """What a line holds for its reader; nothing where it is empty, a comment, or another field than data.
+    """The data of a line; empty for an empty line, a comment, or another field.
 
     Raises:
         TooMuch: it was too long to be kept.

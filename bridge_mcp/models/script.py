@@ -1,4 +1,4 @@
-"""The rules of the scripted model: a small TOML file that says what to answer to what.
+r"""The rules of the scripted model: a small TOML file that says what to answer to what.
 
     [[rule]]                                  # rules are tried in order, and the first that matches answers
     when = "(?i)tidy up"                      # a regular expression, searched in the last user text
@@ -8,7 +8,7 @@
     [[rule]]
     on = "result"                             # looks at what the calls of the last reply gave, one by one, in order
     tool = "files__list_*"                    # only at results of these tools (a pattern; left out: of any)
-    when = '(?P<file>draft-\\S+\\.txt)'
+    when = '(?P<file>draft-\S+\.txt)'
     call = [{ tool = "files__delete_file", arguments = { path = "{file}" } }]
 
     [[rule]]
@@ -21,7 +21,7 @@
 
 Every text in `say` and in `arguments` may hold `{name}` for a named group of `when`, and `{text}` for the whole text
 that was searched; a brace itself is written twice. A rule without `when` matches any text, the empty one too. A rule
-sees only what the model has not answered yet: the results and the last user text behind its last reply. So no rule
+sees only what the model has not answered yet: the results and the last user text after its last reply. So no rule
 answers an old result, and a rule may look at both kinds: `on = "any"`.
 
 Knows the messages of a request, and no adapter, no store and no clock.
@@ -56,7 +56,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A call that a rule makes. `arguments` holds templates wherever it holds text."""
+    """A call that a rule makes. Texts in `arguments` are templates."""
 
     tool: str
     arguments: Mapping[str, JSON]
@@ -73,7 +73,7 @@ class Rule:
     calls: tuple[Planned, ...] = ()
 
     def matches(self, message: ChatMessage) -> re.Match[str] | bool:
-        """How this rule takes a message: the match, True where it takes any text, False where it does not."""
+        """The match of a message; True for a rule without `when`, False for no match."""
         if message.role == "user":
             takes = self.on != "result"
         else:
@@ -83,7 +83,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Rules in order, and what is said when none matches; an empty script says plainly that it is one."""
+    """Rules in order, and the default; an empty script says that it is one."""
 
     rules: tuple[Rule, ...] = ()
     default: str = "(scripted) You said: {text}"
@@ -105,10 +105,11 @@ class Script:
 
 
 def unread_of(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
-    """What stands behind the last reply: its results in order, and of the user texts the last."""
+    """The messages after the last reply: its results in order, and the last user text."""
     end = len(messages)
     while end and messages[end - 1].role == "assistant":
-        # The model is asked because something is unread, so what stands at the very end was posted by somebody else.
+        # The model is called because something is unread, so an assistant message at the very end was posted by someone
+        # else.
         end -= 1
     start = end
     while start and messages[start - 1].role in ("user", "tool"):
@@ -135,7 +136,7 @@ def read_script(path: Path) -> Script:
     """The script in a file.
 
     Raises:
-        ConfigError: it cannot be read, or holds what is no rule; it names the file, the rule, the key and the fix.
+        ConfigError: it cannot be read, or has an invalid rule; names the file, the rule, the key and the fix.
     """
     try:
         text = path.read_text("utf-8")
@@ -146,7 +147,7 @@ def read_script(path: Path) -> Script:
 
 
 def parse_script(text: str, where: str = "script") -> Script:
-    """The script that a text holds; `where` is what errors call it.
+    """Parse a script; `where` is its name in errors.
 
     Raises:
         ConfigError: see `read_script`.
@@ -167,7 +168,7 @@ def parse_script(text: str, where: str = "script") -> Script:
 
 
 def parse_default(table: Mapping[str, object], where: str) -> str:
-    """What is said when no rule matches."""
+    """The text for when no rule matches."""
     raw = table.get("default")
     if raw is None:
         return "(scripted) No rule matches: {text}" if table.get("rule") else Script().default
@@ -268,7 +269,7 @@ def text_in(table: Mapping[str, object], key: str, where: str) -> str:
 
 
 def only(table: Mapping[str, object], keys: Sequence[str], where: str) -> None:
-    """Refuse keys that mean nothing here."""
+    """Raise for unknown keys."""
     for key in table:
         if key not in keys:
             raise ConfigError(f"{where}: the key '{key}' is unknown.", fix=f"The keys are: {', '.join(keys)}.")

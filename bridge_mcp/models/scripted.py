@@ -1,6 +1,6 @@
-"""The model that needs no key and no network, and never claims to think: it answers by rules (see `script`), or echoes.
+"""The scripted model, which needs no key and no network: it answers by rules (see `script`), or echoes.
 
-What it answers follows from the messages of the request alone, so a restart changes nothing. Knows no other adapter.
+Its answers depend on the messages of the request alone, so a restart changes nothing. Knows no other adapter.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class ScriptedModel:
         self.script = script or Script()
 
     async def known(self) -> Known:
-        """It calls tools, and sees nothing."""
+        """It calls tools, and sees no files."""
         return Known(calls_tools=True, sees=False)
 
     async def reply(
         self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
     ) -> ModelReply:
-        """At once, so without a foretaste. The ids of calls follow from the number of messages: stable over restarts.
+        """Answers at once, without drafts. Ids of calls are derived from the number of messages: stable over restarts.
 
         Raises:
-            ModelFailed: the rule that matched came to no text and no call.
+            ModelFailed: the rule that matched gave neither text nor calls.
         """
         text, planned = self.script.answer(request.messages)
         calls = tuple(
@@ -49,7 +49,7 @@ class ScriptedModel:
         return ModelReply(text, calls, SCRIPTED, usage=FREE)
 
     async def warm(self) -> None:
-        """Nothing has to be loaded."""
+        """Does nothing: there is nothing to load."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""What one `[models.NAME]` section of the config says, as a value. Knows neither the config file nor any adapter."""
+"""The settings of one `[models.NAME]` section. Knows neither the config file nor any adapter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModelSettings:
     """One configured model."""
 
     name: str
-    """Of its section: `default` for `[models.default]`."""
+    """Its section's name: `default` for `[models.default]`."""
     model: str
     """Any litellm name (`openai/gpt-5-mini`); with `base_url`, what that endpoint calls it; or `scripted`."""
     api_key: str = field(default="", repr=False)
@@ -32,34 +32,34 @@ class ModelSettings:
     fallbacks: tuple[str, ...] = ()
     """Tried in order when this one fails: names of other sections, or models."""
     via: Literal["auto", "openai", "litellm"] = "auto"
-    """How it is asked; auto: in OpenAI's format, directly, where there is a `base_url`, else through litellm."""
+    """The adapter; auto: OpenAI's format, directly, if there is a `base_url`, else litellm."""
     timeout_s: float = 300.0
-    """The longest that one call of one model may take."""
+    """The time-out of one call."""
     first_token_s: float = 60.0
     """The longest silence before the first token, and between two: only where the answer is streamed."""
     stream: bool | None = None
-    """Whether answers are streamed; None: always from an endpoint, and through litellm when somebody is shown them."""
+    """Whether answers are streamed; None: always from an endpoint, and through litellm if somebody watches."""
     tool_calling: Literal["auto", "native", "prompt"] = "auto"
-    """Whether the model calls tools itself, or reads and writes them as text; auto: itself, unless known not to."""
+    """Whether the model calls tools natively, or by text in the prompt; auto: natively, unless known not to."""
     vision: bool | None = None
-    """Whether it sees images; None: as far as litellm knows, and at an endpoint not."""
+    """Whether it sees images; None: as litellm's map says, and not at an endpoint."""
     prices: Prices | None = None
-    """What it costs; None: as litellm's map says, of models through litellm and of OpenAI's own; else unknown."""
+    """Its prices; None: as litellm's map says, for models through litellm and OpenAI's own; else unknown."""
     pdf: bool | None = None
-    """Whether it reads PDFs; None: as far as litellm knows, and at an endpoint not."""
+    """Whether it reads PDFs; None: as litellm's map says, and not at an endpoint."""
     context_tokens: int | None = None
-    """How many tokens question and answer may have together; None: as far as litellm knows."""
+    """The context window: tokens of request and answer together; None: as litellm's map says."""
     reserve_tokens: int | None = None
-    """How many of these are for the answer; see `core.window`."""
+    """How many of these are reserved for the answer; see `core.window`."""
     params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None
     """The rules of a `scripted` model; without them it echoes."""
     lacking: str = ""
-    """What it needs and does not have, with the fix; not empty: it is never asked."""
+    """A missing setting, with the fix; not empty: the model is never called."""
 
     @property
     def identity(self) -> str:
-        """Which model this is, wherever the section stands: what one model gave is sent to no other."""
+        """A key for the model and its endpoint: provider fields of one model are sent to no other."""
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] if self.base_url else ""
         return f"{self.model} at {host}" if host else self.model

@@ -1,7 +1,7 @@
-"""A completion that comes in pieces: the chunks of a stream, put together into what a whole answer would have been.
+"""Assembles the chunks of a stream into the completion that a request without streaming would have got.
 
-Providers agree on the chunks less than they say: ids and names come once or with every delta, indexes are missing or
-all 0, ids are empty or all the same, several calls come by turns. Knows the format, no SDK and no provider.
+Providers differ: ids and names come once or with every delta, indexes are missing or all 0, ids are empty or all the
+same, several calls come interleaved. Knows the format, no SDK and no provider.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from bridge_mcp.ports import OnText
 __all__ = ["StreamAccumulator"]
 
 GROWTH = 64
-"""By which part of itself a long text has to grow before it is told again."""
+"""A long text is passed on again once it has grown by 1/GROWTH of its length."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """A call that is being put together."""
+    """A call that is being assembled."""
 
     id: str = ""
     name: str = ""
@@ -44,7 +44,7 @@ class Piece:
 
     @property
     def whole(self) -> bool:
-        """Whether its arguments are the whole text of an object."""
+        """Whether its arguments are a complete JSON object."""
         last = next((part for part in reversed(self.arguments) if part.strip()), "")
         if not last.rstrip().endswith("}"):
             return False
@@ -55,20 +55,20 @@ class Piece:
 
 
 class StreamAccumulator:
-    """One completion in the making.
+    """Assembles one completion.
 
-    `on_text` is told the whole text so far whenever it has grown: of a long one by a part of itself, so that a text
-    costs what it is long, and not its square.
+    `on_text` is called with the whole text so far whenever it has grown; for a long one, by 1/GROWTH of itself, so that
+    the cost is linear and not quadratic.
     """
 
     def __init__(self, settings: ModelSettings, on_text: OnText | None = None) -> None:
         self.ended = False
-        """Whether the model said that it is done: a stream that ends without that has been cut off."""
+        """Whether there was a finish reason: a stream that ends without one has been cut off."""
         self._settings = settings
         self._on_text = on_text
         self._text: list[str] = []
         self._length = self._told = 0
-        """Characters of the text so far, and how many of them `on_text` knows."""
+        """Characters of the text so far, and how many of them `on_text` got."""
         self._refusal: list[str] = []
         self._beside = Beside()
         self._calls: list[Piece] = []
@@ -78,13 +78,13 @@ class StreamAccumulator:
         self._tier: object = None
         self._finish: object = None
         self._foreign: object = None
-        """The first of what came among the chunks and is none of them."""
+        """The first thing in the stream that is no chunk."""
 
     def add(self, chunk: object) -> None:
-        """Take in one chunk.
+        """Merge one chunk.
 
         Raises:
-            ModelFailed: the chunk is an error, and the answer was not whole before it.
+            ModelFailed: the chunk is an error, and the answer was not complete before it.
         """
         error = error_in(chunk)
         if error is not None and not self._finish:
@@ -100,11 +100,11 @@ class StreamAccumulator:
             self._foreign = body
 
     def done(self) -> None:
-        """The stream said that it is at its end. Where something else than chunks came, that alone proves nothing."""
+        """The stream sent `[DONE]`. If it held something other than chunks, that alone proves no complete answer."""
         self.ended = self.ended or self._foreign is None
 
     def _choice(self, choice: Mapping[str, object]) -> None:
-        # Some servers send a whole message where a delta belongs.
+        # Some servers send a whole message in the place of a delta.
         delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
         text = content_text(delta.get("content"))
         if text:
@@ -138,9 +138,9 @@ class StreamAccumulator:
             piece.beside = beside_call(delta, piece.beside)
 
     def _piece(self, index: object, call_id: str, name: str, arguments: str) -> Piece | None:
-        """The call that a delta belongs to: by its index, else by its id, else the last one, unless another begins.
+        """The call that a delta belongs to: by its index, else by its id, else the last one, unless it begins another.
 
-        None where the delta says again what is there already.
+        None if the delta repeats a call that is there already.
         """
         named = next((piece for piece in self._calls if call_id and piece.id == call_id), None)
         if index is None:
@@ -161,7 +161,7 @@ class StreamAccumulator:
         return found
 
     def completion(self) -> dict[str, JSON]:
-        """What came so far, in the shape of a whole completion."""
+        """The chunks so far as a completion."""
         message: dict[str, JSON] = {
             **self._beside.value(),
             "content": "".join(self._text),
@@ -177,10 +177,10 @@ class StreamAccumulator:
         return body  # pyright: ignore[reportReturnType]  # parsed JSON, all of it
 
     def checked(self) -> dict[str, JSON]:
-        """The completion, if the model said that it is done.
+        """The completion, if there was a finish reason.
 
         Raises:
-            ModelFailed: it did not.
+            ModelFailed: there was none.
         """
         if self.ended:
             return self.completion()
@@ -192,14 +192,14 @@ class StreamAccumulator:
 
 
 def another_begins(found: Piece, name: str, arguments: str) -> bool:
-    """Whether a delta with this name and these arguments cannot go on with a call, but begins one more."""
+    """Whether a delta with this name and these arguments begins another call, since it cannot continue this one."""
     if name and found.name and name != found.name:
         return True
     return bool(arguments.strip()) and (bool(name) or arguments.lstrip().startswith("{")) and found.whole
 
 
 def completed(piece: Piece) -> dict[str, JSON]:
-    """A call as a whole completion would hold it."""
+    """A call as it stands in a completion."""
     beside = dict(piece.beside)
     inner = beside.pop("function", None)
     function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}

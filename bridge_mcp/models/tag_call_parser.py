@@ -4,8 +4,8 @@
     <invoke name="files__read"><parameter name="path">a.txt</parameter></invoke>
     files__read<arg_key>path</arg_key><arg_value>a.txt</arg_value>
 
-The values are texts: what the tool's schema wants as a number is made one by whoever checks calls. Where a call holds
-one JSON object in the place of parameters, that is its arguments. Knows nothing of where such a text stands.
+The values are texts: `core.arguments` turns them into numbers where the tool's schema wants them. If a call holds one
+JSON object instead of parameters, that is its arguments.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ PAIR = re.compile(r"<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>(?P<value>.*?)
 
 
 def calls_in_tags(text: str) -> list[tuple[str, str]]:
-    """The calls in a text as pairs of name and arguments, in order; none where it holds no such tags.
+    """The calls in a text as pairs of name and arguments, in order; none if it has no such tags.
 
-    Arguments that are not whole stay as they came, for whoever checks them.
+    Incomplete arguments stay as they came: the check of arguments reports them.
     """
     found = [(call["name"], arguments_in(call["body"], PARAMETER)) for call in CALL.finditer(text)]
     if found:
@@ -42,7 +42,7 @@ def calls_in_tags(text: str) -> list[tuple[str, str]]:
 
 
 def arguments_in(body: str, pair: re.Pattern[str]) -> str:
-    """The arguments that the parameters of a call are, as JSON text."""
+    """The parameters of a call as the JSON text of its arguments."""
     given = {each["name"].strip(): unwrapped(each["value"]) for each in pair.finditer(body)}
     rest = pair.sub("", body).strip()
     if rest:
@@ -51,5 +51,5 @@ def arguments_in(body: str, pair: re.Pattern[str]) -> str:
 
 
 def unwrapped(value: str) -> str:
-    """A value without the line's ends that stand around it."""
+    """A value without the line ends around it."""
     return value.removeprefix("\n").removesuffix("\n")

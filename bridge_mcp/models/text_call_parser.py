@@ -1,8 +1,7 @@
-"""Tool calls that a model wrote into its text: found, told apart from JSON that is meant for people, and read.
+"""Parses tool calls that a model wrote into its text, and leaves JSON that is meant for people alone.
 
-A call is a JSON object, in a fence, in a <tool_call> tag (as several open models were taught), or bare on a line of its
-own; or it is in tags altogether (`tag_call_parser`), or among special tokens (`token_call_parser`). Knows nothing of
-requests.
+A call is a JSON object, in a fence, in a <tool_call> tag (as several open models were trained), or bare on a line of
+its own; or it is all tags (`tag_call_parser`), or special tokens (`token_call_parser`). Knows nothing of requests.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from bridge_mcp.ports import ModelCall
 __all__ = ["split", "written_calls"]
 
 FENCES = frozenset({"", "json", "tool", "tool_call", "tool_calls", "tool_code"})
-"""What stands behind the backticks of a fence that may hold a call."""
+"""Info strings of a fence that may hold a call."""
 
 START = re.compile(
     rf"(?P<token>{token_call_parser.START})"
@@ -37,7 +36,7 @@ BEGUN = re.compile(
     r"|^[ \t]*(?:`{1,2}|```[\w-]*|<[a-z_:]*|<(?:\w+:)?(?:invoke|function)[\s=][^>\n]*))\Z",
     re.MULTILINE,
 )
-"""The end of a text that goes on: what may become a start."""
+"""The end of a growing text that may become the start of a call."""
 
 NAMES = ("tool", "name", "function", "tool_name")
 ARGUMENTS = ("arguments", "args", "parameters", "input")
@@ -46,7 +45,7 @@ NAMED = re.compile(r'"(?:tool|name|function|tool_name)"\s*:\s*"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a text that may be a call: where it stands, what is in it, and whether it says of itself that it is."""
+    """A part of a text that may be a call: its position, its body, and whether it is marked as a call."""
 
     start: int
     end: int
@@ -58,9 +57,9 @@ class Block:
 
 
 def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple[ModelCall, ...]]:
-    """What a text says to people, and the calls that it asks for; `names` are the tools there are.
+    """The text for people, and the calls in it; `names` are the names of all tools.
 
-    Where the text is not `whole` yet, what may still become a call is left out of what it says.
+    If the text is not `whole` yet, an end that may still become a call is left out.
     """
     text = token_call_parser.with_plain_tags(text)
     shown: list[str] = []
@@ -82,7 +81,7 @@ def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple
 def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
     """A text without the calls that a model wrote into it by mistake, and the names of their tools.
 
-    What stands in a fence is text, and so is JSON that is not all there is.
+    A fence counts as text, and so does JSON with other text around it.
     """
     given, text = text, token_call_parser.with_plain_tags(text)
     shown: list[str] = []
@@ -110,11 +109,11 @@ def blocks(text: str, whole: bool) -> Iterator[Block]:
 
 
 def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
-    """The block that begins at `start`; without a body where it is none."""
+    """The block that begins at `start`; without a body if it is none."""
     begin = start.start()
     if start["token"]:
         section = token_call_parser.section_at(text, begin)
-        # What has only begun is kept back of a text that goes on, and is text once that has ended.
+        # An incomplete block is held back while the text grows, and is text once that has ended.
         body = section.body or ("" if whole or section.whole else text[begin:])
         return Block(begin, section.end, body, avowed=True, closed=section.whole, tagged=True)
     if start["bare"]:
@@ -147,7 +146,7 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
 
 
 def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
-    """The calls of a block as pairs of name and arguments; None when it is none and belongs to the text."""
+    """The calls of a block as pairs of name and arguments; None if it belongs to the text."""
     if block.tagged and (inside := calls_in_tags(block.body)):
         return inside if block.avowed or any(name in names for name, _ in inside) else None
     try:
@@ -157,7 +156,7 @@ def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
         if several:
             return several
         named = NAMED.search(block.body)
-        # The arguments as they came: whoever checks them tells the model what is wrong.
+        # The arguments as they came: the check of arguments tells the model what is wrong.
         meant = block.avowed or (named is not None and (named[1] in names or '"arguments"' in block.body))
         return [(named[1] if named else "", block.body)] if meant else None
     found = calls_of(value, names, block.avowed)
@@ -167,7 +166,7 @@ def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
 
 
 def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
-    """The calls of a body that holds one JSON object after the other."""
+    """The calls of a body with several JSON objects."""
     found: list[tuple[str, str]] = []
     at = 0
     while at < len(body):
@@ -184,7 +183,7 @@ def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
 
 
 def calls_of(value: object, names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
-    """The calls that a JSON value describes; None when it does not."""
+    """The calls that a JSON value describes; None if it is no call."""
     if isinstance(value, list):
         each = [calls_of(one, names, avowed) for one in cast("list[object]", value)]
         return [call for calls in each if calls for call in calls] if each and all(each) else None
@@ -199,7 +198,7 @@ def calls_of(value: object, names: Set[str], avowed: bool) -> list[tuple[str, st
 
 
 def one_call(told: Mapping[str, JSON], names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
-    """The call that an object describes. An object for people may have a name too, so more than that is wanted."""
+    """The call that an object describes. An object for people may have a name too, so arguments are required."""
     key = next((key for key in NAMES if isinstance(told.get(key), str)), None)
     if key is None:
         return None

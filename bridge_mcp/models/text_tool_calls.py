@@ -1,7 +1,7 @@
-"""Tools for models that cannot call any: described in the system prompt, and their calls read out of the text.
+"""Tools for models without tool calling: described in the system prompt, and their calls parsed from the text.
 
-What comes out is what a model with calls of its own would have given, malformed calls included: those are refused with
-the reason by whoever runs calls, and so come back to the model. Knows the words, no provider.
+The result is the same as from a model with tool calling, malformed calls included: the check of arguments refuses those
+with the reason, which the model sees as their result. Knows no provider.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ The tools, each with the JSON schema of its arguments:
 
 
 def in_words(request: ModelRequest) -> ModelRequest:
-    """The same request without tools and calls: all of that is text, and roles alternate, as small models want it."""
+    """The same request with tools, calls and results as text, and alternating roles, as small models need them."""
     messages = list(request.messages)
     if request.tools:
         manual = MANUAL + "\n".join(map(described, request.tools))
@@ -52,7 +52,7 @@ def described(spec: ToolSpec) -> str:
 
 
 def spoken(message: ChatMessage) -> ChatMessage:
-    """One message with its calls, or its result, in its text."""
+    """One message, with its calls or result as text."""
     if message.role == "tool":
         tool = message.call.tool if message.call else "a tool"
         return ChatMessage("user", f"[Result of {tool}]\n{message.text}", attachments=message.attachments)
@@ -63,7 +63,7 @@ def spoken(message: ChatMessage) -> ChatMessage:
 
 
 def block(call: Call) -> str:
-    """A call as the model is asked to write it."""
+    """A call in the form that the model is asked to write."""
     try:
         arguments = read_json(call.arguments) if call.arguments.strip() else {}
     except BadJSON:
@@ -73,7 +73,7 @@ def block(call: Call) -> str:
 
 
 def merged(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
-    """Neighbours of one role in one message."""
+    """The messages, with neighbours of the same role merged."""
     for _, group in groupby(messages, key=lambda message: message.role):
         first, *others = group
         text = "\n\n".join(message.text for message in (first, *others) if message.text)
@@ -82,7 +82,7 @@ def merged(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
 
 
 def out_of_words(reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
-    """The reply with the calls that its text asks for."""
+    """The reply, with the calls in its text as calls."""
     if reply.calls:
         return reply
     text, calls = split(reply.text, frozenset(spec.name for spec in tools))
@@ -90,7 +90,7 @@ def out_of_words(reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
 
 
 def without_calls(on_text: OnText, tools: Sequence[ToolSpec]) -> OnText:
-    """Tells what of a growing text is meant for people: calls, and what may become one, are left out."""
+    """Passes on a growing text without calls, and without an end that may become one."""
     names = frozenset(spec.name for spec in tools)
     last = ""
 

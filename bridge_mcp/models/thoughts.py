@@ -1,8 +1,8 @@
-"""What a model thought aloud in its text, told apart from what it says.
+"""Removes thoughts (reasoning in tags) from a model's text.
 
-Servers without a parser for it leave a model's thinking in the answer: between tags, or, where the prompt's template
-has opened it already, before a closing tag alone. None of that is meant for people, nor for the model's next request.
-A tag in a code fence or between backticks is text. Knows no provider.
+Servers without a reasoning parser leave thoughts in the answer: between tags, or, if the chat template has opened the
+tag already, before a closing tag alone. Neither people nor the next request should see them. A tag in a code fence or
+between backticks is text. Knows no provider.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLOSING = (
     r"|<\|end\|>(?=<\|start\|>assistant<\|channel\|>commentary)"
 )
 LAST = re.compile(r"<\|return\|>\s*\Z")
-"""What ends an answer in the harmony format, whose channels are the tokens above."""
+"""The end of an answer in the harmony format, whose channels are the tokens above."""
 
 CLOSE = re.compile(CLOSING, re.IGNORECASE)
 ANY = re.compile(f"{OPENING}|{CLOSING}", re.IGNORECASE)
@@ -34,7 +34,7 @@ BEGUN = re.compile(
     r"|<\|(?:channel|start)\|>\w{0,10}(?:<\|?\w{0,7}\|?(?:>\w{0,10}(?:<\|?\w{0,7}\|?)?)?)?)\Z",
     re.IGNORECASE,
 )
-"""The end of a text that goes on: what may become a tag."""
+"""The end of a growing text that may become a tag."""
 
 MAX_BLANKS = 80
 
@@ -43,9 +43,9 @@ LONGEST = 80
 
 
 def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
-    """What a text says, and whether there were thoughts in it.
+    """The text without thoughts, and whether it had any.
 
-    Where the text is not `whole` yet, a tag that may still be closed hides what follows it.
+    If the text is not `whole` yet, a tag that may still be closed hides what follows it.
     """
     if not ANY.search(text):
         return text, False
@@ -60,15 +60,15 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
             said.append(text[at : mark.end()])
             at = mark.end()
         elif mark["close"]:
-            # The first of all ends what the prompt's template has begun; a later one is left over.
+            # The first closing tag of all ends the thought that the chat template has opened; a later one is stray.
             said = said if thought else []
             said.append(text[at : mark.start()] if thought else "")
             at, thought = mark.end(), True
         else:
             close = CLOSE.search(text, mark.end()) if closes else None
-            closes = close is not None  # looked for once: what is not behind this is behind no later one
+            closes = close is not None  # searched once: none after this position means none after a later one
             if close is None and whole and not opens_a_line(text, mark.start()):
-                said.append(text[at : mark.end()])  # a word about the tag
+                said.append(text[at : mark.end()])  # the text is about the tag
                 at = mark.end()
                 continue
             said.append(text[at : mark.start()])
@@ -79,7 +79,7 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
 
 
 def fence_end(text: str, mark: re.Match[str]) -> int:
-    """Where the fence ends that begins at `mark`; the end of the text where it does not."""
+    """The end of the fence that begins at `mark`; the end of the text if it is not closed."""
     ticks = mark["fence"].strip()
     close = re.compile(rf"^[ \t]*{re.escape(ticks[0])}{{{len(ticks)},}}[ \t]*$", re.MULTILINE)
     found = close.search(text, mark.end())
@@ -87,21 +87,21 @@ def fence_end(text: str, mark: re.Match[str]) -> int:
 
 
 def opens_a_line(text: str, at: int) -> bool:
-    """Whether only blanks, and few of them, stand before this place on its line."""
+    """Whether at most `MAX_BLANKS` blanks precede this position on its line."""
     before = text[max(0, at - MAX_BLANKS) : at]
     _, newline, blanks = before.rpartition("\n")
     return not blanks.strip() and bool(newline or at <= MAX_BLANKS)
 
 
 class Drafts:
-    """Hands on what a growing text says, without thoughts; of one model, of which it remembers how it thinks."""
+    """Passes on growing texts of one model without thoughts; remembers how the model marks them."""
 
     def __init__(self) -> None:
         self._closes_only = False
-        """Whether the model was seen to close what it had not opened: then nothing is shown until it does."""
+        """Whether the model closes a tag that it has not opened: then nothing is shown before that."""
 
     def of(self, on_text: OnText) -> OnText:
-        """What to tell of one reply, which begins now."""
+        """A filter for one new reply."""
         length, marked, shown = 0, False, ""
 
         def told(text: str) -> None:

@@ -1,4 +1,4 @@
-"""How long one call may take: until its first token, between two of them, and as a whole."""
+"""The time-outs of one call: until its first token, between two tokens, and as a whole."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["CallTimeouts"]
 
 
 class CallTimeouts:
-    """A context for one call. When time runs out, what is inside is cancelled, and `spent` says how it failed.
+    """A context manager for one call. On a time-out the body is cancelled, and `spent` holds the failure.
 
-    `first_token_s` counts only where tokens can be told from silence: from `listen` on.
+    `first_token_s` counts only for a streamed answer: from `listen` on.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -35,12 +35,12 @@ class CallTimeouts:
         return bool(self._scope.__exit__(kind, exc, trace))
 
     def listen(self) -> None:
-        """Something was heard, or is to be heard from now on."""
+        """Restart the time-out between tokens: a chunk has come, or streaming begins."""
         self._listening = True
         self._scope.deadline = min(self._end, anyio.current_time() + self._settings.first_token_s)
 
     def spent(self) -> ModelFailed:
-        """The failure, once time has run out."""
+        """The failure, after a time-out."""
         if self._listening and anyio.current_time() < self._end:
             silence = f"not a word within {self._settings.first_token_s:g} s"
             return failed(self._settings, ProviderError(silence, kind="silent"))

@@ -1,12 +1,11 @@
-"""Tool calls in the special tokens of a chat template, as a server without the parser for its model passes them on.
+"""Parses tool calls in the special tokens of a chat template, as a server without a parser for its model sends them.
 
     [TOOL_CALLS]files__read[ARGS]{"path": "a.txt"}
     <|python_tag|>{"name": "files__read", "parameters": {"path": "a.txt"}}
     <|tool_call_begin|>functions.files__read:0<|tool_call_argument_begin|>{"path": "a.txt"}<|tool_call_end|>
     <|channel|>commentary to=functions.files__read <|constrain|>json<|message|>{"path": "a.txt"}<|call|>
 
-A call is a name among tokens and a JSON object behind it, or an object or a list that says the name itself. Knows
-nothing of where such a text stands.
+A call is a name among tokens and a JSON object after it, or an object or a list that holds the name itself.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ START = (
     rf"\[TOOL_CALLS\]|<{BARS}(?:/?tool[ _▁]?calls?[^<>\n]{{0,30}}|python_tag){BARS}>"
     rf"|(?:<{BARS}start{BARS}>assistant)?(?:<{BARS}channel{BARS}>\w*)?[ ]*(?<=[>\w ])to=functions\.\w"
 )
-"""A regular expression for what such calls begin with."""
+"""A regular expression for the beginning of such calls."""
 
 BEGUN = rf"<(?:{BARS}[^<>\n]{{0,40}})?|\[[A-Z_]{{0,10}}"
-"""A regular expression for the end of a text that goes on: what may become such a beginning."""
+"""A regular expression for the end of a growing text that may become such a beginning."""
 
 BEGUN_TOKEN = re.compile(rf"(?:{BEGUN})\Z")
 
 LEAD = re.compile(rf"(?:{TOKEN}|\[(?:TOOL_CALLS|CALL_ID|ARGS)\]|```\w*|[\w.:=-]+|[\s,])*")
-"""What stands before the JSON of a call: tokens, a name, a fence."""
+"""The part before the JSON of a call: tokens, a name, a fence."""
 
 MARKS = re.compile(rf"{TOKEN}|\[(?:TOOL_CALLS|ARGS)\]|\[CALL_ID\]\w*|```\w*|,")
 TRAIL = re.compile(rf"(?:\s*(?:{TOKEN}|```))*")
@@ -49,8 +48,8 @@ NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "an
 class Section:
     """A part of a text that may hold such calls.
 
-    `body` is the calls as JSON text, "" where no JSON comes behind the tokens. `end` is where the part ends, or how far
-    it was looked at in vain, so that nothing is looked at once for every token in it.
+    `body` is the calls as JSON text, "" if no JSON follows the tokens. `end` is where the part ends, or how far it was
+    searched in vain, so that no text is searched again for every token in it.
     """
 
     end: int
@@ -59,7 +58,7 @@ class Section:
 
 
 def with_plain_tags(text: str) -> str:
-    """The text with tags where a template writes them as tokens: `<｜DSML｜invoke name="x">` is `<invoke name="x">`."""
+    """The text with plain tags for those of tokens: `<｜DSML｜invoke name="x">` becomes `<invoke name="x">`."""
     return re.sub(rf"<(/?){BARS}DSML{BARS}", r"<\1", text) if "DSML" in text else text
 
 
@@ -73,7 +72,7 @@ def section_at(text: str, at: int) -> Section:
             break
         name = name_in(lead[0])
         if calls and not name and not MARKS.search(lead[0]):
-            break  # JSON for people, behind the calls
+            break  # JSON for people, after the calls
         try:
             value, end = read_json_at(text, begin)
         except BadJSON:
@@ -90,7 +89,7 @@ def section_at(text: str, at: int) -> Section:
 
 
 def name_in(lead: str) -> str:
-    """The name of the tool in what stands before its arguments; "" where the JSON says it itself."""
+    """The name of the tool in the part before its arguments; "" if the JSON holds it."""
     words = MARKS.sub(" ", lead).split()
     given = [word for word in words if word.startswith("to=")] or [word for word in words if word not in NO_NAMES]
     callee = CALLEE.fullmatch(given[-1]) if given else None
@@ -98,7 +97,7 @@ def name_in(lead: str) -> str:
 
 
 def called(name: str, value: JSON) -> list[JSON]:
-    """What a value asks for, each as an object with a name and arguments."""
+    """The calls in a value, each as an object with a name and arguments."""
     if name and isinstance(value, dict):
         return [{"name": name, "arguments": value}]
     return cast("list[JSON]", value) if isinstance(value, list) else [value]

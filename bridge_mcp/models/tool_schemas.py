@@ -1,9 +1,9 @@
-"""A nested tool's JSON schema as providers take it.
+"""Rewrites a nested tool's JSON schema so that all providers accept it.
 
-Nested servers write schemas that one provider or another refuses, and with them every request that offers the tool:
-null where a list belongs, `anyOf` at the root, a pattern that a grammar cannot hold. What says nothing to the model is
-left out here; what does is told in the description of its property. The gate checks by the schema as the server gave
-it, so nothing that runs depends on this. Knows no provider.
+Nested servers write schemas that some provider refuses, and with them every request that offers the tool: null where a
+list belongs, `anyOf` at the root, a pattern that a grammar cannot express. Keywords that say nothing to the model are
+dropped here; others become words in the description of their property. Calls are checked by the server's own schema, so
+nothing that runs depends on this. Knows no provider.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bridge_mcp.core.tools import JSON
 __all__ = ["is_plain", "schema_for_models"]
 
 MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-"""Keywords that hold schemas by name."""
+"""Keywords whose values are schemas by name."""
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 ONE = frozenset(
     {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
@@ -36,18 +36,18 @@ NOT_AT_THE_ROOT = frozenset({*COMBINED, "not", "enum", "const", "if", "then", "e
 """Refused at the root by OpenAI and Anthropic."""
 
 GROUPS = re.compile(r"\(\?")
-"""Lookarounds and the like, which no grammar of a model server can hold."""
+"""Lookarounds and the like, which no grammar of a model server can express."""
 
 PLAIN_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}\Z")
 PLAIN = frozenset(
     {"type", "properties", "required", "description", "title", "enum", "items", "default"}
     | {"additionalProperties", "minimum", "maximum", "$schema"}
 )
-"""Keywords that every provider takes."""
+"""Keywords that every provider accepts."""
 
 
 def schema_for_models(text: str) -> dict[str, JSON] | str:
-    """The schema of a tool's arguments as a model is offered it; or, where there can be none, in words why not."""
+    """The schema of a tool's arguments as a model is offered it; or a text that says why there can be none."""
     try:
         given = read_json(text)
     except BadJSON as exc:
@@ -64,7 +64,7 @@ def schema_for_models(text: str) -> dict[str, JSON] | str:
 
 
 def portable_schema(schema: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A schema without null and without what only some providers take."""
+    """A schema without null and without keywords that only some providers accept."""
     out: dict[str, JSON] = {}
     for name, value in schema.items():
         kept = portable_keyword(name, value)
@@ -81,7 +81,7 @@ def portable_schema(schema: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def portable_keyword(name: str, value: JSON) -> JSON:
-    """The value of one keyword; None where it is better left out."""
+    """The value of one keyword; None: leave it out."""
     if value is None or (name == "enum" and not value):
         return None
     if name in DATA:
@@ -101,21 +101,21 @@ def portable_keyword(name: str, value: JSON) -> JSON:
 
 
 def type_of(value: JSON) -> JSON:
-    """A type, or a list of types, as far as they are JSON Schema's; None where nothing is left of it."""
+    """A type, or a list of types, without those that JSON Schema does not know; None if none is left."""
     if isinstance(value, list):
         return [each for each in value if isinstance(each, str) and each in TYPES] or None
     return value if isinstance(value, str) and value in TYPES else None
 
 
 def mended_any(value: JSON) -> JSON:
-    """A schema, or what stands in the place of one: `true` says as much as an empty one."""
+    """A schema; `true` becomes an empty one, which says as much."""
     if isinstance(value, dict):
         return portable_schema(value)
     return value if isinstance(value, bool) else {}
 
 
 def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
-    """The root of a schema: an object with properties, whose alternatives are told as properties that may be there."""
+    """The root of a schema: an object whose alternatives (`anyOf`, ...) become optional properties."""
     properties: dict[str, JSON] = {}
     required: set[str] | None = None
     for keyword in COMBINED:
@@ -146,7 +146,7 @@ def strings(value: JSON) -> set[str]:
 
 
 def is_plain(schema: JSON) -> bool:
-    """Whether a schema holds nothing that any provider is known to refuse."""
+    """Whether every provider is known to accept a schema."""
     if not isinstance(schema, dict):
         return isinstance(schema, bool)
     if not schema.keys() <= PLAIN or isinstance(schema.get("type"), list):
