@@ -1,4 +1,4 @@
-"""What one server has, as far as its owner allows it, and what of that is no longer what it was."""
+"""The tools of one server that its owner allows, and which of them have changed since they were trusted."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["Offer"]
 
 
 class Offer:
-    """Of one server. It stands while the server is away: what was listed last, in this life or in an earlier one."""
+    """One server's tools. They stay while the server is away: the last list, of this process or an earlier one."""
 
     def __init__(self, server: ToolServer, pins: Pins | None) -> None:
         self.pinning = Pinning(server, pins)
         self.tools: Mapping[str, ListedTool] = {}
-        """Those allowed, by name and in its order."""
+        """The allowed tools, by name, in the server's order."""
         self.generated: frozenset[str] = frozenset()
-        """Those of them that stand for the server's resources and prompts."""
+        """The names of those that the bridge made for the server's resources and prompts."""
         self._server = server
         self._memory = Memory(server, pins)
-        self._complaint = ""  # about what the server offers, while it is connected
+        self._complaint = ""  # about the server's list, while it is connected
         self._withheld: tuple[str, ...] = ()
         self._instructions = self._in_prompts = ""
         self._instructions_changed = False
 
     async def take(self, link: Connection) -> None:
-        """Take what the server has now.
+        """Take the server's current list.
 
         Raises:
-            StoreError: what was seen of it before cannot be read or kept.
+            StoreError: its pins cannot be read or kept.
         """
         offered = await link.offered()
         says = self._server.scrub_result(link.instructions)
@@ -45,17 +45,17 @@ class Offer:
         await self._memory.keep(offered, says)
 
     async def recall(self) -> None:
-        """Take what the server had last, if anybody remembers.
+        """Take the server's last list from the store, if there is one.
 
         Raises:
-            StoreError: what was seen of it before cannot be read.
+            StoreError: its pins cannot be read.
         """
         known = await self._memory.load()
         if known is not None:
             await self._have(*known)
 
     def told(self, status: ServerStatus) -> ServerStatus:
-        """A server's status with what it has, and what is wrong with that where nothing else is."""
+        """A server's status with its tools, and the complaint about them if there is no other error."""
         return replace(
             status,
             tools=len(self.tools),
@@ -67,7 +67,7 @@ class Offer:
         )
 
     async def _have(self, offered: Offered, instructions: str) -> None:
-        """Have the tools that the owner allows of these, and know which of them are not what they were."""
+        """Keep the allowed tools of a list, and compare them with the pins."""
         listed = {tool.name: tool for tool in offered.tools if self._server.allows(tool.name)}
         made = generated(offered, listed.keys())
         await self.pinning.look(listed.values())

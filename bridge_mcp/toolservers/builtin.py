@@ -1,7 +1,7 @@
 """The bridge's own tools, beside those of nested servers in one box. A `Toolbox`.
 
-They are called as any tool is: through the gate, with a `Started` before and a `Finished` after. What they need of the
-bridge they are given as ports; which conversation a call belongs to stands in its `CallContext`.
+They are called as any tool is: by the same approvals, with a `Started` before and a `Finished` after. They reach the
+bridge by ports; `CallContext` names the conversation of a call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge_mcp.toolservers.schemas import Schemas
 __all__ = ["Builtin", "ToolFunction", "WithBuiltins", "builtin"]
 
 ToolFunction: TypeAlias = Callable[[Mapping[str, JSON], CallContext], Awaitable[ToolResult]]
-"""Runs a call. A `BridgeError` it raises is told to the model as an error of the tool."""
+"""Runs a call. A `BridgeError` that it raises becomes a result with `isError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def builtin(
     idempotent: bool = False,
     free: bool = False,
 ) -> Builtin:
-    """A tool called `bridge__TOOL`. `free`: it never asks, whatever the owner's defaults are."""
+    """A tool called `bridge__TOOL`. `free`: it never needs approval, whatever the owner's defaults are."""
     spec = ToolSpec(
         name=tool_name(BRIDGE, tool),
         server=BRIDGE,
@@ -57,10 +57,10 @@ def builtin(
 
 
 class WithBuiltins:
-    """The tools of a nested box, and behind them the bridge's own.
+    """The tools of a nested box, followed by the bridge's own.
 
     Raises:
-        ConfigError: two built-ins have one name.
+        ConfigError: two built-ins have the same name.
     """
 
     def __init__(self, nested: Toolbox, builtins: Iterable[Builtin]) -> None:
@@ -82,7 +82,7 @@ class WithBuiltins:
         return self._all[1]
 
     def status(self) -> tuple[ServerStatus, ...]:
-        """How the nested servers are; the bridge's own tools have no server that could fail."""
+        """The status of the nested servers; the bridge's own tools have none."""
         return self._nested.status()
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
@@ -97,7 +97,7 @@ class WithBuiltins:
         context: CallContext | None = None,
         progress: ToolProgress | None = None,
     ) -> ToolResult:
-        """Run a tool; see `Toolbox`. What a built-in one cannot do comes back as its error."""
+        """Run a tool; see `Toolbox`. An error of a built-in tool is a result with `isError`."""
         own = self._own.get(spec.name) if spec.server == BRIDGE else None
         if own is None:
             return await self._nested.call(spec, arguments, context=context, progress=progress)
@@ -117,7 +117,7 @@ class WithBuiltins:
             await self._nested.accept(spec)
 
     async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-        """What is wrong with these arguments by the tool's schema, "" if nothing is."""
+        """The error of these arguments by the tool's schema; "" for none."""
         if spec.name in self._own and spec.server == BRIDGE:
             return await self._schemas.complaint(spec, arguments)
         return await self._nested.check(spec, arguments)

@@ -1,7 +1,7 @@
-"""What the assistant can do in the bridge itself: know where it is, send, ask, and be reminded.
+"""The assistant's own tools of the bridge: whoami, send_message, ask_user, remind.
 
-Each is a tool like any other: it passes the gate, and what it does is an entry, keyed by its call, so that a call that
-a crash cut short can be made again without doing anything twice. They know chats by the ports of the store.
+Each is a tool like any other, subject to approvals. Its effect is an entry with an idempotency key made of the call, so
+that a call that a crash interrupted can be repeated safely. They know chats by the ports of the store.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bridge_mcp.toolservers.builtin import Builtin, builtin
 __all__ = ["Errands"]
 
 LOOK_BACK = 50
-"""Messages among which files are looked for."""
+"""The newest messages that are searched for files and people."""
 
 SOONEST_S, LATEST_S = 1.0, 366 * 24 * 3600.0
 
@@ -31,7 +31,7 @@ TEXT: JSON = {"type": "string", "minLength": 1, "maxLength": 20_000}
 
 @dataclass(frozen=True, slots=True)
 class Errands:
-    """The tools, with what they need. `outbox` gives a file below an outbox folder, or raises `BadInput`."""
+    """The tools. `outbox` returns a file below an outbox folder, or raises `BadInput`."""
 
     store: Store
     traits: Mapping[str, ChannelTraits]
@@ -39,7 +39,7 @@ class Errands:
     outbox: Callable[[str], Awaitable[Attachment]]
 
     def tools(self) -> tuple[Builtin, ...]:
-        """In the order in which models see them."""
+        """All of them, in the order in which models see them."""
         return (self._whoami(), self._send_message(), self._ask_user(), self._remind())
 
     def _whoami(self) -> Builtin:
@@ -70,9 +70,10 @@ class Errands:
         schema = shape({"text": TEXT, "in_s": seconds}, "text", "in_s")
         return builtin("remind", about, schema, self.remind, destructive=False, idempotent=True, free=True)
 
-    # -- what they do -----------------------------------------------------------------------------------------
+    # -- what they run ----------------------------------------------------------------------------------------
 
     async def whoami(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        """The conversation, its channel and title, the caller, and the people and files of its newest messages."""
         here = await self.store.history.conversation(context.conversation)
         messages = await self.store.history.messages(context.conversation, limit=LOOK_BACK)
         people = {m.author.id: m.author.name for m in messages if m.direction == "in"}
@@ -87,6 +88,7 @@ class Errands:
         return ToolResult(canonical(body), structured=canonical(body))
 
     async def send_message(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        """Queue a message. Raises NotFound, NotPaired or BadInput."""
         conversation, text = str(arguments.get("conversation") or ""), str(arguments.get("text") or "")
         wanted = arguments.get("files") or []
         names = [str(each) for each in wanted] if isinstance(wanted, list) else []
@@ -99,6 +101,7 @@ class Errands:
         return ToolResult(f"Queued as {message_id(conversation, recorded.seq)}.")
 
     async def ask_user(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        """Post a question in the call's own chat; the answer becomes the result later. Raises BadInput."""
         in_chat(context)
         given = arguments.get("choices") or []
         choices = tuple([str(each) for each in given]) if isinstance(given, list) else ()
@@ -117,6 +120,7 @@ class Errands:
         return ToolResult("The answer comes later.", later=True)
 
     async def remind(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
+        """Schedule a message to the call's own chat. Raises BadInput for a client's own call."""
         in_chat(context)
         seconds = arguments["in_s"]
         at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
@@ -128,7 +132,7 @@ class Errands:
         return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")
 
     async def _open(self, conversation: str) -> None:
-        """Let pass what may be sent to."""
+        """Raise NotFound or NotPaired unless messages may be sent to this conversation."""
         channel, chat, _ = Address.of(conversation)
         traits = self.traits.get(channel)
         if traits is None or not chat:
@@ -138,7 +142,7 @@ class Errands:
             raise NotPaired(f"'{conversation[:80]}' is not paired with this bridge.", fix="Only its owner can do that.")
 
     async def _file(self, context: CallContext, name: str) -> Attachment:
-        """A file that came into this very chat, or one in the outbox."""
+        """A file of this very chat, or one in the outbox."""
         message, _, index = name.rpartition("/")
         of, _, seq = message.rpartition("#")
         if not (index.isdecimal() and seq.isdecimal()):
@@ -163,7 +167,7 @@ def shape(properties: Mapping[str, JSON], *required: str) -> dict[str, JSON]:
 
 
 def buttons_of(choices: Sequence[str], context: CallContext) -> tuple[Button, ...]:
-    """A button for each choice; what they carry cannot be guessed from outside, and is the same when made again."""
+    """A button for each choice, with a token that nobody can guess and that is the same for the same call."""
     seed = f"{context.conversation}#{context.call}"
     return tuple(
         Button(choice, choice, hashlib.sha256(f"{seed}#{n}".encode()).hexdigest()[:20])
@@ -172,7 +176,7 @@ def buttons_of(choices: Sequence[str], context: CallContext) -> tuple[Button, ..
 
 
 def files_of(message: Message) -> list[JSON]:
-    """The files of one message, each with the id by which it can be sent on."""
+    """The files of one message, each with the id by which it can be forwarded."""
     return [
         {"id": f"{message.id}/{index}", "kind": file.kind, "name": file.name, "mime": file.mime, "size": file.size}
         for index, file in enumerate(message.attachments)
@@ -180,7 +184,7 @@ def files_of(message: Message) -> list[JSON]:
 
 
 def in_chat(context: CallContext) -> None:
-    """Let pass a call that belongs to a chat.
+    """Raise unless the call belongs to a chat.
 
     Raises:
         BadInput: it is a client's own.

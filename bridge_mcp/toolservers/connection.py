@@ -1,6 +1,6 @@
-"""What a supervisor needs of one open connection, and the three ways a call over it can fail to bring a result.
+"""The port of a supervisor to one open connection, and the three ways in which a call over it can fail.
 
-Stands between the supervisor and the client library, so that the one can be imported without the other.
+Separates the supervisor from the client library, so that it can be imported without that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["Connect", "Connection", "Hooks", "ListedTool", "Lost", "Mode", "Offered", "Refused", "Unsent"]
 
 Mode: TypeAlias = Literal["auto", "legacy"]
-"""Ask for the newest protocol era first, or begin with the handshake of the older one."""
+"""Try the newest protocol era first, or begin with the handshake of the older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +38,29 @@ class ListedTool:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a server has. `complaint` says what was left out of it, and why."""
+    """A server's tools, and whether it has resources and prompts. `complaint` says what was left out, and why."""
 
     tools: tuple[ListedTool, ...]
     resources: bool = False
-    """Whether it has resources that may be read."""
+    """Whether it has resources that the owner allows."""
     prompts: bool = False
     complaint: str = ""
 
 
 class Unsent(Exception):
-    """The request surely did not reach the server as it is now: a new connection may try again."""
+    """The request surely did not reach the server: it may be retried on a new connection."""
 
 
 class Refused(Exception):
-    """The server turned the request down without running anything."""
+    """The server refused the request without running anything."""
 
 
 class Lost(Exception):
-    """The request went out, and no usable answer came back."""
+    """The request was sent, and no usable response came back: its fate is unknown."""
 
 
 class Connection(Protocol):
-    """One open connection. Calls may come from any task; they run side by side."""
+    """One open connection. Calls may come from any task, and run concurrently."""
 
     @property
     def alive(self) -> bool:
@@ -69,15 +69,15 @@ class Connection(Protocol):
 
     @property
     def instructions(self) -> str:
-        """How the server says it is best used."""
+        """The `instructions` of the server's `initialize` result."""
         ...
 
     async def offered(self) -> Offered:
-        """What the server has now, as far as its owner allows it."""
+        """List what the server has, as far as its owner allows it."""
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
-        """Run a tool. Cancelling tells the server. With `progress`, it is asked to tell how far it is.
+        """Run a tool. Cancelling sends a cancellation to the server. With `progress`, a progress token is sent.
 
         Raises:
             Unsent, Refused, Lost: see there.
@@ -85,30 +85,30 @@ class Connection(Protocol):
         ...
 
     async def read_resource(self, uri: str) -> ToolResult:
-        """A resource; or, with an empty `uri`, which there are. Raises as `call`."""
+        """The contents of a resource; or, with an empty `uri`, the list of resources. Raises as `call`."""
         ...
 
     async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
-        """A prompt; or, with an empty name, which there are. Raises as `call`."""
+        """A prompt; or, with an empty name, the list of prompts. Raises as `call`."""
         ...
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """Keep asking for news of the tool list where that takes a request of its own; returns where it does not."""
+        """Subscribe to changes of the tool list, if that takes a request (2026-07-28); else return at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a connection tells of itself, and what it may use."""
+    """Callbacks of a connection, and what it may use."""
 
     down: Callable[[str], None]
-    """It is of no more use, for this reason."""
+    """Called with the reason when the connection is broken."""
     changed: Callable[[], None]
-    """What the server offers is stale."""
+    """Called when the list of tools is stale."""
     files: Files | None = None
-    """Where the bytes of results are kept."""
+    """Stores the bytes of results."""
     tokens: Path | None = None
-    """The folder of what logging in by OAuth gave; without it, nobody is logged in."""
+    """The folder of OAuth tokens; None: no login."""
 
 
 class Connect(Protocol):
@@ -117,5 +117,5 @@ class Connect(Protocol):
     def __call__(
         self, server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks
     ) -> AbstractAsyncContextManager[Connection]:
-        """Connect to a server: over its child's pipes, or to its url. The caller limits the time it may take."""
+        """Connect to a server over its child's pipes, or to its url. The caller sets the time-out."""
         ...

@@ -1,4 +1,4 @@
-"""Why a nested server is not connected, in words that name the next move. Looks at what happened, does nothing."""
+"""Explains why a nested server is not connected, with the fix. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["explained", "slow"]
 
 COMMAND_NOT_FOUND = 127
-"""The exit code of shells for it."""
+"""The exit code of shells for a command that does not exist."""
 NO_COMMAND = re.compile(r"command not found|No such file or directory: '[^/']+'|env: .*: No such file", re.IGNORECASE)
 NO_NETWORK = re.compile(
     r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|EACCES \d|getaddrinfo|name resolution|ConnectError"
@@ -22,14 +22,14 @@ NO_NETWORK = re.compile(
     r"|CERTIFICATE_VERIFY_FAILED|unable to get local issuer|self.signed certificate",
     re.IGNORECASE,
 )
-"""What npm, uv, pip and the libraries below them say without a network."""
+"""What npm, uv, pip and their libraries print without a network."""
 
 
 def explained(server: ToolServer, exc: Exception | None, child: Child | None, broken: str, was_ready: bool) -> str:
     """One or two sentences for people, without secrets.
 
-    `exc` is what ended the connection, if anything was raised; `broken` what the transport saw; `child` the process, if
-    one was started; `was_ready` whether the tools had been listed.
+    `exc` is the exception that ended the connection, if any; `broken` is the transport's reason; `child` is the
+    process, if one was started; `was_ready` says whether the tools had been listed.
     """
     where = f"[tool_servers.{server.name}]"
     cause = root(exc)
@@ -57,7 +57,7 @@ def explained(server: ToolServer, exc: Exception | None, child: Child | None, br
 
 
 def slow(server: ToolServer, child: Child) -> str:
-    """What is said of a child that runs and has not spoken within its time; it is waited for all the same."""
+    """The message for a child that runs and has not answered in time; the bridge goes on waiting."""
     return server.scrub(
         f"'{server.command}' runs and has not answered as an MCP server within {server.connect_timeout_s:g} s"
         f"{words(child)}. It is still waited for; if it always starts so slowly, raise connect_timeout_s in "
@@ -66,7 +66,7 @@ def slow(server: ToolServer, child: Child) -> str:
 
 
 def hint(server: ToolServer, child: Child) -> str:
-    """What helps, where the child's last words or its exit code tell the cause; "" where they do not."""
+    """The fix, if the child's stderr or its exit code shows the cause; else ""."""
     last = child.last_words()
     where = f"[tool_servers.{server.name}]"
     if child.exit_code == COMMAND_NOT_FOUND or NO_COMMAND.search(last):
@@ -84,21 +84,21 @@ def hint(server: ToolServer, child: Child) -> str:
 
 
 def root(exc: BaseException | None) -> BaseException | None:
-    """The first exception inside of groups: what went wrong before the rest was cancelled."""
+    """The first exception in nested groups: the cause of the others."""
     while isinstance(exc, BaseExceptionGroup):
         exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
     return exc
 
 
 def said(exc: BaseException | None) -> str:
-    """What an exception says, without a full stop."""
+    """An exception's message, without a full stop."""
     if isinstance(exc, TimeoutError):
         return "no answer in time"
     return (str(exc) or type(exc).__name__).rstrip(". ")
 
 
 def not_started(server: ToolServer, cause: BaseException | None, where: str) -> str:
-    """Why there is no process."""
+    """Why the process could not be started."""
     if server.cwd and not Path(server.cwd).is_dir():
         return f"The working folder '{server.cwd}' does not exist. Correct cwd in {where}."
     if isinstance(cause, FileNotFoundError) or (isinstance(cause, PermissionError) and nowhere(server)):
@@ -107,7 +107,7 @@ def not_started(server: ToolServer, cause: BaseException | None, where: str) -> 
 
 
 def nowhere(server: ToolServer) -> bool:
-    """Whether no folder on the child's PATH shows the command; one that cannot be read makes it "permission denied"."""
+    """Whether no folder of the child's PATH has the command; an unreadable one makes it "permission denied"."""
     if os.path.dirname(server.command):
         return False
     folders = child_environment(server, os.environ).get("PATH", os.defpath).split(os.pathsep)
@@ -115,7 +115,7 @@ def nowhere(server: ToolServer) -> bool:
 
 
 def ending(child: Child, broken: str) -> str:
-    """How a process ended, or what it did while it runs on."""
+    """How a process ended, or what it did while it still runs."""
     match child.exit_code:
         case None:
             return broken
@@ -126,6 +126,6 @@ def ending(child: Child, broken: str) -> str:
 
 
 def words(child: Child) -> str:
-    """The child's last words, as the end of a sentence."""
+    """The last lines of the child's stderr, as the end of a sentence."""
     last = child.last_words().rstrip(". ")
     return f"; its last words: {last}" if last else ""

@@ -1,7 +1,7 @@
-"""The environment of a nested server's process: what the machine needs, and what the owner names. Never a secret.
+"""The environment of a nested server's process: the machine's variables, and those the owner names; no secret of ours.
 
-A server gets no variable of the bridge's own. But `npx`, `uvx` and what they start reach nothing without the machine's
-proxies, certificates and package registries, so those are passed by name, as far as they hold no password.
+A server gets no variable of the bridge's own. But `npx`, `uvx` and their children need the machine's proxies,
+certificates and package registries, so those are passed by name, unless they hold a password.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["child_environment", "withheld"]
 MACHINE = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_(?:CACHE|CONFIG|DATA|STATE|RUNTIME)_[A-Z]+"
 )
-"""What a program needs to run at all."""
+"""Variables that a program needs to run at all."""
 
 NETWORK = re.compile(
     r"(?i:HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY)"
@@ -26,17 +26,17 @@ NETWORK = re.compile(
     r"|UV_INDEX|UV_DEFAULT_INDEX|UV_INDEX_URL|UV_EXTRA_INDEX_URL|UV_NATIVE_TLS|UV_CACHE_DIR|UV_PYTHON_INSTALL_DIR"
     r"|(?i:NPM_CONFIG_(?:REGISTRY|CAFILE|CACHE|PREFIX|PROXY|HTTPS_PROXY|NOPROXY|USERCONFIG))"
 )
-"""How the machine reaches networks and package registries. None of these names is that of a token."""
+"""Variables for networks and package registries; none of them is for a token."""
 
 
 def child_environment(server: ToolServer, ours: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child, out of ours and what the owner set for it."""
+    """The environment of a child: a part of ours, and what the owner set for it."""
     passed = {name: value for name, value in ours.items() if name in server.env_pass or is_passed(name, value)}
     return passed | dict(server.env)
 
 
 def withheld(server: ToolServer, ours: Mapping[str, str]) -> list[str]:
-    """The names of network settings of ours that a child does not get because they hold a password."""
+    """The names of network variables that a child does not get because they hold a password."""
     given = child_environment(server, ours)
     return sorted(name for name in ours if NETWORK.fullmatch(name) and name not in given)
 
@@ -47,7 +47,7 @@ def is_passed(name: str, value: str) -> bool:
 
 
 def holds_password(value: str) -> bool:
-    """Whether one of the addresses in a variable's value names a user or a password."""
+    """Whether one of the URLs in a variable's value holds a user or a password."""
     try:
         return any("@" in urlsplit(word).netloc for word in re.split(r"[\s,]+", value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`bridge__find_tools`: how a model finds a tool that its request had no room for."""
+"""`bridge__find_tools`: lets a model find a tool that its request had no room for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA: Mapping[str, JSON] = {
 
 
 def find_tools(tools_of: Callable[[str], Sequence[ToolSpec]]) -> Builtin:
-    """The tool. `tools_of` gives the nested tools that a conversation may use."""
+    """The tool. `tools_of` returns the nested tools that a conversation may use."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         return ToolResult(found_tools(tools_of(context.conversation), str(arguments["query"])))

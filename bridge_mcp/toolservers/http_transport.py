@@ -1,8 +1,7 @@
 """MCP over HTTP, Streamable or the older SSE, as transports of the FastMCP client.
 
-FastMCP's own transport is not used because a request that fails there takes the whole session with it and tells neither
-whether it had been sent nor the HTTP status, and because it drops answers above 1 MB. Here a request fails by itself,
-with what is known of it.
+FastMCP's own transport is not used: there a failed request ends the whole session and tells neither whether it was sent
+nor the HTTP status, and responses above 1 MB are dropped. Here a request fails alone, with what is known of it.
 """
 
 from __future__ import annotations
@@ -34,26 +33,26 @@ from bridge_mcp.toolservers.tolerant_session import Outgoing, RelaySession, Tole
 __all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
 TURNED_DOWN = -770_002
-"""Our own error code: the HTTP status says that the request was not taken."""
+"""Our own error code: the HTTP status says that the request was refused."""
 BROKE_OFF = -770_003
-"""Our own error code: the request went out, and no answer to it came back."""
+"""Our own error code: the request was sent, and no response came back."""
 
 NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 FOR_EVER_S = 10.0 * 365 * 24 * 3600
 PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""Headers of a body as it travels, not as it is here."""
+"""Headers of the encoded body, which do not fit the decoded one."""
 GOODBYE_S = 2.0
-"""How long the server may take to hear that a session is over."""
+"""The time-out for ending a session (DELETE)."""
 
 
 class WebClient(httpx2.AsyncClient):
-    """An HTTP client that raises nothing for a failed request: its answer is a JSON-RPC error with what is known.
+    """An HTTP client that turns a failed request into a response with a JSON-RPC error, and raises nothing.
 
     `down` is called, with the reason, when a new connection is needed.
     """
 
     def __init__(self, server: ToolServer, hooks: Hooks) -> None:
-        # Reading has no limit: an answer may take as long as its call may, and the caller watches that.
+        # No time-out for reading: a response may take as long as its call may, which the caller limits.
         super().__init__(
             headers=dict(server.headers),
             auth=quiet(server, hooks.tokens) if server.oauth and hooks.tokens is not None else None,
@@ -62,16 +61,16 @@ class WebClient(httpx2.AsyncClient):
         )
         self.down = hooks.down
         self.one_way = server.speaks_sse
-        """Whether answers come on another stream: a request that fails then leaves nobody to answer it."""
+        """Whether responses come on another stream: then nobody would answer a request that fails."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send it; see the class for what becomes of failures."""
+        """Send a request; the class says what a failure becomes."""
         if request.method == "DELETE":
             request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
         try:
             response = await super().send(request, stream=True, **options)
             if not stream or not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-                # Here, where a connection that breaks meanwhile concerns this request alone.
+                # Read here, so that a connection that breaks meanwhile fails this request alone.
                 response = await read_whole(response)
             elif "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
                 response.stream = Events(response.stream)
@@ -94,7 +93,7 @@ class WebClient(httpx2.AsyncClient):
         return await self.judged(request, response)
 
     async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-        """A refusal as a JSON-RPC error that tells whether the request can have been acted upon."""
+        """A response with an error status as a JSON-RPC error that tells whether the request may have been executed."""
         said = message_in(await response.aread())
         asked = message_in(request.content)
         status = response.status_code
@@ -111,11 +110,11 @@ class WebClient(httpx2.AsyncClient):
 
 
 class TooMuch(Exception):
-    """The body of an answer is larger than is taken."""
+    """A response's body is larger than `MAX_MESSAGE`."""
 
 
 async def read_whole(response: httpx2.Response) -> httpx2.Response:
-    """The response with its body, read and unpacked.
+    """The response with its body read and decoded.
 
     Raises:
         TooMuch: it is larger than `MAX_MESSAGE`; the connection is closed.
@@ -144,13 +143,13 @@ async def read_whole(response: httpx2.Response) -> httpx2.Response:
 
 
 def error_answer(request: httpx2.Request, status: int, code: int, message: str) -> httpx2.Response:
-    """A response made here."""
+    """A response with a JSON-RPC error, made here."""
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     return httpx2.Response(status, json=body, request=request)
 
 
 def message_in(body: bytes) -> object:
-    """The JSON-RPC message in a body, None if there is none."""
+    """The JSON-RPC message in a body; None if there is none."""
     try:
         return jsonrpc_message_adapter.validate_python(
             read_json(body, max_depth=MESSAGE_DEPTH, odd="mend"), by_name=False
@@ -166,7 +165,7 @@ class WebTransport(ClientTransport):
         self.server = server
         self.hooks = hooks
         self.sieve: TolerantStream | None = None
-        """That of the open session."""
+        """The stream of the open session."""
 
     @asynccontextmanager
     async def connect_session(
@@ -183,7 +182,7 @@ class WebTransport(ClientTransport):
 
 
 class SseTransport(WebTransport):
-    """Speaks MCP with one endpoint of the older kind: an event stream for answers, and an address for messages."""
+    """Speaks MCP with one endpoint of the older HTTP+SSE transport: an event stream for responses, a URL for messages."""
 
     legacy_only = True
 

@@ -1,6 +1,6 @@
-"""What a server had when it was connected last: it stands until the server is connected again.
+"""Stores the last list of a server's tools, which is used until the server is connected again.
 
-Kept beside the pins. A server at another place is another one, and nothing is known of it.
+Kept beside the pins. A server with another command or url is another one, of which nothing is known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Memory"]
 logger = logging.getLogger(__name__)
 
 MAX_KEPT = 4_000_000
-"""Characters of descriptions and schemas of one server that are kept; what has more is known once it is connected."""
+"""Characters of one server's descriptions and schemas; a longer list is not stored."""
 
 TYPES: Mapping[str, type] = {
     each.name: str if each.name in ("name", "description", "schema") else bool for each in fields(ListedTool)
@@ -29,7 +29,7 @@ TYPES: Mapping[str, type] = {
 
 
 class Memory:
-    """Of one server. Without `pins`, nothing is remembered."""
+    """The stored list of one server. Without `pins`, nothing is stored."""
 
     def __init__(self, server: ToolServer, pins: Pins | None) -> None:
         self._server = server
@@ -38,7 +38,7 @@ class Memory:
         self._kept: Mapping[str, JSON] | None = None
 
     async def load(self) -> tuple[Offered, str] | None:
-        """What the server had, as far as its owner allows it now, and its instructions; None where nothing is known."""
+        """The server's last list, as far as its owner allows it now, and its instructions; None if there is none."""
         body: Mapping[str, JSON] = {}
         try:
             if self._pins is not None:
@@ -58,7 +58,7 @@ class Memory:
         return offered, instructions if isinstance(instructions, str) else ""
 
     async def keep(self, offered: Offered, instructions: str) -> None:
-        """Remember this, where it is another thing than before. Where the store cannot, that is logged."""
+        """Store this if it has changed. A failure of the store is logged."""
         size = len(instructions) + sum(len(tool.description) + len(tool.schema) for tool in offered.tools)
         if self._pins is None or size > MAX_KEPT:
             return
@@ -79,7 +79,7 @@ class Memory:
 
 
 def listed(kept: JSON) -> ListedTool | None:
-    """A tool as it was kept; None where it is none."""
+    """A stored tool; None if it cannot be read."""
     if not isinstance(kept, dict) or kept.keys() != TYPES.keys():
         return None
     if not all(isinstance(kept[name], wanted) for name, wanted in TYPES.items()):

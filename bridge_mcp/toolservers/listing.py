@@ -1,4 +1,4 @@
-"""What a server lists, as values: checked one by one, so that a bad one costs itself alone, and bounded.
+"""Reads a server's list of tools: each is checked by itself, so that a bad one spoils no other, and bounded.
 
 Imports the protocol's types, so it is loaded together with the client library. Knows no connection.
 """
@@ -18,18 +18,18 @@ from bridge_mcp.toolservers.results import json_text, too_deep
 __all__ = ["MAX_TOOLS", "Listing", "one_line"]
 
 MAX_TOOLS = 2_000
-"""Tools of one server. Nobody's model reads that many; a list without an end must have one."""
+"""Tools of one server: no model reads that many, and a list may be endless."""
 MAX_PAGES = 500
 MAX_NAME = 256
 MAX_DESCRIPTION = 10_000
 MAX_SCHEMA = 100_000
-"""Characters."""
+"""Characters of one tool's schema."""
 TOLD = 3
-"""How many of those that were left out are named."""
+"""How many of the tools that were left out are named."""
 
 
 class Listing:
-    """Takes tools as they come, page by page. `full` says when there is no use in more."""
+    """Collects tools, page by page."""
 
     def __init__(self) -> None:
         self.tools: list[ListedTool] = []
@@ -39,10 +39,11 @@ class Listing:
 
     @property
     def full(self) -> bool:
+        """Whether there are `MAX_TOOLS`: further pages are not needed."""
         return len(self.tools) >= MAX_TOOLS or self.pages >= MAX_PAGES
 
     def page(self, tools: Sequence[object]) -> None:
-        """Take one page of tools, as JSON values or as the protocol's types. Of two with one name the first counts."""
+        """Add one page of tools, as JSON values or the protocol's types. Of two with the same name the first counts."""
         self.pages += 1
         for given in tools:
             if len(self.tools) >= MAX_TOOLS:
@@ -70,7 +71,7 @@ class Listing:
 
     @property
     def complaint(self) -> str:
-        """What was left out, and why; "" if nothing was."""
+        """Which tools were left out, and why; "" for none."""
         found: list[str] = []
         if self._wrong:
             more = f", and {len(self._wrong) - TOLD:,} more" if len(self._wrong) > TOLD else ""
@@ -81,7 +82,7 @@ class Listing:
 
 
 def listed(tool: Tool) -> ListedTool:
-    """A tool as a value. What the server leaves open takes MCP's defaults; a read-only tool destroys nothing."""
+    """A tool as a value, with MCP's defaults for missing hints; a read-only tool is not destructive."""
     hints = tool.annotations or ToolAnnotations()
     read_only = bool(hints.read_only_hint)
     description = tool.description or tool.title or hints.title or ""
@@ -102,12 +103,12 @@ def name_of(given: object) -> str:
 
 
 def why(exc: ValidationError) -> str:
-    """The first of what is wrong."""
+    """The first error of a validation."""
     first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
     return one_line(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", 120)
 
 
 def one_line(text: str, most: int) -> str:
-    """A stranger's words on one line of bounded length."""
+    """A text of the server's on one line, cut to `most` characters."""
     line = "".join(char if char.isprintable() else "?" for char in text)
     return line if len(line) <= most else f"{line[:most]}…"

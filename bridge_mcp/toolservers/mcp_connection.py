@@ -1,7 +1,7 @@
 """Connections to nested servers through the FastMCP client, and what its errors say about a call's fate.
 
-The only door to the client library: importing this module costs the better part of a second, so supervisors do it on a
-thread, when they start.
+The only module that imports the client library, which takes most of a second: supervisors do it on a thread, when they
+start.
 """
 
 from __future__ import annotations
@@ -55,40 +55,40 @@ __all__ = ["McpConnection", "connect"]
 logger = logging.getLogger(__name__)
 
 CLOSE_S = 3.0
-"""How long saying goodbye may take."""
+"""How long closing may take."""
 RELISTEN_S = 1.0
 RELISTEN_MAX_S = 30.0
 MAX_PAGES = 1_000
-"""Of a list of tools: more come from a server that does not know where its list ends."""
+"""Pages of a list of tools: more mean a server whose list never ends."""
 MAX_INSTRUCTIONS = 8_000
-"""Characters."""
+"""Characters of a server's instructions."""
 
 NOT_TAKEN = frozenset({TURNED_DOWN, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS})
 NO_ANSWER = frozenset({BROKE_OFF, CONNECTION_CLOSED, PARSE_ERROR})
 BREAKS = (RuntimeError, ValueError, OSError, httpx2.HTTPError, anyio.ClosedResourceError, anyio.BrokenResourceError)
-"""What the client raises when its session dies under a call, or when an answer is not what MCP says it must be."""
+"""What the client raises when its session ends during a call, or when a response does not follow MCP."""
 WANTS_INPUT = "it asks for input from a user, which nested servers cannot have here"
 
 
 class News(MessageHandler):
-    """Hears what a server says unasked."""
+    """Handles a server's notifications."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.changed = changed
 
     async def on_tool_list_changed(self, message: ToolListChangedNotification) -> None:
-        """The tool list is stale."""
+        """`notifications/tools/list_changed`: the tool list is stale."""
         self.changed()
 
     async def on_resource_list_changed(self, message: ResourceListChangedNotification) -> None:
-        """Nothing is kept of it: resources are listed when somebody asks."""
+        """Ignored: resources are listed on demand."""
 
     async def on_prompt_list_changed(self, message: PromptListChangedNotification) -> None:
-        """Nothing is kept of it either."""
+        """Ignored: prompts are listed on demand."""
 
 
 class McpConnection:
-    """One open connection of the FastMCP client. Over pipes, calls go beside the client (see `stdio_transport`)."""
+    """One open connection of the FastMCP client. Over stdio, calls bypass the client (see `stdio_transport`)."""
 
     def __init__(self, server: ToolServer, client: Client[ClientTransport], hooks: Hooks) -> None:
         self.client = client
@@ -105,11 +105,11 @@ class McpConnection:
 
     @property
     def instructions(self) -> str:
-        """How the server says it is best used."""
+        """The `instructions` of the server's `initialize` result."""
         return (self.client.instructions or "")[:MAX_INSTRUCTIONS]
 
     async def offered(self) -> Offered:
-        """All pages of tools, and what else there is."""
+        """All pages of tools, and whether there are resources and prompts."""
         has = self.client.server_capabilities
         listing = Listing()
         cursor: str | None = None
@@ -119,7 +119,8 @@ class McpConnection:
                 if not cursor or listing.full:
                     break
         except MCPError as exc:
-            # Some servers that have tools do not declare them, so all are asked; without tools this is their answer.
+            # Some servers have tools without declaring them, so all are asked; this is the response of one without
+            # tools.
             if exc.code != METHOD_NOT_FOUND or (has and has.tools):
                 raise
         return Offered(
@@ -130,7 +131,7 @@ class McpConnection:
         )
 
     async def _page(self, listing: Listing, cursor: str | None) -> str | None:
-        """Take one page of tools as it came; the cursor of the next. A bad tool spoils no other."""
+        """Add one page of tools; returns the cursor of the next. A bad tool spoils no other."""
         if self._pipe is None:
             answer = await self.client.list_tools_mcp(cursor=cursor, cache_mode="bypass")
             listing.page(answer.tools if self._sieve is None else self._sieve.page)
@@ -146,7 +147,7 @@ class McpConnection:
         return following if isinstance(following, str) else None
 
     async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
-        """Run a tool; see `Link`."""
+        """Run a tool; see `Connection`."""
         if not self.alive:
             raise Unsent("the connection is closed")
         given = cast("dict[str, Any]", dict(arguments))
@@ -174,11 +175,11 @@ class McpConnection:
         return await tool_result(answer, self._files)
 
     async def read_resource(self, uri: str) -> ToolResult:
-        """A resource, or which there are; see `Link`."""
+        """A resource, or their list; see `Connection`."""
         return await self._looked(lambda: resources_prompts.read_resource(self.client, self._server, self._files, uri))
 
     async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
-        """A prompt, or which there are; see `Link`."""
+        """A prompt, or their list; see `Connection`."""
         return await self._looked(
             lambda: resources_prompts.get_prompt(self.client, self._server, self._files, name, arguments)
         )
@@ -194,7 +195,7 @@ class McpConnection:
             raise Lost(f"{type(exc).__name__}: {exc}") from exc
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """In the newer era, hold a stream of change notices open: there a server says nothing unasked."""
+        """In the newer era, hold a subscription open: there a server sends no notifications without one."""
         offered = self.client.server_capabilities
         modern = self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
         if not modern or offered is None or offered.tools is None or not offered.tools.list_changed:
@@ -204,7 +205,7 @@ class McpConnection:
             try:
                 async with listen(self.client.session, tools_list_changed=True) as notices:
                     backoff.reset()
-                    changed()  # as it may have, since the tools were listed
+                    changed()  # the list may have changed before the subscription
                     async for _ in notices:
                         changed()
             except (MCPError, SubscriptionLost) as exc:
@@ -215,7 +216,7 @@ class McpConnection:
 
 
 def heard_by(listener: ToolProgress | None) -> ProgressHandler:
-    """What the client calls with each word of progress; without a listener it swallows them (the client would log)."""
+    """The client's progress handler; without a listener it drops them (the client would log them)."""
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         if listener is not None:
@@ -225,7 +226,7 @@ def heard_by(listener: ToolProgress | None) -> ProgressHandler:
 
 
 def answered_with_error(code: int, message: str) -> ToolResult:
-    """What an error in place of a result means. An error that the server itself gives for a call is its answer.
+    """What a JSON-RPC error means for a call. An error of the server's own is the call's result.
 
     Raises:
         Unsent, Refused, Lost: see there.
@@ -262,13 +263,13 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
     try:
         yield McpConnection(server, client, hooks)
     finally:
-        # Shielded: cancelled, the client would leave a task of its own behind.
+        # Shielded: if cancelled, the client would leave a task of its own behind.
         with anyio.move_on_after(CLOSE_S, shield=True):
             await opened.aclose()
 
 
 def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> ClientTransport:
-    """How to reach a server."""
+    """The client's transport to a server."""
     if server.url:
         return (SseTransport if server.speaks_sse else WebTransport)(server, hooks)
     if child is not None:

@@ -1,4 +1,4 @@
-"""How large a message of a nested server may be, and which request it answered when it is too large to be read."""
+"""The limit for messages of nested servers, and the request that a message answered if it is too large to be read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["ENDLESS", "MAX_MESSAGE", "answered_id"]
 MAX_MESSAGE = 32 * 1024 * 1024
 """Bytes of one message: room for images and files."""
 ENDLESS = 8 * MAX_MESSAGE
-"""Bytes after which a line that has not ended is taken for one that never will."""
+"""Bytes after which an unfinished line is taken for an endless one."""
 
 NUMBER = rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){1,200}")'
 
 
 def answered_id(line: LongLine) -> int | str | None:
-    """The id of the request that a message answered, where it stands at one of its ends, as it does by habit."""
+    """The id of the request that a message answered, if it is at one of its ends, as it usually is."""
     found = re.match(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*' + NUMBER, line.head) or re.search(
         NUMBER + rb'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$', line.tail
     )
@@ -27,7 +27,7 @@ def answered_id(line: LongLine) -> int | str | None:
 
 
 def number_in(text: bytes) -> int | str | None:
-    """An id as its JSON text says it."""
+    """An id from its JSON text."""
     try:
         found = read_json(text)
     except BadJSON:

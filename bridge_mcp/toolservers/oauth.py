@@ -1,7 +1,7 @@
 """OAuth for nested servers over HTTP, through FastMCP's client: tokens in the state folder, people only on request.
 
-The engine uses and renews tokens that are there. It never opens a browser: where a person has to log in, the connection
-fails with words that name the command which does it. Each server has a file of its own, for its owner's eyes alone.
+The engine uses and refreshes existing tokens. It never opens a browser: if a person has to log in, the connection fails
+with a message that names the command for it. Each server has a file of its own, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["LoginNeeded", "TokenFile", "log_in", "quiet"]
 LOGIN_S = 300.0
 """How long a person may take."""
 CLIENT = "bridge-mcp"
-"""What login pages call us."""
+"""The client name that login pages show."""
 
 
 class LoginNeeded(OAuthFlowError):
@@ -40,16 +40,18 @@ class LoginNeeded(OAuthFlowError):
 
 
 class TokenFile:
-    """A key-value store, as the client library wants one, in one JSON file of mode 0600 that is written whole."""
+    """The client library's key-value store in one JSON file of mode 0600, which is replaced at each write."""
 
     def __init__(self, folder: Path, server: ToolServer) -> None:
         place = hashlib.sha256(server.url.encode()).hexdigest()[:12]
         self.path = folder / f"{server.name}.{place}.json"
 
     async def get(self, key: str, *, collection: str | None = None) -> dict[str, Any] | None:
+        """The value; None for none."""
         return self._read().get(place_of(key, collection))
 
     async def ttl(self, key: str, *, collection: str | None = None) -> tuple[dict[str, Any] | None, float | None]:
+        """The value, and None: values have no time to live here."""
         return await self.get(key, collection=collection), None
 
     async def put(
@@ -60,10 +62,11 @@ class TokenFile:
         collection: str | None = None,
         ttl: SupportsFloat | None = None,
     ) -> None:
-        """Keep a value until it is replaced: a token that has run out is found out by its use."""
+        """Keep a value until it is replaced: an expired token is noticed when it is used."""
         self._write({**self._read(), place_of(key, collection): dict(value)})
 
     async def delete(self, key: str, *, collection: str | None = None) -> bool:
+        """Whether there was a value."""
         kept = self._read()
         found = kept.pop(place_of(key, collection), None) is not None
         if found:
@@ -71,11 +74,13 @@ class TokenFile:
         return found
 
     async def get_many(self, keys: Sequence[str], *, collection: str | None = None) -> list[dict[str, Any] | None]:
+        """The values, in the order of the keys."""
         return [await self.get(key, collection=collection) for key in keys]
 
     async def ttl_many(
         self, keys: Sequence[str], *, collection: str | None = None
     ) -> list[tuple[dict[str, Any] | None, float | None]]:
+        """The values, in the order of the keys, each with None."""
         return [await self.ttl(key, collection=collection) for key in keys]
 
     async def put_many(
@@ -86,14 +91,16 @@ class TokenFile:
         collection: str | None = None,
         ttl: SupportsFloat | None = None,
     ) -> None:
+        """Keep each value until it is replaced."""
         for key, value in zip(keys, values, strict=True):
             await self.put(key, value, collection=collection, ttl=ttl)
 
     async def delete_many(self, keys: Sequence[str], *, collection: str | None = None) -> int:
+        """How many values there were."""
         return sum([await self.delete(key, collection=collection) for key in keys])
 
     def _read(self) -> dict[str, dict[str, Any]]:
-        """All that is kept; nothing where the file is damaged, which is as good as not logged in."""
+        """All values; none if the file is damaged, which means a new login."""
         try:
             kept = read_json(self.path.read_bytes())
         except (FileNotFoundError, BadJSON):
@@ -113,24 +120,24 @@ def place_of(key: str, collection: str | None) -> str:
 
 
 class Guarded(OAuth):
-    """Goes only where a login may go, and takes only so much of what comes back."""
+    """An OAuth flow whose requests go to allowed hosts only (see `oauth_guard`), and whose responses are bounded."""
 
     alone = False
-    """Whether no person is there: then tokens are renewed, and nothing else is asked for."""
+    """Whether there is no person to log in: then tokens are refreshed, and no other request is made."""
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """The requests of a login around `request`, each looked at before it goes out.
+        """The requests of a login around `request`, each checked before it is sent.
 
         Raises:
-            LoginNeeded: it takes a person to go on.
-            Steered: the server sends the login where it may not.
+            LoginNeeded: a person has to log in.
+            Steered: the server sends the login to a host that is not allowed.
         """
         asked = False
         async with aclosing(super().async_auth_flow(request)) as flow:
             response: httpx2.Response | None = None
             while True:
                 try:
-                    # The first `asend` of a generator takes None, which its type does not tell.
+                    # The first `asend` of a generator takes None, which its type does not say.
                     going = await flow.asend(cast("httpx2.Response", response))
                 except StopAsyncIteration:
                     return
@@ -147,16 +154,16 @@ class Guarded(OAuth):
 
 
 class Quiet(Guarded):
-    """Uses and renews tokens that are there, and never turns to a person."""
+    """Uses and refreshes existing tokens, and never asks a person."""
 
     alone = True
 
     async def redirect_handler(self, authorization_url: str) -> None:
-        """Nobody is asked here."""
+        """Raise LoginNeeded: there is no person here."""
         raise LoginNeeded("it wants somebody to log in")
 
     async def callback_handler(self) -> AuthorizationCodeResult:
-        """Nobody can have answered."""
+        """Raise LoginNeeded: there is no person here."""
         raise LoginNeeded("it wants somebody to log in")
 
 
@@ -166,26 +173,26 @@ class Asking(Guarded):
     show: Callable[[str], None]
 
     async def redirect_handler(self, authorization_url: str) -> None:
-        """Show the address, and open a browser if there is one."""
+        """Show the URL, and open a browser if there is one."""
         self.show(authorization_url)
         webbrowser.open(authorization_url)
 
 
 def quiet(server: ToolServer, folder: Path) -> OAuth:
-    """What signs the engine's requests."""
+    """The authentication of the engine's requests."""
     return Quiet(
         server.url, scopes=list(server.oauth_scopes), client_name=CLIENT, token_storage=TokenFile(folder, server)
     )
 
 
 async def log_in(server: ToolServer, folder: Path, show: Callable[[str], None]) -> None:
-    """Have a person log in; `show` is told the address, which is opened in a browser too, if there is one.
+    """Let a person log in; `show` is called with the URL, which is opened in a browser too, if there is one.
 
     Raises:
-        ToolFailed: it did not come about.
+        ToolFailed: the login failed.
     """
     tokens = TokenFile(folder, server)
-    tokens.path.unlink(missing_ok=True)  # a client registered before is bound to the port it was registered with
+    tokens.path.unlink(missing_ok=True)  # an earlier client registration is bound to its redirect port
     auth = Asking(
         server.url,
         scopes=list(server.oauth_scopes),
@@ -199,7 +206,7 @@ async def log_in(server: ToolServer, folder: Path, show: Callable[[str], None]) 
             async with Client(server.url, auth=auth) as client:
                 await client.list_tools_mcp()
     except Exception as exc:
-        # Whatever the server or the library came up with: the person who waits is told.
+        # Whatever the server or the library raises: the person who waits gets a message.
         raise ToolFailed(
             server.scrub(f"Logging in to '{server.name}' failed: {str(exc) or type(exc).__name__}"),
             fix="Look at its url in bridge.toml, and try again.",

@@ -1,7 +1,7 @@
-"""Where a nested server may send the requests of a login, and how much may come back.
+"""Guards OAuth logins of nested servers against SSRF: the hosts that requests may go to, and the size of responses.
 
-A server says itself where its tokens are given out (RFC 9728, RFC 8414), so it chooses addresses that the bridge asks,
-from inside of the bridge's own network. The MCP specification's security best practices name the danger (SSRF).
+A server names its own authorization server (RFC 9728, RFC 8414), so it chooses URLs that the bridge requests from
+inside its own network: server-side request forgery, as the MCP specification's security best practices describe.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from mcp.client.auth import OAuthFlowError
 __all__ = ["MAX_BODY", "Bounded", "Steered", "check_place", "place_among"]
 
 MAX_BODY = 256 * 1024
-"""Bytes of one answer in a login."""
+"""Bytes of one response in a login."""
 
 Place: TypeAlias = Literal["global", "private", "loopback", "never"]
-"""Where an address is; `never`: where nobody's server is, but the cloud's own (169.254.169.254)."""
+"""The kind of an IP address; `never`: link-local and multicast ones, such as a cloud's metadata service
+(169.254.169.254)."""
 
 
 NEAREST_FIRST: tuple[Place, ...] = ("never", "loopback", "private")
 
 
 class Steered(OAuthFlowError):
-    """The server sends its login where it may not."""
+    """The server sends its login to a host that is not allowed."""
 
 
 async def check_place(url: httpx2.URL, home: httpx2.URL) -> None:
-    """Let pass a request of a login of the server at `home`: to its own origin, or to the open network by https.
+    """Check the URL of a login request of the server at `home`: its own origin, or a public host by https.
 
-    A server of this machine, or of a private network, may send its login to others there.
+    A server on this machine, or in a private network, may send its login to other hosts there.
 
     Raises:
-        Steered: anywhere else.
+        Steered: any other host.
     """
     if (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port):
         return
@@ -49,7 +50,7 @@ async def check_place(url: httpx2.URL, home: httpx2.URL) -> None:
 
 
 async def place_of(host: str) -> Place:
-    """Where a host is, by the worst of its addresses; one that this machine cannot find is for a proxy to find."""
+    """The kind of a host, by the nearest of its addresses; one that does not resolve here is left to a proxy."""
     try:
         found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -58,7 +59,7 @@ async def place_of(host: str) -> Place:
 
 
 def place_among(addresses: Iterable[str]) -> Place:
-    """Where the host with these addresses is: if they disagree, at the nearest to us."""
+    """The kind of a host with these addresses: if they differ, the nearest to us."""
     places = {place(ip_address(each.partition("%")[0])) for each in addresses}
     for each in NEAREST_FIRST:
         if each in places:
@@ -67,7 +68,7 @@ def place_among(addresses: Iterable[str]) -> Place:
 
 
 def place(address: IPv4Address | IPv6Address) -> Place:
-    """Where an address is."""
+    """The kind of an address."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
@@ -80,7 +81,7 @@ def place(address: IPv4Address | IPv6Address) -> Place:
 
 
 class Bounded(httpx2.AsyncByteStream):
-    """An answer's bytes, up to `MAX_BODY`."""
+    """A response's bytes, up to `MAX_BODY`."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
@@ -98,6 +99,6 @@ class Bounded(httpx2.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """Let the connection go."""
+        """Give the connection back to the pool."""
         assert isinstance(self._stream, httpx2.AsyncByteStream)
         await self._stream.aclose()

@@ -1,13 +1,13 @@
-"""Ends the nested servers of a bridge that died without a chance to do so itself (SIGKILL, a crash, out of memory).
+"""Ends the nested servers of a bridge that was killed (SIGKILL, a crash, out of memory).
 
 A warden is one small process per bridge, in a session of its own. It holds the read end of a pipe that only the bridge
 can write to, and learns there which process groups are alive: `+1234`, `-1234`. When the pipe ends, the bridge is gone,
-and whatever is left is ended as the bridge would have: a moment to leave by themselves (their stdin has ended too),
-SIGTERM, SIGKILL.
+and the warden ends the remaining groups as the bridge would have: a moment to exit by themselves (their stdin has ended
+too), SIGTERM, SIGKILL.
 
 Why a process: the parent-death signal of Linux reaches only the direct child, not what a launcher like npx started, and
-is unknown to macOS; a record of process ids that the next start reaps leaves the orphans to run until then. One small
-process covers whole groups, on every POSIX system, at once. Windows needs none: a job object does it there.
+is unknown to macOS; a file of process ids for the next start to reap would leave the orphans running until then. One
+small process covers whole groups, on every POSIX system, at once. Windows needs none: there a job object does it.
 
 The second half of this file runs in that process, by path and without site-packages: standard library only.
 """
@@ -24,14 +24,14 @@ from contextlib import suppress
 __all__ = ["LEAVE_S", "TERMINATE_S", "Warden", "group_alive", "signal_group"]
 
 LEAVE_S = 1.0
-"""How long a server may take to leave by itself once its stdin has ended."""
+"""How long a server may take to exit by itself once its stdin has ended."""
 TERMINATE_S = 2.0
 """How long it may take after SIGTERM."""
 POLL_S = 0.01
 
 
 class Warden:
-    """The bridge's end. Its process is started with the first group it is told of, and again if it was killed."""
+    """The bridge's end of the pipe. The first group starts the process; a later one restarts it if it was killed."""
 
     def __init__(self) -> None:
         self.groups: set[int] = set()
@@ -53,13 +53,13 @@ class Warden:
         self.tell(f"-{group}\n")
 
     def close(self) -> None:
-        """Let the warden go. It leaves at once, having nobody left to watch."""
+        """End the warden, which exits at once, since it has no group left to watch."""
         if self.process is not None:
             self.discard(self.process)
             self.process = None
 
     def start(self) -> None:
-        """Start the process and tell it all there is to know."""
+        """Start the process and send it all groups."""
         self.close()
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
@@ -73,7 +73,7 @@ class Warden:
         self.tell("".join(f"+{group}\n" for group in sorted(self.groups)))
 
     def tell(self, words: str) -> bool:
-        """Whether the warden is there to hear it."""
+        """Send a line; False: the warden is gone."""
         if self.process is None or self.process.stdin is None:
             return False
         try:
@@ -84,7 +84,7 @@ class Warden:
 
     @staticmethod
     def discard(process: subprocess.Popen[bytes]) -> None:
-        """End one and reap it."""
+        """Kill a process and reap it."""
         if process.stdin is not None:
             with suppress(BrokenPipeError):
                 process.stdin.close()
@@ -92,7 +92,7 @@ class Warden:
 
 
 def group_alive(group: int) -> bool:
-    """Whether a process group has a member, be it one that may not be signalled."""
+    """Whether a process group has a member, even one that may not be signalled."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -112,7 +112,7 @@ def signal_group(group: int, number: int) -> None:
 
 
 def listen() -> set[int]:
-    """The groups that are left when the bridge is gone."""
+    """Read lines until the bridge is gone; returns the groups that are left."""
     groups: set[int] = set()
     for line in sys.stdin.buffer:
         group = int(line[1:])
@@ -121,7 +121,7 @@ def listen() -> set[int]:
 
 
 def end(groups: set[int]) -> None:
-    """End all of these groups, the gentle way first."""
+    """End these groups: wait, SIGTERM, SIGKILL."""
     for number, patience_s in ((0, LEAVE_S), (signal.SIGTERM, TERMINATE_S), (signal.SIGKILL, 0.0)):
         for group in groups:
             signal_group(group, number)
@@ -132,7 +132,7 @@ def end(groups: set[int]) -> None:
 
 
 def main() -> None:
-    """Wait for the bridge's end, deaf to what is meant for others in the terminal or the host."""
+    """Wait for the bridge's end, and ignore signals that the terminal or the host sends to the whole session."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     end(listen())

@@ -1,12 +1,12 @@
-"""What of a server is trusted: the definitions of its tools, and its instructions, as first seen or last approved.
+"""Pins: the trusted definitions of a server's tools, and its instructions, as first seen or last approved.
 
-A server may change what a tool says and takes after people have got used to approving it. So the first sight of a tool
-is kept, and whatever differs from it is told, in words for whoever decides. Of the hints only those count that now
-sound safer: they are what lets a call run unasked.
+A server may change a tool's description and schema after people got used to approving it (a "rug pull"). So the first
+definition is pinned, and a difference is described to those who decide. A changed hint counts only if it now sounds
+safer: hints let calls run without approval.
 
 Of instructions the trusted text itself is kept: it stays in prompts until another one is approved.
 
-A server at another place (other command, arguments or url) is another server: its owner chose it anew.
+A server with another command, other arguments or another url is another server: its owner chose it anew.
 """
 
 from __future__ import annotations
@@ -24,36 +24,47 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between", "place"]
 
 SAID, TAKES = 2_000, 8_000
-"""Characters of a description and of a schema that are kept as words, to show what a change was from."""
+"""Characters of a description and of a schema that are kept as text, to show what has changed."""
 IN_WORDS = 200
-"""Tools of one server that are kept in words: a long list does not fill the store."""
+"""Tools of one server that are kept as text: a long list does not fill the store."""
 MAX_KEPT = 4000
-"""Definitions kept of one server by themselves: a list that is never twice the same does not fill the store.
+"""Definitions that are pinned of one server: a list that always changes does not fill the store.
 
-None is forgotten to make room for another, or a server could list a trusted tool away and bring it back as another one.
+None is evicted, or a server could push a trusted tool out and bring it back as another one.
 """
 BEYOND = f"it is new, and more than {MAX_KEPT:,} tools of its server are known already"
 
 
 class Defined(Protocol):
-    """What a tool says of itself: of a listed tool and of a `ToolSpec` the same."""
+    """The fields of a definition that a listed tool and a `ToolSpec` share."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """For the model."""
+
     @property
-    def schema(self) -> str: ...
+    def schema(self) -> str:
+        """Canonical JSON."""
+
     @property
-    def read_only(self) -> bool: ...
+    def read_only(self) -> bool:
+        """`readOnlyHint`."""
+
     @property
-    def destructive(self) -> bool: ...
+    def destructive(self) -> bool:
+        """`destructiveHint`."""
+
     @property
-    def idempotent(self) -> bool: ...
+    def idempotent(self) -> bool:
+        """`idempotentHint`."""
+
     @property
-    def open_world(self) -> bool: ...
+    def open_world(self) -> bool:
+        """`openWorldHint`."""
 
 
 class Pinning:
-    """The trusted definitions of one server's tools. Without `pins`, or where the owner does not want it: all are."""
+    """The trusted definitions of one server's tools. Without `pins`, or with `pinned = false`, all are trusted."""
 
     def __init__(self, server: ToolServer, pins: Pins | None) -> None:
         self._server = server
@@ -62,14 +73,14 @@ class Pinning:
         self._changes: dict[str, str] = {}
 
     def change_of(self, tool: str) -> str:
-        """How a tool, as it was listed last, differs from what is trusted; "" if it does not."""
+        """How a tool's last definition differs from the trusted one; "" if it does not."""
         return self._changes.get(tool, "")
 
     async def look(self, listed: Iterable[ListedTool]) -> None:
-        """Compare what is listed now with what is trusted; what was never seen is trusted from now on.
+        """Compare a new list with the pins; new tools are trusted from now on.
 
         Raises:
-            StoreError: what was seen before cannot be read or kept.
+            StoreError: the pins cannot be read or kept.
         """
         if self._pins is None:
             return
@@ -88,10 +99,10 @@ class Pinning:
             await self._keep(self._pins, {**known, **new})
 
     async def accept(self, name: str, tool: Defined) -> None:
-        """Trust a tool as it is here.
+        """Trust this definition of a tool.
 
         Raises:
-            StoreError: this cannot be kept, so it is not trusted.
+            StoreError: it cannot be kept, so it is not trusted.
         """
         if self._pins is None:
             return
@@ -100,10 +111,10 @@ class Pinning:
         self._changes.pop(name, None)
 
     async def instructions(self, text: str) -> tuple[str, bool]:
-        """What may stand in prompts where a server says `text`, and whether it has said something else before.
+        """The trusted instructions, if a server now sends `text`, and whether that differs from them.
 
         Raises:
-            StoreError: what was seen before cannot be read or kept.
+            StoreError: the pins cannot be read or kept.
         """
         if not self._server.instructions or not text:
             return "", False
@@ -131,7 +142,7 @@ class Pinning:
 
 
 def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
-    """What is kept of a definition; `engine.pins` reads the words."""
+    """The stored form of a definition; `operations.tool_pins` reads its texts."""
     words: dict[str, JSON] = {"said": tool.description[:SAID], "takes": tool.schema[:TAKES]} if in_words else {}
     return words | {
         "description": short_hash(tool.description),
@@ -144,11 +155,11 @@ def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
 
 
 def difference(before: Mapping[str, JSON], tool: Defined) -> str:
-    """What is another thing than before, for people; "" if nothing is, or it only sounds riskier now."""
+    """The difference from the stored form, for people; "" for none, or if the tool only sounds riskier now."""
     found: list[str] = []
     if before.get("description") != short_hash(tool.description):
         found.append("its description is another one")
-    # The second is what earlier versions kept: the text as it was listed.
+    # The second is the form of earlier versions: the text as it was listed.
     if before.get("schema") not in (short_hash(settled_schema(tool.schema)), short_hash(tool.schema)):
         found.append("it takes other arguments")
     if tool.read_only and not before.get("read_only"):
@@ -163,15 +174,15 @@ def difference(before: Mapping[str, JSON], tool: Defined) -> str:
 
 
 def change_between(first: Defined, then: Defined) -> str:
-    """How a tool differs from what it was at first sight, for people; "" where it is the same."""
+    """The difference between two definitions, for people; "" for none."""
     return difference(cast("Mapping[str, JSON]", pinned(first)), then)
 
 
 def place(server: ToolServer) -> str:
-    """What tells one server from another one of the same name."""
+    """A key for a server's command or url, which tells it from another one of the same name."""
     return short_hash("\0".join((server.command, *server.args, server.url)))
 
 
 def short_hash(text: str) -> str:
-    """128 bits: nobody makes a second text with the same."""
+    """The first 128 bits of SHA-256, in hex: nobody can make a second text with the same."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

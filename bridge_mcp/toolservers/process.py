@@ -1,9 +1,9 @@
-"""A nested server as a child process: a clean environment, raw pipes, what it last said on stderr, and a sure end.
+"""A nested server as a child process: a clean environment, raw pipes, the end of its stderr, and a sure end.
 
-POSIX only. The mcp SDK's stdio client starts a process in a group of its own too, but it gives the child more of our
-environment than it needs, leaves alive what a launcher started once the launcher itself has ended, and tells neither
-the process id, nor the exit code, nor whether a request had reached the pipe when it broke. Those decide here whether a
-failed call surely did not run. Knows nothing of MCP: bytes in, bytes out.
+POSIX only. The mcp SDK's stdio client starts a process group too, but it passes more of our environment than needed,
+leaves a launcher's children alive once the launcher has ended, and tells neither the process id, nor the exit code, nor
+whether a request had reached the pipe when it broke. These decide here whether a failed call surely did not run. Knows
+nothing of MCP: bytes in, bytes out.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ CHUNK = 65536
 KEPT_LINES = 50
 KEPT_LINE = 500
 LAST_LINES = 6
-"""Of what a child said that stand in a message."""
+"""Lines of stderr that a message quotes."""
 TELLING = re.compile(r"error|exception|fatal|denied|not found|refused|cannot|failed", re.IGNORECASE)
-"""What a line says that tells why something went wrong."""
+"""Matches lines that tell the cause of an error."""
 KILLED_S = 1.0
 """How long the kernel may take to end a killed group."""
 
 
 class PipeBroken(Exception):
-    """The child no longer reads: what was being written has not reached it whole."""
+    """The child no longer reads: the message that was being written did not reach it complete."""
 
 
 class Child:
@@ -59,10 +59,10 @@ class Child:
         """Whether it has written anything to stdout."""
 
     async def write(self, data: bytes) -> None:
-        """Write all of it.
+        """Write all bytes.
 
         Raises:
-            PipeBroken: the child has not got all of it, and never will.
+            PipeBroken: the child did not get all of them, and never will.
         """
         view = memoryview(data)
         while view:
@@ -74,18 +74,18 @@ class Child:
                 raise PipeBroken(str(exc)) from None
 
     async def read(self) -> bytes:
-        """Some bytes of its stdout; none when it has closed it."""
+        """Some bytes of its stdout; b"" at its end."""
         data = await read_some(self.stdout)
         self.spoke = self.spoke or bool(data)
         return data
 
     async def keep_stderr(self) -> None:
-        """Read what it says on stderr until it closes it: into the debug log, and the last lines for messages."""
+        """Read its stderr to the end: into the debug log, and the last lines for messages."""
         while data := await read_some(self.stderr):
             self.note(data)
 
     def note(self, data: bytes) -> None:
-        """Take some bytes of stderr."""
+        """Add bytes of stderr."""
         for line in self.errors.feed(data):
             if isinstance(line, LongLine):
                 self.said(f"{self.scrub(line.head.decode('utf-8', 'replace'))[:KEPT_LINE]}… ({line.size:,} bytes)")
@@ -101,9 +101,9 @@ class Child:
                 self.lines.append(line.strip()[:KEPT_LINE])
 
     def last_words(self) -> str:
-        """Its last lines, one behind the other, from the first of them on that speaks of an error; "" if it is silent.
+        """Its last lines, joined, from the first one about an error on; "" if there are none.
 
-        At most `LAST_LINES`; where none of them speaks of an error, the last such line that is known, and the last one.
+        At most `LAST_LINES`; if none of them is about an error, the last known line that is, and the last one.
         """
         last = list(self.lines)[-LAST_LINES:]
         telling = [place for place, line in enumerate(last) if TELLING.search(line)]
@@ -114,7 +114,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with (negative: the signal), None while it runs."""
+        """The exit code (negative: the signal); None while it runs."""
         return self.process.returncode
 
     async def stop(self) -> None:
@@ -141,7 +141,7 @@ class Child:
 
 
 async def read_some(fd: int) -> bytes:
-    """What a pipe holds, waiting for it if need be; nothing at its end."""
+    """Some bytes of a pipe, waiting for them; b"" at its end."""
     while True:
         try:
             return os.read(fd, CHUNK)

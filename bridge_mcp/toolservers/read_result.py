@@ -1,7 +1,7 @@
-"""`bridge__read_result`: how a model reads on in a tool's result that was too long to be shown whole.
+"""`bridge__read_result`: lets a model read the rest of a tool's result that was too long to be shown whole.
 
-The log keeps every result whole; what is capped is only the model's view of it. So the answer comes from the log, and
-running it again changes nothing.
+The log keeps every result whole; only the model's view of it is cut. So the answer comes from the log, and running it
+again changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCHEMA: Mapping[str, JSON] = {
 
 
 def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builtin:
-    """The tool. `chars` says how many characters of a result a conversation's model is shown at once."""
+    """The tool. `chars` returns how many characters of a result a conversation's model sees at once."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         handle, offset = str(arguments["handle"]), int(str(arguments["offset"]))
@@ -45,15 +45,15 @@ def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builti
         SCHEMA,
         run,
         read_only=True,
-        free=True,  # it shows no more than the call that was let run has found
+        free=True,  # it shows no more than the approved call has returned
     )
 
 
 async def result_text(log: LogStore, conversation: str, handle: str) -> str:
-    """The text of a result of this conversation, as the tool gave it.
+    """The text of a result of this conversation, as the tool returned it.
 
     Raises:
-        NotFound: there is none, or the history was cleared since.
+        NotFound: there is none, or the history was cleared later.
     """
     found = await log.find(conversation, f"tool:{handle}")
     if found is not None and isinstance(found.entry, Finished):

@@ -1,4 +1,4 @@
-"""Tools that stand for what a server has beside tools: its resources and its prompts."""
+"""Tools that the bridge makes for a server's resources and prompts, so that models can use them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXTS: JSON = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def generated(offered: Offered, taken: Collection[str]) -> list[ListedTool]:
-    """One tool for resources and one for prompts, where there are any. The server's own tool of such a name stands."""
+    """One tool for resources and one for prompts, if there are any, unless the server's own tool has the name."""
     found: list[ListedTool] = []
     if offered.resources:
         found.append(reading(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT}))
@@ -29,7 +29,7 @@ def generated(offered: Offered, taken: Collection[str]) -> list[ListedTool]:
 
 
 def reading(name: str, description: str, properties: Mapping[str, JSON]) -> ListedTool:
-    """A tool that only reads."""
+    """A read-only tool."""
     schema: JSON = {"type": "object", "properties": dict(properties), "additionalProperties": False}
     return ListedTool(
         name, description, canonical(schema), read_only=True, destructive=False, idempotent=True, open_world=True

@@ -1,7 +1,7 @@
-"""What a server has beside tools: resources and prompts, under the owner's allow-lists, as results for a model.
+"""A server's resources and prompts, under the owner's allow-lists, as results for a model.
 
-Nothing is kept of them: they are listed and read when somebody asks. What they hold was written by strangers, and comes
-as the result of a call, never as a prompt of its own.
+Nothing is cached: they are listed and read on demand. Their content is untrusted, and becomes the result of a call,
+never a prompt of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def read_resource(client: AnyClient, server: ToolServer, files: Files | No
 
 
 async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
-    """The resources that may be read, and the patterns of addresses that the server knows more under."""
+    """The resources that may be read, and the server's URI templates."""
     found: list[JSON] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
@@ -68,7 +68,7 @@ async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
 
 
 async def templates_of(client: AnyClient) -> list[ResourceTemplate]:
-    """The patterns of addresses that a server knows; none where it does not know the request, as many do not."""
+    """A server's URI templates; none if it does not know the request, as many do not."""
     try:
         return (await client.list_resource_templates_mcp()).resource_templates
     except MCPError as exc:
@@ -101,7 +101,7 @@ async def said(message: PromptMessage, keeping: Keeping) -> str:
 
 
 async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
-    """The prompts that may be used, with what they want to know."""
+    """The prompts that may be used, with their arguments."""
     found: list[JSON] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
@@ -120,7 +120,7 @@ async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
 
 
 def entry(**fields: JSON) -> JSON:
-    """One entry of a list, without what the server left open."""
+    """One entry of a list, without empty fields."""
     return {name: value for name, value in fields.items() if value is not None and value != []}
 
 

@@ -1,9 +1,8 @@
-"""A nested server's answer as a `ToolResult`: everything it said is in the text, in full or named as left out.
+"""Converts a nested server's result into a `ToolResult`: all of it is in the text, in full or named as left out.
 
-Text is what the model reads; bytes (images, audio, embedded files) are kept as files and named by reference, so that a
-log stays small and a model that sees gets the image itself. What is too long for a log is cut there, and kept whole
-as a file where there is room. Imports the protocol's types, so it is loaded together with the client library. Knows no
-connection.
+The model reads the text; bytes (images, audio, embedded files) are kept as files and named by reference, so that a log
+stays small and a model with vision gets the image itself. A text that is too long for a log is cut there, and kept
+whole as a file if there is room. Imports the protocol's types, so it is loaded with the client library.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ from bridge_mcp.toolservers.tolerant_results import CallResult
 __all__ = ["MAX_FILES", "MAX_TEXT", "json_text", "result_of", "too_deep", "tool_result"]
 
 MAX_TEXT = 200_000
-"""Characters of a result's text in a log, and of its structured part."""
+"""Characters of a result's text in a log, and as many of its structured content."""
 MAX_FILES = 16
-"""Files that one result may bring."""
+"""Files that are kept of one result."""
 MAX_BLOCKS = 10_000
-"""Parts of a result that are looked at."""
+"""Content blocks of a result that are read."""
 UNKNOWN = "application/octet-stream"
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Types whose bytes can be told: what is declared as one and is not is of an unknown type."""
+"""Image types that can be checked by their bytes: a file that is declared as one and is not has an unknown type."""
 LONG = 256 * 1024
 """Characters of base64 that are decoded on a thread."""
 
 
 async def tool_result(answer: CallResult, files: Files | None = None) -> ToolResult:
-    """The answer as text for the model, JSON text where the tool gave any, and the files it brought."""
+    """The result as text for the model, with structured content as JSON text, and its files."""
     structured = "" if answer.structured is None else json_text(answer.structured)
     return await result_of(answer.content, files, structured=structured, is_error=answer.is_error)
 
@@ -57,7 +56,7 @@ async def tool_result(answer: CallResult, files: Files | None = None) -> ToolRes
 async def result_of(
     content: Sequence[ContentBlock], files: Files | None, *, structured: str = "", is_error: bool = False
 ) -> ToolResult:
-    """These blocks as a result. Without `files`, bytes are named and left out."""
+    """A result of content blocks. Without `files`, bytes are named and left out."""
     keeping = Keeping(files)
     parts = [await keeping.told(block) for block in content[:MAX_BLOCKS]]
     if len(content) > MAX_BLOCKS:
@@ -86,14 +85,14 @@ async def result_of(
 
 
 class Keeping:
-    """The files of one result, kept one by one."""
+    """Stores the files of one result."""
 
     def __init__(self, files: Files | None) -> None:
         self.kept: list[Attachment] = []
         self._files = files
 
     async def told(self, block: ContentBlock) -> str:
-        """What a block says, or what it is; bytes are kept."""
+        """A block as text; its bytes are stored."""
         match block:
             case TextContent(text=text):
                 return text
@@ -107,14 +106,14 @@ class Keeping:
                 return await self.resource(held)
 
     async def resource(self, held: TextResourceContents | BlobResourceContents) -> str:
-        """What a resource holds."""
+        """An embedded resource as text."""
         about = f"resource {held.uri}{kind(held.mime_type)}"
         if isinstance(held, TextResourceContents):
             return f"[{about}]\n{held.text}"
         return await self.bytes(about, held.blob, held.mime_type or "", name_in(str(held.uri)))
 
     async def bytes(self, what: str, data: str, given: str, name: str = "") -> str:
-        """Keep bytes that came as base64; the words for them."""
+        """Store bytes that came as base64; returns the text that names them."""
         said = f"[{what}, {decoded_size(data):,} bytes"
         try:
             decoded = await anyio.to_thread.run_sync(decode, data) if len(data) > LONG else decode(data)
@@ -123,11 +122,11 @@ class Keeping:
         return f"{said}{await self.keep(decoded, true_type(decoded, given), name)}]"
 
     async def whole(self, text: str, given: str, name: str) -> str:
-        """Keep a text that is too long for the log; how that went, in words."""
+        """Store a text that is too long for the log; returns the text that names it, or says why it was left out."""
         return await self.keep(text.encode("utf-8", "replace"), given, name) or f", whole in the file {name}"
 
     async def keep(self, data: bytes, given: str, name: str) -> str:
-        """Keep a file; why it was left out, "" if it was not."""
+        """Store a file; returns why it was left out, "" if it was not."""
         if self._files is None:
             return ": left out"
         if len(self.kept) >= MAX_FILES:
@@ -141,7 +140,7 @@ class Keeping:
 
 
 def decode(data: str) -> bytes:
-    """The bytes of base64 text.
+    """Decode base64.
 
     Raises:
         ValueError: it is none.
@@ -156,7 +155,7 @@ def mime(given: str) -> str:
 
 
 def true_type(data: bytes, given: str) -> str:
-    """The media type of these bytes: as an image's own bytes tell it, else as given, unless that is an image's."""
+    """The media type of these bytes: an image's by its bytes, else as given, unless that is an image's."""
     declared = mime(given)
     return image_type(data) or (UNKNOWN if declared in IMAGES else declared)
 
@@ -167,20 +166,20 @@ def kind(given: str | None) -> str:
 
 
 def name_in(uri: str) -> str:
-    """The last part of an address, as a file's name."""
+    """The last part of a URI, as a file's name."""
     return re.sub(r"[^\w.-]", "_", uri.rstrip("/").rpartition("/")[2])[-100:]
 
 
 def decoded_size(data: str) -> int:
-    """How many bytes base64 text stands for."""
+    """How many bytes a base64 text decodes to."""
     return len(data.rstrip("=")) * 3 // 4
 
 
 def json_text(value: JSON) -> str:
-    """Canonical JSON text. NaN and the infinities, which JSON has no words for, become strings.
+    """Canonical JSON text. NaN and the infinities, which JSON does not have, become strings.
 
     Raises:
-        BadJSON: it is deeper than a message may be.
+        BadJSON: it is nested deeper than a message may be.
     """
     try:
         return canonical(value)
@@ -189,7 +188,7 @@ def json_text(value: JSON) -> str:
 
 
 def too_deep(text: str) -> bool:
-    """Whether JSON text is deeper than values are kept."""
+    """Whether JSON text is nested deeper than stored values may be."""
     try:
         check_depth(text, MAX_DEPTH)
     except BadJSON:
@@ -198,7 +197,7 @@ def too_deep(text: str) -> bool:
 
 
 def capped(text: str, where: str, most: int) -> str:
-    """The beginning of a text, how much was cut, and where it is whole: at most so many characters."""
+    """The beginning of a text, how much was cut, and where it is whole: at most `most` characters."""
     note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out{where}]"
     kept = most - len(note) - len(str(MAX_TEXT))
     return text[:kept] + note.format(len(text) - kept)

@@ -1,9 +1,9 @@
-"""What checking a value by a JSON schema can cost at most, found by looking at the schema alone.
+"""Bounds the cost of checking a value by a JSON schema, from the schema alone.
 
-A schema is a program that a stranger wrote: `allOf` over references doubles with each of them, a reference to itself at
-the same place has no end, and two branches that look at the same child double with each level of the value. This
-counts, for any one place of a value, the parts of the schema that are evaluated there (`here`), how many of them look
-at one and the same child (`fan`), and the work of their patterns. Knows no engine.
+A schema is an untrusted program: `allOf` over references doubles with each of them, a reference to itself at the same
+location has no end, and two branches that look at the same child double with each level of the value. This counts, for
+any one location of a value, the subschemas that are evaluated there (`here`), how many of them look at the same child
+(`fan`), and the work of their patterns. Knows no validator.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bridge_mcp.core.json_reader import JSON
 __all__ = ["Cost", "cost_of"]
 
 MAX_COST = 1 << 40
-"""Counts end here: whatever is beyond is too much."""
+"""Counts saturate here: anything beyond is too much."""
 MAX_CHAIN = 100
-"""References and branches behind each other at one place."""
+"""The longest chain of references and branches at one location."""
 
 IN_PLACE = ("not", "if", "then", "else", "propertyNames")
 IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
@@ -30,24 +30,25 @@ CHILD_LISTS = ("prefixItems", "items")
 CHILD_MAPS = ("properties", "patternProperties")
 DEFINITIONS = ("$defs", "definitions")
 UNBOUNDED = ("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef")
-"""Keywords whose cost cannot be read off: they look back at what other parts did, or at who refers to them."""
+"""Keywords whose cost cannot be bounded: they depend on the results of other subschemas, or on the referring schema."""
 COUNTED = re.compile(r"\{(\d{1,9})?,?(\d{1,9})?\}")
 
 
 class Unknown(Exception):
-    """The cost cannot be told."""
+    """The cost cannot be bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What is evaluated at one place of a value, at most."""
+    """An upper bound of what is evaluated at one location of a value."""
 
     here: int = 0
     fan: int = 0
     patterns: int = 0
-    """Characters of patterns, those that are repeated so often as they may be."""
+    """Characters of patterns; a counted repetition counts as often as it may repeat."""
 
     def plus(self, other: Cost) -> Cost:
+        """The sum, for subschemas at the same location."""
         return Cost(
             min(MAX_COST, self.here + other.here),
             min(MAX_COST, self.fan + other.fan),
@@ -55,7 +56,7 @@ class Cost:
         )
 
     def steps(self, text: str) -> tuple[int, int]:
-        """The evaluations for a value with this JSON text, and the steps of patterns."""
+        """Bounds for a value with this JSON text: evaluations of subschemas, and steps of patterns."""
         pieces = text.count(",") + text.count(":") + 1
         levels = min(text.count("[") + text.count("{"), 128) if self.fan > 1 else 0
         times = min(MAX_COST, self.fan**levels)
@@ -63,7 +64,7 @@ class Cost:
 
 
 def cost_of(schema: JSON) -> Cost | None:
-    """The highest cost at any place; None where it cannot be told, or has no end."""
+    """The highest cost at any location; None if it cannot be bounded, or is infinite."""
     try:
         return Reading(schema).all()
     except Unknown:
@@ -72,14 +73,14 @@ def cost_of(schema: JSON) -> Cost | None:
 
 @dataclass(slots=True)
 class Reading:
-    """One schema and what is known of its parts, by their identity."""
+    """One schema, and the costs of its subschemas by their identity."""
 
     root: JSON
     known: dict[int, Cost] = field(default_factory=dict[int, Cost])
     open: set[int] = field(default_factory=set[int])
 
     def all(self) -> Cost:
-        """The maximum over every part that a value can come to.
+        """The maximum over all subschemas that a value can reach.
 
         Raises:
             Unknown: see `cost_of`.
@@ -100,7 +101,7 @@ class Reading:
         return highest
 
     def cost(self, part: JSON) -> Cost:
-        """What is evaluated where this part is."""
+        """The cost at this subschema's location."""
         if not isinstance(part, dict):
             return Cost(here=1)
         if id(part) in self.known:
@@ -116,7 +117,7 @@ class Reading:
         return cost
 
     def in_place(self, part: dict[str, JSON]) -> Iterator[JSON]:
-        """The parts that look at the same place."""
+        """The subschemas that apply to the same location."""
         for name in IN_PLACE:
             if name in part:
                 yield part[name]
@@ -130,10 +131,10 @@ class Reading:
             yield self.referred(part["$ref"])
 
     def referred(self, reference: JSON) -> JSON:
-        """What a reference within the schema points to.
+        """The target of a reference.
 
         Raises:
-            Unknown: it points to nothing, or elsewhere.
+            Unknown: it points to nothing, or outside of the schema.
         """
         if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
             raise Unknown
@@ -150,10 +151,10 @@ class Reading:
 
 
 def own(part: dict[str, JSON]) -> Cost:
-    """What a part evaluates itself.
+    """The cost of a subschema's own keywords.
 
     Raises:
-        Unknown: nobody can tell.
+        Unknown: one of them cannot be bounded.
     """
     if any(name in part for name in UNBOUNDED) or ("$id" in part and "$schema" not in part):
         raise Unknown
@@ -174,7 +175,7 @@ def own(part: dict[str, JSON]) -> Cost:
 
 
 def children(part: dict[str, JSON]) -> Iterator[JSON]:
-    """The parts that look at what is inside, and those that are only defined here."""
+    """The subschemas for children of the value, and those that are only defined here (`$defs`)."""
     for name in CHILDREN:
         if name in part:
             yield part[name]
@@ -187,7 +188,7 @@ def children(part: dict[str, JSON]) -> Iterator[JSON]:
 
 
 def nodes(value: JSON) -> int:
-    """How many values there are in one."""
+    """How many values a JSON value contains, itself included."""
     match value:
         case list():
             return 1 + sum(map(nodes, value))
@@ -198,7 +199,7 @@ def nodes(value: JSON) -> int:
 
 
 def weight(pattern: str) -> int:
-    """The size of a pattern's automaton, roughly and not less: counted repetitions stand in it so often."""
+    """A rough upper bound of the size of a pattern's automaton, which repeats counted repetitions."""
     size = len(pattern) + 1
     for least, most in COUNTED.findall(pattern):
         size = min(MAX_COST, size * max(1, int(least or 0), int(most or 0)))

@@ -2,8 +2,8 @@
 
     {"schema": "…", "arguments": "…"}   →   {"complaint": "…"}  or  {"unusable": "why"}
 
-A check that computes too long or takes too much memory ends the process; where the system has no such limits, whoever
-waits for the answer ends it.
+A check that computes too long or takes too much memory ends the process; if the system has no such limits, the parent
+ends it after a time-out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CPU_S = 0.5
 MEMORY = 2 * 1024**3
 """Bytes of address space."""
 KEPT = 50
-"""Validators that are kept."""
+"""Validators in the cache."""
 
 
 def main() -> None:
@@ -56,12 +56,12 @@ def answered(line: bytes, kept: dict[str, Validator]) -> dict[str, str]:
         return {"complaint": complaint(kept[schema], arguments)}
     except (BadJSON, Unusable) as exc:
         return {"unusable": str(exc)}
-    except Exception as exc:  # an engine's own mistake is told, and costs no other check
+    except Exception as exc:  # an error of the validator itself is reported, and costs no other check
         return {"unusable": f"the check failed: {type(exc).__name__}"}
 
 
 def either(schema: JSON) -> Validator:
-    """A validator with linear patterns, else with those that look around.
+    """A validator with linear patterns, else with a backtracking engine for lookarounds.
 
     Raises:
         Unusable: neither can be made.
@@ -73,7 +73,7 @@ def either(schema: JSON) -> Validator:
 
 
 def limit_memory() -> None:
-    """Hold this process to some memory, where the system can."""
+    """Limit the memory of this process (RLIMIT_AS), if the system can."""
     if sys.platform == "win32":
         return
     import resource
@@ -83,7 +83,7 @@ def limit_memory() -> None:
 
 
 def limit_time(seconds: float) -> None:
-    """End this process after so much computing from now on, where the system can; 0 for no limit."""
+    """End this process after so much CPU time from now on, if the system can; 0: no limit."""
     if sys.platform == "win32":
         return
     import signal

@@ -1,6 +1,6 @@
-"""The process that checks what may take for ever: one check after the other, each with a limit, after which it dies.
+"""The process for checks that may take for ever: one after the other, each with limits that end the process.
 
-It is started with the first such check and ends with its stdin. Knows its messages, and neither tools nor servers.
+It starts with the first such check and ends with its stdin. Knows neither tools nor servers.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from bridge_mcp.core.json_reader import read_json
 __all__ = ["SchemaProcess", "Unchecked"]
 
 WAIT_S = 5.0
-"""How long one check may take on a busy machine; the process ends itself after half a second of computing."""
+"""The time-out of one check on a busy machine; the process ends itself after half a second of CPU time."""
 QUEUE_S = 10.0
 """How long one check waits for others."""
 MODULE = "bridge_mcp.toolservers.schema_main"
 
 
 class Unchecked(Exception):
-    """Nobody can tell; the text says why.
+    """The check could not be made; the text says why.
 
-    `again` says that it may be tried again, with other arguments or at another time; `died` that the process did.
+    `again`: a retry may succeed, with other arguments or later; `died`: the process ended.
     """
 
     def __init__(self, reason: str, *, again: bool = False, died: bool = False) -> None:
@@ -39,17 +39,17 @@ class Unchecked(Exception):
 
 
 class SchemaProcess:
-    """One process at most. Its methods belong to one event loop."""
+    """At most one process. Its methods belong to one event loop."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._one_by_one: anyio.Lock | None = None
 
     async def complaint(self, schema: str, arguments: str) -> str:
-        """What is wrong with arguments by a schema, both as JSON text; "" if nothing is.
+        """The error of arguments by a schema, both as JSON text; "" for none.
 
         Raises:
-            Unchecked: it could not be found out.
+            Unchecked: the check could not be made.
         """
         line = json.dumps({"schema": schema, "arguments": arguments}).encode() + b"\n"
         if self._one_by_one is None:
@@ -57,7 +57,7 @@ class SchemaProcess:
         answer = None
         with anyio.move_on_after(QUEUE_S):
             async with self._one_by_one:
-                # Shielded: the answer of a check that nobody waits for any more would be taken for that of the next.
+                # Shielded: the answer of a cancelled check would be taken for that of the next.
                 with anyio.CancelScope(shield=True):
                     answer = await anyio.to_thread.run_sync(self._ask, line)
         if answer is None:
@@ -65,14 +65,14 @@ class SchemaProcess:
         return said(answer)
 
     async def close(self) -> None:
-        """End it. A later check starts another."""
+        """End the process. A later check starts another."""
         child, self._child = self._child, None
         if child is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(ended, child)
 
     def _ask(self, line: bytes) -> bytes:
-        """Put one check; the answer, or nothing if it ended the process. On a worker thread."""
+        """Send one check; returns the answer, or b"" if the process ended. On a worker thread."""
         child = self._child
         if child is None or child.poll() is not None:
             child = self._child = started()
@@ -95,7 +95,7 @@ class SchemaProcess:
 
 
 def started() -> subprocess.Popen[bytes]:
-    """A process that knows nothing of ours but where Python's packages are; what the working folder holds is none."""
+    """Start a process with nothing of our environment but the path of Python's packages, without the working folder."""
     keep = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in keep if name in os.environ}
     return subprocess.Popen(
@@ -117,14 +117,14 @@ def ended(child: subprocess.Popen[bytes]) -> None:
             try:
                 pipe.close()
             except OSError:
-                continue  # what was not written to a dead process
+                continue  # bytes that a dead process did not read
 
 
 def said(answer: bytes) -> str:
     """The complaint in an answer.
 
     Raises:
-        Unchecked: there is none.
+        Unchecked: the answer holds none.
     """
     if not answer:
         raise Unchecked("the check took too long or too much memory", again=True, died=True)

@@ -1,8 +1,8 @@
-"""Whether arguments are what a tool's schema asks for, in words a model can act on.
+"""Checks arguments by a tool's JSON schema, with errors that a model can act on.
 
-A schema is a stranger's program (see `schema_cost`). Where its work for these very arguments is bounded, they are
-checked in place; else in a process that has so much time and memory and may die (see `schema_process`). What cannot be
-checked is told once, and the tool's server is the judge: a check saves a call that would fail, it guards nothing.
+A schema is an untrusted program (see `schema_cost`). If its work for these very arguments is bounded, they are checked
+in place; else in a process with limits for time and memory (see `schema_process`). If a schema cannot be used, that is
+reported once, and the tool's server decides: a check saves a call that would fail, it protects nothing.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ __all__ = ["Schemas"]
 logger = logging.getLogger(__name__)
 
 MAX_KEPT = 1_000
-"""Schemas kept at most; reading one costs some sixty times what using it does."""
+"""Schemas in the cache; reading one costs some sixty times as much as using it."""
 MAX_IN_PLACE = 20_000
-"""Characters of a schema that is looked at in place."""
+"""Characters of a schema that is checked in place."""
 STEPS = 200_000
 """Evaluations in place: some milliseconds."""
 PATTERN_STEPS = 5_000_000
 MAX_LOOKED = 500
-"""Tools of one list whose schemas are looked at before they are called."""
+"""Tools of one list whose schemas are examined before they are called."""
 MAX_ASKED = 20
 """How many of these schemas are tried in the process."""
 LOOK_PAUSE_S = 0.002
 MAX_DEATHS = 2
-"""Checks by one schema that may end the process; then it is not tried again."""
+"""After so many checks by one schema that ended the process, it is not used again."""
 
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a schema. Without a validator every check is made in the process."""
+    """A schema that was read. Without a validator every check is made in the process."""
 
     validator: Validator | None = None
     cost: Cost = Cost()
     deaths: int = 0
     hopeless: str = ""
-    """Why nothing can be checked by it."""
+    """Why it cannot be used at all."""
 
     def in_place(self, text: str) -> bool:
         """Whether arguments with this text can be checked here."""
@@ -58,20 +58,20 @@ class Known:
 
 
 class Schemas:
-    """Checks arguments; keeps what it has found out of each schema. `told` is called when one cannot be used."""
+    """Checks arguments; caches each schema's validator. `told` is called when a schema cannot be used."""
 
     def __init__(self, told: Callable[[], None] = lambda: None) -> None:
         self.unchecked: dict[str, str] = {}
-        """By the name of a tool, why its calls are not checked."""
+        """By a tool's name, why its calls are not checked."""
         self._known: dict[str, Known] = {}
         self._process = SchemaProcess()
         self._told = told
 
     async def complaint(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-        """What is wrong with the arguments, "" if nothing is, or if nobody here can tell.
+        """The error of the arguments; "" for none, or if they cannot be checked.
 
         Raises:
-            BadInput: they are no JSON that is taken.
+            BadInput: they are no valid JSON.
         """
         text = arguments_text(arguments)
         known = self._of(spec.schema)
@@ -94,9 +94,9 @@ class Schemas:
             return ""
 
     async def look(self, specs: Iterable[ToolSpec]) -> None:
-        """Find out which of these tools' calls cannot be checked, before anybody calls them.
+        """Find out which of these tools' calls cannot be checked, before they are called.
 
-        Takes its time, a bit for each schema, and looks at no more than so many.
+        Yields to the event loop between schemas, and examines at most `MAX_LOOKED`.
         """
         asked = 0
         for spec in islice(specs, MAX_LOOKED):
@@ -111,7 +111,7 @@ class Schemas:
             await anyio.sleep(LOOK_PAUSE_S)
 
     async def _tried(self, known: Known, schema: str) -> str:
-        """Why the process cannot check the least there is by a schema; "" if it can."""
+        """Why the process cannot check even `{}` by a schema; "" if it can."""
         try:
             await self._process.complaint(schema, "{}")
         except Unchecked as exc:
@@ -146,7 +146,7 @@ class Schemas:
 
 
 def read(schema: str) -> Known:
-    """What can be known of a schema without using it."""
+    """Read a schema: its validator and its cost, or why it is unusable."""
     if len(schema) > MAX_IN_PLACE:
         return Known()
     try:
@@ -154,6 +154,6 @@ def read(schema: str) -> Known:
         cost = cost_of(parsed)
         return Known() if cost is None else Known(validator_of(parsed), cost)
     except Unusable:
-        return Known()  # the process has another engine for patterns; if that cannot use it either, it says why
+        return Known()  # the process has another engine for patterns; if that fails too, it says why
     except BridgeError as exc:
         return Known(hopeless=str(exc))

@@ -1,4 +1,4 @@
-"""What a nested server answers, without the secrets that it was given."""
+"""Removes a nested server's secrets from its results and progress messages."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["scrubbed", "scrubbing"]
 
 
 def scrubbed(server: ToolServer, result: ToolResult) -> ToolResult:
-    """A result without the secrets that the server was given; an error without any value that it was."""
+    """A result without the secrets that the server was given; an error without any value that it was given."""
     scrub = server.scrub if result.is_error else server.scrub_result
     text = scrub(result.text)
     structured = scrub(result.structured) if result.structured else ""
     if (text, structured) == (result.text, result.structured):
         return result
     if structured != result.structured and not is_json(structured):
-        structured = ""  # the secret stood there as a number
+        structured = ""  # the secret was in it as a number
     return replace(result, text=text, structured=structured)
 
 
 def scrubbing(server: ToolServer, progress: ToolProgress | None) -> ToolProgress | None:
-    """A listener that hears no secrets."""
+    """A progress listener that gets messages without secrets."""
     if progress is None:
         return None
     return lambda done, total, words: progress(done, total, server.scrub_result(words))

@@ -1,6 +1,6 @@
-"""What the owner wants of one nested server. Frozen values; knows nothing of how a server is reached.
+"""The settings of one nested server, as frozen values. Knows nothing of connections.
 
-Values of `env`, `env_pass` and `headers` may be secrets: they are in no `repr`, and `scrub` takes them out of any text
+Values of `env`, `env_pass` and `headers` may be secrets: they are in no `repr`, and `scrub` removes them from any text
 that came from outside before it is shown.
 """
 
@@ -22,18 +22,18 @@ from bridge_mcp.core.tools import Confirmation
 __all__ = ["OF_THE_MACHINE", "ToolRule", "ToolServer", "sounds_secret"]
 
 SHORTEST_SECRET = 8
-"""Shorter values are words like "true" or "1": taking those out would only garble a message."""
+"""Shorter values are words like "true" or "1": removing them would only garble a message."""
 
 SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL")
-"""What stands in the names of variables that hold secrets."""
+"""Parts of the names of variables that hold secrets."""
 
 PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 OF_THE_MACHINE = re.compile(r"(?:PYTHON|NODE_)?PATH|HOME|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|SHELL|TERM")
-"""Variables whose values stand in many texts and are no secrets."""
+"""Variables whose values are in many texts and are no secrets."""
 
 
 class ToolRule(NamedTuple):
-    """What holds for the tools whose own name matches `pattern` (fnmatch). None: what the server says."""
+    """Settings for the tools whose own name matches `pattern` (fnmatch). None: as for the whole server."""
 
     pattern: str
     confirmation: Confirmation | None = None
@@ -52,35 +52,36 @@ class ToolServer:
     command: str = ""
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """Variables set for the child, by name."""
+    """Environment variables for the child."""
     env_pass: tuple[str, ...] = ()
-    """Names of the bridge's own variables that the child may have too; those that are not set are left out."""
+    """Names of the bridge's own variables that the child gets too; unset ones are left out."""
     cwd: str = ""
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     transport: Literal["auto", "http", "sse"] = "auto"
-    """How a `url` is spoken to: Streamable HTTP, or the older SSE; `auto` is SSE where its path ends in `/sse`."""
+    """The transport for a `url`: Streamable HTTP, or the older SSE; `auto` is SSE if the path ends in `/sse`."""
     oauth: bool = False
-    """Whether it wants a login by OAuth; `oauth_scopes` are what is asked for then."""
+    """Whether it needs a login by OAuth, for `oauth_scopes`."""
     oauth_scopes: tuple[str, ...] = ()
     timeout_s: float = 60.0
     connect_timeout_s: float = 20.0
-    """For starting, handshake and first listing of the tools together."""
+    """For starting, handshake and the first list of tools together."""
     confirmation: Confirmation = "default"
     allowed_tools: tuple[str, ...] = ("*",)
     """Patterns (fnmatch) over the server's own tool names; empty means none."""
     allowed_resources: tuple[str, ...] = ()
-    """Patterns over addresses of resources that may be read; empty means none."""
+    """Patterns over URIs of resources that may be read; empty means none."""
     allowed_prompts: tuple[str, ...] = ()
     """Patterns over names of prompts that may be used; empty means none."""
     pinned: bool = True
-    """A tool whose definition changed after it was first seen asks, whatever else holds, until a call is approved."""
+    """A tool whose definition has changed since it was trusted needs approval, whatever its rule, until a call is
+    approved."""
     instructions: bool = False
-    """Whether what it says of the use of its tools may stand in system prompts."""
+    """Whether the server's `instructions` may be part of system prompts."""
     tools: tuple[ToolRule, ...] = ()
     """The first rule whose pattern matches wins, so the most specific one comes first."""
     lacking: str = ""
-    """What it needs and does not have, with the fix; not empty: it is never started nor asked."""
+    """A missing setting, with the fix; not empty: the server is never started nor connected."""
 
     def __post_init__(self) -> None:
         where = f"[tool_servers.{self.name}]"
@@ -94,11 +95,11 @@ class ToolServer:
             raise ConfigError(f"{where} has a timeout that is not above 0.", fix="Give timeouts in seconds.")
 
     def allows(self, tool: str) -> bool:
-        """Whether the allow-list lets this tool through, by the server's own name for it."""
+        """Whether the allow-list has this tool, by the server's own name for it."""
         return any(fnmatchcase(tool, pattern) for pattern in self.allowed_tools)
 
     def allows_resource(self, uri: str) -> bool:
-        """Whether a resource may be read. An address that climbs out of what a pattern names is nobody's."""
+        """Whether a resource may be read. A URI with `..` that leaves a pattern's folder is refused."""
         return not climbs(uri) and any(fnmatchcase(uri, pattern) for pattern in self.allowed_resources)
 
     def allows_prompt(self, name: str) -> bool:
@@ -106,7 +107,7 @@ class ToolServer:
         return any(fnmatchcase(name, pattern) for pattern in self.allowed_prompts)
 
     def confirmation_of(self, tool: str) -> Confirmation:
-        """How calls of this tool are confirmed."""
+        """Whether calls of this tool need approval: by its rule, else by the server's setting."""
         rule = self.rule(tool)
         return self.confirmation if rule is None or rule.confirmation is None else rule.confirmation
 
@@ -121,13 +122,13 @@ class ToolServer:
 
     @property
     def speaks_sse(self) -> bool:
-        """Whether its url is of the older kind."""
+        """Whether its url is for the older HTTP+SSE transport."""
         path = urlsplit(self.url).path.rstrip("/")
         return bool(self.url) and (self.transport == "sse" or (self.transport == "auto" and path.endswith("/sse")))
 
     @property
     def place(self) -> str:
-        """Where it is, for messages: the command, or the url without what may be secret in it."""
+        """The command, or the url without its secret parts, for messages."""
         if self.command:
             return self.command
         parts = urlsplit(self.url)
@@ -141,9 +142,9 @@ class ToolServer:
         return without(text, [*given, parts.query, parts.netloc.rpartition("@")[0]])
 
     def scrub_result(self, text: str) -> str:
-        """The result of a call without what is surely a secret: by the name of its variable, or as a header's value.
+        """The result of a call without sure secrets: values of headers, and of variables whose names say so.
 
-        Other values may be what was asked for, such as the name of an organization.
+        Other values may be part of the answer, such as the name of an organization.
         """
         named = {**self.env, **self._passed()}
         given = [value for name, value in named.items() if sounds_secret(name, value)]
@@ -151,18 +152,18 @@ class ToolServer:
         return without(text, given)
 
     def _passed(self) -> dict[str, str]:
-        """The bridge's own variables that the child has too, but those that say how the machine is set up."""
+        """The bridge's own variables that the child gets too, without those of `OF_THE_MACHINE`."""
         wanted = (name for name in self.env_pass if not OF_THE_MACHINE.fullmatch(name))
         return {name: os.environ[name] for name in wanted if name in os.environ}
 
 
 def sounds_secret(name: str, value: str) -> bool:
-    """Whether a variable holds a secret: it is called so, or is an address with a password."""
+    """Whether a variable holds a secret: by its name, or as a URL with a password."""
     return any(hint in name.upper() for hint in SECRET_HINTS) or PASSWORD_IN_URL.search(value) is not None
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """The text with `***` in the place of these, and of each line of those that have several."""
+    """The text with `***` in the place of each secret, and of each line of one that has several."""
     lines = {line.strip() for value in secrets for line in (value, *value.splitlines())}
     for secret in sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:

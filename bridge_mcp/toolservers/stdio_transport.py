@@ -1,11 +1,11 @@
 """MCP over a child's raw pipes, as a transport of the FastMCP client. Knows the child, not why it was started.
 
-A request that has not reached the child whole is answered here, with `UNSENT`: the caller then knows that it did not
-run. Lines that are no messages are kept for the error text, and never end the connection. An answer that is larger than
-may be is dropped while it is read, and its request gets an error in its place.
+A request that did not reach the child complete is answered here with `UNSENT`: the caller then knows that it did not
+run. Lines that are no messages are kept for error messages, and never end the connection. A response above the size
+limit is dropped while it is read, and its request gets an error instead.
 
-Tool calls take a way of their own (`request`): they are written and answered here, beside the session, which takes five
-times as long for one. What the session puts around its own requests is put around these too, as it was seen to do it.
+Tool calls bypass the SDK's session (`request`), which saves some 0.25 ms of 1.5 for each. They get the same `_meta` as
+the session's own requests, copied from one of them.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ from bridge_mcp.toolservers.tolerant_session import RelaySession
 __all__ = ["UNSENT", "Answered", "PipeTransport"]
 
 UNSENT = -770_001
-"""Our own error code, outside of every reserved range: the request surely did not reach the server."""
+"""Our own error code, outside of all reserved ranges: the request surely did not reach the server."""
 CANCEL_S = 1.0
-"""How long telling a server that a call is cancelled may take."""
+"""How long sending a cancellation may take."""
 
 FIRST = 1 << 30
-"""The id of our first own request: numbers, as every server takes them, and none that the session comes to."""
+"""The id of our first request: a number, as every server accepts, and beyond those of the session."""
 ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
-"""What of a request's `_meta` belongs to that request alone."""
+"""Keys of `_meta` that belong to one request alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to a request of ours: a result, or an error's code and message."""
+    """The response to a request of ours: a result, or an error's code and message."""
 
     result: Mapping[str, Any] | None
     code: int = 0
@@ -70,16 +70,16 @@ class Answered:
 
 
 def load(line: bytes) -> JSON:
-    """The JSON value in a line. What is odd in it is mended: a caller waits for it, whose call has run.
+    """The JSON value of a line. Invalid Unicode is repaired: the call has run, and its caller waits.
 
     Raises:
-        BadJSON: there is none, or it is too deep.
+        BadJSON: it is no JSON, or nested too deep.
     """
     return read_json(line, max_depth=MESSAGE_DEPTH, odd="mend")
 
 
 def parse(value: JSON) -> JSONRPCMessage | None:
-    """The message that a JSON value is, None if it is none."""
+    """A JSON value as a JSON-RPC message; None if it is none."""
     try:
         return jsonrpc_message_adapter.validate_python(value, by_name=False)
     except ValidationError:
@@ -87,7 +87,7 @@ def parse(value: JSON) -> JSONRPCMessage | None:
 
 
 class Pending:
-    """One of our own requests, waiting for its answer."""
+    """One of our own requests, waiting for its response."""
 
     __slots__ = ("answer", "progress")
 
@@ -96,13 +96,13 @@ class Pending:
         self.answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
 
     def settle(self, answer: Answered) -> None:
-        """Have the answer; the first one counts."""
+        """Set the response; the first one counts."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
 
 class PipeTransport(ClientTransport):
-    """Speaks MCP with one running child. `down` is called, with the reason, when no more can be said or heard."""
+    """Speaks MCP with one running child. `down` is called, with the reason, when its pipes are closed."""
 
     def __init__(self, child: Child, down: Callable[[str], None]) -> None:
         self.child = child
@@ -117,7 +117,7 @@ class PipeTransport(ClientTransport):
     async def connect_session(
         self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
     ) -> AsyncGenerator[ClientSession]:
-        """One session; the transport serves no second one."""
+        """Open the one session of this transport."""
         to_session, from_child = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         to_child, from_session = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
@@ -133,7 +133,7 @@ class PipeTransport(ClientTransport):
     # -- our own requests -------------------------------------------------------------------------------------
 
     async def request(self, method: str, params: Mapping[str, Any], progress: ToolProgress | None) -> Answered:
-        """Send a request and wait for its answer. Cancelling tells the server."""
+        """Send a request and wait for its response. Cancelling sends `notifications/cancelled`."""
         if self._closed:
             return Answered(None, CONNECTION_CLOSED, "the connection is closed")
         number = next(self._numbers)
@@ -160,7 +160,7 @@ class PipeTransport(ClientTransport):
             del self._pending[number]
 
     async def _cancel(self, number: int) -> None:
-        """Tell the server that nobody waits for an answer any more."""
+        """Send `notifications/cancelled` for a request."""
         params = {"requestId": number, "reason": "the call was cancelled"}
         line = json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).encode() + b"\n"
         with anyio.move_on_after(CANCEL_S, shield=True), suppress(PipeBroken):
@@ -168,13 +168,13 @@ class PipeTransport(ClientTransport):
                 await self.child.write(line)
 
     def _end(self, reason: str) -> None:
-        """No answer will come any more."""
+        """Fail all open requests: no response will come any more."""
         self._closed = True
         for pending in self._pending.values():
             pending.settle(Answered(None, CONNECTION_CLOSED, reason))
 
     def _taken(self, message: Mapping[str, Any]) -> bool:
-        """Whether a message was an answer to a request of ours, or tells of its progress."""
+        """Handle a message if it is the response to a request of ours, or its progress."""
         if message.get("method") == "notifications/progress":
             return self._progressed(message.get("params"))
         pending = self._pending.get(number_of(message.get("id"))) if "method" not in message else None
@@ -184,7 +184,7 @@ class PipeTransport(ClientTransport):
         return True
 
     def _progressed(self, params: object) -> bool:
-        """Pass on a word of progress, if it is of a request of ours."""
+        """Pass a progress notification on, if it is for a request of ours."""
         told = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
         pending = self._pending.get(number_of(told.get("progressToken")))
         if pending is None:
@@ -197,7 +197,7 @@ class PipeTransport(ClientTransport):
     # -- the pipes --------------------------------------------------------------------------------------------
 
     async def hear(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-        """Pass on what the child says, until it says no more."""
+        """Pass the child's messages on to the session, until its stdout ends."""
         lines = LineBuffer(MAX_MESSAGE)
         async with to_session:
             while lines.size <= ENDLESS and (data := await self.child.read()):
@@ -210,7 +210,7 @@ class PipeTransport(ClientTransport):
     async def _heard(
         self, line: bytes | LongLine, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
-        """Pass on one line."""
+        """Pass on the message in one line."""
         if isinstance(line, LongLine):
             what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
             return await self._dropped(line, what, to_session)
@@ -231,7 +231,7 @@ class PipeTransport(ClientTransport):
     async def _dropped(
         self, line: LongLine, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
-        """Answer a request in place of a message that is not taken, as far as its ends tell which one it was."""
+        """Answer the request whose response was dropped, if the ends of the line show its id."""
         self.child.said(f"on stdout: {what}")
         number = answered_id(line)
         pending = self._pending.get(number_of(number))
@@ -246,7 +246,7 @@ class PipeTransport(ClientTransport):
         from_session: MemoryObjectReceiveStream[SessionMessage],
         to_session: MemoryObjectSendStream[SessionMessage | Exception],
     ) -> None:
-        """Pass on what the session says, and answer what can no longer be passed on."""
+        """Pass the session's messages on to the child, and answer requests that can no longer be sent."""
         async with from_session:
             async for sent in from_session:
                 message = sent.message
@@ -260,25 +260,27 @@ class PipeTransport(ClientTransport):
                     if isinstance(message, JSONRPCRequest):
                         error = ErrorData(code=UNSENT, message=f"the server no longer reads its stdin ({exc})")
                         answer = JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
-                        with suppress(anyio.ClosedResourceError):  # its stdout has ended too: all are answered so
+                        with suppress(
+                            anyio.ClosedResourceError
+                        ):  # its stdout has ended too, so that all requests are answered
                             await to_session.send(SessionMessage(answer))
 
 
 def number_of(given: object) -> int | None:
-    """An id as we gave it; some servers give it back as text."""
+    """An id as we sent it; some servers return it as a string."""
     if isinstance(given, str) and given.isdecimal() and len(given) < 20:
         return int(given)
     return given if isinstance(given, int) else None
 
 
 def envelope(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What the newer era wants to see with every request, as it stands in one of the session's own."""
+    """The `_meta` that the newer era requires with every request, copied from one of the session's own."""
     meta = cast("Mapping[str, Any]", (params or {}).get("_meta") or {})
     return {name: value for name, value in meta.items() if not ENVELOPE.match(name)}
 
 
 def answered(message: Mapping[str, Any]) -> Answered:
-    """The answer that a response is."""
+    """A response message as a value."""
     error = message.get("error")
     if isinstance(error, dict):
         told = cast("dict[str, Any]", error)

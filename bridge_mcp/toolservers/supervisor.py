@@ -1,8 +1,8 @@
 """Keeps one nested server connected, and runs calls on it.
 
-One task per server owns its process and its connection from beginning to end: it starts and connects in the background,
-lists the tools, follows changes, notices the end, says why, and tries again with growing pauses. Calls come from other
-tasks and only borrow the connection. No failure of a server leaves its supervisor, so none reaches another server.
+One task per server owns its process and its connection: it starts and connects in the background, lists the tools,
+follows changes, notices the end, reports why, and tries again with exponential back-off. Calls come from other tasks
+and only borrow the connection. No failure of a server leaves its supervisor, so none reaches another server.
 
 The client library is loaded on a thread when the task starts: importing this module does not import it.
 """
@@ -42,16 +42,16 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 30.0
-"""A connection that held this long was a good one: the next pause is a short one again."""
+"""A connection that lasted this long was a good one: the back-off starts again."""
 PATIENCE = 20
-"""How many times its limit a child that runs and is silent has for its start, before it is started again."""
+"""A child that runs and is silent gets this many times its time-out, before it is restarted."""
 WHY_S = 1.0
-"""How long a broken call waits to learn what became of its server."""
+"""How long a broken call waits for the reason why its server ended."""
 
 
 def load() -> Connect:
-    """The way to the client library. Takes the better part of a second the first time."""
-    import_module("jsonschema")  # arguments are checked with it later; here, its import blocks nobody
+    """Import the client library. Takes most of a second the first time."""
+    import_module("jsonschema")  # needed later; importing it here does not block the event loop
     from bridge_mcp.toolservers.mcp_connection import connect
 
     return connect
@@ -59,7 +59,7 @@ def load() -> Connect:
 
 @dataclass(slots=True)
 class Life:
-    """One connection, from the attempt to the end."""
+    """One connection, from the attempt to connect to its end."""
 
     child: Child | None = None
     link: Connection | None = None
@@ -68,11 +68,11 @@ class Life:
     broken: str = ""
     stale: bool = False
     limit: asyncio.TimerHandle | None = None
-    """What ends the attempt when it takes too long."""
+    """The time-out of the attempt."""
 
 
 class Supervisor:
-    """One server. `run` is its task; everything else may be used from any task of the same loop."""
+    """One server. `run` is its task; the other methods may be called from any task of the same loop."""
 
     def __init__(
         self,
@@ -87,10 +87,10 @@ class Supervisor:
     ) -> None:
         self.server = server
         self.offer = Offer(server, pins)
-        """It stands while the server is away: a call of one of its tools brings it back."""
+        """Its tools. They stay while the server is away: a call of one connects it again."""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
         self.settled = anyio.Event()
-        """Set once it has been connected, or has failed to be."""
+        """Set once it has connected, or failed to connect."""
         self._warden = warden
         self._files = files
         self._tokens = tokens
@@ -99,8 +99,8 @@ class Supervisor:
         self._first_pause_s = pause_s
         self._life = Life()
         self._lives = 0
-        self._failures = 0  # lives that never got ready
-        self._ends = 0  # lives that are over
+        self._failures = 0  # attempts that failed
+        self._ends = 0  # connections that ended
         self._waiting = 0  # calls that wait for a connection
         self._stopping = False
         self._again = False
@@ -129,21 +129,21 @@ class Supervisor:
             self._publish("stopped")
 
     def stop(self) -> None:
-        """Have the task end; an open connection is closed in order."""
+        """End the task; an open connection is closed cleanly."""
         self._stopping = True
         if self._stage is not None:
             self._stage.cancel()
         self._nudge.set()
 
     def reconnect(self) -> None:
-        """Connect afresh, now: what was called meanwhile ends as when the server had gone away by itself."""
+        """Close the connection and connect again at once; open calls end as if the server had gone away by itself."""
         self._again = True
         if self._life.link is not None:
             self._down(self._life, "it is being connected again, as was asked")
         self._nudge.set()
 
     async def _complete(self) -> None:
-        """Wait for the end where something is lacking that only a new start of the bridge can bring."""
+        """Wait to be stopped if a setting is missing: only a restart of the bridge brings it."""
         if self.server.lacking:
             logger.warning("tool server '%s': %s", self.server.name, self.server.lacking)
             self._publish("degraded", self.server.lacking)
@@ -151,14 +151,14 @@ class Supervisor:
                 await self._nudged()
 
     async def _live(self) -> None:
-        """One connection from beginning to end, and what is to be said of its end."""
+        """One connection from beginning to end; reports why it ended."""
         life = self._life = Life()
         self._lives += 1
         failed: Exception | None = None
         try:
             await self._begin(life)
         except Exception as exc:
-            # A server or the client library may come up with anything: it ends this connection, and nothing else.
+            # A server or the client library may raise anything: it ends this connection, and nothing else.
             logger.debug("tool server '%s'", self.server.name, exc_info=exc)
             failed = exc
         life.link = None
@@ -181,7 +181,8 @@ class Supervisor:
             if self.server.command and sys.platform != "win32":
                 life.child = await opened.enter_async_context(running(self.server, self._warden))
             with self._time_to_connect(life) as self._stage:
-                # Some servers of the older era die of the newer one's first question: every second try spares them it.
+                # Some servers of the older era crash on the newer one's first request: every second try does without
+                # it.
                 link = await opened.enter_async_context(
                     connect(
                         self.server,
@@ -205,10 +206,10 @@ class Supervisor:
 
     @contextmanager
     def _time_to_connect(self, life: Life) -> Generator[anyio.CancelScope]:
-        """A scope that ends when connecting has taken too long.
+        """A scope that is cancelled when connecting takes too long.
 
-        A child that runs and has said nothing yet is not killed at the limit: many fetch what they are made of at
-        their first start, and would begin with that again each time. It is told of, and waited for much longer.
+        A child that runs and has not answered yet is not killed at the time-out: many download their packages at the
+        first start, and would begin again each time. This is reported, and the time-out is much longer then.
         """
         limit_s = 0.0 if self._stopping else self.server.connect_timeout_s
         with anyio.CancelScope() as scope:
@@ -229,9 +230,9 @@ class Supervisor:
                 life.limit.cancel()
 
     async def _serve(self, life: Life) -> None:
-        """Be connected, and list the tools again when they have changed."""
+        """Stay connected, and list the tools again when they have changed."""
         self._publish("ready")
-        # Some servers tell of a change whenever they are asked: they are asked less and less often.
+        # Some servers report a change after each list: they are asked less and less often.
         backoff = Backoff(FIRST_PAUSE_S / 10, LONGEST_PAUSE_S)
         async with anyio.create_task_group() as tasks:
             if life.link is not None:
@@ -250,27 +251,27 @@ class Supervisor:
             tasks.cancel_scope.cancel()
 
     async def _quiet(self, life: Life, pause: float) -> None:
-        """Let some time pass, as long as the connection stands."""
+        """Pause, but no longer than the connection lasts."""
         with anyio.move_on_after(pause):
             while life.link is not None and not self._stopping:
                 await self._nudged()
 
     async def recall(self) -> None:
-        """Take what the server had last: it stands until it is connected. To be called before `run`.
+        """Take the server's last list of tools, until it is connected. Call it before `run`.
 
         Raises:
-            StoreError: what was seen of it before cannot be read.
+            StoreError: the store cannot be read.
         """
         await self.offer.recall()
         self.status = self.offer.told(self.status)
 
     async def _nudged(self) -> None:
-        """Wait for something to look at. Nothing runs between the caller's look and this wait, so nothing is missed."""
+        """Wait for a change. Nothing runs between the caller's check and this wait, so none is missed."""
         self._nudge = anyio.Event()
         await self._nudge.wait()
 
     def _down(self, life: Life, reason: str) -> None:
-        """The connection is of no more use."""
+        """The connection is broken."""
         life.broken = life.broken or reason
         life.link = None
         self._nudge.set()
@@ -281,7 +282,7 @@ class Supervisor:
         self._nudge.set()
 
     def _publish(self, state: ServerState, error: str = "") -> None:
-        """Let everybody know how things are."""
+        """Publish the state of the server."""
         since = self.status.since if state == self.status.state else self._clock.now()
         now = ServerStatus(self.server.name, state, error=error, since=since, restarts=max(0, self._lives - 1))
         self.status = self.offer.told(now)
@@ -295,7 +296,7 @@ class Supervisor:
     async def call(
         self, spec: ToolSpec, arguments: Mapping[str, JSON], progress: ToolProgress | None = None
     ) -> ToolResult:
-        """Run a tool as `Toolbox.call` says. A call that surely was not sent is sent once more."""
+        """Run a tool as `Toolbox.call` says. A call that surely was not sent is retried once."""
         limit_s = self.server.timeout_of(spec.tool)
         ends_at = anyio.current_time() + limit_s
         unsent, heard = "", scrubbing(self.server, progress)
@@ -322,7 +323,7 @@ class Supervisor:
     async def _called(
         self, link: Connection, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
     ) -> ToolResult:
-        """One try."""
+        """One attempt of a call."""
         if tool not in self.offer.generated:
             return await link.call(tool, arguments, progress)
         if tool == READ_RESOURCE:
@@ -332,10 +333,10 @@ class Supervisor:
         return await link.get_prompt(str(arguments.get("name") or ""), texts)
 
     async def _connected(self, ends_at: float) -> tuple[Life, Connection]:
-        """The connection, brought about if need be.
+        """The connection; opens one if there is none.
 
         Raises:
-            ToolFailed: there is none to be had now, or not in time.
+            ToolFailed: there is none now, or not in time.
         """
         life, link = self._life, self._life.link
         if link is not None:
@@ -357,10 +358,10 @@ class Supervisor:
         return life, link
 
     def _unchanged(self, spec: ToolSpec) -> None:
-        """Let pass what was decided on: this tool, with this schema.
+        """Raise unless the server still has the tool that was decided on, with the same schema.
 
         Raises:
-            ToolFailed: the server has it no longer, or another one by its name.
+            ToolFailed: it has no such tool, or another one of this name.
         """
         listed = self.offer.tools.get(spec.tool)
         if listed is None:
@@ -369,7 +370,7 @@ class Supervisor:
             raise ToolFailed(self._says(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
 
     async def _reason(self, ends: int, meanwhile: str) -> str:
-        """What the end of a broken connection brought to light, if it comes soon."""
+        """The reason why a broken connection ended, if it is known soon."""
         with anyio.move_on_after(WHY_S):
             while self._ends == ends:
                 await self._news.wait()
@@ -377,7 +378,7 @@ class Supervisor:
         return meanwhile
 
     def _undecided(self, spec: ToolSpec, what: str, more: str) -> ToolFailed:
-        """The error for a call whose answer was lost. A read-only tool cannot have changed anything."""
+        """The error for a call whose response was lost. A read-only tool cannot have changed anything."""
         if spec.read_only:
             return ToolFailed(self._says(f"{what}; it only reads, so nothing was changed ({more.rstrip('.')})"))
         return ToolUncertain(self._says(f"{what}; it may have taken effect ({more.rstrip('.')})"))

@@ -1,8 +1,8 @@
-"""Answers over HTTP, written anew where the SDK's parser would refuse them: their calls have run, and somebody waits.
+"""Rewrites HTTP responses that the SDK's parser would refuse: their calls have run, and callers wait for the results.
 
-That parser takes no half of a surrogate pair, no byte that is not UTF-8 and no result that is not an object, and gives
-up on the whole message, which in an event stream leaves the caller waiting. Over pipes the same is read by
-`stdio_transport`. Knows bodies and events, no requests.
+That parser accepts no lone surrogate, no invalid UTF-8 and no result that is not an object, and drops the whole
+message, which in an event stream leaves the caller waiting. `stdio_transport` does the same for stdio. Knows bodies and
+events, no requests.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from bridge_mcp.toolservers.tolerant_results import object_result
 __all__ = ["UNREADABLE", "Events", "readable"]
 
 UNREADABLE = -770_004
-"""Our own error code: the answer came, and was too large or too deep to be kept."""
+"""Our own error code: the response came, and was too large or nested too deep."""
 LONG = 256 * 1024
-"""Bytes of a message that is taken apart on a thread: the event loop has others to serve."""
+"""Bytes from which a message is parsed on a thread, to keep the event loop free."""
 ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What may become half a surrogate pair when it is read."""
+"""An escape that may be a lone surrogate."""
 NO_OBJECT = re.compile(rb'"result"\s*:\s*[^\s{]')
-"""What may be a result that is not an object."""
+"""What looks like a result that is not an object."""
 
 
 async def readable(body: bytes) -> bytes:
-    """A JSON body as the SDK's parser takes it; what is no JSON stays as it is.
+    """A JSON body that the SDK's parser accepts; a body that is no JSON stays as it is.
 
-    An answer that is too deep becomes an error of the same id.
+    A response that is nested too deep becomes an error with the same id.
     """
     if plain(body):
         return body
@@ -43,7 +43,7 @@ async def readable(body: bytes) -> bytes:
 
 
 def plain(body: bytes) -> bool:
-    """Whether nothing in a body needs a second look."""
+    """Whether a body surely needs no rewriting."""
     if body.count(b"[") + body.count(b"{") > MESSAGE_DEPTH or ESCAPED_HALF.search(body) or NO_OBJECT.search(body):
         return False
     if body.isascii():
@@ -70,7 +70,7 @@ def rewritten(body: bytes) -> bytes:
 
 
 class Events(httpx2.AsyncByteStream):
-    """An event stream with readable data. A line that is longer than a message may be passes as it is."""
+    """An event stream with rewritten data. A line above the size limit passes as it is."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -96,7 +96,7 @@ class Events(httpx2.AsyncByteStream):
 
 
 async def event_line(line: bytes) -> bytes:
-    """A line of an event stream, with readable data."""
+    """A line of an event stream, with its data rewritten."""
     if not line.startswith(b"data:") or plain(line):
         return line
     data = line[5:].rstrip(b"\r\n")

@@ -1,8 +1,8 @@
-"""Results of calls that bend the protocol's form, read as far as they can be: the call has run, and its answer is here.
+"""Reads results of calls that violate the protocol, as far as possible: the call has run, and its result is here.
 
-Refusing the whole answer for one odd part would hide what the tool did. So what MCP says is read, what servers are
-known to send instead is read too (a text in the place of a list of content, a number in the place of a text, flags as
-words), and every part that stays unknown is named in its place.
+Refusing the whole result for one odd block would hide what the tool did. So valid results are read, and so are known
+violations (a string instead of a list of content, a number instead of a text, flags as words); every unknown block is
+named in its place.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ ERAS: Mapping[str, Mapping[str, Any]] = {
     "2025-11-25": {},
     "2026-07-28": {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
 }
-"""A version of each era by which sessions may judge a result, and what a page of a list has beside its items."""
+"""A version of each era to validate results by, and the fields that a page of a list needs beside its items."""
 
 RAW_RESULT: Final = "bridge-mcp/result"
-"""Where in `_meta` a bent result stands whole, in a straight one that the session takes in its place."""
+"""The key in `_meta` that holds an invalid result, inside the valid one that the session gets instead."""
 
 BLOCK: TypeAdapter[ContentBlock] = TypeAdapter(ContentBlock)
 
 MAX_BLOCKS = 10_000
-"""Parts of a result that are read one by one."""
+"""Content blocks of a result that are read."""
 MAX_NAME = 60
-"""Characters of an unknown part's type that are told."""
+"""Characters of an unknown block's type that are shown."""
 KNOWN = frozenset({"content", "structuredContent", "isError", "_meta", "toolResult", "resultType"})
 OPTIONAL = ("annotations", "_meta", "icons", "size", "title", "description")
-"""What a part may have and nobody here needs: where it is not as it must be, the part is read without."""
+"""Optional fields of a block that the bridge does not need: an invalid one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What a call's answer says. `structured` is None where it has no structured part."""
+    """The result of a call. `structured` is None if it has no structured content."""
 
     content: list[ContentBlock]
     structured: JSON = None
     is_error: bool = False
     wants_input: bool = False
-    """The server asks for input first: nothing has run yet."""
+    """The server asks for input first (2026-07-28): nothing has run yet."""
 
 
 def call_result(raw: Mapping[str, Any]) -> CallResult:
-    """The result of a `tools/call`, by the schema of MCP and, where it does not keep to that, part by part."""
+    """The result of a `tools/call`, by MCP's schema, or block by block if it violates that."""
     if raw.get("resultType") == "input_required":
         return CallResult([], wants_input=True)
     try:
@@ -63,7 +63,7 @@ def call_result(raw: Mapping[str, Any]) -> CallResult:
 
 
 def session_result(answer: CallToolResult) -> CallResult:
-    """The result that a session gave: it, or the bent one that it holds (see `tolerant_session.straighten`)."""
+    """The result from a session: itself, or the invalid one in its `_meta` (see `tolerant_session.straighten`)."""
     bent: object = (answer.meta or {}).get(RAW_RESULT)
     if isinstance(bent, dict):
         return call_result(cast("dict[str, Any]", bent))
@@ -71,14 +71,14 @@ def session_result(answer: CallToolResult) -> CallResult:
 
 
 def object_result(given: object) -> dict[str, Any]:
-    """The result of an answer as the object that JSON-RPC's methods of MCP have; what is none is put into one."""
+    """A response's `result` as an object, as MCP requires; any other value is wrapped into one."""
     if isinstance(given, dict):
         return cast("dict[str, Any]", given)
     return {} if given is None else {"content": given}
 
 
 def sound(raw: Mapping[str, Any]) -> bool:
-    """Whether sessions of every protocol version take this result of a call as it is."""
+    """Whether sessions of every protocol version accept this result of a call."""
     try:
         for version in ERAS:
             methods.validate_server_result("tools/call", version, {"resultType": "complete", **raw})
@@ -89,9 +89,9 @@ def sound(raw: Mapping[str, Any]) -> bool:
 
 
 def content_of(raw: Mapping[str, Any]) -> list[ContentBlock]:
-    """The content of a bent result; `toolResult` is what the protocol's first drafts had in its place.
+    """The content of an invalid result; `toolResult` is its name in the protocol's first drafts.
 
-    Where it has none and is something else altogether, that is told as JSON.
+    A result without either becomes a block of its JSON text.
     """
     content: object = raw.get("content")
     if content is None:
@@ -108,7 +108,7 @@ def content_of(raw: Mapping[str, Any]) -> list[ContentBlock]:
 
 
 def block_of(given: object) -> ContentBlock:
-    """One part of a result's content; in words where it is none that MCP knows."""
+    """One content block; as text if MCP does not know it."""
     if not isinstance(given, dict):
         return text(given if isinstance(given, str) else f"[an odd part: {str(given)[:MAX_NAME]}]")
     block = repaired_block({name: value for name, value in cast("dict[str, Any]", given).items() if value is not None})
@@ -122,7 +122,7 @@ def block_of(given: object) -> ContentBlock:
 
 
 def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
-    """A part with what can be told of it for certain: the type in small letters, a text as one, names that lack."""
+    """A block, repaired where that is safe: its type in lower case, a text as a string, missing names."""
     kind = block.get("type")
     if isinstance(kind, str):
         block["type"] = kind.strip().lower()
@@ -141,7 +141,7 @@ def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def said_of(given: object) -> str:
-    """What stands in the place of a text, as one."""
+    """Any JSON value as a text."""
     return "" if given is None else json.dumps(given, ensure_ascii=False)
 
 
@@ -151,5 +151,5 @@ def text(said: str) -> TextContent:
 
 
 def truth(given: object) -> bool:
-    """A flag, or the word for one; a word that says neither counts as set: an error is not to be missed."""
+    """A flag, or a word for one; any other word counts as true: an error must not be missed."""
     return given.strip().lower() not in ("", "false", "no", "0") if isinstance(given, str) else bool(given)

@@ -1,8 +1,7 @@
-"""What stands between a server's messages and the client's session: what is bent in them spoils nothing else.
+"""Filters a server's messages for the client's session, so that an invalid part spoils no other.
 
 The session refuses a whole page of tools for one of them. Here the page is kept as it came, for `listing`, and the
-session is given those of it that it takes. A call's result that the session would refuse is put into one that it
-takes, for `tolerant_results` to read.
+session gets the valid tools of it. An invalid result of a call is put into a valid one, for `tolerant_results` to read.
 """
 
 from __future__ import annotations
@@ -26,24 +25,27 @@ __all__ = ["Outgoing", "RelaySession", "TolerantStream"]
 
 
 class Messages(Protocol):
-    """A stream of a server's messages, as the SDK's transports give it."""
+    """A stream of a server's messages, as the SDK's transports make it."""
 
-    async def receive(self) -> SessionMessage | Exception: ...
-    async def aclose(self) -> None: ...
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message. Raises `anyio.EndOfStream`."""
+
+    async def aclose(self) -> None:
+        """Close the stream."""
 
 
 class RelaySession(ClientSession):
-    """A session that does not hold results against the tool's output schema.
+    """A session that does not validate results by the tool's output schema.
 
-    The tool has run when its result is here: refusing it for a mistake in the schema would hide what it did.
+    The tool has run when its result is here: refusing it for an error in the schema would hide what it did.
     """
 
     async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
-        """Take it as it is."""
+        """Accept any result."""
 
 
 class Closing(ABC):
-    """An end of a stream as a context, at whose end it is closed."""
+    """One end of a stream as a context manager that closes it."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -63,15 +65,15 @@ class Closing(ABC):
 
 
 class TolerantStream(Closing):
-    """A stream of a server's messages, for its session. `ended` is called when there will be no more of them."""
+    """A stream of a server's messages, filtered for its session. `ended` is called when it ends."""
 
     def __init__(self, reads: Messages, ended: Callable[[], None] = lambda: None) -> None:
         self._reads = reads
         self._ended = ended
         self.page: list[object] = []
-        """The tools of the page that came last, as they came."""
+        """The tools of the last page, unfiltered."""
         self.calls: set[RequestId] = set()
-        """The ids of calls whose answer is still to come."""
+        """The ids of open calls."""
 
     @property
     def last_context(self) -> contextvars.Context | None:
@@ -96,7 +98,7 @@ class TolerantStream(Closing):
         return item
 
     def _sift(self, result: dict[str, Any]) -> None:
-        """Take the tools out of a page that the session would refuse."""
+        """Remove the tools from a page that the session would refuse."""
         tools = result.get("tools")
         if isinstance(tools, list):
             self.page = cast("list[object]", tools)
@@ -118,7 +120,7 @@ class TolerantStream(Closing):
 
 
 class Outgoing(Closing):
-    """A stream of messages to a server, which tells the sieve of what comes back which are calls."""
+    """A stream of messages to a server, which notes the ids of calls in the incoming `sieve`."""
 
     def __init__(self, writes: WriteStream[SessionMessage], sieve: TolerantStream) -> None:
         self._writes = writes
@@ -137,7 +139,7 @@ class Outgoing(Closing):
 
 
 def straighten(result: dict[str, Any]) -> None:
-    """Put a result that sessions would refuse into one that they take."""
+    """Put a result that sessions would refuse into one that they accept, in place."""
     if not sound(result):
         raw = dict(result)
         result.clear()
@@ -145,7 +147,7 @@ def straighten(result: dict[str, Any]) -> None:
 
 
 def taken(tools: list[object]) -> bool:
-    """Whether sessions of both eras take these."""
+    """Whether sessions of both eras accept these tools."""
     try:
         for version, more in ERAS.items():
             methods.validate_server_result("tools/list", version, {**more, "tools": tools})

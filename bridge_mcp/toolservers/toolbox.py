@@ -34,11 +34,16 @@ class NestedToolbox:
     """The tools of these servers, connected in the background from `start` to `close`.
 
     Used as an async context manager, it has a task group of its own; or `start` it in one of yours and `close` it
-    before that ends. `on_change` is called in the event loop whenever tools or states have changed; it must not block.
-    `pins` is where definitions of tools are kept that were seen before; without it, no change of them is noticed.
-    `files` is where the bytes of results are kept; without it, they are left out and named.
-    `tokens` is the folder of what logging in by OAuth gave.
-    `pause_s` is the pause after a server's first failure; it doubles with each further one, up to 30 s.
+    before that ends.
+
+    Args:
+        servers: in the order in which tools are listed.
+        clock: tells the time.
+        on_change: called in the event loop whenever tools or states have changed; it must not block.
+        pause_s: the pause after a server's first failure; it doubles with each further one, up to 30 s.
+        pins: stores trusted definitions of tools; without it, no change of them is noticed.
+        files: stores the bytes of results; without it, they are left out and named.
+        tokens: the folder of OAuth tokens.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class NestedToolbox:
     # -- life --------------------------------------------------------------------------------------------------
 
     async def recall(self) -> None:
-        """Have the tools that the servers had last, until each is connected. To be called before `start`."""
+        """Take the servers' last lists of tools, until each is connected. Call it before `start`."""
         for supervisor in self._supervisors.values():
             try:
                 await supervisor.recall()
@@ -80,7 +85,7 @@ class NestedToolbox:
         self._look_again()
 
     def start(self, tasks: TaskGroup) -> None:
-        """Begin to connect, in this task group. Returns at once."""
+        """Start to connect, in this task group. Returns at once."""
         for supervisor in self._supervisors.values():
             ended = anyio.Event()
             self._running.append(ended)
@@ -88,7 +93,7 @@ class NestedToolbox:
         tasks.start_soon(self._look_at_schemas)
 
     async def _look_at_schemas(self) -> None:
-        """Know which calls cannot be checked when a list comes, and not only when one of them is made."""
+        """Examine the schemas of a new list before its tools are called."""
         seen: tuple[ToolSpec, ...] = ()
         with self._looking:
             while True:
@@ -98,7 +103,7 @@ class NestedToolbox:
                 await self._schemas.look(spec for spec in seen if (spec.name, spec.schema) not in before)
 
     async def look(self, timeout_s: float) -> None:
-        """Find out now which calls cannot be checked, as far as that goes in this time."""
+        """Examine the schemas now, within this time."""
         with anyio.move_on_after(timeout_s):
             await self._schemas.look(self._tools)
 
@@ -110,12 +115,12 @@ class NestedToolbox:
             ended.set()
 
     def reconnect(self) -> None:
-        """Have every server connected afresh. Returns at once."""
+        """Connect every server again. Returns at once."""
         for supervisor in self._supervisors.values():
             supervisor.reconnect()
 
     async def close(self) -> None:
-        """End all connections and processes, side by side. Takes a few seconds at most; closing twice is fine."""
+        """End all connections and processes concurrently. Takes a few seconds at most; closing twice is fine."""
         self._looking.cancel()
         for supervisor in self._supervisors.values():
             supervisor.stop()
@@ -144,12 +149,12 @@ class NestedToolbox:
         return self._tools
 
     def status(self) -> tuple[ServerStatus, ...]:
-        """How each server is, in the order of the config."""
+        """The status of each server, in the order of the config."""
         found = tuple(supervisor.status for supervisor in self._supervisors.values())
         return with_unchecked(found, self._schemas.unchecked, self._tools) if self._schemas.unchecked else found
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
-        """Wait until each of these has been connected or has failed once, or time is up."""
+        """Wait until each of these has connected or failed once, or until the time-out."""
         with anyio.move_on_after(timeout_s):
             for name, supervisor in self._supervisors.items():
                 if name in servers:
@@ -174,20 +179,20 @@ class NestedToolbox:
         return await supervisor.call(spec, arguments, progress)
 
     async def accept(self, spec: ToolSpec) -> None:
-        """Know a tool as it is in `spec`; see `Toolbox`."""
+        """Trust a tool as it is in `spec`; see `Toolbox`."""
         supervisor = self._supervisors.get(spec.server)
         if supervisor is not None:
             await supervisor.offer.pinning.accept(spec.tool, spec)
             self._look_again()
 
     async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-        """What is wrong with these arguments by the tool's schema, "" if nothing is."""
+        """The error of these arguments by the tool's schema; "" for none."""
         return await self._schemas.complaint(spec, arguments)
 
     # -- keeping up ----------------------------------------------------------------------------------------------
 
     def _look_again(self) -> None:
-        """Take up what has changed, and pass it on if anything has."""
+        """Collect the tools again, and call `on_change` if anything has changed."""
         self._tools = self._collected()
         seen = (self._tools, self.status())
         if seen != self._told:
@@ -196,7 +201,7 @@ class NestedToolbox:
             self._on_change()
 
     def _collected(self) -> tuple[ToolSpec, ...]:
-        """All tools under their names in the bridge."""
+        """All tools, by their names in the bridge (`server__tool`)."""
         pairs = [(s, tool) for s in self._supervisors.values() for tool in s.offer.tools.values()]
         names = tool_names((at.server.name, tool.name) for at, tool in pairs)
         return tuple(
@@ -220,7 +225,7 @@ class NestedToolbox:
 def with_unchecked(
     found: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
 ) -> tuple[ServerStatus, ...]:
-    """The same with a word on the tools whose arguments could not be checked."""
+    """The statuses, with a note on the tools whose arguments cannot be checked."""
     told: dict[str, list[str]] = {}
     for spec in tools:
         if spec.name in unchecked:

@@ -1,7 +1,7 @@
-"""A JSON schema's validator, and what it says in words a model can act on.
+"""Validators of JSON schemas, and their errors as texts that a model can act on.
 
-The engine is jsonschema-rs: patterns are those of ECMA 262, as the specification wants them (JSON Schema 2020-12 core,
-6.4), and run in linear time unless they need to look around. Nothing is fetched for a schema. Formats are not checked.
+By jsonschema-rs: patterns are those of ECMA 262, as the specification recommends (JSON Schema 2020-12 core, 6.4), and
+run in linear time unless they have lookarounds. No remote reference is fetched. Formats are not checked.
 """
 
 from __future__ import annotations
@@ -18,34 +18,35 @@ if TYPE_CHECKING:
 __all__ = ["Unusable", "Validator", "complaint", "validator_of"]
 
 MAX_WORDS = 400
-"""Characters of one complaint: it may quote an argument of any length."""
+"""Characters of one error: it may quote an argument of any length."""
 SIZE_LIMIT = 1 << 20
 """Bytes of one compiled pattern."""
 BACKTRACKS = 1_000_000
-"""Steps of one pattern that looks around."""
+"""Steps of one pattern with lookarounds."""
 
 DRAFT = re.compile(r"draft-0?(4|6|7)\b|draft/(2019-09|2020-12)")
 
 
 class Validator(Protocol):
-    """One schema, ready for use."""
+    """One compiled schema."""
 
-    def is_valid(self, instance: Any) -> bool: ...
+    def is_valid(self, instance: Any) -> bool:
+        """Whether a JSON value follows the schema."""
 
     def validate(self, instance: Any) -> None:
-        """Raises the first error there is."""
+        """Raise the first error."""
         ...
 
 
 class Unusable(Exception):
-    """The engine cannot check by this schema; the text says why."""
+    """The schema cannot be used; the text says why."""
 
 
 def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
     """The validator of a schema, by the draft that it names, else by the newest.
 
     Raises:
-        Unusable: it is no schema, or refers to what it does not hold, or `linear` and a pattern is not.
+        Unusable: it is no schema, has an unresolvable reference, or, with `linear`, a pattern that is not linear.
     """
     import jsonschema_rs as engine
 
@@ -71,7 +72,7 @@ def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
 
 
 def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
-    """What is wrong with the arguments, "" if nothing is.
+    """The error of the arguments; "" for none.
 
     Raises:
         Unusable: a pattern takes too many steps for these arguments.
@@ -95,7 +96,7 @@ def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
 
 
 def closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
-    """Of an error of alternatives the one that came furthest, if there is one such; else the error itself."""
+    """For an error of `anyOf` or `oneOf`, that of the alternative which came furthest; else the error itself."""
     if error.kind.name not in ("anyOf", "oneOf") or "context" not in error.kind.as_dict():
         return error
     branches = cast("list[list[jsonschema_rs.ValidationError]]", error.kind.as_dict()["context"])
