@@ -1,8 +1,8 @@
-"""The MCP face: one server of the SDK's low-level kind, with handlers over the service.
+"""The MCP face: the SDK's low-level `Server`, with handlers over the service.
 
-Low-level, because here a client sees only what its scopes allow, arguments are refused in words of the bridge and never
-echoed, errors are structured, and `tools/list` is made once: what the SDK's `MCPServer` does in its own way. Knows no
-transport; who acts is told by `principal_of`.
+Low-level, because here a client sees only what its scopes allow, errors of arguments are the bridge's own and echo no
+values, errors are structured, and `tools/list` is made once: the SDK's `MCPServer` does these in its own way. Knows no
+transport; `principal_of` returns who makes a request.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ __all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_serv
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 PrincipalOf: TypeAlias = Callable[[Context], Principal]
-"""Who makes a request, as its transport knows it."""
+"""Returns who makes a request, by its transport."""
 
 T = TypeVar("T")
 P = TypeVar("P")
 
 STDIO_SCOPES: frozenset[Scope] = frozenset({"read", "send", "approve", "tools"})
-"""What whoever starts the bridge over stdio may do, unless the config says otherwise."""
+"""The scopes of the host that starts the bridge over stdio, unless the config sets others."""
 
 INSTRUCTIONS = """\
 A chat bridge. Conversations are written channel/chat_id.
@@ -70,7 +70,7 @@ What takes long answers a ticket: pass its id to wait_for until `state` is `done
 """
 
 KEPT_MS = 300_000
-"""How long a client may keep what only a new version of the bridge changes."""
+"""How long a client may cache what only a new version of the bridge changes."""
 
 
 class BridgeServer:
@@ -109,7 +109,8 @@ class BridgeServer:
             get_tool_input_schema=self.input_schema,
         )
         if find_spec("opentelemetry.sdk") is None:
-            # The SDK's one middleware makes spans, which go nowhere without that package, and cost a tenth of a call.
+            # The SDK's one middleware makes OpenTelemetry spans: without that package they go nowhere, and cost a tenth
+            # of a call.
             server.middleware.clear()
         add = server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self.list_tools)
@@ -136,6 +137,7 @@ class BridgeServer:
     # -- tools ------------------------------------------------------------------------------------------------
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        """The tools of the client's scopes; `tools/list` has one page."""
         scopes = self._principal_of(ctx).scopes
         listed = self._listed.get(scopes)
         if listed is None:
@@ -143,7 +145,7 @@ class BridgeServer:
         return whole(tools=listed)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
-        """One tool call. Whatever goes wrong is an answer marked as error, which models see and can act on."""
+        """One tool call. Any error is a result with `isError`, which models see and can act on."""
         try:
             who = self._principal_of(ctx)
             found = self._found(who, params.name)
@@ -160,7 +162,7 @@ class BridgeServer:
     async def _going_on(
         self, ctx: Context, who: Principal, found: Tool, params: types.CallToolRequestParams
     ) -> dict[str, Any]:
-        """The answer of a call that is made again with what it needed."""
+        """The result of a call that is repeated with its `inputResponses` (2026-07-28)."""
         stands, decided = await self._forms.resumed(who, params)
         if stands.state == "done":
             return await self._ended(who, stands, show_files=shows_files(params))
@@ -169,7 +171,7 @@ class BridgeServer:
     async def _open(
         self, ctx: Context, who: Principal, found: Tool, answer: TicketAnswer, *, show_files: bool, ask: bool = True
     ) -> dict[str, Any]:
-        """What a client gets in the place of an open ticket, as far as it can do more with that."""
+        """The result for an open ticket: an elicitation or a task, if the client can take one, else the ticket."""
         if ask and answer.approvals and self._forms.wanted(ctx, who):
             asked = await self._forms.ask(ctx, who, answer.id)
             if not isinstance(asked, Ticket):
@@ -186,7 +188,7 @@ class BridgeServer:
         return shown(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
 
     def _found(self, who: Principal, name: str) -> Tool:
-        """A tool that `who` may call."""
+        """The tool of this name. Raises NotFound, or Denied without its scope."""
         found = self._tools.get(name)
         if found is None:
             names = ", ".join(each.name for each in TOOLS if each.scope in who.scopes)
@@ -212,12 +214,13 @@ class BridgeServer:
         )
 
     async def cancelled(self, ctx: Context, params: types.CancelledNotificationParams) -> None:
-        """A caller takes a call back: if it waited for a turn, that is stopped. The SDK has ended the wait."""
+        """A caller cancels a call: if it waited for a turn, that is stopped. The SDK has ended the wait."""
         await self._turns.take_back(self._principal_of(ctx), session_of(ctx), params.request_id)
 
     # -- tasks ------------------------------------------------------------------------------------------------
 
     async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        """`tasks/get`: the state, and the result once it is there."""
         who = self._with_tasks(ctx, params)
         task, stands, show_files = await self._tasks.get(who, params)
         if task["status"] == "completed":
@@ -225,15 +228,17 @@ class BridgeServer:
         return whole(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
+        """`tasks/update`: nothing to deliver, see `Tasks`."""
         await self._tasks.update(self._with_tasks(ctx, params), params)
         return whole()
 
     async def cancel_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        """`tasks/cancel`: acknowledged at once."""
         await self._tasks.cancel(self._with_tasks(ctx, params), params)
         return whole()
 
     def _with_tasks(self, ctx: Context, params: TaskParams) -> Principal:
-        """Who makes a request about a task; clients have to say in each that they understand tasks."""
+        """Who makes a request about a task; clients have to declare the extension in each."""
         if not declared(ctx):
             raise undeclared()
         check_name(ctx, "taskId", params.task_id)
@@ -242,12 +247,15 @@ class BridgeServer:
     # -- resources --------------------------------------------------------------------------------------------
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        """The resources; none without the scope `read`."""
         return whole(resources=[dict(each) for each in RESOURCES] if self._reads(ctx) else [])
 
     async def list_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        """The URI templates; none without the scope `read`."""
         return whole(resourceTemplates=[dict(each) for each in TEMPLATES] if self._reads(ctx) else [])
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
+        """One resource as JSON. Raises an MCPError with the era's code where there is none."""
         with naming(ctx, params.uri):
             body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
         return whole(contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}])
@@ -256,25 +264,30 @@ class BridgeServer:
         return "read" in self._principal_of(ctx).scopes
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> dict[str, Any]:
+        """Handshake era: notify this client of changes of a resource."""
         with naming(ctx, params.uri):
             await self.push.subscribe(ctx, self._principal_of(ctx), params.uri)
         return {}
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> dict[str, Any]:
+        """Handshake era: no longer notify it."""
         self.push.unsubscribe(ctx, params.uri)
         return {}
 
     async def listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
+        """2026-07-28: one stream of notifications, until the client closes it."""
         return await self.push.listen(ctx, self._principal_of(ctx), params)
 
     # -- prompts ----------------------------------------------------------------------------------------------
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        """The prompts whose scopes the client has."""
         return whole(prompts=listed_prompts(self._principal_of(ctx)))
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
+        """One prompt, filled in. Raises NotFound, BadInput or Denied."""
         who = self._principal_of(ctx)
         return whole(**await get_prompt(self._bridge, who, params.name, params.arguments or {}))
 
@@ -284,18 +297,18 @@ def build_server(bridge: Bridge, principal_of: PrincipalOf) -> Server[Any]:
 
     Args:
         bridge: the service.
-        principal_of: who makes a request; `the_one(principal)` where the transport has one client.
+        principal_of: returns who makes a request; `the_one(principal)` for a transport with one client.
     """
     return BridgeServer(bridge, principal_of).server
 
 
 def the_one(principal: Principal) -> PrincipalOf:
-    """Whoever makes the request, it is this one: for a transport with one client."""
+    """A `PrincipalOf` for a transport with one client."""
     return lambda ctx: principal
 
 
 def shows_files(params: types.CallToolRequestParams) -> bool:
-    """Whether a call wants the files of its result as content."""
+    """Whether a call asks for the files of its result as content."""
     return (params.arguments or {}).get("show_files") is True
 
 
@@ -309,7 +322,7 @@ def shown(answer: Answer | Illustrated) -> dict[str, Any]:
 
 
 def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:
-    """A tool's result, whole in both of its halves: hosts drop one or the other."""
+    """A tool's result, complete as text and as structured content: hosts drop one or the other."""
     return whole(content=[text_block(text)], structuredContent=structured, isError=is_error)
 
 
@@ -319,12 +332,12 @@ def text_block(text: str) -> dict[str, str]:
 
 
 def whole(**fields: Any) -> dict[str, Any]:
-    """A result that is all there is to come, as 2026-07-28 wants it said; older eras drop the field."""
+    """A result with `resultType: complete`, which 2026-07-28 requires; older eras ignore the field."""
     return {"resultType": "complete", **fields}
 
 
 def guarded(where: str, handler: Callable[[Context, P], Awaitable[T]]) -> Callable[[Context, P], Awaitable[T]]:
-    """A handler whose errors are protocol errors with the same body that a tool's errors have."""
+    """Wrap a handler: its errors become protocol errors with the same body as those of tools."""
 
     async def handle(ctx: Context, params: P) -> T:
         try:

@@ -182,7 +182,7 @@ class WebTransport(ClientTransport):
 
 
 class SseTransport(WebTransport):
-    """Speaks MCP with one endpoint of the older HTTP+SSE transport: an event stream for responses, a URL for messages."""
+    """Speaks MCP with one endpoint of the older HTTP+SSE transport: a stream for responses, a URL for messages."""
 
     legacy_only = True
 

@@ -1,7 +1,7 @@
 """MCP over Streamable HTTP at `/mcp`, in both eras of the protocol, under uvicorn.
 
-Nothing depends on a session: the sessions that handshake-era clients open hold their subscriptions and no more. Serving
-ends on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
+Sessions exist for handshake-era clients alone, and hold nothing but their subscriptions. Serving ends on SIGTERM,
+SIGINT and SIGHUP. Knows nothing of tools.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ MAX_BODY = 16 * 1024 * 1024
 """Bytes of one request; as much as a line over stdio."""
 
 BODY_S = 60.0
-"""Seconds in which the body of a request has to be here."""
+"""Seconds in which a request's body has to arrive."""
 
 LEAVE_S = 2
-"""Seconds that open answers have when serving ends."""
+"""Seconds that open responses have when serving ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class HttpOptions:
     """Requests that each client may make at once."""
     body_s: float = BODY_S
     limits: Limits | None = None
-    """How many connections there may be, and how long they may keep the bridge waiting."""
+    """Limits and time-outs of connections."""
     stateless: bool = False
     """Keep no sessions for handshake-era clients, so that several processes can share one address."""
 
@@ -130,14 +130,14 @@ async def run_until_stopped(
                 watching.cancel()
             face.push.close()
     finally:
-        # Only now, that the open answers of all sessions have ended: uvicorn waits for them.
+        # Only after the sessions have ended: uvicorn waits for their open responses.
         server.should_exit = True
         if serving is not None:
             await serving
 
 
 async def ended(serving: asyncio.Task[None]) -> None:
-    """Wait until somebody says stop, or serving ended by itself."""
+    """Wait for a signal to stop, or until serving ends by itself."""
     stopped = asyncio.Event()
     watching = asyncio.create_task(stopped.wait())
     try:
@@ -148,10 +148,10 @@ async def ended(serving: asyncio.Task[None]) -> None:
 
 
 def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
-    """Who comes without a token, if that is allowed. `somebody` says whether anybody has one.
+    """The principal of requests without a token, if those are allowed. `somebody`: whether there is any token.
 
     Raises:
-        ConfigError: nobody could, or anybody on the network could.
+        ConfigError: nobody could connect, or anybody on the network could.
     """
     if insecure_loopback and host not in LOOPBACK:
         raise ConfigError(
@@ -167,7 +167,7 @@ def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | 
 
 
 def hosts_of(host: str, allowed: Sequence[str]) -> frozenset[str]:
-    """The names by which this server may be addressed; empty for any, where it listens on all addresses."""
+    """The names that the Host header may have; empty: any, for a server that listens on all addresses."""
     names = {name_of(f"//{each}") for each in allowed}
     if host in ("", "0.0.0.0", "::"):
         return frozenset(names | LOOPBACK) if names else frozenset()

@@ -1,6 +1,6 @@
-"""The gate before MCP over HTTP: which hosts and origins may speak to it, who comes, and how often.
+"""Authentication of MCP over HTTP: checks the Host and Origin headers, the bearer token, and the rate limits.
 
-It stands before everything else, so that a stranger's body is never read.
+It comes before everything else, so that no body of an unauthenticated client is read.
 """
 
 from __future__ import annotations
@@ -30,33 +30,34 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 METADATA = "/.well-known/oauth-protected-resource"
 
 STRANGERS_PER_S, STRANGERS_AT_ONCE = 5.0, 20
-"""How often an address may come without a known token; known ones from there are not held up by it."""
+"""The rate limit of an address for requests without a known token; authenticated clients there are not limited by
+it."""
 
 UNCHECKED_PER_S, UNCHECKED_AT_ONCE = 50.0, 200
-"""How often tokens are checked by the issuer's keys, whoever shows them: addresses are cheap to have."""
+"""The rate limit for checks by the issuer's keys, over all addresses: those are cheap to have."""
 
 AT_ONCE = 128
-"""Requests of one client that may be under way: the other connections are for the others."""
+"""Open requests of one client: the other connections are for the others."""
 
 ONCE = (b"host", b"origin", b"authorization")
-"""Headers that decide here, and of which a second one could be meant for somebody else's eyes."""
+"""Headers that may occur once only: a proxy could decide by another one than this server."""
 
 
 class AuthMiddleware:
-    """ASGI middleware: lets a request pass to `app` if its host, its origin and its token are known.
+    """ASGI middleware: passes a request to `app` if its host, its origin and its token are known.
 
-    A page in a browser can be made to send requests here under a name of its own (DNS rebinding), so the Host header
-    has to name this server, and an Origin header, which only browsers send, has to be one of ours.
+    A web page can send requests here under a host name of its own (DNS rebinding), so the Host header has to name this
+    server, and an Origin header, which only browsers send, has to be an allowed one.
 
     Args:
-        app: what is behind the gate.
-        visitors: whose tokens are known.
-        path: where `app` is; there is nothing else.
-        hosts: names by which this server may be addressed, without ports; empty for any, which is safe with tokens.
+        app: the application behind it.
+        visitors: authenticates tokens.
+        path: the path of `app`; any other is a 404.
+        hosts: names that the Host header may have, without ports; empty: any, which is safe with tokens.
         origins: further origins (`https://name`), beside pages of `hosts` and of this machine. Only their pages may
             read answers and send what browsers ask for first (CORS).
-        rates: how often each client may ask.
-        oauth: the issuer whose tokens are taken; its address is told to whoever comes without one.
+        rates: the rate limit of each client.
+        oauth: the issuer whose tokens are accepted; a 401 names its metadata.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class AuthMiddleware:
         self._oauth = oauth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if len(headers) < len(scope["headers"]) and (twice := given_twice(scope["headers"])):
             await refuse(send, 400, "bad_request", f"There is more than one {twice} header.", "Send one.")
@@ -118,7 +120,7 @@ class AuthMiddleware:
             await self._enter(shown, scope, receive, send)
 
     async def _enter(self, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let in whoever is known, as often as they may come."""
+        """Authenticate a request, and apply the rate limits."""
         visitor = await self._authenticator.known(authorization) or await self._checked(authorization, scope, send)
         if visitor is None:
             return
@@ -143,9 +145,9 @@ class AuthMiddleware:
                 del self._under_way[name]
 
     async def _checked(self, authorization: str | None, scope: Scope, send: Send) -> AuthenticatedClient | None:
-        """Whoever shows a token that has to be checked by the issuer's keys; None for a stranger, who is answered.
+        """The client of a token that the issuer's keys have to verify; None: the request was refused and answered.
 
-        Strangers are counted before anything is checked for them: a check may take long, and others wait for it too.
+        The rate limit comes before the check, which may take long and keep others waiting.
         """
         address = place_of((scope.get("client") or ("",))[0])
         if seconds := self._strangers.take(address):
@@ -169,7 +171,7 @@ class AuthMiddleware:
         return None
 
     async def _stay(self, visitor: AuthenticatedClient, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, for as long as the visitor may stay."""
+        """Pass the request on, and end it when its token is revoked or expires."""
         begun = done = False
 
         async def noting(message: Message) -> None:
@@ -190,7 +192,7 @@ class AuthMiddleware:
                 await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
 
     def _challenge(self) -> str:
-        """What else whoever has no token is told in the header."""
+        """The parameters of `WWW-Authenticate` in a 401."""
         if self._oauth is None:
             return ""
         place = urlsplit(self._oauth.resource)
@@ -198,13 +200,13 @@ class AuthMiddleware:
 
 
 def given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The header of `ONCE` that stands there more than once; "" for none."""
+    """A header of `ONCE` that occurs more than once; "" for none."""
     counts = Counter(name for name, _ in headers)
     return next((name.decode() for name in ONCE if counts[name] > 1), "")
 
 
 def place_of(address: str) -> str:
-    """An address as strangers are counted by: of IPv6 the network, since whoever has one address there has all."""
+    """The key of an address for its rate limit: of IPv6 the /64, all of which one client usually has."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -213,7 +215,7 @@ def place_of(address: str) -> str:
 
 
 def name_of(url: str) -> str:
-    """The host name in a URL, in small letters; "" if there is none."""
+    """The host name in a URL, in lower case; "" if there is none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -221,7 +223,7 @@ def name_of(url: str) -> str:
 
 
 def metadata(oauth: OAuth) -> Mapping[str, Any]:
-    """What this resource server tells of itself (RFC 9728)."""
+    """The protected resource metadata (RFC 9728)."""
     return {
         "resource": oauth.resource,
         "authorization_servers": [oauth.issuer],

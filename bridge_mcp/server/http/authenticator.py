@@ -1,7 +1,7 @@
-"""Who comes over HTTP: the client that a bearer token stands for, and for how long it stands for it.
+"""Authenticates clients over HTTP: the client of a bearer token, and until when the token is valid.
 
-Tokens are of three kinds: those of the configuration, those that were made while the bridge ran (and may be revoked at
-any time, by any process), and those of an OAuth issuer. Knows tokens only as hashes, and no HTTP but one header.
+There are three kinds of tokens: those of the config, those in the store (which any process may add and revoke at any
+time), and those of an OAuth issuer. Knows tokens only as hashes, and no HTTP but one header.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ logger = logging.getLogger(__name__)
 TOKEN_FIX = "Send 'Authorization: Bearer TOKEN': one of [clients.NAME] in bridge.toml, or of bridge-mcp clients add."
 
 PRINCIPAL = "bridge_mcp.principal"
-"""Where the gate leaves who comes, in a request's scope."""
+"""The key of the authenticated principal in a request's ASGI scope."""
 
 VERIFIED_S = 60.0
-"""How long a signature that was checked counts."""
+"""How long a verified signature is cached."""
 MAX_VERIFIED = 1024
-"""Tokens that are remembered so."""
+"""Tokens in that cache."""
 
 LOOK_S = 30.0
-"""How often open requests are looked at though nothing seems to have changed."""
+"""How often open requests are checked even without a commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client of the configuration. `token_hash` is what `hash_token` gives; no limits mean everywhere."""
+    """A client of the config. `token_hash` is made by `hash_token`; empty limits mean all of the bridge."""
 
     name: str
     token_hash: str
@@ -58,35 +58,35 @@ class Client:
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
     person_decides: bool = False
-    """Whether a person sits at its host, who decides in a form of it on the calls that it asks for."""
+    """Whether a person at its host decides, by elicitation, on the calls that it makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedClient:
-    """Whoever makes a request. `user` is how the SDK tells sessions apart."""
+    """The client of a request. `user` is the SDK's key for the sessions of a client."""
 
     principal: Principal
     user: AuthenticatedUser | None = None
     stored: str = ""
-    """The hash of its token, where that may be revoked."""
+    """The hash of its token, if that is in the store and may be revoked."""
     until: float = 0.0
-    """When its token runs out, in epoch seconds; 0 for never."""
+    """When its token expires, in epoch seconds; 0: never."""
 
 
 @dataclass(eq=False, slots=True)
 class OpenRequest:
-    """One request that is under way."""
+    """One open request."""
 
     visitor: AuthenticatedClient
     ends: float = math.inf
-    """When its token runs out, in elapsed time, which counts that in which the machine slept."""
+    """When its token expires, by `elapsed`, which counts the time in which the machine slept."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
 class Verified:
-    """The issuer's tokens that were found good a moment ago, by hash: their signatures are not checked at each request.
+    """A cache of the issuer's verified tokens, by hash, so that signatures are not checked at each request.
 
-    A token is looked at anew after `VERIFIED_S`, so that a key that its issuer takes back ends it soon.
+    A token is verified again after `VERIFIED_S`, so that a key that its issuer withdraws ends it soon.
     """
 
     def __init__(self, now: Callable[[], float] = elapsed) -> None:
@@ -156,14 +156,14 @@ class Authenticator:
         return found or await self._by_stored(given) or self._verified.get(given)
 
     def may_be_issued(self, authorization: str | None) -> bool:
-        """Whether it takes the issuer's keys to say whose token this is: that costs more, and others wait for it."""
+        """Whether this may be a token of the issuer, which has to be checked by its keys: that takes longer."""
         return self._verifier is not None and token_in(authorization or "").count(".") == 2
 
     async def issued(self, authorization: str) -> AuthenticatedClient | None:
-        """Whose token of the issuer this is.
+        """The client of the issuer's token; None if it is not valid.
 
         Raises:
-            IssuerAway: nobody can say now.
+            IssuerAway: the issuer's keys cannot be fetched now.
         """
         token = token_in(authorization)
         verified = await self._verifier.verify_token(token) if self._verifier is not None else None
@@ -178,16 +178,16 @@ class Authenticator:
         client = await self._stored.by_token(token_hash) if self._stored is not None else None
         if client is None:
             return None
-        # A name that was given away again is another client: sessions are told apart by the token too.
+        # A name that was reused is another client: sessions are kept apart by the token too.
         return AuthenticatedClient(
             client.principal, user_of(f"{client.name}:{token_hash[:16]}", client.scopes), token_hash
         )
 
     def principal_of(self, ctx: ServerRequestContext[Any, Any]) -> Principal:
-        """Who makes a request, as the gate left it with its HTTP request.
+        """The principal that `AuthMiddleware` put into a request's scope.
 
         Raises:
-            Denied: the request did not come by the gate.
+            Denied: the request did not pass `AuthMiddleware`.
         """
         request: object = ctx.request
         found: object = request.scope.get(PRINCIPAL) if isinstance(request, HTTPConnection) else None
@@ -195,11 +195,11 @@ class Authenticator:
             return found
         raise Denied("This request carries no client.", fix=TOKEN_FIX)
 
-    # -- while they are here ----------------------------------------------------------------------------------
+    # -- open requests ----------------------------------------------------------------------------------------
 
     @contextmanager
     def staying(self, visitor: AuthenticatedClient) -> Generator[anyio.CancelScope]:
-        """A scope that is cancelled as soon as the visitor's token holds no longer: streams stay open for hours."""
+        """A scope that is cancelled when the client's token is revoked or expires: streams stay open for hours."""
         stay = OpenRequest(visitor)
         if visitor.until:
             left = max(0.0, visitor.until - time.time())
@@ -214,17 +214,17 @@ class Authenticator:
             self._stays.discard(stay)
 
     async def watch(self, agenda: Agenda) -> None:
-        """Until cancelled: notice what is revoked, here or elsewhere, or has run out, and end what was open."""
+        """Until cancelled: end open requests whose tokens were revoked, by any process, or have expired."""
         with closing(agenda.watch()) as changes:
             while True:
                 changed = await changes.wait(LOOK_S)
                 self._end_run_out()
-                # What is revoked concerns no conversation; commits of other processes are told as None.
+                # A revocation concerns no conversation; commits of other processes come as None.
                 if self._stays and not changed and self._stored is not None:
                     await self._end_revoked(self._stored)
 
     def _end_run_out(self) -> None:
-        """End what outlived its token where the machine slept or the clock was set: the loop knows of neither."""
+        """End requests with expired tokens after the machine slept or the clock was set: timers miss both."""
         for stay in list(self._stays):
             until = stay.visitor.until
             if until and (self._elapsed() >= stay.ends or time.time() >= until):
@@ -238,7 +238,7 @@ class Authenticator:
 
 
 def token_in(authorization: str) -> str:
-    """The bearer token of an Authorization header; "" where it holds none."""
+    """The bearer token of an Authorization header; "" for none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

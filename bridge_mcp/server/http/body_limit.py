@@ -1,6 +1,6 @@
-"""Reads HTTP bodies, and refuses those that are too large, too slow, too deep, no JSON, or hold half of a UTF-16 pair.
+"""Reads HTTP bodies, and refuses those that are too large, too slow, nested too deep, no JSON, or have lone surrogates.
 
-The SDK refuses both too, but its words name no cause, and its two eras differ. Knows JSON and no method.
+The SDK refuses most of these too, but its errors name no cause, and its two eras differ. Knows JSON and no method.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ __all__ = ["BodyLimitMiddleware"]
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware: reads a request's body whole, up to a size, and refuses it where its texts are not.
+    """ASGI middleware: reads a request's whole body, up to a size, and refuses an invalid one.
 
     Args:
-        app: what is behind it; it gets the body in one message.
+        app: the application behind it, which gets the body in one message.
         most: bytes of the largest body.
-        within_s: seconds in which it has to be here, so that nobody holds a place by sending a byte now and then.
+        within_s: seconds in which it has to arrive, so that no client holds a connection by sending a byte now and
+            then.
     """
 
     def __init__(self, app: ASGIApp, most: int, within_s: float) -> None:
@@ -33,6 +34,7 @@ class BodyLimitMiddleware:
         self._within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -54,7 +56,7 @@ class BodyLimitMiddleware:
         await self._app(scope, replay, send)
 
     async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body; None if it is too large. Of a client that left, what came."""
+        """The whole body; None if it is too large. If the client has disconnected, the part that came."""
         parts: list[bytes] = []
         size, more = 0, True
         while more:
@@ -86,7 +88,7 @@ def error_body(id_: object, code: int, message: str) -> bytes:
 
 
 def refusal(body: bytes) -> bytes | None:
-    """The JSON-RPC error for a body that is not taken; None for any other."""
+    """The JSON-RPC error for a body that is refused; None for a valid one."""
     try:
         message = read_json(body, max_depth=MESSAGE_DEPTH, odd="keep")
     except BadJSON as exc:
@@ -101,7 +103,7 @@ def refusal(body: bytes) -> bytes | None:
 
 
 def halves(value: JSON, path: str) -> Iterator[str]:
-    """Where in a JSON value texts hold half of a UTF-16 pair."""
+    """The paths of texts with lone surrogates in a JSON value."""
     match value:
         case str():
             try:

@@ -1,7 +1,7 @@
-"""Web pages as clients (CORS): which pages may ask, and what a browser lets them read of the answers.
+"""CORS: which web pages may send requests, and which headers of responses they may read.
 
-https://fetch.spec.whatwg.org/#http-cors-protocol. Only the origins that the owner lists: a page needs a token besides,
-and a browser sends none by itself.
+https://fetch.spec.whatwg.org/#http-cors-protocol. Only the origins that the owner lists; a page needs a token too, and
+a browser sends none by itself.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ TAKEN = (
     "accept", "accept-language", "authorization", "content-language", "content-type", "last-event-id",
     "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id",
 )  # fmt: skip
-"""Headers that a page may send; beside them any of MCP's, which are named for what tools declare (`Mcp-Param-…`)."""
+"""Headers that a page may send, beside all of MCP's, whose names depend on tools (`Mcp-Param-…`)."""
 
 EXPOSED = "Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate, Retry-After"
-"""Headers of answers that a page may read."""
+"""Headers of responses that a page may read."""
 
 KEPT_S = 600
-"""How long a browser may keep the answer."""
+"""How long a browser may cache a preflight."""
 
 
 def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser asks here, before a page's request, if the page may make it."""
+    """Whether this is a browser's CORS preflight."""
     return method == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers
 
 
 def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """What a browser is told for a page of a listed origin."""
+    """The headers of a preflight's response, for a listed origin."""
     asked = headers.get(b"access-control-request-headers", b"").decode("latin-1").lower()
     more = sorted({name for name in names_in(asked) if name.startswith("mcp-")} - set(TAKEN))
     told = [
@@ -50,7 +50,7 @@ def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tup
 
 
 def names_in(asked: str) -> Iterable[str]:
-    """Names of headers in a list of them; what is none is passed over."""
+    """The names in a list of header names; invalid ones are skipped."""
     for each in asked.split(","):
         name = each.strip()
         if name and all(char.isalnum() or char in "-_" for char in name) and name.isascii():
@@ -58,7 +58,7 @@ def names_in(asked: str) -> Iterable[str]:
 
 
 def exposing(send: Send, origin: bytes) -> Send:
-    """Send answers that a page of this origin may read."""
+    """Wrap `send`, so that a page of this origin may read the responses."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

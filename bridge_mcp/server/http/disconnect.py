@@ -1,6 +1,6 @@
-"""Clients that hang up: in the newer era, closing the response of a request takes the request back.
+"""Clients that disconnect: in the newer era, closing the response of a request cancels it.
 
-In the older era a connection that breaks says nothing, and a notification takes a request back.
+In the older era a broken connection cancels nothing; `notifications/cancelled` does.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ HUNG_UP = "bridge_mcp.hung_up"
 
 
 class DisconnectMiddleware:
-    """ASGI middleware: keeps with a request that its client has hung up. A server that ends does not count."""
+    """ASGI middleware: notes in a request's scope that its client has disconnected, unless serving ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+
         async def noting() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -34,7 +36,7 @@ class DisconnectMiddleware:
 
 
 def hung_up(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client has taken this request back so."""
+    """Whether the client has cancelled this request by closing its response."""
     request: object = ctx.request
     return (
         ctx.protocol_version in MODERN_PROTOCOL_VERSIONS

@@ -1,7 +1,7 @@
-"""Answers of the handshake era as plain JSON where nothing comes before them, instead of as the only event of a stream.
+"""Turns a response of the handshake era into plain JSON, if it is the only event of its stream.
 
-Streamable HTTP leaves the choice to the server, and the SDK streams whatever it is asked. But clients bound what one
-event may hold (the Python SDK 1 MiB), and not a JSON body: a large answer is lost in a stream.
+Streamable HTTP leaves the choice to the server, and the SDK always streams. But clients limit the size of one event
+(the Python SDK to 1 MiB), and not of a JSON body: a large response is lost in a stream.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["JsonResponseMiddleware"]
 ANSWER = re.compile(
     rb'(?:event: message\r?\n)?data: \{"jsonrpc":"2\.0","id":(?:-?\d{1,30}|"[^"\\]{0,200}"),"(?:result|error)":'
 )
-"""The beginning of an event that is the answer to a request. Requests and notices have a `method`."""
+"""The beginning of an event that is a response. Requests and notifications have a `method`."""
 
 
 class JsonResponseMiddleware:
@@ -25,6 +25,7 @@ class JsonResponseMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -62,7 +63,7 @@ def is_stream(start: Message) -> bool:
 
 
 def answer_in(event: bytes) -> bytes | None:
-    """The JSON of an event that is an answer; None for any other."""
+    """The JSON of an event that is a response; None for any other."""
     if ANSWER.match(event) is None:
         return None
     return b"\n".join(line.removeprefix(b"data: ") for line in event.splitlines() if line.startswith(b"data: "))

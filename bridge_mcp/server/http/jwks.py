@@ -1,8 +1,8 @@
-"""The public keys of a token issuer (RFC 7517), fetched by one request at a time and never more often than they may be.
+"""The public keys of a token issuer (JWKS, RFC 7517): a cache with one fetch at a time, and a limit for how often.
 
-Whoever holds a made-up token can have an unknown key looked for. So all who wait share one fetch, what went wrong is
-remembered for a while, and keys that were good hold on through an outage of their issuer. PyJWT's own client fetches
-on a thread of the caller's, one after the other, and remembers successes only (as of 2.15).
+A made-up token can name an unknown key and cause a fetch. So concurrent requests share one fetch, failures are cached
+too, and known keys stay valid through an outage of their issuer. PyJWT's own client fetches on a thread of the
+caller's, one after the other, and caches successes only (as of 2.15).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ logger = logging.getLogger(__name__)
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 FRESH_S = 300.0
-"""How long fetched keys are used before they are looked at again."""
+"""How long fetched keys are used before they are fetched again."""
 STALE_S = 3600.0
-"""How long they are used while they cannot be fetched anew."""
+"""How long they are used while fetching fails."""
 COOLDOWN_S = 30.0
-"""The shortest time between two fetches for the sake of an unknown key."""
+"""The shortest time between two fetches because of an unknown key."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 120.0
-"""After a failure, doubling with each."""
+"""The pause after a failure, which doubles with each."""
 FETCH_S = 10.0
-"""How long a fetch may take, whole."""
+"""The time-out of a whole fetch."""
 MAX_KEYS = 512 * 1024
-"""Bytes of an answer with keys."""
+"""Bytes of a response with keys."""
 
 
 class IssuerAway(Exception):
-    """The keys cannot be fetched just now. `retry_s`: the seconds after which it is tried again."""
+    """The keys cannot be fetched now. `retry_s`: seconds until the next attempt."""
 
     def __init__(self, retry_s: float) -> None:
         super().__init__("the issuer's keys cannot be fetched")
@@ -48,12 +48,12 @@ class IssuerAway(Exception):
 
 
 class IssuerKeys:
-    """The keys at one address.
+    """The keys at one URL.
 
     Args:
-        url: where the issuer publishes them.
-        fetch: gets the bytes there, or raises; it has `FETCH_S` seconds.
-        now: seconds on a clock that never goes back.
+        url: the issuer's `jwks_uri`.
+        fetch: returns the bytes there, or raises; its time-out is `FETCH_S`.
+        now: seconds of a monotonic clock.
     """
 
     def __init__(self, url: str, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic) -> None:
@@ -63,21 +63,21 @@ class IssuerKeys:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = -STALE_S
         self._next_at = now()
-        """Not before then is anything fetched."""
+        """The earliest time of the next fetch."""
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> jwt.PyJWK:
-        """The key of that name.
+        """The key of this id.
 
         Raises:
             jwt.PyJWKClientError: the issuer has no such key.
-            IssuerAway: it cannot be known, because there is no fetching keys.
+            IssuerAway: the keys cannot be fetched.
         """
         age = self._now() - self._fetched_at
         if kid in self._keys and age < STALE_S:
             if age > FRESH_S:
-                self._begin()  # what is known serves meanwhile
+                self._begin()  # the cached key is used meanwhile
             return self._keys[kid]
         fetching = self._begin()
         if fetching is not None:
@@ -89,7 +89,7 @@ class IssuerKeys:
         raise jwt.PyJWKClientError("the issuer has no such key")
 
     def _begin(self) -> asyncio.Task[None] | None:
-        """The fetch that is under way, or a new one; None while there may be none."""
+        """The current fetch, or a new one; None while there may be none."""
         if self._fetching is None and self._now() >= self._next_at:
             self._fetching = asyncio.create_task(self._refresh())
         return self._fetching
@@ -98,7 +98,7 @@ class IssuerKeys:
         try:
             with anyio.fail_after(FETCH_S):
                 found = jwt.PyJWKSet.from_json((await self._fetch(self._url)).decode())
-        except Exception as exc:  # whatever it is, it is the issuer's, and is told to whoever waits for the key
+        except Exception as exc:  # whatever it is, it becomes the error of all who wait for the key
             pause = self._backoff.next()
             self._next_at = self._now() + pause
             why = "no answer in time" if isinstance(exc, TimeoutError) else f"{type(exc).__name__}: {exc}"[:300]
@@ -113,11 +113,11 @@ class IssuerKeys:
 
 
 async def fetched(url: str) -> bytes:
-    """The bytes at an address, without following redirects.
+    """The bytes at a URL, without following redirects.
 
     Raises:
-        ValueError: it is no plain answer, or one that is too large.
-        httpx2.HTTPError: it could not be got.
+        ValueError: the status is not 200, or the response is too large.
+        httpx2.HTTPError: the request failed.
     """
     import httpx2
 

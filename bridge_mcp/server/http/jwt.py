@@ -1,7 +1,7 @@
-"""Tokens of somebody else's authorization server: the bridge as an OAuth 2 resource server (RFC 9728, RFC 9068).
+"""JWT access tokens of an authorization server: the bridge as an OAuth 2 resource server (RFC 9728, RFC 9068).
 
-A token is a JWT that the issuer signed for this very bridge. Its scopes are the issuer's words; `[http.oauth.scopes]`
-says what they allow here, and nothing else is allowed. Knows no HTTP.
+A token is a JWT that the issuer signed for this bridge as its audience. `[http.oauth.scopes]` maps the issuer's scopes
+to the bridge's; others allow nothing. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = ["JwtVerifier", "principal_of"]
 logger = logging.getLogger(__name__)
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures by keys that only the issuer has. A shared secret, or none, is no signature."""
+"""Asymmetric signatures only: no shared secret (HS256), and never `none`."""
 
 LEEWAY_S = 30
 """How far clocks may differ."""
 
 LONGEST_NAME = 200
-"""Characters of a name as it is; a longer one is cut, and told from all others by its hash."""
+"""Characters of a subject's name; a longer one is cut, and made unique by its hash."""
 
 LONGEST_TOKEN = 16 * 1024
-"""Characters of a token; longer ones are not looked at."""
+"""Characters of a token; longer ones are refused unread."""
 
 
 REQUIRED = ["exp", "iss", "aud"]
@@ -48,7 +48,7 @@ UNSIGNED: Options = {
     "verify_aud": True,
     "verify_iss": True,
 }
-"""Everything but the signature; without the signature PyJWT checks only what it is told to."""
+"""Checks everything but the signature; without that, PyJWT checks only what its options name."""
 
 
 class JwtVerifier:
@@ -59,21 +59,21 @@ class JwtVerifier:
         self._keys = keys or IssuerKeys(settings.jwks_url)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What a token says; None if it is not one of the issuer's for this bridge, or its time is over.
+        """A verified token; None if it is not the issuer's, not for this bridge, or expired.
 
         Raises:
-            IssuerAway: the issuer's keys cannot be fetched, so nobody knows.
+            IssuerAway: the issuer's keys cannot be fetched.
         """
         try:
             return self._read(token, await self._keys.key(self._kid(token)))
         except IssuerAway:
             raise
-        except Exception as exc:  # anybody may send anything: times without end, JSON without bottom
+        except Exception as exc:  # anybody may send anything: infinite times, endless nesting
             logger.info("a token was refused: %s", type(exc).__name__)
         return None
 
     def _kid(self, token: str) -> str:
-        """The name of the key of a token that looks right in everything but its signature, which is not checked."""
+        """The key id of a token whose claims are valid; its signature is not checked yet."""
         if len(token) > LONGEST_TOKEN:
             raise jwt.InvalidTokenError("it is too long")
         header = jwt.get_unverified_header(token)
@@ -83,7 +83,7 @@ class JwtVerifier:
         return text(header, "kid")
 
     def _claims(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
-        """The claims, checked; without a key all but the signature."""
+        """The verified claims; without a key, all but the signature is verified."""
         settings = self._settings
         return jwt.decode(
             token,
@@ -112,7 +112,7 @@ class JwtVerifier:
 
 
 def principal_of(token: AccessToken, settings: OAuth) -> Principal:
-    """Whoever shows such a token. The name is no configured client's: those have no colon. Two have never the same."""
+    """The principal of such a token. Its name holds a colon, so it is no configured client's, and is unique."""
     allowed: frozenset[Scope] = frozenset()
     for scope in token.scopes:
         allowed |= settings.scopes.get(scope, frozenset())
@@ -126,7 +126,7 @@ def principal_of(token: AccessToken, settings: OAuth) -> Principal:
 
 
 def word(text: str) -> str:
-    """A claim as a part of a name: without spaces, commas and colons, which stand between names."""
+    """A claim as a part of a name: without spaces, commas and colons, which separate names."""
     return quote(text, safe="@/+")
 
 

@@ -1,4 +1,4 @@
-"""How often a client may ask: a token bucket each, so that one that runs wild does not take the others' time."""
+"""Rate limits: a token bucket for each client, so that one that runs wild does not slow down the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 __all__ = ["RateLimiter"]
 
 MAX_BUCKETS = 4096
-"""Buckets that are kept; those that have filled up again are forgotten first, and say nothing anyway."""
+"""Buckets that are kept; full ones, which limit nothing, are forgotten first."""
 
 
 class RateLimiter:
@@ -26,10 +26,10 @@ class RateLimiter:
         self._burst = float(max(1, burst))
         self._now = now
         self._buckets: dict[str, tuple[float, float]] = {}
-        """What was in each, and when."""
+        """Tokens left in each, and when they were counted."""
 
     def take(self, name: str) -> int:
-        """Count a request; 0 if it may pass, else the whole seconds after which one may."""
+        """Count a request; 0 if it may pass, else the whole seconds until one may (Retry-After)."""
         if self._rate <= 0:
             return 0
         now = self._now()
@@ -42,13 +42,13 @@ class RateLimiter:
         return 0 if passes else max(1, math.ceil((1 - held) / self._rate))
 
     def give_back(self, name: str) -> None:
-        """Take back the count of a request that turned out to be welcome."""
+        """Undo the count of a request that turned out to be authenticated."""
         if name in self._buckets:
             held, at = self._buckets[name]
             self._buckets[name] = (min(self._burst, held + 1), at)
 
     def _forget(self, now: float) -> None:
-        """Let go of what is full; if all are in use, of the one that was used least recently."""
+        """Drop full buckets; if none is full, the least recently used one."""
         full = [
             name for name, (held, at) in self._buckets.items() if held + (now - at) * self._rate >= self._burst
         ]  # fmt: skip

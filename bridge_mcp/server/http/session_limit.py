@@ -1,7 +1,7 @@
-"""Handshake-era sessions over HTTP, shared out among clients: none can take all that there are.
+"""Limits the handshake-era sessions of each client over HTTP, so that none takes all that there are.
 
-Hosts that crash or simply leave do not end their sessions, which then last half an hour. So a client that opens one too
-many loses the one that it has not used for the longest time; its host opens another, as the protocol wants it.
+Hosts that crash or just leave do not end their sessions, which then last half an hour. So a client that opens one too
+many loses its least recently used one; its host opens another, as the protocol says.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Session:
     """One open session."""
 
     user: AuthenticatedUser | None
-    """Whose it is, as the SDK tells clients apart."""
+    """The SDK's key for its client."""
     under_way: int = 0
 
 
@@ -39,7 +39,7 @@ class SessionLimitMiddleware:
     """ASGI middleware: counts the sessions of each client, and ends the oldest idle one of a client with too many.
 
     Args:
-        app: what is behind it, which opens and ends sessions.
+        app: the application behind it, which opens and ends sessions.
         most: sessions of one client; `MAX_SESSIONS` without it.
     """
 
@@ -47,9 +47,10 @@ class SessionLimitMiddleware:
         self._app = app
         self._most = MAX_SESSIONS if most is None else most
         self._open: dict[str, OrderedDict[str, Session]] = {}
-        """By client, those used last at the end."""
+        """By client, the most recently used at the end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
         who: object = scope.get(PRINCIPAL)
         if not isinstance(who, Principal):
             await self._app(scope, receive, send)
@@ -66,7 +67,7 @@ class SessionLimitMiddleware:
             await refuse(send, who.name, self._most)
 
     async def _use(self, client: str, id_: str, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request of a session on, and forget the session if that has ended."""
+        """Pass a request of a session on, and forget the session if the response says that it has ended."""
         over = scope["method"] == "DELETE"
 
         async def noting(message: Message) -> None:
@@ -85,7 +86,7 @@ class SessionLimitMiddleware:
                 self._forget(client, id_)
 
     def _noting(self, client: str, scope: Scope, send: Send) -> Send:
-        """Note the session that an answer opens."""
+        """Note the session that a response opens."""
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
@@ -97,7 +98,7 @@ class SessionLimitMiddleware:
         return noting
 
     async def _has_room(self, client: str) -> bool:
-        """Whether one more session may be opened, once one that is not in use has ended for it."""
+        """Whether one more session may be opened, after ending an idle one if necessary."""
         sessions = self._open.get(client, OrderedDict[str, Session]())
         if len(sessions) < self._most:
             return True
@@ -118,7 +119,7 @@ class SessionLimitMiddleware:
                 del self._open[client]
 
     async def _end(self, id_: str, user: AuthenticatedUser | None) -> None:
-        """End a session as its own client would."""
+        """End a session as its own client would (DELETE)."""
         headers = [(SESSION, id_.encode("latin-1")), (b"accept", b"application/json, text/event-stream")]
         scope: Scope = {
             "type": "http", "method": "DELETE", "path": "/", "raw_path": b"/", "query_string": b"",
@@ -131,7 +132,7 @@ class SessionLimitMiddleware:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def nobody(message: Message) -> None:
-            """Nobody waits for the answer."""
+            """Drop the response."""
 
         await self._app(scope, nothing_more, nobody)
 

@@ -1,1 +1,1 @@
-"""What MCP has beside tools: tasks, elicitation, resources, prompts, subscriptions, cancellation, errors."""
+"""The parts of MCP beside tools: tasks, elicitation, resources, prompts, subscriptions, cancellation, errors."""

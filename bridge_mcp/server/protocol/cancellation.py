@@ -1,8 +1,8 @@
-"""Turns that callers wait for, so that a caller who takes a call back stops its turn.
+"""Cancellation: a caller who cancels a call of `run_turn` stops its turn.
 
-Calls are taken back by `notifications/cancelled`, or in the newer era over HTTP by closing the response (`disconnect`).
-Any other connection that breaks stops nothing: its client may call again. Ids of requests are unique within a session
-only, so a cancellation reaches the calls of its own session and no others, whoever makes them.
+Calls are cancelled by `notifications/cancelled`, or in the newer era over HTTP by closing the response (`disconnect`).
+Any other broken connection cancels nothing: its client may call again. Request ids are unique within a session only, so
+a cancellation reaches the calls of its own session alone.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["TurnCancellation"]
 T = TypeVar("T")
 
 KEPT = 64
-"""The cancellation of a call may be told after it has ended: so many are remembered of each session."""
+"""Ended calls that are remembered of each session: a cancellation may come after the end of its call."""
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call that is under way. It has a ticket once its turn is on record."""
+    """An open call. It has a ticket once its turn is recorded."""
 
     ticket: str = ""
     taken_back: bool = False
@@ -38,26 +38,28 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """The calls of one session, by the request's id."""
+    """The calls of one session, by request id."""
 
     open: dict[str, list[Call]] = field(default_factory=dict[str, list[Call]])
     cut_off: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
-    """The tickets of calls that have ended without an answer."""
+    """The tickets of calls that were cut off before their response."""
 
     def remember(self, request: str, ticket: str) -> None:
+        """Keep the ticket of a call that was cut off, for a cancellation that comes later."""
         self.cut_off[request] = ticket
         self.cut_off.move_to_end(request)
         if len(self.cut_off) > KEPT:
             self.cut_off.popitem(last=False)
 
     def remove(self, request: str, call: Call) -> None:
+        """Drop a call that has ended."""
         self.open[request].remove(call)
         if not self.open[request]:
             del self.open[request]
 
 
 class TurnCancellation:
-    """The calls of `run_turn`, by session and by the request's id; `stop` ends the turn of a ticket."""
+    """The calls of `run_turn`, by session and request id; `stop` ends the turn of a ticket."""
 
     def __init__(self, stop: Callable[[Principal, str], Awaitable[object]]) -> None:
         self._stop = stop
@@ -71,10 +73,10 @@ class TurnCancellation:
         wait: Callable[[Callable[[str], object]], Awaitable[T]],
         hung_up: Callable[[], bool],
     ) -> T:
-        """Await a call, which tells the function that it is given the ticket of its turn.
+        """Await a call, which passes the ticket of its turn to the function that it is given.
 
-        `session` is None where no other request could take this one back. `hung_up` says, once the call is cancelled,
-        whether that is how its caller takes it back.
+        `session` is None if no other request can cancel this one. `hung_up` says, once the call is cancelled, whether
+        its client did so by closing the response.
         """
         call, key = Call(), repr(request)
         calls = Session() if session is None else self._sessions.setdefault(session, Session())
@@ -96,7 +98,7 @@ class TurnCancellation:
             calls.remove(key, call)
 
     async def take_back(self, who: Principal, session: object | None, request: object) -> None:
-        """Stop the turn that a call of this id waits for, or waited for last; of two such calls, neither."""
+        """Stop the turn of the call with this id, open or cut off; if there are two, of neither."""
         calls = None if session is None else self._sessions.get(session)
         if calls is None:
             return
@@ -112,6 +114,6 @@ class TurnCancellation:
 
     async def _end_turn(self, who: Principal, ticket: str) -> None:
         if ticket:
-            # Nobody waits for an answer any more, and the commonest reason is that the turn is over already.
+            # Nobody waits for a result, and the most frequent cause is that the turn is over already.
             with suppress(BridgeError):
                 await self._stop(who, ticket)

@@ -1,11 +1,11 @@
-"""Forms of a host for the person who sits at it (elicitation): how they decide there on calls that it asks for.
+"""Elicitation: the person at a host decides in its forms on the calls that it makes.
 
-Only where the owner says that a person sits there (`person_decides`), because a host could answer its own forms; only
-where the client says that it has forms; and only an explicit answer is a verdict: some hosts decline forms unseen. In
-any other case the ticket stays open, for whoever decides elsewhere.
+Only if the owner says that a person is there (`person_decides`), because a host could answer its own forms; only if the
+client declares the capability; and only an explicit answer is a verdict, because some hosts decline forms unseen. In
+any other case the ticket stays open, to be decided elsewhere.
 
-Handshake-era clients are asked in the middle of their call; from 2026-07-28 on a call is answered with what it needs
-to go on, and made again (https://modelcontextprotocol.io/specification/2026-07-28/basic/utilities/mrtr).
+Handshake-era clients are asked during their call; from 2026-07-28 on a call gets an `input_required` result, and is
+repeated with the answers (https://modelcontextprotocol.io/specification/2026-07-28/basic/utilities/mrtr).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ FORMS_S = 45.0
 """How long a handshake-era call waits for its forms: hosts cut calls near 60 seconds."""
 
 WAIT_S = 20.0
-"""How long a call waits for its outcome, once it was decided on."""
+"""How long a call waits for its outcome after the verdict."""
 
 MAX_SHOWN = 3_000
-"""Characters of arguments that a form shows. What is longer is decided where it can be read whole."""
+"""Characters of arguments that a form shows. Longer ones are decided elsewhere, where they can be read whole."""
 
 SCHEMA: types.ElicitRequestedSchema = {
     "type": "object",
@@ -52,22 +52,22 @@ SCHEMA: types.ElicitRequestedSchema = {
 
 
 class Elicitation:
-    """Asks the person at a host about the calls that an open ticket waits for."""
+    """Asks the person at a host about the waiting approvals of a ticket."""
 
     def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
         self._bridge = bridge
         self._seals = seals
 
     def wanted(self, ctx: ServerRequestContext[Any, Any], who: Principal) -> bool:
-        """Whether a person sits there, and the client has forms."""
+        """Whether a person is there, and the client declares elicitation."""
         able = ctx.session.client_capabilities
         elicitation = able.elicitation if able is not None else None
-        # Before modes existed, an empty object meant forms.
+        # Before there were modes, an empty object meant forms.
         has_forms = elicitation is not None and (elicitation.form is not None or elicitation.url is None)
         return has_forms and who.attended and not self._bridge.rules.separate
 
     async def ask(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: str) -> Ticket | dict[str, Any]:
-        """Ask about what an open ticket waits for: how it stands after that, or what its call needs to go on."""
+        """Ask about the approvals of an open ticket; returns the ticket after that, or an `input_required` result."""
         stands = await self._bridge.follow(who, ticket)
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             return await self._asked(ctx, who, stands)
@@ -75,7 +75,7 @@ class Elicitation:
         return await self._needed(who, ticket, askable) if askable else stands
 
     async def resumed(self, who: Principal, params: types.CallToolRequestParams) -> tuple[Ticket, bool]:
-        """Go on with a call that was answered with its needs: how its ticket stands, and whether to ask further."""
+        """Resume a call after an `input_required` result: its ticket, and whether to ask about further approvals."""
         ticket = await self._seals.opened(who, params.request_state or "")
         decided = False
         for approval in await self._askable(await self._bridge.follow(who, ticket)):
@@ -85,7 +85,7 @@ class Elicitation:
         return await self._bridge.follow(who, ticket, wait_s=WAIT_S if decided else 0.0), decided
 
     async def _needed(self, who: Principal, ticket: str, approvals: Sequence[Approval]) -> dict[str, Any]:
-        """The answer with which a call is to be made again."""
+        """The `input_required` result."""
         forms = {
             each.id: {
                 "method": "elicitation/create",
@@ -100,7 +100,7 @@ class Elicitation:
         }
 
     async def _asked(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: Ticket) -> Ticket:
-        """Ask in the middle of a call (handshake era); how the ticket stands after that."""
+        """Ask during a call (handshake era); returns the ticket after that."""
         seen: set[str] = set()
         with anyio.move_on_after(FORMS_S):
             while asked := [each for each in await self._askable(ticket) if each.id not in seen]:
@@ -115,12 +115,12 @@ class Elicitation:
         return ticket
 
     async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
-        """What a ticket waits for, as far as a form can show it whole."""
+        """The approvals of a ticket that a form can show completely."""
         found = [await self._bridge.store.approvals.get(each) for each in ticket.approvals]
         return [each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
-        """Take what a form was answered with; whether it is decided now."""
+        """Record the answer to a form; returns whether it was a verdict."""
         content: Mapping[str, Any] = answer.content or {}
         decision = content.get("decision") if answer.action == "accept" else None
         if decision not in ("approve", "reject"):
@@ -141,12 +141,12 @@ class Elicitation:
 
 
 def shown(arguments: str) -> str:
-    """Arguments as a form shows them, and as they are measured."""
+    """Arguments as a form shows them, and by which their length is measured."""
     return visible(pretty(arguments), lines=True)
 
 
 def words(approval: Approval) -> str:
-    """What a form says: what will run, whole, in words that nothing in it can disguise."""
+    """The text of a form: the whole call, quoted so that nothing in it can disguise itself."""
     return (
         f"Run {visible(approval.tool)}?\n\n{shown(approval.arguments)}\n\n"
         f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."

@@ -1,6 +1,6 @@
-"""Errors as callers see them: a code, what failed, and the next move. Nothing of the inside gets out.
+"""Errors as callers see them: a code, what failed, and the fix; no internals.
 
-This is the boundary where any exception ends: those of the error tree are told, any other is logged under a reference.
+All exceptions end here: a `BridgeError` is shown, any other is logged, and its message is only a reference to the log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_MESSAGE = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a caller is told of an error."""
+    """An error as its caller sees it."""
 
     code: str
     message: str
@@ -37,15 +37,17 @@ class Fault:
 
     @property
     def text(self) -> str:
+        """One line: message, fix and code."""
         between = "\n" if "\n" in self.message else " "
         return f"{self.message}{between}{self.fix}".strip()
 
     def body(self) -> dict[str, dict[str, str]]:
+        """The structured content: code, message and fix."""
         return {"error": {"code": self.code, "message": self.message, "fix": self.fix}}
 
 
 def fault_of(exc: Exception, where: str) -> Fault:
-    """What to tell of an exception that came up in `where`."""
+    """The fault for an exception in `where`, which names it in the log."""
     if isinstance(exc, BridgeError):
         message = str(exc).removesuffix(exc.fix).rstrip()
         return Fault(exc.code, clipped(message), clipped(exc.fix))
@@ -59,12 +61,12 @@ def fault_of(exc: Exception, where: str) -> Fault:
 
 
 RESOURCE_NOT_FOUND = -32002
-"""As the eras up to 2025-11-25 have it (server/resources); 2026-07-28 has taken the code back for -32602."""
+"""The code up to 2025-11-25 (server/resources); 2026-07-28 uses -32602 instead."""
 
 
 @contextmanager
 def naming(ctx: ServerRequestContext[Any, Any], uri: str) -> Generator[None]:
-    """Tell of a resource that is not there by the code of the client's era, and by its address."""
+    """Turn NotFound into the protocol error of the client's era, with the resource's URI."""
     try:
         yield
     except NotFound as exc:

@@ -1,4 +1,4 @@
-"""The two jobs that people do by hand over MCP, as prompts: answering a chat, and working through approvals."""
+"""Two tasks that people do by hand over MCP, as prompts: answering a chat, and working through approvals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["PROMPTS", "get_prompt", "listed_prompts"]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt, for whoever holds all of its scopes."""
+    """One prompt, for clients with all of its scopes."""
 
     name: str
     description: str

@@ -1,6 +1,6 @@
-"""What clients can read and watch as resources: the same JSON that the tools answer.
+"""Resources that clients can read and subscribe to: the same JSON as the tools' results.
 
-`bridge://conversations/{conversation}` takes the conversation with its slashes as they are, or percent-encoded.
+`bridge://conversations/{conversation}` takes a conversation with plain or percent-encoded slashes.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ TEMPLATES: tuple[Mapping[str, str], ...] = (
 
 
 class ConversationResource(answers.Answer):
-    """One chat as a resource: how it stands, and its last messages."""
+    """One chat as a resource: its state, and its last messages."""
 
     conversation: answers.Conversation
     responder: str
@@ -78,10 +78,10 @@ class ConversationResource(answers.Answer):
 
 
 async def read_resource(bridge: Bridge, who: Principal, uri: str) -> answers.Answer:
-    """What a resource holds now.
+    """The current contents of a resource.
 
     Raises:
-        NotFound: there is none at this address.
+        NotFound: there is none with this URI.
         Denied: `who` may not read.
     """
     if uri == CHANNELS:
@@ -97,10 +97,10 @@ async def read_resource(bridge: Bridge, who: Principal, uri: str) -> answers.Ans
 
 
 def conversation_of(uri: str) -> str:
-    """The conversation that a resource's address names.
+    """The conversation in a resource's URI.
 
     Raises:
-        NotFound: it names none.
+        NotFound: there is none in it.
     """
     if not uri.startswith(CONVERSATIONS):
         raise NotFound(
@@ -111,5 +111,5 @@ def conversation_of(uri: str) -> str:
 
 
 def uris_of(conversation: str) -> tuple[str, str]:
-    """The addresses under which a conversation's resource may be watched: plain, and percent-encoded."""
+    """The URIs by which a conversation's resource may be subscribed to: plain, and percent-encoded."""
     return CONVERSATIONS + conversation, CONVERSATIONS + quote(conversation, safe="")

@@ -1,4 +1,4 @@
-"""Tickets that leave the bridge as handles of the protocol: sealed, so that nobody can guess one, nor use another's."""
+"""Signs tickets that leave the bridge as handles of the protocol, so that nobody can guess one or use another's."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["HandleSigner"]
 
 
 class HandleSigner:
-    """A sealed ticket is the ticket and a keyed hash of it and of whom it was given to. The key outlives processes."""
+    """A handle is a ticket and an HMAC of it and of its principal. The key is stored."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._key = b""
 
     async def sealed(self, who: Principal, ticket: str) -> str:
-        """The handle of a ticket that was given to `who`."""
+        """The handle of a ticket for `who`."""
         if not self._key:
             self._key = (await self._secrets.get_or_create("task handles")).encode()
         seal = hmac.new(self._key, f"{who.name}\0{ticket}".encode(), hashlib.sha256).digest()[:16]
         return f"{ticket}~{urlsafe_b64encode(seal).decode().rstrip('=')}"
 
     async def opened(self, who: Principal, handle: str) -> str:
-        """The ticket behind a handle.
+        """The ticket in a handle.
 
         Raises:
-            NotFound: it is none of `who`'s.
+            NotFound: the handle was not made for `who`.
         """
         ticket = handle.rpartition("~")[0]
         sealed = await self.sealed(who, ticket)

@@ -1,9 +1,9 @@
-"""Tells subscribers that a resource changed, in both eras of the protocol.
+"""Subscriptions: notifies clients that a resource changed, in both eras of the protocol.
 
-A pump follows the store's feed while somebody is subscribed, and only then. A notice says that something changed, never
-what: whoever missed one reads the resource, or the feed by its cursor. What the feed does not tell of (how channels and
-servers are) is looked at every two seconds. Clients with the same limits share an audience, which is told only of what
-changed within them: also that something moved elsewhere is nobody's business.
+A task follows the store's feed while there are subscribers, and only then. A notification says that something changed,
+not what: a client that missed one reads the resource, or the feed by its cursor. The health of channels and servers,
+which is not in the feed, is polled every two seconds. Clients with the same limits share an audience, which is notified
+only of changes within them: even the fact of a change elsewhere is not disclosed.
 """
 
 from __future__ import annotations
@@ -34,41 +34,42 @@ __all__ = ["Push"]
 logger = logging.getLogger(__name__)
 
 LOOK_S = 2.0
-"""How often to look at what the feed does not tell of."""
+"""How often the health of channels and servers is polled."""
 
 SEND_S = 1.0
-"""How long one notice may take; a client that lets it wait longer does not read, and is forgotten."""
+"""The time-out of one notification; a client that does not read by then is dropped."""
 
 PAGE = 500
 
 
 class Subscribers:
-    """Those subscribers who may see the same places."""
+    """The subscribers with the same limits: an audience."""
 
     def __init__(self, who: Principal) -> None:
         self.eye = Principal(
             "push", "bridge", frozenset({"read"}), channels=who.channels, conversations=who.conversations
         )
-        """As whom the bridge looks for them."""
+        """The principal for reading on their behalf."""
         self.bus = InMemorySubscriptionBus()
         self.streams = ListenHandler(self.bus)
         self.wanted: Counter[str] = Counter()
         self._looks: dict[str, object] = {}
 
     def drop(self, uris: Iterable[str]) -> None:
+        """Subtract one subscription from each of these URIs."""
         self.wanted.subtract(uris)
         self.wanted = +self.wanted
         if not self.wanted:
             self._looks.clear()
 
     def touched(self, events: Iterable[Event]) -> list[str]:
-        """The wanted addresses of what these events change, as far as this audience may know of them."""
+        """The subscribed URIs that these events change, as far as this audience may see them."""
         limited = bool(self.eye.within)
         mine = [e for e in events if not limited or (e.conversation and self.eye.sees(e.conversation))]
         return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched(e)) if uri in self.wanted]
 
     async def looked(self, bridge: Bridge) -> list[str]:
-        """Of what the feed does not tell of: the wanted addresses of what is no longer as it was at the last look."""
+        """The subscribed URIs of polled resources that have changed since the last poll."""
         if self.wanted.keys().isdisjoint((CHANNELS, STATUS)):
             return []
         status = await bridge.get_status(self.eye)
@@ -82,7 +83,7 @@ class Subscribers:
 
 
 class Push:
-    """The subscriptions of all clients of one server, and the pump that serves them."""
+    """The subscriptions of all clients of one server, and the task that serves them."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
@@ -96,7 +97,7 @@ class Push:
     async def listen(
         self, ctx: ServerRequestContext[Any, Any], who: Principal, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """Serve one stream of notices (2026-07-28), until its client leaves. What `who` cannot see is not honoured.
+        """Serve one stream of notifications (2026-07-28), until its client leaves, without URIs that `who` cannot see.
 
         Raises:
             Denied: resources are asked for, and `who` may not read.
@@ -111,11 +112,11 @@ class Push:
             return await audience.streams(ctx, params.model_copy(update={"notifications": allowed}))
 
     async def subscribe(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> None:
-        """Tell this client (of the handshake era) of changes until it unsubscribes or leaves.
+        """Notify this client (handshake era) of changes until it unsubscribes or leaves.
 
         Raises:
             Denied: `who` may not read.
-            NotFound: there is no such resource, for `who`.
+            NotFound: there is no such resource, or `who` may not see it.
         """
         who.require("read")
         if not visible(who, uri):
@@ -132,21 +133,21 @@ class Push:
             await self._want(audience, [uri])
 
     def unsubscribe(self, ctx: ServerRequestContext[Any, Any], uri: str) -> None:
-        """Tell this client no longer. Not having subscribed is fine."""
+        """No longer notify this client. Not having subscribed is fine."""
         audience, held = self._sessions.get(connection_of(ctx), (None, set[str]()))
         if audience is not None and uri in held:
             held.remove(uri)
             self._drop(audience, [uri])
 
     def close(self) -> None:
-        """End every stream in order; their clients learn that it was meant."""
+        """End every stream cleanly, so that clients see an intended end."""
         for audience in self._audiences.values():
             audience.streams.close()
 
-    # -- who wants what ---------------------------------------------------------------------------------------
+    # -- subscribers ------------------------------------------------------------------------------------------
 
     def _audience(self, who: Principal) -> Subscribers:
-        """There are as many as there are different limits of clients."""
+        """The audience of a client, by its limits."""
         return self._audiences.setdefault(who.within, Subscribers(who))
 
     @asynccontextmanager
@@ -158,7 +159,7 @@ class Push:
             self._drop(audience, uris)
 
     async def _want(self, audience: Subscribers, uris: Iterable[str]) -> None:
-        """Count these, with a pump that misses nothing from now on."""
+        """Add a subscription to each URI, and start the task if it does not run: it misses nothing from now on."""
         async with self._starting:
             if self._pump is None:
                 self._cursor = await self._bridge.store.feed.head()
@@ -180,7 +181,7 @@ class Push:
         if audience is not None:
             self._drop(audience, held)
 
-    # -- the pump ---------------------------------------------------------------------------------------------
+    # -- the task ---------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         with closing(self._bridge.store.agenda.watch()) as changes:
@@ -193,7 +194,7 @@ class Push:
                 await changes.wait(LOOK_S)
 
     async def _changed(self) -> list[tuple[Subscribers, str]]:
-        """The wanted addresses behind which something changed since the last time, with those who want them."""
+        """The subscribed URIs that changed since the last call, with their audiences."""
         listening = [audience for audience in self._audiences.values() if audience.wanted]
         found: dict[tuple[Subscribers, str], None] = {}
         while True:
@@ -222,7 +223,7 @@ class Push:
 
 
 def touched(event: Event) -> tuple[str, ...]:
-    """The addresses of what an event changes. The status tells the feed's newest cursor, so every event changes it."""
+    """The URIs that an event changes. The status holds the feed's newest cursor, so every event changes it."""
     uris = uris_of(event.conversation) if event.conversation else ()
     return (*uris, APPROVALS, STATUS) if event.type.startswith("approval.") else (*uris, STATUS)
 

@@ -1,9 +1,9 @@
-"""The Tasks extension of MCP: a client that declares it gets a task where others get an open ticket.
+"""The Tasks extension of MCP: a client that declares it gets a task instead of an open ticket.
 
 https://github.com/modelcontextprotocol/ext-tasks (SEP-2663), identified as `io.modelcontextprotocol/tasks`, for
 protocol versions from 2026-07-28 on. A task is a ticket under another name: its state is read from the log, so it
-outlives every process, and `tasks/get` answers in the end what the tool would have answered at once. Tasks ask their
-client for nothing (`tasks/update` has nothing to deliver): approvals are decided by others.
+outlives every process, and `tasks/get` returns in the end what the tool would have returned. Tasks ask their client for
+nothing (`tasks/update` has nothing to deliver): approvals are decided by others.
 """
 
 from __future__ import annotations
@@ -28,54 +28,54 @@ __all__ = ["EXTENSION", "TaskParams", "Tasks", "UpdateParams", "becomes_task", "
 EXTENSION = "io.modelcontextprotocol/tasks"
 
 SHOWING = "~files"
-"""Behind the ticket in the id of a task whose result is to bring its files. No ticket ends so."""
+"""The suffix of the id of a task whose result shall include its files. No ticket ends so."""
 
 POLL_MS = 1_000
-"""How often a client is advised to ask."""
+"""The advised interval between polls."""
 
 
 class TaskParams(types.RequestParams):
-    """Of `tasks/get` and `tasks/cancel`."""
+    """Parameters of `tasks/get` and `tasks/cancel`."""
 
     task_id: str = Field(alias="taskId")
 
 
 class UpdateParams(TaskParams):
-    """Of `tasks/update`."""
+    """Parameters of `tasks/update`."""
 
     input_responses: dict[str, Any] = Field(alias="inputResponses")
 
 
 def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client says in this request that it understands tasks."""
+    """Whether the client declares the extension in this request."""
     able = ctx.session.client_capabilities
     extensions = able.extensions if able is not None else None
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (extensions or {})
 
 
 def becomes_task(tool: Tool, who: Principal) -> bool:
-    """Whether a client that understands tasks gets one for an open ticket of this tool.
+    """Whether an open ticket of this tool becomes a task.
 
-    A turn may come to wait for verdicts of the very client that waits for the turn: that one keeps the ticket.
+    Not a turn of a client that may approve: the turn may wait for this client's own verdict, so it keeps the ticket.
     """
     return not (tool.name == "run_turn" and "approve" in who.scopes)
 
 
 class Tasks:
-    """Tickets as tasks. A task's id is its ticket, sealed."""
+    """Tickets as tasks. A task's id is the signed handle of its ticket."""
 
     def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
         self._bridge = bridge
         self._seals = seals
 
     async def created(self, who: Principal, ticket: str, *, show_files: bool) -> dict[str, Any]:
-        """The task in whose place others get an open ticket. `show_files`: its result brings its files as content."""
+        """A new task for an open ticket. `show_files`: its result includes its files as content."""
         stands = await self._bridge.follow(who, ticket)
         sealed = await self._seals.sealed(who, f"{ticket}{SHOWING}" if show_files else ticket)
         return {"resultType": "task", **head(sealed, stands)}
 
     async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, bool]:
-        """How a task is, without its result; the ticket behind it, and whether its files are to be shown.
+        """A task without its result; its ticket; and whether its files are to be shown.
 
         Raises:
             NotFound: `who` has no such task.
@@ -85,11 +85,11 @@ class Tasks:
         return head(params.task_id, stands), stands, opened.endswith(SHOWING)
 
     async def update(self, who: Principal, params: UpdateParams) -> None:
-        """Take answers to requests that no task makes: they are passed over, as the extension wants it."""
+        """Ignore answers: no task asks for any, and the extension says to ignore unknown ones."""
         await self._bridge.follow(who, await self._ticket(who, params))
 
     async def cancel(self, who: Principal, params: TaskParams) -> None:
-        """Take a task back, as far as it can be."""
+        """Cancel a task, as far as that is possible."""
         await self._bridge.cancel(who, await self._ticket(who, params))
 
     async def _ticket(self, who: Principal, params: TaskParams) -> str:
@@ -119,7 +119,7 @@ def status_of(stands: Ticket) -> str:
 
 
 def words(stands: Ticket) -> str:
-    """What a person may be told of it."""
+    """The `statusMessage`, for a person."""
     if stands.approvals:
         return f"Waits for a verdict on {', '.join(stands.approvals)}."
     if stands.state == "open":
@@ -128,6 +128,6 @@ def words(stands: Ticket) -> str:
 
 
 def undeclared() -> MCPError:
-    """What a client is told that asks for tasks without saying that it understands them."""
+    """The error for a request about tasks from a client that does not declare the extension."""
     needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
     return MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "Missing required client capability", needed)

@@ -1,7 +1,7 @@
-"""JSON-RPC messages over lines: the pair of streams that the SDK's server runs on.
+"""JSON-RPC messages over lines: the pair of streams that the SDK's server reads and writes.
 
-A line that is no message is answered here, since nobody behind can. Knows framing and the JSON-RPC envelope; neither
-descriptors nor what any method means.
+A line that is no message is answered here, since the SDK cannot. Knows framing and the JSON-RPC envelope; neither
+descriptors nor methods.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["MessageReader", "MessageWriter", "OpenRequests"]
 
 LAST_ANSWERS_S = 0.5
-"""How long requests that are under way at the end of input may still take: a script that pipes its requests in and
-closes gets its answers, and a host that leaves does not wait."""
+"""How long requests that are open at the end of input may still take: a script that pipes its requests in and closes
+gets its responses, and a host that leaves does not wait."""
 
 
 class Stream:
-    """What both streams share: they are their own context, and closing is all there is to leaving it."""
+    """A stream as an async context manager that closes it."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close the stream."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,7 +57,7 @@ class Stream:
 
 
 class OpenRequests:
-    """The requests that were read and not yet answered."""
+    """The ids of requests that were read and not answered yet."""
 
     def __init__(self) -> None:
         self._ids: set[RequestId] = set()
@@ -64,16 +65,19 @@ class OpenRequests:
         self._none.set()
 
     def add(self, id_: RequestId) -> None:
+        """A request was read."""
         self._ids.add(id_)
         self._none.clear()
 
     def discard(self, id_: RequestId | None) -> None:
+        """A request was answered or cancelled."""
         if id_ is not None:
             self._ids.discard(id_)
         if not self._ids:
             self._none.set()
 
     async def settled(self) -> None:
+        """Wait until none is open, at most `LAST_ANSWERS_S`."""
         try:
             async with asyncio.timeout(LAST_ANSWERS_S):
                 await self._none.wait()
@@ -82,7 +86,7 @@ class OpenRequests:
 
 
 class MessageWriter(Stream):
-    """Sends messages as lines. Many may send at once."""
+    """Sends messages as lines. Several tasks may send at once."""
 
     def __init__(self, sink: LineSink, open_requests: OpenRequests) -> None:
         self._sink = sink
@@ -104,11 +108,12 @@ class MessageWriter(Stream):
                 self._open.discard(message.id)
 
     async def aclose(self) -> None:
+        """Flush for at most two seconds, and close."""
         await self._sink.close()
 
 
 class MessageReader(Stream):
-    """Reads messages from lines, and answers the lines that are none. One consumer."""
+    """Reads messages from lines, and answers invalid lines. For one consumer."""
 
     def __init__(self, lines: LineReader, writer: MessageWriter, open_requests: OpenRequests) -> None:
         self._lines = lines
@@ -119,7 +124,7 @@ class MessageReader(Stream):
         """The next message.
 
         Raises:
-            anyio.EndOfStream: the input has ended, and what was under way has been answered or had its time.
+            anyio.EndOfStream: the input has ended, and open requests were answered or timed out.
         """
         while True:
             try:
@@ -138,6 +143,7 @@ class MessageReader(Stream):
                 return SessionMessage(message)
 
     async def aclose(self) -> None:
+        """Stop reading."""
         self._lines.end()
 
     def __aiter__(self) -> ReadStream[SessionMessage | Exception]:
@@ -164,7 +170,7 @@ class MessageReader(Stream):
             return await self._read_again(line)
 
     async def _read_again(self, line: bytes) -> JSONRPCMessage | None:
-        """A line the strict parser refused: JSON with half a UTF-16 pair in a text, no message, or no JSON at all.
+        """A line that the strict parser refused: JSON with a lone surrogate, no message, or no JSON at all.
 
         The first kind passes, so that the method's own checks can name the argument; the others are answered.
         """
@@ -192,7 +198,7 @@ class MessageReader(Stream):
 
 
 def line_of(message: JSONRPCMessage) -> bytes:
-    """A message as a line. Half of a UTF-16 pair, which JSON parsers refuse, leaves as U+FFFD."""
+    """A message as a line. Lone surrogates, which JSON parsers refuse, become U+FFFD."""
     try:
         text = message.model_dump_json(by_alias=True, exclude_unset=True)
     except ValueError:

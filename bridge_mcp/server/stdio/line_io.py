@@ -1,10 +1,10 @@
-"""Lines of bytes over a pair of file descriptors, on the event loop where the system can, with flow control both ways.
+"""Lines of bytes over a pair of file descriptors, on the event loop if the system can, with flow control both ways.
 
 Knows descriptors and newlines; nothing of JSON or MCP.
 
-Pipes and sockets are driven by the loop itself. Files, terminals and Windows handles are read by a thread, because
-loops cannot wait for them; it is a daemon, since nothing can wake a thread that sits in a read. So is one socket that
-serves both ways, whose input a loop's write pipe would take for the peer's leaving.
+The loop itself reads pipes and sockets. A thread reads files, terminals and Windows handles, because loops cannot wait
+for them; it is a daemon, since nothing can wake a thread in a blocking read. It also reads a socket that serves both
+ways, whose input the loop's write pipe would take for a disconnect.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 __all__ = ["LineReader", "LineSink", "TooLong", "open_lines"]
 
 MAX_LINE = 16 * 1024 * 1024
-"""Bytes of one line; what is longer is dropped and reported, and the next line is read."""
+"""Bytes of one line; a longer one is dropped and reported, and the next line is read."""
 
 AHEAD = 1024 * 1024
-"""How many bytes of whole lines wait in memory before the peer is held back."""
+"""Bytes of complete lines in memory from which reading pauses (backpressure)."""
 
 CLOSE_S = 2.0
 """How long closing waits for a peer that does not read."""
@@ -36,11 +36,11 @@ class TooLong(Exception):
 
 
 class LineReader(asyncio.Protocol):
-    """The lines that come in, for one consumer."""
+    """Incoming lines, for one consumer."""
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()
-        """What was cut and not taken yet; b"" in the place of a line that was too long."""
+        """Lines that wait for the consumer; b"" stands for a line that was too long."""
         self._held = 0
         self._buffer = LineBuffer(MAX_LINE)
         self._ended = False
@@ -49,7 +49,7 @@ class LineReader(asyncio.Protocol):
         self._transport: asyncio.ReadTransport | None = None
 
     async def next(self) -> bytes | None:
-        """The next line without its newline; None at the end of input. A rest without newline is no line.
+        """The next line without its newline; None at the end of input. An unfinished line at the end is dropped.
 
         Raises:
             TooLong: a line was dropped here.
@@ -72,18 +72,20 @@ class LineReader(asyncio.Protocol):
         return line
 
     def end(self) -> None:
-        """Stop reading: the consumer gets what is there, and then the end."""
+        """Stop reading: the consumer gets the lines that are there, and then the end."""
         self._ended = True
         if self._transport is not None:
             self._transport.close()
         self._wake()
 
-    # -- what the loop calls ----------------------------------------------------------------------------------
+    # -- called by the event loop ------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: reading begins."""
         self._transport = cast("asyncio.ReadTransport", transport)
 
     def data_received(self, data: bytes) -> None:
+        """asyncio's: cut bytes into lines; pause reading over `AHEAD`."""
         for found in self._buffer.feed(data):
             if isinstance(found, LongLine):
                 self._lines.append(b"")
@@ -97,10 +99,12 @@ class LineReader(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
+        """asyncio's: the end of input."""
         self._ended = True
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's: the end of input, or its error."""
         self._ended = True
         self._wake()
 
@@ -110,10 +114,10 @@ class LineReader(asyncio.Protocol):
 
 
 class LineSink(Protocol):
-    """Takes lines for the peer."""
+    """Writes lines to the peer."""
 
     async def write(self, line: bytes) -> None:
-        """Hand over one line, newline included, and wait while the peer is behind.
+        """Write one line, newline included, and wait while the peer does not read.
 
         Raises:
             ConnectionError: the peer is gone.
@@ -121,12 +125,12 @@ class LineSink(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let what was written go out, for at most two seconds, and close. Closing twice is fine."""
+        """Flush for at most `CLOSE_S`, and close. Closing twice is fine."""
         ...
 
 
 class PipeSink(asyncio.BaseProtocol):
-    """A sink on the event loop."""
+    """A sink for a pipe or socket, on the event loop."""
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -135,6 +139,7 @@ class PipeSink(asyncio.BaseProtocol):
         self._lost = asyncio.Event()
 
     async def write(self, line: bytes) -> None:
+        """See `LineSink`."""
         if self._transport is None or self._lost.is_set():
             raise ConnectionError("the peer is gone")
         self._transport.write(line)
@@ -142,6 +147,7 @@ class PipeSink(asyncio.BaseProtocol):
             await self._free.wait()
 
     async def close(self) -> None:
+        """See `LineSink`."""
         if self._transport is None or self._lost.is_set():
             return
         self._transport.close()
@@ -152,32 +158,37 @@ class PipeSink(asyncio.BaseProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: writing may begin."""
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's: the peer is gone."""
         self._lost.set()
         self._free.set()
 
     def pause_writing(self) -> None:
+        """asyncio's: the peer does not read."""
         self._free.clear()
 
     def resume_writing(self) -> None:
+        """asyncio's: the peer reads again."""
         self._free.set()
 
 
 class FileSink:
-    """A sink for what the loop cannot wait for: each line is written by a thread, one at a time."""
+    """A sink for files and terminals, which the loop cannot wait for: a thread writes each line, one at a time."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._turn = asyncio.Lock()
 
     async def write(self, line: bytes) -> None:
+        """See `LineSink`."""
         async with self._turn:
             await asyncio.to_thread(write_all, self._fd, line)
 
     async def close(self) -> None:
-        """Nothing is held back, so nothing is left to do."""
+        """Does nothing: lines are not buffered."""
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -187,7 +198,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 async def open_lines(read_fd: int, write_fd: int) -> tuple[LineReader, LineSink]:
-    """Read lines from one descriptor and write lines to the other; both stay the caller's to close."""
+    """Read lines from one descriptor and write lines to the other; the caller closes both."""
     reader, loop = LineReader(), asyncio.get_running_loop()
     if not waitable(read_fd, write_fd):
         threading.Thread(target=feed, args=(reader, read_fd, loop), name="bridge-stdin", daemon=True).start()
@@ -199,7 +210,7 @@ async def open_lines(read_fd: int, write_fd: int) -> tuple[LineReader, LineSink]
 
 
 def waitable(read_fd: int, write_fd: int) -> bool:
-    """Whether an event loop can wait for these without harm: a terminal's mode, say, is shared with its shell."""
+    """Whether an event loop can wait for these. Not for a terminal, whose non-blocking mode its shell would share."""
     if sys.platform == "win32":
         return False
     modes = [os.fstat(fd).st_mode for fd in (read_fd, write_fd)]
@@ -207,7 +218,7 @@ def waitable(read_fd: int, write_fd: int) -> bool:
 
 
 def feed(reader: LineReader, fd: int, loop: asyncio.AbstractEventLoop) -> None:
-    """What the reading thread does, until the end of input or of the loop."""
+    """Run in the reading thread, until the end of input or of the loop."""
     while True:
         try:
             data = os.read(fd, 65_536)
@@ -218,5 +229,5 @@ def feed(reader: LineReader, fd: int, loop: asyncio.AbstractEventLoop) -> None:
                 loop.call_soon_threadsafe(reader.eof_received)
                 return
             loop.call_soon_threadsafe(reader.data_received, data)
-        except RuntimeError:  # the loop has been closed: nobody is left to tell
+        except RuntimeError:  # the loop has been closed
             return

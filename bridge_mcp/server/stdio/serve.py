@@ -24,15 +24,15 @@ from bridge_mcp.server.stdio.reserve_fds import Wire, claim
 __all__ = ["serve_stdio", "settle", "stop_on_signals"]
 
 PARENT_S = 1.0
-"""How often to look whether the parent is still there; a peer that dies mostly shows as the end of input first."""
+"""How often to check that the parent still lives; a peer that dies mostly shows as the end of input first."""
 
 
 async def serve_stdio(server: Server[Any], wire: Wire | None = None) -> None:
-    """Serve one client over standard input and output, until it leaves or somebody says stop.
+    """Serve one client over standard input and output, until it leaves or a signal asks to stop.
 
     Args:
-        server: what `build_server` built.
-        wire: what `claim` gave, if it was called before; it is released at the end.
+        server: made by `build_server`.
+        wire: the result of `claim`, if it was called before; it is released at the end.
     """
     wire = wire or claim()
     stopped = asyncio.Event()
@@ -56,24 +56,23 @@ async def serve_stdio(server: Server[Any], wire: Wire | None = None) -> None:
 
 
 def settle() -> None:
-    """Leave what start-up made out of the garbage collector's full passes, which keeps their pauses short.
+    """Exclude the objects of start-up from garbage collection (`gc.freeze`), which keeps its pauses short.
 
-    A command may have switched the collector off before its imports, which makes them a quarter shorter: from here on
-    it is needed.
+    A command may have disabled the collector during its imports, which makes them a quarter shorter: enable it again.
     """
     gc.freeze()
     gc.enable()
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel what still runs and wait for it."""
+    """Cancel the tasks that still run, and wait for them."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
 
 
 async def orphaned() -> None:
-    """Return once the process that started this one is gone."""
+    """Return once the parent process is gone."""
     parent = os.getppid()
     while True:
         await asyncio.sleep(PARENT_S)
@@ -83,7 +82,7 @@ async def orphaned() -> None:
 
 @contextmanager
 def stop_on_signals(stopped: asyncio.Event) -> Generator[None]:
-    """Set the event at the first SIGTERM, SIGINT or SIGHUP. Outside the main thread signals are somebody else's."""
+    """Set the event at the first SIGTERM, SIGINT or SIGHUP. Outside the main thread, do nothing."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in stop_signals()}
 

@@ -1,1 +1,1 @@
-"""The tools of the MCP face: what they take, what they answer, and which there are."""
+"""The tools of the MCP face: their arguments, their results, and the list of them."""

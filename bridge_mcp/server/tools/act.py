@@ -37,8 +37,9 @@ async def send_message(
     silent: bool = False,
     idempotency_key: Key = "",
 ) -> answers.Sent:
-    """Send a message to a chat. `status` is sent, queued (goes out by itself), uncertain (may have gone out: ask before
-    you repeat it) or failed.
+    """Send a message to a chat.
+
+    `status` is sent, queued (goes out by itself), uncertain (may have gone out: ask before you repeat it) or failed.
     """
     answer = await call.bridge.send_message(
         call.who,
@@ -101,8 +102,9 @@ async def run_turn(
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
 ) -> answers.Ticket:
-    """Have the assistant take a turn in a chat, tools included; its reply goes to the chat. Answers a ticket: if it is
-    still open, see its approvals, then wait_for.
+    """Have the assistant take a turn in a chat, tools included; its reply goes to the chat.
+
+    Answers a ticket: if it is still open, see its approvals, then wait_for.
     """
     answer = call.bridge.run_turn(
         call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key, begun=call.begun
@@ -137,8 +139,10 @@ async def approve_call(
     note: Text = "",
     also: Also = (),
 ) -> answers.Decision:
-    """Let waiting tool calls run. Read their arguments first (list_approvals). The first verdict wins; a call with a
-    `quorum` waits for that many approvers.
+    """Let waiting tool calls run.
+
+    Read their arguments first (list_approvals). The first verdict wins; a call with a `quorum` waits for that many
+    approvers.
     """
     yes = ApprovalOptions(
         digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
@@ -166,8 +170,10 @@ async def call_tool(
     idempotency_key: Key = "",
     show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
 ) -> answers.Ticket | Illustrated:
-    """Call a nested tool through the assistant's gate. Answers a ticket: done with the result, or open while somebody
-    else has to approve the call (you may not) or it runs on.
+    """Call a nested tool through the assistant's gate.
+
+    Answers a ticket: done with the result, or open while somebody else has to approve the call (you may not) or it runs
+    on.
     """
     answer = call.bridge.call_tool(
         call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key, progress=call.hear
@@ -176,7 +182,7 @@ async def call_tool(
 
 
 def decision(made: Sequence[Decision]) -> answers.Decision:
-    """The first of these, and with it the others; a single call that somebody else decided by a moment is an error."""
+    """The first decision, with the others in it. Raises if somebody else has decided a single one a moment before."""
     if len(made) == 1:
         decided(made[0])
     first, *others = made

@@ -1,4 +1,4 @@
-"""The tools of whoever runs the bridge: scope `admin`.
+"""The tools for the owner of the bridge: scope `admin`.
 
 The annotations of this module's functions are read at run time, as each tool's parameters.
 """

@@ -1,9 +1,8 @@
-"""What the tools answer of chats, approvals and tickets: models that read the core's values by the names of fields.
+"""The results of tools about chats, approvals and tickets: pydantic models that read the core's values by field name.
 
-Times are ISO 8601 in UTC with milliseconds, which models and programs both read; null where there is none. JSON that
-the bridge keeps as text (arguments, schemas, structured results) comes out as what it says. A field without a default
-is always there; one with a default is left out where it has that value. Knows neither who asked nor how an answer
-travels.
+Times are ISO 8601 in UTC with milliseconds, which models and programs both read; null for none. JSON that the bridge
+stores as text (arguments, schemas, structured results) becomes JSON values. A field without a default is always
+present; one with a default is left out if it has that value. Knows neither principals nor transports.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ __all__ = [
 ]
 
 MIN_TOKENS = 2_000
-"""Of a structured result that is shown, however long the text beside it is."""
+"""Tokens of a structured result that are shown, however long the text beside it is."""
 
 RESULT_CHARS = 2_000
-"""Of a call's result that is shown; the log has it whole."""
+"""Characters of a call's result that are shown; the log has all of it."""
 
 
 def instant(seconds: float | None) -> str | None:
@@ -55,6 +54,7 @@ def instant(seconds: float | None) -> str | None:
 
 
 def labels(buttons: Sequence[Button]) -> list[str]:
+    """The texts of buttons, in order."""
     return [each.label for each in buttons]
 
 
@@ -62,16 +62,17 @@ Instant: TypeAlias = Annotated[str | None, BeforeValidator(instant)]
 
 
 class Answer(BaseModel):
-    """A JSON object that a tool answers, or a part of one."""
+    """The structured content of a tool's result, or an object in it."""
 
     model_config = ConfigDict(from_attributes=True, defer_build=True)
 
     @classmethod
     def of(cls, known: object) -> Self:
-        """The answer for a value of the core, or for a mapping of such values by the names of fields."""
+        """The answer for a value of the core, or for a mapping of field names to such values."""
         return cls.model_validate(known)
 
     def as_json(self) -> dict[str, Any]:
+        """The JSON object, without fields that have their default."""
         return self.model_dump(by_alias=True, exclude_defaults=True)
 
 
@@ -79,6 +80,8 @@ class Answer(BaseModel):
 
 
 class Conversation(Answer):
+    """One chat of a list. `responder` is null where the config decides."""
+
     id: str
     channel: str
     title: str
@@ -89,17 +92,23 @@ class Conversation(Answer):
 
 
 class ConversationPage(Answer):
+    """`cursor` is empty at the end."""
+
     conversations: list[Conversation]
     cursor: str
 
 
 class Sender(Answer):
+    """Who wrote a message. `kind` is person, client, owner or bot."""
+
     id: str
     name: str
     kind: str
 
 
 class Attachment(Answer):
+    """One file. `size` in bytes; null: unknown."""
+
     kind: str
     mime: str
     name: str
@@ -107,11 +116,15 @@ class Attachment(Answer):
 
 
 class Question(Answer):
+    """A question with buttons."""
+
     choices: list[str]
     expires_at: Instant
 
 
 class Message(Answer):
+    """One message of a chat, with its state on the way out."""
+
     id: str
     conversation: str
     at: Instant
@@ -130,12 +143,13 @@ class Message(Answer):
     reason: str = ""
     platform_ids: list[str] = []
     attempts: int = 0
-    """Where more than one was needed."""
+    """Attempts to send it, if more than one."""
     truncated: str = ""
-    """How to get at all of a text that is too long for an answer."""
+    """How to get the whole text, if it is too long for an answer."""
 
     @model_validator(mode="after")
     def leave_out(self) -> Self:
+        """Shorten a text that is too long, and leave out what says nothing."""
         text, truncated = shortened(self.text, self.id, "text")
         if truncated:
             self.text, self.truncated = text, truncated
@@ -147,7 +161,7 @@ class Message(Answer):
 
 
 class Call(Answer):
-    """The record of a tool call: what is not known yet is left out."""
+    """The record of a tool call; unknown fields are left out."""
 
     id: str
     tool: str
@@ -165,15 +179,16 @@ class Call(Answer):
     cleared_by: str = ""
     started_at: Instant = None
     ran_with: Any = None
-    """Where these are not the arguments that were asked for."""
+    """The arguments that ran, if they differ from the requested ones."""
     outcome: str = ""
     result: str | None = None
     finished_at: Instant = None
     result_chars: int = 0
-    """Of the whole result, where only its beginning is here."""
+    """Length of the whole result, if only its beginning is here."""
 
     @model_validator(mode="after")
     def leave_out(self) -> Self:
+        """Leave out fields that say nothing yet or repeat another, and shorten long ones."""
         for known, others in TOLD_WITH.items():
             for name in () if getattr(self, known) else others:
                 setattr(self, name, None)
@@ -191,25 +206,31 @@ TOLD_WITH = {
     "cleared_by": ("started_at", "ran_with"),
     "outcome": ("result", "finished_at"),
 }
-"""Fields of a call's record that are told as soon as another one is."""
+"""Fields of a call's record that are shown as soon as another field is set."""
 
 
 class MessagePage(Answer):
+    """Oldest first. `before` is the id to pass for older ones, empty at the beginning."""
+
     conversation: str
     messages: list[Message]
     before: str
     calls: list[Call] | None = None
     calls_left_out: int = 0
-    """Older calls of this stretch that the answer has no room for."""
+    """Older calls of this page that the answer has no room for."""
 
 
 class MessageSearch(Answer):
+    """Newest first."""
+
     messages: list[Message]
     truncated: str = ""
     """How many more there are, where they are too long for an answer."""
 
 
 class Event(Answer):
+    """One event of the feed."""
+
     cursor: int
     type: str
     at: Instant
@@ -218,7 +239,7 @@ class Event(Answer):
 
     @model_validator(mode="after")
     def tell(self) -> Self:
-        """Give the body by the rules of this module."""
+        """Convert times and JSON texts in the body by the rules of this module."""
         body = self.body = {name: told(name, value) for name, value in self.body.items()}
         text, of = body.get("text"), body.get("message")
         if isinstance(text, str) and isinstance(of, str):
@@ -235,6 +256,8 @@ def told(name: str, value: JSON) -> JSON:
 
 
 class EventPage(Answer):
+    """`cursor` is the place after the last event; `gap` says that older events were pruned."""
+
     events: list[Event]
     cursor: int
     gap: bool
@@ -242,6 +265,8 @@ class EventPage(Answer):
 
 
 class FetchedFile(Answer):
+    """One file, or a piece of it."""
+
     message: str
     index: int
     name: str
@@ -252,20 +277,24 @@ class FetchedFile(Answer):
     base64: str | None = None
     truncated: str = ""
     shown: str = ""
-    """How, where it is not in this answer."""
+    """How the file is shown, if it is not in this object."""
 
 
 class Sent(Answer):
+    """What became of a message."""
+
     message: str
     status: str
     reason: str
     parts: list[str]
     repeated: bool
     warning: str = ""
-    """What is wrong with the engine that is to send it."""
+    """The problem of the engine that has to send it."""
 
 
 class ResponderSet(Answer):
+    """Who answers a chat from now on."""
+
     conversation: str
     responder: str
 
@@ -274,6 +303,8 @@ class ResponderSet(Answer):
 
 
 class Approval(Answer):
+    """One call that waits for a verdict, or waited."""
+
     id: str
     conversation: str
     call: str
@@ -296,22 +327,27 @@ class Approval(Answer):
     votes: list[str]
     places: list[str]
     truncated: str = ""
-    """How to get at the whole arguments, where they are too long for an answer."""
+    """How to get the whole arguments, if they are too long for an answer."""
 
     @model_validator(mode="after")
     def shorten(self) -> Self:
+        """Shorten arguments that are too long, and say how to get them."""
         self.arguments, self.truncated = json_shown(self.arguments, self.id)
         self.edited = json_shown(self.edited, self.id)[0]
         return self
 
 
 class ApprovalPage(Answer):
+    """Newest first; `count` is the number on all pages."""
+
     approvals: list[Approval]
     count: int
     cursor: str
 
 
 class Decided(Answer):
+    """The verdict on one approval."""
+
     approval: Approval
     grant: int | None
     error: str = ""
@@ -319,12 +355,14 @@ class Decided(Answer):
 
 
 class Decision(Decided):
-    """What a verdict did; with the others that were decided by it."""
+    """The effect of a verdict, with the other approvals that it decided."""
 
     also: list[Decided] = []
 
 
 class Ticket(Answer):
+    """A turn, question or call, and its approvals while it is open."""
+
     id: str
     kind: str
     conversation: str
@@ -335,16 +373,17 @@ class Ticket(Answer):
     message: str
     approvals: list[str]
     attachments: list[Attachment]
-    """Files of a tool's result; `fetch_attachment` gives them by the ticket and their place here."""
+    """Files of a tool's result; `fetch_attachment` takes the ticket and their index here."""
     truncated: Annotated[str, BeforeValidator(lambda cut: "What is left out was not kept." if cut else "")]
-    """How to get at all of a result that is too long for an answer; empty where it is whole."""
+    """How to get the whole result, if it is too long for an answer; else empty."""
     warning: str = ""
-    """What is wrong with the engine that is to settle it."""
+    """The problem of the engine that has to settle it."""
     shown: list[int] | None = None
-    """Which of the files stand beside this answer as content."""
+    """Indices of the files that are content blocks of this result."""
 
     @model_validator(mode="after")
     def shorten(self) -> Self:
+        """Shorten a text and structured result that are too long, and say how to get them."""
         self.text, cut = shortened(self.text, self.message or self.id, "text")
         left = max(MIN_TOKENS, MAX_TOKENS - tokens_of(self.text))
         self.structured, cut_json = json_shown(self.structured, self.id, left)

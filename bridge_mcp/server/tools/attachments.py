@@ -1,4 +1,4 @@
-"""Files in the shapes that the MCP face gives them: text as text, images as images, all others as what they are."""
+"""Files as MCP content: text as text, images as images, all others as resources or base64."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from bridge_mcp.service import Fetched
 __all__ = ["fetched", "illustrated"]
 
 MAX_SHOWN = 8
-"""Files that one answer shows."""
+"""Files that one result shows."""
 MAX_BYTES = 650_000
-"""Of all files that one answer shows together, unless the caller asks for more: base64 makes a third more of them, and
-Claude Desktop refuses a result above 1 MB."""
+"""Bytes of all files in one result, unless the caller asks for more: base64 adds a third, and Claude Desktop refuses a
+result above 1 MB."""
 PIECE = 24 * 1024
-"""Bytes of a file that one answer gives as base64, unless the caller asks for more: some 20,000 tokens."""
+"""Bytes of a file that one result holds as base64, unless the caller asks for more: some 20,000 tokens."""
 
 
 def fetched(
     found: Fetched, message: str, index: int, *, form: str, max_bytes: int | None = None, offset: int = 0
 ) -> Illustrated:
-    """The answer for one file.
+    """The result for one file.
 
     Args:
-        found: the file, whole.
-        message: whose file it is.
-        index: which of its files.
+        found: the whole file.
+        message: the id that it belongs to.
+        index: the index of the file there.
         form: auto (text as text, images as images), base64 (the bytes), text or json (what `message` itself says).
-        max_bytes: how much of it the caller takes at once; None for what hosts take.
-        offset: where to begin: a character of a text, a byte of what is given as base64.
+        max_bytes: how much the caller takes at once; None: as much as hosts take.
+        offset: where to begin: a character of a text, a byte of a file in base64.
     """
     file, data = found.attachment, found.data
     answer = FetchedFile(message=message, index=index, name=file.name, kind=file.kind, mime=file.mime, bytes=len(data))
@@ -65,7 +65,7 @@ def fetched(
 
 
 def in_base64(answer: FetchedFile, data: bytes, most: int, offset: int) -> Illustrated:
-    """The bytes themselves, once: an answer with structured content would hold them twice."""
+    """The bytes, once: with structured content they would be in the result twice."""
     past_the_end(offset, len(data), "bytes")
     end = min(len(data), offset + most)
     answer.base64 = b64encode(data[offset:end]).decode()
@@ -75,7 +75,7 @@ def in_base64(answer: FetchedFile, data: bytes, most: int, offset: int) -> Illus
 
 
 def past_the_end(offset: int, size: int, units: str) -> None:
-    """Raise BadInput where an offset lies behind the end."""
+    """Raise BadInput if an offset is beyond the end."""
     if offset and offset >= size:
         raise BadInput(f"The file has {size:,} {units}; {offset:,} is behind its end.", fix="Use less.")
 
@@ -93,9 +93,9 @@ def what_it_is(data: bytes, no_text: str) -> str:
 
 
 async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.Ticket | Illustrated:
-    """A ticket; if wanted, with the files of its result as content beside it, as far as there is room.
+    """A ticket; with `shown`, the files of its result as content blocks, as far as there is room.
 
-    A file that holds what was too long for the ticket is no such file: it is there to be read on in.
+    A file that holds a text too long for the ticket is not shown: it is for reading on.
     """
     answer = answers.Ticket.of(known)
     failed = known.kind == "call" and known.outcome == "error"
@@ -109,7 +109,7 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.
         try:
             found = await call.bridge.fetch_attachment(call.who, known.id, index=index, max_bytes=max(1, room))
         except FetchFailed:
-            continue  # it is not among `shown`, and fetching it by itself tells why
+            continue  # it is not in `shown`, and fetching it alone says why
         room -= len(found.data)
         blocks[index] = block_of(file, found.data, f"{known.id}/{index}")
     answer.shown = list(blocks)
@@ -117,9 +117,9 @@ async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.
 
 
 def block_of(file: Attachment, data: bytes, uri: str) -> Mapping[str, JSON]:
-    """A file as MCP content: an image (of the type that its bytes are) or a sound where clients know it as one.
+    """A file as a content block: an image (with the type of its bytes) or audio, if clients know the type.
 
-    All else is a resource: hosts refuse an image whose bytes are not what its type says.
+    Any other is an embedded resource: hosts refuse an image whose bytes do not match its type.
     """
     encoded = b64encode(data).decode()
     if viewable(data):

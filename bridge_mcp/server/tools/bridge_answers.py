@@ -1,4 +1,4 @@
-"""What the tools answer of the bridge itself: channels, servers, tools, who was let in, grants, status."""
+"""The results of tools about the bridge itself: channels, servers, tools, pairings, grants, status."""
 
 from __future__ import annotations
 
@@ -28,23 +28,29 @@ __all__ = [
 
 
 class CommandAnswer(Answer):
+    """The text that a chat command answered."""
+
     conversation: str
     text: str
 
 
 class Usage(Answer):
+    """Tokens and cost of model calls."""
+
     calls: int
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_usd: float | None
-    """Null as soon as one call's price is unknown; `usd` is that of the others."""
+    """Null as soon as one call's price is unknown; `usd` is the cost of the others."""
     usd: float
     unpriced_calls: int = Field(validation_alias="unpriced")
     latency_s: float
 
 
 class Channel(Answer):
+    """One account on one platform, and its health."""
+
     name: str
     type: str
     responder: str
@@ -56,10 +62,14 @@ class Channel(Answer):
 
 
 class Channels(Answer):
+    """All channels that the client may see."""
+
     channels: list[Channel]
 
 
 class Server(Answer):
+    """One nested tool server, and its state."""
+
     name: str
     state: str
     tools: int
@@ -69,13 +79,13 @@ class Server(Answer):
 
 
 class NestedTool(Answer):
-    """A tool of a nested server; as a line of a long list only what has no default."""
+    """A tool of a nested server; in a long list without fields that have a default."""
 
     name: str
     server: str
     description: str
     changed: str = ""
-    """How it differs from what it was when it was trusted."""
+    """How it differs from its trusted definition."""
     tool: str = ""
     json_schema: Annotated[Any, BeforeValidator(parsed)] = Field(None, alias="schema")
     read_only: bool | None = None
@@ -92,14 +102,18 @@ class NestedTool(Answer):
 
 
 class ToolPage(Answer):
+    """`cursor` is empty at the end."""
+
     tools: list[NestedTool]
     found: int
-    """How many there are on all pages."""
+    """The number on all pages."""
     cursor: str
     servers: list[Server]
 
 
 class Status(Answer):
+    """The state of the bridge, with warnings and their fixes."""
+
     version: str
     role: str
     engine: str
@@ -118,6 +132,8 @@ class Status(Answer):
 
 
 class Pairing(Answer):
+    """A chat or a user that is let in."""
+
     channel: str
     chat: str = Field(validation_alias="subject")
     role: str
@@ -127,6 +143,8 @@ class Pairing(Answer):
 
 
 class PairingRequest(Answer):
+    """A chat that asks to be paired, with its code."""
+
     code: str
     channel: str
     chat: str = Field(validation_alias="subject")
@@ -136,17 +154,23 @@ class PairingRequest(Answer):
 
 
 class Pairings(Answer):
+    """Pairings, and those who ask for one."""
+
     pairings: list[Pairing]
     requests: list[PairingRequest]
 
 
 class Unpaired(Answer):
+    """A chat or user that is no longer paired."""
+
     channel: str
     chat: str
     paired: bool
 
 
 class Grant(Answer):
+    """A standing verdict."""
+
     id: int
     tool: str
     conversation: str
@@ -157,9 +181,13 @@ class Grant(Answer):
 
 
 class Grants(Answer):
+    """All standing verdicts."""
+
     grants: list[Grant]
 
 
 class Revoked(Answer):
+    """A grant that holds no longer."""
+
     grant: int
     revoked: bool

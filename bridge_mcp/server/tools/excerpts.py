@@ -1,6 +1,6 @@
-"""The beginnings of what is too long for one answer, with words on how to get at the rest.
+"""Shortens texts and JSON that are too long for one result, and says how to get the rest.
 
-Claude Code cuts a tool's result at 25,000 tokens, Claude Desktop refuses one above 1 MB. An answer stays below both.
+Claude Code cuts a tool's result at 25,000 tokens, Claude Desktop refuses one above 1 MB. A result stays below both.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from bridge_mcp.core.token_estimate import tokens_of
 __all__ = ["MAX_TOKENS", "beginning", "json_shown", "parsed", "shortened"]
 
 MAX_TOKENS = 20_000
-"""Estimated tokens of one answer's text."""
+"""Estimated tokens of one result's text."""
 
 SHOWN_DEPTH = 50
-"""Levels of a value inside an answer. With the answer around it, it stays within the 64 that some JSON parsers read."""
+"""Levels of a JSON value in a result: with those of the result, it stays within the 64 that some JSON parsers read."""
 
 
 def beginning(text: str, tokens: int = MAX_TOKENS) -> str:
-    """The longest start of a text that is at most so many tokens, to within a sixteenth; the text if all of it is."""
+    """The longest start of a text of at most so many tokens, to within a sixteenth."""
     if tokens_of(text) <= tokens:
         return text
     # No character is less than a third of a token, so a longer start cannot fit.
@@ -34,7 +34,7 @@ def beginning(text: str, tokens: int = MAX_TOKENS) -> str:
 
 
 def shortened(text: str, of: str, form: str, tokens: int = MAX_TOKENS) -> tuple[str, str]:
-    """What an answer shows of a text that others wrote, and how to get at the rest: "" where this is all of it.
+    """The beginning of a text for a result, and how to get the rest: "" if this is all of it.
 
     Args:
         text: the whole text.
@@ -50,16 +50,16 @@ def shortened(text: str, of: str, form: str, tokens: int = MAX_TOKENS) -> tuple[
 
 
 def json_shown(text: str, of: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]:
-    """JSON that others wrote, as what it says or, where it is too long for an answer, as the beginning of its text.
+    """A JSON text as a value, or the beginning of the text if it is too long for a result.
 
-    The second value says how to get at the rest; "" where this is all of it.
+    The second value says how to get the rest; "" if this is all of it.
     """
     shown, truncated = shortened(text, of, "json", tokens)
     return (f"{shown}…" if truncated else parsed(text)), truncated
 
 
 def parsed(text: str) -> JSON:
-    """What a JSON text says; nothing as null, and as it is a text that is no JSON or deeper than some hosts read."""
+    """The value of a JSON text: "" is null; a text that is no JSON, or nested too deep for some hosts, stays a text."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pydantic models as lean JSON schemas: what clients read of each tool, in as few bytes as say it."""
+"""Makes lean JSON schemas of pydantic models, for `tools/list` in few bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["lean_schema"]
 def lean_schema(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     """The JSON schema of a model: `validation` for arguments, `serialization` for answers.
 
-    What is referred to once stands where it is used; what is referred to more often is shared in `$defs`.
+    A definition that is used once is inlined; one that is used more often is in `$defs`.
     """
     schema = model.model_json_schema(mode=mode, schema_generator=LeanSchema, by_alias=True)
     shared = schema.pop("$defs", {})
@@ -36,7 +36,7 @@ def lean_schema(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
 
 
 class LeanSchema(GenerateJsonSchema):
-    """Leaves out titles, docstrings, empty defaults, and limits of size, which an error names where they are passed."""
+    """Leaves out titles, docstrings, empty defaults, and limits of size, which errors name when they are exceeded."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -59,7 +59,7 @@ class LeanSchema(GenerateJsonSchema):
         return found if found.get("default") else without(found, "default")
 
     def nullable_schema(self, schema: Any) -> JsonSchemaValue:
-        """An argument that is null is one that was left out, so that its schema need not say it."""
+        """The schema without null: a null argument counts as one that was left out."""
         found = self.generate_inner(schema["schema"])
         if self.mode == "validation" or not found:
             return found

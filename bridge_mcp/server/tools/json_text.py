@@ -1,4 +1,4 @@
-"""JSON text as the face writes it: compact, and fit for every parser."""
+"""Writes JSON text: compact, and valid for every parser."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def compact(value: Any) -> str:
 
 
 def without_lone_surrogates(text: str) -> str:
-    """The text with every lone half of a UTF-16 pair, which JSON parsers refuse, replaced by U+FFFD."""
+    """The text with each lone surrogate, which JSON parsers refuse, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""A page of a chat's messages, and of the tool calls between them, as much as one answer holds."""
+"""A page of a chat's messages, and of the tool calls between them, that fits into one result."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["message_page"]
 async def message_page(
     bridge: Bridge, who: Principal, conversation: str, *, before: str = "", limit: int = 50, calls: bool = False
 ) -> MessagePage:
-    """The last messages before `before`, oldest first; fewer than `limit` where they are long.
+    """The last messages before `before`, oldest first; fewer than `limit` if they are long.
 
-    Tool calls are told beside them in half of the room; where they need more, the oldest are left out and counted.
+    Tool calls get half of the room; if they need more, the oldest are left out and counted.
     """
 
     async def ask(most: int) -> MessagePage:

@@ -1,4 +1,4 @@
-"""How much one answer holds: by size and not only by number, since hosts cut off or refuse what is larger."""
+"""Pages that fit into one result: by size and not only by number, since hosts cut or refuse larger ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ P = TypeVar("P", bound=Answer)
 
 
 def fitting(items: Sequence[Any], tokens: int = MAX_TOKENS) -> int:
-    """How many of these JSON values one answer holds, from the first on; at least one where there are any."""
+    """How many of these JSON values, from the first on, fit into one result; at least one if there are any."""
     if tokens_of(compact(items)) <= tokens:
         return len(items)
     left = tokens
@@ -35,11 +35,11 @@ async def page(
     newest_last: bool = False,
     tokens: int = MAX_TOKENS,
 ) -> P:
-    """A page of at most `limit` items that one answer holds; asked for again, shorter, where it would be too large.
+    """A page of at most `limit` items that fits into one result; `ask` is called again for a shorter one if necessary.
 
     Args:
-        ask: gives the page of so many items.
-        items: the name of the list in it.
+        ask: returns a page of so many items.
+        items: the name of its list.
         limit: how many are wanted.
         newest_last: whether a shorter page drops items from its beginning.
         tokens: how much there is room for.

@@ -1,12 +1,12 @@
-"""The arguments of a tool: a pydantic model made of its function's signature, and errors with a line per problem.
+"""Validates the arguments of a tool: by a pydantic model of its function's signature, with one line per problem.
 
-A parameter is a keyword of the function. Its type, its limits and its description stand in its annotation, and nowhere
-else: `limit: Annotated[int, Field(ge=1, le=200, description="How many")] = 50`. A plain `str` is an id, a name or a
-cursor; `Text`, `Texts`, `JsonObject` and `TextsByName` are the types beside Python's own. Knows no tool, no protocol.
+A parameter is a keyword of the function. Its annotation holds its type, its limits and its description: `limit:
+Annotated[int, Field(ge=1, le=200, description="How many")] = 50`. A plain `str` is an id, a name or a cursor; `Text`,
+`Texts`, `JsonObject` and `TextsByName` are the types beside Python's own. Knows no tool, no protocol.
 
-Values are checked strictly. Models and hosts often bend the types: a number or a boolean as its text, a list or an
-object as its JSON text, an argument of their own beside the tool's. A value of the wrong type that can be read in one
-way only is read so; for a tool that decides only lists and objects are, as JSON text.
+Validation is strict. But models and hosts often send a number or a boolean as text, a list or an object as JSON text,
+or an argument of their own beside the tool's. A value of the wrong type that can be read in one way only is converted;
+for a tool that decides, only lists and objects in JSON text are.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from bridge_mcp.server.tools.json_schema import lean_schema
 __all__ = ["JsonObject", "Params", "Text", "Texts", "TextsByName"]
 
 HOST_ARGUMENTS: Final = frozenset({"sessionId", "toolCallId", "action", "chatInput", "random_string"})
-"""Arguments that hosts add to every call by themselves (n8n the first four, Cursor the last); they are passed over."""
+"""Arguments that hosts add to every call (n8n the first four, Cursor the last); they are ignored."""
 
 NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,20})?")
-"""A text that is one number and nothing else, written as JSON writes it."""
+"""A text that is one JSON number and nothing else."""
 
 MAX_PROBLEMS = 20
 
@@ -40,7 +40,7 @@ CONFIG: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str
 
 
 def bounded(value: dict[str, Any]) -> dict[str, Any]:
-    """An object that can be stored and sent."""
+    """Raise unless an object is small and shallow enough to be stored and sent."""
     try:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False)
         check_depth(written, MAX_DEPTH)
@@ -63,11 +63,11 @@ TextsByName: TypeAlias = Annotated[dict[str, Text], AfterValidator(bounded)]
 
 
 class Params:
-    """What one tool takes.
+    """The parameters of one tool.
 
     Args:
         function: the tool's function; its first parameter is not the caller's.
-        exact: take no number, boolean or text written as another type, however plain: for tools that decide.
+        exact: convert no number, boolean or text from another type: for tools that decide.
     """
 
     def __init__(self, function: Callable[..., Any], *, exact: bool = False) -> None:
@@ -78,7 +78,7 @@ class Params:
 
     @cached_property
     def _model(self) -> type[BaseModel]:
-        """Made when it is first needed: most processes call few of the tools."""
+        """The model, made on demand: most processes call few of the tools."""
         fields: dict[str, Any] = {
             each.name: (each.annotation, ... if each.name in self._required else each.default)
             for each in self._parameters
@@ -91,10 +91,10 @@ class Params:
         return {"properties": {}, **lean_schema(self._model, "validation")}
 
     def read(self, given: Mapping[str, object]) -> dict[str, Any]:
-        """The arguments to pass on. An optional argument given as null is one that was not given.
+        """The arguments to pass on. An optional argument that is null counts as missing.
 
         Raises:
-            BadInput: some do not fit; one line for each, which names it and what is expected.
+            BadInput: some are invalid; one line for each, which names it and the expected type.
         """
         values = {
             name: value
@@ -114,7 +114,7 @@ class Params:
     def _refusal(self, wrong: ValidationError) -> BadInput:
         lines: dict[str, str] = {}
         for each in details(wrong):
-            name = str(each["loc"][0] if each["loc"] else each["input"])  # no place: a name that is no Unicode
+            name = str(each["loc"][0] if each["loc"] else each["input"])  # no location: a name that is no Unicode
             known = self.schema["properties"].get(name)
             lines.setdefault(name, problem(each, known) if known else "there is no such argument")
         names = ", ".join(each.name for each in self._parameters) or "none"
@@ -126,34 +126,34 @@ def details(wrong: ValidationError) -> list[ErrorDetails]:
     return wrong.errors(include_url=False, include_context=True)
 
 
-# -- values of another type that can only mean one thing -----------------------------------------------------
+# -- conversions that are unambiguous -------------------------------------------------------------------------
 
 
 def as_whole(value: object) -> object:
-    """A number without a fraction, as JSON may write a whole one."""
+    """A float without a fraction as an integer: 3.0 is 3."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def as_number(value: object) -> object:
-    """A text that is a number as JSON writes it: that number."""
+    """A text that is a JSON number as that number."""
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         return float(value) if "." in value else int(value)
     return value
 
 
 def as_boolean(value: object) -> object:
-    """`true` or `false` as a text, in capitals too: that boolean."""
+    """The text `true` or `false`, in any case, as that boolean."""
     return {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def as_text(value: object) -> object:
-    """A whole number where a text is wanted: its digits. Other numbers can be written in more than one way."""
+    """An integer as its digits. Other numbers can be written in more than one way."""
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
     return str(value) if whole else value
 
 
 def as_json(value: object) -> object:
-    """A list or an object as its JSON text: what that says."""
+    """The JSON text of a list or an object as that value."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return read_json(value, odd="keep")
@@ -170,7 +170,7 @@ READINGS: Final[Mapping[str, Callable[[object], object]]] = {
     "tuple_type": as_json,
     "dict_type": as_json,
 }
-"""How a value is read once more, by pydantic's word for what is wrong with it."""
+"""The conversion to try, by pydantic's error type."""
 
 EXACT: Final[Mapping[str, Callable[[object], object]]] = {
     "int_type": as_whole,
@@ -178,11 +178,11 @@ EXACT: Final[Mapping[str, Callable[[object], object]]] = {
     "dict_type": as_json,
 }
 
-# -- in words ------------------------------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------------------------
 
 
 def problem(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
-    """What is wrong with an argument, by its error and its JSON schema."""
+    """The message for an argument, by pydantic's error and its JSON schema."""
     value: Any = error["input"]
     match error["type"]:
         case "missing":
@@ -212,7 +212,7 @@ def number(schema: Mapping[str, Any]) -> str:
 
 
 def place(error: ErrorDetails) -> str:
-    """Which value of an object of texts it is."""
+    """The key of the value in an object of texts."""
     inner = error["loc"][1:]
     return f" for '{printable(inner[0])}'" if inner and isinstance(inner[0], str) else ""
 
@@ -222,7 +222,7 @@ def unfit(words: str) -> PydanticCustomError:
 
 
 def half_pair(value: str) -> str:
-    """What keeps a text from being stored and sent; empty for nothing."""
+    """The error of a text with lone surrogates, which cannot be stored; "" for none."""
     if not value.isascii():
         try:
             value.encode()
@@ -232,7 +232,7 @@ def half_pair(value: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in an error: what it is, and no more of it than helps."""
+    """A value in an error: its type, and a short beginning."""
     match value:
         case str():
             return f"the text '{printable(value)}'" if len(value) <= 40 else f"a text of {len(value):,} characters"
@@ -249,6 +249,6 @@ def shown(value: object) -> str:
 
 
 def printable(value: str) -> str:
-    """The start of a text, in characters that any log and any JSON parser takes."""
+    """The start of a text, in characters that are safe for any log and any JSON parser."""
     start = value[:40]
     return start if start.isprintable() else start.encode("unicode_escape").decode()

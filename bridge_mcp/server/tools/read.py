@@ -1,4 +1,4 @@
-"""The tools that look and change nothing: scope `read`.
+"""The read-only tools: scope `read`.
 
 The annotations of this module's functions are read at run time, as each tool's parameters.
 """
@@ -19,7 +19,7 @@ from bridge_mcp.server.tools.tool_pages import tool_page, whole_tools
 __all__ = ["READ_TOOLS"]
 
 MAX_FETCHED = 5_000_000
-"""Bytes of a file that is fetched to be shown in pieces, unless the caller takes more at once."""
+"""Bytes of a file that is fetched for showing it in pieces, unless the caller takes more at once."""
 
 Seconds = Annotated[float, Field(ge=0, le=50)]
 ShowFiles = Annotated[bool, Field(description="Give a result's files as content too")]
@@ -122,8 +122,10 @@ async def wait_for_events(
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
     timeout_s: Seconds = 20,
 ) -> answers.EventPage:
-    """What happened in the bridge, waiting for the first event if there is none yet. Call it again with the answer's
-    cursor. `gap` says that older events are gone. Without `after` or `consumer` it begins now.
+    """What happened in the bridge, waiting for the first event if there is none yet.
+
+    Call it again with the answer's cursor. `gap` says that older events are gone. Without `after` or `consumer` it
+    begins now.
     """
     found = call.bridge.wait_for_events(
         call.who,
@@ -163,8 +165,9 @@ async def list_approvals(
     cursor: Annotated[str, Field(description="From the page before")] = "",
     mine: Annotated[bool, Field(description="Only those you may decide")] = False,
 ) -> answers.ApprovalPage:
-    """Tool calls that wait for a verdict, newest first: whole arguments, digest, who asked, when each expires; `count`
-    on all pages.
+    """Tool calls that wait for a verdict, newest first.
+
+    With whole arguments, digest, who asked, when each expires; `count` on all pages.
     """
 
     async def ask(most: int) -> answers.ApprovalPage:
@@ -185,8 +188,10 @@ async def list_tools(
     limit: Annotated[int, Field(ge=1, le=200)] = 100,
     cursor: str = "",
 ) -> bridge_answers.ToolPage:
-    """The nested tools that the assistant and call_tool can use, and how their servers are. A few come with their
-    schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the next page.
+    """The nested tools that the assistant and call_tool can use, and how their servers are.
+
+    A few come with their schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the
+    next page.
     """
     listed = await call.bridge.list_tools(call.who)
     if names:
@@ -196,7 +201,7 @@ async def list_tools(
 
 
 def offset_of(cursor: str) -> int:
-    """The place in a list that a cursor names.
+    """The index in a list that a cursor holds.
 
     Raises:
         BadInput: it is no cursor of `list_tools`.

@@ -1,4 +1,4 @@
-"""All tools of the face, in the order in which every client sees them."""
+"""All tools of the MCP face, in the order in which clients see them."""
 
 from __future__ import annotations
 

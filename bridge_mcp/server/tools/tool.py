@@ -1,6 +1,6 @@
-"""What a tool of the face is: a function over the service, with its scope, its annotations and its parameters.
+"""The type of the MCP face's tools: a function over the service, with its scope, annotations and parameters.
 
-Knows no tool by name, and no protocol but the names of its annotations.
+Knows no tool by name, and of the protocol only the names of annotations.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ if TYPE_CHECKING:
 __all__ = ["Illustrated", "Progress", "Tool", "ToolCall", "tool"]
 
 Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
-"""Tells the caller of a wait: seconds gone, seconds at most, and words on what is waited for."""
+"""Sends a progress notification: seconds so far, seconds at most, and a message."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Illustrated:
-    """An answer with content blocks beside it: images, which no JSON can show.
+    """An answer with further content blocks, such as images.
 
-    Such an answer has no structured content, because hosts (Codex is one) show their model that in the place of all
-    content, so that no image would be seen. `text_only` says the same of one that is too large to be given twice.
+    It has no structured content, because hosts (Codex is one) show their model that instead of all content, so that no
+    image would be seen. `text_only` leaves it out for an answer that is too large to be given twice.
     """
 
     answer: Answer
     blocks: tuple[Mapping[str, JSON], ...] = ()
     text_only: bool = False
     is_error: bool = False
-    """Whether a nested tool marked its result as an error; the answer is whole all the same."""
+    """Whether a nested tool marked its result as an error; the answer is complete all the same."""
 
 
 PROGRESS_S = 5.0
-"""How often a caller who asked for progress is told that a wait goes on."""
+"""How often a progress notification is sent during a wait."""
 NEWS_S = 0.5
-"""The shortest time between two words on what is waited for."""
+"""The shortest time between two progress notifications."""
 
 
 class News:
-    """The latest word on what a caller waits for."""
+    """The latest progress message of the call that a caller waits for."""
 
     def __init__(self) -> None:
         self.words: str | None = None
         self.fresh = asyncio.Event()
 
     def hear(self, progress: float, total: float | None, words: str) -> None:
-        """Take a nested call's progress. Its numbers are its own: they become words beside the seconds of the wait."""
+        """Take a nested call's progress. Its numbers become text, since ours are the seconds of the wait."""
         share = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
         self.words = f"{share}: {words}" if words else share
         self.fresh.set()
@@ -70,22 +70,22 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call: who makes it, and on which bridge. `progress` is there if the caller asked for it."""
+    """One call: its principal and bridge. `progress` is set if the caller asked for it."""
 
     bridge: Bridge
     who: Principal
     progress: Progress | None = None
     news: News = field(default_factory=News)
     begun: Callable[[str], object] = lambda ticket: None
-    """Is told the ticket of a turn that the call waits for."""
+    """Called with the ticket of the turn that the call waits for."""
 
     @property
     def hear(self) -> Callable[[float, float | None, str], None] | None:
-        """Where the progress of a nested call goes; None where the caller did not ask for any."""
+        """The progress listener for a nested call; None if the caller did not ask for progress."""
         return None if self.progress is None else self.news.hear
 
     async def wait(self, answer: Awaitable[T], most_s: float) -> T:
-        """Await an answer that may take up to `most_s` seconds, telling the caller meanwhile."""
+        """Await an answer for up to `most_s` seconds, sending progress notifications meanwhile."""
         if self.progress is None or most_s <= 0:
             return await answer
         telling = asyncio.create_task(tell(self.progress, self.news, most_s))
@@ -98,6 +98,7 @@ class ToolCall:
 
 
 async def tell(progress: Progress, news: News, most_s: float) -> None:
+    """Send progress notifications until cancelled."""
     begun = time.monotonic()
     while True:
         news.fresh.clear()
@@ -116,20 +117,20 @@ class Tool:
     description: str
     params: Params
     answer: type[Answer] | None
-    """What it always answers; None where an answer may have no structured content, and so no schema."""
+    """The type of its structured content; None if a result may have none, and so no `outputSchema`."""
     run: Callable[..., Awaitable[Answer | Illustrated]]
     read_only: bool
     destructive: bool
     idempotent: bool
     open_world: bool
     ticket: bool
-    """Whether it answers a ticket for something new."""
+    """Whether it returns a ticket for something new."""
     answer_listed: bool
-    """Whether `tools/list` tells the schema of its answer."""
+    """Whether `tools/list` includes its `outputSchema`."""
 
     @property
     def schemas(self) -> dict[str, Any]:
-        """What `schemas.json` holds: the JSON schemas of the arguments, and of an answer that is told."""
+        """Its entry in `schemas.json`: `inputSchema`, and `outputSchema` if that is listed."""
         told = self.answer if self.answer_listed else None
         return {
             "inputSchema": self.params.schema,
@@ -137,7 +138,7 @@ class Tool:
         }
 
     def listed(self) -> dict[str, JSON]:
-        """The tool as `tools/list` tells of it."""
+        """The tool's entry in `tools/list`."""
         return {
             "name": self.name,
             "description": self.description,
@@ -153,7 +154,7 @@ class Tool:
 
 @cache
 def schemas() -> Mapping[str, Any]:
-    """Of each tool what its models are as JSON schemas: drawn beforehand, since a start would spend 50 ms on it."""
+    """The JSON schemas of each tool, generated beforehand: making them takes 50 ms of a start."""
     return json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
 
 
@@ -167,10 +168,10 @@ def tool(
     ticket: bool = False,
     answer_listed: bool = True,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
-    """Make a tool of a function: its name, its docstring as the description, its keywords as the parameters.
+    """Make a tool of a function: by its name, its docstring as the description, its keywords as the parameters.
 
-    Its module keeps annotations as they are, and not as texts. `answer_listed` is off for what is rarely used, so that
-    the list of tools stays below 20,000 bytes for a client with the scopes of stdio.
+    Its module must not postpone annotations (`from __future__ import annotations`). `answer_listed` is off for rarely
+    used tools, so that `tools/list` stays below 20,000 bytes for a client with the scopes of stdio.
     """
 
     def made(function: Callable[..., Awaitable[Answer | Illustrated]]) -> Tool:

@@ -1,4 +1,4 @@
-"""Pages of nested tools, whole with their schemas or as a line each, as much as hosts show their model."""
+"""Pages of nested tools, complete with their schemas or as a line each, as many as hosts show their model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["tool_page", "whole_tools"]
 LIST_TOKENS = 3_000
 """Estimated tokens of a page of tools: hosts show their model no more than 2 to 12 kB of a long list."""
 MAX_WHOLE = 50
-"""Tools that may fit into a page whole; more never do."""
+"""Tools that may fit into a page with their schemas; more never do."""
 
 
 def tool_page(listed: ToolList, found: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
-    """A page of the tools that were found, from `offset` on, and on the first page how all servers are.
+    """A page of the tools in `found`, from `offset` on; the first page holds the status of all servers too.
 
-    Tools that fit into a page whole come whole, with their schemas; else each is a line.
+    Tools come with their schemas if they all fit into a page; else each is a line.
     """
     rest = found[offset : offset + limit]
     tools = [NestedTool.of(each) for each in rest] if len(rest) <= MAX_WHOLE else []
@@ -43,10 +43,10 @@ def fits(tools: Iterable[NestedTool], tokens: int = MAX_TOKENS) -> int:
 
 
 def whole_tools(listed: ToolList, names: Iterable[str]) -> ToolPage:
-    """These tools with their schemas, as many as an answer holds.
+    """These tools with their schemas, as many as fit into a result.
 
     Raises:
-        NotFound: one of them is not there.
+        NotFound: there is no tool of one of these names.
     """
     known = {each.name: each for each in listed.tools}
     wanted = list(dict.fromkeys(names))
