@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 from ipaddress import ip_address
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.start import HOLD_S
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 
-__all__ = ["plain", "serve"]
+__all__ = ["gate", "plain", "serve"]
 
 
 def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
@@ -28,6 +31,32 @@ def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
     from bridge_mcp.cli.start import StdioOptions
 
     return stdio.serve(StdioOptions(common.config, scopes, common.log_level))
+
+
+def gate(
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    name: str = "",
+    hold_s: float = HOLD_S,
+    common: Common = USUAL,
+) -> int:
+    """Stand before an MCP server: each call of its tools passes the approvals.
+
+    A host starts this in the place of the server's own command: bridge-mcp gate -- COMMAND ARGUMENTS. The tools keep
+    their names; a call that needs a verdict is decided in a chat, in the terminal, or over MCP.
+
+    Parameters
+    ----------
+    command
+        What starts the server, behind a `--`.
+    name
+        What the server is called in prompts; else a name made of its command.
+    hold_s
+        How long a call that waits is held for a host that asks for no progress.
+    """
+    from bridge_mcp.cli import gate
+    from bridge_mcp.cli.start import GateOptions
+
+    return gate.serve(GateOptions(command, name, common.config, log_level=common.log_level, hold_s=hold_s))
 
 
 def serve(
@@ -120,7 +149,7 @@ async def until_stopped() -> None:
     """Wait for SIGTERM, SIGINT or SIGHUP."""
     from asyncio import Event
 
-    from bridge_mcp.server.stdio.serve import stop_on_signals
+    from bridge_mcp.server.stdio.lifetime import stop_on_signals
 
     stopped = Event()
     with stop_on_signals(stopped):

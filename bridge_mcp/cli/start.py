@@ -6,10 +6,13 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-__all__ = ["StdioOptions", "main", "parse_stdio"]
+__all__ = ["HOLD_S", "GateOptions", "StdioOptions", "main", "parse_gate", "parse_stdio"]
+
+HOLD_S = 50.0
+"""How long a gate holds a call for a host that asks for no progress: hosts were seen to cut calls near 60 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,17 @@ class StdioOptions:
     log_level: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What stands behind `bridge-mcp gate`: its options, and the server's command behind the `--`."""
+
+    command: tuple[str, ...]
+    name: str = ""
+    config: str | None = None
+    log_level: str | None = None
+    hold_s: float = HOLD_S
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code: 0 fine, 1 an error that was told, 2 wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -30,8 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(__version__)  # noqa: T201
         return 0
-    options = parse_stdio(arguments)
+    options, behind_gate = parse_stdio(arguments), parse_gate(arguments)
     try:
+        if behind_gate is not None:
+            gc.disable()
+            from bridge_mcp.cli import gate
+
+            return gate.serve(behind_gate)
         if options is not None:
             # Collecting what the imports make costs a tenth of the start; serving turns it on again.
             gc.disable()
@@ -49,6 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
+    """The options of a gate, whose host waits for it too; None when this is anything else, mistakes included."""
+    if not arguments or arguments[0] != "gate" or "--" not in arguments:
+        return None
+    at = arguments.index("--")
+    known = options_of(arguments[1:at], ("--name", "--config", "--log-level"))
+    if known is None:
+        return None
+    return GateOptions(
+        tuple(arguments[at + 1 :]), known.get("name", ""), known.get("config"), log_level=known.get("log_level")
+    )
+
+
 def take_any_text() -> None:
     """Have the standard streams replace what their encoding does not know: a pipe of another encoding is no error."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
@@ -58,14 +90,20 @@ def take_any_text() -> None:
 
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
+    found = options_of(arguments, ("--config", "--scopes", "--log-level"))
+    return None if found is None else StdioOptions(**found)
+
+
+def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:
+    """What options with these names say; None where there is anything else, or a mistake."""
     found: dict[str, str] = {}
     left = list(arguments)
     while left:
         name, equals, value = left.pop(0).partition("=")
         key = name.removeprefix("--").replace("-", "_")
-        if name not in ("--config", "--scopes", "--log-level") or key in found or not (equals or left):
+        if name not in names or key in found or not (equals or left):
             return None
         found[key] = value if equals else left.pop(0)
         if found[key].startswith("-"):
             return None
-    return StdioOptions(**found)
+    return found

@@ -79,6 +79,8 @@ class Begun:
     """What let it run."""
     head: int = 0
     """The seq that the next entry of its log gets, if nobody else writes."""
+    edited: bool = False
+    """Whether an approver has changed the arguments."""
 
 
 def request_of(conversation: str, external: External, arguments: Mapping[str, JSON], by: str) -> Request:
@@ -203,12 +205,14 @@ class ExternalCalls:
                     return None
                 await changes.wait(min(left, LOOK_S))
 
-    async def finish(self, begun: Begun, finished: Finished) -> bool:
-        """Write what became of a call; False if its log says already."""
+    async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "") -> bool:
+        """Write what became of a call, and with `collected_by` that this one has it; False if its log says already."""
+        entries = (finished, Collected(begun.call, collected_by)) if collected_by else (finished,)
         try:
-            await self.store.log.intend(begun.conversation, begun.head, finished, wake=None)
+            await self.store.log.intend(begun.conversation, begun.head, *entries, wake=None)
         except Conflict:
-            return await report(self.store, begun.conversation, finished)
+            (recorded, *_) = await self.store.log.record(begun.conversation, *entries)
+            return recorded.new
         return True
 
     async def collect(self, conversation: str, by: str) -> bool:
@@ -231,7 +235,8 @@ class ExternalCalls:
         if not isinstance(step, HandOver):
             return None
         ((call, arguments, because),) = step.calls
-        begun = Begun(conversation, call.id, arguments, because=because)
+        edited = arguments != call.arguments
+        begun = Begun(conversation, call.id, arguments, because=because, edited=edited)
         head = log[-1].seq + 1
         started = self._started(call.tool, begun)
         try:

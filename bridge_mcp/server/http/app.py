@@ -26,7 +26,7 @@ from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
 from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
 from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.server.http.session_limit import SessionLimitMiddleware
-from bridge_mcp.server.stdio.serve import settle, stop_on_signals
+from bridge_mcp.server.stdio.lifetime import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
 __all__ = ["HttpOptions", "serve_http"]

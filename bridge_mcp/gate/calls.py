@@ -1,0 +1,322 @@
+"""One call through a gate, from the host's request to what the host is answered.
+
+A free call goes to the server at once. One that needs a verdict is held, as long as the host waits for it; then the
+host is told in words that it waits, and the same call again takes up the one that waits, or was decided meanwhile. What
+a call came to is on disk before the host has it. The log tells what was asked, who decided, and how it ended; what the
+server answered is the host's alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+from uuid import uuid4
+
+import anyio
+
+from bridge_mcp.core.entries import CALLS, Collected, External, Finished, Requested, Stopped, approval_id
+from bridge_mcp.core.errors import BadInput, StoreError
+from bridge_mcp.core.json_reader import JSON
+from bridge_mcp.core.tools import canonical, parse_arguments
+from bridge_mcp.gate.identity import GuardedServer
+from bridge_mcp.gate.messages import Body, is_modern, refused_call
+from bridge_mcp.gate.tools import GuardedTools
+from bridge_mcp.operations import tickets
+from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, request_of
+from bridge_mcp.toolservers.connection import ListedTool
+
+__all__ = ["Answer", "GatedCalls", "HostCall", "ServerGone"]
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 0.1
+"""How long a call that only reads may take until it is written that it runs."""
+TELL_S = 5.0
+"""How often a host that asked for progress is told that a call waits."""
+ALIKE = 8
+"""Calls with the same digest that are looked at for one that may be taken up."""
+A_DAY_S = 24 * 3600.0
+CUT_OFF = "Cut off: the host took it back while it was running. It may have taken effect."
+BROKE = "Outcome unknown: the server ended while the call was running. Check before you repeat it."
+
+
+class ServerGone(Exception):
+    """The server answers nothing any more."""
+
+
+@dataclass(slots=True)
+class HostCall:
+    """A call as the host made it."""
+
+    message: Body
+    line: bytes
+    tell: Callable[[float, str], Awaitable[None]] | None = None
+    """Tells the host how far it is, if it asked for that."""
+
+    @property
+    def params(self) -> Body:
+        """What the request holds."""
+        params = self.message.get("params")
+        return params if isinstance(params, dict) else {}
+
+    @property
+    def tool(self) -> str:
+        """The server's own name of the tool."""
+        return str(self.params["name"])
+
+    @property
+    def arguments(self) -> Body:
+        """What the tool is called with."""
+        given = self.params.get("arguments")
+        return given if isinstance(given, dict) else {}
+
+    @property
+    def modern(self) -> bool:
+        """Whether it is of the newer era."""
+        return is_modern(self.params)
+
+    def with_arguments(self, arguments: str) -> Body:
+        """The request with the arguments that were approved."""
+        return {**self.message, "params": {**self.params, "arguments": dict(parse_arguments(arguments))}}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the host is given: the server's own line, or a result of the gate's."""
+
+    line: bytes = b""
+    result: Body = field(default_factory=dict[str, JSON])
+    code: int = 0
+    words: str = ""
+
+
+class Sent(Protocol):
+    """A request that the server has been given."""
+
+    async def answered(self, within_s: float) -> bool:
+        """Whether its response comes within this time."""
+        ...
+
+    async def response(self) -> tuple[Body, bytes]:
+        """Its response, as a value and as the line it came as. Raises `ServerGone` where there will be none."""
+        ...
+
+
+Forward: TypeAlias = Callable[[Body | None], Awaitable[Sent]]
+"""Gives the request to the server, changed or (None) as it came."""
+
+
+class GatedCalls:
+    """The calls of one gate. `hold_s` is how long a call is held for a host that asked for no progress."""
+
+    def __init__(
+        self,
+        server: GuardedServer,
+        tools: GuardedTools,
+        calls: ExternalCalls,
+        lives: Callable[[str], bool],
+        hold_s: float,
+    ) -> None:
+        self._server = server
+        self._tools = tools
+        self._calls = calls
+        self._lives = lives
+        self._hold_s = hold_s
+        self._held: set[str] = set()
+        """The conversations of calls that somebody waits for here."""
+        self._continuing: dict[str, Begun] = {}
+        """Calls that the server answered with a question to the host, by what the host shows when it goes on."""
+
+    async def answer(self, call: HostCall, tool: ListedTool | None, forward: Forward) -> Answer:
+        """What the host is to be answered. Cancelled while the call is held, it waits on in the log."""
+        if tool is None:
+            return Answer(code=-32602, words=f"Unknown tool: {call.tool[:200]}")
+        going_on = self._continuing.pop(str(call.params.get("requestState")), None)
+        if going_on is not None:
+            return await self._run(call, going_on, forward)
+        try:
+            request = self._request(call, tool)
+            free = await self._calls.free(request)
+            if free is not None:
+                return await self._free(call, request, free, forward)
+            return await self._asked(call, tool, request, forward)
+        except BadInput as exc:
+            return refused(call, f"Not run. {exc}")
+        except StoreError as exc:
+            logger.error("a call of %s cannot be written down, so it is not passed on: %s", call.tool, exc)
+            return refused(call, f"The gate cannot write this call down, so it gives nothing. {exc}")
+
+    # -- what is asked for ------------------------------------------------------------------------------------
+
+    def _request(self, call: HostCall, tool: ListedTool) -> Request:
+        external = External(
+            self._server.id,
+            tool.name,
+            definition=self._tools.digest(tool),
+            read_only=tool.read_only,
+            destructive=tool.destructive,
+            changed=self._tools.change_of(tool.name),
+            caller=self._calls.caller,
+            claim_s=self._calls.rules.expires_s or A_DAY_S,
+        )
+        conversation = f"{CALLS}/{tickets.call_conversation(self._server.principal, uuid4().hex)}"
+        return request_of(conversation, external, call.arguments, self._server.principal)
+
+    def _place(self, request: Request) -> str:
+        """Where all calls stand that are the same as this one, each in a log of its own."""
+        external = request.external
+        same = canonical([external.server, external.tool, external.definition, request.call.arguments])
+        return f"{CALLS}/{tickets.call_conversation(self._server.principal, same)}"
+
+    # -- free calls -------------------------------------------------------------------------------------------
+
+    async def _free(self, call: HostCall, request: Request, free: Begun, forward: Forward) -> Answer:
+        """Run a call that nobody is asked about."""
+        if not request.external.read_only:
+            return await self._run(call, await self._calls.begin(request, free), forward)
+        begun: Begun | None = None
+        finished = Finished(free.call, "stopped", CUT_OFF)
+        try:
+            sent = await forward(None)
+            if not await sent.answered(GRACE_S):
+                begun = await self._calls.begin(request, free)
+            answer, finished = await self._came(sent, free)
+        finally:
+            with anyio.CancelScope(shield=True):
+                if begun is None:
+                    await self._calls.whole(request, free, finished)
+                else:
+                    await self._calls.finish(begun, finished)
+        return answer
+
+    async def _run(self, call: HostCall, begun: Begun, forward: Forward, *, waited: bool = False) -> Answer:
+        """Run a call that is begun in the log, and write what came of it."""
+        finished: Finished | None = Finished(begun.call, "stopped", CUT_OFF)
+        try:
+            sent = await forward(call.with_arguments(begun.arguments) if begun.edited else None)
+            answer, finished = await self._came(sent, begun)
+            if going_on := question_in(answer):
+                self._continuing[going_on] = begun
+                finished = None  # it goes on once the host has asked whom the server wants to hear
+            return answer
+        finally:
+            if finished is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._finish(begun, finished, waited)
+
+    async def _finish(self, begun: Begun, finished: Finished, waited: bool) -> None:
+        """Write what came of a call that has had its effect; the host has its answer though that fails."""
+        try:
+            await self._calls.finish(begun, finished, collected_by=self._server.principal if waited else "")
+        except StoreError as exc:
+            logger.error("%s: what came of it cannot be written down: %s", begun.conversation, exc)
+
+    async def _came(self, sent: Sent, begun: Begun) -> tuple[Answer, Finished]:
+        """What the server answers, and what the log is to tell of that."""
+        try:
+            body, line = await sent.response()
+        except ServerGone:
+            return Answer(), Finished(begun.call, "unknown", BROKE)
+        result = body.get("result")
+        failed = not isinstance(result, dict) or result.get("isError") is True
+        told = f"The host has what the server answered ({len(line):,} bytes)."
+        return Answer(line, body), Finished(begun.call, "error" if failed else "ok", told)
+
+    # -- calls that wait --------------------------------------------------------------------------------------
+
+    async def _asked(self, call: HostCall, tool: ListedTool, request: Request, forward: Forward) -> Answer:
+        """Hold a call until there is a verdict, or until the host is to be told that it waits."""
+        place = self._place(request)
+        while True:
+            conversation = await self._joined(place)
+            if not conversation:
+                conversation = f"{place}/{uuid4().hex[:12]}"
+                await self._calls.ask(Request(conversation, request.entry))
+            self._held.add(conversation)
+            try:
+                found = await self._verdict(call, conversation)
+                if isinstance(found, Begun):
+                    if request.external.changed:
+                        await self._tools.accept(tool)
+                    return await self._run(call, found, forward, waited=True)
+            finally:
+                self._held.discard(conversation)
+            if found is None:
+                waiting = approval_id(conversation, request.call.id)
+                return refused(call, waits_words(call.tool, waiting))
+            if await self._calls.collect(conversation, self._server.principal):
+                return refused(call, ended_words(found))
+
+    async def _joined(self, place: str) -> str:
+        """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none."""
+        alike = await self._calls.store.approvals.find(within=frozenset({place}), limit=ALIKE)
+        for approval in reversed(alike):
+            if approval.conversation in self._held:
+                continue
+            log = await self._calls.store.log.load(approval.conversation)
+            entries = [logged.entry for logged in log]
+            if any(isinstance(each, Collected | Stopped) for each in entries):
+                continue
+            over = next((each for each in entries if isinstance(each, Finished)), None)
+            if over is not None and over.outcome not in ("denied", "unknown"):
+                continue  # nothing has happened, and nobody has said anything about it: it is asked for anew
+            asked = next((each for each in entries if isinstance(each, Requested)), None)
+            if asked is not None and self._others(asked.external):
+                continue
+            return approval.conversation
+        return ""
+
+    def _others(self, external: External | None) -> bool:
+        """Whether a call is that of another gate which lives: its own host may ask for it again."""
+        caller = external.caller if external is not None else ""
+        return caller != self._calls.caller and self._lives(caller)
+
+    async def _verdict(self, call: HostCall, conversation: str) -> Begun | Finished | Stopped | None:
+        """What becomes of a call that waits, telling the host meanwhile; None where the host waited long enough."""
+        limit_s = A_DAY_S if call.tell is not None else self._hold_s
+        if call.tell is None:
+            return await self._calls.cleared(conversation, limit_s)
+        telling = asyncio.create_task(tell(call.tell, approval_id(conversation, "0.0")))
+        try:
+            return await self._calls.cleared(conversation, limit_s)
+        finally:
+            telling.cancel()
+
+
+async def tell(say: Callable[[float, str], Awaitable[None]], approval: str) -> None:
+    """Tell a host that its call waits, with numbers so small that the server's own are always greater."""
+    number = 1
+    while True:
+        await say(number * 1e-9, f"waits for approval {approval}")
+        await anyio.sleep(TELL_S)
+        number += 1
+
+
+def waits_words(tool: str, approval: str) -> str:
+    """What a host is told whose call waits on."""
+    return (
+        f"Not run yet: {tool} waits for approval ({approval}), and nobody has decided so far. Make the same call again "
+        "to go on waiting: once it is approved, it runs, and only once."
+    )
+
+
+def ended_words(entry: Finished | Stopped) -> str:
+    """What a host is told whose call is over without having run here."""
+    return entry.content if isinstance(entry, Finished) else f"Not run: {entry.reason}"
+
+
+def refused(call: HostCall, words: str) -> Answer:
+    """An answer of the gate's own."""
+    return Answer(result=refused_call(words, modern=call.modern))
+
+
+def question_in(answer: Answer) -> str:
+    """What the host is to show when it goes on with a call that the server has questions about; "" for none."""
+    result = answer.result.get("result")
+    if not isinstance(result, dict) or result.get("resultType") != "input_required":
+        return ""
+    state = result.get("requestState")
+    return state if isinstance(state, str) else ""

@@ -1,0 +1,149 @@
+"""The messages that pass a gate: read so that nobody behind it can read another one, and those the gate says itself.
+
+Most messages are passed on as the bytes they came as. Therefore one from the host is refused that two readers could
+take for different things: with a name that stands twice, or one that differs from the protocol's own by its case alone
+(some libraries take `Method` for `method`). Knows no process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from bridge_mcp.core.errors import BadJSON
+from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+
+__all__ = [
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
+    "Body",
+    "Key",
+    "NotTaken",
+    "answer",
+    "error",
+    "from_host",
+    "from_server",
+    "is_modern",
+    "key_of",
+    "line",
+    "notification",
+    "refused_call",
+]
+
+Body: TypeAlias = dict[str, JSON]
+Key: TypeAlias = tuple[str, object]
+"""A request's id, told from one of another type: 1 is not "1"."""
+
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
+
+ENVELOPE = ("jsonrpc", "id", "method", "params", "result", "error")
+OF_A_CALL = ("name", "arguments", "_meta", "requestState", "inputResponses", "task")
+VERSION = "io.modelcontextprotocol/protocolVersion"
+"""What stands in the `_meta` of every request since 2026-07-28."""
+
+
+class NotTaken(Exception):
+    """A message of the host is refused: what to answer it."""
+
+    def __init__(self, code: int, words: str, request: JSON = None) -> None:
+        super().__init__(words)
+        self.code, self.words, self.request = code, words, request
+
+    @property
+    def answer(self) -> bytes:
+        """The error as a message."""
+        return error(self.request, self.code, self.words)
+
+
+def from_host(data: bytes) -> Body:
+    """A message of the host.
+
+    Raises:
+        NotTaken: it is none that is passed on.
+    """
+    try:
+        value = read_json(data, max_depth=MESSAGE_DEPTH, unique_names=True)
+    except BadJSON as exc:
+        raise NotTaken(PARSE_ERROR, f"This message is not passed on. {exc}") from None
+    if not isinstance(value, dict):
+        raise NotTaken(INVALID_REQUEST, "This message is not passed on: it is no single JSON object.")
+    request = value.get("id")
+    alike(value, ENVELOPE, request)
+    if value.get("method") == "tools/call":
+        check_call(value, request)
+    return value
+
+
+def check_call(value: Body, request: JSON) -> None:
+    """Let pass a call whose tool and arguments nobody can mistake.
+
+    Raises:
+        NotTaken: its parameters are not those of a call.
+    """
+    params = value.get("params")
+    if "id" not in value:
+        raise NotTaken(INVALID_REQUEST, "A tool is called by a request, which has an id.")
+    if not isinstance(params, dict) or not isinstance(params.get("name"), str):
+        raise NotTaken(INVALID_PARAMS, "A call names its tool.", request)
+    alike(params, OF_A_CALL, request)
+    if not isinstance(params.get("arguments"), dict | None):
+        raise NotTaken(INVALID_PARAMS, "The arguments of a call are an object.", request)
+
+
+def alike(value: Mapping[str, JSON], known: Iterable[str], request: JSON) -> None:
+    """Let pass names that nobody takes for those that are known.
+
+    Raises:
+        NotTaken: one differs from a known one by its case alone.
+    """
+    folded = {name.casefold() for name in known}
+    for name in value:
+        if name.casefold() in folded and name not in known:
+            raise NotTaken(INVALID_REQUEST, f"This message is not passed on: it has '{name[:40]}' as a name.", request)
+
+
+def from_server(data: bytes) -> Body | None:
+    """A message of the server; None for what is none, which is passed on as it is."""
+    try:
+        value = read_json(data, max_depth=MESSAGE_DEPTH, odd="keep")
+    except BadJSON:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def key_of(request: JSON) -> Key:
+    """An id by which a request is found again."""
+    return type(request).__name__, request if isinstance(request, str | int | float) else None
+
+
+def is_modern(params: Mapping[str, JSON]) -> bool:
+    """Whether a request is of the protocol since 2026-07-28."""
+    meta = params.get("_meta")
+    return isinstance(meta, dict) and VERSION in meta
+
+
+def refused_call(words: str, *, modern: bool) -> Body:
+    """A tool's result that says why it did not run."""
+    told: Body = {"content": [{"type": "text", "text": words}], "isError": True}
+    return {"resultType": "complete", **told} if modern else told
+
+
+def answer(request: JSON, result: Mapping[str, JSON]) -> bytes:
+    """The message that answers a request."""
+    return line({"jsonrpc": "2.0", "id": request, "result": dict(result)})
+
+
+def error(request: JSON, code: int, words: str) -> bytes:
+    """The message that answers a request with an error."""
+    return line({"jsonrpc": "2.0", "id": request, "error": {"code": code, "message": words}})
+
+
+def notification(method: str, params: Mapping[str, JSON]) -> bytes:
+    """A message that nobody answers."""
+    return line({"jsonrpc": "2.0", "method": method, "params": dict(params)})
+
+
+def line(message: Mapping[str, Any]) -> bytes:
+    """A message as a line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,130 @@
+"""The tools behind a gate, as their server lists them: what each says of itself, and whether that has changed.
+
+Lists are read as they pass by on their way to the host. Where a call comes for a tool that none of them named, or after
+the server said that its tools have changed, the gate asks for a list itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bridge_mcp.core.json_reader import JSON
+from bridge_mcp.core.tools import ToolSpec, canonical, definition_digest
+from bridge_mcp.gate.identity import GuardedServer
+from bridge_mcp.ports import Pins
+from bridge_mcp.toolservers.connection import ListedTool
+from bridge_mcp.toolservers.pinning import Pinning
+from bridge_mcp.toolservers.settings import ToolServer
+
+__all__ = ["GuardedTools"]
+
+MAX_TOOLS, MAX_PAGES = 2_000, 200
+
+Ask = Callable[[dict[str, JSON]], Awaitable[Mapping[str, JSON]]]
+"""Asks the server for a page of its tools, with these parameters; the result it gives."""
+
+
+class GuardedTools:
+    """What is known of one server's tools."""
+
+    def __init__(self, server: GuardedServer, pins: Pins) -> None:
+        self._server = server
+        # The pins of a server are kept by its name, and by its command as such: both are the id's digest here.
+        self._pinning = Pinning(ToolServer(server.id, command=server.id), pins)
+        self._known: dict[str, ListedTool] = {}
+        self._stale = True
+        self._looked: set[str] = set()
+
+    def changed(self) -> None:
+        """The server says that its tools are others now."""
+        self._stale = True
+
+    def page(self, result: Mapping[str, JSON], *, first: bool) -> None:
+        """Take a page of a list that the host asked for; one that is the whole list is all there is."""
+        found = listed(result)
+        whole = first and not result.get("nextCursor")
+        self._known = found if whole else {**self._known, **dict(list(found.items())[:MAX_TOOLS])}
+        self._stale = self._stale and not whole
+        self._looked -= found.keys()
+
+    async def find(self, name: str, ask: Ask, meta: JSON) -> ListedTool | None:
+        """The tool of this name as it is now; None if there is none.
+
+        Raises:
+            StoreError: what was seen of it before cannot be read.
+        """
+        if self._stale or name not in self._known:
+            await self._ask(ask, meta)
+        tool = self._known.get(name)
+        if tool is not None and name not in self._looked:
+            await self._pinning.look(self._known.values())
+            self._looked = set(self._known)
+        return tool
+
+    def change_of(self, name: str) -> str:
+        """How a tool differs from what was first seen of it, or last approved; "" if it does not."""
+        return self._pinning.change_of(name)
+
+    async def accept(self, tool: ListedTool) -> None:
+        """A call of a changed tool was approved: from now on it is known as it is here."""
+        await self._pinning.accept(tool.name, tool)
+
+    def digest(self, tool: ListedTool) -> str:
+        """What a tool says of itself, as a digest."""
+        return definition_digest(
+            ToolSpec(
+                tool.name,
+                self._server.id,
+                tool.name,
+                description=tool.description,
+                schema=tool.schema,
+                read_only=tool.read_only,
+                destructive=tool.destructive,
+                idempotent=tool.idempotent,
+                open_world=tool.open_world,
+            )
+        )
+
+    async def _ask(self, ask: Ask, meta: JSON) -> None:
+        """List the tools, all pages of them."""
+        self._stale = False  # what is said of a change while they are listed counts for the next time
+        found: dict[str, ListedTool] = {}
+        cursor: JSON = None
+        for _ in range(MAX_PAGES):
+            params: dict[str, JSON] = {"cursor": cursor} if cursor else {}
+            result = await ask({**params, "_meta": meta} if meta else params)
+            found |= listed(result)
+            cursor = result.get("nextCursor")
+            if not cursor or len(found) >= MAX_TOOLS:
+                break
+        self._known, self._looked = found, set()
+
+
+def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:
+    """The tools of a page, by their names; what is none is left out, and cannot be called."""
+    tools = result.get("tools")
+    found = (tool_of(each) for each in tools if isinstance(each, dict)) if isinstance(tools, list) else ()
+    return {tool.name: tool for tool in found if tool is not None}
+
+
+def tool_of(given: Mapping[str, JSON]) -> ListedTool | None:
+    """A tool as a value, with MCP's defaults where its server says nothing."""
+    name, hints = given.get("name"), given.get("annotations")
+    if not isinstance(name, str):
+        return None
+    told = hints if isinstance(hints, dict) else {}
+    read_only = told.get("readOnlyHint") is True
+    takes = given.get("inputSchema")
+    try:
+        schema = canonical(takes if isinstance(takes, dict) else {})
+    except (ValueError, RecursionError):
+        return None
+    return ListedTool(
+        name=name,
+        description=str(given.get("description") or given.get("title") or told.get("title") or ""),
+        schema=schema,
+        read_only=read_only,
+        destructive=not read_only and told.get("destructiveHint") is not False,
+        idempotent=told.get("idempotentHint") is True,
+        open_world=told.get("openWorldHint") is not False,
+    )

@@ -1,0 +1,107 @@
+"""An MCP server of few words, run as a script: standard library alone, so that a test starts it in a moment.
+
+It answers with exactly the bytes that it means to, tells which messages came, and can ask its host, change its tools,
+take its time, and die.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+OBJECT = {"type": "object"}
+HEARD: list[Any] = []
+WAITING: dict[Any, Any] = {}
+"""Requests of ours to the host, each with the id of the call that it is for."""
+
+
+def tools() -> list[dict[str, Any]]:
+    """What there is; `look` says of itself that it only reads."""
+    changed = ", and more" if "changed" in HEARD else ""
+    return [
+        {
+            "name": "look",
+            "title": "Look",
+            "description": f"Looks{changed}",
+            "inputSchema": OBJECT,
+            "annotations": {"readOnlyHint": True},
+            "outputSchema": {"type": "object"},
+            "_meta": {"vendor/x": 1},
+        },
+        {"name": "act", "description": "Acts", "inputSchema": OBJECT},
+        {"name": "slow", "description": "Is slow", "inputSchema": OBJECT, "annotations": {"readOnlyHint": True}},
+    ]
+
+
+def say(**message: Any) -> None:
+    """Send a message, with odd spaces: nobody may write it anew."""
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}, separators=(" , ", " : ")) + "\n")
+    sys.stdout.flush()
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": words}], **more}
+
+
+def call(number: Any, params: dict[str, Any]) -> None:
+    """A call of a tool."""
+    given = params.get("arguments") or {}
+    match given.get("do"):
+        case "die":
+            os._exit(3)
+        case "wait":
+            say(
+                method="notifications/progress",
+                params={"progressToken": params["_meta"]["progressToken"], "progress": 1},
+            )
+        case "ask":
+            WAITING["from-server"] = number
+            say(id="from-server", method="sampling/createMessage", params={"maxTokens": 1})
+        case "fail":
+            say(id=number, result=text("it failed", isError=True))
+        case "error":
+            say(id=number, error={"code": -32050, "message": "no", "data": {"why": [1]}})
+        case "input" if "requestState" not in params:
+            say(id=number, result={"resultType": "input_required", "requestState": "s1", "inputRequests": {}})
+        case _:
+            runs = sum(isinstance(each, dict) and each.get("method") == "tools/call" for each in HEARD)
+            told = text(f"run {runs}: {json.dumps(given)}", structuredContent={"n": runs}, _meta={"vendor/y": 2})
+            say(id=number, result=told)
+
+
+def answer(message: dict[str, Any]) -> None:
+    """Do what a message wants."""
+    number, params = message.get("id"), message.get("params") or {}
+    match message.get("method"):
+        case "initialize":
+            say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {}})
+        case "tools/list":
+            say(id=number, result={"tools": tools(), "extra": True})
+        case "tools/call":
+            call(number, params)
+        case "heard":
+            say(id=number, result={"heard": HEARD})
+        case "change":
+            HEARD.append("changed")
+            say(method="notifications/tools/list_changed")
+            say(id=number, result={})
+        case None if number in WAITING:
+            say(id=WAITING.pop(number), result=text(f"the host says {json.dumps(message['result'])}"))
+        case str() as method if number is not None:
+            say(id=number, error={"code": -32601, "message": method})
+        case _:
+            pass
+
+
+def main() -> None:
+    """Until the input ends."""
+    for line in sys.stdin:
+        message = json.loads(line)
+        HEARD.append(message)
+        answer(message)
+
+
+if __name__ == "__main__":
+    main()
