@@ -23,6 +23,8 @@ from bridge_mcp.cli.output import clock, console, indented
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.operations.addresses import join
+from bridge_mcp.operations.owners_chat import MAIN
 from bridge_mcp.service import MAX_WAIT_S, OWNER
 
 __all__ = ["chat"]
@@ -56,7 +58,7 @@ def main_of(assembly: Assembly) -> str:
     """
     for name, channel in assembly.bridge.traits.items():
         if channel.type == "local":
-            return f"{name}/main"
+            return join(name, MAIN)
     raise BadInput("There is no local channel to chat on.", fix='Add one: [channels.local] with type = "local".')
 
 
@@ -66,7 +68,8 @@ class Chat:
     def __init__(self, assembly: Assembly, conversation: str) -> None:
         self.bridge = assembly.bridge
         self.conversation = conversation
-        self.routed = conversation in assembly.config.rules.places
+        places = assembly.config.rules.places
+        self.routed = conversation in places or conversation == main_of(assembly)
         """Whether approvals of other conversations are to be shown here too."""
         self.models = bool(assembly.config.models)
         self.out: Console = console()

@@ -27,7 +27,6 @@ from bridge_mcp.gate.relay import Relay
 from bridge_mcp.gate.server_process import started
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations.external_calls import ExternalCalls
-from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.server.stdio.lifetime import orphaned, settle, stop_on_signals
 from bridge_mcp.server.stdio.line_io import open_lines
 from bridge_mcp.server.stdio.reserve_fds import Wire, claim
@@ -110,11 +109,11 @@ class LatePins:
 
     async def load(self, subject: str) -> Mapping[str, JSON]:
         """See `ports.Pins`."""
-        return await BoardPins((await self.bridge.assembly()).store.board).load(subject)
+        return await (await self.bridge.assembly()).store.tool_pins.load(subject)
 
     async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
         """See `ports.Pins`."""
-        await BoardPins((await self.bridge.assembly()).store.board).keep(subject, pinned)
+        await (await self.bridge.assembly()).store.tool_pins.keep(subject, pinned)
 
 
 async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) -> None:
@@ -128,7 +127,7 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
         if not made:
             from bridge_mcp.assembly import WallClock
 
-            own = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), bridge.caller)
+            own = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=bridge.caller)
             lives = partial(caller_lives, config.callers_path)
             made.append(GatedCalls(server, tools, own, lives=lives, hold_s=hold_s))
         return made[0]

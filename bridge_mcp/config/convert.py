@@ -20,6 +20,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.external_calls import DOORS
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.tools import BRIDGE
@@ -184,7 +185,7 @@ class Reading:
 
     def _channel(self, name: str, section: schema.Channel) -> ChannelSettings:
         key = f"channels.{name}"
-        if name == CALLS:
+        if name == CALLS or name in DOORS:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
         if section.type == "telegram":
             found = telegram(name, section, self.problems, self.secrets, self._bots)

@@ -23,7 +23,19 @@ from bridge_mcp.core.state import CallState
 from bridge_mcp.core.steps import HandOver, Run, Settle, Wait
 from bridge_mcp.core.tools import ToolSpec
 
-__all__ = ["LOOK_S", "external_name", "external_tool", "handed_over", "is_external", "step_of_caller", "with_looks"]
+__all__ = [
+    "DOORS",
+    "LOOK_S",
+    "external_name",
+    "external_tool",
+    "handed_over",
+    "is_external",
+    "step_of_caller",
+    "with_looks",
+]
+
+DOORS = frozenset({"gate", "hook"})
+"""What begins the names of those who run calls themselves, before a colon; no channel may be called so."""
 
 LOOK_S = 5.0
 """How often it is looked whether a process lives that a call depends on."""

@@ -29,6 +29,7 @@ from bridge_mcp.engine.turns.scheduler import Scheduler
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import clocks, status_board
 from bridge_mcp.operations.inbox import Intake
+from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.operations.waiting_approvals import close_what_is_over
@@ -114,10 +115,11 @@ class Engine:
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
-        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives)
+        traits = {name: channel.traits for name, channel in channels.items()}
+        home = partial(owners_chat, store.access, traits)
+        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
         self._presence = ChatActivity(channels, store.channel_state)
         self._progress = ProgressLane(store.feed, clock)
-        traits = {name: channel.traits for name, channel in channels.items()}
         deps = self._make_deps(traits)
         self._runner = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
         self.fast_path = FastPath(deps, self._runner)

@@ -160,7 +160,7 @@ class GatedCalls:
             destructive=tool.destructive,
             changed=self._tools.change_of(tool.name),
             caller=self._calls.caller,
-            claim_s=self._calls.rules.expires_s or A_DAY_S,
+            claim_s=self._calls.rules.asking.expires_s or A_DAY_S,
         )
         conversation = f"{CALLS}/{tickets.call_conversation(self._server.principal, uuid4().hex)}"
         return request_of(conversation, external, call.arguments, self._server.principal)

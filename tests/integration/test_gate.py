@@ -23,7 +23,6 @@ from bridge_mcp.gate.relay import Relay
 from bridge_mcp.gate.server_process import ServerProcess, started
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations.external_calls import ExternalCalls
-from bridge_mcp.operations.tool_pins import BoardPins
 from bridge_mcp.ports import ChannelRules, Rules, Store
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
@@ -33,7 +32,7 @@ from tests.servers import behind_gate
 
 COMMAND = (sys.executable, "-I", behind_gate.__file__)
 SERVER = GuardedServer("files", COMMAND, "/somewhere/of/the/host")
-RULES = Rules(channels={"local": ChannelRules("local")}, expires_s=600.0)
+RULES = Rules(channels={"local": ChannelRules("local")})
 PROGRESS = {"progressToken": "p"}
 MODERN = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 
@@ -150,7 +149,7 @@ class Gated:
 async def opened(
     store: Store, clock: ManualClock, alive: set[str], server: GuardedServer, caller: str, hold_s: float = 0.05
 ) -> AsyncGenerator[tuple[Host, ServerProcess]]:
-    tools, host = GuardedTools(server, BoardPins(store.board)), Host()
+    tools, host = GuardedTools(server, store.tool_pins), Host()
     alive.add(caller)
     calls = GatedCalls(
         server, tools, ExternalCalls(store, RULES, clock, caller), lives=alive.__contains__, hold_s=hold_s
@@ -167,7 +166,7 @@ async def opened(
 
 @pytest.fixture
 async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
-    clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local")
+    clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local", delivered_by_commit=True)
     store = await open_store(tmp_path / "bridge.db", clock=clock)
     engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
     bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)
@@ -213,6 +212,7 @@ async def test_a_call_that_waits_is_told_so_and_the_same_call_again_gets_its_res
     approval = await at.approval()
     assert approval.id in first["content"][0]["text"]
     assert json.loads(approval.arguments) == {"path": "a"}
+    assert approval.asked_in == "local/main"
     assert "waits for approval" in await at.host.words(at.host.calls("act", path="a"))
     assert (await at.approval()).id == approval.id, "one approval, whoever asks again"
     await at.approve(approval, digest=approval.digest)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import External, Log
@@ -59,6 +59,7 @@ class Policies:
         clock: Clock,
         spending: Spending,
         lives: Callable[[str], bool] | None = None,
+        home: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._rules = rules
         self._toolbox = toolbox
@@ -68,6 +69,8 @@ class Policies:
         self._spending = spending
         self._lives = lives
         """Whether a process lives that runs calls itself; None: nobody looks."""
+        self._home = home
+        """Where calls are asked about that belong to no chat, unless the owner has named a place."""
         self._offered: dict[tuple[str, tuple[str, ...]], Offered] = {}
 
     def channel(self, conversation: str) -> ChannelRules:
@@ -174,7 +177,10 @@ class Policies:
         grants = await self._grants.concerning((name,), conversation, self._clock.now())
         lives = self._lives
         callers = None if lives is None else frozenset(each for each in runners(log) if lives(each))
-        return policy_of(self._rules, conversation, external, grants, callers)
+        policy = policy_of(self._rules, conversation, external, grants, callers)
+        if policy.defaults.route or self._home is None:
+            return policy
+        return replace(policy, defaults=replace(policy.defaults, route=await self._home()))
 
     def of(
         self,

@@ -1,0 +1,26 @@
+"""Where calls are asked about that belong to no chat, when the owner has named no place: the chat of who may decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge_mcp.operations.addresses import join
+from bridge_mcp.ports import Access, ChannelTraits
+
+__all__ = ["MAIN", "owners_chat"]
+
+MAIN = "main"
+"""The conversation of a local channel in which its user is found."""
+
+
+async def owners_chat(access: Access, traits: Mapping[str, ChannelTraits]) -> str:
+    """The private chat of the approver who was let in first; else the main conversation here; "" for neither."""
+    approvers = [
+        each
+        for each in await access.pairings()
+        if each.role == "approver" and each.subject.isdecimal() and each.channel in traits
+    ]
+    if approvers:
+        first = min(approvers, key=lambda each: each.at)
+        return join(first.channel, first.subject)
+    return next((join(name, MAIN) for name, each in traits.items() if not each.needs_pairing), "")
