@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ENDS", "LineBuffer", "LongLine"]
+__all__ = ["ENDS", "LineBuffer", "LongLine", "TooLong"]
 
 ENDS = 4096
 """Bytes that are kept of both ends of a line that is too long."""
 SMALL = 1024
 """Bytes below which a chunk is copied and not kept as it came."""
+
+
+class TooLong(Exception):
+    """A line was longer than its reader takes, and has been dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import anyio.abc
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.core.line_buffer import LongLine
+from bridge_mcp.core.line_buffer import LongLine, TooLong
 from bridge_mcp.gate import messages
 from bridge_mcp.gate.calls import Answer, GatedCalls, HostCall, Sent, ServerGone
 from bridge_mcp.gate.messages import Body, Key, NotTaken, key_of
@@ -44,7 +44,7 @@ class HostLines(Protocol):
     """The lines of the host."""
 
     async def next(self) -> bytes | None:
-        """The next one; None at their end."""
+        """The next one; None at their end. Raises `TooLong` where one was dropped."""
         ...
 
 
@@ -138,8 +138,8 @@ class Relay:
         while True:
             try:
                 return await self._host.next()
-            except Exception as exc:  # a line that was too long, and is not there any more
-                logger.warning("a message of the host was too long and is lost: %s", exc)
+            except TooLong:
+                logger.warning("a message of the host was too long and is lost")
                 await self._say(messages.error(None, messages.INVALID_REQUEST, "This message is too long."))
 
     async def _from_host(self, message: Body, data: bytes, tasks: anyio.abc.TaskGroup) -> None:

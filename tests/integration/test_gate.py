@@ -71,7 +71,9 @@ class Host:
     def calls(self, tool: str, meta: dict[str, Any] | None = None, /, more: Any = None, **arguments: Any) -> int:
         """Call a tool; the request's id."""
         self.number += 1
-        params = {"name": tool, "arguments": arguments, **(more or {}), **({"_meta": meta} if meta else {})}
+        params: dict[str, Any] = {"name": tool, "arguments": arguments, **(more or {})}
+        if meta:
+            params["_meta"] = meta
         self.say(id=self.number, method="tools/call", params=params)
         return self.number
 

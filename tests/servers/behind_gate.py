@@ -12,14 +12,14 @@ import sys
 from typing import Any
 
 OBJECT = {"type": "object"}
-HEARD: list[Any] = []
+HEARD: list[dict[str, Any]] = []
 WAITING: dict[Any, Any] = {}
 """Requests of ours to the host, each with the id of the call that it is for."""
 
 
 def tools() -> list[dict[str, Any]]:
     """What there is; `look` says of itself that it only reads."""
-    changed = ", and more" if "changed" in HEARD else ""
+    changed = ", and more" if {"changed": True} in HEARD else ""
     return [
         {
             "name": "look",
@@ -47,7 +47,7 @@ def text(words: str, **more: Any) -> dict[str, Any]:
 
 def call(number: Any, params: dict[str, Any]) -> None:
     """A call of a tool."""
-    given = params.get("arguments") or {}
+    given: dict[str, Any] = params.get("arguments") or {}
     match given.get("do"):
         case "die":
             os._exit(3)
@@ -66,14 +66,15 @@ def call(number: Any, params: dict[str, Any]) -> None:
         case "input" if "requestState" not in params:
             say(id=number, result={"resultType": "input_required", "requestState": "s1", "inputRequests": {}})
         case _:
-            runs = sum(isinstance(each, dict) and each.get("method") == "tools/call" for each in HEARD)
+            runs = sum(each["method"] == "tools/call" for each in HEARD if "method" in each)
             told = text(f"run {runs}: {json.dumps(given)}", structuredContent={"n": runs}, _meta={"vendor/y": 2})
             say(id=number, result=told)
 
 
 def answer(message: dict[str, Any]) -> None:
     """Do what a message wants."""
-    number, params = message.get("id"), message.get("params") or {}
+    number: Any = message.get("id")
+    params: dict[str, Any] = message.get("params") or {}
     match message.get("method"):
         case "initialize":
             say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {}})
@@ -84,7 +85,7 @@ def answer(message: dict[str, Any]) -> None:
         case "heard":
             say(id=number, result={"heard": HEARD})
         case "change":
-            HEARD.append("changed")
+            HEARD.append({"changed": True})
             say(method="notifications/tools/list_changed")
             say(id=number, result={})
         case None if number in WAITING:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.server.stdio.line_io import AHEAD, MAX_LINE, LineReader, LineSink, TooLong, open_lines
+from bridge_mcp.core.line_buffer import TooLong
+from bridge_mcp.server.stdio.line_io import AHEAD, MAX_LINE, LineReader, LineSink, open_lines
 
 LINES = st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"").strip()), max_size=8)
 

@@ -28,7 +28,8 @@ from pydantic import ValidationError
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
-from bridge_mcp.server.stdio.line_io import MAX_LINE, LineReader, LineSink, TooLong
+from bridge_mcp.core.line_buffer import TooLong
+from bridge_mcp.server.stdio.line_io import MAX_LINE, LineReader, LineSink
 from bridge_mcp.server.tools.json_text import compact, without_lone_surrogates
 
 if TYPE_CHECKING:

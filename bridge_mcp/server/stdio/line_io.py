@@ -17,7 +17,7 @@ import threading
 from collections import deque
 from typing import Protocol, cast
 
-from bridge_mcp.core.line_buffer import LineBuffer, LongLine
+from bridge_mcp.core.line_buffer import LineBuffer, LongLine, TooLong
 
 __all__ = ["LineReader", "LineSink", "TooLong", "open_lines"]
 
@@ -29,10 +29,6 @@ AHEAD = 1024 * 1024
 
 CLOSE_S = 2.0
 """How long closing waits for a peer that does not read."""
-
-
-class TooLong(Exception):
-    """A line was longer than `MAX_LINE` bytes and has been dropped."""
 
 
 class LineReader(asyncio.Protocol):
