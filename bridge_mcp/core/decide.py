@@ -46,6 +46,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from bridge_mcp.core.call_steps import step_of_calls
+from bridge_mcp.core.chat_texts import GAVE_UP
 from bridge_mcp.core.entries import (
     Heard,
     Log,
@@ -64,7 +65,6 @@ SUMMARY_ATTEMPTS = 2
 """How often a summary is begun before the past is cut without one: one that failed is not tried again."""
 
 
-GAVE_UP = "I could not finish this. Please try again, or ask for less at once."
 SPENT = "Today's budget for the model is spent, so I cannot answer. It begins anew at 00:00 UTC: please write then."
 INTERRUPTED = "interrupted by a new message"
 

@@ -24,6 +24,8 @@ BridgeError
 
 from __future__ import annotations
 
+from bridge_mcp.core.chat_texts import NO_ANSWER
+
 __all__ = [
     "AlreadyDecided",
     "BadInput",
@@ -143,10 +145,6 @@ class StoreLost(StoreError):
     helps = "Start the process again."
 
 
-FOR_THE_OWNER = "The owner of this bot has to look at it."
-"""What a chat is told where only the bridge's owner can mend something; the owner is told how instead."""
-
-
 class ModelFailed(BridgeError):
     """The model gave no reply.
 
@@ -165,7 +163,7 @@ class ModelFailed(BridgeError):
         fix: str = "",
         permanent: bool = False,
         retry_after_s: float | None = None,
-        for_chat: str = "The model could not answer just now.",
+        for_chat: str = NO_ANSWER,
         kind: str = "",
         aloud: bool = False,
     ) -> None:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
-from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
+from bridge_mcp.core.chat_texts import FOR_THE_OWNER
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.models.settings import ModelSettings
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
+from bridge_mcp.core.chat_texts import FOR_THE_OWNER
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.roles import ordered
 from bridge_mcp.core.token_estimate import tools_tokens
 from bridge_mcp.core.window import Window, narrowed

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.events import Event
@@ -71,7 +72,7 @@ class Admission:
             return ""
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
         await self._store.feed.publish(Event("pairing.requested", "", now, body=dict(body)))
-        return f"This bot does not know you yet. Have its owner run: bridge-mcp pair add {code}"
+        return chat_texts.stranger(code)
 
 
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:

@@ -6,6 +6,7 @@ given by the bridge's own buttons alone: on one that an agent or the assistant h
 
 from __future__ import annotations
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.entries import Heard, Responder, Revised
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
@@ -22,8 +23,6 @@ __all__ = ["PRESSED", "is_open", "press"]
 PRESSED = ("tap:", "answer:")
 """How the keys of presses begin: messages that are none on the platform."""
 
-GONE = "This button is no longer in use."
-
 
 async def press(
     scene: commands.Scene, tap: ButtonPress, who: Principal, responder: Responder, offset: ChannelOffset | None
@@ -33,7 +32,7 @@ async def press(
     found = await scene.store.traces.button(tap.token)
     shown = await scene.store.history.message(*found) if found and found[0] == conversation else None
     if shown is None or not await stands_below(scene, shown, tap):
-        return GONE
+        return chat_texts.BUTTON_GONE
     value = next((button.value for button in shown.buttons if button.token == tap.token), "")
     if shown.author != BRIDGE or not commands.is_command(value):
         return await say(scene, tap, shown, value, responder, offset)
@@ -64,12 +63,12 @@ async def say(
         await scene.store.log.record(shown.conversation, pressed, offset=offset)
         return value
     if not shown.asks or not await is_open(scene, shown):
-        return "This question is no longer open."
+        return chat_texts.QUESTION_CLOSED
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
     text = f"{shown.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
     told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
     first, _ = await scene.store.log.record(shown.conversation, answer, told, offset=offset)
-    return value if first.new else "Somebody was faster."
+    return value if first.new else chat_texts.ALREADY_ANSWERED
 
 
 async def is_open(scene: commands.Scene, asked: Message) -> bool:

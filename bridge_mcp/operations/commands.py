@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, NotFound
@@ -83,18 +84,16 @@ def hint(text: str, busy: Collection[str] = ()) -> str:
     `busy` holds the commands that would do something just now: their bare names, alone in a message, are nearly those.
     """
     if meant := command_spelling.nearest(text, COMMANDS):
-        return f"There is no such command. Did you mean {slash(meant)}?"
+        return chat_texts.typo(slash(meant))
     word = command_spelling.single_word(text)
-    return f"Did you mean the command {slash(word)}? Then send it with its slash." if word in busy else ""
+    return chat_texts.send_with_slash(slash(word)) if word in busy else ""
 
 
 def unknown(text: str) -> str:
     """What somebody is told whose message is one word with a slash, and that no command; "" for other texts."""
     if is_command(text) or not (name := command_spelling.lone_name(text)):
         return ""
-    return (
-        f"There is no command {slash(name)}. /help lists those there are; put words behind it to send it all the same."
-    )
+    return chat_texts.unknown_command(slash(name))
 
 
 def could_be_bare(text: str) -> bool:
@@ -130,13 +129,7 @@ def slash(name: str) -> str:
 
 async def start(asked: Asked) -> str:
     channel = Address.of(asked.conversation).channel
-    responder = (await look(asked)).responder
-    answers = {
-        "assistant": "Write to me, and the assistant answers.",
-        "relay": "Write to me, and whoever is connected to this bridge can answer.",
-        "off": "Nobody answers here at the moment, but messages are kept.",
-    }
-    return f"This chat is connected to {channel}. {answers[responder]} /help lists the commands."
+    return chat_texts.started(channel, (await look(asked)).responder)
 
 
 async def help_text(asked: Asked) -> str:
@@ -177,18 +170,18 @@ async def look(asked: Asked) -> ConversationStatus:
 
 async def clear(asked: Asked) -> str:
     cleared = await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
-    return "The history is cleared; I start afresh." if cleared else "There was nothing to clear."
+    return chat_texts.CLEARED if cleared else chat_texts.NOTHING_TO_CLEAR
 
 
 async def reload(asked: Asked) -> str:
     await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
     await status_board.ask_reload(asked.scene.store, asked.scene.clock.now())
-    return "Tool servers are connected again, and this chat begins afresh."
+    return chat_texts.RELOADED
 
 
 async def stop(asked: Asked) -> str:
     stopped = await conversations.stop(asked.scene.store, asked.scene.clock, asked.conversation, asked.who.name)
-    return "Stopped." if stopped else "There was nothing to stop."
+    return chat_texts.STOPPED if stopped else chat_texts.NOTHING_TO_STOP
 
 
 async def tools(asked: Asked) -> str:
@@ -205,7 +198,7 @@ async def tools(asked: Asked) -> str:
                 for spec in listed.tools
                 if spec.server == server.name
             ]
-    return "\n".join(lines) or "There are no tools here."
+    return "\n".join(lines) or chat_texts.NO_TOOLS
 
 
 def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
@@ -216,7 +209,7 @@ def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
 
 
 async def whoami(asked: Asked) -> str:
-    return f"You are {asked.who.name}, in {asked.conversation}, and may: {', '.join(sorted(asked.who.scopes))}."
+    return chat_texts.who_is_who(asked.who.name, asked.conversation, asked.who.scopes)
 
 
 async def approve(asked: Asked) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.choices import chosen
 from bridge_mcp.core.entries import (
     Cleared,
@@ -298,7 +299,7 @@ class Intake:
     async def _press(self, tap: ButtonPress) -> str:
         pairings = await self._admission.of(tap)
         if pairings is None:
-            return "This button is not yours to press."
+            return chat_texts.BUTTON_NOT_YOURS
         known = await self._store.history.conversation(join(tap.channel, tap.chat))
         who = replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
         return await press(self._scene, tap, who, self._responder(tap.channel, known), offset_after(tap))

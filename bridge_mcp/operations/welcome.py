@@ -6,9 +6,9 @@ posts and hears is keyed, so that nothing is said twice, whoever crashed in betw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode, encode
 from bridge_mcp.core.entries import Heard, Posted, Responder
@@ -30,13 +30,6 @@ MAX_KEPT = 50
 MAX_TEXT = 8_000
 """Characters; no platform's message is longer."""
 PAGE = 100
-
-ANSWERS: Mapping[Responder, str] = {
-    "assistant": "Write to me, and the assistant answers.",
-    "relay": "I keep what you write for whoever is connected to this bridge; they answer when they look.",
-    "off": "Nobody answers here at the moment, but messages are kept.",
-}
-NO_MODEL = 'To have a model answer, its owner sets `[models.default]` and `responder = "assistant"` in bridge.toml.'
 
 
 async def keep(state: ChannelState, incoming: Incoming) -> None:
@@ -107,8 +100,7 @@ class WelcomeLane:
     def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
         rules = self._rules.channels.get(channel)
         responder: Responder = rules.responder if rules is not None else "relay"
-        more = f" {NO_MODEL}" if responder == "relay" and any(each.role == "approver" for each in pairings) else ""
-        return f"You are in. {ANSWERS[responder]} /help lists the commands.{more}"
+        return chat_texts.let_in(responder, may_decide=any(each.role == "approver" for each in pairings))
 
     async def _hear(self, found: FirstMessage) -> None:
         """Take in a message through the same gate as any other."""

@@ -7,8 +7,9 @@ from typing import Literal
 
 import pytest
 
+from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.entries import Failed
-from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
 from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.core.steps import Remind, Ring
@@ -19,13 +20,11 @@ from bridge_mcp.ports import ChannelTraits, Clock, Store
 
 __all__ = ["ring", "tell"]
 
-MISSING = "Approved, and waiting for its tool, which is not there now:"
-
 
 async def ring(store: Store, conversation: str, step: Ring) -> None:
     """Put a reminder into the assistant's conversation, as a message that it has to read, once."""
     wanted = step.scheduled
-    text = f"Reminder that you asked for: {wanted.text}"
+    text = chat_texts.reminder(wanted.text)
     bridge = Sender("bridge", "reminder", "bot")
     heard = Heard(text, bridge, f"reminder:{wanted.call}", to="assistant", asked_by=wanted.asked_by)
     await store.log.record(wanted.conversation, heard)
@@ -52,11 +51,11 @@ async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded
     """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
     if reminded.why == "escalation":
         key = escalation_key(asked.id, reminded.number)
-        return prompt(asked, place, clock.now(), key=key, head="Nobody has decided yet: approve this call?")
+        return prompt(asked, place, clock.now(), key=key, head=chat_texts.ESCALATED)
     key = f"{reminded.why}:{asked.id}:{reminded.number}"
     if reminded.why == "tool":
-        again = Posted(question_text(asked, place, None, MISSING), BRIDGE, key=key)
+        again = Posted(question_text(asked, place, None, chat_texts.TOOL_MISSING), BRIDGE, key=key)
     else:
-        again = prompt(asked, place, clock.now(), key=key, head="Still waiting for a verdict:")
+        again = prompt(asked, place, clock.now(), key=key, head=chat_texts.REMINDED)
     first = await store.traces.posted(place, prompt_key(asked))
     return structs.replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 
+from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Judged, Stopped
 from bridge_mcp.core.errors import Conflict, StoreError
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 MAX_FAILURES = 4
 """How often in a row a conversation may fail until its turn is ended: with the pauses between them, for some 7 s."""
-
-TEXT = "I could not finish this: something in the bridge failed. Its log tells more under the reference {reference}."
 
 
 def counts(error: Exception) -> bool:
@@ -41,7 +40,7 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
     reference = secrets.token_hex(4)
     logger.error("%s: given up, reference %s", conversation, reference, exc_info=error)
     reason = f"it failed unexpectedly {MAX_FAILURES} times in a row: reference {reference}"
-    text = TEXT.format(reference=reference) if Address.of(conversation).channel in deps.traits else ""
+    text = chat_texts.failed(reference) if Address.of(conversation).channel in deps.traits else ""
     while True:
         known = await deps.store.history.conversation(conversation)
         if known is None:

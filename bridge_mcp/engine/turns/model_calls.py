@@ -10,8 +10,9 @@ from functools import partial
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.arguments import repaired_arguments
 from bridge_mcp.core.backoff import pause_s
+from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.entries import Call, Failed, Replied, Summarised, call_id
-from bridge_mcp.core.errors import FOR_THE_OWNER, ModelFailed
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.steps import CallModel, Summarise
