@@ -44,12 +44,15 @@ def cut_off(finish: str) -> str:
 
 def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -> Step | None:
     """The step that the batch's calls ask for; None when every one has its outcome."""
+    calls = state.calls
+    if not calls:
+        return None
     if state.cut_off:
-        left = (call for call in state.calls if not state.fates[call.id].finished)
+        left = (call for call in calls if not state.fates[call.id].finished)
         return next((Settle(call, "error", cut_off(state.cut_off)) for call in left), None)
     if state.external is not None:
         return step_of_external(state, state.external, policy, now, running)
-    steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in state.calls]
+    steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in calls]
     closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
     if closing:
         return closing[0]

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import anyio
+import asyncio
 
 __all__ = ["Signal"]
 
 
 class Signal:
-    """Set it from anywhere in the loop; one waiter takes it."""
+    """Set it from anywhere in the loop; one waiter takes it. Nothing is made for a call that nobody waits for."""
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    @property
-    def given(self) -> bool:
+        self.given = False
         """Whether it was set, and not heard yet."""
-        return self._event.is_set()
+        self._waiter: asyncio.Future[None] | None = None
 
     def set(self) -> None:
-        self._event.set()
+        self.given = True
+        self._wake()
 
     def clear(self) -> None:
         """Take it as heard."""
-        if self._event.is_set():
-            self._event = anyio.Event()
+        self.given = False
 
     async def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it was set since the last wait; False when `timeout_s` ran out first."""
-        if not self._event.is_set():
-            if timeout_s is None:
-                await self._event.wait()
-            else:
-                with anyio.move_on_after(timeout_s):
-                    await self._event.wait()
-        heard = self._event.is_set()
-        if heard:
-            self._event = anyio.Event()
-        return heard
+        if not self.given:
+            await self._wait(timeout_s)
+        given, self.given = self.given, False
+        return given
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None if timeout_s is None else loop.call_later(timeout_s, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
