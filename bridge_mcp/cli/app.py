@@ -13,7 +13,7 @@ from bridge_mcp.core.errors import BridgeError
 __all__ = ["make_app", "run"]
 
 HELP = """\
-An MCP server that is a chat bridge.
+Connects AI agents to chats, gives them tools, and lets people decide which calls may run.
 
 Without a command it serves MCP over standard input and output, as hosts start it; `--config`, `--scopes` and
 `--log-level` go with that.
@@ -44,11 +44,11 @@ def make_app() -> App:
     app.command(f"{cli}.messages:say", name="say", help="Say something on a local channel, as a person would.")
     app.command(f"{cli}.messages:events", name="events", help="Show what happens in the bridge.")
     app.command(f"{cli}.messages:log", name="log", help="Show the log of a conversation, and verify it.")
-    app.command(f"{cli}.status:status", name="status", help="How the bridge is.")
+    app.command(f"{cli}.status:status", name="status", help="Show how the bridge is, and what waits.")
     app.command(f"{cli}.check:check", name="check", help="Check everything, and say how to mend what is wrong.")
     app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
-    app.command(f"{cli}.reference:reference", name="reference", help="The reference: keys, tools, commands, errors.")
+    app.command(f"{cli}.reference:reference", name="reference", help="Print the reference: keys, tools, errors, …")
     app.command(approvals_app(f"{cli}.approvals"))
     app.command(clients_app(f"{cli}.clients"))
     app.command(pair_app(f"{cli}.pairing"))
@@ -58,34 +58,38 @@ def make_app() -> App:
 
 def approvals_app(module: str) -> App:
     group = App(name="approvals", help="See and decide the calls that wait for a verdict.")
-    group.command(f"{module}:list_", name="list", help="The calls that wait, whole.")
-    group.command(f"{module}:approve", name="approve", help="Let one call run.")
-    group.command(f"{module}:reject", name="reject", help="Keep one call from running.")
-    group.command(f"{module}:grants", name="grants", help="The standing verdicts that --remember made.")
+    group.command(f"{module}:list_", name="list", help="List the calls that wait for a verdict.")
+    group.command(f"{module}:approve", name="approve", help="Let calls run.")
+    group.command(f"{module}:reject", name="reject", help="Keep calls from running.")
+    group.command(f"{module}:grants", name="grants", help="List the standing verdicts that --remember made.")
     group.command(f"{module}:revoke", name="revoke", help="End a standing verdict.")
     return group
 
 
 def clients_app(module: str) -> App:
-    group = App(name="clients", help="Who may come over HTTP.")
+    group = App(name="clients", help="Say who may come over HTTP.")
     group.command(f"{module}:add", name="add", help="Let a client in, and show its token, once.")
-    group.command(f"{module}:list_", name="list", help="Who may come, and what they may do.")
-    group.command(f"{module}:revoke", name="revoke", help="Let a client in no longer, at once.")
+    group.command(f"{module}:list_", name="list", help="List who may come, and what they may do.")
+    group.command(f"{module}:revoke", name="revoke", help="Shut a client out, at once.")
     return group
 
 
 def pair_app(module: str) -> App:
-    group = App(name="pair", help="Let chats and people in.")
-    group.command(f"{module}:add", name="add", help="Let a chat in: pair add CODE, or pair add CHANNEL CHAT.")
-    group.command(f"{module}:list_", name="list", help="Who was let in, and who asks to be.")
-    group.command(f"{module}:remove", name="remove", help="Let a chat in no longer.")
+    group = App(name="pair", help="Let chats and people in, or shut them out.")
+    group.command(
+        f"{module}:add", name="add", help="Let a chat or a person in: pair add CODE, or pair add CHANNEL CHAT."
+    )
+    group.command(f"{module}:list_", name="list", help="List who was let in, and who asks to be.")
+    group.command(f"{module}:remove", name="remove", help="Shut a chat or a person out.")
     return group
 
 
 def servers_app(module: str) -> App:
-    group = App(name="servers", help="The nested tool servers.")
-    group.command(f"{module}:list_", name="list", help="The tool servers, and how each is.")
-    group.command(f"{module}:changes", name="changes", help="The tools that are no longer what they were: was and is.")
+    group = App(name="servers", help="See and set up the nested tool servers.")
+    group.command(f"{module}:list_", name="list", help="List the tool servers, and how each is.")
+    group.command(
+        f"{module}:changes", name="changes", help="List the tools that changed: what each was, and what it is now."
+    )
     group.command(f"{module}:accept", name="accept", help="Trust a changed tool as it is now.")
     group.command(f"{module}:login", name="login", help="Log in to a tool server by OAuth, in a browser.")
     group.command(f"{module}:trust", name="trust", help="See, and accept, a tool server's changed instructions.")

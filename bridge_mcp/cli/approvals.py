@@ -35,7 +35,7 @@ def list_(
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
-    """The calls that wait for a verdict, the newest first, with all a verdict must know.
+    """List the calls that wait for a verdict, the newest first, with all that a verdict must know.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def reject(
 
 
 def grants(*, json: Json = False, common: Common = USUAL) -> int:
-    """The standing verdicts in force."""
+    """List the standing verdicts in force."""
 
     async def body(assembly: Assembly) -> None:
         found = await assembly.bridge.list_grants(OWNER)

@@ -58,7 +58,7 @@ def add(
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
-    """The clients that may come over HTTP; their tokens are not known any more."""
+    """List the clients that may come over HTTP. Their tokens cannot be shown again."""
 
     async def body(assembly: Assembly) -> None:
         stored = await assembly.bridge.list_clients(OWNER)
@@ -85,7 +85,7 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
 
 
 def revoke(name: str, /, *, common: Common = USUAL) -> int:
-    """Let a client in no longer; what it has open ends at once.
+    """Shut a client out; what it has open ends at once.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def add(
 
 
 def list_(channel: str = "", /, *, json: Json = False, common: Common = USUAL) -> int:
-    """Who was let in, and who asks to be.
+    """List who was let in, and who asks to be.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def list_(channel: str = "", /, *, json: Json = False, common: Common = USUAL) -
 
 
 def remove(channel: str, chat: str, /, *, common: Common = USUAL) -> int:
-    """Let a chat or a person in no longer.
+    """Shut a chat or a person out.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, engine_runs, with_bridge
-from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.cli.output import console, counted, print_json
 from bridge_mcp.cli.run import loop
 from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.host_files import decoded
@@ -35,7 +35,7 @@ HINTS = {
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
-    """The tool servers of bridge.toml, and how the engine last saw each."""
+    """List the tool servers of bridge.toml, and how the engine last saw each."""
 
     async def body(assembly: Assembly) -> int:
         told = {server.name: server for server in (await assembly.bridge.list_tools(OWNER)).servers}
@@ -62,7 +62,9 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             )
         for row in rows:
             console().print(
-                f"{row['name']}: {row['state']}, {row['tools']} tools, {visible(str(row['where']))}", style=""
+                f"{row['name']}: {row['state']}, {counted(int(str(row['tools'])), 'tool')}, "
+                f"{visible(str(row['where']))}",
+                style="",
             )
             if row["error"]:
                 console().print(f"    {visible(str(row['error']))}")
@@ -74,7 +76,7 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
 
 
 def changes(*, json: Json = False, common: Common = USUAL) -> int:
-    """The tools that are no longer what they were when they were first seen, or last approved. Their calls ask."""
+    """List the tools that changed since they were first seen, or last approved. Their calls ask first."""
 
     async def body(assembly: Assembly) -> int:
         found = await assembly.bridge.list_changes(OWNER)
@@ -92,7 +94,8 @@ def changes(*, json: Json = False, common: Common = USUAL) -> int:
                     out.print(f"    {what}, was: {visible(was)}")
                     out.print(f"    {what}, now: {visible(now)}")
             out.print(f"    bridge-mcp servers accept {visible(change.spec.name)} --digest {change.digest}")
-        out.print(f"{len(found)} tools have changed." if found else "No tool has changed.")
+        have = "has" if len(found) == 1 else "have"
+        out.print(f"{counted(len(found), 'tool')} {have} changed." if found else "No tool has changed.")
         if found:
             out.print("Where a tool changes by itself (a date in its text): pinned = false under [tool_servers.NAME].")
         return 0

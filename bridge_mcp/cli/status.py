@@ -16,7 +16,7 @@ __all__ = ["status"]
 
 
 def status(*, json: Json = False, common: Common = USUAL) -> int:
-    """How the bridge is: engine, channels, tool servers, and what waits."""
+    """Show how the bridge is: engine, channels, tool servers, and what waits."""
 
     async def body(assembly: Assembly) -> None:
         found = await assembly.bridge.get_status(OWNER)
