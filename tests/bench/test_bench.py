@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,8 +77,8 @@ def tables(printed: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.bench", *arguments]
+def run(*arguments: str, module: str = "tests.bench") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 
@@ -101,3 +102,18 @@ def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     assert refused.returncode == 2
     names = "startup, roundtrip, turns, memory, reading, gate, offers, telegram, models"
     assert f"there is no figure 'startupp'; there are {names}" in refused.stderr
+
+
+def test_two_checkouts_are_compared_in_pairs() -> None:
+    done = run(str(ROOT), str(ROOT), "page", "--pairs", "1", "--share", "0.02", module="tests.bench.compare")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(
+        r"page +before [\d,]+ us  after [\d,]+ us  ratio \d+\.\d+  half of them \d+\.\d+ to \d+\.\d+, of 1\n",
+        done.stdout,
+    )
+
+
+def test_a_checkout_that_is_none_is_said_to_be(tmp_path: Path) -> None:
+    refused = run(str(ROOT), str(tmp_path), "page", module="tests.bench.compare")
+    assert refused.returncode == 2
+    assert f"{tmp_path} is no checkout of this project" in refused.stderr
