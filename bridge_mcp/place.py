@@ -31,6 +31,10 @@ SIZE = 2048
 OWNER_S = 3.0
 """How long a process waits for the right to migrate: another one that migrates is done by then."""
 
+OLDER = "The store is of an older bridge_mcp, and the engine that works with it, {}, still runs."
+THEN_MIGRATED = "End that process (or the MCP host that started it), then start this one again: it migrates the store."
+"""An engine of an older version must not find its store migrated."""
+
 
 def make_lock(path: Path) -> BaseFileLock:
     """The lock that the engine holds; nobody but this user can read its file, or hold it.
@@ -79,11 +83,11 @@ def engine_lives(path: Path) -> bool:
 
 
 @contextmanager
-def owner_of(path: Path, pulse: PulseFile) -> Generator[None]:
-    """Hold the engine's place while a store is migrated: an engine of an older version must not find it changed.
+def owner_of(path: Path, pulse: PulseFile, told: str = OLDER, fix: str = THEN_MIGRATED) -> Generator[None]:
+    """Hold the engine's place while a store is changed that no engine may work with meanwhile.
 
     Raises:
-        StoreError: another process is the engine.
+        StoreError: another process is the engine: `told` with its name, and the `fix`.
     """
     lock = make_lock(path)
     deadline = time.monotonic() + OWNER_S
@@ -92,10 +96,7 @@ def owner_of(path: Path, pulse: PulseFile) -> Generator[None]:
     if not held:
         known = pulse.read()
         who = f"process {known.pid}" if known else "another process"
-        raise StoreError(
-            f"The store is of an older bridge_mcp, and the engine that works with it, {who}, still runs.",
-            fix="End that process (or the MCP host that started it), then start this one again: it migrates the store.",
-        )
+        raise StoreError(told.format(who), fix=fix)
     try:
         yield
     finally:

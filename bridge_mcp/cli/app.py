@@ -48,6 +48,7 @@ def make_app() -> App:
     app.command(f"{cli}.check:check", name="check", help="Check everything, and say how to mend what is wrong.")
     app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
+    app.command(f"{cli}.setup:rebuild", name="rebuild", help="Compute anew what stands beside the logs.")
     app.command(f"{cli}.reference:reference", name="reference", help="Print the reference: keys, tools, errors, …")
     app.command(approvals_app(f"{cli}.approvals"))
     app.command(clients_app(f"{cli}.clients"))

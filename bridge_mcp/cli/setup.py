@@ -1,18 +1,25 @@
-"""Commands that set the bridge up: init, migrate."""
+"""Commands that set the bridge up, and its store right: init, migrate, rebuild."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import time
 from pathlib import Path
 
+from rich.text import Text
+
 from bridge_mcp.cli.common import USUAL, Common
-from bridge_mcp.cli.output import console
+from bridge_mcp.cli.output import console, counted
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import TEMPLATE
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
 
-__all__ = ["init", "migrate"]
+__all__ = ["init", "migrate", "rebuild"]
+
+RUNS = "The engine, {}, works with this store."
+THEN_REBUILT = "End that process (or the MCP host that started it), then run this again."
 
 
 def init(path: Path | None = None, /, *, here: bool = False) -> int:
@@ -87,3 +94,43 @@ def migrate(*, common: Common = USUAL) -> int:
     )
     console().print(f"The store {path} {what if before is not None else f'is new, at schema version {after}'}.")
     return 0
+
+
+def rebuild(*, common: Common = USUAL) -> int:
+    """Compute anew, from the logs, all that stands beside them: messages, approvals, events, sums, the search index.
+
+    For a store that `log --verify` finds fault with. The logs themselves are not changed, nor are grants. No engine may
+    run meanwhile. Killed in the middle, it leaves a store that works, and can be run again.
+    """
+    from bridge_mcp.assembly import make_channels
+    from bridge_mcp.operations.clocks import WallClock
+    from bridge_mcp.place import PulseFile, owner_of
+    from bridge_mcp.stores.sqlite import verify
+    from bridge_mcp.stores.sqlite.migrate import migrate as bring
+    from bridge_mcp.stores.sqlite.rebuild import rebuild as compute
+
+    config = common.prepare()
+    path, clock = config.store_path, WallClock()
+    if not path.exists():
+        raise BadInput(f"There is no store at {path}.", fix="Name the configuration that belongs to it: --config.")
+    channels = make_channels(config.channels, clock)
+    by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
+    out, err = console(), console(stderr=True)
+    with owner_of(config.lock_path, PulseFile(config.lock_path), RUNS, THEN_REBUILT), err.status("Rebuilding") as line:
+        bring(path)
+
+        def progress(done: int, of: int) -> None:
+            line.update(f"Rebuilding: {done} of {of} conversations" if done < of else "Checking")
+
+        began = time.monotonic()
+        done = compute(path, clock.now(), by_commit, progress)
+        wrong = verify(path)
+    took = time.monotonic() - began
+    out.print(f"Rebuilt {counted(done.conversations, 'conversation')} (entries: {done.entries:,}) in {took:.1f} s.")
+    for each in done.skipped:
+        err.print(Text(f"✗ left as it was: {visible(each)}", "red"))
+    for each in wrong:
+        err.print(Text(f"✗ {visible(each)}", "red"))
+    if not wrong:
+        err.print(Text("✓ the logs are whole, and all that is computed from them agrees", "green"))
+    return 1 if wrong else 0

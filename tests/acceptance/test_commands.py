@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import tomllib
+from contextlib import closing
 
 import pytest
 
 from bridge_mcp import __version__
 from bridge_mcp.config.schema import File
+from bridge_mcp.place import make_lock, taken
 from tests.acceptance.parts import COMMAND, Home
 
 COMMANDS = (
@@ -23,6 +26,7 @@ COMMANDS = (
     "log",
     "migrate",
     "pair",
+    "rebuild",
     "say",
     "send",
     "serve",
@@ -220,6 +224,23 @@ def test_pairing_needs_a_channel_that_needs_it(home: Home) -> None:
 def test_migrate_says_from_where_to_where(home: Home) -> None:
     assert re.search(r"is new, at schema version \d+\.$", home.run("migrate").strip())
     assert re.search(r"is at schema version \d+\.$", home.run("migrate").strip())
+
+
+def test_rebuild_mends_what_stands_beside_the_logs_while_no_engine_runs(home: Home) -> None:
+    home.scripted()
+    home.run("say", "desk/main", "hello")
+    with closing(sqlite3.connect(home.state / "bridge.db")) as connection, connection:
+        connection.execute("DELETE FROM messages")
+    engine = make_lock(home.state / "engine.lock")
+    assert taken(engine)
+    try:
+        assert "The engine, another process, works with this store. End that process" in home.run("rebuild", code=1)
+    finally:
+        engine.release()
+    told = home.done("rebuild")
+    assert re.fullmatch(r"Rebuilt 1 conversation \(entries: 1\) in \d+\.\d s\.\n", told.stdout), told.stdout
+    assert told.stderr == "✓ the logs are whole, and all that is computed from them agrees\n"
+    assert told.returncode == 0
 
 
 @pytest.mark.shows("cli.disguise")

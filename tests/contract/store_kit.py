@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify
+from bridge_mcp.stores.sqlite.rebuild import rebuild
 
 ANN = Sender("7", "Ann")
 HOST = Sender("host", "host", "client")
@@ -62,12 +64,33 @@ PLACES = (SqlitePlace,)
 
 @asynccontextmanager
 async def used(place: Place) -> AsyncGenerator[Place]:
-    """A place that is left in order: whatever a test did, all rows say what the logs say."""
+    """A place that is left in order: whatever a test did, the rows say what the logs say, and a rebuild agrees."""
     yield place
     for store in place.opened:
         await store.close()
     if place.opened:
         assert place.verify() == ()
+        path = place.folder / "bridge.db"
+        before = rows_of(path)
+        assert rebuild(path, place.clock.time, frozenset({"local"})).skipped == []
+        assert rows_of(path) == before
+        assert place.verify() == ()
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, but for the search index, and for when conversations wake."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            if not name.startswith(("words", "indexed", "sqlite_"))
+        ]
+        connection.execute("CREATE TEMP TABLE c AS SELECT * FROM conversations")
+        connection.execute("UPDATE c SET wake_at = 0, due_since = 0")
+        return {
+            name: sorted(connection.execute(f"SELECT * FROM {'c' if name == 'conversations' else name}"), key=repr)
+            for name in tables
+        }
 
 
 def heard(text: str = "hi", key: str = "", *, sender: Sender = ANN, **more: Any) -> Heard:

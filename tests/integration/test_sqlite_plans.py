@@ -33,6 +33,16 @@ MAY_SCAN = {
     "shift_messages": {"SCAN messages USING INDEX messages_pending"},
     "shift_pairing_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
     "undelivered": {"SCAN undelivered"},
+    # What a rebuild does once.
+    "all_conversations": {"SCAN conversations"},
+    "delete_messages_of_nobody": {"SCAN messages"},
+    "delete_platform_ids_of_nobody": {"SCAN platform_ids"},
+    "delete_buttons_of_nobody": {"SCAN buttons USING COVERING INDEX buttons_by_conversation"},
+    "delete_approvals_of_nobody": {"SCAN approvals"},
+    "delete_events_of_nobody": {"SCAN events"},
+    "delete_spending_of_nobody": {"SCAN spending"},
+    "sum_spending_of_channels": {"SCAN spending"},
+    "sum_spending_of_the_bridge": {"SCAN spending"},
     "delete_oldest_undelivered": {"SCAN undelivered"},
     # What is limited: the first rows of an index, and the rows that were found so.
     "conversations_due": {"SCAN conversations USING INDEX conversations_due_now"},

@@ -14,12 +14,16 @@ from bridge_mcp.stores.sqlite import SqliteStore, open_store, verify
 from tests.contract.store_kit import StoreClock, asked, heard, judged, model_started, posted, say, turn
 
 HERE = "family/1"
+MADE: list[bytes] = []
 
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """A store with something of everything in it."""
+    """A store with something of everything in it: made once, and copied."""
     path = tmp_path / "bridge.db"
+    if MADE:
+        path.write_bytes(MADE[0])
+        return path
     store = await open_store(path, clock=StoreClock(), delivered_by_commit=frozenset({"local"}))
     for conversation in (HERE, "local/main"):
         await turn(store, conversation)
@@ -38,6 +42,7 @@ async def path(tmp_path: Path) -> Path:
             Failed("deliver", 3, "gone"),
         )
     await store.close()
+    MADE.append(path.read_bytes())
     return path
 
 
@@ -58,44 +63,45 @@ async def test_a_good_store_has_no_findings(path: Path) -> None:
 FIRST = "conversation = (SELECT id FROM conversations WHERE name = 'family/1')"
 
 
+DAMAGES = [
+    (f"DELETE FROM log WHERE {FIRST} AND seq = 1", "entry 2: entry 1 is missing"),
+    (f"UPDATE log SET at = 5 WHERE {FIRST} AND seq = 1", "entry 1: its seal is broken"),
+    (f"UPDATE log SET key = 'heard:x' WHERE {FIRST} AND seq = 0", "its key is 'heard:x'"),
+    (f"UPDATE log SET key = NULL WHERE {FIRST} AND seq = 0", "its key is None"),
+    (f"UPDATE log SET body = '{{' WHERE {FIRST} AND seq = 1", "entry 1"),
+    (f'UPDATE log SET body = \'{{"v":99,"kind":"X"}}\' WHERE {FIRST} AND seq = 1', "version 99"),
+    ("UPDATE conversations SET head = 3 WHERE name = 'family/1'", "next entry is 3"),
+    ("UPDATE conversations SET at = 3 WHERE name = 'family/1'", "time is 3"),
+    ("UPDATE conversations SET calling = NULL WHERE name = 'family/1'", "open model call is None"),
+    ("UPDATE conversations SET woken = 3 WHERE name = 'family/1'", "wakes is 3"),
+    ("UPDATE conversations SET title = 'X' WHERE name = 'family/1'", "title is 'X'"),
+    ("UPDATE conversations SET responder = NULL WHERE name = 'family/1'", "responder is None"),
+    ("UPDATE conversations SET messages = 3 WHERE name = 'family/1'", "number of messages is 3"),
+    ("UPDATE conversations SET last_at = 3 WHERE name = 'family/1'", "last time is 3"),
+    ("UPDATE conversations SET last_text = 'X' WHERE name = 'family/1'", "last text is 'X'"),
+    (f"DELETE FROM messages WHERE {FIRST} AND seq = 0", "message 0"),
+    ("INSERT INTO messages (conversation, seq, status) SELECT id, 1, 'sent' FROM conversations", "message 1"),
+    (f"UPDATE messages SET status = 'sent' WHERE {FIRST} AND seq = 0", "message 0"),
+    (f"UPDATE messages SET status = 'failed' WHERE {FIRST} AND seq = 4", "message 4"),
+    (f"UPDATE messages SET status = 'uncertain' WHERE {FIRST} AND seq = 2", "message 2"),
+    (f"UPDATE messages SET platform_ids = '[]' WHERE {FIRST} AND seq = 2", "message 2"),
+    (f"UPDATE messages SET reason = '' WHERE {FIRST} AND seq = 3", "message 3"),
+    (f"UPDATE messages SET asks = 1 WHERE {FIRST} AND seq = 3", "question 3"),
+    (f"UPDATE messages SET asks = 0 WHERE {FIRST} AND seq = 4", "question 4"),
+    (f"DELETE FROM approvals WHERE {FIRST} AND asked = 7", "approval ap_"),
+    (f"UPDATE approvals SET status = 'waiting' WHERE {FIRST} AND asked = 7", "approval ap_"),
+    (f"UPDATE approvals SET judged = 10, status = 'approved' WHERE {FIRST} AND asked = 8", "approval ap_"),
+    (f"UPDATE approvals SET tool = 'x' WHERE {FIRST} AND asked = 8", "approval ap_"),
+    ("DELETE FROM events WHERE conversation = 'family/1' AND seq = 2", "entry 2: the feed does not tell of it"),
+    ("UPDATE events SET type = 'tool.started' WHERE conversation = 'family/1' AND seq = 0", "tells tool.started"),
+    ("INSERT INTO events (type, conversation, seq) VALUES ('message.sent', 'family/1', 3)", "1 entries twice"),
+    ("INSERT INTO events (type, conversation, seq) VALUES ('message.sent', 'no/one', 3)", "no such conversation"),
+]
+"""What can be wrong, and what is said of it."""
+
+
 @pytest.mark.shows("store.chain")
-@pytest.mark.parametrize(
-    ("sql", "finding"),
-    [
-        (f"DELETE FROM log WHERE {FIRST} AND seq = 1", "entry 2: entry 1 is missing"),
-        (f"UPDATE log SET at = 5 WHERE {FIRST} AND seq = 1", "entry 1: its seal is broken"),
-        (f"UPDATE log SET key = 'heard:x' WHERE {FIRST} AND seq = 0", "its key is 'heard:x'"),
-        (f"UPDATE log SET key = NULL WHERE {FIRST} AND seq = 0", "its key is None"),
-        (f"UPDATE log SET body = '{{' WHERE {FIRST} AND seq = 1", "entry 1"),
-        (f'UPDATE log SET body = \'{{"v":99,"kind":"X"}}\' WHERE {FIRST} AND seq = 1', "version 99"),
-        ("UPDATE conversations SET head = 3 WHERE name = 'family/1'", "next entry is 3"),
-        ("UPDATE conversations SET at = 3 WHERE name = 'family/1'", "time is 3"),
-        ("UPDATE conversations SET calling = NULL WHERE name = 'family/1'", "open model call is None"),
-        ("UPDATE conversations SET woken = 3 WHERE name = 'family/1'", "wakes is 3"),
-        ("UPDATE conversations SET title = 'X' WHERE name = 'family/1'", "title is 'X'"),
-        ("UPDATE conversations SET responder = NULL WHERE name = 'family/1'", "responder is None"),
-        ("UPDATE conversations SET messages = 3 WHERE name = 'family/1'", "number of messages is 3"),
-        ("UPDATE conversations SET last_at = 3 WHERE name = 'family/1'", "last time is 3"),
-        ("UPDATE conversations SET last_text = 'X' WHERE name = 'family/1'", "last text is 'X'"),
-        (f"DELETE FROM messages WHERE {FIRST} AND seq = 0", "message 0"),
-        ("INSERT INTO messages (conversation, seq, status) SELECT id, 1, 'sent' FROM conversations", "message 1"),
-        (f"UPDATE messages SET status = 'sent' WHERE {FIRST} AND seq = 0", "message 0"),
-        (f"UPDATE messages SET status = 'failed' WHERE {FIRST} AND seq = 4", "message 4"),
-        (f"UPDATE messages SET status = 'uncertain' WHERE {FIRST} AND seq = 2", "message 2"),
-        (f"UPDATE messages SET platform_ids = '[]' WHERE {FIRST} AND seq = 2", "message 2"),
-        (f"UPDATE messages SET reason = '' WHERE {FIRST} AND seq = 3", "message 3"),
-        (f"UPDATE messages SET asks = 1 WHERE {FIRST} AND seq = 3", "question 3"),
-        (f"UPDATE messages SET asks = 0 WHERE {FIRST} AND seq = 4", "question 4"),
-        (f"DELETE FROM approvals WHERE {FIRST} AND asked = 7", "approval ap_"),
-        (f"UPDATE approvals SET status = 'waiting' WHERE {FIRST} AND asked = 7", "approval ap_"),
-        (f"UPDATE approvals SET judged = 10, status = 'approved' WHERE {FIRST} AND asked = 8", "approval ap_"),
-        (f"UPDATE approvals SET tool = 'x' WHERE {FIRST} AND asked = 8", "approval ap_"),
-        ("DELETE FROM events WHERE conversation = 'family/1' AND seq = 2", "entry 2: the feed does not tell of it"),
-        ("UPDATE events SET type = 'tool.started' WHERE conversation = 'family/1' AND seq = 0", "tells tool.started"),
-        ("INSERT INTO events (type, conversation, seq) VALUES ('message.sent', 'family/1', 3)", "1 entries twice"),
-        ("INSERT INTO events (type, conversation, seq) VALUES ('message.sent', 'no/one', 3)", "no such conversation"),
-    ],
-)
+@pytest.mark.parametrize(("sql", "finding"), DAMAGES)
 async def test_every_damage_is_found_and_named(path: Path, sql: str, finding: str) -> None:
     damage(path, sql)
     lines = verify(path)

@@ -28,9 +28,11 @@ from bridge_mcp.core.entries import (
     key,
     wakes,
 )
-from bridge_mcp.core.events import event_of
+from bridge_mcp.core.events import Event, event_of
+from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.hash_chain import FIRST, link
 from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, tokens_of
+from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sqlite import fts
 from bridge_mcp.stores.sqlite.grants import keep_grant
@@ -112,20 +114,9 @@ class Append:
         values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body, "link": tip}
         if not session.run("insert_entry", **values).rowcount:
             return None
-        self.head, self._at, self._tip = seq + 1, at, tip
+        self._tip = tip
         logged = Logged(seq, at, prepared.entry)
-        if wakes(prepared.entry):
-            self.woken = seq
-        self._unsettled = unsettled_after(self._unsettled, self._heard, logged)
-        match prepared.entry:
-            case Heard(to="assistant", answers=None):
-                self._heard = seq
-            case Cleared():
-                self._cleared = seq
-            case _:
-                pass
-        self._update_earlier_rows(logged)
-        self._insert_rows(logged)
+        self._follow(logged)
         return logged
 
     def set_wake(self, wake: float | None) -> None:
@@ -158,6 +149,22 @@ class Append:
                 self._session.run("update_conversation_listed", **place, **listed)
             case _:
                 self._session.run("update_conversation_due_and_listed", **place, **due, **listed)
+
+    def _follow(self, logged: Logged) -> None:
+        """Bring everything beside the log to where this entry leaves it."""
+        self.head, self._at = logged.seq + 1, logged.at
+        if wakes(logged.entry):
+            self.woken = logged.seq
+        self._unsettled = unsettled_after(self._unsettled, self._heard, logged)
+        match logged.entry:
+            case Heard(to="assistant", answers=None):
+                self._heard = logged.seq
+            case Cleared():
+                self._cleared = logged.seq
+            case _:
+                pass
+        self._update_earlier_rows(logged)
+        self._insert_rows(logged)
 
     def _update_earlier_rows(self, logged: Logged) -> None:
         """Update the rows of earlier entries that this one changes."""
@@ -206,9 +213,7 @@ class Append:
         tool = self._session.value("tool_of_approval", approval=approval)
         grant = None if tool is None else grant_of(self.name, logged, tool)
         if grant is not None:
-            keep_grant(self._session, grant)
-            self._session.run("wake_conversations_waiting_for", tool=tool, now=self._now)
-            self._granted = True
+            self._make_grant(grant)
 
     def _set_outcome(self, seq: int, status: str, reason: str, platform_ids: tuple[str, ...] | None) -> None:
         """Set how sending a message ended. `platform_ids` None: those of the parts that went out stay."""
@@ -233,26 +238,47 @@ class Append:
             self._add_message(logged, message)
         approval = approval_of(self.name, logged)
         if approval is not None:
-            self._session.run("insert_approval", approval=approval.id, id=self._id, tool=approval.tool, seq=logged.seq)
-        add_spending(self._session, self.name, logged)
+            self._insert_approval(logged.seq, approval.id, approval.tool)
+        self._count_spending(logged)
         event = event_of(self.name, logged, delivered=self._delivered)
         if event is not None:
-            self._session.run("insert_entry_event", type=event.type, conversation=self.name, seq=logged.seq)
+            self._tell(logged, event)
 
     def _add_message(self, logged: Logged, message: Message) -> None:
         question = logged.entry.question if isinstance(logged.entry, Posted) else None
-        place = {"id": self._id, "seq": logged.seq}
         asked = {"asks": int(question is not None), "expires_at": question.expires_at if question else 0.0}
-        added = self._session.run("insert_message", **place, **asked, status=message.status, kind=message.kind)
+        self._insert_message(logged.seq, message.status, kind=message.kind, **asked)
         for token in tokens_of(logged.entry):
-            self._session.run("insert_button", **place, token=token)
-        fts.index_every_step(self._session, added.lastrowid or 0)
+            self._insert_button(logged.seq, token)
         if message.kind != "message":
             return
         self._messages += 1
         self._last_at, self._last_text = logged.at, message.text[:LAST_TEXT_CHARS]
         self._title = title_after(self._title, logged.entry)
         self._listed_changed = True
+
+    # -- the rows themselves: `rebuild` writes them in another way ---------------------------------------------
+
+    def _insert_message(self, seq: int, status: str, **values: object) -> None:
+        added = self._session.run("insert_message", id=self._id, seq=seq, status=status, **values)
+        fts.index_every_step(self._session, added.lastrowid or 0)
+
+    def _insert_button(self, seq: int, token: str) -> None:
+        self._session.run("insert_button", id=self._id, seq=seq, token=token)
+
+    def _insert_approval(self, seq: int, approval: str, tool: str) -> None:
+        self._session.run("insert_approval", approval=approval, id=self._id, tool=tool, seq=seq)
+
+    def _count_spending(self, logged: Logged) -> None:
+        add_spending(self._session, scopes(self.name), logged)
+
+    def _make_grant(self, grant: Grant) -> None:
+        keep_grant(self._session, grant)
+        self._session.run("wake_conversations_waiting_for", tool=grant.tool, now=self._now)
+        self._granted = True
+
+    def _tell(self, logged: Logged, event: Event) -> None:
+        self._session.run("insert_entry_event", type=event.type, conversation=self.name, seq=logged.seq)
 
 
 def title_after(title: str, entry: Entry) -> str:

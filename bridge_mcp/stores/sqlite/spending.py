@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bridge_mcp.core.entries import Logged
-from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
+from bridge_mcp.core.spending import Spent, day_of, taken_by
 from bridge_mcp.stores.sqlite.session import Session
 
 __all__ = ["SqliteSpending", "add_spending"]
@@ -24,12 +26,12 @@ class SqliteSpending:
         return Spent() if row is None else Spent(*row)
 
 
-def add_spending(session: Session, conversation: str, logged: Logged) -> None:
-    """Count what an entry tells that a model took. Runs inside a writer's transaction."""
+def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> None:
+    """Count, in these scopes, what an entry tells that a model took. Runs inside a writer's transaction."""
     taken = taken_by(logged)
     if taken is None:
         return
-    for scope in scopes(conversation):
+    for scope in scopes:
         session.run(
             "add_spending",
             scope=scope,
