@@ -137,11 +137,11 @@ def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Ju
         return Judge(call, "expired", "bridge")
     escalate_at = asked.escalate_at if asked.escalate_to and not fate.escalated else 0.0
     if escalate_at and now >= escalate_at:
-        return Remind(call, asked, Reminded(call.id, 1, "escalation", to=asked.escalate_to))
+        return Remind(call, asked, Reminded(call.id, 1, "escalation", to=asked.escalate_to, digest=asked.digest))
     remind_at = fate.told_at + asked.remind_s if asked.remind_s > 0 else 0.0
     if remind_at and now >= remind_at:
         to = asked.escalate_to if fate.escalated else asked.route
-        return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to=to))
+        return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to=to, digest=asked.digest))
     ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
     return Wait(min(ahead, default=None))
 
@@ -185,4 +185,6 @@ def step_without_tool(call: Call, fate: CallState, asked: Asked, policy: Policy,
     tell_at = fate.judged_at + TELL_S
     if fate.told_of_tool or tell_at >= until:
         return Wait(until)
-    return Wait(tell_at) if now < tell_at else Remind(call, asked, Reminded(call.id, 1, "tool", to=asked.route))
+    if now < tell_at:
+        return Wait(tell_at)
+    return Remind(call, asked, Reminded(call.id, 1, "tool", to=asked.route, digest=asked.digest))

@@ -277,7 +277,7 @@ class Judged(Fact, frozen=True):
     verdict: Verdict
     by: str
     digest: str = ""
-    """What was approved: the digest of server, tool, schema and the arguments as they shall run."""
+    """Of what was approved: server, tool, schema and the arguments as they shall run; else of what was asked."""
     arguments: str | None = None
     """Edited arguments as JSON text, when the approver changed them."""
     note: str = ""
@@ -314,6 +314,7 @@ class Reminded(Fact, frozen=True):
     """`tool`: it was approved, and waits for its tool, which is not there."""
     to: str = ""
     """The conversation that was told; empty where only the feed tells of it."""
+    digest: str = ""
 
 
 class Stopped(Fact, frozen=True):
@@ -388,6 +389,10 @@ class Started(Fact, frozen=True):
     """For a tool call: the tool says that running it again does no harm."""
     runner: str = ""
     """For a call that its caller runs: the process that does."""
+    digest: str = ""
+    """For a tool call: the digest of server, tool, schema and the arguments that it runs with."""
+    requested_by: str = ""
+    """For a tool call: who asked for it."""
     estimate: int = 0
     """For a model call: about how many tokens the request has (`core.tokens`); 0 where nobody has counted."""
 
@@ -469,6 +474,10 @@ class Finished(Fact, frozen=True):
     """The tool's structured result as JSON text, where it gave one; MCP callers get both."""
     truncated: bool = False
     """The result was too long for the log; where there was room it is whole among the attachments."""
+    tool: str = ""
+    digest: str = ""
+    """Of what ran or, where nothing did, of what was asked; empty where that is known of neither."""
+    requested_by: str = ""
 
 
 class Collected(Fact, frozen=True):

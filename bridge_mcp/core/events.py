@@ -106,21 +106,30 @@ EVENTS: Mapping[EventType, EventInfo] = {
     "message.withdrawn": EventInfo("A message was taken back before it was answered.", ("message", "by")),
     "approval.requested": EventInfo(
         "A call waits for a verdict.",
-        ("approval", "tool", "arguments", "digest", "reason", "requested_by", "expires_at", "route", "quorum"),
+        (
+            *("call", "approval", "digest", "server", "tool", "arguments", "reason", "requested_by"),
+            *("expires_at", "route", "quorum"),
+        ),
     ),
     "approval.reminded": EventInfo(
-        "People were asked again, or somebody else is asked as well.", ("approval", "why", "number", "to")
+        "People were asked again, or somebody else is asked as well.",
+        ("call", "approval", "digest", "why", "number", "to"),
     ),
-    "approval.voted": EventInfo("One approver of several said yes.", ("approval", "by", "via")),
+    "approval.voted": EventInfo("One approver of several said yes.", ("call", "approval", "digest", "by", "via")),
     "approval.decided": EventInfo(
         "A verdict was given, or the time for one is over.",
-        ("approval", "verdict", "by", "via", "note", "edited", "remember"),
+        ("call", "approval", "digest", "verdict", "by", "via", "note", "edited", "remember"),
     ),
-    "tool.started": EventInfo("A tool call began.", ("call", "tool", "cleared_by")),
+    "tool.started": EventInfo(
+        "A tool call began; `cleared_by` says what let it run.",
+        ("call", "approval", "digest", "tool", "requested_by", "cleared_by"),
+    ),
     "tool.progress": EventInfo(
-        "A tool server told how far a call is.", ("call", "tool", "progress", "total", "message")
+        "A tool server told how far a call is.", ("call", "approval", "digest", "tool", "progress", "total", "message")
     ),
-    "tool.finished": EventInfo("A tool call is over.", ("call", "outcome")),
+    "tool.finished": EventInfo(
+        "A tool call is over.", ("call", "approval", "digest", "tool", "requested_by", "outcome")
+    ),
     "turn.finished": EventInfo("The assistant answered.", ("message", "text", "turn")),
     "turn.stopped": EventInfo("A turn ended without an answer.", ("reason", "by", "text")),
     "model.failed": EventInfo(
@@ -214,10 +223,10 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
     match entry:
         case Asked() as e:
             return "approval.requested", {
-                "approval": approval_id(conversation, e.call),
+                **of_call(conversation, e),
+                "server": e.server,
                 "tool": e.tool,
                 "arguments": e.arguments,
-                "digest": e.digest,
                 "reason": e.reason,
                 "requested_by": e.requested_by,
                 "expires_at": e.expires_at or None,
@@ -225,17 +234,12 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
                 "quorum": e.quorum,
             }
         case Voted() as e:
-            return "approval.voted", {"approval": approval_id(conversation, e.call), "by": e.by, "via": e.via}
+            return "approval.voted", {**of_call(conversation, e), "by": e.by, "via": e.via}
         case Reminded() as e:
-            return "approval.reminded", {
-                "approval": approval_id(conversation, e.call),
-                "why": e.why,
-                "number": e.number,
-                "to": e.to,
-            }
+            return "approval.reminded", {**of_call(conversation, e), "why": e.why, "number": e.number, "to": e.to}
         case Judged() as e:
             return "approval.decided", {
-                "approval": approval_id(conversation, e.call),
+                **of_call(conversation, e),
                 "verdict": e.verdict,
                 "by": e.by,
                 "via": e.via,
@@ -244,9 +248,25 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
                 "remember": e.remember,
             }
         case Started(effect="tool") as e:
-            return "tool.started", {"call": e.call, "tool": e.tool, "cleared_by": e.cleared_by}
+            return "tool.started", {
+                **of_call(conversation, e),
+                "tool": e.tool,
+                "requested_by": e.requested_by,
+                "cleared_by": e.cleared_by,
+            }
         case Finished() as e:
-            return "tool.finished", {"call": e.call, "outcome": e.outcome}
+            return "tool.finished", {
+                **of_call(conversation, e),
+                "tool": e.tool,
+                "requested_by": e.requested_by,
+                "outcome": e.outcome,
+            }
+        case _:
+            return conversation_event(conversation, entry)
+
+
+def conversation_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
+    match entry:
         case Withdrawn() as e:
             return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
         case Cleared() as e:
@@ -257,3 +277,8 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
             return "conversation.configured", {"by": e.by, "responder": e.responder}
         case _:
             return None
+
+
+def of_call(conversation: str, entry: Asked | Voted | Reminded | Judged | Started | Finished) -> dict[str, JSON]:
+    """What all events of one call have in common; the approval is the one by which it was decided, if it was."""
+    return {"call": entry.call, "approval": approval_id(conversation, entry.call), "digest": entry.digest}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Final, cast
 
 from bridge_mcp.core.errors import BadJSON
@@ -23,6 +24,7 @@ SETS_BY_NAME: Final = frozenset(("dependencies", "dependentRequired"))
 write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
+@lru_cache(maxsize=512)
 def settled_schema(text: str) -> str:
     """A schema with all that has no order in one order: members of objects, `required`, lists of types.
 

@@ -87,7 +87,9 @@ class ApprovalDesk:
             self._counts(approval, who)
             undecided(approval)
             if self._late(approval):
-                await self._judge([(approval, Judged(approval.call, "expired", "bridge", via="rule"))])
+                await self._judge(
+                    [(approval, Judged(approval.call, "expired", "bridge", digest=approval.digest, via="rule"))]
+                )
                 undecided(await find(self.store, approval.id))
             verdicts.append((approval, await self._meant(approval, who, yes)))
         several = [each for each in verdicts if each[0].quorum > 1]
@@ -101,7 +103,10 @@ class ApprovalDesk:
         for approval in approvals:
             self._allowed(approval, who)
             undecided(approval)
-        made = [(each, Judged(each.call, "rejected", who.name, note=reason, via=who.via)) for each in approvals]
+        made = [
+            (each, Judged(each.call, "rejected", who.name, digest=each.digest, note=reason, via=who.via))
+            for each in approvals
+        ]
         decided = await self._judge(made)
         return tuple(decided[approval.id] for approval in approvals)
 

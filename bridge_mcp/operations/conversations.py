@@ -85,7 +85,8 @@ async def clear(store: Store, conversation: str, by: str) -> bool:
 
 def cancel_waiting(log: Log, by: str) -> list[Judged]:
     """A verdict for every call that waits for one: whoever comes later is told who was first."""
-    return [Judged(call.id, "cancelled", by) for call, asked in open_calls(log) if asked is not None]
+    waiting = ((call, asked) for call, asked in open_calls(log) if asked is not None)
+    return [Judged(call.id, "cancelled", by, digest=asked.digest) for call, asked in waiting]
 
 
 async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:

@@ -34,11 +34,12 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.evidence import outcome_of, with_evidence
 from bridge_mcp.core.external_calls import LOOK_S, external_tool
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.steps import HandOver
-from bridge_mcp.core.tools import JSON, arguments_text
+from bridge_mcp.core.tools import JSON, arguments_text, call_digest, parse_arguments
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.ports import Clock, Rules, Store
 
@@ -72,15 +73,27 @@ class Begun:
     """A call that is this process's to run, now and once."""
 
     conversation: str
-    call: str
-    arguments: str
-    """The JSON text it runs with: as asked for, or as an approver has changed it."""
-    because: str
-    """What let it run."""
+    intent: Started
+    """What its log says of it, or is to say."""
     head: int = 0
     """The seq that the next entry of its log gets, if nobody else writes."""
     edited: bool = False
     """Whether an approver has changed the arguments."""
+
+    @property
+    def call(self) -> str:
+        """Its id in its log."""
+        return self.intent.call
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text it runs with: as asked for, or as an approver has changed it."""
+        return self.intent.arguments
+
+    @property
+    def because(self) -> str:
+        """What let it run."""
+        return self.intent.cleared_by
 
 
 def request_of(conversation: str, external: External, arguments: Mapping[str, JSON], by: str) -> Request:
@@ -149,8 +162,7 @@ class ExternalCalls:
         step = decide(asked, await self._policy(request.conversation, request.external), now)
         if not isinstance(step, HandOver):
             return None
-        ((call, arguments, because),) = step.calls
-        return Begun(request.conversation, call.id, arguments, because=because)
+        return Begun(request.conversation, self._intent(step, request.entry))
 
     async def begin(self, request: Request, free: Begun) -> Begun:
         """Write that a free call is asked for and begun, in one step.
@@ -158,13 +170,8 @@ class ExternalCalls:
         Raises:
             Conflict: its log has entries already.
         """
-        entries = await self.store.log.intend(
-            request.conversation,
-            0,
-            request.entry,
-            self._started(request.call.tool, free),
-            wake=self.clock.now() + LOOK_S,
-        )
+        wake = self.clock.now() + LOOK_S
+        entries = await self.store.log.intend(request.conversation, 0, request.entry, free.intent, wake=wake)
         return replace(free, head=len(entries))
 
     async def whole(self, request: Request, free: Begun, finished: Finished) -> None:
@@ -173,8 +180,8 @@ class ExternalCalls:
         Raises:
             Conflict: its log has entries already.
         """
-        started = self._started(request.call.tool, free)
-        await self.store.log.intend(request.conversation, 0, request.entry, started, finished, wake=None)
+        outcome = outcome_of(free.intent, finished)
+        await self.store.log.intend(request.conversation, 0, request.entry, free.intent, outcome, wake=None)
 
     async def ask(self, request: Request) -> None:
         """Write that a call is asked for: the engine takes it from here.
@@ -207,12 +214,13 @@ class ExternalCalls:
 
     async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "") -> bool:
         """Write what became of a call, and with `collected_by` that this one has it; False if its log says already."""
-        entries = (finished, Collected(begun.call, collected_by)) if collected_by else (finished,)
+        outcome = outcome_of(begun.intent, finished)
+        entries = (outcome, Collected(begun.call, collected_by)) if collected_by else (outcome,)
         try:
             await self.store.log.intend(begun.conversation, begun.head, *entries, wake=None)
         except Conflict:
-            (recorded, *_) = await self.store.log.record(begun.conversation, *entries)
-            return recorded.new
+            recorded = await self.store.log.record(begun.conversation, *entries)
+            return recorded[0].new
         return True
 
     async def collect(self, conversation: str, by: str) -> bool:
@@ -227,41 +235,43 @@ class ExternalCalls:
 
     async def _begun(self, conversation: str, log: Log) -> Begun | None:
         """Begin a call if it may run now; None if it may not, or somebody else was faster."""
-        external = next((each.entry.external for each in log if isinstance(each.entry, Requested)), None)
-        if external is None:
+        asked = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
+        if asked is None or asked.external is None:
             return None
         now = self.clock.now()
-        step = decide(log, await self._policy(conversation, external), now)
+        step = decide(log, await self._policy(conversation, asked.external), now)
         if not isinstance(step, HandOver):
             return None
-        ((call, arguments, because),) = step.calls
-        edited = arguments != call.arguments
-        begun = Begun(conversation, call.id, arguments, because=because, edited=edited)
-        head = log[-1].seq + 1
-        started = self._started(call.tool, begun)
+        intent, head = self._intent(step, asked), log[-1].seq + 1
         try:
-            await self.store.log.intend(conversation, head, started, wake=now + LOOK_S)
+            await self.store.log.intend(conversation, head, intent, wake=now + LOOK_S)
         except Conflict:
             return None
-        return replace(begun, head=head + 1)
+        return Begun(conversation, intent, head + 1, edited=intent.arguments != asked.calls[0].arguments)
 
     async def _policy(self, conversation: str, external: External) -> Policy:
         name = external_tool(external).name
         grants = await self.store.grants.concerning((name,), conversation, self.clock.now())
         return policy_of(self.rules, conversation, external, grants)
 
-    def _started(self, tool: str, begun: Begun) -> Started:
+    def _intent(self, step: HandOver, asked: Requested) -> Started:
+        """What is written before a call is run here."""
+        ((call, arguments, because),) = step.calls
+        assert asked.external is not None, "handed over, so it is its caller's to run"
         return Started(
             "tool",
-            call=begun.call,
-            tool=tool,
-            arguments=begun.arguments,
-            cleared_by=begun.because,
+            call=call.id,
+            tool=call.tool,
+            arguments=arguments,
+            cleared_by=because,
             runner=self.caller,
+            digest=call_digest(external_tool(asked.external), parse_arguments(arguments)),
+            requested_by=asked.by,
         )
 
 
 async def report(store: Store, conversation: str, finished: Finished) -> bool:
     """Write what became of a call, from whatever process; False if its log says already."""
-    (recorded,) = await store.log.record(conversation, finished)
+    entries = with_evidence(await store.log.load(conversation), (finished,))
+    (recorded,) = await store.log.record(conversation, *entries)
     return recorded.new

@@ -45,7 +45,7 @@ async def close_what_is_over(store: Store) -> None:
         try:
             open_now = {call.id for call, _ in open_calls(await tail(store.log, approval.conversation))}
             if approval.call and approval.call not in open_now:
-                over = Judged(approval.call, "cancelled", "bridge", note=OVER, via="rule")
+                over = Judged(approval.call, "cancelled", "bridge", digest=approval.digest, note=OVER, via="rule")
                 await store.log.record(approval.conversation, over)
         except StoreError as exc:
             logger.error("%s: the approval %s cannot be looked at: %s", approval.conversation, approval.id, exc)

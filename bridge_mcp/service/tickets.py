@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bridge_mcp.core.entries import Finished, Judged, Requested
 from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.evidence import with_evidence
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Decision, Ticket
 from bridge_mcp.core.state import open_fates
@@ -76,7 +77,7 @@ class Following(Sending):
             if not entries:
                 return False
             try:
-                await self.store.log.intend(conversation, log[-1].seq + 1, *entries)
+                await self.store.log.intend(conversation, log[-1].seq + 1, *with_evidence(log, entries))
             except Conflict:
                 continue
             return True

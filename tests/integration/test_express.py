@@ -182,9 +182,12 @@ async def test_how_far_a_call_is_stands_in_the_feed(tmp_path: Path) -> None:
 
         await it.bridge.call_tool(HOST, "bench__look", {}, progress=hear)
         (event,) = await it.events("tool.progress")
+        (begun,) = await it.events("tool.started")
         assert event.body == {
             "call": "0.0",
+            "approval": begun.body["approval"],
             "tool": "bench__look",
+            "digest": begun.body["digest"],
             "progress": 2,
             "total": 3,
             "message": "two thirds",

@@ -98,7 +98,9 @@ async def test_an_approved_call_is_begun_by_its_caller_and_never_by_the_engine(d
     assert isinstance(begun, Begun)
     assert begun.arguments == '{"command":"ls"}'
     assert await door.calls.finish(begun, Finished(begun.call, "ok", "a.txt"))
-    assert await door.calls.cleared(request.conversation, 0) == Finished("0.0", "ok", "a.txt")
+    finished = await door.calls.cleared(request.conversation, 0)
+    assert isinstance(finished, Finished)
+    assert (finished.outcome, finished.content, finished.digest) == ("ok", "a.txt", approval.digest)
     log = await door.bridge.store.log.load(request.conversation)
     assert [e.entry.runner for e in log if isinstance(e.entry, Started)] == ["me"]
 

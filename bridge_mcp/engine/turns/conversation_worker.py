@@ -15,6 +15,7 @@ import anyio
 from bridge_mcp.core.decide import decide, decide_from
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Log, Logged, Requested, Started, Stopped, Summarised
 from bridge_mcp.core.errors import Conflict
+from bridge_mcp.core.evidence import with_evidence
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.state import State, closing, state_of
@@ -154,7 +155,8 @@ class ConversationWorker:
             case Settle():
                 await self._settle(Finished(step.call.id, step.outcome, step.content), look)
             case Judge():
-                await self._log.record(Judged(step.call.id, step.verdict, step.by, via="rule"))
+                verdict = Judged(step.call.id, step.verdict, step.by, via="rule")
+                await self._log.record(*with_evidence(look.log, (verdict,)))
             case Ask():
                 await self._ask(step, look)
             case Run():
@@ -177,9 +179,9 @@ class ConversationWorker:
 
     async def _settle(self, outcome: Finished, look: Look) -> None:
         """Write an outcome; where the call waits for a verdict, that ends with it, in the same transaction."""
-        entries = closing(look.log, outcome)
+        entries = with_evidence(look.log, closing(look.log, outcome))
         if len(entries) == 1:
-            await self._log.record(outcome)
+            await self._log.record(*entries)
         else:
             await self._intend(look, *entries)
 
@@ -220,21 +222,22 @@ class ConversationWorker:
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:
         entries: list[Entry] = []
-        begun: list[tuple[Call, ToolSpec, str]] = []
+        begun: list[tuple[Call, ToolSpec, Started]] = []
+        caller = tool_calls.requested_by(self.conversation, look.state.log)
         for call, arguments, because in step.calls:
             spec = look.policy.tools.get(call.tool)
             wrong = await self._wrong(spec, arguments) if spec else f"The tool '{call.tool}' is not there any more."
             if spec is None or wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            begun.append((call, spec, arguments))
-            entries.append(tool_calls.started(call, spec, arguments, because))
+            started = tool_calls.started(call, spec, arguments, because, caller)
+            begun.append((call, spec, started))
+            entries.append(started)
         await self._intend(look, *entries)
-        caller = tool_calls.requested_by(self.conversation, look.state.log)
-        for call, spec, arguments in begun:
+        for call, spec, started in begun:
             if spec.changed and tool_calls.told_of(spec.changed, call, look.state.log):
                 await self._deps.toolbox.accept(spec)
-            effects.call(call, spec, arguments, caller)
+            effects.call(call, spec, started)
 
     async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """What is wrong with a call, as the model is told; "" if nothing is."""

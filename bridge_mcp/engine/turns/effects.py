@@ -24,10 +24,12 @@ from bridge_mcp.core.entries import (
     Heard,
     Log,
     Replied,
+    Started,
     Stopped,
     Summarised,
     Withdrawn,
 )
+from bridge_mcp.core.evidence import outcome_of
 from bridge_mcp.core.gathering import LONGEST_S, replies_at
 from bridge_mcp.core.state import State
 from bridge_mcp.core.tools import ToolSpec
@@ -82,29 +84,30 @@ class Effects:
 
     # -- tool calls -------------------------------------------------------------------------------------------
 
-    def call(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> None:
+    def call(self, call: Call, spec: ToolSpec, started: Started) -> None:
         """Begin a call whose intent is written."""
         scope = self._calls[call.id] = anyio.CancelScope()
-        self._tasks.start_soon(self._tool, call, spec, arguments, caller, scope)
+        self._tasks.start_soon(self._tool, call, spec, started, scope)
 
-    async def _tool(self, call: Call, spec: ToolSpec, arguments: str, caller: str, scope: anyio.CancelScope) -> None:
+    async def _tool(self, call: Call, spec: ToolSpec, started: Started, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
         finished: Finished | None = Finished(call.id, "stopped", tool_calls.CUT_OFF)
         try:
             with scope:
-                finished = await self._outcome(call, spec, arguments, caller)
+                finished = await self._outcome(call, spec, started)
             if finished is not None:
+                finished = outcome_of(started, finished)
                 # The call is still in flight for whoever decides: an outcome that is known is never called unknown.
                 await self._deps.written(self._conversation, partial(self._log.record, finished))
         finally:
             del self._calls[call.id]
             self._signal.set()
 
-    async def _outcome(self, call: Call, spec: ToolSpec, arguments: str, caller: str) -> Finished | None:
+    async def _outcome(self, call: Call, spec: ToolSpec, started: Started) -> Finished | None:
         deps = self._deps
-        context = CallContext(self._conversation, call.id, caller)
-        told = deps.progress.listener(self._conversation, call.id, spec.name) if deps.progress else None
-        finished = await tool_calls.outcome(deps.toolbox, spec, arguments, context, told)
+        context = CallContext(self._conversation, call.id, started.requested_by)
+        told = deps.progress.listener(self._conversation, started) if deps.progress else None
+        finished = await tool_calls.outcome(deps.toolbox, spec, started.arguments, context, told)
         if deps.progress is not None:
             deps.progress.over(self._conversation, call.id)
         return finished

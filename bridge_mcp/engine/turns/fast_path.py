@@ -23,8 +23,9 @@ from typing import Literal
 import anyio
 
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Call, Entry, Finished, Log, Logged, Requested, Stopped
+from bridge_mcp.core.entries import Entry, Finished, Log, Logged, Requested, Started, Stopped
 from bridge_mcp.core.errors import BridgeError, Conflict
+from bridge_mcp.core.evidence import outcome_of
 from bridge_mcp.core.steps import Run
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.supervision import told
@@ -39,6 +40,7 @@ __all__ = ["GRACE_S", "FastPath"]
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN = "Call again with the same idempotency_key: what is in the log is not run twice."
+NO_CHAT = "This tool asks people in a chat, and this call belongs to none."
 GRACE_S = 0.1
 """How long a call that only reads may take until its intent is written."""
 
@@ -145,19 +147,19 @@ class FastPath:
             action.end()
             return True
         _, arguments, because = step.calls[0]
-        intent = tool_calls.started(call, spec, arguments, because)
+        intent = tool_calls.started(call, spec, arguments, because, action.entry.by)
         if spec.read_only:
-            return await self._look(action, call, spec, intent)
+            return await self._look(action, spec, intent)
         written = await deps.store.log.intend(action.conversation, 0, action.entry, intent)
         action.written.set()
-        finished = await self._outcome(action, call, spec, arguments)
+        finished = await self._outcome(action, spec, intent)
         return await self._finish(action, written, finished)
 
-    async def _look(self, action: PendingCall, call: Call, spec: ToolSpec, intent: Entry) -> bool:
+    async def _look(self, action: PendingCall, spec: ToolSpec, intent: Started) -> bool:
         """Run a call that only reads, and write everything at its end; or its beginning, if that is long in coming."""
         late = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._declare, action, intent)
         try:
-            finished = await self._outcome(action, call, spec, call.arguments)
+            finished = await self._outcome(action, spec, intent)
         finally:
             late.cancel()
         if action.stage == "declaring":
@@ -202,12 +204,12 @@ class FastPath:
         action.end(entries)
         return more
 
-    async def _outcome(self, action: PendingCall, call: Call, spec: ToolSpec, arguments: str) -> Finished:
+    async def _outcome(self, action: PendingCall, spec: ToolSpec, intent: Started) -> Finished:
         """Run the call."""
-        deps = self._deps
-        context = CallContext(action.conversation, call.id, action.entry.by)
-        hear = deps.progress.listener(action.conversation, call.id, spec.name) if deps.progress else None
-        finished: Finished | None = Finished(call.id, "stopped", tool_calls.CUT_OFF)
+        deps, arguments = self._deps, intent.arguments
+        context = CallContext(action.conversation, intent.call, action.entry.by)
+        hear = deps.progress.listener(action.conversation, intent) if deps.progress else None
+        finished: Finished | None = Finished(intent.call, "stopped", tool_calls.CUT_OFF)
         with anyio.CancelScope() as scope:
             watch = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._watch, action, scope)
             try:
@@ -217,8 +219,8 @@ class FastPath:
                 action.ran.set()
                 action.drive.signal.set()  # lets the watch go
         if deps.progress is not None:
-            deps.progress.over(action.conversation, call.id)
-        return finished or Finished(call.id, "error", "This tool asks people in a chat, and this call belongs to none.")
+            deps.progress.over(action.conversation, intent.call)
+        return outcome_of(intent, finished or Finished(intent.call, "error", NO_CHAT))
 
     async def _watch(self, action: PendingCall, scope: anyio.CancelScope) -> None:
         """Cut a call off that is taken back while it runs: whoever does that, here or elsewhere, writes it down."""

@@ -46,7 +46,7 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
         if known is None:
             return
         closed = [
-            Judged(each.call, "cancelled", BRIDGE.id, note=reason, via="rule")
+            Judged(each.call, "cancelled", BRIDGE.id, digest=each.digest, note=reason, via="rule")
             async for each in waiting(deps.store, conversation=conversation)
             if each.call
         ]

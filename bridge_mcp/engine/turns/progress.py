@@ -9,8 +9,10 @@ import logging
 
 import anyio
 
+from bridge_mcp.core.entries import Started, approval_id
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.events import Event
+from bridge_mcp.core.tools import JSON
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import Clock, Feed, ToolProgress
 
@@ -34,12 +36,21 @@ class ProgressLane:
         self._latest: dict[tuple[str, str], Event] = {}
         self._wake = Signal()
 
-    def listener(self, conversation: str, call: str, tool: str) -> ToolProgress:
+    def listener(self, conversation: str, started: Started) -> ToolProgress:
         """Where a call's progress goes."""
+        call, approval = started.call, approval_id(conversation, started.call)
 
         def hear(progress: float, total: float | None, words: str) -> None:
             said = "".join(char if char.isprintable() else " " for char in words[:MAX_WORDS])
-            body = {"call": call, "tool": tool, "progress": progress, "total": total, "message": said}
+            body: dict[str, JSON] = {
+                "call": call,
+                "approval": approval,
+                "tool": started.tool,
+                "digest": started.digest,
+                "progress": progress,
+                "total": total,
+                "message": said,
+            }
             self._latest[conversation, call] = Event("tool.progress", conversation, self._clock.now(), body=body)
             self._wake.set()
 

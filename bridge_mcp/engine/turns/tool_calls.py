@@ -80,10 +80,17 @@ def told_of(change: str, call: Call, log: Log) -> bool:
     return any(change in entry.reason for entry in asked)
 
 
-def started(call: Call, spec: ToolSpec, arguments: str, because: str) -> Started:
-    """The intent of a call; `because` is what let it run."""
+def started(call: Call, spec: ToolSpec, arguments: str, because: str, by: str) -> Started:
+    """The intent of a call; `because` is what let it run, `by` who asked for it."""
     return Started(
-        "tool", call=call.id, tool=call.tool, arguments=arguments, cleared_by=because, repeatable=spec.repeatable
+        "tool",
+        call=call.id,
+        tool=call.tool,
+        arguments=arguments,
+        cleared_by=because,
+        repeatable=spec.repeatable,
+        digest=call_digest(spec, parse_arguments(arguments)),
+        requested_by=by,
     )
 
 
