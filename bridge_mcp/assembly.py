@@ -379,7 +379,7 @@ def with_builtins(
     from bridge_mcp.engine.turns.model_requests import window_of
     from bridge_mcp.operations.outgoing_files import attached
     from bridge_mcp.toolservers.builtin import WithBuiltins
-    from bridge_mcp.toolservers.builtin_actions import Errands
+    from bridge_mcp.toolservers.builtin_actions import BuiltinActions
     from bridge_mcp.toolservers.find_tools import find_tools
     from bridge_mcp.toolservers.read_result import read_result
 
@@ -394,5 +394,5 @@ def with_builtins(
         allowed = rules.tool_servers if rules is not None else ()
         return [spec for spec in nested.tools() if allowed is None or spec.server in allowed]
 
-    errands = Errands(store, traits, clock, outbox=outbox).tools()
-    return WithBuiltins(nested, [*errands, read_result(store.log, result_chars), find_tools(tools_of)])
+    actions = BuiltinActions(store, traits, clock, outbox=outbox).tools()
+    return WithBuiltins(nested, [*actions, read_result(store.log, result_chars), find_tools(tools_of)])

@@ -17,7 +17,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError, StoreLost
 from bridge_mcp.core.results import Trouble
 
-__all__ = ["STEADY_S", "TaskSupervisor", "Troubles", "first_error", "told"]
+__all__ = ["STEADY_S", "Pauses", "TaskSupervisor", "Troubles", "first_error", "told"]
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +121,49 @@ class TaskSupervisor:
             else:
                 self.troubles.clear(name)
                 return result
+
+
+class Pauses:
+    """What pauses after it failed, by name, and until when: each failure in a row doubles the pause."""
+
+    def __init__(self, supervisor: TaskSupervisor, what: str, first_s: float = 0.25, longest_s: float = 60.0) -> None:
+        """`what` calls a trouble by a name that stands for `{}`."""
+        self._supervisor = supervisor
+        self._what = what
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._paused: dict[str, tuple[float, Backoff]] = {}
+        """Until when (monotonic), and the pauses so far."""
+
+    def failed(self, name: str, exc: Exception) -> None:
+        """It failed, and pauses from now on.
+
+        Raises:
+            StoreLost: that is what failed.
+        """
+        backoff = self._paused[name][1] if name in self._paused else Backoff(self._first_s, self._longest_s)
+        pause = self._supervisor.failed(self._what.format(name), exc, backoff)
+        self._paused[name] = (time.monotonic() + pause, backoff)
+
+    def worked(self, name: str) -> None:
+        """It works: its next pause is the shortest one."""
+        self._paused.pop(name, None)
+        self._supervisor.troubles.clear(self._what.format(name))
+
+    def at(self, moment: float) -> set[str]:
+        """What pauses at a moment (monotonic)."""
+        return {name for name, (until, _) in self._paused.items() if until > moment}
+
+    def left(self, moment: float) -> list[float]:
+        """For how many seconds, from now, each of what paused at a moment still pauses."""
+        return [until - time.monotonic() for until, _ in self._paused.values() if until > moment]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it failed last."""
+        return name in self._paused
+
+    def __len__(self) -> int:
+        return len(self._paused)
 
 
 def first_error(exc: BaseException) -> BaseException:

@@ -19,7 +19,7 @@ from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import CallContext, ChannelTraits, Clock, Store
 from bridge_mcp.toolservers.builtin import Builtin, builtin
 
-__all__ = ["Errands"]
+__all__ = ["BuiltinActions"]
 
 LOOK_BACK = 50
 """The newest messages that are searched for files and people."""
@@ -30,7 +30,7 @@ TEXT: JSON = {"type": "string", "minLength": 1, "maxLength": 20_000}
 
 
 @dataclass(frozen=True, slots=True)
-class Errands:
+class BuiltinActions:
     """The tools. `outbox` returns a file below an outbox folder, or raises `BadInput`."""
 
     store: Store

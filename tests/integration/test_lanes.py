@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from bridge_mcp.core.entries import Delivered, Finished, Replied, Started
 from bridge_mcp.core.errors import SendFailed, StoreError, StoreLost
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.engine.outbound import outbox
-from bridge_mcp.engine.supervision import TaskSupervisor, Troubles, first_error
+from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, first_error
 from bridge_mcp.engine.turns import fast_path
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing, StatusName
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
@@ -327,6 +328,26 @@ async def test_a_chat_that_can_be_shown_nothing_disturbs_no_other(
 
 
 # -- by themselves ---------------------------------------------------------------------------------------------
+
+
+def test_what_failed_pauses_twice_as_long_each_time_until_it_works() -> None:
+    troubles = Troubles()
+    pauses = Pauses(TaskSupervisor(troubles), "Chat {}", first_s=10.0, longest_s=25.0)
+    lasting = list[float]()
+    for _ in range(3):
+        began = time.monotonic()
+        pauses.failed("a", StoreError("locked"))
+        lasting += [round(each) for each in pauses.left(began)]
+    assert lasting == [10, 20, 25]
+    began = time.monotonic()
+    pauses.failed("b", StoreError("full"))
+    assert (pauses.at(began), pauses.at(began + 15), pauses.at(began + 60)) == ({"a", "b"}, {"a"}, set())
+    assert (len(pauses), "a" in pauses, "c" in pauses) == (2, True, False)
+    assert set(troubles.all()) == {"Chat a", "Chat b"}
+    pauses.worked("a")
+    assert (len(pauses), "a" in pauses, set(troubles.all())) == (1, False, {"Chat b"})
+    with pytest.raises(StoreLost):
+        pauses.failed("b", StoreLost("gone"))
 
 
 def test_pauses_double_up_to_the_longest() -> None:

@@ -1,4 +1,4 @@
-"""Errands cut into requests: as many each time, in order, and none that Telegram would refuse."""
+"""Actions cut into requests: as many each time, in order, and none that Telegram would refuse."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncert
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import Message
 from bridge_mcp.engine.outbound.uploads import Uploads
-from bridge_mcp.engine.supervision import TaskSupervisor, Troubles, told
+from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, told
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
 from bridge_mcp.operations.addresses import parse_message
@@ -91,8 +91,8 @@ class OutboxLane:
         self._uploads = Uploads(folders, channels, store.approvals, files)
         self._supervisor = supervisor or TaskSupervisor(Troubles())
         self._sending: set[str] = set()
-        self._paused: dict[str, tuple[float, Backoff]] = {}
-        """Conversations whose first message could not be begun: until when (monotonic), and the pauses so far."""
+        self._pauses = Pauses(self._supervisor, "Sending to {}")
+        """Conversations whose first message could not be begun."""
         self._unbegun: dict[str, Message] = {}
         """By conversation: a message whose beginning could not be written for sure, and of which nothing went out."""
         self._search = Backoff()
@@ -115,7 +115,7 @@ class OutboxLane:
         try:
             await self._recover()
             looked, now, free = time.monotonic(), self._clock.now(), MAX_SENDS - len(self._sending)
-            held = {place for place, (until, _) in self._paused.items() if until > looked}
+            held = self._pauses.at(looked)
             for place in self._unbegun.keys() - self._sending - held:
                 await self._postpone(self._unbegun[place], 0.0, "it could not be begun")
                 del self._unbegun[place]
@@ -128,8 +128,7 @@ class OutboxLane:
             return self._supervisor.failed(LOOKING, exc, self._search)
         self._search.reset()
         self._supervisor.troubles.clear(LOOKING)
-        ends = [LOOK_AGAIN_S]
-        ends += [until - time.monotonic() for until, _ in self._paused.values() if until > looked]
+        ends = [LOOK_AGAIN_S, *self._pauses.left(looked)]
         ends += [] if following is None else [following - self._clock.now()]
         return max(0.0, min(ends))
 
@@ -158,12 +157,9 @@ class OutboxLane:
         place = message.conversation
         try:
             await self._attempt(message)
-            self._paused.pop(place, None)
-            self._supervisor.troubles.clear(f"Sending to {place}")
+            self._pauses.worked(place)
         except Exception as exc:
-            backoff = self._paused.get(place, (0.0, Backoff()))[1]
-            pause = self._supervisor.failed(f"Sending to {place}", exc, backoff)
-            self._paused[place] = (time.monotonic() + pause, backoff)
+            self._pauses.failed(place, exc)
         finally:
             self._sending.discard(place)
             self._wake.set()

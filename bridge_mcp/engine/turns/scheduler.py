@@ -14,7 +14,7 @@ import anyio.abc
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
-from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
+from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.giving_up import MAX_FAILURES, counts, give_up
@@ -50,8 +50,7 @@ class Scheduler:
         self._supervisor = supervisor or TaskSupervisor(Troubles())
         self._search = Backoff()
         self._drives: dict[str, ConversationWorker] = {}
-        self._paused: dict[str, tuple[float, Backoff]] = {}
-        """Until when (monotonic), and the pauses so far."""
+        self._pauses = Pauses(self._supervisor, "Conversation {}", FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._failures: Counter[str] = Counter()
         """By conversation: how often in a row it failed by its own."""
         self._unsure: dict[str, None] = {}
@@ -136,10 +135,11 @@ class Scheduler:
             self._unsure |= dict.fromkeys(await self._deps.store.agenda.waiting(MAX_WAITING))
         free = self._max_turns - len(self._drives)
         # Conversations under way, or paused, are due as well: look far enough to see past them.
-        ahead = len(self._drives) + len(self._paused)
+        ahead = len(self._drives) + len(self._pauses)
         due = await self._deps.store.agenda.due(now, free + ahead) if free > 0 else ()
+        paused = self._pauses.at(time.monotonic())
         for conversation in (*due, *self._unsure):
-            if conversation in self._drives or self._paused.get(conversation, (0.0,))[0] > time.monotonic():
+            if conversation in self._drives or conversation in paused:
                 continue
             if len(self._drives) >= self._max_turns:
                 break
@@ -162,15 +162,14 @@ class Scheduler:
             if self._presence is not None:
                 self._presence.end(drive.conversation)
             # Nobody else tells of what waits for room, came in since the last look, or is due at a time.
-            later = drive.until is not None or drive.conversation in self._paused
+            later = drive.until is not None or drive.conversation in self._pauses
             if self._crowded or self._unsure or drive.signal.given or later:
                 self._wake.set()
 
     def _works(self, conversation: str) -> None:
         """It was driven to where there is nothing to do."""
-        self._paused.pop(conversation, None)
+        self._pauses.worked(conversation)
         self._failures.pop(conversation, None)
-        self._supervisor.troubles.clear(f"Conversation {conversation}")
 
     async def _failed(self, conversation: str, exc: Exception) -> None:
         """Have a conversation pause; or, where it fails by its own again and again, end its turn.
@@ -178,23 +177,20 @@ class Scheduler:
         Raises:
             StoreLost: there is no store any more.
         """
-        backoff = self._paused.get(conversation, (0.0, Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)))[1]
-        pause = self._supervisor.failed(f"Conversation {conversation}", exc, backoff)
-        self._paused[conversation] = (time.monotonic() + pause, backoff)
+        self._pauses.failed(conversation, exc)
         self._failures[conversation] += counts(exc)
         if self._failures[conversation] < MAX_FAILURES:
             return
         try:
             await give_up(self._deps, conversation, exc)
         except StoreError as failed:
-            self._supervisor.failed(f"Conversation {conversation}", failed, backoff)
+            self._pauses.failed(conversation, failed)
             return
         self._works(conversation)
 
     async def _pause(self, looked: float, now: float) -> float:
         """How long nothing becomes due by itself since the look, as far as can be told."""
-        ends = [LOOK_AGAIN_S]
-        ends += [until - time.monotonic() for until, _ in self._paused.values() if until > looked]
+        ends = [LOOK_AGAIN_S, *self._pauses.left(looked)]
         following = await self._deps.store.agenda.next_due(now)
         if following is not None:
             ends.append(following - self._deps.clock.now())

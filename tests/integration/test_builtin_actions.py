@@ -17,7 +17,7 @@ from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.builtin import WithBuiltins
-from bridge_mcp.toolservers.builtin_actions import Errands
+from bridge_mcp.toolservers.builtin_actions import BuiltinActions
 from tests.integration.setup import ANN, OWNER, SUPERVISOR, WallClock, World, rules_for, world
 
 ALL = ("whoami", "send_message", "ask_user", "remind")
@@ -25,7 +25,7 @@ HERE = "local/main"
 
 
 @asynccontextmanager
-async def errands(folder: Path, *plan: ModelReply, tools: tuple[str, ...] = ALL) -> AsyncGenerator[World]:
+async def assistant_with(folder: Path, *plan: ModelReply, tools: tuple[str, ...] = ALL) -> AsyncGenerator[World]:
     """A world whose assistant has these tools on both of its channels."""
     clock = WallClock()
     store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
@@ -37,7 +37,7 @@ async def errands(folder: Path, *plan: ModelReply, tools: tuple[str, ...] = ALL)
         return Attachment("file:/outbox/plan.pdf", "file", "application/pdf", name="plan.pdf", size=9)
 
     traits: dict[str, Any] = {}
-    box = WithBuiltins(FakeToolbox(), Errands(store, traits, clock, outbox=outbox).tools())
+    box = WithBuiltins(FakeToolbox(), BuiltinActions(store, traits, clock, outbox=outbox).tools())
     try:
         async with world(folder, FakeModel(plan), cast("FakeToolbox", box), rules=rules_for(channels=channels)) as it:
             traits.update(it.bridge.traits)
@@ -53,17 +53,17 @@ def results(it: World, request: int) -> list[str]:
 
 
 async def test_only_the_tools_of_the_channel_are_offered(tmp_path: Path) -> None:
-    async with errands(tmp_path, says("Hello."), tools=("whoami",)) as it:
+    async with assistant_with(tmp_path, says("Hello."), tools=("whoami",)) as it:
         await it.settled("hi")
         assert [t.name for t in cast("FakeModel", it.model).requests[0].tools] == ["bridge__whoami"]
     (tmp_path / "none").mkdir()
-    async with errands(tmp_path / "none", says("Hello."), tools=()) as it:
+    async with assistant_with(tmp_path / "none", says("Hello."), tools=()) as it:
         await it.settled("hi")
         assert cast("FakeModel", it.model).requests[0].tools == ()
 
 
 async def test_the_assistant_knows_where_it_is_and_which_files_came(tmp_path: Path) -> None:
-    async with errands(tmp_path, calls(("bridge__whoami", {})), says("In the family.")) as it:
+    async with assistant_with(tmp_path, calls(("bridge__whoami", {})), says("In the family.")) as it:
         photo = Attachment("tg-1", "image", "image/jpeg", name="cat.jpg", size=5)
         await it.family.receive("where am I?", chat="7", sender=ANN, attachments=(photo,))
         await it.events("turn.finished")
@@ -76,7 +76,7 @@ async def test_the_assistant_knows_where_it_is_and_which_files_came(tmp_path: Pa
 @pytest.mark.shows("assistant.builtin")
 async def test_sending_to_another_chat_asks_first_and_goes_through_the_outbox(tmp_path: Path) -> None:
     message: dict[str, JSON] = {"conversation": "family/7", "text": "Dinner!", "files": ["plan.pdf"]}
-    async with errands(tmp_path, calls(("bridge__send_message", message)), says("Sent.")) as it:
+    async with assistant_with(tmp_path, calls(("bridge__send_message", message)), says("Sent.")) as it:
         turn = await it.say("tell the family")
         (waiting,) = await it.approvals()
         assert waiting.reason == "send_message is not read-only"
@@ -97,7 +97,7 @@ async def test_what_cannot_be_sent_is_told_to_the_model(tmp_path: Path) -> None:
         {"conversation": "family/7", "text": "", "files": ["family/7#0/0"]},
     ]
     plan = calls(*(("bridge__send_message", each) for each in tries))
-    async with errands(tmp_path, plan, says("No.")) as it:
+    async with assistant_with(tmp_path, plan, says("No.")) as it:
         await it.say("try")
         for waiting in await it.approvals(5):
             await it.bridge.approve_call(SUPERVISOR, waiting.id)
@@ -112,15 +112,15 @@ async def test_what_cannot_be_sent_is_told_to_the_model(tmp_path: Path) -> None:
 @pytest.mark.shows("assistant.builtin")
 async def test_an_answer_is_the_result_of_the_call_also_after_a_restart(tmp_path: Path) -> None:
     question: dict[str, JSON] = {"question": "Which one?", "choices": ["red", "blue"]}
-    async with errands(tmp_path, calls(("bridge__ask_user", question))) as it:
+    async with assistant_with(tmp_path, calls(("bridge__ask_user", question))) as it:
         await it.family.receive("paint it", chat="7", sender=ANN)
         await it.events("message.queued")
         await it.events("tool.started")
     for _ in range(5):  # more restarts than a call that is repeated has attempts
-        async with errands(tmp_path) as it:
+        async with assistant_with(tmp_path) as it:
             await it.bridge.get_status(OWNER)
             await anyio.lowlevel.checkpoint()
-    async with errands(tmp_path, says("Blue it is.")) as it:
+    async with assistant_with(tmp_path, says("Blue it is.")) as it:
         await it.family.receive("blue", chat="7", sender=ANN, key="later")
         await it.events("turn.finished")
         assert results(it, 0) == ["blue"]
@@ -133,13 +133,13 @@ async def test_an_answer_is_the_result_of_the_call_also_after_a_restart(tmp_path
 
 async def test_a_question_that_nobody_answers_ends(tmp_path: Path) -> None:
     question = {"question": "Anybody?", "expires_h": 0.00005}
-    async with errands(tmp_path, calls(("bridge__ask_user", question)), says("Nobody.")) as it:
+    async with assistant_with(tmp_path, calls(("bridge__ask_user", question)), says("Nobody.")) as it:
         assert await it.settled("ask") == "Nobody."
         assert results(it, 1) == ["Nobody answered in time."]
 
 
 async def test_stopping_a_turn_ends_its_question(tmp_path: Path) -> None:
-    async with errands(tmp_path, calls(("bridge__ask_user", {"question": "Well?"})), says("Yes?")) as it:
+    async with assistant_with(tmp_path, calls(("bridge__ask_user", {"question": "Well?"})), says("Yes?")) as it:
         await it.say("ask")
         await it.events("message.sent")
         await it.say("/stop")
@@ -149,9 +149,9 @@ async def test_stopping_a_turn_ends_its_question(tmp_path: Path) -> None:
 @pytest.mark.shows("assistant.builtin")
 async def test_a_reminder_comes_back_as_a_message_to_the_assistant_once(tmp_path: Path) -> None:
     plan = calls(("bridge__remind", {"text": "call mum", "in_s": 1})), says("I will."), says("Call mum!")
-    async with errands(tmp_path, *plan[:2]) as it:
+    async with assistant_with(tmp_path, *plan[:2]) as it:
         assert await it.settled("remind me") == "I will."
-    async with errands(tmp_path, plan[2]) as it:
+    async with assistant_with(tmp_path, plan[2]) as it:
         await it.events("turn.finished", 2)
         last = cast("FakeModel", it.model).requests[0].messages[-1]
         assert (last.role, "call mum" in last.text) == ("user", True)
@@ -165,7 +165,7 @@ async def test_a_reminder_that_rang_twice_is_heard_once(tmp_path: Path) -> None:
     from bridge_mcp.core.steps import Ring
     from bridge_mcp.engine.outbound import reminders
 
-    async with errands(tmp_path) as it:
+    async with assistant_with(tmp_path) as it:
         wanted = Scheduled("family/9", "x", 5.0, call="1.0")
         await it.store.log.record("calls/bridge.00", wanted)
         for _ in range(2):
