@@ -1,1 +1,1 @@
-"""What every process may do on the store, engine or not: verdicts, commands, tickets, the inbox. Knows only ports."""
+"""Operations on the store that any process may do, engine or not: verdicts, commands, tickets, the inbox."""

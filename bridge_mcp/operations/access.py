@@ -1,4 +1,4 @@
-"""Who is let in, and as whom they act. One gate for messages, commands, edits and buttons of every channel."""
+"""Access: who is paired, and as which principal they act, by message, command, edit or button of any channel."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from bridge_mcp.ports import (
 __all__ = ["MAX_REQUESTS", "Admission", "is_let_in", "principal_of"]
 
 MAX_REQUESTS = 20
-"""Open pairing requests per channel; when there are more, the oldest makes room for whoever comes."""
+"""Open pairing requests per channel; when there are more, the oldest is dropped for a new one."""
 STANDS_S = 60.0
-"""How long a request stands before it makes room: so a crowd is told no more than so many codes in a minute, and the
-owner has time to take the code that somebody reads to them."""
+"""How long a request is kept at least: this limits the codes per minute in a crowd, and gives the owner time to type a
+code."""
 
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 CODE_EXPIRES_S = 3600.0
@@ -39,7 +39,7 @@ APPROVER: frozenset[Scope] = frozenset({"read", "send", "approve"})
 
 
 class Admission:
-    """Looks up who was let in, and gives strangers their code."""
+    """Looks up pairings, and gives strangers their code."""
 
     def __init__(self, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:
         self._store = store
@@ -47,9 +47,9 @@ class Admission:
         self._clock = clock
 
     async def of(self, arrival: Incoming | ButtonPress | Happening) -> tuple[Pairing, ...] | None:
-        """By what the sender was let in; None for a stranger. An empty list of pairings lets nobody in.
+        """The pairings that let the sender in; None for a stranger, () on a channel that needs no pairing.
 
-        Into a group a person's own pairing does not carry: what is answered there, everybody there reads.
+        A person's own pairing does not count in a group: everybody there reads the answers.
         """
         if not self._traits[arrival.channel].needs_pairing:
             return ()
@@ -58,9 +58,9 @@ class Admission:
         return found if any(pairing.subject == chat for pairing in found) else None
 
     async def request(self, incoming: Incoming) -> str:
-        """What a stranger is told: their one-time code, once; "" while it is open, or too many others just asked.
+        """The answer to a stranger: their one-time code, once; "" while it is open, or if too many others just asked.
 
-        Nobody can keep others out by asking first: a list that is full gives way at its oldest end.
+        Nobody can keep others out by asking first: a full list drops its oldest request.
         """
         now = self._clock.now()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
@@ -76,7 +76,7 @@ class Admission:
 
 
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
-    """Whether a chat is let in just now: what waits for a verdict is told nowhere else."""
+    """Whether a chat is paired now, so that approvals may be shown there."""
     channel, chat, _ = Address.of(conversation)
     known = traits.get(channel)
     if known is None or not known.needs_pairing:
@@ -85,11 +85,11 @@ async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], convers
 
 
 def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) -> Principal:
-    """Who acts when this person acts. An approver is named by a pairing of their own id, never by that of a group."""
+    """The principal of a sender. An approver's role comes from a pairing of their own id, never from a group's."""
     if not pairings:
         return local_principal(sender, channel)
     if sender.kind != "person":
-        # Whoever writes as a chat, or through another bot: nobody knows who that is, so they may look and ask.
+        # One who writes as a chat, or through another bot, is unknown, and may read and ask only.
         return Principal(
             f"{channel}:{sender.id}", "person", frozenset({"read"}), channels=frozenset({channel}), via="chat text"
         )
@@ -99,7 +99,7 @@ def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) ->
 
 
 def local_principal(sender: Sender, channel: str) -> Principal:
-    """Whoever speaks on a local channel acts with the rights of who they are: the owner, or an MCP client."""
+    """The principal of a sender on a local channel: the owner, or an MCP client."""
     kind: Literal["client", "owner"] = "owner" if sender.kind == "owner" else "client"
     scopes = frozenset(SCOPES) if kind == "owner" else USER
     return Principal(

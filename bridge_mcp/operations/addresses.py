@@ -1,4 +1,4 @@
-"""Addresses and texts as callers give them: checked once, here, with errors that name the fix."""
+"""Checks addresses and texts from callers, with errors that name the fix."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bridge_mcp.core.errors import BadInput
 __all__ = ["CALLS", "MAX_TEXT", "check_text", "join", "parse_conversation", "parse_message"]
 
 MAX_TEXT = 100_000
-"""Characters of one message; what is longer belongs into a file."""
+"""Characters of one message; a longer text belongs into a file."""
 
 CONVERSATION = re.compile(r"[A-Za-z0-9_.-]{1,64}/[^/\s#]{1,128}(/[^/\s#]{1,64})?")
 
 
 def parse_conversation(conversation: str) -> Address:
-    """The address that `channel/chat_id` or `channel/chat_id/thread_id` tells.
+    """Parse `channel/chat_id` or `channel/chat_id/thread_id`.
 
     Raises:
         BadInput: it is not of that form.
@@ -32,7 +32,7 @@ def parse_conversation(conversation: str) -> Address:
 
 
 def parse_message(message: str) -> tuple[str, int]:
-    """Conversation and seq of a message id, `conversation#seq`.
+    """Parse a message id, `conversation#seq`, into conversation and seq.
 
     Raises:
         BadInput: it is not of that form.
@@ -51,7 +51,7 @@ def join(channel: str, chat: str) -> str:
 
 
 def check_text(text: str, name: str, most: int = MAX_TEXT) -> None:
-    """Let pass what can be stored and sent.
+    """Raise unless a text can be stored and sent.
 
     Raises:
         BadInput: the text is too long, or no valid Unicode.

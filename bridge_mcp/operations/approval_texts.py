@@ -1,4 +1,4 @@
-"""What a chat is told of an approval: the question with its buttons, how to decide otherwise, and what came of it."""
+"""The texts of approvals in chats: the prompt with its buttons, how to decide without them, and the outcome."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["asks_for", "escalation_key", "outcome_text", "prompt", "prompt_key",
 QUESTION = "Approve this call?"
 
 SHOWN = 3000
-"""UTF-16 code units of arguments, as shown, that stand in the message itself; longer ones go with it as a file, whole.
+"""UTF-16 code units of arguments, as shown, in the message itself; longer ones are attached as a file.
 
-With the other words it stays below the 4,096 of a Telegram message, and those alone stay below the 1,024 of a caption:
-either way a prompt is one message, and its buttons are below all of it.
+With the other text they stay below the 4,096 of a Telegram message, and that text alone stays below the 1,024 of a
+caption: either way a prompt is one message, with its buttons below all of it.
 """
 
 WORDS = 100
-"""Characters of a name, a reason or a note, as they are shown; `bridge-mcp approvals` has the rest."""
+"""Characters of a name, a reason or a note, as shown; `bridge-mcp approvals` has the rest."""
 
 APPROVE, REJECT = "/approve", "/reject"
 
 
 def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:
-    """The message that asks in `place`, with buttons; arguments that are too long for it go along, whole."""
+    """The message that asks in the chat `place`, with buttons; long arguments are attached as a file."""
     whole = Attachment(f"arguments:{approval.id}", "file", "text/plain", name=f"{approval.id}.txt")
     return Posted(
         question_text(approval, place, now, head),
@@ -38,7 +38,7 @@ def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = 
 
 
 def buttons(approval: Approval) -> tuple[Button, ...]:
-    """What can be pressed. Where several have to agree, nobody can grant later calls alone."""
+    """The buttons. With a quorum there is none for a grant: nobody can grant later calls alone."""
     one = (
         Button("✅ Approve", f"{APPROVE} {approval.id}", token()),
         Button("❌ Reject", f"{REJECT} {approval.id}", token()),
@@ -48,7 +48,7 @@ def buttons(approval: Approval) -> tuple[Button, ...]:
 
 
 def asks_for(message: Message) -> str:
-    """The approval that the buttons of a message can give; "" for none. Only those of the bridge itself can."""
+    """The approval id in the buttons of a message by the bridge itself; "" for none."""
     if message.kind != "message" or message.author != BRIDGE:
         return ""
     commands = [button.value.split() for button in message.buttons]
@@ -56,25 +56,27 @@ def asks_for(message: Message) -> str:
 
 
 def token() -> str:
-    """What a button carries: nothing that could be guessed, or told from another."""
+    """A random token for a button."""
     return secrets.token_urlsafe(15)
 
 
 def prompt_key(approval: Approval) -> str:
+    """The idempotency key of an approval's prompt."""
     return f"prompt:{approval.id}"
 
 
 def escalation_key(approval: str, number: int) -> str:
+    """The idempotency key of an approval's n-th escalation."""
     return f"escalation:{approval}:{number}"
 
 
 def is_shown(approval: Approval) -> bool:
-    """Whether the arguments of a call stand in its prompt, and not in a file beside it."""
+    """Whether the arguments of a call are in its prompt, and not in a file beside it."""
     return units(fenced(approval.arguments)) <= SHOWN
 
 
 def question_text(approval: Approval, place: str, now: float | None, head: str = QUESTION) -> str:
-    """The question as Markdown: what will run, why it is asked, and for whom. Nothing in it can hide the rest.
+    """The question as Markdown: what will run, why it needs approval, and for whom. Nothing in it can hide the rest.
 
     `now` is None once nobody can decide any more.
     """
@@ -93,7 +95,7 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
 
 
 def withheld_text(approval: Approval) -> str:
-    """What a chat is told whose prompt did not arrive whole: nobody there is to approve what they cannot see."""
+    """The text for a chat whose prompt did not arrive complete: nobody there may approve what they cannot see."""
     return (
         f"⚠️ A call of `{visible(approval.tool)}` waits for a verdict. It could not be shown here whole, so there is no "
         f"button to approve it. On the bridge's machine `bridge-mcp approvals` shows all of it.\n\n"
@@ -102,7 +104,7 @@ def withheld_text(approval: Approval) -> str:
 
 
 def outcome_text(approval: Approval, by: str) -> str:
-    """What became of it, by whom, and with which arguments where the approver changed them."""
+    """The outcome: the verdict, by whom, and with which arguments if the approver changed them."""
     note = f": {brief(approval.note)}" if approval.note else ""
     match approval.status:
         case "approved":
@@ -116,7 +118,7 @@ def outcome_text(approval: Approval, by: str) -> str:
 
 
 def edited_text(approval: Approval) -> str:
-    """The arguments that an approver put in place of others, as far as the message has room for both."""
+    """The arguments that an approver changed, as far as the message has room for both."""
     if not approval.edited:
         return ""
     edited, first = fenced(approval.edited), fenced(approval.arguments) if is_shown(approval) else ""
@@ -127,13 +129,13 @@ def edited_text(approval: Approval) -> str:
 
 
 def brief(text: str) -> str:
-    """Somebody's words inside Markdown of ours, cut where they are long as shown."""
+    """An untrusted text, escaped for Markdown, and cut by its length as shown."""
     shown = visible(text)
     return escape_markdown(shown if len(shown) <= WORDS else f"{shown[: WORDS - 1]}…")
 
 
 def fenced(arguments: str) -> str:
-    """Arguments as a block of code, out of which nothing in them gets."""
+    """Arguments as a code block that nothing in them can close."""
     text = visible(pretty(arguments), lines=True)
     fence = "`" * max(3, longest_run(text, "`") + 1)
     return f"{fence}json\n{text}\n{fence}"

@@ -1,7 +1,7 @@
-"""Verdicts on waiting calls. A verdict is an entry in the very log that the turn waits on: nobody else need be told.
+"""Verdicts on waiting calls. A verdict is an entry in the log of the waiting turn, which needs no other notification.
 
-Every path to one goes through here: buttons and commands of chats, MCP, the command line. What is the same for all of
-them is checked here: the scope, that nobody decides what they asked for themselves, that the first verdict holds.
+Buttons and commands of chats, MCP and the command line all use this module. It makes the checks that they share: the
+scope, that nobody decides on a call of their own, that the first verdict holds.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Check = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
 
 
 async def unchecked(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
-    """The check of a desk where nobody edits arguments."""
+    """The schema check of an `ApprovalDesk` where nobody edits arguments: it never runs."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOptions:
-    """How an approval is meant. What is left out widens nothing: `once` is this one call."""
+    """The options of an approval. The default is the narrowest: `once` is this one call."""
 
     digest: str = ""
     arguments: Mapping[str, JSON] | None = None
@@ -55,10 +55,10 @@ class ApprovalOptions:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDesk:
-    """Where verdicts are given.
+    """Records verdicts.
 
-    `separate`: whoever started a turn may not decide what it asks for, under no name. `people`: which names are one
-    person; what takes several approvers takes several people, and counts only those that are named there.
+    `separate`: those who started a turn may not decide on its calls, under any of their names. `people`: which names
+    are one person; a quorum counts people, and only those that are named there.
     """
 
     store: Store
@@ -70,15 +70,15 @@ class ApprovalDesk:
     async def approve(
         self, who: Principal, approvals: Sequence[Approval], yes: ApprovalOptions
     ) -> tuple[Decision, ...]:
-        """Let waiting calls run: one as it is or with edited arguments, or several as they are.
+        """Approve waiting calls: one, perhaps with edited arguments, or several as they are.
 
-        All are looked at before any is decided. Of several, one that somebody else decides at the same moment is
-        answered with an `error`.
+        All are checked before any is decided. Of several, one that somebody else decides at the same moment gets an
+        `error` in its `Decision`.
 
         Raises:
-            AlreadyDecided: one has its verdict, or ran out of time; the message says who decided.
-            BadInput: the digest does not match, the edited arguments break the schema, or what is to be remembered
-                would not cover the call itself.
+            AlreadyDecided: one has a verdict, or has expired; the message says who decided.
+            BadInput: the digest does not match, the edited arguments violate the schema, or the grant would not cover
+                the call itself.
             Denied: `who` may not decide.
         """
         verdicts: list[tuple[Approval, Judged]] = []
@@ -99,7 +99,7 @@ class ApprovalDesk:
         return await self._with_prospects([decided[approval.id] for approval in approvals])
 
     async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
-        """Keep waiting calls from running; one approver is enough for that."""
+        """Reject waiting calls; one approver is enough for that, whatever the quorum."""
         for approval in approvals:
             self._allowed(approval, who)
             undecided(approval)
@@ -111,7 +111,7 @@ class ApprovalDesk:
         return tuple(decided[approval.id] for approval in approvals)
 
     async def _with_prospects(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
-        """Say of approved calls which of them have to wait for their tools."""
+        """Mark the approved calls that have to wait for their tools."""
         listed = await status_board.tools(self.store)
         ready = {server.name for server in listed.servers if server.state == "ready"} | {BRIDGE}
         there = {spec.name for spec in listed.tools if spec.server in ready}
@@ -126,7 +126,7 @@ class ApprovalDesk:
         )
 
     def may(self, who: Principal, approval: Approval) -> bool:
-        """Whether `who` could decide on a call that waits, and has not done their part already."""
+        """Whether `who` may decide on a waiting call, and has not voted already."""
         try:
             self._allowed(approval, who)
             self._counts(approval, who)
@@ -135,14 +135,14 @@ class ApprovalDesk:
         return not any(self.people.same(who.name, vote) for vote in approval.votes)
 
     def _allowed(self, approval: Approval, who: Principal) -> None:
-        """Let pass whoever may decide on a call. Raises as `may_decide`."""
+        """Raise as `may_decide` unless `who` may decide on a call."""
         may_decide(approval, who, separate=self.separate, people=self.people)
 
     def _counts(self, approval: Approval, who: Principal) -> None:
-        """Let pass whose yes counts.
+        """Raise unless the vote of `who` counts.
 
         Raises:
-            Denied: it takes several people, and nobody says who `who` is.
+            Denied: the call has a quorum, and `people` does not name `who`.
         """
         if approval.quorum > 1 and not self.people.person(who.name):
             raise Denied(
@@ -154,7 +154,7 @@ class ApprovalDesk:
         return bool(approval.expires_at) and self.clock.now() >= approval.expires_at
 
     async def _meant(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
-        """The verdict that an approval is, with all that it binds."""
+        """The entry of an approval, with everything that it is bound to."""
         if yes.digest and yes.digest != approval.digest:
             raise BadInput(
                 f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
@@ -192,7 +192,7 @@ class ApprovalDesk:
         )
 
     async def _judge(self, verdicts: Sequence[tuple[Approval, Judged]]) -> dict[str, Decision]:
-        """Write verdicts, those of one conversation together. Whoever was faster, also by a moment, has decided."""
+        """Record verdicts, those of one conversation in one transaction. The first one holds."""
         decided: dict[str, Decision] = {}
         for conversation in dict.fromkeys(approval.conversation for approval, _ in verdicts):
             here = [each for each in verdicts if each[0].conversation == conversation]
@@ -215,7 +215,7 @@ class ApprovalDesk:
         return max(found, default=None)
 
     async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
-        """Count one approver of several; with the last one the verdict is written, in the same transaction."""
+        """Record one vote of a quorum; the last one records the verdict too, in the same transaction."""
         person = self.people.person(verdict.by)
         vote = Voted(approval.call, verdict.by, verdict.digest, note=verdict.note, via=verdict.via, person=person)
         while True:
@@ -244,7 +244,7 @@ def waits(log: Log, call: str) -> bool:
 
 
 def voters(log: Log, vote: Voted) -> dict[str, str]:
-    """The people who said yes to the same as this vote, in order, each with the first name they did it under."""
+    """The people who voted for the same as this vote, in order, each with the first name they used."""
     votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
     found: dict[str, str] = {}
     for each in votes:
@@ -266,10 +266,10 @@ async def find(store: Store, approval_id: str) -> Approval:
 
 
 def may_decide(approval: Approval, who: Principal, *, separate: bool, people: People) -> None:
-    """Keep the one who asks apart from the one who decides.
+    """Raise unless `who` may decide on a call (separation of duties).
 
-    Whoever asked for a call itself may not decide it; of a turn that is the assistant, unless `separate` says that
-    those in whose name it works count too. With `separate` nobody may under another name of theirs either.
+    The one who requested a call may not decide on it. In a turn that is the assistant; with `separate`, also the people
+    for whom it works, under any of their names.
 
     Raises:
         Denied: `who` lacks the scope, or asked for this call.
@@ -286,7 +286,7 @@ def may_decide(approval: Approval, who: Principal, *, separate: bool, people: Pe
 
 
 def limit_of(who: Principal, approval: Approval) -> str:
-    """Where a grant for `always` holds at most: nobody can give away more than they may touch."""
+    """The conversation or channel that a grant for `always` is limited to: nobody can grant beyond their own limits."""
     if not who.within:
         return ""
     channel = Address.of(approval.conversation).channel
@@ -294,7 +294,7 @@ def limit_of(who: Principal, approval: Approval) -> str:
 
 
 def remembered(yes: ApprovalOptions, arguments: str) -> None:
-    """Let pass what can be remembered of this call.
+    """Raise unless these options can make a grant of this call.
 
     Raises:
         BadInput: `once` with a pattern or a time, or a pattern that the call itself does not match.
@@ -311,10 +311,10 @@ def remembered(yes: ApprovalOptions, arguments: str) -> None:
 
 
 def undecided(approval: Approval) -> None:
-    """Let pass what still waits.
+    """Raise unless an approval still waits.
 
     Raises:
-        AlreadyDecided: it does not; says who decided, and how.
+        AlreadyDecided: it does not; the message says who decided, and how.
     """
     if approval.status != "waiting":
         raise AlreadyDecided(said(approval), fix="See list_approvals for what still waits.")
@@ -328,10 +328,10 @@ def said(approval: Approval) -> str:
 
 
 async def spec_of(store: Store, approval: Approval) -> ToolSpec:
-    """The tool of a call that waits; of one that its caller runs, whose schema nobody else knows, as it was asked for.
+    """The tool of a waiting call; for an external call, whose schema the bridge does not know, as it was requested.
 
     Raises:
-        BadInput: it is not there now.
+        BadInput: the tool is not there now.
     """
     if is_external(approval.server):
         entries = [each.entry for each in await tail(store.log, approval.conversation)]

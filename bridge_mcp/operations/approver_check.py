@@ -1,4 +1,4 @@
-"""Whether the calls that a channel's assistant may ask for find somebody who can decide on them."""
+"""Checks that there is somebody who can approve the calls of each channel's assistant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ApproverCheck"]
 
 @dataclass(frozen=True, slots=True)
 class ApproverCheck:
-    """Who could decide now. `clients` are those that may come over MCP, with whatever scopes."""
+    """Finds possible approvers. `clients` are all clients over MCP, with whatever scopes."""
 
     rules: Rules
     traits: Mapping[str, ChannelTraits]
@@ -25,7 +25,7 @@ class ApproverCheck:
     clients: Sequence[Principal]
 
     def complaints(self, tools: Sequence[ToolSpec]) -> dict[str, str]:
-        """By channel: which calls would wait there for nobody, and what to do."""
+        """By channel: which calls nobody could approve, and the fix."""
         found = {name: self._complaint(channel, tools) for name, channel in self.rules.channels.items()}
         return {name: each for name, each in found.items() if each}
 
@@ -53,18 +53,18 @@ class ApproverCheck:
         )
 
     def _decidable(self, channel: str, how: ApprovalSettings) -> bool:
-        """Whether enough could decide on a call of this channel; of several, those that the config names count."""
+        """Whether there are enough approvers for a call of this channel; for a quorum, people in the config."""
         deciders = self._deciders(channel, how)
         return bool(deciders) if how.quorum == 1 else len(self.rules.people.counted(deciders)) >= how.quorum
 
     def _deciders(self, channel: str, how: ApprovalSettings) -> set[str]:
-        """Who could decide on a call of this channel: clients, approvers where it is asked, the owner here."""
+        """The possible approvers of a call of this channel: clients, approvers in the asked chat, the owner."""
         over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
         places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]
         return over_mcp | {who for place in places for who in self._in_chat(place)}
 
     def _in_chat(self, place: str) -> Iterable[str]:
-        """The approvers who may press a button there; on a local channel whoever sits at this machine."""
+        """The approvers who may press a button in that chat; on a local channel, the owner."""
         channel, chat, _ = Address.of(place)
         traits = self.traits.get(channel)
         if traits is None:
@@ -74,7 +74,7 @@ class ApproverCheck:
         here = [each for each in self.pairings if each.channel == channel]
         if chat and not any(each.subject == chat for each in here):
             return ()
-        # An approver is a person: the ids of groups begin with a minus.
+        # An approver is a person: ids of groups begin with a minus.
         return [f"{channel}:{p.subject}" for p in here if p.role == "approver" and not p.subject.startswith("-")]
 
 

@@ -1,7 +1,7 @@
-"""Buttons below messages: a press says the button's value, as its presser's command or as their message.
+"""Button presses (callback queries): a press is a command or a message with the button's value.
 
-The token on the platform stands for one button of one entry, so it can only do what was shown with it. Commands are
-given by the bridge's own buttons alone: on one that an agent or the assistant has made, `/approve …` is a text.
+The token on the platform stands for one button of one entry, so it can only do what was shown with it. Only the
+bridge's own buttons run commands: on one by an agent or the assistant, `/approve …` is a text.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from bridge_mcp.ports import ButtonPress, ChannelOffset
 __all__ = ["PRESSED", "is_open", "press"]
 
 PRESSED = ("tap:", "answer:")
-"""How the keys of presses begin: messages that are none on the platform."""
+"""Prefixes of the keys of presses: messages without an id on the platform."""
 
 
 async def press(
     scene: commands.Scene, tap: ButtonPress, who: Principal, responder: Responder, offset: ChannelOffset | None
 ) -> str:
-    """What the presser is told. `who` they are was checked; `responder` is who answers in this conversation."""
+    """Handle a press by `who`, who was authenticated; returns the text to show them. `responder` answers this chat."""
     conversation = join(tap.channel, tap.chat)
     found = await scene.store.traces.button(tap.token)
     shown = await scene.store.history.message(*found) if found and found[0] == conversation else None
@@ -43,7 +43,7 @@ async def press(
 
 
 async def stands_below(scene: commands.Scene, shown: Message, tap: ButtonPress) -> bool:
-    """Whether the button is below the very message it was made for, as far as the platform told us its id."""
+    """Whether the button is below the message it was made for, as far as the platform told its id."""
     first = shown if shown.target is None else await scene.store.history.message(shown.conversation, shown.target)
     return first is None or not any(first.platform_ids) or tap.message in first.platform_ids
 
@@ -56,7 +56,7 @@ async def say(
     responder: Responder,
     offset: ChannelOffset | None,
 ) -> str:
-    """A press is a message with the button's text. A question takes one answer, whoever is first."""
+    """Record a press as a message with the button's text. A question takes one answer, the first."""
     question = shown.question
     if question is None:
         pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", to=responder, reply_to=shown.id)
@@ -72,7 +72,7 @@ async def say(
 
 
 async def is_open(scene: commands.Scene, asked: Message) -> bool:
-    """Whether a question can still be answered: its time is not over, nor the turn whose call asked it."""
+    """Whether a question can still be answered: neither it nor the turn that asked it is over."""
     question = asked.question
     if question is None or 0 < question.expires_at <= scene.clock.now() - scene.ahead_since(asked.at):
         return False

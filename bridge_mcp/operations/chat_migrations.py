@@ -1,4 +1,4 @@
-"""Chats that got another id on their platform: the conversation keeps the first one, messages go to the current one."""
+"""Chat migrations: a chat that got another id on its platform keeps its conversation; messages go to the current id."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["current", "home"]
 
 
 async def home(state: ChannelState, channel: str, target: str) -> str:
-    """The chat as conversations and pairings know it, its thread included."""
+    """The first id of a chat, by which conversations and pairings know it, with its thread."""
     address = Address.on(channel, target)
     return address._replace(chat=await state.first_chat_id(channel, address.chat)).target
 
 
 async def current(state: ChannelState, address: Address) -> str:
-    """The target that the platform knows the chat by now, its thread included."""
+    """The current id of a chat on its platform, with its thread."""
     return address._replace(chat=await state.current_chat_id(address.channel, address.chat)).target

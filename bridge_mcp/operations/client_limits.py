@@ -1,4 +1,4 @@
-"""What a client that is limited to some channels and chats may call: what those channels may, under their rules."""
+"""The tools of a client that is limited to some channels and chats: those of these channels, under their rules."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ STRICTNESS = ("never", "default", "by-annotation", "required")
 
 
 def channels_within(within: Collection[str], rules: Rules) -> list[ChannelRules]:
-    """The channels that these places lie in, as the config has them."""
+    """The channels of these channels and conversations, as configured."""
     names = dict.fromkeys(Address.of(place).channel for place in sorted(within))
     return [rules.channels[name] for name in names if name in rules.channels]
 
 
 def may_use(within: Collection[str], rules: Rules, server: str) -> bool:
-    """Whether whoever is limited to these places (empty: nobody is) may use a nested tool server."""
+    """Whether a client with these limits (empty: none) may use a nested tool server."""
     return not within or any(has(channel, server) for channel in channels_within(within, rules))
 
 
 def may_call(within: Collection[str], rules: Rules, spec: ToolSpec) -> bool:
-    """The same of one tool. The bridge's own tools are no client's to call."""
+    """The same for one tool. Clients may not call the bridge's own tools."""
     return spec.server != BRIDGE and may_use(within, rules, spec.server)
 
 
 def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec]) -> tuple[ToolRule, ...]:
-    """What holds for calls of whoever is limited to these places: of several channels, for each tool the strictest."""
+    """The rules for calls of a client with these limits: of several channels, the strictest for each tool."""
     channels = channels_within(within, rules)
     if len(channels) < 2:
         own = channels[0].tools if channels else ()
@@ -40,7 +40,7 @@ def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec
 
 
 def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) -> ToolRule:
-    """The rule for one tool of the channel that lets the least pass; and as many approvers as any of them wants."""
+    """The strictest of the channels' rules for one tool, with the highest quorum of all."""
     tools = {spec.name: spec}
     asked = [
         Policy(tools=tools, defaults=rules.asking, rules=(*channel.tools, *rules.tools)).asking(spec.name)

@@ -1,10 +1,9 @@
 """Time within a process: what elapsed, and whether the wall clock was set meanwhile.
 
-Wall time is what is written, shown and compared across processes. It may be set at any moment, and a machine may sleep.
-So whatever waits within a process measures by `elapsed`, and the engine watches the wall clock by it (`Jumps`): when
-that was set back, all that waits is moved by as much (`Agenda.set_back`, `LogCache.set_back`), so that nothing waits
-longer; when it was set ahead, what people were asked stays open for as long as they were promised, and anything else
-ends sooner.
+Wall time is stored, shown and compared across processes. It may be set at any moment, and a machine may sleep. So waits
+within a process are measured by `elapsed`, and the engine compares the wall clock with it (`Jumps`): when the clock was
+set back, all deadlines move by as much (`Agenda.set_back`, `LogCache.set_back`), so that nothing waits longer; when it
+was set ahead, questions to people stay open for as long as promised, and anything else ends sooner.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ WATCH_S = 1.0
 """How often the engine compares the clocks."""
 
 MIN_S = 1.0
-"""A smaller difference is a clock that is being slewed."""
+"""Smaller differences are a clock that is being slewed."""
 
 KEPT = 64
 """Jumps that are remembered."""
@@ -41,11 +40,11 @@ class WallClock:
 
 
 def elapsed() -> float:
-    """Seconds since some moment. Never goes back, and counts the time in which the machine slept."""
+    """Seconds of a monotonic clock that counts the time in which the machine slept."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     if sys.platform == "darwin":
-        return time.clock_gettime(time.CLOCK_MONOTONIC)  # other than `time.monotonic`, which stands still in sleep
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # unlike `time.monotonic`, which stands still in sleep
     return time.monotonic()
 
 
@@ -57,13 +56,13 @@ class Jumps:
     elapsed: Callable[[], float] = elapsed
     _offset: float = field(init=False)
     _ahead: list[tuple[float, float]] = field(init=False, default_factory=list[tuple[float, float]])
-    """By how much it was set ahead, and what it had shown before."""
+    """By how much it was set ahead, and its time before that."""
 
     def __post_init__(self) -> None:
         self._offset = self.clock.now() - self.elapsed()
 
     def look(self) -> float:
-        """By how many seconds the wall clock was set since the last look; negative: back; 0: it was not."""
+        """The seconds by which the wall clock was set since the last call; negative: back; 0: it was not."""
         passed, now = self.elapsed(), self.clock.now()
         jump = now - passed - self._offset
         self._offset = now - passed
@@ -74,12 +73,12 @@ class Jumps:
         return jump
 
     def ahead_since(self, at: float) -> float:
-        """By how much the clock was set ahead since it showed `at`."""
+        """The seconds by which the clock was set ahead since it showed `at`."""
         return sum(jump for before, jump in self._ahead if before >= at)
 
 
 async def follow(jump: float, recent_logs: LogCache, agenda: Agenda, clock: Clock) -> None:
-    """Move what waits after the clock was set by so many seconds.
+    """Move all deadlines after the clock was set by so many seconds.
 
     Raises:
         StoreError: nothing was moved.

@@ -9,17 +9,17 @@ from collections.abc import Collection
 __all__ = ["command_words", "lone_name", "nearest", "single_word"]
 
 SLASHES = "/\uff0f"
-"""The second one is what a keyboard for Chinese or Japanese gives."""
+"""The second one is typed by keyboards for Chinese and Japanese."""
 BACKSLASH = "\\"
 ENDS = ".,;:!?…。！？，、；："
-"""Punctuation behind a command that means nothing."""
+"""Punctuation after a command that is ignored."""
 NAME = re.compile(r"\w{3,}")
 SHORT = 5
-"""Letters of a name up to which one typo makes it another word."""
+"""Letters of a short name, of which one typo makes another word."""
 
 
 def command_words(text: str, names: Collection[str]) -> tuple[str, ...]:
-    """The words of a command, its plain name first; none where the text does not begin with one, slash included."""
+    """The words of a command, its plain name first; none if the text does not begin with one, slash included."""
     words = seen(text).split()
     if not words or words[0][0] not in SLASHES:
         return ()
@@ -28,10 +28,10 @@ def command_words(text: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def nearest(text: str, names: Collection[str]) -> str:
-    """The command that a text which is none begins with, but for a typo; "" for none.
+    """The command that a text begins with, misspelled; "" for none.
 
-    A typo is a letter too many, missing, wrong or swapped (two in a longer name), a space behind the slash, or another
-    sign in its place. What is addressed to another bot (`/start@other_bot`), or is a path, is no typo.
+    A typo is an extra, missing, wrong or swapped letter (two in a longer name), a space after the slash, or another
+    sign in its place. A command for another bot (`/start@other_bot`) and a path are no typos.
     """
     words = seen(text).split()
     marks = SLASHES + BACKSLASH
@@ -46,12 +46,12 @@ def nearest(text: str, names: Collection[str]) -> str:
 
 
 def single_word(text: str) -> str:
-    """The text as the plain name of a command, slash or not; the name of none where it has several words."""
+    """The text as the plain name of a command, with or without slash; no command's name if it has several words."""
     return plain(seen(text).strip().lstrip(SLASHES))
 
 
 def lone_name(text: str) -> str:
-    """The name in a text that is a slash and one word in the form of a command, and nothing else; "" for others."""
+    """The name in a text that is one word with a slash in the form of a command; "" for others."""
     words = seen(text).split()
     if len(words) != 1 or words[0][0] not in SLASHES:
         return ""
@@ -60,7 +60,7 @@ def lone_name(text: str) -> str:
 
 
 def seen(text: str) -> str:
-    """Without what cannot be seen: keyboards and copied texts bring it along."""
+    """The text without invisible characters, which keyboards and copied texts bring along."""
     if text.isascii():
         return text
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
@@ -71,7 +71,7 @@ def plain(word: str) -> str:
 
 
 def typos(one: str, other: str) -> int:
-    """How many letters have to be put in, taken out, changed or swapped with their neighbour (OSA distance)."""
+    """The number of insertions, deletions, changes and swaps of neighbours (OSA distance)."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, char in enumerate(one, 1):

@@ -1,8 +1,8 @@
 """The commands of a chat: one table for every channel, for the CLI and for MCP.
 
 Only a text whose first word is one of these, slash included, is a command; "approve vacation" is a message. Capitals, a
-full stop and white space around it change nothing (`command_spelling`). A command with a typo gets a hint and
-reaches no model.
+full stop and white space around it are ignored (`command_spelling`). A command with a typo gets a hint and reaches no
+model.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ __all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command"
 
 
 BARE = frozenset({"stop", "approve", "reject"})
-"""Commands that people write without their slash while they would do something."""
+"""Commands that people write without their slash when there is something to stop or decide."""
 LISTED = 200
-"""Characters of arguments, as shown, in a list of calls that wait."""
+"""Characters of arguments, as shown, in a list of waiting calls."""
 
 TIME_TO_SEE_S = 1.5
-"""Whoever names no approval has seen the one that waits: one that was asked more recently may be another one."""
+"""A bare `/approve` means an approval that was asked at least this long ago: its sender has seen that one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a command may use."""
+    """The parts of the bridge that a command may use."""
 
     store: Store
     rules: Rules
     traits: Mapping[str, ChannelTraits]
     clock: Clock
     ahead_since: Callable[[float], float] = lambda at: 0.0
-    """By how much the clock was set ahead since it showed this: questions stay open for so much longer."""
+    """See `Jumps.ahead_since`: questions stay open for so much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class Asked:
     conversation: str
     words: tuple[str, ...]
     by_id: bool = False
-    """Whether a call has to be named to be approved."""
+    """Whether a call has to be named by id to be approved."""
     pressed: bool = False
-    """Whether it came by a button, which goes out only below what is shown whole."""
+    """Whether it came by a button, which is only below complete prompts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: who may use it, what it does in one line, and how."""
+    """A command: its scope, a line of help, and its function."""
 
     scope: Scope
     usage: str
@@ -74,14 +74,14 @@ class Command:
 
 
 def is_command(text: str) -> bool:
-    """Whether a chat text is a command. A bot's name behind it (`/status@my_bot`) is the channel's to take off."""
+    """Whether a chat text is a command. The channel has removed a bot's name behind it (`/status@my_bot`)."""
     return bool(command_spelling.command_words(text, COMMANDS))
 
 
 def hint(text: str, busy: Collection[str] = ()) -> str:
-    """What somebody is told who wrote nearly a command; "" where the text is something else.
+    """The hint for a misspelled command; "" for any other text.
 
-    `busy` holds the commands that would do something just now: their bare names, alone in a message, are nearly those.
+    `busy` holds the commands that would do something now: their bare names, alone in a message, count as misspelled.
     """
     if meant := command_spelling.nearest(text, COMMANDS):
         return chat_texts.typo(slash(meant))
@@ -90,24 +90,24 @@ def hint(text: str, busy: Collection[str] = ()) -> str:
 
 
 def unknown(text: str) -> str:
-    """What somebody is told whose message is one word with a slash, and that no command; "" for other texts."""
+    """The answer to one word with a slash that is no command; "" for other texts."""
     if is_command(text) or not (name := command_spelling.lone_name(text)):
         return ""
     return chat_texts.unknown_command(slash(name))
 
 
 def could_be_bare(text: str) -> bool:
-    """Whether a text is a single word that is the name of a command which ends or decides something."""
+    """Whether a text is the bare name of a command that stops or decides something."""
     return command_spelling.single_word(text) in BARE
 
 
 async def run(
     scene: Scene, who: Principal, conversation: str, text: str, *, by_id: bool = False, pressed: bool = False
 ) -> str:
-    """Run a command and answer its text. `pressed`: it came by a button of the bridge's own.
+    """Run a command and return its answer. `pressed`: it came by one of the bridge's own buttons.
 
-    `by_id`: a call is approved by its id alone, because somebody else may read along and mean another one, or because
-    the words were other ones when they were written.
+    `by_id`: a call has to be named to be approved, because others in the chat may mean another one, or because the
+    message was edited.
 
     Raises:
         BadInput: there is no such command.
@@ -163,7 +163,7 @@ async def status(asked: Asked) -> str:
 
 
 async def look(asked: Asked) -> ConversationStatus:
-    """How the conversation of a command is."""
+    """The state of the command's conversation."""
     scene = asked.scene
     return await conversations.conversation_status(scene.store, scene.rules, scene.clock, asked.conversation)
 
@@ -202,7 +202,7 @@ async def tools(asked: Asked) -> str:
 
 
 def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
-    """`[approval]` or `[auto]`, as the gate will have it without a grant."""
+    """`[approval]` or `[auto]`, without regard to grants."""
     own = channel.tools if channel else ()
     policy = Policy(tools={spec.name: spec}, defaults=rules.asking, rules=(*own, *rules.tools))
     return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
@@ -225,14 +225,14 @@ async def reject(asked: Asked) -> str:
 
 
 def desk(asked: Asked) -> approvals.ApprovalDesk:
-    """Where commands decide. They edit no arguments, so there is nothing to check."""
+    """The desk for commands, which edit no arguments, so that there is nothing to check."""
     scene = asked.scene
     separate, people = scene.rules.separate, scene.rules.people
     return approvals.ApprovalDesk(scene.store, scene.clock, approvals.unchecked, separate=separate, people=people)
 
 
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
-    """The approvals that a command names by id, or the only one that waits here; and the words behind them."""
+    """The approvals that a command names by id, or the only one that waits here; and the rest of its text."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
     found = [await approvals.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
     found = found or [await only_one(asked, to_run=to_run)]
@@ -246,10 +246,10 @@ async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Appr
 
 
 async def only_one(asked: Asked, *, to_run: bool) -> Approval:
-    """The one approval that waits in this chat. To run it unnamed, everybody here must have seen it, and for a moment.
+    """The one approval that waits in this chat. To approve it without its id, people here must have had time to see it.
 
     Raises:
-        BadInput: none waits, several do, or to be approved it has to be named.
+        BadInput: none waits, several do, or it has to be named.
     """
     every = await asked.scene.store.approvals.find(status="waiting")
     waiting = [each for each in every if asked.conversation in each.places]
@@ -269,12 +269,12 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
 
 
 async def seen_here(asked: Asked, approval: Approval) -> None:
-    """Let pass a call whose prompt reached this chat: nobody approves in a chat what was not shown there whole.
+    """Raise unless a call's prompt reached this chat: nobody approves in a chat what was not shown there completely.
 
-    Its id can be known all the same, for a call can be rejected unseen.
+    Its id may be known all the same, for rejecting it.
 
     Raises:
-        BadInput: it is not there, or not all of it.
+        BadInput: the prompt is not there, or not all of it.
     """
     if not await stands_here(asked, approval):
         raise BadInput(
@@ -285,7 +285,7 @@ async def seen_here(asked: Asked, approval: Approval) -> None:
 
 
 async def stands_here(asked: Asked, approval: Approval) -> bool:
-    """Whether the prompt of an approval reached this chat. Channels without prompts show calls in their own way."""
+    """Whether the prompt of an approval reached this chat; channels without prompts show calls in their own way."""
     traits = asked.scene.traits.get(Address.of(asked.conversation).channel)
     if traits is None or not traits.prompts:
         return True
@@ -299,7 +299,7 @@ async def stands_here(asked: Asked, approval: Approval) -> bool:
 
 
 def listed(approval: Approval) -> str:
-    """A call that waits as one line of a list; its prompt has all of it."""
+    """A waiting call as one line of a list."""
     shown = visible(approval.arguments)
     return f"{visible(approval.tool)} {shown if len(shown) <= LISTED else f'{shown[:LISTED]}…'} ({approval.id})"
 
@@ -309,7 +309,7 @@ def example(waiting: Sequence[Approval]) -> str:
 
 
 def told(decisions: Sequence[Decision]) -> str:
-    """What verdicts did, a line each."""
+    """The effect of verdicts, a line each."""
     return "\n".join(each.error or decided(each) for each in decisions)
 
 
@@ -320,7 +320,7 @@ def decided(decision: Decision) -> str:
 
 
 def outcome(approval: Approval) -> str:
-    """How a call stands after a verdict on it."""
+    """The state of a call after a verdict on it."""
     if approval.status == "waiting":
         return f"Noted, {len(approval.votes)} of {approval.quorum} approvers"
     return approval.status.capitalize()

@@ -1,4 +1,4 @@
-"""What people do to a conversation beside talking in it: stop a turn, clear the history, let somebody in."""
+"""Operations on a conversation: stop a turn, clear the history, pair a chat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
 
 
 async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
-    """End the turn under way: what waits is cancelled, what runs is cut off. False if there was nothing to stop."""
+    """Stop the current turn: waiting calls are cancelled, running ones cut off. False if there was nothing to stop."""
     while True:
         log = await tail(store.log, conversation)
         if not log or isinstance(decide(log, Policy(conversation), clock.now()), Idle):
@@ -39,9 +39,9 @@ async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: s
 
 
 async def withdraw(store: Store, conversation: str, message: int, by: str, reason: str) -> bool:
-    """Take back a message of one's own: what others wrote is answered all the same. False if it is dealt with already.
+    """Withdraw a message: other messages are answered all the same. False if it was answered or stopped already.
 
-    A turn that has read nothing else is stopped; of others only this message is taken out.
+    A turn that has read no other message is stopped; from others only this message is removed.
     """
     while True:
         log = await tail(store.log, conversation)
@@ -56,7 +56,7 @@ async def withdraw(store: Store, conversation: str, message: int, by: str, reaso
 
 
 def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ...]:
-    """The entries that take a message back; none where it was answered or stopped before."""
+    """The entries that withdraw a message; none if it was answered or stopped before."""
     state = state_of(log)
     if message not in [heard.seq for heard in state.unread]:
         batch = state.batch.entry if state.batch and state.open_turn is not None else None
@@ -70,7 +70,7 @@ def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ..
 
 
 async def clear(store: Store, conversation: str, by: str) -> bool:
-    """Begin a new epoch: the model forgets, people can still read. False if there was nothing to clear."""
+    """Begin a new epoch: the model sees nothing before it, people still can. False if there was nothing to clear."""
     while True:
         log = await tail(store.log, conversation)
         if not log or not since_cleared(log):
@@ -84,13 +84,13 @@ async def clear(store: Store, conversation: str, by: str) -> bool:
 
 
 def cancel_waiting(log: Log, by: str) -> list[Judged]:
-    """A verdict for every call that waits for one: whoever comes later is told who was first."""
+    """A cancelling verdict for every waiting call, so that later verdicts are refused with its author."""
     waiting = ((call, asked) for call, asked in open_calls(log) if asked is not None)
     return [Judged(call.id, "cancelled", by, digest=asked.digest) for call, asked in waiting]
 
 
 async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:
-    """How one conversation is. The cost does not grow with its log."""
+    """The state of one conversation. Its time does not grow with the log."""
     known = await store.history.conversation(conversation)
     channel = Address.of(conversation).channel
     log = await tail(store.log, conversation)
@@ -108,10 +108,10 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
 
 
 def step_of(log: Log, conversation: str) -> str:
-    """The name of the step that a conversation is at, by its log alone: nobody here knows the tools of its engine.
+    """The name of a conversation's step, by its log alone: the engine's tools are unknown here.
 
-    `Run` while a call runs or is let to, `Wait` while calls wait for people or, approved and told so, for their tool;
-    without calls what `decide` says.
+    `Run` while a call runs or may run, `Wait` while calls wait for people or, approved, for their tool; without calls
+    the result of `decide`.
     """
     fates = [fate for _, fate in open_fates(log)]
     if not fates:
@@ -120,7 +120,7 @@ def step_of(log: Log, conversation: str) -> str:
 
 
 def waits(fate: CallState) -> bool:
-    """Whether an open call waits for something that the bridge does not do."""
+    """Whether an open call waits for people or, approved, for its tool."""
     if fate.question is not None:
         return fate.answer is None
     if fate.begun:
@@ -136,7 +136,7 @@ async def pair(
     code: str,
     wanted: Pairing,
 ) -> Pairing:
-    """Let in whoever was shown `code`, or the subject that `wanted` names."""
+    """Pair the chat that was shown `code`, or the subject in `wanted`."""
     now = clock.now()
     if code:
         asked = next((r for r in await store.access.requests(now) if r.code == code.strip().upper()), None)
@@ -163,7 +163,7 @@ async def pair(
 
 
 async def unpair(store: Store, clock: Clock, channel: str, subject: str, by: str) -> bool:
-    """Whether it had been paired."""
+    """End a pairing. False if there was none."""
     if not await store.access.unpair(channel, subject):
         return False
     told = Event("pairing.removed", "", clock.now(), body={"channel": channel, "subject": subject, "by": by})

@@ -1,4 +1,4 @@
-"""Whether the engine is alive, in words: a process that is stopped or starved holds its place and does nothing."""
+"""Warnings about an engine that gives no sign of life: a stopped or starved process holds its lock and does nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bridge_mcp.ports import Pulse, StoreHealth
 __all__ = ["SILENT_S", "silence", "troubles"]
 
 SILENT_S = 10.0
-"""An engine says every two seconds that it is alive; after so long without it is told of as silent."""
+"""An engine writes its pulse every two seconds; after so long without one there is a warning."""
 
 UNWRITTEN_S = 180.0
-"""An engine writes at least every minute; after so long without there is something to tell."""
+"""An engine writes to the store at least every minute; after so long without there is a warning."""
 
 
 def silence(pulse: Pulse | None, now: float) -> str:
-    """What to say of an engine that holds its place and gives no sign of life; "" where it does."""
+    """The warning for an engine that holds its lock and gives no sign of life; "" if it does."""
     if pulse is None or now - pulse.at <= SILENT_S:
         return ""
     return (
@@ -28,7 +28,7 @@ def silence(pulse: Pulse | None, now: float) -> str:
 
 
 def troubles(pulse: Pulse | None, own: StoreHealth, now: float) -> Iterator[str]:
-    """What to say of writing to the store, by the engine and by this process."""
+    """Warnings about writing to the store, by the engine and by this process."""
     if pulse is not None and pulse.held:
         yield f"The engine waits to write to the store: {pulse.held}"
     elif pulse is not None and pulse.error:

@@ -1,7 +1,7 @@
-"""What the engine runs: it puts up its file and its channels, and every other process goes by them.
+"""The engine's settings: it publishes its file and its channels, and every other process uses them.
 
-The state is one for a user, but processes may be started with different files, environments and folders. What holds for
-chats is what the engine read; a process that read something else says so.
+A user has one state folder, but processes may be started with different files, environments and folders. The engine's
+settings hold for chats; a process that read others says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Roster", "Settings", "difference", "posted", "put_posted", "settings
 
 @dataclass(frozen=True, slots=True)
 class PostedChannel:
-    """One channel, as far as other processes must know it."""
+    """The part of a channel's settings that other processes need."""
 
     name: str
     type: str
@@ -31,7 +31,7 @@ class PostedChannel:
 
     @property
     def traits(self) -> ChannelTraits:
-        """The channel as a port."""
+        """The traits of the channel."""
         known = asdict(self)
         del known["responder"]
         return ChannelTraits(**known)
@@ -39,15 +39,15 @@ class PostedChannel:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a process read when it started."""
+    """The settings that a process read when it started."""
 
     file: str = ""
-    """The configuration; "" for none."""
+    """The config file; "" for none."""
     digest: str = ""
     """The SHA-256 of its bytes."""
     channels: tuple[PostedChannel, ...] = ()
     lacking: tuple[str, ...] = ()
-    """Secrets that were not there, each with its key and fix, of what tells of them nowhere else."""
+    """Missing secrets, each with its key and fix, that no health or status shows."""
 
     @property
     def where(self) -> str:
@@ -58,7 +58,7 @@ class Settings:
 def settings_of(
     file: str, digest: str, traits: Mapping[str, ChannelTraits], rules: Rules, lacking: Mapping[str, str]
 ) -> Settings:
-    """The settings of this process; clients are the only ones whose secrets show nowhere else."""
+    """The settings of this process; only missing secrets of clients are shown nowhere else."""
     channels = tuple(
         PostedChannel(
             name,
@@ -76,12 +76,12 @@ def settings_of(
 
 
 async def put_posted(store: Store, settings: Settings) -> None:
-    """Have every process know what the engine runs."""
+    """Publish the engine's settings."""
     await store.status.put("settings", cast("JSON", asdict(settings)))
 
 
 async def posted(store: Store) -> Settings | None:
-    """What the last engine ran; None if none ever told."""
+    """The last engine's settings; None if there never was one."""
     body = await store.status.get("settings")
     if not isinstance(body, dict):
         return None
@@ -94,7 +94,7 @@ async def posted(store: Store) -> Settings | None:
 
 
 def difference(own: Settings, engine: Settings) -> str:
-    """What the owner should know where this process read something else than the engine; "" if it did not."""
+    """The warning for the owner if this process read other settings than the engine; "" if it did not."""
     if own.file == engine.file and own.digest != engine.digest:
         return f"{own.file} has changed since the engine read it: the change holds once the engine is started again."
     if own.file != engine.file:
@@ -108,9 +108,9 @@ def difference(own: Settings, engine: Settings) -> str:
 
 @dataclass(slots=True)
 class Roster:
-    """The channels that a process goes by: its own while it is the engine or there is none, else the engine's.
+    """The channels that a process uses: its own while it is the engine or there is none, else the engine's.
 
-    What it gives is looked at by several parts, and changes in place.
+    Several parts share its mappings, which change in place.
     """
 
     own: Settings
@@ -126,7 +126,7 @@ class Roster:
         self.go_by(self.own)
 
     def go_by(self, settings: Settings) -> None:
-        """Take these channels from now on; rules that this process knows nothing of are the defaults."""
+        """Use these channels from now on; rules that this process does not know are the defaults."""
         if settings == self._taken:
             return
         self._taken = settings
@@ -138,7 +138,7 @@ class Roster:
         self.delivered_by_commit.update(each.name for each in settings.channels if each.delivered_by_commit)
 
     async def look(self, store: Store, lives: bool) -> None:
-        """Go by what the engine put up, if there is one that runs in another process."""
+        """Use the published settings, if an engine runs in another process."""
         engine = await posted(store) if lives else None
         self.go_by(engine or self.own)
 
@@ -148,6 +148,6 @@ def default_rules(channel: PostedChannel) -> ChannelRules:
 
 
 def refill(target: dict[str, Any], items: Mapping[str, Any]) -> None:
-    """Make a mapping hold these, and nothing else."""
+    """Replace the contents of a mapping."""
     target.clear()
     target.update(items)

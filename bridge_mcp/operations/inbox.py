@@ -1,6 +1,6 @@
-"""Where messages come in: one gate for all of them, commands and answers included, and then the log.
+"""The inbox: takes in messages, commands, edits, answers and button presses, and records them in the log.
 
-A message is in the store before anybody acknowledges it; the same message twice is one entry.
+A message is stored before it is acknowledged; the same message twice is one entry.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ from bridge_mcp.ports import (
 __all__ = ["Intake"]
 
 RECENT = 12
-"""Entries among which the message is looked for that one continues."""
+"""Entries among which the message that another one continues is searched."""
 FAR_BACK = 500
-"""Entries behind a message from which on an edit of it makes nothing new of it."""
+"""An edit of a message with more entries behind it changes no decision."""
 LONGEST_NEARLY = 500
-"""Characters of a text that may be nearly a command."""
+"""Characters of a text that may be a misspelled command."""
 
 
 class Intake:
-    """The gate, for every process: a face takes in what its own user says, the engine what its channels hear."""
+    """The inbox of any process: a face takes in messages of its own user, the engine those of its channels."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Intake:
         self._scene = commands.Scene(store, rules, traits, clock=clock, ahead_since=ahead_since)
 
     async def put(self, arrival: Arrival) -> str:
-        """See `ports.Inbox`. Nobody passes who was not let in: not with a command, an edit or a button either."""
+        """See `ports.Inbox`. Only paired people pass, also with commands, edits and buttons."""
         match arrival:
             case Incoming():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
@@ -113,7 +113,7 @@ class Intake:
         return await self._state.offset(channel)
 
     async def hear(self, incoming: Incoming) -> int:
-        """Take in what this machine's own user says on a channel that needs no pairing; the seq of the message."""
+        """Take in a message of this machine's user on a channel without pairing; returns its seq."""
         return await self._hear(incoming, principal_of(incoming.channel, incoming.sender, ()))
 
     async def _message(self, incoming: Incoming) -> str:
@@ -131,7 +131,7 @@ class Intake:
         return ""
 
     async def _tell_of(self, happening: Happening) -> None:
-        """Tell the feed of something that happened in a chat which was let in."""
+        """Publish an event of a paired chat in the feed."""
         if await self._admission.of(happening) is None:
             return
         conversation = join(happening.channel, happening.chat)
@@ -143,7 +143,7 @@ class Intake:
         await self._store.feed.publish(Event(happening.type, conversation, happening.at, body=body))
 
     async def _passed(self, arrival: Arrival) -> None:
-        """Keep the place in the stream, where nothing else is kept."""
+        """Store the offset of an arrival that leaves no entry."""
         position = offset_after(arrival)
         if position is not None:
             await self._state.set_offset(position)
@@ -160,7 +160,7 @@ class Intake:
             heard = structs.replace(heard, to="bridge")
         else:
             heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
-        # A command's place in the stream is kept once it is answered: one that a crash cut short comes in again.
+        # A command's offset is stored once it is answered: after a crash it comes in again.
         position = None if command or hint else offset_after(incoming)
         (recorded,) = await self._store.log.record(conversation, heard, offset=position)
         if command or hint:
@@ -168,7 +168,7 @@ class Intake:
         return recorded.seq
 
     def _heard(self, conversation: str, incoming: Incoming, rules: ChannelRules, replied: int | None) -> Heard:
-        """The entry of a message that is for nobody yet."""
+        """The entry of a message, before it is known who is to answer it."""
         return Heard(
             incoming.text,
             incoming.sender,
@@ -188,7 +188,7 @@ class Intake:
         )
 
     async def _continued(self, conversation: str, known: Conversation | None, heard: Heard) -> Logged | None:
-        """The message that this one continues. Looked for only where something was said a moment ago."""
+        """The message that this one continues; searched only if there was one a moment ago."""
         now = self._clock.now()
         if not heard.gather_s or known is None or now - known.last_at > LONGEST_S:
             return None
@@ -206,7 +206,7 @@ class Intake:
         replied: int | None,
         before: Logged | None,
     ) -> Heard:
-        """Who is to answer a message, or what it answers. A continuation goes where what it continues went."""
+        """The entry with its responder, or the question it answers. A continuation goes where its beginning went."""
         responder = self._responder(incoming.channel, known)
         wanted = meant(incoming, self._channel(incoming.channel))
         first = before.entry if before is not None else None
@@ -224,8 +224,8 @@ class Intake:
         return structs.replace(heard, answers=seq, text=text)
 
     async def _as_command(self, conversation: str, incoming: Incoming, rules: ChannelRules) -> tuple[bool, str]:
-        """Whether a message is a command; and what its sender is told who wrote nearly one."""
-        # What is passed on are the words of whoever wrote them first.
+        """Whether a message is a command; and the hint for a misspelled one."""
+        # A forwarded message holds the words of somebody else.
         if incoming.forwarded_from:
             return False, ""
         text = incoming.bare or incoming.text
@@ -237,21 +237,21 @@ class Intake:
         if found := commands.hint(text, busy):
             return False, found
         none = commands.unknown(text) if incoming.addressed else ""
-        # Who answers by a client of their own may have commands of their own.
+        # A client that answers (relay) may have commands of its own.
         known = await self._store.history.conversation(conversation) if none else None
         return False, none if none and self._responder(incoming.channel, known) == "assistant" else ""
 
     async def _busy(self, conversation: str) -> tuple[str, ...]:
-        """The commands that would do something in a conversation just now."""
+        """The commands that would do something in a conversation now."""
         log = await tail(self._store.log, conversation)
         waiting = any(asked for _, asked in open_calls(log))
         under_way = ("stop",) if unread(log) or open_calls(log) else ()
         return (*under_way, *(("approve", "reject") if waiting else ()))
 
     async def _edit(self, incoming: Incoming, who: Principal) -> None:
-        """A message has another text. An edit of one that was never heard concerns nobody.
+        """Record the edit of a message. An edit of one that was never recorded is ignored.
 
-        What it makes of a message that nobody has answered counts as if it had been written so: a command, or a
+        If nobody has answered the message, its new text counts as if it had been written so: as a command, or as a
         message for the bot.
         """
         conversation = join(incoming.channel, incoming.chat)
@@ -275,7 +275,7 @@ class Intake:
             await self._command(conversation, incoming, who, "")
 
     async def _unanswered(self, conversation: str, seq: int) -> Heard | None:
-        """A message that no reply has answered, and whom it is for by now; None where one has, or it is long ago."""
+        """A message that no reply has answered, with its current responder; None if one has, or it is too long ago."""
         known = await self._store.history.conversation(conversation)
         if known is None or known.head - seq > FAR_BACK:
             return None
@@ -308,11 +308,11 @@ class Intake:
         return self._rules.channel(channel)
 
     def _responder(self, channel: str, known: Conversation | None) -> Responder:
-        """Who answers: as set for the conversation, or as the channel says."""
+        """The responder: as set for the conversation, or as the channel's config says."""
         return (known.responder if known else None) or self._channel(channel).responder
 
     async def _replied_to(self, conversation: str, reply_to: str) -> int | None:
-        """The seq of the message that is replied to: named by our own id, or by the platform's."""
+        """The seq of the message that is replied to, by its id here or on the platform."""
         if not reply_to:
             return None
         if reply_to.startswith(f"{conversation}#"):
@@ -322,14 +322,14 @@ class Intake:
     async def _answered(
         self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
     ) -> tuple[int, str] | None:
-        """The open question that a message answers, and the answer: of the one it replies to, or the only one."""
+        """The open question that a message answers (the one it replies to, or the only one), and the answer."""
         if replied is not None:
             asked = await self._store.history.message(conversation, replied)
             found = [asked] if asked is not None and await is_open(self._scene, asked) else []
         elif known is None or known.question is None:
             return None
         else:
-            # By the clock as it was before it was ever set ahead: `is_open` knows by how much for each of them.
+            # By the clock before it was ever set ahead: `is_open` corrects this for each question.
             now = self._clock.now() - self._scene.ahead_since(0.0)
             every = await self._store.history.questions(conversation, now)
             found = [each for each in every if await is_open(self._scene, each)]
@@ -345,17 +345,17 @@ class Intake:
             answer = hint or await commands.run(self._scene, who, conversation, text, by_id=by_id)
         except BridgeError as exc:
             answer = str(exc)
-        # On platforms a text is Markdown, and in this one stand names, arguments and notes of others.
+        # On platforms a text is Markdown, and this one quotes names, arguments and notes of others.
         told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), offset=offset_after(incoming))
 
 
 def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) -> tuple[int, str] | None:
-    """Which of these open questions a message answers, and with what; None where it answers none, or one of several.
+    """Which of these open questions a message answers, and the answer; None if it answers none, or is ambiguous.
 
-    In a group people talk to each other: only a reply, or what a person says to the bot itself, is an answer there. A
-    choice answers the question that offers it, and is its answer as it is spelled there; any other text answers a
-    question that offers none, or the one it replies to. Between several questions nothing is guessed.
+    In a group people talk to each other: only a reply, or a message to the bot itself, is an answer there. A choice
+    answers the question that offers it, in the spelling there; any other text answers a question without choices, or
+    the one it replies to. Between several questions nothing is guessed.
     """
     if not replied and incoming.group and not is_said_to_us(incoming):
         return None
@@ -371,12 +371,12 @@ def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) ->
 
 
 def is_said_to_us(incoming: Incoming) -> bool:
-    """Whether a message of a group is a person's own word to the bot."""
+    """Whether a message of a group is a person's own message to the bot."""
     return incoming.addressed and incoming.sender.kind == "person" and not incoming.forwarded_from
 
 
 def meant(incoming: Incoming, rules: ChannelRules) -> bool:
-    """Whether somebody is to answer: in groups, as the owner wants it there."""
+    """Whether the message is to be answered: in groups, by the group's mode."""
     if not incoming.group:
         return True
     wanted = rules.group_mode(incoming.chat)
@@ -384,5 +384,5 @@ def meant(incoming: Incoming, rules: ChannelRules) -> bool:
 
 
 def offset_after(arrival: Arrival) -> ChannelOffset | None:
-    """How far the channel has read its platform's stream with this arrival; None where the arrival does not say."""
+    """The channel's offset after this arrival; None if the arrival has none."""
     return None if arrival.offset is None else ChannelOffset(arrival.channel, arrival.offset)

@@ -1,4 +1,4 @@
-"""Files that may be sent: those below the owner's outbox folders, and what a message holds of one."""
+"""Files that may be sent: those below the owner's outbox folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge_mcp.core.safe_text import visible
 __all__ = ["MAX_OUTGOING_FILE", "attached", "guessed_type", "outbox_file"]
 
 MAX_OUTGOING_FILE = 50 * 1024 * 1024
-"""Bytes of one file, in or out: what Telegram's own server takes at most."""
+"""Bytes of one file, in or out: the limit of Telegram's own server."""
 
 MAX_PATH = 4_096
 """Characters of a path."""
@@ -26,10 +26,10 @@ MAX_SHOWN = 200
 
 
 def outbox_file(path: str, folders: Sequence[Path]) -> Path:
-    """The real path of a file that may be sent: one below an outbox folder, after all links are followed. Blocks.
+    """The real path of a file that may be sent: below an outbox folder after all links are followed. Blocks.
 
     Raises:
-        BadInput: it is not there, or lies elsewhere; where, is not told.
+        BadInput: it is not there, or elsewhere; the message does not say which.
     """
     if not folders:
         raise BadInput(
@@ -44,7 +44,7 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
         )
     try:
         return found_in(path, shown, folders)
-    except (OSError, RuntimeError) as exc:  # a name that this system does not take, `~nobody`, or a folder it hides
+    except (OSError, RuntimeError) as exc:  # a name that is invalid here, `~nobody`, or an unreadable folder
         raise BadInput(f"'{shown}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
 
 
@@ -73,13 +73,13 @@ def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
 
 
 def attached(name: str, folders: Sequence[Path]) -> Attachment:
-    """A file below an outbox folder as what a message holds of it. Blocks; raises as `outbox_file`."""
+    """A file below an outbox folder as an `Attachment`. Blocks; raises as `outbox_file`."""
     path = outbox_file(name, folders)
     kind, mime = guessed_type(path.name)
     return Attachment(f"file:{path}", kind, mime, name=plain_name(path.name), size=path.stat().st_size)
 
 
 def guessed_type(name: str) -> tuple[AttachmentKind, str]:
-    """What kind of file a name stands for, and its media type. An SVG is no image to chats."""
+    """The kind and the media type of a file, by its name. An SVG is no image to chats."""
     mime = mimetypes.guess_type(name)[0] or ""
     return ("file" if mime == "image/svg+xml" else attachment_kind(mime)), mime

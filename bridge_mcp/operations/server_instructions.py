@@ -1,6 +1,6 @@
-"""What tool servers say of the use of their tools: a text that has changed stands in prompts once an owner accepts it.
+"""Changed instructions of tool servers: they become part of prompts once the owner accepts them.
 
-Any process may write that down; the engine looks at it when it connects the server again, which is asked for then.
+Any process may record that; the engine applies it when it reconnects the server, which is requested too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["trust"]
 
 
 async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
-    """Let the instructions that a server gives now stand in system prompts; what was done, in words.
+    """Trust a server's current instructions, for system prompts; returns a text for people.
 
-    Without the `code` they are shown, and the code, which stands for this very text.
+    Without the `code` the text shows them, and their code, which is a hash of them.
 
     Raises:
-        BadInput: the code is another text's.
-        NotFound: no such server has other instructions than those that are trusted.
+        BadInput: the code is that of another text.
+        NotFound: no server of this name has instructions that differ from the trusted ones.
     """
     listed = await status_board.tools(store)
     found = next((each for each in listed.servers if each.name == server and each.instructions == "changed"), None)

@@ -1,6 +1,6 @@
-"""What the engine puts up for all processes to read, and how they read it: itself, its channels, its tools.
+"""The status that the engine publishes for all processes: itself, its channels, models, tools and warnings.
 
-The board tells how things were when the engine last looked; it decides nothing.
+It shows the state when the engine last looked; nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -38,71 +38,79 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """The process that drives conversations and channels. `since` is epoch seconds, 0 when it has ended."""
+    """The engine's process. `since` is epoch seconds, 0 when it has ended."""
 
     pid: int
     since: float
 
 
 async def put_engine(store: Store, info: EngineInfo) -> None:
+    """Publish the engine's process."""
     await store.status.put("engine", cast("JSON", asdict(info)))
 
 
 async def engine(store: Store) -> EngineInfo | None:
-    """The engine that last said it was one; None when none ever did, or the last one ended in order."""
+    """The last engine; None if there never was one, or it ended cleanly."""
     body = await store.status.get("engine")
     info = read(EngineInfo, body) if body is not None else None
     return info if info and info.since else None
 
 
 async def put_channels(store: Store, healths: Mapping[str, ChannelHealth]) -> None:
+    """Publish the health of channels, by name."""
     await store.status.put("channels", {name: cast("JSON", asdict(health)) for name, health in healths.items()})
 
 
 async def channels(store: Store) -> dict[str, ChannelHealth]:
+    """The health of channels, by name; empty before the first engine."""
     body = await store.status.get("channels")
     return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def put_models(store: Store, healths: Sequence[ModelHealth]) -> None:
+    """Publish the health of models."""
     await store.status.put("models", [cast("JSON", asdict(health)) for health in healths])
 
 
 async def models(store: Store) -> tuple[ModelHealth, ...]:
+    """The health of models; empty before the first call."""
     return tuple(read_all(ModelHealth, await store.status.get("models")))
 
 
 async def put_complaints(store: Store, complaints: Mapping[str, str]) -> None:
+    """Publish what is wrong with settings, by channel."""
     await store.status.put("complaints", dict(complaints))
 
 
 async def complaints(store: Store) -> dict[str, str]:
-    """By channel: what is wrong with its settings, though it works."""
+    """By channel: what is wrong with its settings although it works."""
     body = await store.status.get("complaints")
     return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def put_troubles(store: Store, troubles: Mapping[str, Trouble]) -> None:
+    """Publish what fails, by what it concerns."""
     await store.status.put("troubles", {what: cast("JSON", asdict(each)) for what, each in troubles.items()})
 
 
 async def troubles(store: Store) -> dict[str, Trouble]:
-    """By what it concerns: what fails in the engine, and is tried again."""
+    """By what it concerns: what fails in the engine, and is retried."""
     body = await store.status.get("troubles")
     return {what: read(Trouble, each) for what, each in body.items()} if isinstance(body, dict) else {}
 
 
 async def ask_reload(store: Store, at: float) -> None:
-    """Have the engine connect its tool servers afresh."""
+    """Ask the engine to reconnect its tool servers."""
     await store.status.put("reload", at)
 
 
 async def reload_asked(store: Store) -> JSON:
-    """When that was asked for last."""
+    """When that was last asked for."""
     return await store.status.get("reload")
 
 
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
+    """Publish the tools and the status of their servers."""
     body: JSON = {
         "tools": [cast("JSON", asdict(spec)) for spec in specs],
         "servers": [cast("JSON", asdict(server_info(status))) for status in servers],
@@ -111,6 +119,7 @@ async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[S
 
 
 async def tools(store: Store) -> ToolList:
+    """The tools and their servers; empty before the first engine."""
     body = await store.status.get("tools")
     if not isinstance(body, dict):
         return ToolList((), ())
@@ -136,7 +145,7 @@ def server_info(status: ServerStatus) -> ServerInfo:
 
 
 def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHealth | None) -> ChannelInfo:
-    """One channel, from its config and from what the engine told of it."""
+    """One channel, from its config and its published health."""
     known = health or (ChannelHealth("ready") if traits.delivered_by_commit else None)
     return ChannelInfo(
         traits.name,
@@ -162,10 +171,9 @@ def warnings(
     *,
     starting: bool = False,
 ) -> tuple[str, ...]:
-    """What an owner should look at, each with its next move where there is one.
+    """The warnings for the owner, each with its fix if there is one.
 
-    `told` is the engine that last said it was one, `lives` whether there is one now, `starting` whether one is about to
-    be.
+    `told` is the last published engine, `lives` whether there is one now, `starting` whether one is about to start.
     """
     found: list[str] = []
     if starting:
@@ -194,7 +202,7 @@ def warnings(
 
 
 def read(cls: type[T], body: JSON) -> T:
-    """A flat dataclass from what it was put up as; fields that a newer engine added are passed over."""
+    """A flat dataclass from its published form; fields of a newer version are ignored."""
     known = {field.name for field in fields(cast("Any", cls))}
     given = body if isinstance(body, dict) else {}
     return cls(**{name: value for name, value in given.items() if name in known})

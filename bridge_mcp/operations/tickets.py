@@ -1,4 +1,4 @@
-"""Tickets: ids of what takes longer than a call may. A ticket is an address into a log; its state is read from there.
+"""Tickets: ids of operations that take longer than a call may. A ticket points into a log, which holds its state.
 
 turn:CONVERSATION#SEQ       the message that opened (or joined) the turn
 question:CONVERSATION#SEQ   the question
@@ -51,19 +51,18 @@ __all__ = [
 APPROVAL = re.compile(r"ap_[0-9a-f]{16}")
 
 ENTRIES_A_LOOK, MAX_LOOKS = 128, 20
-"""So many entries are searched for the end of a turn that is over: at once, and how often in one look. Of a message
-that nobody was asked to answer, and that was read with a later one, the end may stand far behind: a later look goes on.
-"""
+"""Entries that are searched for the end of a turn at once, and how often in one look. The end of a message that was
+answered together with a later one may be far behind it: a later look goes on from there."""
 
 MAX_APPROVALS = 100
 
 CANCELLED = "its caller cancelled it"
-"""Why a turn was stopped whose caller took it back."""
+"""The reason of a turn that its caller cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a ticket points at. `conversation` is empty for an approval, whose id does not tell it."""
+    """The parts of a ticket. `conversation` is empty for an approval, whose id does not name it."""
 
     kind: TicketKind
     conversation: str
@@ -71,14 +70,17 @@ class Parsed:
 
 
 def turn(conversation: str, seq: int) -> str:
+    """The ticket of the turn that this message opened or joined."""
     return f"turn:{message_of(conversation, seq)}"
 
 
 def question(conversation: str, seq: int) -> str:
+    """The ticket of this question."""
     return f"question:{message_of(conversation, seq)}"
 
 
 def call(conversation: str) -> str:
+    """The ticket of a client's call, by its own conversation."""
     return f"call:{conversation}"
 
 
@@ -94,13 +96,13 @@ def is_call_of(conversation: str, client: str) -> bool:
 
 
 def slug(client: str) -> str:
-    """A client's name as a part of an address; two clients never have the same."""
+    """A client's name as a part of an address, unique among clients."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", client)[:64]
     return plain if plain == client else f"{plain[:47]}~{hashlib.sha256(client.encode()).hexdigest()[:16]}"
 
 
 def parse(ticket: str) -> Parsed:
-    """What a ticket points at.
+    """Parse a ticket.
 
     Raises:
         BadInput: this is no ticket.
@@ -122,20 +124,20 @@ def parse(ticket: str) -> Parsed:
 
 
 async def look(store: Store, ticket: str, now: float) -> Ticket:
-    """How a ticket stands.
+    """The state of a ticket.
 
     Raises:
-        NotFound: it points nowhere.
+        NotFound: it points to nothing.
     """
     return await Watched(store, ticket).look(now)
 
 
 ENTRIES_OF_ANSWER = 32
-"""Behind the first message of an answer: what continues it, and what its sender changed of it."""
+"""Entries after the first message of an answer that may continue or edit it."""
 
 
 class Watched:
-    """A ticket that is looked at more than once: each look reads only what is new."""
+    """A ticket that is read repeatedly: each look reads new entries only."""
 
     def __init__(self, store: Store, ticket: str) -> None:
         self.ticket = ticket
@@ -144,10 +146,10 @@ class Watched:
         self._first: Logged | None = None
         self._changed = 0.0
         self._read = self._parsed.seq
-        """How far the log was searched for the end of the turn."""
+        """The seq up to which the log was searched for the end of the turn."""
 
     async def look(self, now: float) -> Ticket:
-        """How it stands. Raises as `look`."""
+        """The current state. Raises as `look`."""
         match self._parsed.kind:
             case "approval":
                 return await look_at_approval(self._store, self.ticket)
@@ -161,14 +163,14 @@ class Watched:
         return replace(found, since=first.at, changed=max(first.at, self._changed))
 
     async def _whole(self) -> Log:
-        """The log of a call: it holds nothing else."""
+        """The whole log of a call's conversation."""
         log = await self._store.log.load(self._parsed.conversation)
         if not log:
             raise self._nowhere()
         return log
 
     async def _asked(self) -> Logged:
-        """The entry that the ticket names."""
+        """The entry that the ticket points to."""
         if self._first is None:
             seq = self._parsed.seq
             found = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
@@ -182,7 +184,7 @@ class Watched:
         return NotFound(told, fix="Tickets come from run_turn, ask_user, call_tool.")
 
     async def _turn(self) -> Ticket:
-        """How a turn stands. The end of one that is over stands not far behind its message."""
+        """The state of a turn. The end of a finished one is not far behind its message."""
         log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
         if not isinstance((await self._asked()).entry, Heard):
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
@@ -196,7 +198,7 @@ class Watched:
             if len(entries) < ENTRIES_A_LOOK:
                 break
             if not look and (unsettled := await log.unsettled(conversation)) is not None and unsettled <= seq:
-                # It is open, whatever else was said since; but for this message alone.
+                # It is open, whatever came later, unless this message alone was withdrawn.
                 withdrawn = await log.find(conversation, f"withdrawn:{seq}")
                 if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
                     return ended
@@ -207,14 +209,14 @@ class Watched:
         return Ticket(self.ticket, "turn", conversation, state="open", approvals=tuple(each.id for each in waiting))
 
     def _end(self, logged: Logged) -> Ticket | None:
-        """The ticket of a turn that this entry ends; None where it does not."""
+        """The ticket of the turn, if this entry ends it; else None."""
         found = end_of_turn(self.ticket, self._parsed, logged)
         if found is not None:
             self._changed = logged.at
         return found
 
     async def _question(self, now: float) -> Ticket:
-        """How a question stands; who answered it is kept beside the log."""
+        """The state of a question; its answer is stored beside the log."""
         conversation, seq, asked = self._parsed.conversation, self._parsed.seq, (await self._asked()).entry
         if not isinstance(asked, Posted) or asked.question is None:
             raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
@@ -226,7 +228,7 @@ class Watched:
             if found is not None and now < found.settled_at <= now + LONGEST_S:
                 return Ticket(
                     self.ticket, "question", conversation, state="open"
-                )  # a pasted text, and more of it comes
+                )  # a long text that the platform split: more of it is to come
             here, text = message_of(conversation, answer), "" if found is None else found.text
             return Ticket(
                 self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=here
@@ -246,7 +248,7 @@ async def look_at_approval(store: Store, ticket: str) -> Ticket:
 
 
 def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
-    """The ticket of the turn that a message opened or joined, where this later entry ends it."""
+    """The ticket of the turn that a message opened or joined, if this later entry ends it; else None."""
     conversation = parsed.conversation
     match logged.entry:
         case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
@@ -267,7 +269,7 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
 
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
-    """How the ticket of a client's call stands, by the whole log of its conversation."""
+    """The state of a client's call, by the whole log of its conversation."""
     return dated(of_call(log, ticket, conversation), log)
 
 
@@ -279,7 +281,7 @@ def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
     finished = next((logged for logged in log if isinstance(logged.entry, Finished)), None)
     stopped = next((logged for logged in log if isinstance(logged.entry, Stopped)), None)
     if stopped is not None and isinstance(stopped.entry, Stopped) and (finished is None or stopped.seq < finished.seq):
-        # What a call came to that was taken back before changes nothing any more: who took it back was told so.
+        # The outcome of a call that was cancelled before changes nothing: its caller was told so.
         ran = finished.entry if finished is not None else None
         text = ran.content if isinstance(ran, Finished) else stopped.entry.text or stopped.entry.reason
         return Ticket(ticket, "call", conversation, state="done", outcome="stopped", text=text)

@@ -1,7 +1,7 @@
-"""Tools that are no longer what they were when they were trusted: their changes, and what owners accept of them.
+"""Tools whose definition differs from the trusted one: the changes, and their acceptance by the owner.
 
-An owner accepts a change in any process, and the engine, whose tools they are, acts upon it. What is accepted is the
-definition that the owner saw, and no later one.
+The owner accepts a change in any process, and the engine, which has the tools, applies it. Accepted is the definition
+that the owner saw, and no later one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 async def change_of(pins: ToolPins, spec: ToolSpec) -> ToolChange:
-    """A tool that has changed, with what is known of how it was."""
+    """The change of a tool, with what is stored of its trusted definition."""
     kept = (await pins.load(spec.server)).get("tools")
     was = kept.get(spec.tool) if isinstance(kept, dict) else None
     words = was if isinstance(was, dict) else {}
@@ -26,7 +26,7 @@ async def change_of(pins: ToolPins, spec: ToolSpec) -> ToolChange:
 
 
 async def apply_accepted(pins: ToolPins, toolbox: Toolbox) -> None:
-    """Trust the tools whose change was accepted."""
+    """Trust the tools whose changes were accepted."""
     for spec in toolbox.tools():
         if not spec.changed:
             continue

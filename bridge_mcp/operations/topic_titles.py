@@ -1,4 +1,4 @@
-"""The titles of topics: a platform tells one when it is given, and seldom again, so they are kept."""
+"""Titles of topics: platforms send one when it is set, and seldom again, so they are stored."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from bridge_mcp.ports import ChannelState
 __all__ = ["note", "titled"]
 
 MAX_TITLES = 2_000
-"""Topics of one channel whose titles are kept; the one that was set longest ago goes first."""
+"""Titles that are kept for one channel; the one that was set longest ago is dropped first."""
 BETWEEN = " › "
 
 
 async def note(state: ChannelState, channel: str, chat: str, title: str) -> None:
-    """Keep the title of a topic, `chat` being `chat_id/thread_id`."""
+    """Store the title of a topic; `chat` is `chat_id/thread_id`."""
     await state.set_topic_title(channel, chat, title, at_most=MAX_TITLES)
 
 
 async def titled(state: ChannelState, channel: str, chat: str, title: str, topic: str) -> str:
-    """The title of a chat; in a topic with that one's title, be it told now (`topic`) or before."""
+    """The title of a chat; in a topic with the topic's title, from this message (`topic`) or stored."""
     if "/" not in chat:
         return title
     if topic:

@@ -1,4 +1,4 @@
-"""The calls that wait for a verdict, all of them, and what is wrong with some: approvals whose calls are over."""
+"""All waiting approvals, and the clean-up of those whose calls are over."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVER = "its call was over before"
 async def waiting(
     store: Store, *, conversation: str = "", within: frozenset[str] = frozenset(), before: str = ""
 ) -> AsyncIterator[Approval]:
-    """Every approval that waits, or every older one than `before`, the newest first."""
+    """All waiting approvals, or those older than `before`, the newest first."""
     while True:
         page = await store.approvals.find(
             status="waiting", conversation=conversation, within=within, limit=PAGE, before=before
@@ -37,9 +37,9 @@ async def waiting(
 
 
 async def close_what_is_over(store: Store) -> None:
-    """Cancel the approvals whose calls are over: earlier versions left some open, to no effect.
+    """Cancel the approvals whose calls are over: earlier versions left some open.
 
-    What cannot be read is logged and left as it is.
+    An unreadable one is logged and left as it is.
     """
     for approval in [each async for each in waiting(store)]:
         try:

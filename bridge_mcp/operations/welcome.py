@@ -1,7 +1,7 @@
-"""The first words of strangers: kept while their code is open, and heard, behind a welcome, once they are let in.
+"""The first message of a stranger: kept while their pairing code is open, and taken in, after a welcome, once paired.
 
-One message is kept for each chat, and of few chats. The lane is a durable reader of the feed, like any other: what it
-posts and hears is keyed, so that nothing is said twice, whoever crashed in between.
+One message is kept for each chat, and for few chats. The task is a durable reader of the feed: its entries have
+idempotency keys, so that a crash repeats nothing.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming,
 __all__ = ["KEPT_S", "WelcomeLane", "keep"]
 
 READER = "/welcome"
-"""Its name as a reader of the feed; no client's reader can be called so."""
+"""Its name as a consumer of the feed; no client's can have a slash."""
 KEPT_S = 3_600.0
-"""For as long as a code is open."""
+"""As long as a code is open."""
 MAX_KEPT = 50
-"""Chats of one channel whose first message is kept; the one that wrote longest ago goes first."""
+"""Chats of one channel whose first message is kept; the oldest is dropped first."""
 MAX_TEXT = 8_000
-"""Characters; no platform's message is longer."""
+"""Characters of one message; no platform's is longer."""
 PAGE = 100
 
 
 async def keep(state: ChannelState, incoming: Incoming) -> None:
-    """Keep a stranger's message. Of a command only that it was there: it was refused, and stays so."""
+    """Keep a stranger's message; of a command only the fact, since it stays refused."""
     message = FirstMessage(
         incoming.channel,
         Address.on(incoming.channel, incoming.chat).chat,
@@ -61,7 +61,7 @@ def heard_of(incoming: Incoming) -> Heard:
 
 
 class WelcomeLane:
-    """Tells whoever is let in that they are, and takes in what they wrote before."""
+    """Welcomes newly paired chats, and takes in their first message."""
 
     def __init__(self, store: Store, rules: Rules, clock: Clock, inbox: Inbox) -> None:
         self._store = store
@@ -72,7 +72,7 @@ class WelcomeLane:
 
     async def run(self) -> None:
         """Until cancelled."""
-        with closing(self._store.agenda.watch(conversations=False)) as changes:  # a pairing belongs to none
+        with closing(self._store.agenda.watch(conversations=False)) as changes:  # a pairing belongs to no conversation
             cursor = await self._store.feed.acknowledge(READER, -1)
             while True:
                 page = await self._store.feed.read(cursor, PAGE, types=("pairing.added",))
@@ -103,13 +103,13 @@ class WelcomeLane:
         return chat_texts.let_in(responder, may_decide=any(each.role == "approver" for each in pairings))
 
     async def _hear(self, found: FirstMessage) -> None:
-        """Take in a message through the same gate as any other."""
+        """Take in a message as any other."""
         if not found.heard:
             return
         try:
             heard = decode(found.heard)
         except BridgeError:
-            return  # an older version kept it in another form; they can write again
+            return  # an older version stored it in another form; they can write again
         if isinstance(heard, Heard):
             await self._inbox.put(
                 Incoming(

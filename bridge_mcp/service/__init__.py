@@ -2,7 +2,7 @@
 
 Every method takes the principal who acts, checks its scope and its limits first, and works the same in every process:
 it reads the store and appends to logs; the engine, here or in another process, does the rest. It knows no protocol and
-no platform. Times are epoch seconds, durations seconds, ids the strings that other methods answered.
+no platform. Times are epoch seconds, durations are seconds, ids are strings that other methods returned.
 """
 
 from __future__ import annotations
@@ -20,4 +20,4 @@ __all__ = ["MAX_WAIT_S", "OWNER", "ApprovalOptions", "Bridge", "Fetched", "Schem
 
 
 class Bridge(Reading, Following, Deciding, Administration, Clients):
-    """The bridge, as whoever drives it sees it."""
+    """The API of the bridge: all methods of the groups in this package."""

@@ -1,4 +1,4 @@
-"""Letting people in, standing verdicts, changed tools, chat commands."""
+"""Pairings, grants, changed tools, chat commands."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Administration"]
 
 
 class Administration(BridgeBase):
-    """What needs the scope `admin`."""
+    """Methods that need the scope `admin`."""
 
     async def list_pairings(
         self, who: Principal, *, channel: str = ""
     ) -> tuple[tuple[Pairing, ...], tuple[PairingRequest, ...]]:
-        """Who was let in, and who asks to be."""
+        """The pairings, and the open requests for one."""
         who.require("admin")
         self._within(who, channel)
         pairings = await self.store.access.pairings(channel)
@@ -46,7 +46,7 @@ class Administration(BridgeBase):
         role: Literal["user", "approver"] = "user",
         name: str = "",
     ) -> Pairing:
-        """Let a chat or a person in: by the one-time `code` they were shown, or by `channel` and platform id."""
+        """Pair a chat or a person: by the one-time `code` they were shown, or by `channel` and platform id."""
         who.require("admin")
         if role not in ("user", "approver"):
             raise BadInput(f"There is no role '{role}'.", fix="Use user or approver.")
@@ -55,7 +55,7 @@ class Administration(BridgeBase):
         )
 
     async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
-        """Let a chat or a person in no longer."""
+        """End a pairing. Raises NotFound if there is none."""
         who.require("admin")
         if not who.sees(f"{channel}/{chat}") or not await conversations.unpair(
             self.store, self._clock, channel, chat, who.name
@@ -63,12 +63,12 @@ class Administration(BridgeBase):
             raise NotFound(f"{chat} is not paired on {channel}.", fix="See list_pairings.")
 
     async def list_grants(self, who: Principal) -> tuple[Grant, ...]:
-        """The standing verdicts in force."""
+        """The grants in force."""
         who.require("admin")
         return tuple([grant for grant in await self.store.grants.active(self._clock.now()) if touches(who, grant)])
 
     async def revoke_grant(self, who: Principal, grant: int) -> None:
-        """End a standing verdict; calls that were running go on."""
+        """End a grant; running calls go on."""
         found = next((each for each in await self.list_grants(who) if each.id == grant), None)
         if found is None or not await self.store.grants.revoke(grant):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
@@ -76,18 +76,19 @@ class Administration(BridgeBase):
         await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), body=dict(body)))
 
     async def list_changes(self, who: Principal) -> tuple[ToolChange, ...]:
-        """The tools that are no longer what they were, as the engine last told of them."""
+        """The tools whose definition differs from the trusted one, as the engine last published."""
         who.require("admin")
         listed = (await self._tools(who)).tools
         return tuple([await tool_pins.change_of(self.store.tool_pins, spec) for spec in listed if spec.changed])
 
     async def accept_change(self, who: Principal, tool: str, *, digest: str = "") -> ToolChange:
-        """Have a tool trusted as it is now: its calls ask again only where the policy says so. The engine takes it up
-        within seconds. With `digest`, only if it still is what was looked at.
+        """Trust a tool's current definition: its calls need approval again only where the policy says so.
+
+        The engine applies it within seconds. With `digest`, only if that is the current definition's.
 
         Raises:
             NotFound: no tool of this name has changed.
-            BadInput: it is another one again.
+            BadInput: the digest does not match.
         """
         who.require("admin")
         found = next((each for each in await self.list_changes(who) if each.spec.name == tool), None)
@@ -99,14 +100,14 @@ class Administration(BridgeBase):
         return found
 
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
-        """Accept what a tool server says now where it has changed; without its `code`, see it. In words."""
+        """Accept a tool server's changed instructions; without their `code`, show them. Returns a text for people."""
         who.require("admin")
         if not may_use(who.within, self.rules, server):
             raise NotFound(f"There is no tool server '{server[:80]}'.", fix="See list_tools.")
         return await server_instructions.trust(self.store, self._clock, server, code)
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
-        """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; its answer as text."""
+        """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; returns its answer."""
         who.require("admin")
         self._address(who, conversation)
         return await commands.run(
@@ -115,7 +116,7 @@ class Administration(BridgeBase):
 
 
 def touches(who: Principal, grant: Grant) -> bool:
-    """Whether a grant holds nowhere but within the limits of `who`."""
+    """Whether a grant holds only within the limits of `who`."""
     if not who.within:
         return True
     return who.sees(grant.conversation) if "/" in grant.conversation else grant.conversation in who.channels

@@ -1,4 +1,4 @@
-"""Files: which ones may be sent, and those that came with messages."""
+"""Files: those that may be sent, and those that came with messages."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from bridge_mcp.service.base import BridgeBase, bounded
 __all__ = ["Fetched", "Filing"]
 
 MAX_FILES = 10
-"""Files of one message: what one album holds."""
+"""Files of one message: as many as one album holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that came with a message, whole."""
+    """A whole file that came with a message."""
 
     attachment: Attachment
     data: bytes
 
 
 class Filing(BridgeBase):
-    """What deals with files."""
+    """Methods for files."""
 
     async def fetch_attachment(
         self, who: Principal, message: str, *, index: int = 0, max_bytes: int = MAX_OUTGOING_FILE
     ) -> Fetched:
         """The bytes of a message's file, or of one of a tool's result, named by its ticket; `index` counts from 0.
 
-        Whoever made a call may have its files without the scope `read`.
+        The caller of a tool may fetch its files without the scope `read`.
 
         Raises:
             NotFound: there is no such message, or no such file in it.
@@ -51,9 +51,9 @@ class Filing(BridgeBase):
         return Fetched(attachment, await self._fetch(channel, attachment, most))
 
     async def whole_text(self, who: Principal, of: str, *, structured: bool = False) -> Fetched:
-        """What a message, a ticket or an approval says, as a file of its own; with `structured`, its JSON.
+        """The text of a message, a ticket or an approval as a file; with `structured`, its JSON.
 
-        Of an approval both are the arguments. What is known of a long result beyond its ticket is among its files.
+        Of an approval both are the arguments. The rest of a result that is too long for its ticket is among its files.
 
         Raises:
             NotFound: there is no such message, ticket or approval, or it has no JSON.
@@ -103,7 +103,7 @@ class Filing(BridgeBase):
         return files[index], Address.of(conversation).channel
 
     async def _brought(self, who: Principal, ticket: str) -> tuple[Attachment, ...]:
-        """The files that a client's call brought."""
+        """The files of the result of a client's call."""
         conversation = tickets.parse(ticket).conversation
         if not tickets.is_call_of(conversation, who.name):
             who.require("read")
@@ -125,7 +125,7 @@ class Filing(BridgeBase):
         message, slash, index = file.rpartition("/")
         if slash and ("#" in message or message.startswith("call:")) and index.isascii() and index.isdigit():
             found, channel = await self._attachment(who, message, int(index))
-            # A file of ours is named as it was when it was sent; any other one is its channel's.
+            # A stored file keeps the name it was sent with; any other is fetched from its channel.
             ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"
             return Attachment(ref, found.kind, found.mime, name=found.name, size=found.size)
         return await anyio.to_thread.run_sync(attached, file, self.rules.outbox)

@@ -1,4 +1,4 @@
-"""What every group of the service's methods shares: who may name what, how long a call may wait."""
+"""The base of the service's groups of methods: their parts, and the checks of addresses, limits and waits."""
 
 from __future__ import annotations
 
@@ -62,28 +62,28 @@ __all__ = [
 ]
 
 SchemaCheck: TypeAlias = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
-"""What is wrong with arguments, by their tool's schema; empty for nothing."""
+"""The error of arguments by their tool's schema; "" for none."""
 
 Fetch: TypeAlias = Callable[[str, Attachment, int], Awaitable[bytes]]
-"""The bytes of an attachment that came in on a channel, at most so many; raises `FetchFailed`."""
+"""Fetches the bytes of a channel's attachment, at most so many; raises `FetchFailed`."""
 
 LOOK_AGAIN_S = 5.0
-"""No wait is longer without a look at the time: machines sleep."""
+"""The longest wait without checking the time: machines sleep."""
 
 MAX_WAIT_S = 50.0
-"""No call waits longer: hosts have been seen to cut calls near 60 seconds."""
+"""The longest wait of a call: hosts cut calls near 60 seconds."""
 
 OWNER = Principal("owner", "owner", frozenset(SCOPES), via="api")
-"""Whoever may start the process: the CLI and programs that embed the bridge act as the owner."""
+"""The owner: the CLI and programs that embed the bridge act as this principal."""
 
 
 async def no_files(channel: str, attachment: Attachment, most: int) -> bytes:
-    """Where nobody can fetch files."""
+    """A `Fetch` that always fails."""
     raise FetchFailed("This process cannot fetch files.", fix="Open the bridge with its channels.")
 
 
 class BridgeBase:
-    """The parts the service works with, and the checks that stand before every method."""
+    """The parts that the service works with, and the checks that every method makes first."""
 
     def __init__(
         self,
@@ -113,18 +113,18 @@ class BridgeBase:
         self._engine_lives = engine_lives
         self._fetch = fetch or no_files
         self._clients = tuple(clients)
-        """Those that the configuration lets in over MCP, beside those in the store."""
+        """Clients over MCP in the config, beside those in the store."""
         self._settings = settings or Settings()
-        """What this process read."""
+        """The settings that this process read."""
         self._starting = starting
         """Whether this process is about to be the engine, if no other is."""
         self._pulse = pulse
-        """What the engine said last of itself."""
+        """Returns the engine's last pulse."""
         self._fast_path = fast_path
-        """The short way for calls, while this process is the engine."""
+        """Returns the fast path for calls, while this process is the engine."""
 
     async def _tools(self, who: Principal) -> ToolList:
-        """The nested tools that `who` may call and their servers, as the engine last told of them."""
+        """The nested tools that `who` may call and their servers, as the engine last published them."""
         listed = await status_board.tools(self.store)
         if not who.within:
             return listed
@@ -137,7 +137,7 @@ class BridgeBase:
         return self.rules.channel(channel)
 
     def _within(self, who: Principal, channel: str) -> frozenset[str]:
-        """The places a listing is limited to; empty for none."""
+        """The channels and conversations that a list is limited to; empty: no limit."""
         if not channel:
             return who.within
         if channel not in self.traits or not who.sees_channel(channel):
@@ -149,7 +149,7 @@ class BridgeBase:
         return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
 
     def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> Address:
-        """A conversation's address that `who` may name; an alien channel is as good as none."""
+        """A conversation's address. Raises NotFound for an unknown channel, and for one that `who` may not see."""
         address = parse_conversation(conversation)
         channel = address.channel
         if calls and channel == CALLS:
@@ -166,13 +166,13 @@ class BridgeBase:
         return address
 
     async def _known(self, who: Principal, conversation: str) -> None:
-        """Let pass what exists, or what a local channel lets exist."""
+        """Raise NotFound unless the conversation exists, or is on a local channel."""
         self._address(who, conversation)
         if not await self.store.history.conversation(conversation) and not self._delivered_by_commit(conversation):
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
 
     async def _open(self, who: Principal, conversation: str) -> None:
-        """Let pass what may be sent to: a local conversation, or a paired chat."""
+        """Raise unless messages may be sent to it: a local conversation, or a paired chat."""
         channel, chat, _ = self._address(who, conversation)
         if self.traits[channel].needs_pairing:
             if not await self.store.access.find(channel, chat):
@@ -198,9 +198,9 @@ class BridgeBase:
     async def _wait(
         self, ticket: str, wait_s: float, *, for_people: bool = True, progress: ToolProgress | None = None
     ) -> Ticket:
-        """How a ticket stands once it is done, or time is up; or, not `for_people`, once it waits for a verdict.
+        """The state of a ticket once it is done, or after `wait_s`; not `for_people`: also once it waits for a verdict.
 
-        `progress` is told how far the calls of its conversation are, as the engine publishes it.
+        `progress` gets the progress of calls of its conversation that the engine publishes.
         """
         cursor = await self.store.feed.head() if progress is not None else 0
         watched = tickets.Watched(self.store, ticket)
@@ -213,20 +213,20 @@ class BridgeBase:
                     return found
                 if left <= 0 or (found.approvals and not for_people):
                     return replace(found, warning=self._silence())
-                # A question may expire, which nothing that is written tells.
+                # A question may expire, and no entry tells that.
                 left = min(left, 1.0 if found.kind == "question" else LOOK_AGAIN_S)
                 await changed_in(changes, found.conversation, left)
                 if progress is not None:
                     cursor = await self._pass_on(progress, cursor, found.conversation)
 
     def _silence(self) -> str:
-        """What to say where an answer depends on an engine that gives no sign of life; "" where it does, or is here."""
+        """A warning if a result depends on an engine that gives no sign of life; "" if it does, or is this process."""
         if self._is_engine() or not self._engine_lives():
             return ""
         return silence(self._pulse(), self._clock.now())
 
     async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
-        """Tell of the progress that was published since `cursor`; the cursor to go on from."""
+        """Pass on the progress that was published since `cursor`; returns the next cursor."""
         page = await self.store.feed.read(cursor, 100, types=("tool.progress",), conversation=conversation)
         for event in page.events:
             done, total = event.body.get("progress"), event.body.get("total")
@@ -262,7 +262,7 @@ class BridgeBase:
 
 
 async def changed_in(changes: Changes, conversation: str, timeout_s: float) -> None:
-    """Wait until this conversation may have changed, or time is up; what happens elsewhere costs nothing."""
+    """Wait until this conversation may have changed, or until the time-out."""
     with anyio.move_on_after(timeout_s):
         while True:
             changed = await changes.wait()
@@ -271,21 +271,21 @@ async def changed_in(changes: Changes, conversation: str, timeout_s: float) -> N
 
 
 def bounded(what: str, value: int, most: int) -> int:
-    """A number from 1 to `most`."""
+    """The value. Raises BadInput unless it is from 1 to `most`."""
     if not 1 <= value <= most:
         raise BadInput(f"{what} is {value}.", fix=f"Use 1 to {most}.")
     return value
 
 
 def bounded_wait(seconds: float) -> float:
-    """A wait of 0 to 50 seconds."""
+    """The value. Raises BadInput unless it is from 0 to 50 seconds."""
     if not 0 <= seconds <= MAX_WAIT_S:
         raise BadInput(f"A call cannot wait {seconds:g} s.", fix=f"Use 0 to {MAX_WAIT_S:g}, and ask again.")
     return seconds
 
 
 def event_types(types: Sequence[str]) -> tuple[EventType, ...]:
-    """The types by which a feed is filtered."""
+    """The types to filter a feed by. Raises BadInput for an unknown one."""
     unknown = [t for t in types if t not in EVENT_TYPES]
     if unknown:
         raise BadInput(f"There is no event type '{unknown[0]}'.", fix=f"The types are: {', '.join(EVENT_TYPES)}.")
@@ -299,9 +299,9 @@ def sender_of(who: Principal) -> Sender:
 
 
 def keyed(who: Principal, idempotency_key: str) -> str:
-    """The key of what a principal does: its own key made private to it, or one that is used nowhere else.
+    """The idempotency key of a principal's action: its own key, made private to it, or a random one.
 
-    No name has a space, and no key of the bridge's own or of a platform has one: nobody takes the key of another.
+    No name has a space, and no key of the bridge's own or of a platform has one: nobody can use the key of another.
     """
     check_text(idempotency_key, "idempotency_key", 200)
     return f"{who.name} {idempotency_key}" if idempotency_key else uuid4().hex

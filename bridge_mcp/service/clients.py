@@ -1,4 +1,4 @@
-"""Clients over HTTP: let in, listed, revoked. A token is shown once, and kept as a hash."""
+"""Clients over HTTP: adds, lists and revokes them. A token is shown once, and stored as a hash."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Clients"]
 Kind: TypeAlias = Literal["client.added", "client.revoked"]
 
 PREFIX = "bridge_"
-"""What tokens begin with, so that people and scanners see what was found."""
+"""The prefix of tokens, so that people and secret scanners recognise them."""
 
 
 class Clients(BridgeBase):
-    """What needs the scope `admin`, without limits: whoever is limited lets nobody in."""
+    """Methods that need the scope `admin` without limits to channels or conversations."""
 
     async def add_client(
         self,
@@ -37,9 +37,9 @@ class Clients(BridgeBase):
         conversations: Collection[str] = (),
         taken: Collection[str] = (),
     ) -> tuple[StoredClient, str]:
-        """Let a client in. Answers it and its token, which nobody can be told again.
+        """Add a client. Returns it and its token, which cannot be shown again.
 
-        Without `channels` and `conversations` it may go everywhere. `taken` are names that the configuration gives.
+        Without `channels` and `conversations` it has no limits. `taken` are names of clients in the config.
 
         Raises:
             BadInput: the name is taken or not usable; a scope, a channel or a conversation does not exist.
@@ -70,12 +70,12 @@ class Clients(BridgeBase):
         return client, token
 
     async def list_clients(self, who: Principal) -> tuple[StoredClient, ...]:
-        """The clients that were let in so; the hashes of their tokens are left out."""
+        """The clients in the store, without the hashes of their tokens."""
         self._unlimited(who)
         return tuple([replace(client, token_hash="") for client in await self.store.clients.all()])
 
     async def revoke_client(self, who: Principal, name: str) -> None:
-        """Let a client in no longer: at once, in all processes, and what it has open ends."""
+        """Revoke a client: at once, in all processes, and its open requests end."""
         self._unlimited(who)
         found = next((client for client in await self.store.clients.all() if client.name == name), None)
         if found is None or not await self.store.clients.revoke(name):
@@ -99,7 +99,7 @@ def scopes_of(names: Collection[str]) -> frozenset[Scope]:
     """Scopes by their names.
 
     Raises:
-        BadInput: there is no such scope, or none at all.
+        BadInput: there is no such scope, or `names` is empty.
     """
     unknown = [name for name in names if name not in SCOPES]
     if unknown or not names:

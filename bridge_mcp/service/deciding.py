@@ -1,4 +1,4 @@
-"""Deciding on calls, and calling tools oneself: both through the one gate."""
+"""Verdicts on calls, and calls of tools by clients: both by the same approvals."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ MAX_AT_ONCE = 100
 """Calls decided together."""
 
 LOOK_S = 0.5
-"""How often a tool that is not there yet is looked for, beside being told of changes."""
+"""How often a tool that is not there yet is looked up, beside at changes."""
 
 LONGEST_S = 366 * 24 * 3600.0
-"""How long a grant with an end may hold."""
+"""The longest time limit of a grant."""
 
 
 class Deciding(BridgeBase):
-    """What needs the scopes `approve` and `tools`."""
+    """Methods that need the scopes `approve` and `tools`."""
 
     async def approve_call(
         self,
@@ -58,17 +58,17 @@ class Deciding(BridgeBase):
         remember_s: float = 0.0,
         note: str = "",
     ) -> Decision:
-        """Let one waiting call run; with `arguments`, as edited.
+        """Approve one waiting call; with `arguments`, it runs with these instead.
 
-        With `digest`, only if it is the digest of what waits. `remember` also grants later calls of this tool, in this
+        With `digest`, only if it is the waiting call's. `remember` also grants later calls of this tool, in this
         conversation or always, for `remember_s` seconds or (0) until the grant is revoked; `remember_arguments` limits
-        it to calls whose arguments match these patterns (`core/grants.py`), which this very call has to match. The
-        first verdict wins. A call that takes several approvers goes on waiting until there are so many.
+        it to calls whose arguments match these patterns (`core/grants.py`), as this call's have to. The first verdict
+        wins. A call with a quorum waits until it has enough approvers.
 
         Raises:
-            AlreadyDecided: somebody was first; the message says who, and how.
-            BadInput: the digest does not match, or the edited arguments break the tool's schema.
-            Denied: whoever asked for a call may not approve it.
+            AlreadyDecided: there is a verdict; the message says whose, and which.
+            BadInput: the digest does not match, or the new arguments violate the tool's schema.
+            Denied: `who` asked for this call itself.
         """
         yes = ApprovalOptions(
             digest, arguments, remember, remember_arguments=remember_arguments or {}, remember_s=remember_s, note=note
@@ -77,10 +77,10 @@ class Deciding(BridgeBase):
         return decided(decision)
 
     async def reject_call(self, who: Principal, approval_id: str, *, reason: str = "") -> Decision:
-        """Keep one waiting call from running; the model is told the reason.
+        """Reject one waiting call; the model sees the reason.
 
         Raises:
-            AlreadyDecided: somebody was first; the message says who, and how.
+            AlreadyDecided: there is a verdict; the message says whose, and which.
         """
         (decision,) = await self.reject_calls(who, (approval_id,), reason=reason)
         return decided(decision)
@@ -88,9 +88,9 @@ class Deciding(BridgeBase):
     async def approve_calls(
         self, who: Principal, approval_ids: Sequence[str], yes: ApprovalOptions
     ) -> tuple[Decision, ...]:
-        """Let several waiting calls run, or none if one of them cannot be decided by `who`, or not any more.
+        """Approve several waiting calls, or none if `who` may not decide one of them, or one is decided.
 
-        One that somebody else decides at the same moment is answered with an `error`. Else as `approve_call`.
+        One that somebody else decides at the same moment gets an `error` in its `Decision`. Else as `approve_call`.
         """
         who.require("approve")
         check_text(yes.note, "note", 2_000)
@@ -110,7 +110,7 @@ class Deciding(BridgeBase):
     async def reject_calls(
         self, who: Principal, approval_ids: Sequence[str], *, reason: str = ""
     ) -> tuple[Decision, ...]:
-        """Keep several waiting calls from running; see `approve_calls`."""
+        """Reject several waiting calls; see `approve_calls`."""
         who.require("approve")
         check_text(reason, "reason", 2_000)
         return await self.verdicts.reject(who, await self._approvals(who, approval_ids), reason)
@@ -130,11 +130,11 @@ class Deciding(BridgeBase):
         idempotency_key: str = "",
         progress: ToolProgress | None = None,
     ) -> Ticket:
-        """Call a nested tool through the same gate as the assistant: a free call answers at once, others wait.
+        """Call a nested tool under the same approvals as the assistant: a free call runs at once, others wait.
 
-        While the ticket is open it names the approval it waits for; the caller may not give that itself. `progress` is
-        told how far the call is, while this waits, where its server tells. Whoever is limited may call what their
-        channels may, under the rules of these; a tool whose server is still connecting is waited for.
+        While the ticket is open it names the approval it waits for, which the caller may not give itself. `progress`
+        gets the server's progress during this wait. A limited client may call the tools of its channels, under their
+        rules; a tool whose server is still connecting is waited for.
         """
         who.require("tools")
         written = arguments_text(arguments)
@@ -153,7 +153,7 @@ class Deciding(BridgeBase):
         asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within)
         ticket = tickets.call(conversation)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
-            fast_path = None  # it stands in the log already: even a call that only reads is not run again for it
+            fast_path = None  # it is in the log already: even a read-only call is not run again
         try:
             log = await fast_path.request(conversation, asked, wait_s, progress) if fast_path else ()
             if log:
@@ -166,7 +166,7 @@ class Deciding(BridgeBase):
         return await self._wait(ticket, left, for_people=False, progress=progress)
 
     async def _told_tool(self, who: Principal, tool: str, deadline: float) -> ToolSpec:
-        """The tool of this name, as the engine last told of it; while servers are connecting, it may still come."""
+        """The tool of this name, as the engine last published it; waits while servers are connecting."""
         with closing(self.store.agenda.watch()) as changes:
             while True:
                 listed = await self._tools(who)
@@ -184,7 +184,7 @@ class Deciding(BridgeBase):
 
 
 def decided(decision: Decision) -> Decision:
-    """Let pass what this verdict decided.
+    """The decision, without an error.
 
     Raises:
         AlreadyDecided: somebody was faster by a moment.

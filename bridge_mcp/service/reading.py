@@ -1,4 +1,4 @@
-"""Reading: channels, conversations, messages, events, tickets, approvals, tools, status."""
+"""Reads channels, conversations, messages, events, tickets, approvals, tools, status."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ __all__ = ["Reading"]
 
 
 END = 2**62
-"""More entries than a log has."""
+"""More entries than any log has."""
 
 MAX_OPEN = 100
-"""Calls without an outcome on one page whose end is looked for behind it."""
+"""Calls without an outcome on one page whose outcome is searched after it."""
 
 
 class Reading(BridgeBase):
-    """What needs the scope `read` (and `read_log`, which needs `admin`)."""
+    """Methods that need the scope `read` (and `read_log`, which needs `admin`)."""
 
     async def list_channels(self, who: Principal) -> tuple[ChannelInfo, ...]:
         """The channels `who` may see, in the order of the config."""
@@ -83,8 +83,8 @@ class Reading(BridgeBase):
     ) -> MessagePage:
         """The last `limit` (1 to 200) messages before the message `before`, oldest first.
 
-        With `calls`, also the tool calls in the same stretch of the log; then the conversation may be that of a call
-        of one's own (`calls/…`), which holds no messages.
+        With `calls`, also the tool calls in the same part of the log; then the conversation may also be that of the
+        client's own call (`calls/…`), which has no messages.
         """
         who.require("read")
         if calls and conversation.startswith(f"{CALLS}/"):
@@ -106,7 +106,7 @@ class Reading(BridgeBase):
         return MessagePage(conversation, found, found[0].id if earlier else "", calls=records)
 
     async def _stretch(self, conversation: str, first: int, bound: int | None) -> ReadLog:
-        """The log from `first` to before `bound`, and what stands behind it of the calls that were asked for within."""
+        """The log from `first` to before `bound`, and later entries of calls that were requested in it."""
         most = END if bound is None else max(0, bound - first)
         log = list(await self.store.log.read(conversation, first - 1, most=most))
         if bound is None:
@@ -114,7 +114,7 @@ class Reading(BridgeBase):
         open_still = [each.id for each in calls_of(conversation, log, bound) if not each.outcome]
         for call in open_still[:MAX_OPEN]:
             for kind in ("judged", "tool"):
-                with suppress(Unreadable):  # the call itself stays, as one without an outcome that is known
+                with suppress(Unreadable):  # the call itself stays, as one whose outcome is unknown
                     found = await self.store.log.find(conversation, f"{kind}:{call}")
                     log += [found] if found is not None else []
         return log
@@ -122,7 +122,7 @@ class Reading(BridgeBase):
     async def search_messages(
         self, who: Principal, query: str, *, conversation: str = "", limit: int = 20
     ) -> tuple[Message, ...]:
-        """Messages that hold every word of `query`, the newest first; `limit` is 1 to 100."""
+        """Messages with every word of `query`, the newest first; `limit` is 1 to 100."""
         who.require("read")
         check_text(query, "query", 1_000)
         if conversation:
@@ -171,9 +171,9 @@ class Reading(BridgeBase):
     async def wait_for(
         self, who: Principal, ticket: str, *, timeout_s: float = 0.0, progress: ToolProgress | None = None
     ) -> Ticket:
-        """How a ticket stands, waiting up to `timeout_s` (at most 50) for it to be done."""
+        """The state of a ticket, waiting up to `timeout_s` (at most 50) for it to be done."""
         who.require("read")
-        # An approval's id does not tell its conversation.
+        # An approval's id does not name its conversation.
         conversation = tickets.parse(ticket).conversation or (await approvals.find(self.store, ticket)).conversation
         self._address(who, conversation, calls=True)
         return await self._wait(ticket, timeout_s, progress=progress)
@@ -197,8 +197,8 @@ class Reading(BridgeBase):
     ) -> ApprovalPage:
         """A page of approvals, the newest first. `status` as for `list_approvals`; `limit` is 1 to 500.
 
-        `mine`: only those that wait and that `who` may decide: not what it asked for itself, nor what it has approved
-        already where that takes several.
+        `mine`: only waiting ones that `who` may decide: none that it asked for itself, and none with a quorum that it
+        has approved already.
         """
         who.require("read")
         allowed = ("waiting", "approved", "rejected", "expired", "cancelled", "any")
@@ -221,7 +221,7 @@ class Reading(BridgeBase):
         return ApprovalPage(found[:limit], count, found[limit - 1].id if len(found) > limit else "")
 
     async def _decidable(self, who: Principal, conversation: str, limit: int, cursor: str) -> ApprovalPage:
-        """A page of what `who` may decide. Few wait: all of it is looked at."""
+        """A page of the approvals that `who` may decide. Few wait, so all are read."""
         waits = [each async for each in waiting(self.store, conversation=conversation, within=who.within)]
         own = [each for each in waits if self.verdicts.may(who, each)]
         older = waiting(self.store, conversation=conversation, within=who.within, before=cursor)
@@ -229,12 +229,12 @@ class Reading(BridgeBase):
         return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
 
     async def list_tools(self, who: Principal) -> ToolList:
-        """The nested tools, as the engine last told of them; to whoever is limited, those that their channels have."""
+        """The nested tools, as the engine last published them; for a limited client, those of its channels."""
         who.require("read")
         return await self._tools(who)
 
     async def get_status(self, who: Principal) -> Status:
-        """How the bridge is, and what is wrong with it; to whoever is limited, as far as their limits."""
+        """The state of the bridge, with warnings; for a limited client, within its limits."""
         who.require("read")
         told, lives = await status_board.engine(self.store), self._engine_lives()
         engine = told if lives else None
@@ -279,7 +279,7 @@ class Reading(BridgeBase):
         )
 
     async def _crowded(self, who: Principal) -> tuple[str, ...]:
-        """Where so many strangers ask to be let in that the oldest of them give way."""
+        """Warnings for channels with so many requests for pairing that the oldest are dropped."""
         asking = Counter(each.channel for each in await self.store.access.requests(self._clock.now()))
         return tuple(
             f"Channel {name}: {count} strangers ask to be let in, and the oldest requests give way to new ones. Let in "
@@ -289,23 +289,23 @@ class Reading(BridgeBase):
         )
 
     async def other_settings(self) -> str:
-        """Where this process read other settings than the engine that runs, told for the owner; "" where it did not."""
+        """How this process's settings differ from the engine's, for the owner; "" if they do not."""
         theirs = await posted(self.store) if self._engine_lives() and not self._is_engine() else None
         return difference(self._settings, theirs) if theirs else ""
 
     def _of_settings(self, who: Principal, theirs: Settings | None) -> tuple[str, ...]:
-        """What is to be said of the settings: where this process read others than the engine, and what is lacking."""
+        """Warnings about settings: a difference from the engine's, and missing secrets."""
         if who.within:
             return ()
         differs = difference(self._settings, theirs) if theirs else ""
         return (*([differs] if differs else []), *(theirs or self._settings).lacking)
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
-        """What fails in the engine, as far as `who` may know: a conversation's name stands in some of it."""
+        """What fails in the engine, as far as `who` may see it: some of it names a conversation."""
         return {} if who.within else await status_board.troubles(self.store)
 
     async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
-        """By channel that `who` sees: which calls wait there for nobody. Whoever asks counts, if they could decide."""
+        """By channel: which calls nobody could approve there. `who` counts as an approver."""
         stored = [each.principal for each in await self.store.clients.all()]
         asking = [who] if who.kind == "client" else []
         reach = ApproverCheck(
@@ -314,12 +314,12 @@ class Reading(BridgeBase):
         return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
 
     async def _today(self, within: frozenset[str]) -> Spent:
-        """What models took since 00:00 UTC, in these channels and chats, or in all."""
+        """The tokens and cost of models since 00:00 UTC, in these channels and chats, or in all."""
         day = day_of(self._clock.now())
         return sum(await self.store.spending.on(day, *(within or {""})), Spent())
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
-        """How one conversation is: responder, what it waits for, and what it has cost."""
+        """The state of one conversation: responder, what it waits for, and its cost."""
         who.require("read")
         await self._known(who, conversation)
         return await conversations.conversation_status(self.store, self.rules, self._clock, conversation)
@@ -329,7 +329,7 @@ class Reading(BridgeBase):
     ) -> tuple[Logged | UnreadableEntry, ...]:
         """The first `limit` entries of a conversation's log with seq > after: who did what, and when.
 
-        One that cannot be read stands in its place as an `UnreadableEntry`, which says why.
+        An unreadable one becomes an `UnreadableEntry`, which says why.
         """
         who.require("admin")
         self._address(who, conversation, calls=True)
@@ -340,7 +340,7 @@ class Reading(BridgeBase):
 
 
 def seen_by(who: Principal, page: EventPage, after: int) -> EventPage:
-    """A page as `who` may know it: where a limited reader stands tells nothing of what happened elsewhere."""
+    """A page within the limits of `who`, whose cursor discloses nothing about events elsewhere."""
     if not who.within:
         return page
     last = page.events[-1].cursor if page.events else after

@@ -1,4 +1,4 @@
-"""Sending: messages, questions, turns, and who answers."""
+"""Sends messages and questions, runs turns, and sets who answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MAX_BUTTONS = 20
 
 
 class Sending(Filing):
-    """What needs the scope `send`."""
+    """Methods that need the scope `send`."""
 
     async def send_message(
         self,
@@ -63,7 +63,7 @@ class Sending(Filing):
         idempotency_key: str = "",
         wait_s: float = 5.0,
     ) -> Sent:
-        """Send a message to a conversation that is open for sending; the answer says what became of it.
+        """Send a message to a local or paired conversation; the result says what became of it.
 
         `files` are paths below an outbox folder, or `MESSAGE_ID/INDEX` of files that came in. Pressing one of the
         `buttons` says its text. `reply_to` is a message id of this conversation.
@@ -96,7 +96,7 @@ class Sending(Filing):
         idempotency_key: str = "",
         wait_s: float = 5.0,
     ) -> Sent:
-        """Give a message that was sent another text, and these buttons in the place of its own.
+        """Edit a sent message: replace its text and its buttons.
 
         Raises:
             Denied: it was written by somebody else, or by the bridge itself.
@@ -114,7 +114,7 @@ class Sending(Filing):
     async def react(
         self, who: Principal, message: str, emoji: str, *, idempotency_key: str = "", wait_s: float = 5.0
     ) -> Sent:
-        """Put a reaction below a message; an empty emoji takes it away."""
+        """Set a reaction on a message; an empty emoji removes it."""
         who.require("send")
         known = await self._message(who, message)
         check_text(emoji, "emoji", 32)
@@ -164,11 +164,11 @@ class Sending(Filing):
         idempotency_key: str = "",
         begun: Callable[[str], object] = lambda ticket: None,
     ) -> Ticket:
-        """Have the assistant take a turn in a conversation, as if `text` had been said there by the caller.
+        """Run a turn of the assistant in a conversation, as if the caller had written `text` there.
 
         The reply goes to the chat. The ticket is done when the assistant has replied, or the turn was stopped; while
         it is open it names the approvals it waits for. Waits up to `wait_s`, but not for verdicts: the caller may have
-        to give them. `begun` is told the ticket before the wait.
+        to give them. `begun` is called with the ticket before the wait.
         """
         who.require("send")
         await self._open(who, conversation)
@@ -177,15 +177,15 @@ class Sending(Filing):
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
         heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
         ticket = ""
-        with anyio.CancelScope(shield=True):  # a caller who goes away meanwhile has begun a turn all the same
+        with anyio.CancelScope(shield=True):  # the turn begins even if the caller goes away meanwhile
             ticket = tickets.turn(conversation, (await self._write(conversation, heard)).seq)
         begun(ticket)
         return await self._wait(ticket, wait_s, for_people=False)
 
     async def cancel_turn(self, who: Principal, ticket: str) -> bool:
-        """Take back a turn that `who` has started: model and tools are cut off. False if it was over before.
+        """Cancel a turn that `who` has started, with its model and tool calls. False if it was over before.
 
-        What others wrote meanwhile, and no reply has read, is answered all the same.
+        Messages that others wrote meanwhile, and that no reply has read, are answered all the same.
 
         Raises:
             Denied: somebody else has started it.
@@ -206,7 +206,7 @@ class Sending(Filing):
     async def set_responder(
         self, who: Principal, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
     ) -> Responder:
-        """Say who answers what comes in from now on (`default`: as the channel's config says). Answers who that is."""
+        """Set who answers from now on (`default`: as the channel's config says). Returns who that is."""
         who.require("send")
         if responder not in ("assistant", "relay", "off", "default"):
             raise BadInput(f"There is no responder '{responder}'.", fix="Use assistant, relay, off or default.")
@@ -216,9 +216,9 @@ class Sending(Filing):
         return wanted or self._channel_rules(Address.of(conversation).channel).responder
 
     async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
-        """Say something in a conversation of a local channel, as the person at the terminal or in the console.
+        """Write in a conversation of a local channel, as the person at the terminal or in the console.
 
-        It passes the same gate as a message from any platform. Answers the id of the message.
+        It takes the same path as a message from any platform. Returns the id of the message.
         """
         who.require("send")
         address = self._address(who, conversation)
@@ -235,18 +235,18 @@ class Sending(Filing):
         return message_id(conversation, seq)
 
     async def _message(self, who: Principal, message: str) -> Message:
-        """A message of a conversation that is open for sending."""
+        """A message of a conversation that `who` may send to."""
         conversation, seq = parse_message(message)
         await self._open(who, conversation)
         found = await self.store.history.message(conversation, seq)
-        if found is not None and found.kind == "edit":  # the id that an edit was answered with: it is of that message
+        if found is not None and found.kind == "edit":  # the id of an edit stands for the edited message
             found = await self.store.history.message(conversation, found.target or 0)
         if found is None or found.kind != "message":
             raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
         return found
 
     async def _answerable(self, conversation: str, reply_to: str) -> str:
-        """Let pass a message of this conversation, or nothing."""
+        """The message id, or "". Raises unless it is of this conversation."""
         if reply_to and (
             parse_message(reply_to)[0] != conversation
             or await self.store.history.message(*parse_message(reply_to)) is None
@@ -255,7 +255,7 @@ class Sending(Filing):
         return reply_to
 
     async def _sent(self, conversation: str, recorded: Recorded, wait_s: float) -> Sent:
-        """What became of a message, an edit or a reaction within `wait_s`."""
+        """The state of a message, an edit or a reaction after at most `wait_s`."""
         if self._delivered_by_commit(conversation) and recorded.new:
             return Sent(message_id(conversation, recorded.seq), "sent")
         message = await self._settled_message(conversation, recorded.seq, wait_s)
@@ -270,9 +270,9 @@ class Sending(Filing):
         )
 
     async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
-        """Record a message, or find that it was recorded before under the same key.
+        """Record a message, or find the one that was recorded before with the same key.
 
-        What counts is what was logged then, whole; not what the message says, or became, since.
+        It is compared with the whole entry of then, not with the message's later text or state.
 
         Raises:
             BadInput: the key belongs to another message.
@@ -289,7 +289,7 @@ class Sending(Filing):
 
 
 def as_asked(entry: Entry) -> Entry:
-    """What a caller asked for: without what is drawn or worked out anew for each call."""
+    """An entry without the fields that differ at each call (random tokens, times), for comparing requests."""
     match entry:
         case Posted(question=Question() as question):
             entry = structs.replace(entry, question=structs.replace(question, expires_at=0.0))
@@ -301,10 +301,10 @@ def as_asked(entry: Entry) -> Entry:
 
 
 def pressable(labels: Sequence[str]) -> tuple[Button, ...]:
-    """Buttons that say their own label; each with what stands for it on the platform.
+    """Buttons whose value is their label, each with a random token for the platform.
 
     Raises:
-        BadInput: there are too many, or one is empty, too long, or there twice.
+        BadInput: there are too many, or one is empty, too long or a duplicate.
     """
     if len(labels) > MAX_BUTTONS or len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
         raise BadInput("The buttons are not usable.", fix=f"Pass at most {MAX_BUTTONS} different texts, none empty.")

@@ -1,6 +1,6 @@
-"""Tickets of one's own: how they stand, taking them back, deciding on them where the owner lets a person do that.
+"""A client's own tickets: their state, cancelling them, and verdicts of the person at its host.
 
-It takes no scope beyond the one that gave the ticket.
+These methods need no scope beyond the one that gave the ticket.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["Following"]
 
 
 class Following(Sending):
-    """What belongs to whoever asked for it, and to nobody else."""
+    """Methods for the holder of a ticket alone."""
 
     async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0) -> Ticket:
-        """How a ticket of `who`'s own stands, waiting up to `wait_s` until it is done or waits for a verdict.
+        """The state of `who`'s own ticket, waiting up to `wait_s` until it is done or waits for a verdict.
 
         Raises:
             BadInput: it is the id of an approval, or no ticket.
-            NotFound: `who` was given no such ticket, or may no longer touch where it belongs.
+            NotFound: `who` was given no such ticket, or its limits exclude the ticket's conversation now.
         """
         parsed = tickets.parse(ticket)
         if parsed.kind == "approval":
@@ -48,10 +48,10 @@ class Following(Sending):
         return await self._wait(ticket, wait_s, for_people=False)
 
     async def cancel(self, who: Principal, ticket: str) -> bool:
-        """Take back what a ticket of `who`'s own was given for; whether that changed anything.
+        """Cancel `who`'s own ticket; returns whether that changed anything.
 
-        A turn is stopped; a call that waits for its verdict will not run, and one that runs is cut off, though it may
-        have taken effect. A question stays asked: people may be writing their answer.
+        A turn is stopped; a call that waits for its verdict will not run, and a running one is cancelled, though it may
+        have taken effect. A question stays open: people may be writing their answer.
         """
         found = await self.follow(who, ticket)
         if found.state == "done":
@@ -65,7 +65,7 @@ class Following(Sending):
         return await conversations.stop(self.store, self._clock, found.conversation, who.name, tickets.CANCELLED)
 
     async def _take_back(self, who: Principal, conversation: str) -> bool:
-        """Keep the call of a conversation from running if it has not begun; whether it had not."""
+        """Cancel the call of a conversation if it has not begun; returns whether it had not."""
         while True:
             log = await self.store.log.load(conversation)
             entries: list[Judged | Finished] = []
@@ -85,12 +85,12 @@ class Following(Sending):
     async def decide_in_person(
         self, who: Principal, ticket: str, approval_id: str, *, digest: str, approve: bool, note: str = ""
     ) -> Decision:
-        """The verdict of the person who sits at `who`'s host, as that told it, on a call that this ticket waits for.
+        """Record the verdict of the person at `who`'s host, as the host reports it, on a call of this ticket.
 
         Raises:
-            AlreadyDecided: somebody was first; the message says who, and how.
+            AlreadyDecided: there is a verdict; the message says whose, and which.
             BadInput: the digest is not that of the call.
-            Denied: the owner does not say that a person sits there, or nobody may decide on calls of their own.
+            Denied: `person_decides` is not set for this client, or nobody may decide on their own calls.
             NotFound: the ticket is not `who`'s.
         """
         if not who.attended or self.rules.separate:
