@@ -22,7 +22,9 @@ def reference(part: Part | None = None, /) -> int:
     if sys.stdout.isatty():
         from rich.markdown import Markdown
 
-        console().print(Markdown(text))
-    else:
-        sys.stdout.write(text)
+        out = console()
+        with out.capture() as shown:
+            out.print(Markdown(text))
+        text = "".join(f"{line.rstrip()}\n" for line in shown.get().splitlines())
+    sys.stdout.write(text)
     return 0

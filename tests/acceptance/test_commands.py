@@ -14,6 +14,7 @@ import pytest
 from bridge_mcp import __version__
 from bridge_mcp.config.schema import File
 from bridge_mcp.place import make_lock, taken
+from bridge_mcp.reference import drawn
 from tests.acceptance.parts import COMMAND, Home
 
 COMMANDS = (
@@ -212,6 +213,12 @@ def test_verify_finds_what_was_tampered_with(home: Home) -> None:
     done = home.done("log", "desk/main", "--verify")
     assert done.returncode == 1
     assert "✗ desk/main" in done.stderr
+
+
+@pytest.mark.shows("cli.reference")
+def test_the_reference_is_markdown_in_a_pipe(home: Home) -> None:
+    assert home.run("reference", "chat") == drawn("chat")
+    assert "Choose from" in home.run("reference", "all", code=2)
 
 
 def test_pairing_needs_a_channel_that_needs_it(home: Home) -> None:
