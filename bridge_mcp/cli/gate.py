@@ -50,7 +50,7 @@ def serve(options: GateOptions) -> int:
             raise BadInput("There is no server's command.", fix="Write: bridge-mcp gate -- COMMAND ARGUMENTS")
         name = options.name or name_for(options.command)
         if not NAME.fullmatch(name):
-            raise BadInput(f"--name: '{name[:40]}' is no name.", fix="Use up to 32 letters, digits, '_' or '-'.")
+            raise BadInput(f"--name: '{name[:40]}' is not a name.", fix="Use up to 32 letters, digits, '_' or '-'.")
         config = prepare(options.config, options.log_level, "warning")
         loop(run, config, GuardedServer(name, options.command, os.getcwd()), options.hold_s, wire, serving=True)
     except BridgeError as exc:

@@ -164,5 +164,5 @@ def parse_address(text: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise BadInput(f"--http: '{text}' is no address.", fix="Write HOST:PORT, for example 127.0.0.1:8765.")
+        raise BadInput(f"--http: '{text}' is not an address.", fix="Write HOST:PORT, for example 127.0.0.1:8765.")
     return host.strip("[]") or "127.0.0.1", int(port)

@@ -246,7 +246,7 @@ class Reading:
                 continue
             channel, chat, _ = Address.of(place)
             if not chat:
-                self.problems.add(f"{key}.{name}", "this is no conversation.", "Write channel/chat_id.")
+                self.problems.add(f"{key}.{name}", "this is not a conversation.", "Write channel/chat_id.")
             else:
                 self._among(f"{key}.{name}", channel, self._channels, "channels")
         if section.escalate_s and not (section.escalate_to or self.file.approvals.escalate_to):
@@ -316,7 +316,7 @@ class Reading:
         if name in RESERVED:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
         if not CLIENT_NAME.fullmatch(name):
-            self.problems.add(key, "this is no name for a client.", "Use up to 64 letters, digits, '_', '.' or '-'.")
+            self.problems.add(key, "this is not a name for a client.", "Use up to 64 letters, digits, '_', '.' or '-'.")
         token = self.secrets.read(f"{key}.token", section.token_env, section.token_file)
         if not (section.token_env or section.token_file):
             self.problems.add(key, "a client needs a token.", "Add token_env or token_file.")
@@ -356,7 +356,7 @@ class Reading:
         for conversation in section.conversations:
             channel, chat, _ = Address.of(conversation)
             if not chat:
-                self.problems.add(f"{key}.conversations", "this is no conversation.", "Write channel/chat_id.")
+                self.problems.add(f"{key}.conversations", "this is not a conversation.", "Write channel/chat_id.")
             else:
                 self._among(f"{key}.conversations", channel, self._channels, "channels")
 

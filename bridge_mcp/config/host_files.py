@@ -48,7 +48,7 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        raise BadInput("This file is no text in UTF-8 or UTF-16.", fix="Save it as UTF-8.") from None
+        raise BadInput("This file is not text in UTF-8 or UTF-16.", fix="Save it as UTF-8.") from None
 
 
 def servers_in(text: str) -> list[tuple[str, object]]:

@@ -156,7 +156,7 @@ class Entry:
                 number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
                 seconds = number * (unit or (0.001 if number > LONGEST_S or (opencode and key == "timeout") else 1.0))
                 if not 0 < seconds:
-                    self.made.notes.append(f"Its {key} is no limit here, and is left out.")
+                    self.made.notes.append(f"Its {key} is not a limit here, and is left out.")
                 elif connects or (opencode and key == "timeout"):
                     self.made.connect_timeout_s = min(seconds, LONGEST_S)
                 else:

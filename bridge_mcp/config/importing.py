@@ -65,7 +65,7 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
         if name in taken:
             made.notes.append("Left out: a tool server of this name is there already.")
         elif not isinstance(body, dict):
-            made.notes.append("Left out: it is no object.")
+            made.notes.append("Left out: it is not an object.")
         else:
             write(made, read_server(cast("dict[str, object]", body)))
     return found
@@ -106,7 +106,7 @@ def left_out(server: HostServer) -> str:
 
 
 def taken_or_wrong(given: str) -> str:
-    return "is taken" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", given) else "is no name"
+    return "is taken" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", given) else "is not a name"
 
 
 def legal(given: str, taken: Collection[str]) -> str:

@@ -45,9 +45,11 @@ def mistake(principal: str, channels: Collection[str]) -> tuple[str, str]:
     if colon:
         if channel not in channels:
             return f"there is no '{channel}' among the channels.", nearest(channel, channels, "channels")
-        return ("", "") if SUBJECT.fullmatch(subject) else (f"'{subject}' is no user's id.", "Write channel:user_id.")
+        if SUBJECT.fullmatch(subject):
+            return "", ""
+        return f"'{subject}' is not a user's id.", "Write channel:user_id."
     if principal in RESERVED - LOCAL:
-        return f"'{principal}' is no person.", "Name owner, clients, and users of channels as channel:user_id."
+        return f"'{principal}' is not a person.", "Name owner, clients, and users of channels as channel:user_id."
     if CLIENT_NAME.fullmatch(principal):
         return "", ""
-    return f"'{principal[:80]}' is no principal.", "Name owner, clients, and users of channels as channel:user_id."
+    return f"'{principal[:80]}' is not a principal.", "Name owner, clients, and users of channels as channel:user_id."

@@ -75,7 +75,7 @@ class Problems:
         except ValueError:
             fine = False
         if not fine:
-            self.add(key, "this is no http or https address.", 'Write it like "https://host/path".')
+            self.add(key, "this is not an http or https address.", 'Write it like "https://host/path".')
 
     def found(self, lacking: Mapping[str, str] | None = None) -> ConfigError | None:
         """All of it as one error; None when nothing is wrong.

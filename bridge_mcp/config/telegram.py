@@ -46,7 +46,7 @@ def telegram(
     problems.add_unless_web(f"{key}.api_base_url", section.api_base_url)
     for chat in section.chats:
         if not CHAT.fullmatch(chat):
-            problems.add(f'{key}.chats."{chat}"', "this is no id of a chat.", "Write its number, as /whoami says it.")
+            problems.add(f'{key}.chats."{chat}"', "this is not a chat's id.", "Write its number, as /whoami says it.")
     return TelegramSettings(
         name=name,
         token=token(key, section, problems, secrets, owners),
@@ -68,7 +68,7 @@ def token(key: str, section: schema.Channel, problems: Problems, secrets: Secret
         )
     elif found and not TOKEN.fullmatch(found):
         problems.add(
-            f"{key}.token", "this is no token of a bot.", "Copy it from @BotFather; it is like 123456:AbC-dEf."
+            f"{key}.token", "this is not a bot's token.", "Copy it from @BotFather; it is like 123456:AbC-dEf."
         )
     elif found in owners:
         problems.add(f"{key}.token", f"{owners[found]} has the same token.", "Give each channel a bot of its own.")
@@ -97,6 +97,6 @@ def webhook(key: str, section: schema.Channel, problems: Problems, secrets: Secr
         )
     host, colon, port = section.webhook_listen.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        problems.add(f"{key}.webhook_listen", "this is no address to listen on.", 'Write it like "127.0.0.1:8443".')
+        problems.add(f"{key}.webhook_listen", "this is not an address to listen on.", 'Write it like "127.0.0.1:8443".')
         return None
     return Webhook(section.webhook_url, host.strip("[]"), int(port), secret=secret)

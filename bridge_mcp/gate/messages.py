@@ -67,7 +67,7 @@ def from_host(data: bytes) -> Body:
     except BadJSON as exc:
         raise NotTaken(PARSE_ERROR, f"This message is not passed on. {exc}") from None
     if not isinstance(value, dict):
-        raise NotTaken(INVALID_REQUEST, "This message is not passed on: it is no single JSON object.")
+        raise NotTaken(INVALID_REQUEST, "This message is not passed on: it is not a single JSON object.")
     request = value.get("id")
     alike(value, ENVELOPE, request)
     if value.get("method") == "tools/call":

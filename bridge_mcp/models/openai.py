@@ -171,7 +171,7 @@ class OpenAIModel:
                 return None
             told = data[:500].decode(errors="replace")
             raise failed(
-                self.settings, ProviderError(f"this is no part of an answer: {told}", kind="provider"), aloud=True
+                self.settings, ProviderError(f"this is not part of an answer: {told}", kind="provider"), aloud=True
             ) from None
 
 

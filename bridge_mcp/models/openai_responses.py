@@ -54,7 +54,7 @@ def read_completion(
         raise failed(settings, reported(error))
     if not choices:
         told = completion if isinstance(completion, str) else json.dumps(completion, default=str)
-        raise failed(settings, ProviderError(f"this is no chat completion: {told[:500]}", kind="provider"))
+        raise failed(settings, ProviderError(f"this is not a chat completion: {told[:500]}", kind="provider"))
     choice = mapping(choices[0])
     message = mapping(choice.get("message"))
     beside = Beside()

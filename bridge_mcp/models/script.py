@@ -202,13 +202,13 @@ def parse_rule(raw: Mapping[str, object], where: str) -> Rule:
 def parse_call(raw: object, known: set[str], where: str) -> Planned:
     """One planned call."""
     if not isinstance(raw, dict):
-        raise ConfigError(f"{where}: {raw!r} is no call.", fix='Write { tool = "server__tool", arguments = { … } }.')
+        raise ConfigError(f"{where}: {raw!r} is not a call.", fix='Write { tool = "server__tool", arguments = { … } }.')
     call = cast("dict[str, object]", raw)
     only(call, CALL_KEYS, where)
     tool = text_in(call, "tool", where)
     if not NAME.fullmatch(tool):
         raise ConfigError(
-            f"{where}: tool: {tool!r} is no name of a tool.",
+            f"{where}: tool: {tool!r} is not the name of a tool.",
             fix="Write the name that the model knows, server__tool, of letters, digits, _ and -.",
         )
     arguments = call.get("arguments", {})
@@ -254,7 +254,7 @@ def pattern(text: str, where: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as exc:
         raise ConfigError(
-            f"{where}: this is no regular expression: {exc}.",
+            f"{where}: this is not a regular expression: {exc}.",
             fix="Write it in single quotes, where TOML leaves backslashes alone.",
         ) from None
 

@@ -55,7 +55,7 @@ def schema_for_models(text: str) -> dict[str, JSON] | str:
     if given is None:
         return "its schema is null"
     if not isinstance(given, dict):
-        return "its schema is no object"
+        return "its schema is not an object"
     kinds = given.get("type") or "object"
     if kinds != "object" and not (isinstance(kinds, list) and "object" in kinds):
         return f"its schema is of type {json.dumps(kinds)[:60]}, and arguments are an object"

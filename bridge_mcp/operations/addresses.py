@@ -25,7 +25,7 @@ def parse_conversation(conversation: str) -> Address:
     check_text(conversation, "conversation", 300)
     if not CONVERSATION.fullmatch(conversation):
         raise BadInput(
-            f"'{conversation}' is no conversation.",
+            f"'{conversation}' is not a conversation.",
             fix="Write channel/chat_id or channel/chat_id/thread_id, as list_conversations shows them.",
         )
     return Address.of(conversation)

@@ -39,7 +39,7 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
     shown = visible(path[:MAX_SHOWN])
     if "\0" in path or len(path) > MAX_PATH or any(len(name.encode()) > MAX_NAME for name in path.split("/")):
         raise BadInput(
-            f"'{shown}' is no name that a file can have: names are at most {MAX_NAME} bytes, without NUL.",
+            f"'{shown}' is not a name that a file can have: names are at most {MAX_NAME} bytes, without NUL.",
             fix="Pass a path below an outbox folder.",
         )
     try:

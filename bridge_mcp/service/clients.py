@@ -46,7 +46,7 @@ class Clients(BridgeBase):
         """
         self._unlimited(who)
         if not CLIENT_NAME.fullmatch(name) or name in RESERVED:
-            raise BadInput(f"'{name[:80]}' is no name for a client.", fix="Use letters, digits, '_', '.', '-'.")
+            raise BadInput(f"'{name[:80]}' is not a name for a client.", fix="Use letters, digits, '_', '.', '-'.")
         granted = scopes_of(scopes)
         for channel in channels:
             if channel not in self.traits:

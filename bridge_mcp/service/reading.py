@@ -95,7 +95,7 @@ class Reading(BridgeBase):
         if before:
             of, bound = parse_message(before)
             if of != conversation:
-                raise BadInput(f"'{before}' is no message of {conversation}.", fix="Pass an id from read_messages.")
+                raise BadInput(f"'{before}' is not a message of {conversation}.", fix="Pass an id from read_messages.")
         limit = bounded("limit", limit, 200)
         found = await self.store.history.messages(conversation, before=bound, limit=limit)
         earlier = len(found) == limit

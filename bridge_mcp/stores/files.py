@@ -57,7 +57,7 @@ class FileFolder:
         """See `ports.Files`."""
         found = REF.fullmatch(ref)
         if found is None:
-            raise NotFound(f"'{ref[:100]}' is no file of the bridge.", fix="Pass a reference as a message shows it.")
+            raise NotFound(f"'{ref[:100]}' is not a file of the bridge.", fix="Pass a reference as a message shows it.")
         try:
             return await anyio.to_thread.run_sync(self._read, self._path(found[1]))
         except FileNotFoundError:

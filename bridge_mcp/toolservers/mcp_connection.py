@@ -141,7 +141,7 @@ class McpConnection:
             raise MCPError(told.code, told.message)
         tools = told.result.get("tools")
         if not isinstance(tools, list):
-            raise ValueError("its list of tools is no list")
+            raise ValueError("its list of tools is not a list")
         listing.page(cast("list[object]", tools))
         following = told.result.get("nextCursor")
         return following if isinstance(following, str) else None

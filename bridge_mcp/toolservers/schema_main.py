@@ -48,7 +48,7 @@ def answered(line: bytes, kept: dict[str, Validator]) -> dict[str, str]:
             return {"unusable": "nothing was asked"}
         schema, arguments = str(asked["schema"]), read_json(str(asked["arguments"]))
         if not isinstance(arguments, dict):
-            return {"unusable": "the arguments are no object"}
+            return {"unusable": "the arguments are not an object"}
         if schema not in kept:
             if len(kept) >= KEPT:
                 kept.clear()

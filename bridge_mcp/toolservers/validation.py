@@ -51,7 +51,7 @@ def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
     import jsonschema_rs as engine
 
     if not isinstance(schema, dict):
-        raise Unusable("it is no object")
+        raise Unusable("it is not an object")
     found = DRAFT.search(str(schema.get("$schema") or ""))
     kinds = {
         "4": engine.Draft4Validator,

@@ -205,7 +205,7 @@ def drafts_and_the_answer_stand_in_their_topic(it: Played) -> None:
 def reactions_and_edits_are_told_as_they_went(it: Played) -> None:
     thumb, tick, none, longer, shorter, late = it.answers
     assert [each["status"] for each in (thumb, tick, none)] == ["sent", "failed", "sent"]
-    assert tick["reason"].startswith("'✅' is no reaction that 'tg/5000001' allows.")
+    assert tick["reason"].startswith("'✅' is not a reaction that 'tg/5000001' allows.")
     assert (longer["parts"], shorter["parts"]) == (["2", "3"], ["2"])
     assert it.shown("ann") == ["short again"]
     assert late["status"] == "failed"

@@ -42,7 +42,7 @@ async def test_the_same_bytes_are_kept_once_and_for_their_owner_alone(tmp_path: 
     "ref", ["", "kept:", "kept:../../etc/passwd", "kept:" + "A" * 64, "/etc/passwd", "kept:" + "0" * 65, "x" * 500]
 )
 async def test_only_references_are_read(ref: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="is no file of the bridge"):
+    with pytest.raises(NotFound, match="is not a file of the bridge"):
         await FileFolder(tmp_path).read(ref)
 
 

@@ -328,12 +328,12 @@ async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> 
 
 
 IMPOSSIBLE: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("owner", {}, "is no name"),
-    ("a b", {}, "is no name"),
+    ("owner", {}, "is not a name"),
+    ("a b", {}, "is not a name"),
     ("x", {"scopes": ["all"]}, "no scope 'all'"),
     ("x", {"scopes": []}, "can do nothing"),
     ("x", {"channels": ["nowhere"]}, "no channel 'nowhere'"),
-    ("x", {"conversations": ["local"]}, "is no conversation"),
+    ("x", {"conversations": ["local"]}, "is not a conversation"),
     ("x", {"conversations": ["nowhere/1"]}, "no channel for"),
     ("x", {"taken": ["x"]}, "a client 'x' already"),
 )

@@ -62,10 +62,10 @@ def test_people_are_read_from_the_config(tmp_path: Path) -> None:
     [
         ('[people.ann]\nprincipals = ["phone"]\n[people.bob]\nprincipals = ["phone"]', "'phone' is ann already"),
         ('[people.ann]\nprincipals = ["owner"]\n[people.bob]\nprincipals = ["stdio"]', "'stdio' is ann already"),
-        ('[people.ann]\nprincipals = ["assistant"]', "'assistant' is no person"),
+        ('[people.ann]\nprincipals = ["assistant"]', "'assistant' is not a person"),
         ('[people.ann]\nprincipals = ["famly:7"]', "there is no 'famly' among the channels"),
-        ('[people.ann]\nprincipals = ["local:bob"]', "'bob' is no user's id"),
-        ('[people.ann]\nprincipals = ["a b"]', "'a b' is no principal"),
+        ('[people.ann]\nprincipals = ["local:bob"]', "'bob' is not a user's id"),
+        ('[people.ann]\nprincipals = ["a b"]', "'a b' is not a principal"),
         ("[people.ann]\nprincipals = []", "people.ann"),
     ],
 )

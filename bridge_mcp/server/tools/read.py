@@ -209,7 +209,7 @@ def offset_of(cursor: str) -> int:
     if not cursor:
         return 0
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-        raise BadInput(f"'{cursor[:40]}' is no cursor.", fix="Use one as a page of list_tools gave it.")
+        raise BadInput(f"'{cursor[:40]}' is not a cursor.", fix="Use one as a page of list_tools gave it.")
     return int(cursor)
 
 

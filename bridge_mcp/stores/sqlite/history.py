@@ -135,4 +135,4 @@ def parse_cursor(cursor: str) -> tuple[float, int]:
     try:
         return float(at), min(int(number), END)
     except ValueError:
-        raise BadInput(f"'{cursor[:80]}' is no cursor.", fix="Use one as a page of conversations gave it.") from None
+        raise BadInput(f"'{cursor[:80]}' is not a cursor.", fix="Use one as a page of conversations gave it.") from None

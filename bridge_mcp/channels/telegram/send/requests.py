@@ -135,7 +135,7 @@ def address(chat: str) -> Place:
         chat_id, thread = int(first), int(second) if second else None
     except ValueError:
         fix = "Write it as family/-1001234 or family/-1001234/56."
-        raise ValueError(f"'{chat}' is no chat of Telegram: ids are numbers", fix) from None
+        raise ValueError(f"'{chat}' is not a chat of Telegram: ids are numbers", fix) from None
     return Place(chat_id, None if thread == GENERAL and chat_id < 0 else thread)
 
 
@@ -144,7 +144,7 @@ def number(message: str) -> int:
     try:
         return int(message)
     except ValueError:
-        raise ValueError(f"'{message}' is no message of Telegram: ids are numbers", "Name a sent message.") from None
+        raise ValueError(f"'{message}' is not a message of Telegram: ids are numbers", "Name a sent message.") from None
 
 
 def checked(buttons: Sequence[Button]) -> tuple[Button, ...]:

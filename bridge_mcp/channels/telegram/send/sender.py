@@ -131,7 +131,7 @@ class Sender:
             self._pacer.shut(body.place.chat, retry_after_s(exc))
         if isinstance(body, React) and says(exc, "reaction_invalid"):
             return SendFailed(
-                f"'{body.emoji}' is no reaction that '{where}' allows.",
+                f"'{body.emoji}' is not a reaction that '{where}' allows.",
                 fix=f"Telegram's are {' '.join(REACTIONS.values())}; a chat may allow fewer.",
             )
         return failure(exc, where, self._bot.token, harmless=harmless)
