@@ -48,6 +48,7 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def __call__(self, text: str) -> str:
+        """The text with `***NAME***` in the place of each known secret."""
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda found: f"***{self._names[found[0]]}***", text)

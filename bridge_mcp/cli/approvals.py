@@ -23,7 +23,8 @@ from bridge_mcp.service import ApprovalOptions, decided
 __all__ = ["approval_view", "approve", "grants", "list_", "reject", "revoke"]
 
 INSTEAD = Parameter(help="Run it with these arguments instead: one JSON object.")
-"""Said here: in a docstring, a line that begins with this option's name would be the head of a section."""
+NOTE = Parameter(help="Goes into the log.")
+"""Here and not in the docstring, where a line with just this option's name would be the head of a section."""
 
 
 def list_(
@@ -76,7 +77,7 @@ def approve(
     remember: Literal["once", "conversation", "always"] = "once",
     remember_argument: tuple[str, ...] = (),
     remember_s: float = 0.0,
-    note: str = "",
+    note: Annotated[str, NOTE] = "",
     json: Json = False,
     common: Common = USUAL,
 ) -> int:
@@ -94,8 +95,6 @@ def approve(
         Only later calls with such an argument: NAME=PATTERN, where `*` is any text (path=notes/*). May be repeated.
     remember_s
         For how many seconds; 0 is until revoked.
-    note
-        Goes into the log.
     """
 
     async def body(assembly: Assembly) -> None:

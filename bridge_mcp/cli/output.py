@@ -88,6 +88,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def heading(text: str) -> Text:
+    """A bold line."""
     return Text(text, "bold")
 
 

@@ -78,12 +78,15 @@ class Reading:
         return folders
 
     def models(self) -> dict[str, ModelSettings]:
+        """By name of the section."""
         return {name: self._model(name, section) for name, section in self._models.items()}
 
     def channels(self) -> dict[str, ChannelSettings]:
+        """By name; without any section, the local one."""
         return {name: self._channel(name, section) for name, section in self._channels.items()}
 
     def tool_servers(self) -> tuple[ToolServer, ...]:
+        """In the order of the file, without those that are wrong."""
         found = (
             tool_server(name, section, self.folder, self.problems, self.secrets)
             for name, section in self.file.tool_servers.items()
@@ -91,6 +94,7 @@ class Reading:
         return tuple(server for server in found if server)
 
     def rules(self, state: Path) -> Rules:
+        """Everything that the engine and the service decide by."""
         asked, engine = self.file.approvals, self.file.engine
         self._places("approvals", asked)
         return Rules(
@@ -107,6 +111,7 @@ class Reading:
         )
 
     def clients(self) -> tuple[Client, ...]:
+        """The clients over HTTP, without [clients.stdio] and those whose tokens are missing."""
         owners: dict[str, str] = {}
         found = (self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO)
         return tuple(client for client in found if client)

@@ -101,6 +101,7 @@ class Message:
 
     @property
     def id(self) -> str:
+        """`conversation#seq`."""
         return message_id(self.conversation, self.seq)
 
 

@@ -57,7 +57,9 @@ def chat_context(conversation: str, platform: str, place: Place, *, zone: str, f
     """Where the assistant is, for its system prompt.
 
     Args:
+        conversation: the address.
         platform: the type of the channel, e.g. `telegram`.
+        place: its title, and whether it is a group.
         zone: in which time zone the times of messages are told.
         files: whether it can use files by their ids.
     """

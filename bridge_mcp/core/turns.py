@@ -48,6 +48,7 @@ class Turn:
     _tokens: int | None = field(default=None, compare=False)
 
     def add(self, message: ChatMessage) -> None:
+        """Append a message."""
         self.messages.append(message)
         self.has_files = self.has_files or bool(message.attachments)
         self._tokens = None

@@ -89,6 +89,7 @@ class Stage:
 
     @property
     def config(self) -> Path:
+        """Its bridge.toml."""
         return self.root / "bridge.toml"
 
     @property

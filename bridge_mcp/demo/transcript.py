@@ -27,6 +27,7 @@ class Transcript:
         self.checks = 0
 
     def title(self, text: str) -> None:
+        """The headline."""
         self._out.print(Text(text, "bold"))
 
     def scene(self, text: str) -> None:
@@ -61,6 +62,7 @@ class Transcript:
                 self._out.print(Text(f"  {visible(line)}", "dim"))
 
     def end(self, seconds: float) -> None:
+        """The last line, with the time it took."""
         self._out.print(
             Text(f"\nAll of it happened: {self.checks} checks, {seconds:.1f} s, nothing left behind.", "bold green")
         )

@@ -45,6 +45,7 @@ class Troubles:
         self._notes.pop(what, None)
 
     def all(self) -> dict[str, Trouble]:
+        """A copy, by what they concern."""
         return dict(self._notes)
 
 

@@ -16,6 +16,7 @@ class Signal:
         self._waiter: asyncio.Future[None] | None = None
 
     def set(self) -> None:
+        """Wake the waiter, or the next one."""
         self.given = True
         self._wake()
 

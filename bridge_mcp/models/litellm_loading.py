@@ -49,6 +49,7 @@ class Completion(Protocol):
 
     def model_dump(self, *, warnings: bool) -> dict[str, object]:
         """As a dict; `warnings=False` keeps pydantic quiet about fields of unexpected types."""
+        ...
 
 
 class Chunks(Protocol):
@@ -73,15 +74,19 @@ class Litellm(Protocol):
 
     def completion(self, **request: object) -> Iterable[object]:
         """A blocking call; here only for `HELLO`."""
+        ...
 
     async def acompletion(self, **request: object) -> Completion | Chunks:
         """One chat completion; chunks with `stream=True`. Raises `openai.OpenAIError`."""
+        ...
 
     def ModelResponse(self, **fields: object) -> Completion:  # noqa: N802 - their name
         """Make a completion of its fields."""
+        ...
 
     def completion_cost(self, *, completion_response: Completion, model: str) -> float:
         """US dollars. Raises a plain `Exception` for a model without a known price."""
+        ...
 
 
 def load() -> Litellm:

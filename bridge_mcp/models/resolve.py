@@ -33,9 +33,11 @@ class Resolver(Protocol):
 
     def get_llm_provider(self, model: str) -> object:
         """A tuple that begins with the model and its provider. Raises for an unknown one."""
+        ...
 
     def validate_environment(self, model: str) -> dict[str, object]:
         """`missing_keys` lists the variables that are not set."""
+        ...
 
 
 def complaint(settings: ModelSettings) -> str:

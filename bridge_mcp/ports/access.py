@@ -60,7 +60,9 @@ class StoredClient:
 class Access(Protocol):
     """Who was let in, and which standing verdicts were given."""
 
-    async def pairings(self, channel: str = "") -> tuple[Pairing, ...]: ...
+    async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
+        """All pairings, or those of one channel."""
+        ...
 
     async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
         """Those of the subjects that were let in. The cost does not grow with the number of pairings."""

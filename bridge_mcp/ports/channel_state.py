@@ -67,9 +67,12 @@ class ChannelState(Protocol):
         """Keep it in place of an older one of that subject. Of more than `at_most` of the channel the oldest goes."""
         ...
 
-    async def first_message(self, channel: str, subject: str) -> FirstMessage | None: ...
+    async def first_message(self, channel: str, subject: str) -> FirstMessage | None:
+        """The message that is kept of this subject; None for none."""
+        ...
 
-    async def forget_first_message(self, channel: str, subject: str) -> None: ...
+    async def forget_first_message(self, channel: str, subject: str) -> None:
+        """Forgetting one that is not there is fine."""
 
     async def set_undelivered(self, conversation: str, reason: str, *, at_most: int) -> None:
         """The last message to this conversation did not go out. Of more than `at_most` the oldest is forgotten."""

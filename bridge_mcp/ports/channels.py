@@ -35,7 +35,9 @@ __all__ = [
 class Clock(Protocol):
     """Tells the time. Wall-clock epoch seconds, because times are stored and compared across processes."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Epoch seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,4 +291,6 @@ class Channel(Protocol):
         """
         ...
 
-    def health(self) -> ChannelHealth: ...
+    def health(self) -> ChannelHealth:
+        """How the channel is now. Returns at once."""
+        ...

@@ -15,7 +15,9 @@ class History(Protocol):
     `within` limits to places: channels, and single chats with their topics (those have a slash); empty is everywhere.
     """
 
-    async def conversation(self, conversation: str) -> Conversation | None: ...
+    async def conversation(self, conversation: str) -> Conversation | None:
+        """None for an unknown one."""
+        ...
 
     async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
         """The questions that nobody has answered and that have not expired at `now`, the newest first."""
@@ -31,7 +33,9 @@ class History(Protocol):
         """The last `limit` messages with seq < before, oldest first."""
         ...
 
-    async def message(self, conversation: str, seq: int) -> Message | None: ...
+    async def message(self, conversation: str, seq: int) -> Message | None:
+        """None for none."""
+        ...
 
     async def search(
         self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20
@@ -43,7 +47,9 @@ class History(Protocol):
 class Approvals(Protocol):
     """Calls that wait, or waited, for a verdict: a view of the logs."""
 
-    async def get(self, approval: str) -> Approval | None: ...
+    async def get(self, approval: str) -> Approval | None:
+        """The approval with this id; None for none."""
+        ...
 
     async def find(
         self,

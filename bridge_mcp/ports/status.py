@@ -31,7 +31,8 @@ class EngineStatus(Protocol):
     It is for display, and one table with a body of JSON is its honest shape: the engine puts all of it up again.
     """
 
-    async def put(self, name: StatusName, body: JSON) -> None: ...
+    async def put(self, name: StatusName, body: JSON) -> None:
+        """Replace what is published under this name."""
 
     async def get(self, name: StatusName) -> JSON:
         """None when nobody put it up."""

@@ -96,7 +96,9 @@ class Toolbox(Protocol):
         """The tools there are now, in a stable order; the very same tuple as long as nothing changed."""
         ...
 
-    def status(self) -> tuple[ServerStatus, ...]: ...
+    def status(self) -> tuple[ServerStatus, ...]:
+        """The state of each server, in the order of the config."""
+        ...
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """Wait until each of these has been connected or has failed once, or time is up."""

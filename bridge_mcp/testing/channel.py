@@ -227,6 +227,7 @@ class FakeChannel:
         return found
 
     def health(self) -> ChannelHealth:
+        """Connected while `run` runs."""
         return self._state
 
     def _wake(self) -> None:

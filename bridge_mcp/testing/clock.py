@@ -13,6 +13,7 @@ class ManualClock:
         """What it shows. May be set to any time: clocks of machines jump back as well."""
 
     def now(self) -> float:
+        """Epoch seconds, as set."""
         return self.at
 
     def advance(self, seconds: float) -> float:

@@ -41,26 +41,32 @@ class Defined(Protocol):
     @property
     def description(self) -> str:
         """For the model."""
+        ...
 
     @property
     def schema(self) -> str:
         """Canonical JSON."""
+        ...
 
     @property
     def read_only(self) -> bool:
         """`readOnlyHint`."""
+        ...
 
     @property
     def destructive(self) -> bool:
         """`destructiveHint`."""
+        ...
 
     @property
     def idempotent(self) -> bool:
         """`idempotentHint`."""
+        ...
 
     @property
     def open_world(self) -> bool:
         """`openWorldHint`."""
+        ...
 
 
 class Pinning:

@@ -29,6 +29,7 @@ class Messages(Protocol):
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message. Raises `anyio.EndOfStream`."""
+        ...
 
     async def aclose(self) -> None:
         """Close the stream."""

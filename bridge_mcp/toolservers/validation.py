@@ -32,6 +32,7 @@ class Validator(Protocol):
 
     def is_valid(self, instance: Any) -> bool:
         """Whether a JSON value follows the schema."""
+        ...
 
     def validate(self, instance: Any) -> None:
         """Raise the first error."""

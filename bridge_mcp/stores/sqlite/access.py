@@ -23,14 +23,18 @@ class SqliteAccess:
         self._writer = writer
 
     async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
+        """All pairings, or those of one channel."""
         rows = self._reader.rows("pairings_of", channel=channel) if channel else self._reader.rows("pairings")
         return tuple([Pairing(*row) for row in rows])
 
     async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
+        """See `ports.Access`; one lookup by key for each subject."""
         rows = [self._reader.row("pairing", channel=channel, subject=subject) for subject in dict.fromkeys(subjects)]
         return tuple([Pairing(*row) for row in rows if row is not None])
 
     async def pair(self, pairing: Pairing) -> None:
+        """See `ports.Access`; ends the subject's open requests in the same transaction."""
+
         def operation(session: Session) -> None:
             session.run(
                 "upsert_pairing",
@@ -46,12 +50,16 @@ class SqliteAccess:
         await self._writer.execute(operation, None)
 
     async def unpair(self, channel: str, subject: str) -> bool:
+        """False if there was no such pairing."""
+
         def operation(session: Session) -> bool:
             return session.run("delete_pairing", channel=channel, subject=subject).rowcount > 0
 
         return await self._writer.execute(operation, None)
 
     async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
+        """See `ports.Access`; removes expired requests first."""
+
         def operation(session: Session) -> PairingRequest | None:
             session.run("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
             own = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
@@ -75,5 +83,6 @@ class SqliteAccess:
         return await self._writer.execute(operation, None)
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
+        """The open requests, but none that is dated far in the future."""
         rows = self._reader.rows("open_pairing_requests", now=now, ahead=now + AHEAD_S)
         return tuple([PairingRequest(*row) for row in rows])

@@ -24,16 +24,20 @@ class SqliteAgenda:
         self._clock = clock
 
     async def due(self, now: float, limit: int) -> tuple[str, ...]:
+        """See `ports.Agenda`."""
         return tuple([name for (name,) in self._reader.rows("conversations_due", now=now, limit=limit)])
 
     async def next_due(self, after: float) -> float | None:
+        """Epoch seconds; None if nothing is due later."""
         found: float | None = self._reader.value("next_due_at", after=after)
         return found
 
     async def waiting(self, limit: int) -> tuple[str, ...]:
+        """See `ports.Agenda`; each conversation once."""
         return tuple(dict.fromkeys(name for (name,) in self._reader.rows("conversations_waiting", limit=limit)))
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
+        """See `ports.Agenda`; writes only if the time to wake has changed."""
         _, head, wake = self._reader.row("agenda_row", name=conversation) or (0, 0, None)
         if head != expected or wake == until:
             # Nothing to write; most rests end here, because the append before has said when to wake.
@@ -51,6 +55,8 @@ class SqliteAgenda:
         return await self._writer.execute(operation)
 
     async def set_back(self, now: float, by: float) -> None:
+        """Move wake-ups, messages, grants and pairing requests by `by` seconds, in one transaction."""
+
         def operation(session: Session) -> None:
             for statement in ("shift_wakes", "shift_messages"):
                 session.run(statement, now=now, by=by)
@@ -60,6 +66,7 @@ class SqliteAgenda:
         await self._writer.execute(operation, None)
 
     async def take_over(self, now: float) -> None:
+        """See `ports.Agenda`; writes only if there are times in the future."""
         held = self._reader.value(
             "has_times_from_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S
         )
@@ -73,4 +80,5 @@ class SqliteAgenda:
         await self._writer.execute(operation, None)
 
     def watch(self, *, conversations: bool = True) -> Changes:
+        """A subscription to commits, of any process."""
         return self._hub.subscribe(conversations=conversations)

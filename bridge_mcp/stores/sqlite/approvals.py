@@ -25,6 +25,7 @@ class SqliteApprovals:
         self._readers = readers
 
     async def get(self, approval: str) -> Approval | None:
+        """The approval with its votes; None for none. Raises `Unreadable` for a damaged one."""
         row = self._reader.row("approval", id=approval)
         return None if row is None else with_votes(self._reader, row)
 
@@ -37,6 +38,7 @@ class SqliteApprovals:
         limit: int = 100,
         before: str = "",
     ) -> tuple[Approval, ...]:
+        """See `ports.Approvals`; a damaged approval is marked, and hides no other."""
         if conversation and not is_within(conversation, within):
             return ()
         page: dict[str, object] = {"before": before, "limit": limit}
@@ -55,6 +57,8 @@ class SqliteApprovals:
         return read(self._reader) if status == "waiting" or conversation else await self._readers.run(read)
 
     async def count(self, *, status: str = "", conversation: str = "", within: frozenset[str] = frozenset()) -> int:
+        """See `ports.Approvals`; all but waiting ones are counted on a worker thread."""
+
         def read(session: Session) -> int:
             place = {"name": conversation, "within": dump(sorted(within))}
             found: int

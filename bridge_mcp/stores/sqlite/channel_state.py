@@ -20,14 +20,18 @@ class SqliteChannelState:
         self._writer = writer
 
     async def offset(self, channel: str) -> int | None:
+        """None before the first update."""
         found: int | None = self._reader.value("channel_offset", channel=channel)
         return found
 
     async def set_offset(self, position: ChannelOffset) -> None:
+        """Writes only a changed offset."""
         if await self.offset(position.channel) != position.offset:
             await self._write("set_channel_offset", channel=position.channel, offset=position.offset)
 
     async def move_chat(self, channel: str, chat: str, to: str) -> None:
+        """See `ports.ChannelState`; keeps the first id over several moves."""
+
         def operation(session: Session) -> None:
             first = first_chat_id(session, channel, chat)
             if to != first and session.value("current_chat_id", channel=channel, chat=first) != to:
@@ -36,15 +40,20 @@ class SqliteChannelState:
         await self._writer.execute(operation, None)
 
     async def first_chat_id(self, channel: str, chat: str) -> str:
+        """The id itself for a chat that never moved."""
         return first_chat_id(self._reader, channel, chat)
 
     async def current_chat_id(self, channel: str, chat: str) -> str:
+        """The id itself for a chat that never moved."""
         return self._reader.value("current_chat_id", channel=channel, chat=chat) or chat
 
     async def topic_title(self, channel: str, chat: str) -> str:
+        """Returns "" if unknown."""
         return self._reader.value("topic_title", channel=channel, chat=chat) or ""
 
     async def set_topic_title(self, channel: str, chat: str, title: str, *, at_most: int) -> None:
+        """Writes only a changed title."""
+
         def operation(session: Session) -> None:
             session.run("set_topic_title", channel=channel, chat=chat, title=title)
             session.run("delete_oldest_topic_titles", channel=channel, at_most=at_most)
@@ -53,6 +62,8 @@ class SqliteChannelState:
             await self._writer.execute(operation, None)
 
     async def keep_first_message(self, message: FirstMessage, *, at_most: int) -> None:
+        """Replaces the subject's older one."""
+
         def operation(session: Session) -> None:
             session.run("set_first_message", **asdict(message))
             session.run("delete_oldest_first_messages", channel=message.channel, at_most=at_most)
@@ -60,14 +71,18 @@ class SqliteChannelState:
         await self._writer.execute(operation, None)
 
     async def first_message(self, channel: str, subject: str) -> FirstMessage | None:
+        """None for none."""
         row = self._reader.row("first_message", channel=channel, subject=subject)
         return None if row is None else FirstMessage(*row)
 
     async def forget_first_message(self, channel: str, subject: str) -> None:
+        """Writes only if there is one."""
         if await self.first_message(channel, subject) is not None:
             await self._write("delete_first_message", channel=channel, subject=subject)
 
     async def set_undelivered(self, conversation: str, reason: str, *, at_most: int) -> None:
+        """Replaces the conversation's older reason."""
+
         def operation(session: Session) -> None:
             session.run("set_undelivered", conversation=conversation, reason=reason)
             session.run("delete_oldest_undelivered", at_most=at_most)
@@ -75,10 +90,12 @@ class SqliteChannelState:
         await self._writer.execute(operation, None)
 
     async def clear_undelivered(self, conversation: str) -> None:
+        """Writes only if there is one."""
         if self._reader.value("undelivered_reason", conversation=conversation) is not None:
             await self._write("delete_undelivered", conversation=conversation)
 
     async def undelivered(self) -> Mapping[str, str]:
+        """Reasons by conversation."""
         return dict(self._reader.rows("undelivered"))
 
     async def _write(self, statement: str, **values: object) -> None:

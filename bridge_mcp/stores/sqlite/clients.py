@@ -21,6 +21,8 @@ class SqliteClients:
         self._writer = writer
 
     async def add(self, client: StoredClient) -> bool:
+        """False if the name is taken."""
+
         def operation(session: Session) -> bool:
             added = session.run(
                 "insert_client",
@@ -37,13 +39,17 @@ class SqliteClients:
         return await self._writer.execute(operation, None)
 
     async def all(self) -> tuple[StoredClient, ...]:
+        """In the order of their names."""
         return tuple([client(row) for row in self._reader.rows("clients")])
 
     async def by_token(self, token_hash: str) -> StoredClient | None:
+        """None for an unknown hash."""
         row = self._reader.row("client_by_token", token_hash=token_hash)
         return None if row is None else client(row)
 
     async def revoke(self, name: str) -> bool:
+        """False if there was no such client."""
+
         def operation(session: Session) -> bool:
             return session.run("delete_client", name=name).rowcount > 0
 

@@ -35,6 +35,7 @@ class SqliteFeed:
         conversation: str = "",
         within: frozenset[str] = frozenset(),
     ) -> EventPage:
+        """See `ports.Feed`; long or filtered reads run on a worker thread."""
         head, first = cursor_span(self._reader)
         check_cursor(after, head)
         if after == head:
@@ -47,6 +48,7 @@ class SqliteFeed:
         return read(self._reader) if looked_at <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def head(self, within: frozenset[str] = frozenset()) -> int:
+        """The newest cursor; with `within`, that of the newest visible event."""
         if not within:
             return cursor_span(self._reader)[0]
 
@@ -58,6 +60,7 @@ class SqliteFeed:
         return await self._readers.run(read)
 
     async def publish(self, *events: Event) -> None:
+        """Add events that belong to no log entry, in one transaction."""
         rows = [
             {"type": each.type, "conversation": each.conversation, "at": each.at, "body": dump(each.body)}
             for each in events
@@ -71,6 +74,7 @@ class SqliteFeed:
             await self._writer.execute(operation, None)
 
     async def acknowledge(self, consumer: str, cursor: int) -> int:
+        """See `ports.Feed`; returns the consumer's cursor, which never moves back."""
         stands_at: int = self._reader.value("consumer_cursor", name=consumer) or 0
         if cursor <= stands_at:
             return stands_at
@@ -84,6 +88,8 @@ class SqliteFeed:
         return await self._writer.execute(operation)
 
     async def prune(self, before_cursor: int) -> int:
+        """See `ports.Feed`; deletes in several transactions, so that none takes long."""
+
         def operation(session: Session) -> int:
             return session.run("delete_events", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE).rowcount
 

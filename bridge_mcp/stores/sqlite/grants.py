@@ -24,23 +24,29 @@ class SqliteGrants:
         self._writer = writer
 
     async def add(self, grant: Grant) -> Grant:
+        """The grant with its id; see `keep_grant`."""
         return await self._writer.execute(lambda session: keep_grant(session, grant), None)
 
     async def active(self, now: float) -> tuple[Grant, ...]:
+        """The grants in force at `now`."""
         return tuple([grant_of(row) for row in self._reader.rows("active_grants", now=now, ahead=now + AHEAD_S)])
 
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
+        """See `ports.Grants`."""
         where = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
         rows = self._reader.rows("grants_for", **where, now=now, ahead=now + AHEAD_S)
         return tuple([grant_of(row) for row in rows])
 
     async def revoke(self, grant: int) -> bool:
+        """False if there was no such grant."""
+
         def operation(session: Session) -> bool:
             return session.run("delete_grant", id=grant).rowcount > 0
 
         return await self._writer.execute(operation, None)
 
     async def prune(self, now: float) -> int:
+        """How many ended grants were deleted."""
         if not self._reader.value("has_ended_grants", now=now):
             return 0
         return await self._writer.execute(lambda session: session.run("delete_ended_grants", now=now).rowcount)

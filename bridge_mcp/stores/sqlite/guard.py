@@ -110,12 +110,14 @@ class Holder:
         return f"process {pid} {how} since {at}, {for_s:.0f} s ago"
 
     def fix(self) -> str:
+        """What the owner can do about the process that holds the store."""
         pid, _ = self.last()
         if not pid:
             return "End it, then try again."
         return f"Continue it (kill -CONT {pid}), or end it (kill -9 {pid}): what it had committed is safe."
 
     def close(self) -> None:
+        """Unmap the file. Closing twice is fine."""
         if self._map is not None:
             self._map.close()
             self._map = None

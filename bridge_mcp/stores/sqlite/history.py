@@ -30,16 +30,19 @@ class SqliteHistory:
         self._writer = writer
 
     async def conversation(self, conversation: str) -> Conversation | None:
+        """None for an unknown one."""
         row = self._reader.row("conversation", name=conversation)
         return None if row is None else conversation_of(row)
 
     async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
+        """See `ports.History`."""
         rows = self._reader.rows("open_questions", name=conversation, now=now, limit=limit)
         return tuple([message_of(row) for row in rows])
 
     async def conversations(
         self, *, within: frozenset[str] = frozenset(), query: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[tuple[Conversation, ...], str]:
+        """See `ports.History`; with a query it reads every conversation, on a worker thread."""
         before = parse_cursor(cursor)
 
         def read(session: Session) -> list[Row]:
@@ -51,6 +54,8 @@ class SqliteHistory:
         return tuple([conversation_of(row) for row in rows[:limit]]), following
 
     async def messages(self, conversation: str, *, before: int | None = None, limit: int = 50) -> tuple[Message, ...]:
+        """See `ports.History`; long pages are read on a worker thread."""
+
         def read(session: Session) -> tuple[Message, ...]:
             rows = session.rows(
                 "messages_before", name=conversation, before=END if before is None else before, limit=limit
@@ -60,12 +65,14 @@ class SqliteHistory:
         return read(self._reader) if limit <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def message(self, conversation: str, seq: int) -> Message | None:
+        """None for none. Raises `Unreadable` for a damaged one."""
         row = self._reader.row("message", name=conversation, seq=seq)
         return None if row is None else message_of(row)
 
     async def search(
         self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20
     ) -> tuple[Message, ...]:
+        """See `ports.History`; indexes new messages first, if the index is behind."""
         if conversation and not is_within(conversation, within):
             return ()
         places = self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)

@@ -32,6 +32,7 @@ class SqliteLog:
     async def load(
         self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
     ) -> tuple[Logged, ...]:
+        """See `ports.LogStore`; long reads run on a worker thread."""
         if limit is None:
             bound = MAX_INLINE_ROWS + 1 if most is None else min(most, MAX_INLINE_ROWS + 1)
             found = self._reader.rows("entries_after", name=conversation, after=after, most=bound)
@@ -54,6 +55,8 @@ class SqliteLog:
         return read(self._reader) if head - first <= MAX_INLINE_ROWS else await self._readers.run(read)
 
     async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
+        """See `ports.LogStore`; long reads run on a worker thread."""
+
         def found(session: Session, most: int = most) -> tuple[Logged | UnreadableEntry, ...]:
             rows = session.rows("entries_after", name=conversation, after=after, most=most)
             return tuple([logged_or_unreadable(conversation, seq, at, body) for seq, at, body in rows])
@@ -62,20 +65,24 @@ class SqliteLog:
         return short if len(short) <= MAX_INLINE_ROWS else await self._readers.run(found)
 
     async def unsettled(self, conversation: str) -> int | None:
+        """See `ports.LogStore`."""
         found: int | None = self._reader.value("conversation_unsettled", name=conversation)
         return found
 
     async def cleared(self, conversation: str) -> int:
+        """See `ports.LogStore`; -1 for never."""
         found: int | None = self._reader.value("conversation_cleared", name=conversation)
         return -1 if found is None else found
 
     async def find(self, conversation: str, key: str) -> Logged | None:
+        """See `ports.LogStore`."""
         row = self._reader.row("entry_of_key", name=conversation, key=key)
         return None if row is None else logged(conversation, *row)
 
     async def intend(
         self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
     ) -> tuple[Logged, ...]:
+        """See `ports.LogStore`; raises Conflict and writes nothing unless the log ends at `expected`."""
         prepared = [prepare(entry) for entry in entries]
         now, heads = self._clock.now(), {conversation: 0}
 
@@ -100,6 +107,7 @@ class SqliteLog:
     async def record(
         self, conversation: str, *entries: Entry, offset: ChannelOffset | None = None
     ) -> tuple[Recorded, ...]:
+        """See `ports.LogStore`; entries, offset and all that follows from them in one transaction."""
         prepared = [prepare(entry) for entry in entries]
         now, heads = self._clock.now(), {conversation: 0}
 
@@ -126,6 +134,7 @@ class SqliteLog:
     async def answer(
         self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0
     ) -> Logged | None:
+        """See `ports.LogStore`; None and nothing written if another model call has begun."""
         prepared = prepare(entry)
         now, heads = self._clock.now(), {conversation: 0}
 

@@ -131,6 +131,7 @@ class Session:
             self._guard.check_version(found)
 
     def rows(self, statement: str, /, **values: object) -> list[Row]:
+        """All rows of a named statement. Raises `StoreError`."""
         if self._guard is not None and time.monotonic() - self._checked > CHECK_S:
             self.check()
         try:
@@ -215,6 +216,7 @@ class Session:
         return store_error(self.path, exc)
 
     def close(self) -> None:
+        """Close the connection."""
         self.connection.close()
 
 

@@ -18,10 +18,12 @@ class SqliteSpending:
         self._reader = reader
 
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
+        """One sum for each scope; `day` counts from 1970-01-01 UTC."""
         rows = [self._reader.row("spending_on_day", scope=scope, day=day) for scope in scopes]
         return tuple([Spent() if row is None else Spent(*row) for row in rows])
 
     async def ever(self, scope: str) -> Spent:
+        """The sum over all days."""
         row = self._reader.row("spending_total", scope=scope)
         return Spent() if row is None else Spent(*row)
 

@@ -32,6 +32,7 @@ class Hub:
             subscription.notify(changed)
 
     def close(self) -> None:
+        """Close all subscriptions: their waits raise `StoreError`."""
         for subscription in tuple(self._subscriptions):
             subscription.close()
 
@@ -54,6 +55,7 @@ class Subscription:
         self._waiter: asyncio.Future[None] | None = None
 
     def notify(self, changed: Mapping[str, int] | None) -> None:
+        """Note a change and end the wait; None: anything may have changed."""
         if changed is None:
             self._anything = True
         elif self._conversations:
@@ -83,6 +85,7 @@ class Subscription:
         return {}
 
     def close(self) -> None:
+        """End the wait. Closing twice is fine."""
         self._closed = True
         self._end(self)
         self._wake()

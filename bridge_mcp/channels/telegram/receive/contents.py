@@ -24,10 +24,12 @@ class Stored(Protocol):
     @property
     def file_id(self) -> str:
         """The key for `getFile`."""
+        ...
 
     @property
     def file_size(self) -> int | None:
         """Bytes; None where Telegram does not say."""
+        ...
 
 
 def attachments(message: Bearer) -> tuple[Attachment, ...]:
