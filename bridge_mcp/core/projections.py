@@ -73,6 +73,7 @@ class Message:
     author: Sender
     text: str
     status: MessageStatus
+    """`received`; of one that goes out: `queued`, `sending`, `sent`, `uncertain` or `failed`."""
     attachments: tuple[Attachment, ...] = ()
     buttons: tuple[Button, ...] = ()
     reply_to: str = ""
@@ -118,19 +119,23 @@ class Approval:
     arguments: str
     """Whole, as JSON text."""
     digest: str
+    """Stands for exactly this call: a verdict that names it decides nothing else."""
     reason: str
+    """Why it waits."""
     requested_by: str
     asked_at: float
     expires_at: float
     status: Literal["waiting"] | Verdict = "waiting"
+    """`waiting`, `approved`, `rejected`, `expired` or `cancelled`."""
     decided_by: str = ""
     decided_at: float = 0.0
     note: str = ""
     decided_via: str = ""
-    """By which path: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
+    """By which path: `chat button`, `chat text`, `mcp`, `mcp form`, `cli`, `api`, or `rule`."""
     edited: str = ""
     """The arguments it was approved with, as JSON text, where the approver changed them."""
     quorum: int = 1
+    """How many different people have to say yes."""
     votes: tuple[str, ...] = ()
     """Where several approvers are needed: those who said yes, in order."""
     route: str = ""
@@ -161,7 +166,7 @@ class Conversation:
     channel: str
     title: str = ""
     responder: Responder | None = None
-    """As set for this conversation; None: as the channel says."""
+    """As set for this conversation; null: as the channel says."""
     messages: int = 0
     last_at: float = 0.0
     last_text: str = ""

@@ -88,10 +88,13 @@ class Sent:
 
     message: str
     status: MessageStatus
+    """`sent`, `queued` (it goes out by itself), `sending`, `uncertain` (it may have gone out) or `failed`."""
     reason: str = ""
+    """Why it failed, or waits."""
     parts: tuple[str, ...] = ()
     """The platform's id of each part, once sent."""
     repeated: bool = False
+    """Whether the idempotency key had been used, so that nothing was sent anew."""
     warning: str = ""
     """While it has not gone out: what is wrong with the engine that is to send it."""
 
@@ -104,6 +107,7 @@ class Ticket:
     kind: TicketKind
     conversation: str
     state: Literal["open", "done"]
+    """`open`: ask again; or `done`."""
     outcome: str = ""
     """Once done: `replied`, `stopped`, `answered`, `expired`, `approved`, `rejected`, `cancelled`, `ok`, `error`, …"""
     text: str = ""

@@ -159,7 +159,9 @@ class EventPage:
     cursor: int
     """Where to go on: everything up to here has been looked at."""
     gap: bool = False
+    """Whether events behind the asked cursor are gone."""
     first_available: int = 1
+    """The cursor of the oldest event that there is."""
 
 
 class Feed(Protocol):

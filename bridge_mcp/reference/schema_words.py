@@ -32,7 +32,7 @@ def item(name: str, schema: Mapping[str, Any], sentence: str, *, note: str = "")
 def full(words: str) -> str:
     """Words as a sentence; a value that stands first, before its colon, stays as it is."""
     start = words if re.match(r"\w+:", words) else words[0].upper() + words[1:]
-    return start if start[-1] in ".!?" else f"{start}."
+    return start if start[-1] in ".!?…" else f"{start}."
 
 
 def type_words(schema: Mapping[str, Any]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from typing import get_args
 
+from bridge_mcp import ports
+from bridge_mcp.core import call_history, events, grants, projections, results
 from bridge_mcp.reference.schema_words import item
 from bridge_mcp.reference.sentences import field_sentences
 from bridge_mcp.server.tools import answers, bridge_answers
@@ -14,6 +17,9 @@ from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.server.tools.tool import Tool
 
 __all__ = ["tools"]
+
+KEPT_IN = (results, call_history, projections, events, grants, ports)
+"""Where the values are that answers are read from."""
 
 HEAD = """\
 A client sees the tools of its scopes. Every answer is an object, as text and, where no images or files stand beside it,
@@ -80,10 +86,22 @@ def answered(each: Tool) -> type[Answer]:
 def described(cls: type[Answer]) -> Iterable[str]:
     """The fields of an answer, a line each."""
     schema = cls.model_json_schema(mode="serialization", by_alias=True)
-    said = field_sentences(cls)
+    said = as_kept(cls) | field_sentences(cls)
     named = {field.serialization_alias or field.alias or name: name for name, field in cls.model_fields.items()}
     for name, known in schema["properties"].items():
         yield item(name, known, said.get(named[name], ""), note="optional" if "default" in known else "")
+
+
+def as_kept(cls: type[Answer]) -> dict[str, str]:
+    """What the core says of the fields of the value that an answer is read from: the one of the same name.
+
+    The core keeps JSON as text and times as seconds, which answers give as they are.
+    """
+    names = (cls.__name__, f"{cls.__name__}Info", f"{cls.__name__}Record")
+    known = next((getattr(room, name) for room in KEPT_IN for name in names if hasattr(room, name)), None)
+    told = field_sentences(known) if isinstance(known, type) else {}
+    plain = {field: re.sub(r",? as JSON text|\s*\(epoch seconds[^)]*\)", "", words) for field, words in told.items()}
+    return {field: words for field, words in plain.items() if not words.startswith("Epoch seconds")}
 
 
 def parts(cls: type[Answer]) -> dict[str, type[Answer]]:
