@@ -131,7 +131,7 @@ class Agenda(Protocol):
     def watch(self, *, conversations: bool = True) -> Changes:
         """Be told of commits, of this process at once and of others within tens of milliseconds.
 
-        Without `conversations`, not of those of this process that concern nothing but conversations.
+        With `conversations` False, commits of this process that concern conversations alone are left out.
         """
         ...
 
