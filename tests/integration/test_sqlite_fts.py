@@ -116,6 +116,11 @@ def holds(text: str, word: str) -> bool:
 # -- a store of before ------------------------------------------------------------------------------------------
 
 OLDER = """
+DROP VIEW message_details;
+DROP VIEW conversation_details;
+DROP VIEW approval_details;
+DROP VIEW event_details;
+DROP VIEW conversation_places;
 CREATE TABLE board (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 DROP TABLE channel_offsets;
 DROP TABLE moved_chats;

@@ -55,11 +55,11 @@ def logged_or_unreadable(name: str, seq: int, at: float, body: str) -> Logged | 
 
 
 def message(row: Row) -> Message:
-    """From the columns (conversation, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later).
+    """From a row of the view `message_details`.
 
     One that cannot be read says so: a list does not fail for a single row.
     """
-    name, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later = row
+    name, seq, at, body, status, reason, platform_ids, attempts, parts, asks, later = row[:11]
     delivery: Delivery = {"status": status}
     if status != "received":
         delivery["reason"] = reason
@@ -79,7 +79,7 @@ def message(row: Row) -> Message:
 
 
 def approval(row: Row) -> Approval:
-    """From the columns (conversation, asked, at, body, judged, at, body, …); the last three may be NULL.
+    """From a row of the view `approval_details`, of which `judged` and what belongs to it may be NULL.
 
     Raises:
         Unreadable: an entry of it cannot be read; the message says which.
@@ -105,7 +105,7 @@ def approval(row: Row) -> Approval:
 
 
 def conversation(row: Row) -> Conversation:
-    """From the columns (name, channel, title, responder, messages, last_at, last_text, head, question, …)."""
+    """From a row of the view `conversation_details`."""
     name, channel, title, responder, messages, last_at, last_text, head, question = row[:9]
     return Conversation(
         name,
@@ -121,7 +121,7 @@ def conversation(row: Row) -> Conversation:
 
 
 def event(row: Row) -> Event | None:
-    """From the columns (cursor, type, conversation, seq, at, body); None for an entry that is silent now."""
+    """From a row of the view `event_details`; None for an entry that is silent now."""
     cursor, kind, name, seq, at, body = row
     if seq is None:
         try:

@@ -4,6 +4,16 @@ CREATE TABLE accepted_tools (
     by TEXT NOT NULL
 ) WITHOUT ROWID;
 
+CREATE VIEW approval_details AS
+SELECT
+    c.name, a.asked, asked.at AS asked_at, asked.body AS asked_body,
+    a.judged, judged.at AS judged_at, judged.body AS judged_body,
+    a.id, a.tool, a.status, a.number, c.channel, c.chat
+FROM approvals AS a
+JOIN conversation_places AS c ON c.id = a.conversation
+JOIN log AS asked ON asked.conversation = a.conversation AND asked.seq = a.asked
+LEFT JOIN log AS judged ON judged.conversation = a.conversation AND judged.seq = a.judged;
+
 CREATE TABLE approvals (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -47,6 +57,19 @@ CREATE TABLE consumers (
     cursor INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE VIEW conversation_details AS
+SELECT
+    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
+    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1) AS question,
+    c.id
+FROM conversations AS c;
+
+CREATE VIEW conversation_places AS
+SELECT
+    id, name, channel,
+    substr(name, 1, instr(name || '/', '/') + instr(substr(name, instr(name || '/', '/') + 1) || '/', '/') - 1) AS chat
+FROM conversations;
+
 CREATE TABLE conversations (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -75,6 +98,18 @@ CREATE TABLE engine_status (
     name TEXT PRIMARY KEY,
     body TEXT NOT NULL
 ) WITHOUT ROWID;
+
+CREATE VIEW event_details AS
+SELECT
+    e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at) AS at, coalesce(e.body, l.body) AS body,
+    substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) AS channel,
+    substr(
+        e.conversation, 1,
+        instr(e.conversation || '/', '/') + instr(substr(e.conversation, instr(e.conversation || '/', '/') + 1) || '/', '/') - 1
+    ) AS chat
+FROM events AS e
+LEFT JOIN conversations AS c ON c.name = e.conversation
+LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq;
 
 CREATE TABLE events (
     cursor INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -127,6 +162,16 @@ CREATE TABLE log (
 ) WITHOUT ROWID;
 
 CREATE UNIQUE INDEX log_keys ON log (conversation, key) WHERE key IS NOT NULL;
+
+CREATE VIEW message_details AS
+SELECT
+    c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks,
+    e.body AS later,                    -- of the entry with its latest text
+    m.id, m.kind
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation
+JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
+LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited;
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,             -- in the order of the whole bridge

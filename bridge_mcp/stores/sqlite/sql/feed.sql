@@ -6,43 +6,34 @@ SELECT
 
 -- name: newest_cursor_within(within)
 -- The newest event of these channels and chats.
-SELECT e.cursor
-FROM events AS e
+SELECT cursor FROM event_details
 WHERE (
-        substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
-        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') + instr(substr(e.conversation, instr(e.conversation || '/', '/') + 1) || '/', '/') - 1)
-            IN (SELECT value FROM json_each(:within))
-        OR e.conversation IN (SELECT value FROM json_each(:within))
+        channel IN (SELECT value FROM json_each(:within))
+        OR chat IN (SELECT value FROM json_each(:within))
+        OR conversation IN (SELECT value FROM json_each(:within))
     )
-ORDER BY e.cursor DESC
+ORDER BY cursor DESC
 LIMIT 1;
 
 -- name: events(after, upto, limit)
-SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
-FROM events AS e
-LEFT JOIN conversations AS c ON c.name = e.conversation
-LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq
-WHERE e.cursor > :after AND e.cursor <= :upto
-ORDER BY e.cursor
+SELECT cursor, type, conversation, seq, at, body FROM event_details
+WHERE cursor > :after AND cursor <= :upto
+ORDER BY cursor
 LIMIT :limit;
 
 -- name: events_where(after, upto, limit, types, conversation, within)
 -- `types` and `within` are JSON lists; '[]' and '' stand for all. Of `a/b/c`, channel and chat are `a` and `a/b`.
-SELECT e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at), coalesce(e.body, l.body)
-FROM events AS e
-LEFT JOIN conversations AS c ON c.name = e.conversation
-LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq
-WHERE e.cursor > :after AND e.cursor <= :upto
-    AND (:types = '[]' OR e.type IN (SELECT value FROM json_each(:types)))
-    AND (:conversation = '' OR e.conversation = :conversation)
+SELECT cursor, type, conversation, seq, at, body FROM event_details
+WHERE cursor > :after AND cursor <= :upto
+    AND (:types = '[]' OR type IN (SELECT value FROM json_each(:types)))
+    AND (:conversation = '' OR conversation = :conversation)
     AND (
         :within = '[]'
-        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
-        OR substr(e.conversation, 1, instr(e.conversation || '/', '/') + instr(substr(e.conversation, instr(e.conversation || '/', '/') + 1) || '/', '/') - 1)
-            IN (SELECT value FROM json_each(:within))
-        OR e.conversation IN (SELECT value FROM json_each(:within))
+        OR channel IN (SELECT value FROM json_each(:within))
+        OR chat IN (SELECT value FROM json_each(:within))
+        OR conversation IN (SELECT value FROM json_each(:within))
     )
-ORDER BY e.cursor
+ORDER BY cursor
 LIMIT :limit;
 
 -- name: insert_event(type, conversation, at, body)

@@ -1,9 +1,6 @@
 -- name: conversation(name)
-SELECT
-    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
-    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
-FROM conversations AS c
-WHERE c.name = :name;
+SELECT * FROM conversation_details
+WHERE name = :name;
 
 -- name: channels()
 -- Every channel once, by stepping through the index.
@@ -17,56 +14,38 @@ SELECT channel FROM step WHERE channel IS NOT NULL;
 
 -- name: conversations_of_channel(channel, last_at, id, limit)
 -- One channel's conversations before a place in the list.
-SELECT
-    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
-    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
-FROM conversations AS c
-WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
-ORDER BY c.last_at DESC, c.id DESC
+SELECT * FROM conversation_details
+WHERE channel = :channel AND (last_at, id) < (:last_at, :id)
+ORDER BY last_at DESC, id DESC
 LIMIT :limit;
 
 -- name: conversations_of_channel_like(channel, last_at, id, limit, query)
 -- As before, for a part of name or title; `fold` is str.casefold.
-SELECT
-    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
-    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
-FROM conversations AS c
-WHERE c.channel = :channel AND (c.last_at, c.id) < (:last_at, :id)
-    AND instr(fold(c.name || char(10) || c.title), :query) > 0
-ORDER BY c.last_at DESC, c.id DESC
+SELECT * FROM conversation_details
+WHERE channel = :channel AND (last_at, id) < (:last_at, :id)
+    AND instr(fold(name || char(10) || title), :query) > 0
+ORDER BY last_at DESC, id DESC
 LIMIT :limit;
 
 -- name: conversations_of_chat(name, below, beyond)
 -- One chat's conversations: its own, and those of its topics, whose names lie between `name/` and `name0`.
-SELECT
-    c.name, c.channel, c.title, c.responder, c.messages, c.last_at, c.last_text, c.head,
-    (SELECT max(m.seq) FROM messages AS m WHERE m.conversation = c.id AND m.asks = 1), c.id
-FROM conversations AS c
-WHERE c.name = :name OR (c.name > :below AND c.name < :beyond)
-ORDER BY c.last_at DESC, c.id DESC;
+SELECT * FROM conversation_details
+WHERE name = :name OR (name > :below AND name < :beyond)
+ORDER BY last_at DESC, id DESC;
 
 -- name: messages_before(name, before, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM conversations AS c
-JOIN messages AS m ON m.conversation = c.id
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
-WHERE c.name = :name AND m.seq < :before AND m.kind = 'message'
-ORDER BY m.seq DESC
+SELECT * FROM message_details
+WHERE name = :name AND seq < :before AND kind = 'message'
+ORDER BY seq DESC
 LIMIT :limit;
 
 -- name: message(name, seq)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM conversations AS c
-JOIN messages AS m ON m.conversation = c.id
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
-WHERE c.name = :name AND m.seq = :seq;
+SELECT * FROM message_details
+WHERE name = :name AND seq = :seq;
 
 -- name: open_questions(name, now, limit)
 -- Questions that can still be answered, by the clock; the newest first. CROSS JOIN: the few open ones are looked up first.
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM (
+SELECT m.* FROM (
     SELECT * FROM (
         SELECT o.id FROM messages AS o
         WHERE o.conversation = (SELECT id FROM conversations WHERE name = :name) AND o.asks = 1 AND o.expires_at = 0
@@ -79,10 +58,7 @@ FROM (
         ORDER BY o.expires_at DESC LIMIT :limit
     )
 ) AS open
-CROSS JOIN messages AS m ON m.id = open.id
-JOIN conversations AS c ON c.id = m.conversation
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+CROSS JOIN message_details AS m ON m.id = open.id
 ORDER BY m.seq DESC
 LIMIT :limit;
 
@@ -149,12 +125,8 @@ WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexe
 UPDATE indexed SET upto = :upto;
 
 -- name: search_messages(match, limit)
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM words AS w
-JOIN messages AS m ON m.id = w.rowid
-JOIN conversations AS c ON c.id = m.conversation
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+SELECT m.* FROM words AS w
+JOIN message_details AS m ON m.id = w.rowid
 WHERE w.words MATCH :match
 ORDER BY w.rowid DESC
 LIMIT :limit;

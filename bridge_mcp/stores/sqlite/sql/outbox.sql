@@ -7,12 +7,8 @@ WITH first AS (
     WHERE status IN ('queued', 'sending')
     GROUP BY conversation
 )
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM first
-JOIN messages AS m ON m.id = first.id
-JOIN conversations AS c ON c.id = m.conversation
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
+SELECT m.* FROM first
+JOIN message_details AS m ON m.id = first.id
 WHERE first.status = 'queued' AND first.due_at <= :now
 ORDER BY first.due_at, first.id
 LIMIT :limit;
@@ -37,24 +33,19 @@ WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq =
 -- `within` is a JSON list of channels and chats; '[]' stands for all.
 SELECT count(*)
 FROM messages AS m
-JOIN conversations AS c ON c.id = m.conversation
+JOIN conversation_places AS c ON c.id = m.conversation
 WHERE m.status IN ('queued', 'sending')
     AND (
         :within = '[]'
-        OR substr(c.name, 1, instr(c.name || '/', '/') - 1) IN (SELECT value FROM json_each(:within))
-        OR substr(c.name, 1, instr(c.name || '/', '/') + instr(substr(c.name, instr(c.name || '/', '/') + 1) || '/', '/') - 1)
-            IN (SELECT value FROM json_each(:within))
+        OR c.channel IN (SELECT value FROM json_each(:within))
+        OR c.chat IN (SELECT value FROM json_each(:within))
         OR c.name IN (SELECT value FROM json_each(:within))
     );
 
 -- name: messages_being_sent()
-SELECT c.name, m.seq, l.at, l.body, m.status, m.reason, m.platform_ids, m.attempts, m.parts, m.asks, e.body
-FROM messages AS m
-JOIN conversations AS c ON c.id = m.conversation
-JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq
-LEFT JOIN log AS e ON e.conversation = m.conversation AND e.seq = m.edited
-WHERE m.id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
-ORDER BY m.id;
+SELECT * FROM message_details
+WHERE id IN (SELECT id FROM messages WHERE status IN ('queued', 'sending') AND status = 'sending')
+ORDER BY id;
 
 -- name: seq_of_platform_id(name, id)
 SELECT p.seq FROM platform_ids AS p JOIN conversations AS c ON c.id = p.conversation
