@@ -1,4 +1,4 @@
-"""Where a conversation is: a channel, a chat on it, and a topic of the chat."""
+"""A conversation's address: a channel, a chat on it, and a topic of the chat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Address"]
 
 
 class Address(NamedTuple):
-    """A conversation's name, taken apart: `channel/chat` or `channel/chat/thread`."""
+    """The parts of a conversation's name: `channel/chat` or `channel/chat/thread`."""
 
     channel: str
     """The name of an account on a platform, or `calls` for the calls of MCP clients."""
@@ -21,23 +21,23 @@ class Address(NamedTuple):
     @classmethod
     @lru_cache(maxsize=4096)
     def of(cls, conversation: str) -> Address:
-        """The address that a conversation's name tells. It checks nothing: see `operations.addresses`."""
+        """Split a conversation's name. It checks nothing: see `operations.addresses`."""
         channel, _, target = conversation.partition("/")
         return cls.on(channel, target)
 
     @classmethod
     def on(cls, channel: str, target: str) -> Address:
-        """The address of what a channel calls `target`: `chat` or `chat/thread`."""
+        """The address of a channel's `target`: `chat` or `chat/thread`."""
         chat, _, thread = target.partition("/")
         return cls(channel, chat, thread)
 
     @property
     def target(self) -> str:
-        """What the channel is given to send to: `chat` or `chat/thread`."""
+        """The channel's own name for it: `chat` or `chat/thread`."""
         return f"{self.chat}/{self.thread}" if self.thread else self.chat
 
     @property
     def places(self) -> tuple[str, str, str]:
-        """What a limit may name to hold here: the channel, the chat with all its topics, or just this."""
+        """The limits that include it: the channel, the chat with all its topics, or just this conversation."""
         chat = f"{self.channel}/{self.chat}"
         return self.channel, chat, f"{chat}/{self.thread}" if self.thread else chat

@@ -1,4 +1,4 @@
-"""The answer to a question, as a log tells it: its first message, what continues that, and what an edit made of it."""
+"""Reads the answer to a question from a log: its first message, its continuations, and later edits."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Answer", "answer_in"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer."""
+    """An answer, of one message or several."""
 
     seq: int
-    """Of its first message."""
+    """The seq of its first message."""
     text: str
     settled_at: float
-    """From when on nothing more of it comes, in epoch seconds."""
+    """When it is complete, in epoch seconds."""
 
 
 def answer_in(log: Log, question: int) -> Answer | None:
-    """The answer to the question at this seq; None where there is none yet. Later answers do not count."""
+    """The first answer to the question at this seq; None if there is none yet."""
     parts: dict[int, str] = {}
     first: int | None = None
     settled_at = 0.0

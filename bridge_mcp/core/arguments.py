@@ -1,8 +1,8 @@
-"""Arguments of a call as its tool's schema wants them, where a model wrote a number as a text.
+"""Repairs the arguments of a call by its tool's schema, such as a number that a model wrote as a text.
 
-Only what is faithful: a text that is exactly the JSON of a number, a boolean, null, a list or an object, in a place
-where the schema allows such a value and no text; and the default of what the schema requires and the call leaves out
-(see `defaults`). Everything else stays as it is, for the check that follows.
+Only unambiguous repairs: a text that is exactly the JSON of a number, a boolean, null, a list or an object, where the
+schema allows such a value and no text; and the default of a required argument that is missing (see `defaults`).
+Everything else is left to the check that follows.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from bridge_mcp.core.tools import JSON, canonical, parse_arguments
 __all__ = ["repaired_arguments"]
 
 MAY_BE_MENDED = re.compile(r'"\s*(?:-?\d|[tT]rue\b|[fF]alse\b|null\b|\[|\{)')
-"""Arguments without such a text have nothing to mend, and are not read."""
+"""Arguments without such a text need no repair, and are not parsed."""
 NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?\Z")
 BOOLEANS: Mapping[str, bool] = {"true": True, "True": True, "false": False, "False": False}
 
 DEEPEST = 20
-"""Levels of a schema that are looked at."""
+"""Levels of a schema that are followed."""
 
 
 def repaired_arguments(arguments: str, schema: str) -> str:
-    """The text of a call's arguments, mended by the text of its tool's schema; the same where nothing is to be done."""
+    """The arguments as JSON text, repaired by the schema; the same text if there is nothing to repair."""
     if not schema or not (MAY_BE_MENDED.search(arguments) or has_defaults(schema)):
         return arguments
     try:
@@ -40,7 +40,7 @@ def repaired_arguments(arguments: str, schema: str) -> str:
 
 
 def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
-    """A value as a schema wants it."""
+    """A value, repaired by a schema."""
     if levels <= 0:
         return value
     if isinstance(value, str):
@@ -55,7 +55,7 @@ def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
 
 
 def read_as(text: str, types: frozenset[str]) -> JSON:
-    """What a text is, where a value of these types and no text is wanted; else the text."""
+    """The JSON value in a text, if it has one of these types; else the text."""
     bare = text.strip()
     if not types or "string" in types:
         return text
@@ -99,7 +99,7 @@ def objects_of(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON
 
 
 def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
-    """The types that a schema allows, as far as it names them; none where it may be anything."""
+    """The types that a schema names; none if it allows any."""
     found: set[str] = set()
     for each in objects_of(schema, root, levels):
         told = each.get("type")
@@ -116,7 +116,7 @@ def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
 
 
 def at(root: JSON, reference: str) -> JSON:
-    """What a reference within the schema points at; None where it points nowhere."""
+    """The target of a reference within the schema; None if there is none."""
     value = root
     for step in reference.removeprefix("#").split("/")[1:] if reference.startswith("#") else ("",):
         name = step.replace("~1", "/").replace("~0", "~")

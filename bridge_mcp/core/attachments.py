@@ -1,4 +1,4 @@
-"""What kinds of files there are for a model, and the words for one that it is not shown."""
+"""Kinds of files for a model, and the notes for those that it does not see."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ NO_TEXT = (
     "application/x-tgsticker",
     "application/x-shockwave-flash",
 )
-"""What is never text: it is not even fetched to look. The list is short, because types are guessed from names: a CSV
-is told to be of Excel, a batch file a program, an Org file one of Lotus Organizer."""
+"""Types that are never text, and not even fetched. The list is short, because types are guessed from names: a CSV is
+said to be of Excel, a batch file a program, an Org file one of Lotus Organizer."""
 MISTAKEN = frozenset(
     {
         "video/mp2t",
@@ -52,12 +52,12 @@ MISTAKEN = frozenset(
         "audio/x-scpls",
     }
 )
-"""What texts are taken for by their names: TypeScript for a film, `go.mod` for music, SVG for a picture."""
+"""Wrong types of texts by their names: TypeScript as video, `go.mod` as music, SVG as an image."""
 SMALL = 1_000_000
-"""Bytes of a file that is looked into whatever its type is."""
+"""Bytes of a file whose contents are examined whatever its type is."""
 
 MAX_NAME = 200
-"""Characters of a file's name that are told."""
+"""Characters of a file's name that are shown."""
 
 
 def is_pdf(attachment: Attachment) -> bool:
@@ -89,19 +89,19 @@ def described(attachment: Attachment) -> str:
 
 
 def unseen(attachment: Attachment, why: str = "") -> str:
-    """What stands in the place of a file that a model is not shown."""
+    """The note for a file that a model does not see."""
     because = f", {why}" if why else ""
     return f"[{attachment.kind}, not shown here{because}: {described(attachment) or 'nothing more is known'}]"
 
 
 def gone(attachment: Attachment) -> str:
-    """What stands in the place of a file that a model was shown earlier."""
+    """The note for a file that a model saw earlier."""
     what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
     return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MAX_NAME] or 'without a name'}]"
 
 
 def attachment_kind(mime: str) -> AttachmentKind:
-    """What a file of this media type is, by the first half of it."""
+    """The kind of a file, by the first half of its media type."""
     match mime.partition("/")[0]:
         case "image" | "audio" | "video" as kind:
             return kind

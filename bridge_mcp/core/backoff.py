@@ -1,4 +1,4 @@
-"""Exponential back-off: how long to pause between attempts at what fails. It neither sleeps nor draws chance."""
+"""Exponential back-off: the pauses between attempts. Pure: it neither sleeps nor draws random numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def pause_s(failures: int, first_s: float, longest_s: float) -> float:
 class Backoff:
     """Pauses that double from `first_s` to `longest_s`, in seconds.
 
-    `jitter` gives what each pause is multiplied by: chance from the caller, so that several programs do not keep step.
+    `jitter` returns a random factor for each pause, so that several processes do not retry in step.
     """
 
     first_s: float = 0.25
     longest_s: float = 60.0
     jitter: Callable[[], float] | None = None
     failures: int = 0
-    """How many there were in a row."""
+    """Failures in a row."""
 
     def next(self) -> float:
         """The pause after one more failure, in seconds."""
@@ -33,5 +33,5 @@ class Backoff:
         return pause if self.jitter is None else pause * self.jitter()
 
     def reset(self) -> None:
-        """It worked: begin with the shortest pause again."""
+        """Begin with the shortest pause again, after a success."""
         self.failures = 0

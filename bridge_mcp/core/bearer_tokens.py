@@ -1,4 +1,4 @@
-"""Bearer tokens: ours as they are kept, and of whom else they are taken."""
+"""Bearer tokens: how ours are stored, and the OAuth issuer whose tokens are accepted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["OAuth", "hash_token"]
 
 
 def hash_token(token: str) -> str:
-    """A token as it is kept: SHA-256 in hex. Tokens are long and random, so that no slow hash is needed."""
+    """The stored form of a token: SHA-256 in hex. Tokens are long and random, so no slow hash is needed."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """Whose tokens are taken, and what they allow. Limits as of a `Principal`."""
+    """An issuer whose tokens are accepted, and what they allow. Limits as for a `Principal`."""
 
     issuer: str
     jwks_url: str
@@ -26,6 +26,6 @@ class OAuth:
     """The address of this bridge as its clients know it; also the audience, unless that is another."""
     audience: str = ""
     scopes: Mapping[str, frozenset[Scope]] = field(default_factory=dict[str, frozenset[Scope]])
-    """From a scope of the issuer to those here."""
+    """The bridge's scopes, by the issuer's."""
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The tool calls of a log as records: who asked, what exactly, who decided by which path, what ran, what came back."""
+"""The tool calls of a log as records: who requested what, who decided and how, what ran, what came back."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class CallRecord:
     arguments: str
     """Whole, as JSON text, as it was asked for."""
     seq: int
-    """Of the entry that asked for it."""
+    """The seq of the entry that requested it."""
     at: float
     requested_by: str
-    """A client, or `assistant`; where a verdict was needed, also in whose name it asked."""
+    """A client, or `assistant`; if a verdict was needed, also for whom the assistant asked."""
     approval: str = ""
-    """The id by which it was decided, where a verdict was needed."""
+    """The id of its approval, if it needed one."""
     reason: str = ""
-    """Why one was."""
+    """Why it needed one."""
     votes: tuple[str, ...] = ()
     verdict: str = ""
     decided_by: str = ""
@@ -54,13 +54,13 @@ class CallRecord:
 
 
 TELLING = frozenset(each.__name__ for each in (Replied, Requested, Asked, Voted, Judged, Started, Finished)) | {""}
-"""Kinds of entries that may tell of a call; empty is one of which not even the kind can be read."""
+"""Kinds of entries about calls; "" is one whose kind cannot be read."""
 
 
 def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[CallRecord, ...]:
-    """The calls that were asked for in this part of a log before seq `upto`, with all that became of them since.
+    """The calls that were requested in this part of a log before seq `upto`, with all later entries about them.
 
-    An entry that cannot be read, and may tell of calls, is a record of its own with the outcome `unreadable`.
+    An unreadable entry that may be about calls becomes a record with the outcome `unreadable`.
     """
     found: dict[str, CallRecord] = {}
     for logged in log:

@@ -1,4 +1,4 @@
-"""The step that the calls of a batch ask for: the part of `decide` that looks at calls."""
+"""The part of `decide` for calls: the next step of a batch."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ UNKNOWN = (
 )
 A_DAY_S = 24 * 3600.0
 TELL_S = 5.0
-"""How long an approved call waits for its tool until people are told."""
+"""How long an approved call waits for its tool before people are told."""
 
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
 def cut_off(finish: str) -> str:
-    """What the model is told of each call of an answer that is not whole."""
+    """The result of each call of an incomplete answer, for the model."""
     why = "at its limit of tokens" if finish == "length" else f"({finish})"
     return (
         f"Not run: your answer was cut off {why}, and a call in it may not be what you meant. Nothing has happened. "
@@ -43,7 +43,7 @@ def cut_off(finish: str) -> str:
 
 
 def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -> Step | None:
-    """The step that the batch's calls ask for; None when every one has its outcome."""
+    """The next step of the batch's calls; None if every one has its outcome."""
     calls = state.calls
     if not calls:
         return None
@@ -73,7 +73,7 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
 
 
 def step_of_external(state: State, external: External, policy: Policy, now: float, running: Set[str]) -> Step | None:
-    """The step that a call asks for which its caller runs; there is one in such a batch."""
+    """The next step of an external call, which is the only one in its batch."""
     (call,), asked_at = state.calls, state.batch.at if state.batch else now
     fate = state.fates[call.id]
     if fate.finished:
@@ -93,7 +93,7 @@ def step_of_external(state: State, external: External, policy: Policy, now: floa
 def step_of_call(
     call: Call, fate: CallState, policy: Policy, now: float, running: Set[str]
 ) -> Settle | Judge | Ask | Run | Remind | Wait | None:
-    """What one call asks for; None when it has its outcome."""
+    """The next step of one call; None if it has its outcome."""
     if fate.finished:
         return None
     if call.id in running:
@@ -107,14 +107,14 @@ def step_of_call(
     if fate.asked is not None and call.tool not in policy.tools:
         gone = policy.withdrawn(fate.asked.server, call.tool)
         return Settle(call, "error", gone) if gone else step_of_waiting(call, fate, fate.asked, now)
-    match policy.gate(call, now):  # also of what was begun before: the tool may be another one by now
+    match policy.gate(call, now):  # also for a call that was begun before: the tool may have changed since
         case Refuse(because):
             return Settle(call, "error", because)
         case Free(because):
             because = "repeatable" if fate.begun else because
             if fate.asked is None:
                 return Run(((call, call.arguments, because),))
-            # What was asked of several stays theirs to decide, whatever was granted or configured since.
+            # A call with a quorum still needs it, whatever was granted or configured since.
             several = fate.asked.quorum > 1
             return step_of_waiting(call, fate, fate.asked, now) if several else Judge(call, "approved", because)
         case NeedsVerdict(because):
@@ -122,7 +122,7 @@ def step_of_call(
 
 
 def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
-    """What a call asks for whose result is people's answer: it waits for that as a row in a log, and not as a task."""
+    """The next step of a call whose result is people's answer: it waits in the log, not as a task."""
     if fate.answer is not None:
         more = now < fate.answered_at <= now + LONGEST_S
         return Wait(fate.answered_at) if more else Settle(call, "ok", fate.answer)
@@ -132,7 +132,7 @@ def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
 
 
 def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Judge | Remind | Wait:
-    """What a call asks for that waits for people: an end, a reminder, or patience until the next of those."""
+    """The next step of a call that waits for people: expiry, a reminder, or waiting until the next of those."""
     if asked.expires_at and now >= asked.expires_at:
         return Judge(call, "expired", "bridge")
     escalate_at = asked.escalate_at if asked.escalate_to and not fate.escalated else 0.0
@@ -149,7 +149,7 @@ def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Ju
 def step_of_verdict(
     call: Call, fate: CallState, judged: Judged, policy: Policy, now: float
 ) -> Settle | Run | Remind | Wait:
-    """What a judged call asks for. An approval holds for the very call it was given for, as the tool is now."""
+    """The next step of a call with a verdict. An approval holds for exactly the call and the tool it was given for."""
     if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
         return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
     match judged.verdict:
@@ -175,7 +175,7 @@ def step_of_verdict(
 
 
 def step_without_tool(call: Call, fate: CallState, asked: Asked, policy: Policy, now: float) -> Settle | Remind | Wait:
-    """What an approved call asks for whose tool is not there: patience, as long as people had for the verdict."""
+    """The next step of an approved call whose tool is missing: it waits as long as people had for the verdict."""
     gone = policy.withdrawn(asked.server, call.tool)
     if gone:
         return Settle(call, "error", gone)

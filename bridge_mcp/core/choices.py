@@ -1,4 +1,4 @@
-"""Which choice of a question a text names: people write it with other capitals, a space, a full stop."""
+"""Matches a text with the choices of a question, whatever its capitals, spaces and punctuation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENDS = ".,;:!?…。！？，、；： \"'“”„«»"
 
 
 def chosen(choices: Sequence[str], text: str) -> str | None:
-    """The choice in its own spelling; None where the text names none, or might name two."""
+    """The choice in its own spelling; None if the text matches none, or is ambiguous."""
     said = text.strip()
     if said in choices:
         return said
@@ -23,5 +23,5 @@ def chosen(choices: Sequence[str], text: str) -> str | None:
 
 
 def squeezed(text: str) -> str:
-    """Without capitals, forms, doubled spaces and the punctuation around it."""
+    """The text case-folded, normalised (NFKC), without extra spaces and punctuation around it."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(ENDS)

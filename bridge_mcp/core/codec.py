@@ -2,16 +2,15 @@
 
     {"v":1,"kind":"Heard","text":"hi","sender":{"id":"7","name":"Ann"},"key":"42"}
 
-A field that was left at its default is left out, so a new optional field changes no text. Whatever else changes in an
-entry type makes a new schema version: a line in the table, and a function in `UPCASTS` that turns the body before it
-into one of it.
+A field with its default is left out, so a new optional field changes no text. Any other change of an entry type makes a
+new schema version: a line in the table, and a function in `UPCASTS` that converts the older body.
 
     version   since   what changed
     1         0.1.0   the first
 
-A kind, a field or a word that this version does not know was written by a newer one, and so was a higher version: the
-entry is refused with the way out, because guessing at facts is worse than stopping. Anything else that does not fit its
-type is damage, and is called that. The codec knows no store.
+An unknown kind, field or word, and a higher version, were written by a newer bridge_mcp: the entry is refused with the
+fix, because guessing at facts is worse than stopping. Anything else that does not fit its type is damage. The codec
+knows no store.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ VERSION = 1
 """The schema version that `encode` writes."""
 
 UPCASTS: Mapping[int, Callable[[Body], Body]] = {}
-"""From each older version to the next one."""
+"""By older version: a function that converts a body to the next one."""
 
 UPGRADE = "Upgrade mcp-chat-bridge to the version that wrote it."
 
 PREFIX = f'{{"v":{VERSION},'
-"""How the text of an entry of this version begins: its version first, then what msgspec makes of it."""
+"""The beginning of an entry's text: its version, before msgspec's JSON."""
 
 UNKNOWN = re.compile(r"Object contains unknown field|Invalid enum value|Invalid value '[^\W\d]\w*' - at `\$\.kind`")
 """What msgspec says of a field, a word or a kind that its types do not have."""
@@ -54,7 +53,7 @@ def encode(entry: Entry) -> str:
     """The text of an entry.
 
     Raises:
-        BadInput: it holds a number that is not finite, or half a surrogate pair: neither has a place in JSON or UTF-8.
+        BadInput: it holds a number that is not finite, or a lone surrogate: JSON and UTF-8 have neither.
     """
     try:
         text = write_json(entry).decode()
@@ -66,7 +65,7 @@ def encode(entry: Entry) -> str:
 
 
 def check_finite(value: object) -> None:
-    """Look through a value and what it holds.
+    """Raise if a value contains a number that is not finite.
 
     Raises:
         ValueError: a number in it is NaN or infinite.
@@ -82,7 +81,7 @@ def check_finite(value: object) -> None:
 
 
 def decode(text: str) -> Entry:
-    """The entry that `encode` made this text of, in this version or an older one.
+    """The entry of a text that `encode` made, in this version or an older one.
 
     Raises:
         NewerSchema: it was written by a newer version; the message says what this one does not know.

@@ -81,7 +81,7 @@ def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset()
 def decide_from(
     state: State, policy: Policy, now: float, running: Set[str] = frozenset(), calling: int | None = None
 ) -> Step:
-    """The same of a log that was read already: see `decide`."""
+    """As `decide`, for a log that was read already."""
     if state.scheduled is not None:
         return Ring(state.scheduled) if now >= state.scheduled.at else Wait(state.scheduled.at)
     newer = interruption(state, calling) if policy.while_busy == "interrupt" else None
@@ -93,7 +93,7 @@ def decide_from(
 
 
 def interruption(state: State, calling: int | None) -> int | None:
-    """The first message that came in after a model call or the calls of a turn were begun, while these are open."""
+    """The first message that came in after the open model call or tool calls of a turn began."""
     if calling is not None:
         newer = [heard.seq for heard in state.unread if heard.seq > calling and state.asking == calling]
         return min(newer, default=None)
@@ -136,7 +136,7 @@ def step_of_model(state: State, policy: Policy, now: float) -> Step:
 
 
 def left_to_the_next(state: State) -> int | None:
-    """Where the next turn begins, when each message has its own: one reply reads no more than the one before it."""
+    """The seq where the next turn begins, if each message has its own turn (`while_busy` queue)."""
     entry = state.batch.entry if state.batch and not state.stopped else None
     if isinstance(entry, Replied) and entry.calls:
         return entry.upto
@@ -145,14 +145,14 @@ def left_to_the_next(state: State) -> int | None:
 
 
 def held_until(state: State, upto: int | None, now: float) -> float:
-    """Until when the last message to be read is waited behind, in epoch seconds, for the rest of it may come."""
+    """Until when to wait for a continuation of the last unread message, in epoch seconds."""
     last = next((heard for heard in reversed(state.unread) if upto is None or heard.seq < upto), None)
     held = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
     return held if held <= now + LONGEST_S else 0.0
 
 
 def stop(state: State, reason: str, text: str, upto: int | None) -> Stop:
-    """End the turn: what the last attempt had read is given up, what came in after it opens a new turn."""
+    """End the turn: messages that the last attempt had read are given up, later ones open a new turn."""
     if upto is not None:
         return Stop(reason, upto, text)
     if state.model_starts:

@@ -1,7 +1,7 @@
-"""Arguments that a schema both requires and has a default for, as many servers write it.
+"""Fills in arguments that a schema both requires and has a default for, as many servers write it.
 
-Such a server takes a call without them, though its own schema refuses it. So they are filled in before a call is
-checked, shown and bound by its digest: what is decided on is what runs.
+Such a server accepts a call without them, although its own schema refuses it. They are filled in before a call is
+checked, shown and hashed, so that exactly the call that was decided on runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bridge_mcp.core.json_reader import JSON, read_json
 __all__ = ["has_defaults", "with_defaults"]
 
 MAX_LEVELS = 10
-"""Objects within objects that are looked at."""
+"""Levels of nested objects that are filled in."""
 
 
 def with_defaults(arguments: Mapping[str, JSON], schema: str) -> Mapping[str, JSON]:

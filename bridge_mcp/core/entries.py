@@ -3,7 +3,7 @@
 An entry is a fact in the past tense. It knows nothing of stores, clocks or platforms; the store gives it a place
 (`Logged.seq`, counted from 0 without holes) and a time (`Logged.at`, epoch seconds).
 
-Ids are derived, never drawn, so that a fact written twice is the same fact: a message is `conversation#seq`, a call is
+Ids are derived, never random, so that a fact written twice is the same fact: a message is `conversation#seq`, a call is
 `seq.index` of the model call that asked for it, an approval is a hash of both.
 """
 
@@ -75,7 +75,7 @@ Verdict: TypeAlias = Literal["approved", "rejected", "expired", "cancelled"]
 
 
 class Value(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What an entry holds; `core/codec.py` writes it as a JSON object, without the fields that are as by default."""
+    """A value inside an entry; `core/codec.py` writes it as a JSON object, without fields that have their default."""
 
 
 class Fact(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag=True):
@@ -94,7 +94,7 @@ class Attachment(Value, frozen=True):
     """A file that came with or goes with a message, by reference. `size` is in bytes, None where unknown."""
 
     ref: str
-    """What the channel needs to fetch it, e.g. a Telegram `file_id` or a path below an outbox folder."""
+    """The channel's reference for fetching it, e.g. a Telegram `file_id` or a path below an outbox folder."""
     kind: Literal["image", "audio", "video", "file"] = "file"
     mime: str = ""
     name: str = ""
@@ -109,7 +109,7 @@ class Button(Value, frozen=True):
     label: str
     value: str
     token: str = ""
-    """What stands for it on the platform: drawn for this one message, so that nobody can press what was not shown."""
+    """Its callback data on the platform: random for this one message, so that nobody can press an unseen button."""
 
 
 class Question(Value, frozen=True):
@@ -134,7 +134,7 @@ class Call(Value, frozen=True):
     model_id: str = ""
     """The id the model gave. On the wire each call has an id of the bridge's own."""
     kept: str = ""
-    """What the model's provider gave beside the call and wants back with it, as the text of a JSON object."""
+    """The provider fields of the call, which go back to its provider, as the text of a JSON object."""
 
 
 class External(Value, frozen=True):
@@ -192,7 +192,7 @@ class Heard(Fact, frozen=True):
     attachments: tuple[Attachment, ...] = ()
     reply_to: str = ""
     late: bool = False
-    """True when it waited on the platform for longer than the owner's limit."""
+    """Whether it waited on the platform for longer than the owner's limit."""
     title: str = ""
     """The chat's own title, where the platform gives one."""
     quote: str = ""
@@ -210,11 +210,11 @@ class Heard(Fact, frozen=True):
     followed: bool = False
     """Whether more of the same sender was known to come right behind it."""
     continues: int | None = None
-    """The seq of the message of the same sender that it continues: apps make several of what was sent once."""
+    """The seq of the message of the same sender that it continues: apps split what was sent once."""
 
 
 class Edited(Fact, frozen=True):
-    """Whoever wrote a message changed its text. What was answered stays answered."""
+    """The author of a message changed its text. An answered message stays answered."""
 
     message: int
     """The seq of the `Heard`."""
@@ -222,7 +222,7 @@ class Edited(Fact, frozen=True):
     key: str
     """The platform's id of the message, and a stamp of this version of it."""
     to: Addressee = "off"
-    """Who is to answer, where the edit made a message for somebody of what was for nobody; it opens a turn then."""
+    """Who is to answer, if the edit addresses a message that was for nobody; it opens a turn then."""
 
 
 class Posted(Fact, frozen=True):
@@ -239,7 +239,7 @@ class Posted(Fact, frozen=True):
 
 
 class Revised(Fact, frozen=True):
-    """A message of ours is to get another text, and these buttons in the place of those it has."""
+    """One of our own messages is to get another text and other buttons."""
 
     message: int
     """The seq of the entry whose text it was."""
@@ -250,7 +250,7 @@ class Revised(Fact, frozen=True):
 
 
 class Reacted(Fact, frozen=True):
-    """A message is to get our reaction; an empty emoji takes it away."""
+    """A message is to get our reaction; an empty emoji removes it."""
 
     message: int
     emoji: str
@@ -277,7 +277,8 @@ class Judged(Fact, frozen=True):
     verdict: Verdict
     by: str
     digest: str = ""
-    """Of what was approved: server, tool, schema and the arguments as they shall run; else of what was asked."""
+    """The digest of the approved call: server, tool, schema and the arguments to run; without approval, of the asked
+    call."""
     arguments: str | None = None
     """Edited arguments as JSON text, when the approver changed them."""
     note: str = ""
@@ -287,13 +288,13 @@ class Judged(Fact, frozen=True):
     remember_s: float = 0.0
     """How long the grant holds, in seconds; 0 for ever."""
     limit: str = ""
-    """Where a grant for `always` holds at most, because whoever gave it is limited; empty for everywhere."""
+    """The limit of a grant for `always`, because its author is limited; empty: none."""
     via: str = ""
     """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
 
 
 class Voted(Fact, frozen=True):
-    """One of the approvers that an asked call needs said yes. Each person counts once."""
+    """One approver of a quorum said yes. Each person counts once."""
 
     call: str
     by: str
@@ -329,7 +330,7 @@ class Stopped(Fact, frozen=True):
 
 
 class Withdrawn(Fact, frozen=True):
-    """Whoever wrote a message took it back before it was answered: it is for nobody now, and the rest goes on.
+    """The author of a message withdrew it before it was answered: it is for nobody now, and others go on.
 
     A model call that had read it is void and is made again without it.
     """
@@ -340,7 +341,7 @@ class Withdrawn(Fact, frozen=True):
 
 
 class Cleared(Fact, frozen=True):
-    """A new epoch: what came before stays readable but leaves the model's view."""
+    """A new epoch: earlier entries stay readable but leave the model's view."""
 
     by: str
 
@@ -386,7 +387,7 @@ class Started(Fact, frozen=True):
     cleared_by: str = ""
     """For a tool call: what let it run (`policy`, `read-only`, `grant 3`, `verdict`)."""
     repeatable: bool = False
-    """For a tool call: the tool says that running it again does no harm."""
+    """For a tool call: the tool is idempotent or read-only."""
     runner: str = ""
     """For a call that its caller runs: the process that does."""
     digest: str = ""
@@ -438,9 +439,9 @@ class Replied(Fact, frozen=True):
     ref: int = -1
     """The `Started` that it answers, where that is not at `upto`: a turn may leave later messages to the next one."""
     finish: str = ""
-    """Why the answer is not whole, as its provider named it (`length`, `content_filter`); empty where it is."""
+    """The provider's finish reason of an incomplete answer (`length`, `content_filter`); empty for a complete one."""
     kept: str = ""
-    """What the provider gave beside the answer and wants back with it (its reasoning), as the text of a JSON object."""
+    """The provider fields of the answer, such as its reasoning, as the text of a JSON object."""
     kept_for: str = ""
     """The only model that `kept`, and what is kept of the calls, may be sent to."""
 
@@ -451,10 +452,10 @@ class Replied(Fact, frozen=True):
 
 
 class Summarised(Fact, frozen=True):
-    """Older messages leave the model's view, which the log keeps none the less; `text` stands in their place."""
+    """Older messages leave the model's view, but not the log; `text` replaces them."""
 
     text: str
-    """What the model is told of them; empty where nothing is."""
+    """Their summary for the model; empty for none."""
     upto: int
     """The model no longer sees what was said or read before this seq: the first message of a turn."""
     ref: int = -1
@@ -494,9 +495,9 @@ class Delivered(Fact, frozen=True):
     """The seq of the entry whose text it was."""
     status: Literal["sent", "uncertain"] = "sent"
     platform_ids: tuple[str, ...] = ()
-    """Of what it became on the platform, in order; an empty one for each part whose fate is unknown."""
+    """The platform's ids of its parts, in order; an empty one for each part whose fate is unknown."""
     of: int | None = None
-    """Of an edit: the seq of the message that these are now the parts of."""
+    """For an edit: the seq of the edited message, whose parts these are now."""
 
 
 class Failed(Fact, frozen=True):
@@ -508,7 +509,7 @@ class Failed(Fact, frozen=True):
     retry_at: float | None = None
     """Epoch seconds; None when trying again cannot help."""
     text: str = ""
-    """What the chat is told when this ends the turn."""
+    """The text for the chat if this ends the turn."""
     too_long: bool = False
     """The provider says that the request does not fit into the model's window."""
 
@@ -543,7 +544,7 @@ ENTRY_TYPES: tuple[type[Entry], ...] = get_args(Entry)
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An entry in its place."""
+    """An entry with its seq and time."""
 
     seq: int
     at: float
@@ -555,9 +556,9 @@ Log: TypeAlias = Sequence[Logged]
 
 
 def key(entry: Entry) -> str | None:
-    """The key under which this entry may stand in its conversation at most once, or None.
+    """The idempotency key, which is unique in the conversation; None for an entry without one.
 
-    This is what makes recording twice harmless: the second outcome, verdict or delivery of the same thing is dropped.
+    It makes recording twice harmless: the second outcome, verdict or delivery of the same thing is dropped.
     """
     match entry:
         case Heard() | Posted() | Edited() | Revised() | Reacted():

@@ -1,7 +1,7 @@
-"""Rounds in vain: how often in a row a model asked for calls of which not one could be made.
+"""A circuit breaker: counts the rounds in a row in which none of a model's calls could be made.
 
-A call with broken JSON, of a tool that is not there, or with arguments that break its schema is answered with what to
-mend. A model that does not mend it would go on until its budget is spent; this counts how patient the bridge has been.
+A call with broken JSON, of an unknown tool, or with arguments that violate its schema gets an error that says what to
+mend. A model that does not mend it would go on until its budget is spent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["rounds_in_vain"]
 
 
 def rounds_in_vain(log: Iterable[Logged], turn: int) -> tuple[int, str]:
-    """How many of the last rounds of a turn were in vain, and what the last of their calls was refused with."""
+    """The number of failed rounds at the end of a turn, and the error of their last call."""
     count, why = 0, ""
     refused: dict[str, str] = {}
     open_calls: set[str] = set()

@@ -1,6 +1,6 @@
-"""Names of files, as they may stand in logs, requests and on disks: they come from chats, tools and agents.
+"""Sanitizes names of files from chats, tools and agents, for logs, requests and disks.
 
-A name is no path, has nothing in it that hides, and is short enough for every disk (255 bytes) and platform.
+A name is no path, has no invisible characters, and is short enough for every disk (255 bytes) and platform.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bridge_mcp.core.safe_text import hidden
 __all__ = ["plain_attachment", "plain_name"]
 
 MAX_BYTES = 200
-"""Of a name in UTF-8."""
+"""Bytes of a name in UTF-8."""
 MAX_ENDING = 20
 """Characters of an ending (`.tar`) that is kept where a name is cut."""
 MAX_TYPE = 127
@@ -21,7 +21,7 @@ MAX_TYPE = 127
 
 
 def plain_name(name: str) -> str:
-    """The name without path, without what hides, and no longer than it may be; empty stays empty."""
+    """The name without path and invisible characters, and cut to `MAX_BYTES`; empty stays empty."""
     found = name[-10_000:].replace("\\", "/").rpartition("/")[2] or name[-10_000:].strip("/\\")
     odd = hidden(found)
     if odd:
@@ -37,7 +37,7 @@ def plain_name(name: str) -> str:
 
 
 def plain_attachment(file: Attachment) -> Attachment:
-    """A file that came in, with a name and a media type that can be shown, kept and sent on."""
+    """An incoming file, with a name and a media type that are safe to show, store and forward."""
     name = plain_name(file.name)
     mime = "" if hidden(file.mime) or len(file.mime) > MAX_TYPE else file.mime
     return file if (name, mime) == (file.name, file.mime) else structs.replace(file, name=name, mime=mime)

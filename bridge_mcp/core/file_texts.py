@@ -1,4 +1,4 @@
-"""Whether the bytes of a file are a text, whatever type they were given. Pure."""
+"""Decides by its bytes whether a file is a text, whatever its declared type. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["FileText", "read_text"]
 
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-"""No text holds these; the escape of a coloured log may stand in one."""
+"""Bytes that are in no text; escape is allowed, for coloured logs."""
 SAMPLE = 4_096
 MARKS = (
     (BOM_UTF32_LE, "utf-32"),

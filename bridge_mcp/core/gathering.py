@@ -1,12 +1,13 @@
-"""Messages that belong together, because an app made several of what a person did once.
+"""Continuations: messages that belong together, because an app split what a person sent once.
 
 Telegram's apps cut a long paste at about 4,096 characters, send a comment and what it is about as two messages, and a
-picture and the question about it too. Nobody types two messages within a second: what one sender sends so soon behind
-a message that asks for more is its continuation. Intake notes that in the log (`Heard.continues`); here is when.
+picture and the question about it too. Nobody types two messages within a second: a message that the same sender sends
+so soon after an incomplete one is its continuation. The inbox notes that in the log (`Heard.continues`) by the rules of
+this module.
 
-A message that is visibly not all (a long text, a forward, a file without a word) is waited behind before a model is
-asked. Behind any other message a comment's forward may come: the model is asked at once, but its reply waits for
-`gather_s`; a continuation that comes meanwhile makes that request void, and it is made again with all of it.
+After a visibly incomplete message (a long text, a forward, a file without text) the model call waits. After any other
+message a comment's forward may come: the model is called at once, but its reply waits for `gather_s`; a continuation
+that comes meanwhile makes that call void, and it is made again with all messages.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from bridge_mcp.core.entries import Attachment, Heard, Logged
 __all__ = ["LONGEST_S", "asks_at", "goes_on", "group_end", "replies_at"]
 
 LOOSE_S = 1.2
-"""Seconds in which the rest of a message comes that is visibly not all."""
+"""Seconds in which the rest of a visibly incomplete message comes."""
 LONGEST_S = 5.0
 """No wait is longer, whatever the clock does."""
 LONG_TEXT = 2_000
 """Characters from which on a text may be one part of several: apps cut anywhere in the second half of 4,096."""
 SAME_MOMENT_S = 2.0
-"""Telegram tells the time in whole seconds; two messages further apart were not sent as one."""
+"""Telegram's times are whole seconds; two messages further apart were not sent as one."""
 
 
 def is_loose(text: str, forwarded_from: str, attachments: Sequence[Attachment]) -> bool:
-    """Whether a message is visibly not all: a long text, a forward, a picture or document without a word."""
+    """Whether a message is visibly incomplete: a long text, a forward, a picture or document without text."""
     wordless = not text and any(each.kind != "audio" and not each.quoted for each in attachments)
     return len(text) >= LONG_TEXT or bool(forwarded_from) or wordless
 
@@ -38,7 +39,7 @@ def loose(heard: Heard) -> bool:
 
 
 def asks_at(logged: Logged, heard: Heard) -> float:
-    """From when on a model may be asked, in epoch seconds, if nothing else comes."""
+    """The earliest time of a model call, in epoch seconds, if nothing else comes."""
     if not heard.gather_s:
         return logged.at
     if loose(heard):
@@ -47,12 +48,12 @@ def asks_at(logged: Logged, heard: Heard) -> float:
 
 
 def replies_at(logged: Logged, heard: Heard) -> float:
-    """From when on its reply may stand, in epoch seconds, if nothing else comes."""
+    """The earliest time of its reply, in epoch seconds, if nothing else comes."""
     return max(asks_at(logged, heard), logged.at + heard.gather_s)
 
 
 def goes_on(before: Logged, heard: Heard, now: float) -> bool:
-    """Whether a message that comes in `now` is a continuation of the sender's last one."""
+    """Whether a message that comes in at `now` continues the sender's last one."""
     first = before.entry
     if not isinstance(first, Heard) or not heard.gather_s or first.to == "bridge" or first.sender.id != heard.sender.id:
         return False
@@ -60,17 +61,17 @@ def goes_on(before: Logged, heard: Heard, now: float) -> bool:
         return False
     if loose(first):
         return now - before.at <= LOOSE_S + SAME_MOMENT_S
-    # Behind an ordinary message only what is about nothing by itself continues it.
+    # An ordinary message is continued only by a message that says nothing by itself.
     return not first.forwarded_from and about_nothing(heard) and now - before.at <= heard.gather_s + SAME_MOMENT_S / 2
 
 
 def about_nothing(heard: Heard) -> bool:
-    """Whether it is of another's making, or has no words: what a comment may have been about."""
+    """Whether it is a forward, or has no text: a comment before it may be about it."""
     return bool(heard.forwarded_from) or (not heard.text and bool(heard.attachments))
 
 
 def group_end(unread: Sequence[Logged]) -> int:
-    """How many of these messages, from the first one on, belong to the first one and to what came in between."""
+    """How many of these messages, from the first on, belong together with the first one."""
     end = 1
     seqs = [logged.seq for logged in unread]
     for index, logged in enumerate(unread):

@@ -1,7 +1,7 @@
-"""Standing verdicts, and the patterns by which they are limited to calls with certain arguments.
+"""Grants (standing verdicts), and the patterns that limit them to calls with certain arguments.
 
 A pattern is a text in which `*` stands for any run of characters, `[*]` for a star, and everything else for itself.
-What it is held against, and when it surely does not match:
+What it matches:
 
 - a string argument as it is; the whole of it, never a part;
 - a number, a truth value or null by its canonical JSON text (`5`, `true`), whole and without wildcards;
@@ -30,10 +30,10 @@ from bridge_mcp.core.tools import JSON, canonical
 __all__ = ["MAX_ALIKE", "Grant", "climbs", "matches"]
 
 MAX_ALIKE = 200
-"""Grants of one tool in one place that differ in their patterns or in who gave them; the oldest makes room."""
+"""Grants of one tool in one place that differ in their patterns or authors; the oldest is dropped for a new one."""
 
 DECODINGS = 8
-"""How often a text may be percent-encoded over and over; nobody means a path that is so more often."""
+"""Layers of percent-encoding that are decoded; no honest path has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Grant:
     created_at: float = 0.0
 
     def covers(self, tool: str, arguments: Mapping[str, JSON], conversation: str, now: float) -> bool:
-        """Whether a call is of this shape, here and now. One from the future, which ends, counts as ended."""
+        """Whether it allows this call, here and now. A grant with an end that is dated ahead counts as ended."""
         if tool != self.tool or (self.expires_at and not self.created_at - AHEAD_S <= now < self.expires_at):
             return False
         return self.holds_in(conversation) and all(
@@ -69,13 +69,13 @@ class Grant:
 
 
 def grant_place(conversation: str) -> str:
-    """Where a grant holds that was given in this conversation: there, or for all calls of the client that called."""
+    """Where a grant from this conversation holds: there, or for all calls of the client whose call it was."""
     channel, chat, _ = Address.of(conversation)
     return f"{CALLS}/{chat.rpartition('.')[0]}" if channel == CALLS else conversation
 
 
 def matches(value: JSON, pattern: str) -> bool:
-    """Whether an argument is what a pattern describes; see the module."""
+    """Whether an argument matches a pattern; see the module."""
     for text in texts_in(value):
         if (climbs(text) and not climbs(pattern)) or not hidden_in(text) <= hidden_in(pattern):
             return False
@@ -101,7 +101,7 @@ def texts_in(value: JSON) -> Iterator[str]:
 
 
 def climbs(text: str) -> bool:
-    """Whether a path in this text may lead out of its folder, decoded as often as whoever reads it may decode it."""
+    """Whether a path in this text may leave its folder by `..`, in any layer of percent-encoding."""
     for _ in range(DECODINGS):
         if ".." in re.split(r"[/\\]", text):
             return True
@@ -112,14 +112,14 @@ def climbs(text: str) -> bool:
 
 
 def hidden_in(text: str) -> frozenset[str]:
-    """The characters that cannot be seen in a text, line ends included."""
+    """The invisible characters of a text, line ends included."""
     return hidden(text) | (frozenset("\n\t") & frozenset(text))
 
 
 def fits(text: str, parts: tuple[str, ...]) -> bool:
-    """Whether a text is these parts in order, with anything between them. Linear: each part is looked for once.
+    """Whether a text is these parts in order, with anything between them. Linear: each part is searched once.
 
-    The first place where a part stands is as good as any later one, for it leaves the most to the parts behind it.
+    The first match of a part is as good as any later one, since it leaves the most for the parts after it.
     """
     first, *between = parts
     if not between:
@@ -137,7 +137,7 @@ def fits(text: str, parts: tuple[str, ...]) -> bool:
 
 
 def literals(pattern: str) -> tuple[str, ...]:
-    """What stands between the stars of a pattern; one part where there is none."""
+    """The literal parts between the stars of a pattern; one part if there is no star."""
     parts = [""]
     for piece in re.split(r"(\[\*\]|\*)", pattern):
         if piece == "*":

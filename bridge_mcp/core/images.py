@@ -1,7 +1,7 @@
-"""What the bytes of an image say of it: its media type and its size in pixels.
+"""Reads the media type and the size in pixels from the bytes of an image.
 
-Senders often name a wrong type or none, and whoever shows an image to a model has to name the right one: providers
-refuse a request whose image is not what it says. Only the formats that models take are known here.
+Senders often declare a wrong type or none, and providers refuse a request whose image does not have its declared type.
+Only the formats that models accept are known here.
 """
 
 from __future__ import annotations

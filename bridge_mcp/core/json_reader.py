@@ -1,16 +1,16 @@
-"""The one reader for JSON that others wrote: models, servers, clients, webhooks, files.
+"""The one parser for untrusted JSON: of models, servers, clients, webhooks, files.
 
-What it gives can be walked, compared, stored and sent on as it is, which `json.loads` does not promise:
+Its values can be walked, compared, stored and sent on as they are, which `json.loads` does not promise:
 
 - size and depth are bounded, and no text makes a RecursionError (RFC 8259, section 9, lets a reader set such limits);
 - numbers are finite: NaN, Infinity, `1e999` and integers beyond the range of a double are refused (section 6);
 - of a name that stands twice in an object the last one counts, as in ECMAScript's `JSON.parse`, and whatever is sent on
   is written anew from the value, so that nobody can read the other one; with `unique_names` it is refused (section 4);
-- every text can be encoded: half a surrogate pair, and bytes that are not UTF-8, are refused (section 8.2).
+- every text can be encoded: lone surrogates, and bytes that are not UTF-8, are refused (section 8.2).
 
-Where a refusal would lose more than it saves (the answer of a tool that has run), `odd="mend"` replaces what is odd: a
-number that is not finite by its text, what is no character by U+FFFD. `check_json` holds a value that never was text
-to the same rules.
+If a refusal would lose more than it saves (the result of a tool that has run), `odd="mend"` replaces such parts: a
+number that is not finite by its text, a lone surrogate by U+FFFD. `check_json` applies the same rules to a value that
+never was text.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ __all__ = [
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Odd: TypeAlias = Literal["refuse", "mend", "keep"]
-"""What becomes of numbers that are not finite and of what is no character."""
+"""What happens to numbers that are not finite, and to lone surrogates."""
 
 MAX_DEPTH: Final = 128
-"""Lists and objects inside each other in one value: arguments, a result, a schema."""
+"""Levels of nesting in one value: arguments, a result, a schema."""
 MESSAGE_DEPTH: Final = 200
-"""The same in a whole message, which holds such values: what is too deep in one of them costs that one alone."""
+"""Levels of nesting in a whole message, which contains such values: one that is too deep costs that value alone."""
 MAX_SIZE: Final = 32 * 1024 * 1024
-"""Characters or bytes of one text; most doors have a lower limit of their own."""
+"""Characters or bytes of one text; most callers have a lower limit of their own."""
 MAX_DIGITS: Final = 308
 """Digits of an integer, with its sign: as many as a double surely holds."""
 
 HALF = re.compile("[\ud800-\udfff]")
-"""Half a surrogate pair: no character, and not to be encoded."""
+"""A lone surrogate, which cannot be encoded."""
 ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
-"""What may become half a surrogate pair when it is read."""
+"""An escape that may be a lone surrogate."""
 
 BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS: Final = bytes(set(range(256)) - set(b'[]{}"'))
@@ -66,18 +66,17 @@ def read_json(
     unique_names: bool = False,
     odd: Odd = "refuse",
 ) -> JSON:
-    """The value of a JSON text; see the module for the rules. A byte order mark in front is passed over.
+    """The value of a JSON text; see the module for the rules. A byte order mark is ignored.
 
     Args:
         given: the text, or its bytes in UTF-8.
-        max_depth: how many lists and objects may stand inside each other.
+        max_depth: levels of nesting.
         max_size: characters or bytes of the text.
-        unique_names: whether a name that stands twice in an object is refused.
-        odd: `keep` leaves halves of surrogate pairs, NaN and infinities where they are, for a caller that says in its
-            own words where they stand.
+        unique_names: whether a duplicate name in an object is refused.
+        odd: `keep` leaves lone surrogates, NaN and infinities in place, for a caller that reports them itself.
 
     Raises:
-        BadJSON: it is no such text; the message says why and quotes nothing of it.
+        BadJSON: it is invalid; the message says why and quotes nothing of it.
     """
     if len(given) > max_size:
         raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
@@ -89,20 +88,20 @@ def read_json(
 
 
 def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH, odd: Odd = "refuse") -> tuple[JSON, int]:
-    """The value that begins at this character of a longer text, and the place behind it.
+    """The value that begins at this index of a longer text, and the index after it.
 
     Raises:
-        BadJSON: there is none, or it breaks a rule of the module.
+        BadJSON: there is none, or it violates a rule of the module.
     """
     value, end = guarded(lambda: DECODERS[odd].raw_decode(text, at), max_depth)
     return without_halves(value, text[at:end], odd, max_depth), end
 
 
 def check_json(value: object, *, max_depth: int = MAX_DEPTH, odd: Odd = "refuse") -> JSON:
-    """A value that never was text, as JSON: tuples become lists, and it is a copy.
+    """A copy of a value as JSON, with lists for tuples.
 
     Raises:
-        BadJSON: it breaks a rule of the module, or holds half a surrogate pair or what JSON does not have.
+        BadJSON: it violates a rule of the module, or holds a lone surrogate or a type that JSON does not have.
     """
     try:
         text = WRITER.encode(value)
@@ -116,18 +115,18 @@ def check_json(value: object, *, max_depth: int = MAX_DEPTH, odd: Odd = "refuse"
 
 
 def whole_characters(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair, which no encoder takes."""
+    """The text with U+FFFD for each lone surrogate, which no encoder accepts."""
     return text if text.isascii() else HALF.sub("\ufffd", text)
 
 
-# -- how -----------------------------------------------------------------------------------------------------
+# -- parsing --------------------------------------------------------------------------------------------------
 
 
 def guarded(read: Callable[[], Any], max_depth: int) -> Any:
-    """What the decoder gives.
+    """The result of the decoder.
 
     Raises:
-        BadJSON: it does not.
+        BadJSON: it fails.
     """
     try:
         return read()
@@ -149,7 +148,7 @@ def decoded(given: bytes, odd: Odd) -> str:
 
 
 def check_depth(text: str, most: int) -> None:
-    """Hold valid JSON text to a depth; a few passes over its brackets at C speed, and none where they are few.
+    """Raise if valid JSON text is nested too deep; a few passes over its brackets at C speed, none if they are few.
 
     Raises:
         BadJSON: it is deeper.
@@ -200,7 +199,7 @@ def integer_or_text(digits: str) -> int | str:
     return int(digits) if len(digits) <= MAX_DIGITS else digits
 
 
-# Made once: `json.loads` with other than the default options builds a decoder for every call.
+# Made once: `json.loads` with options builds a decoder for every call.
 DECODERS: Final[dict[Odd, json.JSONDecoder]] = {
     "refuse": json.JSONDecoder(parse_float=finite, parse_int=integer, parse_constant=not_finite),
     "mend": json.JSONDecoder(parse_float=finite_or_text, parse_int=integer_or_text, parse_constant=str),
@@ -213,10 +212,10 @@ WRITER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
-    """The value that was read from this text, held to its depth and without halves of surrogate pairs.
+    """The value that was read from this text, after the checks for depth and lone surrogates.
 
     Raises:
-        BadJSON: it is too deep, or holds a half that is refused.
+        BadJSON: it is nested too deep, or holds a lone surrogate that is refused.
     """
     check_depth(text, max_depth)
     if odd == "keep":
@@ -230,7 +229,7 @@ def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
 
 
 def replaced(value: JSON) -> JSON:
-    """A value of bounded depth with U+FFFD for each half of a surrogate pair."""
+    """A value of bounded depth with U+FFFD for each lone surrogate."""
     match value:
         case str():
             return whole_characters(value)

@@ -1,7 +1,7 @@
-"""Cuts a stream of bytes into lines of bounded size. Whoever frames messages by newlines does it with this one buffer.
+"""Splits a stream of bytes into lines of bounded size: the one framer for all protocols of lines.
 
-It does no I/O and knows no protocol. However the bytes are cut into chunks, the lines are the same; each byte costs the
-same however long its line is, and no more than the limit and both ends of a line that is too long are kept.
+It does no I/O and knows no protocol. The lines do not depend on how the bytes are cut into chunks; the cost of a byte
+does not depend on the length of its line, and of a line that is too long only both ends are kept.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SMALL = 1024
 
 
 class TooLong(Exception):
-    """A line was longer than its reader takes, and has been dropped."""
+    """A line was longer than its reader's limit, and has been dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """What is kept of a line that is longer than its buffer's limit: both ends of it, and its size in bytes."""
+    """A line that was longer than its buffer's limit: both its ends, and its size in bytes."""
 
     head: bytes
     tail: bytes
@@ -30,21 +30,20 @@ class LongLine:
 
     @classmethod
     def of(cls, line: bytes) -> LongLine:
-        """What would be kept of a line that is here whole."""
+        """The same for a line that is complete in memory."""
         return cls(line[:ENDS], line[-ENDS:], len(line))
 
 
 class LineBuffer:
     """The lines of one stream, without their newlines.
 
-    `limit`: how many bytes a line may have. A longer one is dropped while it comes, and stands as a `LongLine` in its
-    place among the lines.
+    `limit`: bytes of a line. A longer one is dropped as it arrives, and becomes a `LongLine` in its place.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        """Bytes of the line under way, what was dropped of it included."""
+        """Bytes of the unfinished line, dropped ones included."""
         self._parts: list[bytes] = []
         self._small = bytearray()
         """Small chunks behind the parts, as one object: as many objects they would take many times their bytes."""
@@ -52,11 +51,11 @@ class LineBuffer:
 
     @property
     def overflowed(self) -> bool:
-        """Whether the line under way is longer than the limit already."""
+        """Whether the unfinished line is longer than the limit already."""
         return self._dropped is not None
 
     def feed(self, data: bytes) -> list[bytes | LongLine]:
-        """Take the next bytes of the stream; the lines that end in them."""
+        """Add bytes of the stream; returns the lines that end in them."""
         *ended, rest = data.split(b"\n")
         lines: list[bytes | LongLine] = []
         for part in ended:
@@ -70,7 +69,7 @@ class LineBuffer:
         return lines
 
     def end(self) -> bytes | LongLine:
-        """The stream has ended: what stands behind its last newline, b"" for nothing."""
+        """The stream has ended: returns the bytes after its last newline."""
         line = self._joined() if self._dropped is None else self._dropped
         self.size, self._dropped = 0, None
         return line
@@ -97,7 +96,7 @@ class LineBuffer:
             self._small.clear()
 
     def _joined(self) -> bytes:
-        """What is kept of the line under way, which begins anew."""
+        """The unfinished line; the buffer is empty after that."""
         self._close_small()
         line = b"".join(self._parts)
         self._parts.clear()

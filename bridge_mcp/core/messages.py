@@ -1,4 +1,4 @@
-"""One message of a model request: what it holds, what it costs, and how it is made shorter."""
+"""One message of a model request: its contents, its tokens, and how it is shortened."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class ChatMessage:
     call: Call | None = None
     attachments: tuple[Attachment, ...] = ()
     about: str = ""
-    """A line before the text, in the bridge's own words: who wrote it and when, what it replies to."""
+    """The bridge's own line before the text: who wrote it and when, what it replies to."""
     kept: str = ""
     """Of an assistant's message: see `Replied.kept`; `kept_for` is the only model that is sent it."""
     kept_for: str = ""
 
     @property
     def told(self) -> str:
-        """The text, behind what is said about it."""
+        """The text, after the bridge's own line."""
         return f"{self.about}\n{self.text}" if self.about and self.text else self.about or self.text
 
 
@@ -57,7 +57,7 @@ def message_tokens(message: ChatMessage) -> int:
 
 
 def shortened(text: str, chars: int, call: Call | None = None) -> str:
-    """At most about `chars` characters of a text, and how to get at the rest: of a result of `call`, by its handle."""
+    """About `chars` characters of a text, and how to get the rest: for a result of `call`, by its handle."""
     if len(text) <= chars or (call is not None and call.tool == READ_RESULT and len(text) <= chars + 100):
         return text
     rest = f'; the rest: {READ_RESULT}(handle="{call.id}", offset={chars})' if call is not None else ""

@@ -1,4 +1,4 @@
-"""Which tools a request offers where there are more than a provider takes.
+"""Chooses the tools of a request if there are more than a provider accepts.
 
 OpenAI refuses more than 128 tools in one request, and models choose badly among hundreds. Beyond that a request offers
 the bridge's own tools, one of which searches, those that the conversation has called or found, and as many of the
@@ -23,7 +23,7 @@ MAX_FOUND = 10
 WORDS = re.compile(r"[^\W_]+")
 FOUND = re.compile(r"^- ([A-Za-z0-9_-]{1,64}):", re.MULTILINE)
 MAX_SCHEMA = 4_000
-"""Characters of a schema that a search shows: whoever calls without it is told what is wrong."""
+"""Characters of a schema that a search shows: a call without it gets an error that says what is wrong."""
 
 
 def wanted_tools(messages: Iterable[ChatMessage]) -> frozenset[str]:
@@ -46,7 +46,7 @@ def offered(tools: Sequence[ToolSpec], wanted: frozenset[str], most: int = MAX_T
 
 
 def ranked(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
-    """The tools that a query's words speak of, the best first: a word in a name counts as three in a description."""
+    """The tools that match a query's words, the best first: a word in a name counts as three in a description."""
     words = {word.lower() for word in WORDS.findall(query)}
     scored = [(score(spec, words), place, spec) for place, spec in enumerate(tools)]
     best = sorted((each for each in scored if each[0]), key=lambda each: (-each[0], each[1]))
@@ -59,7 +59,7 @@ def score(spec: ToolSpec, words: Iterable[str]) -> int:
 
 
 def found_tools(tools: Sequence[ToolSpec], query: str) -> str:
-    """What a search tells a model; `wanted_tools` reads the names out of it."""
+    """The result of a search for the model; `wanted_tools` reads the names out of it."""
     best = ranked(tools, query)
     if not best:
         servers = ", ".join(dict.fromkeys(spec.server for spec in tools))
@@ -72,7 +72,7 @@ def schema(spec: ToolSpec) -> str:
 
 
 def crowded(count: int, most: int = MAX_TOOLS) -> str:
-    """What an owner should know of a channel with so many tools; "" where a request holds them all."""
+    """The warning for the owner of a channel with so many tools; "" if a request holds them all."""
     if count <= most:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Which principals are one person, as far as the owner says so. An alias adds no right: it only keeps counts honest."""
+"""Which principals are one person, by the owner's config. An alias adds no right: it only keeps counts honest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class People:
     names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def person(self, principal: str) -> str:
-        """Who acts as this principal; "" where nobody says."""
+        """The person behind this principal; "" if the config names none."""
         name = principal.removeprefix(AT)
         if name in LOCAL:
             return next((self.names[each] for each in sorted(LOCAL) if each in self.names), "")
@@ -34,5 +34,5 @@ class People:
         return one == other or {one, other} <= LOCAL or (bool(person) and person == self.person(other))
 
     def counted(self, principals: Iterable[str]) -> frozenset[str]:
-        """The different people among these principals. Who is not named is nobody: they may be anybody."""
+        """The different people among these principals. One that the config does not name is not counted."""
         return frozenset(person for each in principals if (person := self.person(each)))

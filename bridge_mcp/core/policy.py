@@ -1,6 +1,6 @@
-"""Who may do what: which call asks and how, a turn's budget, principals and their scopes.
+"""Policy: which calls need approval and how, a turn's budget, principals and their scopes.
 
-A `Policy` is a snapshot: `decide` reads it and nothing else, so the same log and the same policy give the same step.
+A `Policy` is a snapshot: `decide` reads nothing else, so the same log and the same policy give the same step.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
 """Names that no client over HTTP may have: a verdict by `owner` is the owner's."""
 
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""What a client may be called: nothing that stands between names, or could be taken for another one."""
+"""Legal names of clients: without separators, and unlike any other name."""
 
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""
@@ -65,21 +65,21 @@ FOR = "assistant for "
 
 
 def on_behalf(names: Iterable[str]) -> str:
-    """Who asks when the assistant does, in the names of these principals."""
+    """The requester's label when the assistant asks on behalf of these principals."""
     told = ", ".join(names)
     return f"{FOR}{told}" if told else "assistant"
 
 
 def behind(requested_by: str) -> tuple[str, ...]:
-    """The principals in whose names the assistant asks; none where a client asked itself. No name has a comma."""
+    """The principals for whom the assistant asks, from that label; none for a client. No name has a comma."""
     return tuple(requested_by.removeprefix(FOR).split(", ")) if requested_by.startswith(FOR) else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever acts.
+    """One who acts: the owner, a client, or a user of a chat.
 
-    `channels` and `conversations` limit it to those (a chat includes its topics); both empty means everywhere.
+    `channels` and `conversations` limit it to those (a chat includes its topics); both empty: no limit.
     """
 
     name: str
@@ -89,13 +89,13 @@ class Principal:
     conversations: frozenset[str] = frozenset()
     via: Via = ""
     attended: bool = False
-    """Whether the owner says that a person sits there, who may decide on the calls that it asks for."""
+    """Whether a person at the client may decide on the calls that it makes (`person_decides`)."""
 
     def require(self, scope: Scope) -> None:
-        """Let a holder of `scope` pass.
+        """Raise unless it has this scope.
 
         Raises:
-            Denied: it does not hold it; the message names the missing scope.
+            Denied: it does not; the message names the missing scope.
         """
         if scope not in self.scopes:
             if self.kind == "person" and "send" not in self.scopes:
@@ -117,22 +117,22 @@ class Principal:
 
     @property
     def within(self) -> frozenset[str]:
-        """The places it is limited to: channels, and single conversations; empty means everywhere."""
+        """The channels and conversations it is limited to; empty: no limit."""
         return self.channels | self.conversations
 
     def sees(self, conversation: str) -> bool:
-        """Whether this conversation lies within its limits."""
+        """Whether this conversation is within its limits."""
         return not self.within or not self.within.isdisjoint(Address.of(conversation).places)
 
     def sees_channel(self, channel: str) -> bool:
-        """Whether any conversation of this channel may lie within its limits."""
+        """Whether any conversation of this channel may be within its limits."""
         places = self.within
         return not places or any(Address.of(place).channel == channel for place in places)
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one turn may use. `work_s` counts the seconds in which a model or a tool was at work, not waiting people."""
+    """Limits of one turn. `work_s` counts seconds in which a model or a tool was at work, not waiting for people."""
 
     model_calls: int = 25
     tool_rounds: int = 24
@@ -140,7 +140,7 @@ class Budget:
     attempts: int = 4
     """How often one model call, or one repeatable tool call, is begun before it is given up."""
     vain_rounds: int = 3
-    """How often in a row a model may ask for calls of which not one can be made."""
+    """Rounds in a row in which none of a model's calls could be made; see `failed_rounds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +152,14 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The call waits for a verdict; `because` is shown to whoever decides."""
+    """The call waits for a verdict; `because` is shown to the approvers."""
 
     because: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The call cannot run; the model is told why."""
+    """The call cannot run; `because` is its result for the model."""
 
     because: str
 
@@ -169,7 +169,7 @@ Gate: TypeAlias = Free | Ask | Refuse
 
 @dataclass(frozen=True, slots=True)
 class ToolRule:
-    """What the owner says of calls of the tools that match a pattern (fnmatch over `server__tool`)."""
+    """The owner's settings for calls of tools that match a pattern (fnmatch over `server__tool`)."""
 
     pattern: str
     says: PartialApprovalSettings = field(default_factory=PartialApprovalSettings)
@@ -177,7 +177,7 @@ class ToolRule:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """One tool server as the config and the moment have it."""
+    """One tool server: its state, and what the config withholds of it."""
 
     ready: bool = True
     """Whether a call would reach it now."""
@@ -187,7 +187,7 @@ class ToolSource:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All that `decide` may know beside the log, for one conversation."""
+    """Everything that `decide` may know beside the log, for one conversation."""
 
     conversation: str = ""
     tools: Mapping[str, ToolSpec] = field(default_factory=dict[str, ToolSpec])
@@ -195,11 +195,11 @@ class Policy:
     budget: Budget = Budget()
     defaults: ApprovalSettings = ApprovalSettings()
     rules: tuple[ToolRule, ...] = ()
-    """The first that says something of a matter holds: the channel's before those for all, names before patterns."""
+    """For each setting the first rule that has it counts: the channel's before those for all, names before patterns."""
     max_parallel: int = 16
     """How many calls of one reply may run at once."""
     while_busy: WhileBusy = "join"
-    """What becomes of messages that come in while a turn is at work."""
+    """What happens to messages that come in during a turn."""
     spent: str = ""
     """Which of the day's caps on models is reached, in words; "" if none is, or nobody has measured."""
     cut: int | None = None
@@ -212,7 +212,7 @@ class Policy:
     """The processes that live, of those that run calls of this log themselves; None: nobody has looked."""
 
     def gate(self, call: Call, now: float) -> Gate:
-        """What stands before a call: nothing, a person, or a wall. One gate for every caller."""
+        """Whether a call may run, needs approval, or is refused. The one check for every caller."""
         spec = self.tools.get(call.tool)
         if spec is None:
             known = ", ".join(sorted(self.tools)[:20]) or "none"
@@ -229,7 +229,7 @@ class Policy:
         if asking.confirmation != "required" and spec.read_only:
             return Free("read-only")
         quorum = asking.quorum
-        for grant in self.grants if quorum == 1 else ():  # what takes several is nobody's to wave through
+        for grant in self.grants if quorum == 1 else ():  # a grant never replaces a quorum
             if grant.covers(call.tool, arguments, self.conversation, now):
                 return Free(f"grant {grant.id}")
         several = f"; it takes {quorum} approvers" if quorum > 1 else ""
@@ -243,7 +243,7 @@ class Policy:
         return tool in self.tools and (source is None or source.ready)
 
     def withdrawn(self, server: str, tool: str) -> str:
-        """Why a tool that is missing will not come back: the config has it no longer. "" where it may come back."""
+        """Why a missing tool will not come back: the config has removed it; "" if it may come back."""
         if tool in self.tools or self.sources is None:
             return ""
         source = self.sources.get(server)
@@ -252,7 +252,7 @@ class Policy:
         return f"Not run: the config no longer allows the tool '{tool}' here." if tool in source.withheld else ""
 
     def asking(self, tool: str) -> ApprovalSettings:
-        """How a call of this tool is asked about: by a rule, else by its server's section, else in general."""
+        """The approval settings of a tool: by a rule, else by its server's section, else the general ones."""
         parts = [rule.says for rule in self.rules if fnmatchcase(tool, rule.pattern)]
         spec = self.tools.get(tool)
         if spec is not None and spec.confirmation != "default":

@@ -1,8 +1,8 @@
-"""What the system prompt tells beside the owner's own words: where the assistant is, and what tool servers say.
+"""The parts of the system prompt beside the owner's own: the chat, and the instructions of tool servers.
 
-It is the same for every request of a conversation, as long as nothing of it changes, so that providers can keep what
-they have computed for it; what is another thing with each message (who wrote it, when) stands before that message.
-Titles, names and the words of servers were chosen by others: they are quoted, so that they can pose as nothing else.
+They are the same for every request of a conversation, so that providers can cache the beginning of the prompt; what
+differs with each message (who wrote it, when) is in a line before that message. Titles, names and instructions are
+untrusted: they are quoted, so that they cannot pose as anything else.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bridge_mcp.core.safe_text import visible
 __all__ = ["MAX_INSTRUCTIONS", "Place", "chat_context", "disowned", "place_of", "quotation", "server_instructions"]
 
 MAX_INSTRUCTIONS = 4_000
-"""Characters of what one tool server may say in a system prompt."""
+"""Characters of one tool server's instructions in a system prompt."""
 
 LATELY = 400
-"""Entries among which a person's message is looked for."""
+"""Entries among which a person's message is searched."""
 
 MAX_QUOTED = 200
 """Characters of a title, a name or a quotation."""
@@ -37,7 +37,7 @@ class Place:
 
 
 def place_of(log: Log) -> Place:
-    """What the latest message of a person tells of its chat."""
+    """The chat, by the latest message of a person."""
     for logged in reversed(log[-LATELY:]):
         match logged.entry:
             case Heard(title=title, group=group) as heard if heard.sender.kind == "person":
@@ -48,19 +48,19 @@ def place_of(log: Log) -> Place:
 
 
 def quotation(text: str, most: int = MAX_QUOTED) -> str:
-    """A text of others in quotation marks: on one line, nothing hidden in it, and no longer than it may be."""
+    """An untrusted text in quotation marks: on one line, without invisible characters, and cut to `most`."""
     told = visible(text)
     return json.dumps(told if len(told) <= most else f"{told[:most]}…", ensure_ascii=False)
 
 
 def chat_context(conversation: str, platform: str, place: Place, *, zone: str, files: bool) -> str:
-    """Where the assistant is, for its system prompt.
+    """The assistant's chat, for its system prompt.
 
     Args:
         conversation: the address.
         platform: the type of the channel, e.g. `telegram`.
         place: its title, and whether it is a group.
-        zone: in which time zone the times of messages are told.
+        zone: the time zone for the times of messages.
         files: whether it can use files by their ids.
     """
     channel, _, thread = Address.of(conversation)
@@ -84,7 +84,7 @@ def chat_context(conversation: str, platform: str, place: Place, *, zone: str, f
 
 @lru_cache(maxsize=32)
 def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
-    """What tool servers say of the use of their tools, by their names; each line of it is marked as theirs."""
+    """The instructions of tool servers, by name; each line is marked as theirs."""
     parts: list[str] = []
     for server, text in told:
         shown = visible(text[:MAX_INSTRUCTIONS], lines=True)
@@ -104,11 +104,11 @@ OWN_LINE = re.compile(
     r"|(?:mon|tue|wed|thu|fri|sat|sun)\w* \d{4}-))",
     re.IGNORECASE | re.MULTILINE,
 )
-"""How lines begin that the bridge itself writes above and between messages."""
+"""The beginning of the bridge's own lines above and between messages."""
 
 
 def disowned(text: str) -> str:
-    """The words of others, in which no line passes for one of the bridge's own: such a line gets a backslash.
+    """An untrusted text, in which a line that looks like one of the bridge's own gets a backslash.
 
     Messages of several people may stand in one message of a request, with only the bridge's lines between them.
     """

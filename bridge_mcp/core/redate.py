@@ -1,7 +1,6 @@
-"""An entry as it would read had it been written at another time: for clocks that were set, while something waits.
+"""Moves the times of entries after the clock was set, so that no wait grows longer by it.
 
-The log keeps times as they were. What waits for a time that stands in an entry is read through this once the clock was
-set, so that no wait grows longer by it.
+The log itself keeps its times. Once the clock was set, waits for a time in an entry are computed by these functions.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ from bridge_mcp.core.entries import Asked, Entry, Failed, Logged, Posted, Questi
 __all__ = ["AHEAD_S", "none_ahead", "questions_later", "redated"]
 
 AHEAD_S = 1.0
-"""An entry that is further ahead of the clock than this was written by a clock that was ahead."""
+"""An entry further in the future than this was written by a clock that was ahead."""
 
 
 def redated(logged: Logged, by: float) -> Logged:
-    """An entry, and all that waits for times in it, this many seconds later (or earlier)."""
+    """An entry with its own time and the times in it moved by `by` seconds."""
     return Logged(logged.seq, logged.at + by, shifted(logged.entry, by))
 
 
 def none_ahead(logged: Logged, now: float) -> Logged:
-    """An entry that was written by a clock which was ahead counts as written now: what it waits for begins anew."""
+    """An entry; one from the future counts as written now, so that its waits begin anew."""
     return redated(logged, now - logged.at) if logged.at > now + AHEAD_S else logged
 
 
 def questions_later(logged: Logged, by: float) -> Logged:
-    """An entry whose question, if it asks one, stays open for so many seconds more."""
+    """An entry, whose question stays open for so many seconds more, if it asks one."""
     match logged.entry:
         case Posted(question=Question() as question) as entry if question.expires_at:
             later = structs.replace(question, expires_at=question.expires_at + by)

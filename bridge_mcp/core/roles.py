@@ -1,11 +1,11 @@
-"""The order of roles in a request, as the strictest chat templates and providers want it.
+"""Orders the roles of a request as the strictest chat templates and providers require.
 
-What providers refuse, and hence what `ordered` never gives: a second system message, or one that is not the first; a
-conversation that begins with an assistant's message (Anthropic, Mistral, most templates); two messages of a user, or
-two of the assistant, in a row (Gemma, Llama and others: "roles must alternate"); a request that ends with an
-assistant's message, which newer Claude models and Mistral take for a prefill and refuse; a result that does not stand
-directly behind its call. One order is left that some refuse and most take: a user's message directly behind results,
-because somebody wrote while tools were at work. For those servers there is `alternating`.
+Providers refuse, and `ordered` never returns: a second system message, or one that is not the first; a conversation
+that begins with an assistant's message (Anthropic, Mistral, most templates); two messages of a user, or two of the
+assistant, in a row (Gemma, Llama and others: "roles must alternate"); a request that ends with an assistant's message,
+which newer Claude models and Mistral take for a prefill and refuse; a result that does not stand directly behind its
+call. One order remains that some refuse and most accept: a user message directly after results, because somebody wrote
+while tools ran. For those servers there is `alternating`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ READ = "(I have read the results.)"
 
 
 def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The same messages in an order that is taken everywhere, but for a user's message behind results.
+    """The same messages in an order that is accepted everywhere, but for a user message after results.
 
-    Messages of one role in a row become one; what has no legal place is told as a user's message.
+    Messages of one role in a row become one; a message without a legal place becomes a user message.
     """
     given = tuple(messages)
     if in_order([message.role for message in given]):
@@ -51,7 +51,7 @@ def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
 
 
 def in_order(roles: list[str]) -> bool:
-    """Whether nothing is to be done: the usual case, found out quickly."""
+    """Whether the roles are in order already: the usual case, checked quickly."""
     begin = int(roles[:1] == ["system"])
     return (
         roles[-1:] in (["user"], ["tool"])
@@ -62,7 +62,7 @@ def in_order(roles: list[str]) -> bool:
 
 
 def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:
-    """An assistant's message at the very beginning: told as a user's, or behind one where it has calls."""
+    """An assistant message at the very beginning: as a user message, or after one if it has calls."""
     if message.calls:
         return (ChatMessage("user", MISSING), message)
     return (replace(message, role="user", about=BEGINS),)
@@ -71,7 +71,7 @@ def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:
 def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
     """Two messages of one role as one: nothing of either is lost."""
     text = "\n\n".join(filter(None, (first.text, second.told)))
-    # What a model's provider wants back is beside its calls, or beside the later answer.
+    # The provider fields are those of the message with calls, or else of the later one.
     kept = second if second.kept_for and (second.calls or not first.calls) else first
     calls = tuple(
         call if message.kept_for == kept.kept_for or not call.kept else structs.replace(call, kept="")
@@ -83,7 +83,7 @@ def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
 
 
 def alternating(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """As `ordered`, for a server that refuses a user's message behind results: a word of the assistant goes between."""
+    """As `ordered`, for a server that refuses a user message after results: an assistant message goes between."""
     out: list[ChatMessage] = []
     for message in ordered(messages):
         if message.role == "user" and out and out[-1].role == "tool":

@@ -1,8 +1,8 @@
-"""Texts of others, shown so that nothing in them can hide or disguise what stands beside it.
+"""Escapes untrusted texts for display, so that nothing in them can hide or disguise the text around them.
 
 Names, arguments and reasons come from models, tools, chats and agents. Wherever people decide by what they see, prompts
-in chats included, a character that cannot be seen, or that changes how others are seen, is shown as `<U+202E>`.
-Look-alikes (a Cyrillic а) cannot be told from honest letters: a verdict is bound to the digest, not to the looks.
+in chats included, an invisible character, or one that changes how others look, is shown as `<U+202E>`. Look-alikes (a
+Cyrillic а) cannot be detected: a verdict is bound to the digest, not to the looks.
 
 Knows no terminal and no platform.
 """
@@ -21,13 +21,13 @@ JOINERS = "\u200c\u200d"
 """Invisible, but words of some scripts and many emoji need them between their characters."""
 
 BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-"""Letters and marks by their category, and yet nothing to be seen."""
+"""Letters and marks by their category, but invisible."""
 
 HIDING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories: controls, formats (bidi and zero-width), halves of pairs, private and unassigned ones, separators."""
 
 MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~")
-"""What may mean something in Markdown."""
+"""Characters with a meaning in Markdown."""
 
 MAX_MARKS = 4
 """Combining marks in a row; more of them are drawn over the lines around."""
@@ -47,7 +47,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def escape_markdown(text: str, *, lines: bool = False) -> str:
-    """Somebody's words inside Markdown of ours: visible, on one line unless `lines`, and no markup."""
+    """An untrusted text inside our own Markdown: visible, on one line unless `lines`, and without markup."""
     return "".join([f"\\{char}" if char in MARKUP else char for char in visible(text, lines=lines)])
 
 
@@ -90,7 +90,7 @@ def suspects(text: str) -> frozenset[str]:
 
 
 def may_hide(char: str) -> bool:
-    """Whether there are places at which `hides` holds for this character."""
+    """Whether `hides` may hold for this character somewhere."""
     if " " <= char <= "~":
         return False
     return (
@@ -121,7 +121,7 @@ def hides(text: str, place: int) -> bool:
     if char in JOINERS:
         return not (joins(before) and joins(after))
     if "\ufe00" <= char <= "\ufe0f":
-        # Says how the symbol before it is drawn; elsewhere, or in a row, it can only carry something.
+        # A variation selector of the symbol before it; elsewhere, or in a row, it can only smuggle data.
         return not (before in tuple("#*0123456789") or (joins(before) and unicodedata.category(before) != "Mn"))
     if char in BLANKS or "\U000e0100" <= char <= "\U000e01ef" or unicodedata.category(char) in HIDING:
         return True
@@ -129,7 +129,7 @@ def hides(text: str, place: int) -> bool:
 
 
 def joins(char: str) -> bool:
-    """Whether a joiner may stand beside this character: one beyond ASCII that can be seen."""
+    """Whether a joiner may be beside this character: a visible one beyond ASCII."""
     return bool(char) and not char.isascii() and unicodedata.category(char) not in HIDING and char not in BLANKS
 
 

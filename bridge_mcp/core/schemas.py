@@ -1,4 +1,4 @@
-"""JSON schemas as texts: which two of them say the same."""
+"""Normalises JSON schemas, to compare them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fal
 
 @lru_cache(maxsize=512)
 def settled_schema(text: str) -> str:
-    """A schema with all that has no order in one order: members of objects, `required`, lists of types.
+    """A schema with unordered parts sorted: members of objects, `required`, lists of types.
 
-    What has an order keeps it: `enum`, `anyOf`, `prefixItems`, and every value that is no schema (`const`, `default`,
-    `examples`). A text that cannot be read comes back as it is.
+    Ordered parts stay as they are: `enum`, `anyOf`, `prefixItems`, and every value that is no schema (`const`,
+    `default`, `examples`). A text that is no JSON is returned unchanged.
     """
     try:
         return write(settled(read_json(text)))
@@ -38,14 +38,14 @@ def settled_schema(text: str) -> str:
 
 
 def settled(schema: JSON) -> JSON:
-    """The same of a schema as a value. The reader has bounded how deep it is."""
+    """The same for a parsed schema, whose depth the reader has bounded."""
     if not isinstance(schema, dict):
         return schema
     return {keyword: of_keyword(keyword, value) for keyword, value in schema.items()}
 
 
 def of_keyword(keyword: str, value: JSON) -> JSON:
-    """The value of a keyword, settled."""
+    """The normalised value of a keyword."""
     if isinstance(value, list):
         if keyword in SETS:
             return as_set(value)
@@ -60,7 +60,7 @@ def of_keyword(keyword: str, value: JSON) -> JSON:
 
 
 def as_set(values: list[JSON]) -> JSON:
-    """Texts in one order, each once; a list that holds anything else says something that nobody knows, and stays."""
+    """Texts sorted, without duplicates; a list with anything else stays as it is."""
     if all(isinstance(value, str) for value in values):
         return [*sorted(set(cast("list[str]", values)))]
     return values

@@ -1,4 +1,4 @@
-"""What models took: sums of tokens, time and money, by day, and the caps on them.
+"""Sums of tokens, time and cost of models by day, and the caps on them.
 
 A day is one of UTC, counted from 1970. Money is summed in billionths of a dollar and time in milliseconds, so that sums
 are exact in any order. A call whose price nobody knows is counted as such, and never as free.
@@ -18,13 +18,13 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What some calls of models took together."""
+    """The sum of some calls of models."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
-    """Of the input: what the provider had kept from before."""
+    """The part of the input that was in the provider's cache."""
     nano_usd: int = 0
     """Of the calls whose price is known."""
     unpriced: int = 0
@@ -71,7 +71,7 @@ class Spent:
 
     @property
     def money(self) -> str:
-        """The cost for people: `$0.0120`, with what is unknown of it."""
+        """The cost for people: `$0.0120`, with the number of calls of unknown price."""
         if not self.unpriced:
             return f"${self.usd:.4f}"
         unknown = f"{self.unpriced:,} calls of unknown price"
@@ -84,7 +84,7 @@ def day_of(at: float) -> int:
 
 
 def taken_by(logged: Logged) -> Spent | None:
-    """What the call of a model took that this entry is the outcome of; None for any other entry."""
+    """The usage of the model call whose outcome this entry is; None for any other entry."""
     match logged.entry:
         case Replied(usage=usage):
             return spent(usage)
@@ -108,13 +108,13 @@ def spent(usage: Usage) -> Spent:
 
 
 def scopes(conversation: str) -> tuple[str, str, str]:
-    """Under what a conversation's calls are summed: the bridge, its channel, itself."""
+    """The keys under which a conversation's calls are summed: the bridge, its channel, itself."""
     return "", Address.of(conversation).channel, conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What may be taken in a day; None: as much as you like."""
+    """Limits of a day; None: no limit."""
 
     usd: float | None = None
     tokens: int | None = None
@@ -122,7 +122,7 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What the bridge, each channel and each conversation may take in a day. Calls under way are not counted yet."""
+    """Limits of the bridge, each channel and each conversation for a day. Running calls are not counted yet."""
 
     bridge: Cap = Cap()
     channel: Cap = Cap()
@@ -137,7 +137,7 @@ class Caps:
 
 
 def over(caps: Caps, conversation: str, taken: tuple[Spent, ...]) -> str:
-    """Which cap is reached, in words; "" if none is. `taken` is the day's, by `scopes`."""
+    """The cap that is reached, as a text; "" for none. `taken` are the day's sums, by `scopes`."""
     _, channel, _ = scopes(conversation)
     whose = ("the bridge", f"the channel {channel}", "this conversation")
     for who, cap, used in zip(whose, (caps.bridge, caps.channel, caps.conversation), taken, strict=True):

@@ -1,4 +1,4 @@
-"""How a conversation stands, read from its log: the last batch of calls, what became of each, and what is unread."""
+"""The state of a conversation, read from its log: the last batch of calls, the state of each, and unread messages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CallState:
     asked: Asked | None = None
     judged: Judged | None = None
     voters: set[str] = field(default_factory=set[str])
-    """Who said yes to what was asked, before there was a verdict."""
+    """The approvers who voted so far."""
     asked_at: float = 0.0
     judged_at: float = 0.0
     told_at: float = 0.0
@@ -76,7 +76,7 @@ class CallState:
     answered_by: set[int] = field(default_factory=set[int])
     """The seqs of the messages that make up the answer."""
     answered_at: float = 0.0
-    """From when on nothing more of it comes."""
+    """When the answer is complete, in epoch seconds."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class State:
     model_starts: list[int] = field(default_factory=list[int])
     """Model calls begun since the last reply, stop or clearing: the attempts at the next reply."""
     failed: Failed | None = None
-    """How the last of them failed, if it did."""
+    """The failure of the last of them, if it failed."""
     summary_starts: int = 0
     """Summaries begun since then, or since the last one was made."""
     summary_failed: bool = False
@@ -111,13 +111,13 @@ class State:
 
     @property
     def external(self) -> External | None:
-        """What is known of the batch's call where its caller runs it."""
+        """The batch's call as an external one; None if the engine runs it."""
         entry = self.batch.entry if self.batch and not self.stopped else None
         return entry.external if isinstance(entry, Requested) else None
 
     @property
     def open_fates(self) -> tuple[tuple[Call, CallState], ...]:
-        """The calls of the batch that have no outcome, each with what the log says of it."""
+        """The calls of the batch without an outcome, each with its state."""
         return tuple([(call, fate) for call in self.calls if not (fate := self.fates[call.id]).finished])
 
     @property
@@ -127,7 +127,7 @@ class State:
 
     @property
     def cut_off(self) -> str:
-        """Why the reply whose calls these are is not whole; "" where it is, or where they are a client's."""
+        """The finish reason of an incomplete reply; "" for a complete one, or for a client's calls."""
         entry = self.batch.entry if self.batch and not self.stopped else None
         return entry.finish if isinstance(entry, Replied) else ""
 
@@ -139,7 +139,7 @@ class State:
 
 
 def state_of(log: Log) -> State:
-    """How a conversation stands whose log, or a tail that `reaches_back_to` allows, this is."""
+    """The state by this log, or by a tail of it that `reaches_back_to` allows."""
     return read(relevant(log))
 
 
@@ -179,7 +179,7 @@ def read(log: Log) -> State:
 
 
 def note_message(state: State, logged: Logged, entry: Heard | Edited | Withdrawn | Posted) -> None:
-    """Write down what is to be answered, what a call has asked people, and the first answer to that."""
+    """Note unread messages, questions of calls, and the first answers to them."""
     seq = logged.seq
     match entry:
         case Heard(to="assistant", answers=None, continues=continues):
@@ -204,7 +204,7 @@ def note_message(state: State, logged: Logged, entry: Heard | Edited | Withdrawn
 
 
 def note_answer(fate: CallState, logged: Logged, heard: Heard) -> None:
-    """Write down what answers a call's question: the first message, and those that continue it."""
+    """Note the answer to a call's question: the first message, and its continuations."""
     if fate.answer is None:
         fate.answer = heard.text
     elif heard.continues in fate.answered_by:
@@ -216,7 +216,7 @@ def note_answer(fate: CallState, logged: Logged, heard: Heard) -> None:
 
 
 def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> None:
-    """Write down what became of asking the model."""
+    """Note a model call and its outcome."""
     match entry:
         case Started(effect="model"):
             state.asking = seq
@@ -238,7 +238,7 @@ def note_model(state: State, seq: int, entry: Started | Failed | Summarised) -> 
 
 
 def withdraw(state: State, message: int) -> None:
-    """Nobody is to answer this message any more; a model call that has read it does not count."""
+    """Remove an unread message; a model call that has read it is void."""
     state.unread = [heard for heard in state.unread if heard.seq != message]
     make_void(state, message)
 
@@ -249,14 +249,14 @@ def edits_or_is(logged: Logged, message: int) -> bool:
 
 
 def make_void(state: State, message: int) -> None:
-    """A model call that has read this message does not count: what it read has changed."""
+    """Make a model call void that has read this message, which has changed."""
     if state.asking is not None and state.asking > message:
         state.model_starts = [seq for seq in state.model_starts if seq != state.asking]
         state.asking = None
 
 
 def settle_reading(state: State, upto: int) -> None:
-    """What was heard before `upto` is dealt with, and the attempts at dealing with it are over."""
+    """Messages before `upto` are read, and the attempts at a reply to them are over."""
     state.unread = [heard for heard in state.unread if heard.seq >= upto]
     state.model_starts.clear()
     state.failed = state.asking = None
@@ -264,7 +264,7 @@ def settle_reading(state: State, upto: int) -> None:
 
 
 def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
-    """Write one entry into its call's fate; entries of an older batch's calls concern nobody any more."""
+    """Note one entry in its call's state; entries of an older batch's calls are ignored."""
     if fate is None:
         return
     match entry:
@@ -291,17 +291,17 @@ def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Remin
 
 
 def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
-    """The calls of the last batch that have no outcome, each with its `Asked` while it waits for a verdict."""
+    """The calls of the last batch without an outcome, each with its `Asked` while it waits for a verdict."""
     return state_of(log).open_calls
 
 
 def open_fates(log: Log) -> tuple[tuple[Call, CallState], ...]:
-    """The calls of the last batch that have no outcome, each with what the log says of it."""
+    """The calls of the last batch without an outcome, each with its state."""
     return state_of(log).open_fates
 
 
 def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
-    """These outcomes, and with each the verdict that its call still waits for: what is over waits for nobody."""
+    """These outcomes, and a cancelling verdict for each of their calls that still waits for one."""
     waiting = {call.id for call, asked in open_calls(log) if asked is not None}
     entries: list[Entry] = []
     for outcome in outcomes:
@@ -312,14 +312,14 @@ def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
 
 
 def unread(log: Log) -> int:
-    """How many messages for the assistant no reply has read yet."""
+    """The number of messages for the assistant that no reply has read yet."""
     return len(state_of(log).unread)
 
 
 def reaches_back_to(log: Log) -> int:
     """The lowest seq that `decide` looks at: a tail that begins at or before it gives the same step as the whole log.
 
-    It is 0 while a tail shows no border; then more of the log is needed, if there is more.
+    It is 0 if the tail does not show that; then more of the log is needed, if there is more.
     """
     for logged in reversed(log):
         match logged.entry:
@@ -358,5 +358,5 @@ def unsettled_after(before: int | None, heard: int, logged: Logged) -> int | Non
 
 
 def relevant(log: Log) -> Log:
-    """The end of a log that the next step depends on; as long as the turn under way, whatever went before."""
+    """The end of a log that the next step depends on: as long as the current turn, however long the log is."""
     return log[max(0, reaches_back_to(log) - log[0].seq) :] if log else log

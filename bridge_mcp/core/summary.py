@@ -1,4 +1,4 @@
-"""What a model is asked for when older turns no longer fit: a summary of them, for itself."""
+"""The request for a summary of older turns that no longer fit into the model's window."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TASK = (
 )
 
 MAX_CHARS = 6_000
-"""Of a summary."""
+"""Characters of a summary."""
 
 
 def summary_request(past: ModelView, cut: int, room: float) -> tuple[ChatMessage, ...]:
@@ -33,7 +33,7 @@ def summary_request(past: ModelView, cut: int, room: float) -> tuple[ChatMessage
         if chars > 60:
             chars //= 2
         elif len(lines) > 1:
-            # What is left is too much even so: the older half goes, but for an earlier summary.
+            # Still too much: the older half goes, except for an earlier summary.
             lines = lines[:1] + lines[1 + len(lines) // 2 :]
         else:
             return messages

@@ -1,4 +1,4 @@
-"""How many tokens a request takes, estimated: quick, and rather too many than too few.
+"""Estimates the tokens of a request: quickly, and rather too many than too few.
 
 The rule: a byte of UTF-8 is 0.4 tokens, and 0.65 where it is a digit, a mark or a line's end; an image is 1,600; each
 message, call and tool has some for what stands around it. Measured with cl100k: prose has 3.3 to 4.1 bytes a token,
@@ -28,27 +28,27 @@ __all__ = [
 ]
 
 DENSE = b"0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n\r\t"
-"""Bytes of which few make a token."""
+"""Bytes that make many tokens."""
 
 IMAGE_TOKENS = 1600
 FILE_TOKENS = 60
-"""Of the note in a file's place."""
+"""Tokens of the note for a file."""
 
 TEXT_SHOWN = 48_000
 """Characters of a text file that are shown; some 12,000 tokens."""
 
 PDF_BYTES = 30
-"""Of a PDF for one token: between those of plain text (10 and less) and those of scanned pages (100 and more)."""
+"""Bytes of a PDF for one token: between plain text (10 and less) and scanned pages (100 and more)."""
 MIN_PDF, MAX_PDF, UNKNOWN_PDF = 2_000, 60_000, 10_000
 
 AROUND = 16
-"""Tokens around the words of a message, a call or a tool."""
+"""Tokens around the text of a message, a call or a tool."""
 
 LATEST = 8
 """Replies that the calibration looks at."""
 
 LATELY = 1_000
-"""Entries of which experience is made: the cost of a look does not grow with the log."""
+"""Entries that the calibration reads, so that its cost does not grow with the log."""
 
 LOWEST, HIGHEST = 0.5, 4.0
 """Bounds of the calibration: a provider that counts otherwise (without what it had cached) must not mislead it."""
@@ -94,7 +94,7 @@ def tools_tokens(tools: Iterable[ToolSpec]) -> int:
 
 
 def calibration(log: Log) -> float:
-    """By what an estimate is multiplied, from what the provider has counted lately; 1 without any experience."""
+    """The factor for estimates, from the provider's latest counts; 1 without any."""
     counted: dict[int, int] = {}
     quotients: list[float] = []
     for logged in reversed(log[-LATELY:]):
@@ -111,7 +111,7 @@ def calibration(log: Log) -> float:
 
 
 def ceiling(log: Log) -> float:
-    """The highest estimate worth trying, from what a provider found too long lately; infinite if nothing was."""
+    """The highest estimate worth trying, from requests that a provider refused as too long; infinite without any."""
     refused: set[int] = set()
     most = float("inf")
     lately = log[-LATELY:]

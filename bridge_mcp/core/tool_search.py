@@ -1,4 +1,4 @@
-"""Which of many tools a query means, the best match first."""
+"""Searches tools by a query, the best match first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def search_tools(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
 
 
 def score(tool: ToolSpec, words: list[str], query: str) -> int:
-    """How well these words fit a tool; 0 for not at all."""
+    """How well these words match a tool; 0: not at all."""
     name = tool.name.casefold()
     if query in (name, tool.tool.casefold()):
         return 100 * len(words)

@@ -1,4 +1,4 @@
-"""Tools of nested servers as values: what they say of themselves, what a call of one gives, and the digest of a call.
+"""Tools of nested servers as values: their definitions, the results of calls, and the digest of a call.
 
 Knows nothing of how a server is reached.
 """
@@ -49,21 +49,21 @@ READ_RESULT = "bridge__read_result"
 """The tool by which a model reads on in a result that was too long to be shown whole."""
 
 WHOLE_TEXT, WHOLE_JSON = "result.txt", "result.json"
-"""Files that hold a result whole which was too long for a log."""
+"""Names of files with a whole result that was too long for a log."""
 
 MAX_NAME = 64
-"""The longest tool name that OpenAI, Anthropic and Gemini all take."""
+"""The longest tool name that OpenAI, Anthropic and Gemini all accept."""
 
 MAX_ARGUMENTS = 1_000_000
 """Characters of a call's arguments as JSON."""
 
-# Made once: `json.dumps` with other than the default options builds an encoder for every call.
+# Made once: `json.dumps` with options builds an encoder for every call.
 write_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool as the model sees it, with what its server says of it and how the owner wants it confirmed."""
+    """One tool as the model sees it, with its server's definition and the owner's setting for approval."""
 
     name: str
     """`server__tool`, unique in the bridge, legal for every provider."""
@@ -84,22 +84,22 @@ class ToolSpec:
 
     @property
     def repeatable(self) -> bool:
-        """Whether running it a second time does no harm (MCP: readOnlyHint or idempotentHint)."""
+        """Whether it may be run a second time (MCP: `readOnlyHint` or `idempotentHint`)."""
         return self.read_only or self.idempotent
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave. `text` is for the model; `structured` is JSON text where the tool gave any."""
+    """The result of a call. `text` is for the model; `structured` is JSON text, if the tool returned any."""
 
     text: str
     is_error: bool = False
     structured: str = ""
     attachments: tuple[Attachment, ...] = ()
     later: bool = False
-    """There is no result yet: it comes by the log, as the answer to a question that the call has put."""
+    """There is no result yet: it is the answer to a question that the call has posted, and comes by the log."""
     truncated: bool = False
-    """Something was too long to be kept here; where there was room it is whole among the attachments."""
+    """A part was too long to be stored here; if there was room, all of it is among the attachments."""
 
 
 def canonical(value: JSON) -> str:

@@ -1,9 +1,9 @@
-"""The log as the model shall see it.
+"""The transcript: the log as messages for the model.
 
-The transcript is derived, never stored. Its rules (of the OpenAI chat format, which litellm makes the others from):
-results stand directly after their calls, every call has exactly one, messages the model had not read when it answered
-come after that answer. It begins where the last `Cleared` or `Summarised` says, always with the first message of a
-turn, so that no result loses its call and the beginning stays the same from turn to turn; `core.window` makes it fit.
+It is derived, never stored. Its rules (of the OpenAI chat format, which litellm converts to the others): results come
+directly after their calls, every call has exactly one, messages the model had not read when it answered come after that
+answer. It begins where the last `Cleared` or `Summarised` says, always with the first message of a turn, so that no
+result loses its call and the beginning stays the same from turn to turn; `core.window` makes it fit.
 """
 
 from __future__ import annotations
@@ -41,27 +41,28 @@ SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """What the model may see of a conversation."""
+    """The part of a conversation that the model may see."""
 
     turns: tuple[Turn, ...]
-    """At least one; the last is the one under way. Only the first may be empty."""
+    """At least one; the last is the current one. Only the first may be empty."""
     summary: str = ""
     """What stands in place of everything before them."""
     whole: bool = True
-    """False where the log's tail begins later than the model's view: something is missing before the first turn."""
+    """False if the log's tail begins later than the model's view, so that something is missing before the first
+    turn."""
 
     def pieces(self) -> list[Turn]:
         """The turns, each in pieces from one user's message to the next: before any of them the past can be cut."""
         return list(chain.from_iterable(turn.pieces() for turn in self.turns))
 
     def messages(self) -> tuple[ChatMessage, ...]:
-        """In order; the summary is told as a user's words, because some models take one system message only."""
+        """In order; the summary is a user message, because some models accept one system message only."""
         told = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
         return (*told, *chain.from_iterable(turn.messages for turn in self.turns))
 
 
 def transcript(log: Log, *, system: str = "") -> tuple[ChatMessage, ...]:
-    """All that the model may see, behind the system prompt."""
+    """All messages that the model may see, after the system prompt."""
     head = [ChatMessage("system", system)] if system else []
     return (*head, *past(log).messages())
 
@@ -89,9 +90,9 @@ def past(
 
 
 class TranscriptBuilder:
-    """The model's view of one conversation, kept from call to call: of a long past only what is new is read.
+    """Builds the model's view of one conversation, incrementally: each time it reads new entries only.
 
-    What it answers is what a new one would answer; it only takes longer to be made from nothing.
+    A new builder gives the same result; it only takes longer.
     """
 
     def __init__(self) -> None:
@@ -114,13 +115,13 @@ class TranscriptBuilder:
         """The model's view of a log, or of a tail of one.
 
         Args:
-            log: the same conversation's as before, as it is now.
-            upto: messages with this seq and later ones are left to the next turn; None: none are.
+            log: the current log of the same conversation as before.
+            upto: messages from this seq on are left to the next turn; None: none are.
             result_chars: characters of a tool's result that are shown; 0: all of them.
-            image_turns: of how many last turns images and PDFs are shown; None: of all.
-            images: whether images are shown at all; where not, a note stands in their place.
-            pdfs: the same of PDFs.
-            about: what is said of a message beside what it answers, and who wrote it where several do.
+            image_turns: in how many last turns images and PDFs are shown; None: in all.
+            images: whether images are shown at all; if not, as notes.
+            pdfs: the same for PDFs.
+            about: what the bridge's own line says of a message.
         """
         builder = self._read(log, result_chars, about)
         turns = builder.finished(upto)
@@ -168,7 +169,7 @@ def written_by_several(epoch: Log) -> bool:
 
 
 def begins_at(log: Log) -> int:
-    """The lowest seq that the model's view needs: where the last cut or clearing is; 0 where the log shows neither."""
+    """The lowest seq that the model's view needs: the last cut or clearing; 0 if the log shows neither."""
     for logged in reversed(log):
         match logged.entry:
             case Cleared():
@@ -181,7 +182,7 @@ def begins_at(log: Log) -> int:
 
 
 def in_view(log: Log) -> tuple[Log, Summarised | None, bool]:
-    """What stands after the last clearing and the last cut within it, that cut, and whether that is all of it."""
+    """The entries after the last clearing and cut, that cut, and whether they are complete."""
     for index in range(len(log) - 1, -1, -1):
         match log[index].entry:
             case Cleared():
@@ -195,7 +196,7 @@ def in_view(log: Log) -> tuple[Log, Summarised | None, bool]:
 
 
 def since_cleared(log: Log) -> Log:
-    """What stands after the last `Cleared`."""
+    """The entries after the last `Cleared`."""
     for index in range(len(log) - 1, -1, -1):
         if isinstance(log[index].entry, Cleared):
             return log[index + 1 :]

@@ -1,4 +1,4 @@
-"""What a turn has taken, and whether it may go on."""
+"""The budget of a turn: what it has used, and whether it may go on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["budget_spent", "work_seconds"]
 
 
 def budget_spent(log: Log, turn: int, budget: Budget) -> str:
-    """Why this turn may not go on, or nothing."""
+    """Why this turn may not go on; "" if it may."""
     calls = rounds = 0
     for logged in log:
         match logged.entry:
@@ -51,7 +51,7 @@ def work_seconds(log: Log, turn: int) -> float:
 
 
 def work_spans(log: Log, turn: int) -> Iterator[tuple[float, float]]:
-    """Begin and end of every effect of a turn that has both; of what was at work before it, nothing."""
+    """Begin and end of every completed effect of a turn; effects begun before the turn are ignored."""
     begun: dict[str, float] = {}
     opened = False
     for logged in log:

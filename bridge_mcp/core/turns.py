@@ -1,4 +1,4 @@
-"""Turns: the messages of a conversation as a model is told them, made entry by entry from a log."""
+"""Builds the messages of a conversation for a model, turn by turn, from the entries of a log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONTINUES = "goes on from the message before"
 UNDELIVERED = "your last message before this one was not delivered"
 EDITED = "[an earlier message was changed; it says now:]"
 MAX_QUOTE = 1_000
-"""Characters of what a message quotes."""
+"""Characters of a message's quotation."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Turn:
     messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
     has_files: bool = False
     heard: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """Where each user's message stands in it: the index, and the seq. Before one of them a turn can be cut too."""
+    """Index and seq of each user message in it. A turn can be cut before one of them too."""
     _tokens: int | None = field(default=None, compare=False)
 
     def add(self, message: ChatMessage) -> None:
@@ -54,13 +54,13 @@ class Turn:
         self._tokens = None
 
     def put(self, index: int, message: ChatMessage) -> None:
-        """Another message in the place of one."""
+        """Replace a message."""
         self.messages[index] = message
         self.has_files = self.has_files or bool(message.attachments)
         self._tokens = None
 
     def copy(self, messages: list[ChatMessage]) -> Turn:
-        """The same turn with these messages in the place of its own."""
+        """The same turn with other messages."""
         return Turn(self.first, messages, self.has_files, heard=[*self.heard])
 
     def pieces(self) -> list[Turn]:
@@ -81,10 +81,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is said of each message of a user."""
+    """What the bridge's own line says of each user message."""
 
     when: Callable[[float], str] | None = None
-    """Tells its time."""
+    """Formats its time; None: no time."""
     files: str = ""
     """The conversation, where files can be used by their ids."""
 
@@ -93,7 +93,7 @@ NOTHING_MORE = About()
 
 
 class Builder:
-    """Turns of messages, made entry by entry. This runs for every model call: it is written to be quick."""
+    """Builds turns entry by entry. It runs for every model call, and is written for speed."""
 
     def __init__(self, first: int, cut: Summarised | None, several: bool, result_chars: int, about: About) -> None:
         self.cut = cut
@@ -104,7 +104,7 @@ class Builder:
         self._result_chars = result_chars
         self._unread: list[Logged] = []
         self._open: dict[str, tuple[Turn, int]] = {}
-        """Where the result of each call goes once it comes."""
+        """The place for the result of each call."""
         self._ended = False
         """The next message of a user opens a turn."""
         self._due = False
@@ -119,11 +119,11 @@ class Builder:
         self._known_from = self._border
 
     def forget_before(self, seq: int) -> None:
-        """What stands before this was cleared: a later change of it tells nothing of it."""
+        """Forget entries before this one, which were cleared: later edits of them are ignored."""
         self._known_from = seq
 
     def take(self, entries: Log) -> bool:
-        """Read what comes next; False, and this is of no use any more, where that shows a second writer."""
+        """Read the next entries. False if a second author appears: this builder must be discarded."""
         for logged in entries:
             entry = logged.entry
             if not self._named and isinstance(entry, Heard):
@@ -151,7 +151,7 @@ class Builder:
             case Heard(to="bridge") | Posted(by=Sender(id="bridge")):
                 pass  # commands and their answers
             case Posted(question=Question(call=call)) if call:
-                self._asked.add(logged.seq)  # the call says what was asked, and its result what was answered
+                self._asked.add(logged.seq)  # the call holds the question, and its result the answer
             case Heard(answers=int() as question) if question in self._asked:
                 pass
             case Heard() | Posted():
@@ -176,7 +176,7 @@ class Builder:
                 pass  # of replies and stops: those to what stands before the cut
 
     def _read(self, upto: int | None) -> None:
-        """Put in what had been read by then; later messages come behind the reply that had not read them."""
+        """Add the messages that were read by then; later ones come after the reply that had not read them."""
         later: list[Logged] = []
         for logged in self._unread:
             if upto is not None and logged.seq >= upto:
@@ -191,9 +191,9 @@ class Builder:
         self._unread = later
 
     def _posted(self, seq: int, entry: Posted) -> None:
-        """What others sent to the chat in the assistant's place: for people both are one, so it is its own message.
+        """A message that others sent to the chat in the assistant's place: for people it is the assistant's own.
 
-        While somebody waits for the assistant's answer it is told as news: a request ends with what is to be answered.
+        While somebody waits for the assistant's answer it is added as news: a request ends with the message to answer.
         """
         if self._due:
             about = f"[sent to this chat meanwhile by {writer(entry.by)}:]"
@@ -203,7 +203,7 @@ class Builder:
         self._ended = True
 
     def _heard(self, logged: Logged, entry: Heard) -> None:
-        """A chat user's words, behind what is to be known of them."""
+        """Add a user message, with the bridge's own line before it."""
         notes: list[str] = []
         if self._named:
             notes.append(f"from {writer(entry.sender)}")
@@ -227,7 +227,7 @@ class Builder:
         self._said(logged.seq, ChatMessage("user", disowned(entry.text), attachments=entry.attachments, about=about))
 
     def _said(self, seq: int, message: ChatMessage) -> None:
-        """A user's message; it opens a turn where the one before has come to its end."""
+        """Add a user message; it opens a turn if the one before has ended."""
         if self._ended and self._turns[-1].messages:
             self._turns.append(Turn(seq))
         self._ended = False
@@ -236,7 +236,7 @@ class Builder:
         turn.add(message)
 
     def _edited(self, logged: Logged, entry: Edited) -> None:
-        """Another text for a message: in its place while nobody has read that, else behind what was said since."""
+        """Apply an edit: in place while nobody has read the message, else as news after the later messages."""
         for index, before in enumerate(self._unread):
             if before.seq == entry.message and isinstance(before.entry, Heard):
                 changed = Logged(before.seq, before.at, structs.replace(before.entry, text=entry.text))
@@ -254,7 +254,7 @@ class Builder:
             self._unread.append(logged)
 
     def _reply(self, entry: Replied) -> None:
-        """A reply and, directly behind it, a place for the result of each of its calls."""
+        """Add a reply and, directly after it, a place for the result of each of its calls."""
         turn = self._turns[-1]
         if entry.text or entry.calls:
             turn.add(ChatMessage("assistant", entry.text, calls=entry.calls, kept=entry.kept, kept_for=entry.kept_for))

@@ -1,6 +1,6 @@
-"""What is shown in the place of an entry that this version cannot read: a newer bridge_mcp wrote it, or it is damaged.
+"""Placeholders for entries that this version cannot read: a newer bridge_mcp wrote them, or they are damaged.
 
-Lists and the feed skip nothing silently and fail for no single row: the row is there, and says why it is empty.
+Lists and the feed skip no row silently, and do not fail because of one: the row says why it is empty.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What fits into a model's window, and where to cut when the past no longer does.
+"""Fits the past into a model's context window, and says where to cut it when it no longer fits.
 
-A cut is made at the first message of a turn, never between a call and its result, and it is a fact in the log
-(`Summarised`), so that the beginning of the requests stays the same until the next one: providers keep what they have
-computed for an unchanged beginning. Hence a cut takes away more than it must: what is left fills half of the window.
+A cut is made at the first message of a turn, never between a call and its result, and it is an entry in the log
+(`Summarised`), so that the beginning of requests stays the same until the next one: providers cache an unchanged
+beginning. So a cut removes more than it must: the rest fills half of the window.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ KEEP = 0.5
 """How much of the window the turns that are kept may fill after a cut."""
 
 USUAL = 128_000
-"""Tokens of a window of which nothing is known."""
+"""Tokens of a window of unknown size."""
 
 LEFT_OUT = "[earlier calls and their results were left out here: there was no room for them]"
 
 SHORTEST = 120
-"""Characters below which nothing is shortened further."""
+"""Characters below which a text is not shortened further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one request may hold."""
+    """The limits of one request."""
 
     context_tokens: int | None = None
-    """Of the model: request and reply together; None: as far as is known, or 128,000."""
+    """Tokens of request and reply together; None: the model's known size, else 128,000."""
     reserve_tokens: int | None = None
-    """Kept free for the reply; None: 4,096, or a quarter of a small window. Never more than half of it."""
+    """Tokens reserved for the reply; None: 4,096, or a quarter of a small window. Never more than half of it."""
     messages: int = 200
-    """Of the conversation, at most."""
+    """Messages of the conversation, at most."""
     result_chars: int = 20_000
-    """Of one tool's result; the rest can be asked for."""
+    """Characters of one tool's result; the model can read the rest by a tool."""
     image_turns: int = 3
     """In how many last turns images are shown."""
     summarise: bool = True
-    """Whether the model itself sums up what a cut takes away."""
+    """Whether the model summarises what a cut removes."""
 
     def known_to_be(self, context_tokens: int | None) -> Window:
-        """The window with what is known of its model, where nothing else is wanted."""
+        """The window with the model's known size, unless the config sets one."""
         return self if self.context_tokens or not context_tokens else replace(self, context_tokens=context_tokens)
 
     @property
     def room(self) -> int:
-        """Tokens of a request."""
+        """The budget of a request, in tokens."""
         context = self.context_tokens or USUAL
         reserve = min(4_096, context // 4) if self.reserve_tokens is None else min(self.reserve_tokens, context // 2)
         return max(1, context - reserve)
@@ -67,11 +67,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The messages of a request, and what is to be done before it is made."""
+    """The messages of a request, and the cut that should come before it."""
 
     messages: tuple[ChatMessage, ...]
     estimate: int
-    """Tokens of these messages, uncalibrated."""
+    """Tokens of these messages, before calibration."""
     cut: int | None = None
     """Where the past should be cut first: the seq of a turn's first message; None: it fits as it is."""
 
@@ -79,7 +79,7 @@ class Fitted:
 def fit(past: ModelView, window: Window, room: float) -> Fitted:
     """The past as messages of at most `room` tokens (by estimate, what comes with every request already taken off).
 
-    Where a cut is named, the messages are those that would be left without a summary of what it takes away.
+    With a cut, the messages are those that would be left, without a summary of the removed ones.
     """
     told = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
     cost, count = sum(turn.tokens for turn in past.turns), sum(len(turn.messages) for turn in past.turns)
@@ -94,7 +94,7 @@ def fit(past: ModelView, window: Window, room: float) -> Fitted:
 
 
 def kept_from(pieces: list[Turn], whole: bool, messages: int, room: float) -> int:
-    """The first piece that is kept; the last one is in any case."""
+    """The index of the first piece to keep; the last one is always kept."""
     first = len(pieces) - 1
     room -= pieces[first].tokens
     messages -= len(pieces[first].messages)
@@ -102,15 +102,15 @@ def kept_from(pieces: list[Turn], whole: bool, messages: int, room: float) -> in
         first -= 1
         room -= pieces[first].tokens
         messages -= len(pieces[first].messages)
-    # Where the beginning is missing, so may the first turn's be.
+    # If the beginning of the log is missing, the first turn may be incomplete too.
     return max(first, 1) if not whole and len(pieces) > 1 else first
 
 
 def squeeze(messages: tuple[ChatMessage, ...], room: float, most: int = 0) -> tuple[ChatMessage, ...]:
-    """What is too large for the window, made to fit: older files go, and long texts are shortened.
+    """Make a single turn fit: drop older files, and shorten long texts.
 
-    Where even that is not enough, and where there are more than `most` messages (0: any number is fine), the oldest
-    rounds of calls go, each with its results; what people wrote stays.
+    If even that is not enough, or if there are more than `most` messages (0: any number), the oldest rounds of calls
+    go, each with its results; messages of people stay.
     """
     if most and len(messages) > most:
         messages = without_rounds_beyond(messages, most)
@@ -134,9 +134,9 @@ def squeeze(messages: tuple[ChatMessage, ...], room: float, most: int = 0) -> tu
 
 
 def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
-    """The messages of a request for a smaller window: as many of the oldest turns go as must, for this once.
+    """The messages of a request, for a smaller window: drops as many of the oldest turns as necessary, this once.
 
-    What stands before them stays: the system prompt, and a summary.
+    The system prompt and a summary stay.
     """
     costs = [message_tokens(message) for message in messages]
     total = sum(costs)
