@@ -19,6 +19,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.approvals import approval_view
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
+from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.cli.output import clock, console, indented
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
@@ -66,6 +67,7 @@ class Chat:
     """One conversation at one terminal."""
 
     def __init__(self, assembly: Assembly, conversation: str) -> None:
+        self.assembly = assembly
         self.bridge = assembly.bridge
         self.conversation = conversation
         places = assembly.config.rules.places
@@ -98,6 +100,8 @@ class Chat:
             return
         async with self._speaking:
             try:
+                if not self.typed:
+                    no_verdict(self.assembly, line)
                 said = await self.bridge.say(OWNER, self.conversation, line)
                 self._own.add(said)
                 if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):

@@ -102,6 +102,7 @@ def say(
     async def body(assembly: Assembly) -> None:
         await meant(assembly, conversation, new)
         said = sys.stdin.read() if text == "-" else text
+        no_verdict(assembly, said)
         message = await assembly.bridge.say(OWNER, conversation, said, name=name)
         if json:
             print_json({"message": message})
@@ -111,6 +112,16 @@ def say(
                 console().print(NO_ENGINE)
 
     return with_bridge(common, body)
+
+
+def no_verdict(assembly: Assembly, said: str) -> None:
+    """Let pass what can be no verdict, where the owner takes none on the command line.
+
+    Raises:
+        BadInput: it is a command.
+    """
+    if said.lstrip().startswith("/") and not assembly.config.rules.cli:
+        raise BadInput("No command is taken on the command line: [approvals] cli is off.", fix="Write it in a chat.")
 
 
 async def meant(assembly: Assembly, conversation: str, new: bool) -> None:

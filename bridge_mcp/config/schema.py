@@ -272,6 +272,10 @@ class Approvals(Section):
     """Rules for single tools, by name or pattern."""
     separate: bool = False
     """Whether whoever started a turn is kept from deciding what it asks for, under any name of theirs."""
+    doors_decide: bool = False
+    """Whether what one door of this machine's user asked for (stdio, a gate, a hook) may be decided by another one."""
+    cli: bool = True
+    """Whether verdicts are taken on the command line."""
 
 
 class Client(Section):

@@ -94,6 +94,8 @@ expires_s = 600                            # 0: never
 # escalate_to = "family/7"
 # quorum = 1                               # how many different approvers it takes
 # separate = false                         # true: whoever started a turn may not decide what it asks for
+# doors_decide = false                     # true: stdio, a gate or a hook may decide what another of them asked
+# cli = true                               # false: no verdicts on the command line
 # [people.ann]                             # one person: quorum counts people, and only those that are named
 # principals = ["owner", "family:42"]      # owner (this machine), clients by name, users as channel:user_id
 # [approvals.tools."files__delete_*"]      # all of the above for single tools; also [channels.family.tools."…"]

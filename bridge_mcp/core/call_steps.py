@@ -30,6 +30,7 @@ A_DAY_S = 24 * 3600.0
 TELL_S = 5.0
 """How long an approved call waits for its tool before people are told."""
 
+NO_CLI = "Not run: it was approved on the command line, and the owner takes no verdicts there."
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
@@ -153,6 +154,8 @@ def step_of_verdict(
     if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
         return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
     match judged.verdict:
+        case "approved" if judged.via == "cli" and not policy.cli:
+            return Settle(call, "denied", NO_CLI)
         case "approved":
             arguments = call.arguments if judged.arguments is None else judged.arguments
             if fate.asked is not None and not policy.reaches(fate.asked.server, call.tool):

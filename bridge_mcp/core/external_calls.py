@@ -30,6 +30,7 @@ __all__ = [
     "external_tool",
     "handed_over",
     "is_external",
+    "is_local_door",
     "step_of_caller",
     "with_looks",
 ]
@@ -46,6 +47,12 @@ UNKNOWN = (
 )
 GONE = "Not run: whoever asked for it was gone before there was a verdict."
 UNCLAIMED = "Not run: it might have been, but whoever asked for it was gone."
+
+
+def is_local_door(principal: str) -> bool:
+    """Whether a principal is a door that this machine's user opens by itself: all of them are that one person's."""
+    door, colon, _ = principal.partition(":")
+    return principal in ("stdio", "loopback") or (bool(colon) and door in DOORS)
 
 
 def external_name(server: str, tool: str) -> str:

@@ -16,6 +16,7 @@ from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalS
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.own_places import named_place
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 
 __all__ = [
@@ -208,6 +209,10 @@ class Policy:
     """Whether the model sums up what a cut takes away."""
     sources: Mapping[str, ToolSource] | None = None
     """The tool servers that the config gives this conversation, by name; None: nobody has looked."""
+    own_places: tuple[str, ...] = ()
+    """Texts that name the bridge and its files: a call with one of them runs by no grant and no annotation."""
+    cli: bool = True
+    """Whether verdicts of the command line hold."""
     callers: frozenset[str] | None = None
     """The processes that live, of those that run calls of this log themselves; None: nobody has looked."""
 
@@ -226,6 +231,9 @@ class Policy:
         asking = self.asking(call.tool)
         if asking.confirmation == "never":
             return Free("policy")
+        place = named_place(arguments, self.own_places)
+        if place:
+            return Ask(f"⚠️ it names {place}: whoever changes the bridge or its hooks decides on calls")
         if asking.confirmation != "required" and spec.read_only:
             return Free("read-only")
         quorum = asking.quorum

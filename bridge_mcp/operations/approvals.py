@@ -14,7 +14,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.defaults import with_defaults
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Requested, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
-from bridge_mcp.core.external_calls import external_tool, is_external
+from bridge_mcp.core.external_calls import external_tool, is_external, is_local_door
 from bridge_mcp.core.grants import matches
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, behind
@@ -26,7 +26,7 @@ from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_d
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.operations.tickets import APPROVAL
-from bridge_mcp.ports import Clock, Store
+from bridge_mcp.ports import Clock, Rules, Store
 
 __all__ = ["ApprovalDesk", "ApprovalOptions", "find", "may_decide", "unchecked", "undecided"]
 
@@ -59,6 +59,9 @@ class ApprovalDesk:
 
     `separate`: those who started a turn may not decide on its calls, under any of their names. `people`: which names
     are one person; a quorum counts people, and only those that are named there.
+    person; what takes several approvers takes several people, and counts only those that are named there.
+    `doors_decide`: one door of this machine's user may decide what another one asked for. `cli`: verdicts are taken on
+    the command line.
     """
 
     store: Store
@@ -66,6 +69,14 @@ class ApprovalDesk:
     check: Check
     separate: bool
     people: People = People()
+    doors_decide: bool = False
+    cli: bool = True
+
+    @classmethod
+    def of(cls, store: Store, clock: Clock, check: Check, rules: Rules) -> ApprovalDesk:
+        """The desk as the owner wants it."""
+        desk = cls(store, clock, check, separate=rules.separate, people=rules.people)
+        return replace(desk, doors_decide=rules.doors_decide, cli=rules.cli)
 
     async def approve(
         self, who: Principal, approvals: Sequence[Approval], yes: ApprovalOptions
@@ -136,7 +147,17 @@ class ApprovalDesk:
 
     def _allowed(self, approval: Approval, who: Principal) -> None:
         """Raise as `may_decide` unless `who` may decide on a call."""
+        if who.via == "cli" and not self.cli:
+            raise Denied(
+                "The owner takes no verdicts on the command line.",
+                fix="Decide in a chat, or set cli = true under [approvals] in bridge.toml.",
+            )
         may_decide(approval, who, separate=self.separate, people=self.people)
+        if not self.doors_decide and is_local_door(who.name) and is_local_door(approval.requested_by):
+            raise Denied(
+                f"{approval.requested_by} asked for this call: {who.name} is the same person's, and may not decide it.",
+                fix="An approver in a chat, a client with a token of its own, or the owner has to.",
+            )
 
     def _counts(self, approval: Approval, who: Principal) -> None:
         """Raise unless the vote of `who` counts.

@@ -227,8 +227,7 @@ async def reject(asked: Asked) -> str:
 def desk(asked: Asked) -> approvals.ApprovalDesk:
     """The desk for commands, which edit no arguments, so that there is nothing to check."""
     scene = asked.scene
-    separate, people = scene.rules.separate, scene.rules.people
-    return approvals.ApprovalDesk(scene.store, scene.clock, approvals.unchecked, separate=separate, people=people)
+    return approvals.ApprovalDesk.of(scene.store, scene.clock, approvals.unchecked, scene.rules)
 
 
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:

@@ -122,6 +122,8 @@ def policy_of(
         budget=rules.budget,
         defaults=rules.asking,
         rules=rules.tools,
+        own_places=rules.own_places,
+        cli=rules.cli,
         callers=callers,
     )
 

@@ -73,6 +73,12 @@ class Rules:
     """Whoever started a turn may not decide what it asks for."""
     people: People = People()
     """Which principals are one person: `separate` and `quorum` count people."""
+    doors_decide: bool = False
+    """What one door of this machine's user asked for, another one may decide."""
+    cli: bool = True
+    """Verdicts are taken on the command line."""
+    own_places: tuple[str, ...] = ()
+    """Texts that name the bridge and its files (`core.own_places`): a call with one of them runs by no grant."""
     max_turns: int = 64
     """How many conversations are driven at once."""
     keep_events: int = 1_000_000

@@ -106,7 +106,7 @@ class BridgeBase:
         self.rules = rules
         self.traits = traits
         self.intake = Intake(store, rules, traits, clock)
-        self.verdicts = approvals.ApprovalDesk(store, clock, check, separate=rules.separate, people=rules.people)
+        self.verdicts = approvals.ApprovalDesk.of(store, clock, check, rules)
         self._clock = clock
         self._check = check
         self._is_engine = is_engine

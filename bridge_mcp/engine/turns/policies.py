@@ -201,4 +201,6 @@ class Policies:
             while_busy=self.channel(conversation).while_busy,
             defaults=self._rules.asking,
             rules=offered.rules,
+            own_places=self._rules.own_places,
+            cli=self._rules.cli,
         )

@@ -1,0 +1,35 @@
+"""Calls that name the bridge itself: its command, its files, or the settings by which a host is held to it.
+
+Whoever changes those decides on calls without being asked. So such a call runs by nobody's standing word, and its
+prompt says what it names. This finds what is named in plain words; it cannot find what a program works out, and a
+program with the user's own rights needs no tool call at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bridge_mcp.core.grants import texts_in
+from bridge_mcp.core.tools import JSON
+
+__all__ = ["OWN_NAMES", "named_place", "plain"]
+
+OWN_NAMES = (
+    *("bridge-mcp", "bridge_mcp", "mcp-chat-bridge"),
+    *(".claude/settings", ".claude/hooks", ".codex/config.toml", ".codex/hooks", ".cursor/hooks", ".cursor/mcp.json"),
+    *(".gemini/settings", ".github/hooks", ".copilot/config", ".copilot/hooks", ".copilot/mcp-config"),
+    *(".mcp.json", ".claude.json", "claude_desktop_config"),
+)
+"""The commands and the package, and where hosts keep their hooks and servers."""
+
+
+def named_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
+    """The first of these places that a text of the arguments names; "" for none. They are `plain` already."""
+    texts = [plain(text) for text in texts_in(dict(arguments))]
+    return next((place for place in places if any(place in text for text in texts)), "")
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: however its slashes and letters are written."""
+    return re.sub(r"/(?:\./|/)*", "/", text.replace("\\", "/")).casefold()

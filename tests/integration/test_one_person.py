@@ -1,0 +1,101 @@
+"""One person behind many doors: none of them decides what another one asked, and none changes what holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge_mcp.core.entries import External
+from bridge_mcp.core.errors import Denied
+from bridge_mcp.core.own_places import OWN_NAMES, named_place, plain
+from bridge_mcp.core.policy import SCOPES, Principal
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.operations.external_calls import ExternalCalls, request_of
+from bridge_mcp.ports import Rules
+from bridge_mcp.service import ApprovalOptions
+from tests.integration.setup import OWNER, SUPERVISOR, World, rules_for, world
+from tests.integration.test_express import bench
+
+STDIO = Principal("stdio", "client", frozenset(SCOPES) - {"admin"}, via="mcp")
+BY_COMMAND = replace(OWNER, via="cli")
+OWN = tuple(plain(each) for each in (*OWN_NAMES, "/home/ann/.local/state/bridge", "/home/ann/settings.toml"))
+
+
+async def asked_at_the_gate(it: World, rules: Rules) -> str:
+    """The approval that a call through a gate waits for."""
+    request = request_of("calls/gate.1", External("gate:files@1", "write"), {"path": "a"}, "gate:files")
+    await ExternalCalls(it.store, rules, it.clock, "me").ask(request)
+    (approval,) = await it.approvals()
+    return approval.id
+
+
+async def test_no_door_of_a_person_decides_what_another_one_asked(tmp_path: Path) -> None:
+    rules = rules_for()
+    async with world(tmp_path, rules=rules) as it:
+        approval = await asked_at_the_gate(it, rules)
+        for door in (STDIO, replace(STDIO, name="loopback"), replace(STDIO, name="hook:claude-code")):
+            with pytest.raises(Denied, match="same person"):
+                await it.bridge.approve_call(door, approval)
+        with pytest.raises(Denied):
+            await it.bridge.reject_call(replace(STDIO, name="gate:files"), approval)
+        assert (await it.bridge.approve_call(SUPERVISOR, approval)).approval.status == "approved"
+
+
+async def test_the_owner_may_say_otherwise(tmp_path: Path) -> None:
+    rules = rules_for(doors_decide=True)
+    async with world(tmp_path, rules=rules) as it:
+        approval = await asked_at_the_gate(it, rules)
+        assert (await it.bridge.approve_call(STDIO, approval)).approval.status == "approved"
+
+
+async def test_verdicts_can_be_taken_off_the_command_line(tmp_path: Path) -> None:
+    rules = rules_for(cli=False)
+    async with world(tmp_path, rules=rules) as it:
+        approval = await asked_at_the_gate(it, rules)
+        with pytest.raises(Denied, match="command line"):
+            await it.bridge.approve_call(BY_COMMAND, approval)
+        await it.bridge.approve_call(SUPERVISOR, approval)
+
+
+async def test_a_verdict_of_a_command_with_other_settings_does_not_hold(tmp_path: Path) -> None:
+    rules = rules_for(cli=False)
+    async with world(tmp_path, toolbox=bench(), rules=rules) as it:
+        ticket = await it.bridge.call_tool(STDIO, "bench__write", {}, wait_s=0)
+        (approval,) = await it.approvals()
+        desk = replace(it.bridge.verdicts, cli=True)
+        await desk.approve(BY_COMMAND, [approval], ApprovalOptions())
+        with anyio.fail_after(5):
+            done = await it.bridge.wait_for(STDIO, ticket.id, timeout_s=5)
+        assert done.outcome == "denied"
+        assert "command line" in done.text
+
+
+async def test_a_call_that_names_the_bridge_runs_by_no_grant_and_no_annotation(tmp_path: Path) -> None:
+    async with world(tmp_path, toolbox=bench(), rules=rules_for(own_places=OWN)) as it:
+        await it.bridge.call_tool(STDIO, "bench__write", {"command": "ls"}, wait_s=0)
+        (first,) = await it.approvals()
+        await it.bridge.approve_call(SUPERVISOR, first.id, remember="always")
+        assert (await it.bridge.call_tool(STDIO, "bench__write", {"command": "ls"})).outcome == "ok"
+        for tool in ("bench__write", "bench__look"):
+            await it.bridge.call_tool(STDIO, tool, {"command": "BRIDGE-mcp approvals approve ap_1"}, wait_s=0)
+            (waiting,) = await it.approvals()
+            assert "it names bridge-mcp" in waiting.reason
+            await it.bridge.reject_call(SUPERVISOR, waiting.id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"path": "/home/ann/.local//state/./bridge/bridge.db"}, "/home/ann/.local/state/bridge"),
+        ({"path": "C:\\Users\\ann\\.claude\\Settings.json"}, ".claude/settings"),
+        ({"edits": [{"in": {"x": "/home/ann/settings.toml"}}]}, "/home/ann/settings.toml"),
+        ({".mcp.json": 1}, ".mcp.json"),
+        ({"path": "/home/ann/notes", "n": 3}, ""),
+    ],
+)
+def test_what_a_call_names_is_found_in_any_of_its_texts(arguments: Mapping[str, JSON], named: str) -> None:
+    assert named_place(arguments, OWN) == named
