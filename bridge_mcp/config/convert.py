@@ -21,7 +21,7 @@ from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings,
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.external_calls import DOORS
-from bridge_mcp.core.own_places import OWN_NAMES, plain
+from bridge_mcp.core.own_places import own_places
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.tools import BRIDGE
@@ -41,15 +41,8 @@ class Reading:
     """One configuration while it is read. Every method notes what it finds wrong, and gives what it can."""
 
     def __init__(
-        self,
-        file: schema.File,
-        folder: Path,
-        problems: Problems,
-        secrets: Secrets,
-        env: Mapping[str, str],
-        source: Path | None = None,
+        self, file: schema.File, folder: Path, problems: Problems, secrets: Secrets, env: Mapping[str, str]
     ) -> None:
-        self.source = source
         self.file = file
         self.folder = folder
         self.problems = problems
@@ -105,7 +98,6 @@ class Reading:
         """Everything that the engine and the service decide by."""
         asked, engine = self.file.approvals, self.file.engine
         self._places("approvals", asked)
-        own = [str(place) for place in (state, self.source) if place]
         return Rules(
             channels={name: self._rules(name, section) for name, section in self._channels.items()},
             asking=ApprovalSettings().overridden(approval_settings(asked)),
@@ -113,7 +105,7 @@ class Reading:
             separate=asked.separate,
             doors_decide=asked.doors_decide,
             cli=asked.cli,
-            own_places=tuple(plain(place) for place in (*OWN_NAMES, *own)),
+            own_places=own_places(state, self.problems.source),
             people=people(self.file.people, self._channels, self.problems),
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),

@@ -58,7 +58,7 @@ def examine(
     data = read(source) if source else b""
     file = parse(data, source, problems) if source else schema.File()
     folder = source.parent if source else cwd
-    reading = Reading(file, folder, problems, Secrets(env, folder, problems), env, source)
+    reading = Reading(file, folder, problems, Secrets(env, folder, problems), env)
     state = state_folder(env)
     config = Config(
         source=source,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from bridge_mcp.core.grants import texts_in
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["OWN_NAMES", "named_place", "plain"]
+__all__ = ["OWN_NAMES", "named_place", "own_places", "plain"]
 
 OWN_NAMES = (
     *("bridge-mcp", "bridge_mcp", "mcp-chat-bridge"),
@@ -22,6 +22,11 @@ OWN_NAMES = (
     *(".mcp.json", ".claude.json", "claude_desktop_config"),
 )
 """The commands and the package, and where hosts keep their hooks and servers."""
+
+
+def own_places(*files: object) -> tuple[str, ...]:
+    """All that names the bridge: what it is called, and these files and folders, as far as there are such."""
+    return tuple(plain(str(each)) for each in (*OWN_NAMES, *files) if each)
 
 
 def named_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge_mcp.core.entries import External
 from bridge_mcp.core.errors import Denied
-from bridge_mcp.core.own_places import OWN_NAMES, named_place, plain
+from bridge_mcp.core.own_places import named_place, own_places
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations.external_calls import ExternalCalls, request_of
@@ -22,7 +22,7 @@ from tests.integration.test_express import bench
 
 STDIO = Principal("stdio", "client", frozenset(SCOPES) - {"admin"}, via="mcp")
 BY_COMMAND = replace(OWNER, via="cli")
-OWN = tuple(plain(each) for each in (*OWN_NAMES, "/home/ann/.local/state/bridge", "/home/ann/settings.toml"))
+OWN = own_places("/home/ann/.local/state/bridge", "/home/ann/settings.toml")
 
 
 async def asked_at_the_gate(it: World, rules: Rules) -> str:

@@ -81,7 +81,9 @@ async def test_owner_stdio_and_loopback_count_once_together(tmp_path: Path) -> N
 async def test_separate_keeps_a_person_from_deciding_under_another_name(
     tmp_path: Path, asks: Principal, decides: Principal, separate: bool
 ) -> None:
-    async with world(tmp_path, toolbox=box(), rules=rules_for(separate=separate, people=PEOPLE)) as it:
+    async with world(
+        tmp_path, toolbox=box(), rules=rules_for(separate=separate, people=PEOPLE, doors_decide=True)
+    ) as it:
         ticket = await it.bridge.call_tool(asks, "files__put", {}, wait_s=5)
         (approval,) = ticket.approvals
         if separate:
