@@ -70,7 +70,7 @@ def taken(lock: BaseFileLock) -> bool:
 
 
 def engine_lives(path: Path) -> bool:
-    """Whether a process holds the engine's place just now; the board may still tell of one that was killed.
+    """Whether a process holds the engine's place just now; the status may still tell of one that was killed.
 
     Raises:
         StoreError: its folder cannot hold locks.
@@ -111,7 +111,7 @@ class Seal:
         self._known = self._look()
 
     def check(self) -> None:
-        """Let pass the lock that was taken.
+        """Raise where the lock that was taken is no longer the one at its path.
 
         Raises:
             PlaceLost: its file was removed or replaced, so that another process can be the engine too.

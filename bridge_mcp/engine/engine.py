@@ -60,11 +60,11 @@ Told: TypeAlias = tuple[
     dict[str, str],
     dict[str, Trouble],
 ]
-"""What stands on the board: how channels, tools and their servers, and models are; what is wrong with settings; what
+"""What the status tells: how channels, tools and their servers, and models are; what is wrong with settings; what
 fails."""
 
 LOOK_S = 2.0
-"""How often the engine looks at its channels and servers for the board, beside being told of changes."""
+"""How often the engine looks at its channels and servers for the status, beside being told of changes."""
 
 WRITE_S = 60.0
 """The store is written to at least so often."""
@@ -83,7 +83,7 @@ RESTART_S = 5.0
 
 
 class Engine:
-    """Runs the channels, drives the conversations, sends the messages, and tells on the board how it is.
+    """Runs the channels, drives the conversations, sends the messages, and puts up how it is.
 
     The caller makes sure that there is one engine; two would do no harm to the logs, but to the platforms.
     """
@@ -110,7 +110,7 @@ class Engine:
         self._changed = Signal()
         self._supervisor = TaskSupervisor(Troubles(clock.now))
         self._told: Told | None = None
-        """What stands on the board; None where that is not known."""
+        """What the status tells; None where that is not known."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
@@ -146,11 +146,11 @@ class Engine:
         )
 
     def changed(self) -> None:
-        """Say that a channel or a tool server changed: the board is brought up to date at once."""
+        """Say that a channel or a tool server changed: the status is brought up to date at once."""
         self._changed.set()
 
     async def run(self, told: Callable[[], object] = lambda: None) -> None:
-        """Until cancelled. `told` is called once every process can read on the board that this is the engine.
+        """Until cancelled. `told` is called once every process can read in the status that this is the engine.
 
         Each lane fails and goes on by itself, but for that of the conversations: a bug there ends the engine, so that
         a fresh one begins.
@@ -185,7 +185,7 @@ class Engine:
         yield "Telling the progress of calls", self._progress.run
 
     async def _announce(self) -> None:
-        """Whoever sees that there is an engine finds its channels and servers on the board too."""
+        """Whoever sees that there is an engine finds its channels and servers in the status too."""
         await self._tell()
         await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
 
@@ -229,7 +229,7 @@ class Engine:
             self._supervisor.troubles.clear(name)
 
     async def _keep_telling(self) -> None:
-        """Keep the board up to date."""
+        """Keep the status up to date."""
         reloaded = await status_board.reload_asked(self._store)
         while True:
             await self._changed.wait(LOOK_S)

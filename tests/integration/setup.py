@@ -179,7 +179,7 @@ def unlisted(event: Event) -> set[str]:
 
 
 async def told_tools(made: World, toolbox: Toolbox) -> None:
-    """Wait until the engine has put its tools on the board."""
+    """Wait until the engine has put up its tools."""
     with anyio.fail_after(WAIT_S):
         shown = [spec for spec in toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS)]
         while len((await made.bridge.list_tools(OWNER)).tools) < len(shown):

@@ -31,6 +31,7 @@ def rebuilt(path: Path) -> Rebuilt:
     return rebuild(path, 2000.0, LOCAL)
 
 
+@pytest.mark.shows("store.rebuild")
 @pytest.mark.parametrize("sql", [sql for sql, _ in DAMAGES if sql not in FOR_GOOD])
 async def test_whatever_is_wrong_beside_the_logs_is_mended(path: Path, sql: str) -> None:
     before = rows_of(path)
@@ -86,6 +87,7 @@ async def test_of_everything_beside_the_logs_nothing_need_be_left(path: Path) ->
     await store.close()
 
 
+@pytest.mark.shows("store.rebuild")
 async def test_how_far_sending_is_and_what_was_granted_or_revoked_are_kept(path: Path) -> None:
     store = await open_store(path, clock=StoreClock(), delivered_by_commit=LOCAL)
     await store.log.record(HERE, posted("long", key="p1"), posted("next", key="p2"), posted("third", key="p3"))
@@ -150,6 +152,7 @@ rebuild.rebuild(Path(sys.argv[1]), 2000.0, frozenset({"local"}))
 """
 
 
+@pytest.mark.shows("store.rebuild")
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 async def test_whoever_is_killed_in_the_middle_leaves_nothing_half(path: Path) -> None:
     damage(path, "UPDATE messages SET status = 'failed', reason = 'x'")

@@ -216,6 +216,7 @@ BOARD: dict[str, object] = {
 }
 
 
+@pytest.mark.shows("store.migrations")
 async def test_what_stood_on_the_board_of_an_older_store_is_in_tables(tmp_path: Path) -> None:
     path = tmp_path / "bridge.db"
     older = tmp_path / "older"

@@ -106,7 +106,7 @@ def cursor_span(session: Session) -> tuple[int, int]:
 
 
 def check_cursor(cursor: int, head: int) -> None:
-    """Let pass a cursor that was given.
+    """Raise where a cursor was never given.
 
     Raises:
         BadInput: it lies in the future.

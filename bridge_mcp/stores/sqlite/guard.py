@@ -37,7 +37,7 @@ class Guard:
         object.__setattr__(self, "identity", (found.st_dev, found.st_ino))
 
     def check_file(self) -> None:
-        """Let pass the file that was opened.
+        """Raise where the file is no longer the one that was opened.
 
         Raises:
             StoreLost: it is not the one at its path any more, or empty.
@@ -58,7 +58,7 @@ class Guard:
             raise StoreLost(f"The store {self.path} was emptied while it was in use.", fix="Restore a backup of it.")
 
     def check_version(self, found: int) -> None:
-        """Let pass the schema that was opened.
+        """Raise where the schema is no longer the one that was opened.
 
         Raises:
             StoreLost: another process has migrated the store.

@@ -107,7 +107,7 @@ def found_empty(path: Path) -> None:
 
 
 def check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Let pass a database with our tables.
+    """Raise where a database has not our tables.
 
     Raises:
         StoreError: it is one of another program.

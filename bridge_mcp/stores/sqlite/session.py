@@ -113,7 +113,7 @@ class Session:
             ) from exc
 
     def check(self) -> None:
-        """Let pass the store that was opened: its file at each call, its schema every `CHECK_S`.
+        """Raise where this is no longer the store that was opened. Its schema is looked at every `CHECK_S`.
 
         Raises:
             StoreLost: its file is gone, replaced, or migrated by another process.
