@@ -6,23 +6,41 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import bridge_mcp
 from bridge_mcp.reference.sentences import first_sentence, name_sentences
+from bridge_mcp.service import Bridge
 
 __all__ = ["api", "public_packages"]
 
 HEAD = """\
-`bridge_mcp.assembly.open_bridge(load_config())` opens a bridge; its `bridge` is the API that the MCP tools and the
-commands use. These are the names of each package that others may import.
+`bridge_mcp.assembly.open_bridge(load_config())` opens a bridge, and its `bridge` is a `Bridge`: what the MCP tools and
+the commands work with too. What stands in brackets may be left out. Below it are the public names of each package.
 """
 
 
 def api() -> str:
     """Package by package, name by name."""
-    return "\n".join([HEAD, *(package(each) for each in public_packages())])
+    return "\n".join([HEAD, bridge(), *(package(each) for each in public_packages())])
+
+
+def bridge() -> str:
+    """The methods of the one class that programs work with."""
+    methods = sorted(inspect.getmembers(Bridge, inspect.isroutine))
+    lines = [
+        f"- `{name}({taken(method)})`: {first_sentence(method.__doc__ or '')}"
+        for name, method in methods
+        if not name.startswith("_")
+    ]
+    return "\n".join(["### `Bridge`", "", first_sentence(Bridge.__doc__ or ""), "", *lines, ""])
+
+
+def taken(method: Callable[..., object]) -> str:
+    """The names of what a method takes: those in brackets may be left out."""
+    _, *taken = inspect.signature(method).parameters.values()
+    return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in taken)
 
 
 def public_packages() -> Iterator[ModuleType]:

@@ -14,10 +14,11 @@ from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.reference import PARTS, drawn
 from bridge_mcp.reference.api import public_packages
 from bridge_mcp.reference.commands import every_command
-from bridge_mcp.reference.config import sections
+from bridge_mcp.reference.config import VARIABLES, sections
 from bridge_mcp.reference.outcomes import codes
 from bridge_mcp.reference.sentences import field_sentences
 from bridge_mcp.server.tools.registry import TOOLS
+from tests.house.modules import HOME
 from tests.house.reference import REFERENCE
 
 TEXT = REFERENCE.read_text("utf-8")
@@ -58,6 +59,16 @@ def test_every_line_says_something(part: str) -> None:
 
 def test_every_error_says_what_helps() -> None:
     assert [each.__name__ for each in codes() if not each.helps] == []
+
+
+def test_every_variable_that_is_read_is_there() -> None:
+    read = {
+        name
+        for path in HOME.rglob("*.py")
+        for name in re.findall(r"\bBRIDGE_MCP_[A-Z_]+", path.read_text("utf-8"))
+        if "reference" not in path.parts
+    }
+    assert read <= VARIABLES.keys()
 
 
 def test_a_start_does_not_load_it() -> None:
