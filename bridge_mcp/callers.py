@@ -1,40 +1,41 @@
 """Processes that run calls themselves: each holds the lock of a file for as long as it lives, and any other can look.
 
 The lock is the system's, which gives it back when the process is gone, however it went: no lease has to be renewed, and
-nobody has to say goodbye. It is taken without the library that holds the engine's place: loading that takes longer than
-a hook may.
+nobody has to say goodbye. It is taken without the library that holds the engine's place, and this module loads next to
+nothing: loading more takes longer than a hook may.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import sys
-from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from collections.abc import Callable
 
 from bridge_mcp.core.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
-__all__ = ["CallerLock", "caller_lives"]
+__all__ = ["CallerLock", "caller_lives", "is_held"]
 
-NAME = re.compile(r"[0-9a-f]{16}")
+DIGITS = 16
+"""Hex digits of a name."""
 
 
 class CallerLock:
     """The lock of this process, held as a context. `name` is what its calls are known to be run by."""
 
-    def __init__(self, folder: Path) -> None:
-        self.name = secrets.token_hex(8)
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.name = os.urandom(DIGITS // 2).hex()
         self._path = path_of(folder, self.name)
-        self._file: IO[bytes] | None = None
+        self._file = -1
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -43,9 +44,9 @@ class CallerLock:
             StoreError: its folder cannot hold locks.
         """
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = open(self._path, "xb", opener=for_the_owner)
-            lock(self._file.fileno())
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            lock(self._file)
         except OSError as exc:
             raise StoreError(
                 f"{self._path} cannot be locked: {exc.strerror or exc}.",
@@ -56,36 +57,49 @@ class CallerLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink()
+        if self._file >= 0:
+            os.close(self._file)
+        quietly(os.unlink, self._path)
 
 
-def caller_lives(folder: Path, name: str) -> bool:
+def caller_lives(folder: str | os.PathLike[str], name: str) -> bool:
     """Whether the process of this name lives. What a dead one has left behind is taken away."""
-    if not NAME.fullmatch(name):
+    if len(name) != DIGITS or not set(name) <= set("0123456789abcdef"):
         return False
     path = path_of(folder, name)
+    if is_held(path):
+        return True
+    quietly(os.unlink, path)
+    return False
+
+
+def is_held(path: str | os.PathLike[str]) -> bool:
+    """Whether any process holds the lock of a file; nobody holds that of one that is not there."""
     try:
-        with path.open("r+b") as file:
-            lock(file.fileno())
+        descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    with suppress(OSError):
-        path.unlink()
+    try:
+        lock(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 
-def path_of(folder: Path, name: str) -> Path:
-    return folder / f"{name}.lock"
+def path_of(folder: str | os.PathLike[str], name: str) -> str:
+    return os.path.join(folder, f"{name}.lock")
 
 
-def for_the_owner(path: str, flags: int) -> int:
-    """Open a file that nobody but this user can read."""
-    return os.open(path, flags, 0o600)
+def quietly(call: Callable[[str], None], path: str) -> None:
+    """Do something to a file, if it is there and can be done."""
+    try:
+        call(path)
+    except OSError:
+        return
 
 
 def lock(descriptor: int) -> None:

@@ -46,6 +46,7 @@ def make_app() -> App:
     app.command(f"{cli}.messages:log", name="log", help="Show the log of a conversation, and verify it.")
     app.command(f"{cli}.status:status", name="status", help="Show how the bridge is, and what waits.")
     app.command(f"{cli}.check:check", name="check", help="Check everything, and say how to mend what is wrong.")
+    app.command(f"{cli}.hook_command:hook", name="hook", help="Answer an agent's permission prompts in the chat.")
     app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
     app.command(f"{cli}.setup:rebuild", name="rebuild", help="Compute anew what stands beside the logs.")

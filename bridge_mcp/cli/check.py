@@ -16,7 +16,6 @@ from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
-from bridge_mcp.config.paths import make_private
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import crowded
 from bridge_mcp.core.safe_text import visible
@@ -24,6 +23,7 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import silence, troubles
+from bridge_mcp.paths import make_private
 from bridge_mcp.place import PulseFile, engine_lives, owner_of
 from bridge_mcp.ports import StoreHealth
 

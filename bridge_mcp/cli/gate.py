@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from bridge_mcp.callers import CallerLock, caller_lives
 from bridge_mcp.cli.run import loop, prepare, told
-from bridge_mcp.cli.start import GateOptions
+from bridge_mcp.cli.start_options import GateOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.tools import JSON

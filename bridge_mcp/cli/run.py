@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from bridge_mcp.config import Config, examine
-from bridge_mcp.config.paths import make_private
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.paths import make_private
 from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
 
 __all__ = ["examined", "loop", "not_taken", "prepare", "told"]

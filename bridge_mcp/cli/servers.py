@@ -19,9 +19,9 @@ from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.host_files import decoded
 from bridge_mcp.config.importing import Imported, imported
 from bridge_mcp.config.load import complaint
-from bridge_mcp.config.paths import find_config, working_folder
 from bridge_mcp.core.errors import BadInput, ConfigError
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.paths import find_config, working_folder
 from bridge_mcp.service import OWNER
 
 __all__ = ["accept", "changes", "import_", "list_", "login", "trust"]

@@ -12,7 +12,7 @@ from rich.text import Text
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.run import loop
-from bridge_mcp.cli.start import HOLD_S
+from bridge_mcp.cli.start_options import HOLD_S
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 
@@ -28,7 +28,7 @@ def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
         What the host may do, with commas between: read, send, approve, tools, admin. Else all but admin.
     """
     from bridge_mcp.cli import stdio
-    from bridge_mcp.cli.start import StdioOptions
+    from bridge_mcp.cli.start_options import StdioOptions
 
     return stdio.serve(StdioOptions(common.config, scopes, common.log_level))
 
@@ -54,7 +54,7 @@ def gate(
         How long a call that waits is held for a host that asks for no progress.
     """
     from bridge_mcp.cli import gate
-    from bridge_mcp.cli.start import GateOptions
+    from bridge_mcp.cli.start_options import GateOptions
 
     return gate.serve(GateOptions(command, name, common.config, log_level=common.log_level, hold_s=hold_s))
 

@@ -1,4 +1,4 @@
-"""The first look at the command line: plain stdio serving starts at once, everything else loads the commands first."""
+"""The first look at the command line: what a host waits for starts at once, all else loads the commands first."""
 
 from __future__ import annotations
 
@@ -6,33 +6,9 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-__all__ = ["HOLD_S", "GateOptions", "StdioOptions", "main", "parse_gate", "parse_stdio"]
-
-HOLD_S = 50.0
-"""How long a gate holds a call for a host that asks for no progress: hosts were seen to cut calls near 60 seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class StdioOptions:
-    """What may stand behind a plain `bridge-mcp`; None is: not said."""
-
-    config: str | None = None
-    scopes: str | None = None
-    log_level: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GateOptions:
-    """What stands behind `bridge-mcp gate`: its options, and the server's command behind the `--`."""
-
-    command: tuple[str, ...]
-    name: str = ""
-    config: str | None = None
-    log_level: str | None = None
-    hold_s: float = HOLD_S
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(__version__)  # noqa: T201
         return 0
+    if arguments[:1] == ["hook"] and (code := hooked(arguments[1:])) is not None:
+        return code
+    from bridge_mcp.cli.start_options import parse_gate, parse_stdio
+
     options, behind_gate = parse_stdio(arguments), parse_gate(arguments)
     try:
         if behind_gate is not None:
@@ -68,17 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
-    """The options of a gate, whose host waits for it too; None when this is anything else, mistakes included."""
-    if not arguments or arguments[0] != "gate" or "--" not in arguments:
-        return None
-    at = arguments.index("--")
-    known = options_of(arguments[1:at], ("--name", "--config", "--log-level"))
-    if known is None:
-        return None
-    return GateOptions(
-        tuple(arguments[at + 1 :]), known.get("name", ""), known.get("config"), log_level=known.get("log_level")
-    )
+def hooked(arguments: Sequence[str]) -> int | None:
+    """Answer an agent's hook; the exit code, or None where something else is wanted of this command."""
+    gc.disable()  # what waits for people turns it on again
+    from bridge_mcp.cli.hook import parse_hook, run
+
+    options = parse_hook(arguments)
+    return None if options is None else run(options)
 
 
 def take_any_text() -> None:
@@ -86,24 +62,3 @@ def take_any_text() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
-    """The options of plain stdio serving; None when this is anything else, mistakes included."""
-    found = options_of(arguments, ("--config", "--scopes", "--log-level"))
-    return None if found is None else StdioOptions(**found)
-
-
-def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:
-    """What options with these names say; None where there is anything else, or a mistake."""
-    found: dict[str, str] = {}
-    left = list(arguments)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
-        key = name.removeprefix("--").replace("-", "_")
-        if name not in names or key in found or not (equals or left):
-            return None
-        found[key] = value if equals else left.pop(0)
-        if found[key].startswith("-"):
-            return None
-    return found

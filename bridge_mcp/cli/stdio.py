@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge_mcp.cli.run import loop, prepare, told
-from bridge_mcp.cli.start import StdioOptions
+from bridge_mcp.cli.start_options import StdioOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.policy import SCOPES, Principal, Scope

@@ -5,8 +5,8 @@ Knows nothing of what the settings are used for.
 """
 
 from bridge_mcp.config.load import examine, load_config
-from bridge_mcp.config.paths import CONFIG_NAME, config_folder, find_config, own_config, state_folder, working_folder
 from bridge_mcp.config.values import ChannelSettings, Client, Config
+from bridge_mcp.paths import CONFIG_NAME, config_folder, find_config, own_config, state_folder, working_folder
 
 __all__ = [
     "CONFIG_NAME",

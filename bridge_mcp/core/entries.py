@@ -155,6 +155,12 @@ class External(Value, frozen=True):
     """How it differs from what was first seen of it, or last approved; while it says something, every call asks."""
     about: str = ""
     """What people are told beside the arguments, such as the session that asks."""
+    asks: str = ""
+    """The first words of the question, where the caller has better ones: who asks for what, from where."""
+    offers: tuple[str, ...] = ()
+    """Standing permissions that the caller keeps itself and can give with a yes, each word for word as it would be."""
+    fixed: bool = False
+    """Whether the caller can run it with these arguments only."""
     caller: str = ""
     """The process that asks (`ports.Callers`); empty where nobody knows which."""
     lapses: bool = False
@@ -420,6 +426,12 @@ class Asked(Fact, frozen=True):
     escalate_at: float = 0.0
     """When `escalate_to` is asked too, in epoch seconds; 0 for never."""
     escalate_to: str = ""
+    asks: str = ""
+    """The first words of the question (`External.asks`)."""
+    offers: tuple[str, ...] = ()
+    """What `always` gives where the caller keeps standing permissions itself (`External.offers`)."""
+    fixed: bool = False
+    """Whether nobody can change its arguments (`External.fixed`)."""
 
 
 # -- outcomes ------------------------------------------------------------------------------------------------

@@ -27,7 +27,11 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["MAX_ALIKE", "Grant", "climbs", "matches"]
+__all__ = ["HOOKS", "MAX_ALIKE", "Grant", "climbs", "makes_grants", "matches"]
+
+HOOKS = "hook:"
+"""How the names of tools begin whose callers keep standing permissions themselves: hooks of agents."""
+
 
 MAX_ALIKE = 200
 """Grants of one tool in one place that differ in their patterns or authors; the oldest is dropped for a new one."""
@@ -98,6 +102,11 @@ def texts_in(value: JSON) -> Iterator[str]:
                 yield from texts_in(each)
         case _:
             return
+
+
+def makes_grants(tool: str) -> bool:
+    """Whether a remembered verdict on a call of this tool is a grant; agents keep those of their hooks themselves."""
+    return not tool.startswith(HOOKS)
 
 
 def climbs(text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
@@ -15,7 +15,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import BadInput, Denied
-from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.grants import HOOKS, Grant
 from bridge_mcp.core.own_places import named_place
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 
@@ -261,8 +261,25 @@ class Policy:
 
     def asking(self, tool: str) -> ApprovalSettings:
         """The approval settings of a tool: by a rule, else by its server's section, else the general ones."""
-        parts = [rule.says for rule in self.rules if fnmatchcase(tool, rule.pattern)]
+        rules = [rule for rule in self.rules if fnmatchcase(tool, rule.pattern)]
+        if tool.startswith(HOOKS):
+            return asking_of_hook(self.defaults, rules)
+        parts = [rule.says for rule in rules]
         spec = self.tools.get(tool)
         if spec is not None and spec.confirmation != "default":
             parts.append({"confirmation": spec.confirmation})
         return self.defaults.overridden(*parts)
+
+
+def asking_of_hook(defaults: ApprovalSettings, rules: Iterable[ToolRule]) -> ApprovalSettings:
+    """How a call is asked about that an agent's hook asks for: only a rule that names hooks lets it run unasked."""
+    confirmation = "by-annotation" if defaults.confirmation == "never" else defaults.confirmation
+    parts = [rule.says if rule.pattern.startswith(HOOKS) else place_and_time(rule.says) for rule in rules]
+    return replace(defaults, confirmation=confirmation).overridden(*parts)
+
+
+def place_and_time(part: PartialApprovalSettings) -> PartialApprovalSettings:
+    """What a rule says of where, when and whom to ask, and not whether."""
+    kept = part.copy()
+    kept.pop("confirmation", None)
+    return kept

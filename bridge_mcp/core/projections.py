@@ -30,7 +30,7 @@ from bridge_mcp.core.entries import (
     approval_id,
     message_id,
 )
-from bridge_mcp.core.grants import Grant, grant_place
+from bridge_mcp.core.grants import Grant, grant_place, makes_grants
 from bridge_mcp.core.policy import AGENTS
 
 __all__ = [
@@ -141,6 +141,12 @@ class Approval:
     route: str = ""
     """Where its prompt went: empty for the chat that asked, `agents` for none."""
     escalate_to: str = ""
+    asks: str = ""
+    """The first words of the question, where the caller has better ones."""
+    offers: tuple[str, ...] = ()
+    """What `always` gives where the caller keeps standing permissions itself, each word for word."""
+    fixed: bool = False
+    """Whether it can only be approved with these arguments."""
 
     @property
     def batch(self) -> str:
@@ -272,6 +278,9 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
                 quorum=e.quorum,
                 route=e.route,
                 escalate_to=e.escalate_to,
+                asks=e.asks,
+                offers=e.offers,
+                fixed=e.fixed,
             )
         case _:
             return None
@@ -280,7 +289,7 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
 def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
     """The standing verdict that a `Judged` on a call of `tool` makes, if it remembers; the id is the store's."""
     match logged.entry:
-        case Judged(verdict="approved", remember="conversation" | "always") as e:
+        case Judged(verdict="approved", remember="conversation" | "always") as e if makes_grants(tool):
             until = logged.at + e.remember_s if e.remember_s else 0.0
             return Grant(
                 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from bridge_mcp.core.entries import Attachment, Button, Posted
+from bridge_mcp.core.grants import makes_grants
 from bridge_mcp.core.projections import BRIDGE, Approval, Message
 from bridge_mcp.core.safe_text import escape_markdown, pretty, visible
 
@@ -21,6 +22,9 @@ caption: either way a prompt is one message, with its buttons below all of it.
 
 WORDS = 100
 """Characters of a name, a reason or a note, as shown; `bridge-mcp approvals` has the rest."""
+
+ASKS = 200
+"""Characters of the first words of a question."""
 
 APPROVE, REJECT = "/approve", "/reject"
 
@@ -43,6 +47,9 @@ def buttons(approval: Approval) -> tuple[Button, ...]:
         Button("✅ Approve", f"{APPROVE} {approval.id}", token()),
         Button("❌ Reject", f"{REJECT} {approval.id}", token()),
     )
+    if not makes_grants(approval.tool):
+        own = Button("♾ Always, as below", f"{APPROVE} {approval.id} always", token())
+        return (*one, own) if approval.offers and approval.quorum == 1 else one
     always = Button("♾ Always here", f"{APPROVE} {approval.id} conversation", token())
     return one if approval.quorum > 1 else (*one, always)
 
@@ -81,10 +88,12 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
     `now` is None once nobody can decide any more.
     """
     lines = [
-        f"🔐 {head} `{visible(approval.tool)}`",
+        first_line(approval, head),
         fenced(approval.arguments) if is_shown(approval) else "Its arguments are in the file, whole.",
         f"Why: {brief(approval.reason)}. Asked for by {brief(approval.requested_by)}.",
     ]
+    if approval.offers and now is not None:
+        lines.append("Always adds to its own settings:\n" + "\n".join(fenced_line(each) for each in approval.offers))
     if place != approval.conversation:
         lines.append(f"It was asked for in {brief(approval.conversation)}.")
     if now is not None:
@@ -92,6 +101,14 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
             lines.append(f"It expires in {max(1, round((approval.expires_at - now) / 60))} min.")
         lines.append(f"Or write: {APPROVE} {approval.id} or {REJECT} {approval.id} REASON")
     return "\n\n".join(lines)
+
+
+def first_line(approval: Approval, head: str) -> str:
+    """What is asked: for which tool, or in the words of whoever asks, where it has better ones."""
+    if not approval.asks:
+        return f"🔐 {head} `{visible(approval.tool)}`"
+    asks = f"{brief(approval.asks, ASKS)}:"
+    return f"🔐 {asks}" if head == QUESTION else f"🔐 {head} {asks}"
 
 
 def withheld_text(approval: Approval) -> str:
@@ -113,6 +130,8 @@ def outcome_text(approval: Approval, by: str) -> str:
             return f"❌ Rejected by {brief(by)}{note}"
         case "expired":
             return "⌛ Nobody decided in time: it was not run."
+        case _ if approval.asks and note:
+            return f"⏹ {brief(approval.note)}"
         case _:
             return f"⏹ It was not run{note}" if note else "⏹ The turn was stopped: it was not run."
 
@@ -128,10 +147,16 @@ def edited_text(approval: Approval) -> str:
     return f"\n\nIt runs with other arguments, too long for this message. They stand in: {where}"
 
 
-def brief(text: str) -> str:
+def brief(text: str, most: int = WORDS) -> str:
     """An untrusted text, escaped for Markdown, and cut by its length as shown."""
     shown = visible(text)
-    return escape_markdown(shown if len(shown) <= WORDS else f"{shown[: WORDS - 1]}…")
+    return escape_markdown(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+
+
+def fenced_line(text: str) -> str:
+    """A line of code, whole, out of which nothing in it gets."""
+    fence = "`" * (longest_run(text, "`") + 1)
+    return f"{fence}{visible(text)}{fence}" if fence == "`" else f"{fence} {visible(text)} {fence}"
 
 
 def fenced(arguments: str) -> str:

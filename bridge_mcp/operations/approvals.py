@@ -15,7 +15,7 @@ from bridge_mcp.core.defaults import with_defaults
 from bridge_mcp.core.entries import CALLS, Asked, Call, Judged, Log, Requested, Voted
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.external_calls import external_tool, is_external, is_local_door
-from bridge_mcp.core.grants import matches
+from bridge_mcp.core.grants import makes_grants, matches
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, behind
 from bridge_mcp.core.projections import Approval
@@ -186,6 +186,7 @@ class ApprovalDesk:
                 f"{approval.id} takes {approval.quorum} approvers, so it is decided as it is, and once.",
                 fix="Approve it without `arguments` and `remember`, or reject it with what should be changed.",
             )
+        own_rules(approval, yes)
         edited, digest, arguments = None, approval.digest, approval.arguments
         if yes.arguments is not None:
             spec = await spec_of(self.store, approval)
@@ -329,6 +330,31 @@ def remembered(yes: ApprovalOptions, arguments: str) -> None:
                 f"The pattern for '{name[:80]}' does not cover this very call.",
                 fix="Nothing was decided yet. `*` stands for any text; what is no text has to be there as JSON.",
             )
+
+
+def own_rules(approval: Approval, yes: ApprovalOptions) -> None:
+    """Let pass what whoever runs a call itself can do with a yes: it may keep the standing permissions, not the bridge.
+
+    Raises:
+        BadInput: it takes no other arguments; or it offered nothing that could be remembered, or nothing of that kind.
+    """
+    if approval.fixed and yes.arguments is not None:
+        raise BadInput(
+            f"{approval.requested_by} can run this call only as it is.",
+            fix="Approve it without `arguments`, or reject it with what should be changed.",
+        )
+    if makes_grants(approval.tool) or yes.remember == "once":
+        return
+    if not approval.offers:
+        raise BadInput(
+            f"{approval.requested_by} keeps standing permissions itself, and offered none for this call.",
+            fix="Approve it once, or add a rule to that agent's own settings.",
+        )
+    if yes.remember != "always" or yes.remember_arguments or yes.remember_s or yes.arguments is not None:
+        raise BadInput(
+            "Only what was offered can be remembered here, as it is: " + "; ".join(approval.offers),
+            fix='Use remember = "always" alone, or approve it once.',
+        )
 
 
 def undecided(approval: Approval) -> None:

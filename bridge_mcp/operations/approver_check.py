@@ -61,9 +61,9 @@ class ApproverCheck:
         """The possible approvers of a call of this channel: clients, approvers in the asked chat, the owner."""
         over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
         places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]
-        return over_mcp | {who for place in places for who in self._in_chat(place)}
+        return over_mcp | {who for place in places for who in self.in_chat(place)}
 
-    def _in_chat(self, place: str) -> Iterable[str]:
+    def in_chat(self, place: str) -> Iterable[str]:
         """The approvers who may press a button in that chat; on a local channel, the owner."""
         channel, chat, _ = Address.of(place)
         traits = self.traits.get(channel)

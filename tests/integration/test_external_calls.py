@@ -117,14 +117,15 @@ async def test_what_is_free_is_begun_at_once_and_written_whole(door: Door) -> No
 
 
 async def test_a_grant_for_the_same_tool_of_the_same_server_frees_it_and_no_other(door: Door) -> None:
-    first = await door.approval(await door.asks())
+    shell = changed(SHELL, server="gate:shell@12345678")
+    first = await door.approval(await door.asks(shell))
     await door.bridge.approve_call(SUPERVISOR, first.id, remember="always")
-    again = request_of("calls/hook.2", SHELL, {"command": "rm"}, "hook:agent")
+    again = request_of("calls/gate.2", shell, {"command": "rm"}, "gate:shell")
     free = await door.calls.free(again)
     assert free is not None
     assert free.because.startswith("grant")
-    for other in (changed(SHELL, server="hook:agent@12345678"), changed(SHELL, server="gate:agent")):
-        assert await door.calls.free(request_of("calls/hook.3", other, {"command": "rm"}, "hook:agent")) is None
+    for other in (changed(SHELL, server="gate:shell@87654321"), changed(SHELL, server="hook:shell")):
+        assert await door.calls.free(request_of("calls/gate.3", other, {"command": "rm"}, "gate:shell")) is None
 
 
 async def test_edited_arguments_are_what_it_runs_with(door: Door) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from bridge_mcp.cli.app import in_order
 from bridge_mcp.cli.output import Hanging, grid, indented
 from bridge_mcp.cli.serving import exposed, parse_address
-from bridge_mcp.cli.start import StdioOptions, parse_stdio
+from bridge_mcp.cli.start_options import StdioOptions, parse_stdio
 from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible

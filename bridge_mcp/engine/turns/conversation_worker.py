@@ -208,16 +208,17 @@ class ConversationWorker:
     async def _ask(self, step: Ask, look: Look) -> None:
         now = self._deps.clock.now()
         by = tool_calls.requested_by(self.conversation, look.state.log)
-        about, asked = tool_calls.about(look.log), [call for call, _ in step.calls]
+        external, asked = tool_calls.external_of(look.log), [call for call, _ in step.calls]
         entries: list[Entry] = []
         for call, because in step.calls:
             spec = look.policy.tools[call.tool]
-            reason = because + tool_calls.repeated(call, asked) + about
+            reason = because + tool_calls.repeated(call, asked)
             wrong = await self._wrong(spec, call.arguments)
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            entries.append(tool_calls.asked_of(call, spec, look.policy.asking(call.tool), now, by, reason))
+            how = look.policy.asking(call.tool)
+            entries.append(tool_calls.asked_of(call, spec, how, now, by, reason, external))
         await self._intend(look, *entries)
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from bridge_mcp.core.approval_settings import ApprovalSettings
-from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Log, Replied, Requested, Started
+from bridge_mcp.core.entries import Asked, Call, External, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.policy import on_behalf
@@ -30,8 +30,17 @@ async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""
 
 
-def asked_of(call: Call, spec: ToolSpec, how: ApprovalSettings, now: float, by: str, reason: str) -> Asked:
+def asked_of(
+    call: Call,
+    spec: ToolSpec,
+    how: ApprovalSettings,
+    now: float,
+    by: str,
+    reason: str,
+    external: External | None = None,
+) -> Asked:
     """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
+    about = f"; {external.about}" if external is not None and external.about else ""
     escalates = how.escalate_s > 0 and bool(how.escalate_to)
     return Asked(
         call.id,
@@ -41,12 +50,15 @@ def asked_of(call: Call, spec: ToolSpec, how: ApprovalSettings, now: float, by: 
         digest=call_digest(spec, parse_arguments(call.arguments)),
         expires_at=now + how.expires_s if how.expires_s > 0 else 0.0,
         requested_by=by,
-        reason=reason,
+        reason=reason + about,
         route=how.route,
         quorum=how.quorum,
         remind_s=how.remind_s,
         escalate_at=now + how.escalate_s if escalates else 0.0,
         escalate_to=how.escalate_to if escalates else "",
+        asks=external.asks if external else "",
+        offers=external.offers if external else (),
+        fixed=external is not None and external.fixed,
     )
 
 
@@ -58,10 +70,10 @@ def repeated(call: Call, asked: Sequence[Call]) -> str:
     return f"; the same call is asked for {len(same)} times at once, this is number {same.index(call.id) + 1}"
 
 
-def about(log: Log) -> str:
-    """What people are told beside the arguments of a call that its caller runs; "" of any other."""
+def external_of(log: Log) -> External | None:
+    """What the last request of a log says of a call that its caller runs; None of any other."""
     asked = next((each.entry for each in reversed(log) if isinstance(each.entry, Requested)), None)
-    return f"; {asked.external.about}" if asked is not None and asked.external and asked.external.about else ""
+    return asked.external if asked is not None else None
 
 
 def same_arguments(one: str, other: str) -> bool:

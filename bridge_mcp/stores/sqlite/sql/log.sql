@@ -19,6 +19,13 @@ SELECT seq, at, body FROM log
 WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq > :after
 ORDER BY seq LIMIT :most;
 
+-- name: last_entries(first, end)
+-- Of the conversations whose names lie between these.
+SELECT c.name, l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id AND l.seq = c.head - 1
+WHERE c.name >= :first AND c.name < :end;
+
 -- name: entries_between(id, first, head)
 SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
 

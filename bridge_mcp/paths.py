@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge_mcp.config.owner import check_owner_alone
+from bridge_mcp import folders
 from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.file_owner import check_owner_alone
+from bridge_mcp.folders import CONFIG_NAME
 
 __all__ = [
     "CONFIG_NAME",
@@ -20,9 +21,6 @@ __all__ = [
     "state_folder",
     "working_folder",
 ]
-
-CONFIG_NAME = "bridge.toml"
-APP = "bridge-mcp"
 
 
 def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
@@ -74,28 +72,12 @@ def working_folder() -> Path:
 
 def config_folder(env: Mapping[str, str]) -> Path:
     """The user's folder for the configuration."""
-    if sys.platform == "win32":
-        return Path(env.get("APPDATA") or home() / "AppData" / "Roaming") / APP
-    if sys.platform == "darwin":
-        return home() / "Library" / "Application Support" / APP
-    return xdg(env, "XDG_CONFIG_HOME", ".config") / APP
+    return Path(folders.config_folder(env))
 
 
 def state_folder(env: Mapping[str, str]) -> Path:
     """The folder for all that must last: BRIDGE_MCP_STATE_DIR, or the platform's own place. It need not exist yet."""
-    if moved := env.get("BRIDGE_MCP_STATE_DIR"):
-        return Path(moved).expanduser().absolute()
-    if sys.platform == "win32":
-        return Path(env.get("LOCALAPPDATA") or home() / "AppData" / "Local") / APP
-    if sys.platform == "darwin":
-        return home() / "Library" / "Application Support" / APP / "state"
-    return xdg(env, "XDG_STATE_HOME", ".local/state") / APP
-
-
-def xdg(env: Mapping[str, str], variable: str, usual: str) -> Path:
-    """A base folder; a relative one is ignored, as the XDG Base Directory Specification wants."""
-    named = Path(env.get(variable) or "")
-    return named if named.is_absolute() else home() / usual
+    return Path(folders.state_folder(env))
 
 
 def make_private(folder: Path) -> None:
@@ -123,11 +105,4 @@ def home() -> Path:
     Raises:
         ConfigError: nobody knows where it is (a service account without one).
     """
-    fix = "Set BRIDGE_MCP_STATE_DIR and BRIDGE_MCP_CONFIG."
-    try:
-        found = Path.home()
-    except RuntimeError as exc:
-        raise ConfigError("This user has no home folder.", fix=fix) from exc
-    if not found.is_absolute():  # it would be a folder of the working folder
-        raise ConfigError("This user's home folder is not an absolute path (HOME).", fix=fix)
-    return found
+    return Path(folders.home())

@@ -1,0 +1,113 @@
+"""The command `hook` for people: has an agent call it, or no longer. What agents call is `cli.hook`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from bridge_mcp.cli.hook import LONGEST_WAIT_S, WAIT_S, HookOptions, run
+from bridge_mcp.cli.output import console
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.hooks.host_settings import Wanted, wanted
+from bridge_mcp.hooks.installing import changed, read, write
+
+__all__ = ["hook"]
+
+HostName = Literal["claude-code", "codex", "cursor", "gemini", "copilot"]
+
+
+def hook(
+    host: HostName,
+    *,
+    install: bool = False,
+    uninstall: bool = False,
+    print_: Annotated[bool, Parameter(name="--print")] = False,
+    every_call: bool = False,
+    attended: bool | None = None,
+    wait_s: float = WAIT_S,
+    config: str | None = None,
+) -> int:
+    """Ask in the chat before an agent does something.
+
+    The agent calls `bridge-mcp hook HOST` by itself, with the call on standard input, once its settings say so.
+
+    Parameters
+    ----------
+    host
+        The agent.
+    install
+        Have the agent call this: adds to its settings, and keeps all else in them.
+    uninstall
+        Have the agent call this no longer.
+    print_
+        With --install or --uninstall: show what would change, and change nothing.
+    every_call
+        Ask for every call of its tools, also where the agent would ask nobody.
+    attended
+        Whether somebody sits at the agent's own prompt, for agents that do not say; --no-attended: nobody does.
+    wait_s
+        Seconds that people have.
+    config
+        The configuration file.
+    """
+    if not 0 <= wait_s <= LONGEST_WAIT_S:
+        raise BadInput(f"Nobody is waited for {wait_s:g} s.", fix=f"Use 0 to {LONGEST_WAIT_S:g}.")
+    if install and uninstall:
+        raise BadInput("Either --install or --uninstall.")
+    if not (install or uninstall):
+        return run(HookOptions(host, config, attended=attended, wait_s=wait_s))
+    command = command_of(host, config, attended=attended, wait_s=wait_s)
+    meant = wanted(host, command, Path.home(), os.environ, wait_s=wait_s, every_call=every_call)
+    return applied(host, meant, install=install, only_print=print_)
+
+
+def applied(host: str, meant: Wanted, *, install: bool, only_print: bool) -> int:
+    """Change a host's settings, or show the change."""
+    try:
+        before = read(meant.file)
+        after = changed(host, meant, before, install=install)
+    except BadInput as exc:
+        raise BadInput(f"{meant.file} was left alone. {exc}", fix="Mend it, or add the hook by hand.") from None
+    if only_print:
+        sys.stdout.writelines(difference(meant.file, before or "", after))
+        return 0
+    if after == (before or ""):
+        console().print(f"{meant.file} says so already.", soft_wrap=True)
+        return 0
+    kept = write(meant.file, after, before)
+    console().print(f"{meant.file} is changed.{f' Before it was as in {kept}.' if kept else ''}", soft_wrap=True)
+    if install:
+        console().print(meant.advice, soft_wrap=True)
+    return 0
+
+
+def difference(file: Path, before: str, after: str) -> list[str]:
+    """The lines that change."""
+    name, old, new = str(file), before.splitlines(), after.splitlines()
+    return [f"{line}\n" for line in difflib.unified_diff(old, new, name, name, lineterm="")]
+
+
+def command_of(host: str, config: str | None, *, attended: bool | None, wait_s: float) -> str:
+    """What the host's shell is to run: by its whole path, since few hosts have the PATH of a terminal."""
+    own = Path(sys.argv[0])
+    found = str(own.absolute()) if own.name.startswith("bridge-mcp") and own.exists() else shutil.which("bridge-mcp")
+    words = [found] if found else [sys.executable, "-m", "bridge_mcp"]
+    words += ["hook", host]
+    if named := config or os.environ.get("BRIDGE_MCP_CONFIG"):
+        words += ["--config", str(Path(named).expanduser().absolute())]
+    if attended is not None:
+        words.append("--attended" if attended else "--unattended")
+    if wait_s != WAIT_S:
+        words += ["--wait-s", f"{wait_s:g}"]
+    if os.name == "nt":
+        return subprocess.list2cmdline(words)
+    moved = os.environ.get("BRIDGE_MCP_STATE_DIR")
+    return (f"BRIDGE_MCP_STATE_DIR={shlex.quote(moved)} " if moved else "") + shlex.join(words)

@@ -1,0 +1,65 @@
+"""What may stand behind the commands that start at once: plain `bridge-mcp`, and `bridge-mcp gate`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+__all__ = ["HOLD_S", "GateOptions", "StdioOptions", "parse_gate", "parse_stdio"]
+
+HOLD_S = 50.0
+"""How long a gate holds a call for a host that asks for no progress: hosts were seen to cut calls near 60 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class StdioOptions:
+    """What may stand behind a plain `bridge-mcp`; None is: not said."""
+
+    config: str | None = None
+    scopes: str | None = None
+    log_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What stands behind `bridge-mcp gate`: its options, and the server's command behind the `--`."""
+
+    command: tuple[str, ...]
+    name: str = ""
+    config: str | None = None
+    log_level: str | None = None
+    hold_s: float = HOLD_S
+
+
+def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
+    """The options of a gate, whose host waits for it too; None when this is anything else, mistakes included."""
+    if not arguments or arguments[0] != "gate" or "--" not in arguments:
+        return None
+    at = arguments.index("--")
+    known = options_of(arguments[1:at], ("--name", "--config", "--log-level"))
+    if known is None:
+        return None
+    return GateOptions(
+        tuple(arguments[at + 1 :]), known.get("name", ""), known.get("config"), log_level=known.get("log_level")
+    )
+
+
+def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
+    """The options of plain stdio serving; None when this is anything else, mistakes included."""
+    found = options_of(arguments, ("--config", "--scopes", "--log-level"))
+    return None if found is None else StdioOptions(**found)
+
+
+def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:
+    """What options with these names say; None where there is anything else, or a mistake."""
+    found: dict[str, str] = {}
+    left = list(arguments)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        key = name.removeprefix("--").replace("-", "_")
+        if name not in names or key in found or not (equals or left):
+            return None
+        found[key] = value if equals else left.pop(0)
+        if found[key].startswith("-"):
+            return None
+    return found

@@ -1,0 +1,65 @@
+"""What the hooks after a call tell: what became of it, and that its prompt was answered elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+from bridge_mcp.core.entries import Asked, Finished, Judged, Log, Requested, Started, call_id
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.hooks.events import Ended, Outcome
+from bridge_mcp.hooks.lapses import lapse
+from bridge_mcp.operations.external_calls import ended
+from bridge_mcp.ports import Store
+
+__all__ = ["ELSEWHERE", "told"]
+
+ELSEWHERE = "Answered at the agent's own prompt first: no verdict is needed any more."
+DONE = "Done."
+MOST = 2_000
+"""Characters of an error that the log keeps."""
+
+
+async def told(store: Store, conversations: tuple[str, ...], news: Outcome | Ended) -> int:
+    """Write what a hook tells into the logs that it concerns; how many those were."""
+    concerned = 0
+    for conversation in conversations:
+        log = await store.log.load(conversation)
+        if not log or ended(log) is not None:
+            continue
+        if isinstance(news, Ended):
+            concerned += await over(store, conversation, log, news.why)
+        elif is_of(log, news):
+            return await done(store, conversation, log, news)
+    return concerned
+
+
+def is_of(log: Log, news: Outcome) -> bool:
+    """Whether news are of the call of this log: the same tool, with the arguments that it runs with."""
+    asked = log[0].entry
+    if not isinstance(asked, Requested) or asked.external is None or asked.external.tool != news.tool:
+        return False
+    begun = [each.entry.arguments for each in log if isinstance(each.entry, Started)]
+    meant: dict[str, JSON] = json.loads(begun[-1] if begun else asked.calls[0].arguments)
+    # A host may tell more arguments than it asked about, and never fewer.
+    return all(name in news.arguments and news.arguments[name] == value for name, value in meant.items())
+
+
+async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
+    """A call is over. Where its verdict was still waited for, somebody answered the host's own prompt."""
+    waited = any(isinstance(each.entry, Asked) for each in log) and not any(isinstance(e.entry, Judged) for e in log)
+    begun = any(isinstance(each.entry, Started) for each in log)
+    if news.refused:
+        outcome = Finished(call_id(0, 0), "denied", news.error[:MOST])
+    elif waited or not begun:
+        outcome = Finished(call_id(0, 0), "error" if news.error else "ok", ELSEWHERE)
+    else:
+        outcome = Finished(call_id(0, 0), "error" if news.error else "ok", news.error[:MOST] or DONE)
+    return int(await lapse(store, conversation, outcome))
+
+
+async def over(store: Store, conversation: str, log: Log, why: str) -> int:
+    """A session is over, or goes on: what still waits for a verdict does so for nobody. What was begun stays open."""
+    if any(isinstance(each.entry, Started) for each in log):
+        return 0
+    told = f"No verdict is needed any more: it was {why}."
+    return int(await lapse(store, conversation, Finished(call_id(0, 0), "undelivered", told)))

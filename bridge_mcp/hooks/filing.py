@@ -1,0 +1,157 @@
+"""A hook's call on its way into the log: its name, its words for people, and the request as the store keeps it.
+
+It loads next to nothing (see `events`): the log has the call before an agent's user has noticed the hook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.hooks.events import BrokenInput, Permission, fields_of, items_of
+from bridge_mcp.hooks.hosts import Host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "CLAIM_S",
+    "asks",
+    "body_of",
+    "canonical",
+    "conversation_of",
+    "prefix_of",
+    "principal_of",
+    "request",
+    "rule_text",
+]
+
+MOST = 1_000_000
+"""Characters of a call's arguments as JSON, as `core.tools` has it."""
+CLAIM_S = 60.0
+"""How long an approved call waits for its hook, which looks all the time."""
+REPORT_S = 24 * 3600.0
+"""How long the hook after a call may tell what became of it: some run for hours."""
+LONGEST_RULE = 300
+"""Characters of a standing permission of the host's that a person can still be shown word for word."""
+SAME_CALLS = 1000
+"""How often one session can ask for the very same call."""
+
+
+def principal_of(host: Host) -> str:
+    """As whom the hooks of a host ask, and the door before the names of their tools."""
+    return f"hook:{host.name}"
+
+
+def prefix_of(host: Host, session: str) -> str:
+    """How the names of the logs begin that hold the calls of a session."""
+    by = principal_of(host)
+    plain = by.replace(":", "_")
+    return f"calls/{plain}~{hashed(by, 16)}.{hashed(session, 12)}"
+
+
+def conversation_of(host: Host, session: str, tool: str, arguments: str, number: int) -> str:
+    """The log of the call that a session asks for the `number`-th time."""
+    return f"{prefix_of(host, session)}{hashed(chr(0).join((tool, arguments, str(number))), 16)}"
+
+
+def hashed(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+
+
+def canonical(arguments: Mapping[str, Any]) -> str:
+    """The text of arguments, as `core.tools.arguments_text` writes it.
+
+    Raises:
+        BrokenInput: they cannot be kept.
+    """
+    try:
+        text = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError) as exc:
+        raise BrokenInput(f"the arguments cannot be kept ({exc})") from None
+    if len(text) > MOST:
+        raise BrokenInput(f"the arguments have {len(text):,} characters as JSON; at most {MOST:,} are taken")
+    return text
+
+
+def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
+    """The entry that asks for a call, as `core.codec` writes it."""
+    by, shown = principal_of(host), tuple(rule_text(rule) for rule in call.rules)
+    session = call.session[:8]
+    external = {
+        "server": by,
+        "tool": call.tool,
+        "about": f"session {session}" if session else "",
+        "asks": asks(host, call),
+        "offers": shown if all(len(each) <= LONGEST_RULE for each in shown) else (),
+        "fixed": not host.takes_edits(call),
+        "caller": caller,
+        "lapses": True,
+        "claim_s": CLAIM_S,
+        "report_s": REPORT_S,
+    }
+    said = {name: value for name, value in external.items() if value not in ("", (), False)}
+    entry = {
+        "kind": "Requested",
+        "calls": [{"id": "0.0", "tool": f"{by}__{call.tool}", "arguments": arguments}],
+        "by": by,
+        "external": said,
+    }
+    return '{"v":1,' + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)[1:]
+
+
+def asks(host: Host, call: Permission) -> str:
+    """Who asks for what, from where; for people."""
+    agent = f" (its agent {call.agent})" if call.agent else ""
+    where = f" in {shortened(call.folder)}" if call.folder else ""
+    server = f" of {call.server}" if call.server else ""
+    return f"{host.label}{agent}{where} asks to run {call.tool}{server}"
+
+
+def shortened(folder: str) -> str:
+    """A folder as people know it: below their home with a tilde."""
+    home = os.path.expanduser("~")
+    inside = folder == home or folder.startswith(home.rstrip(os.sep) + os.sep)
+    return f"~{folder[len(home.rstrip(os.sep)) :]}" if inside and home not in ("", os.sep) else folder
+
+
+def rule_text(rule: Mapping[str, Any]) -> str:
+    """A standing permission of the host's, word for word as it would stand in its settings, and in which of them."""
+    each = [named(fields_of(one)) or json.dumps(one, ensure_ascii=False) for one in items_of(rule.get("rules"))]
+    return f"{', '.join(each)} ({rule.get('destination', '')})"
+
+
+def named(rule: Mapping[str, Any]) -> str:
+    """A rule in the host's own notation: `Tool(content)`; "" where it has other parts too."""
+    if not rule or set(rule) - {"toolName", "ruleContent"}:
+        return ""
+    content = rule.get("ruleContent")
+    return f"{rule.get('toolName')}({content})" if content else str(rule.get("toolName"))
+
+
+def request(path: str, host: Host, call: Permission, caller: str) -> str:
+    """Write a call down; its log, or "" where the store itself has to do it.
+
+    Where the same was asked for before in its session, it is the next one.
+
+    Raises:
+        BrokenInput: its arguments cannot be kept.
+    """
+    from bridge_mcp.stores import quick_request
+
+    arguments = canonical(call.arguments)
+    body = body_of(host, call, arguments, caller)
+    names = (conversation_of(host, call.session, call.tool, arguments, number) for number in range(SAME_CALLS))
+    try:
+        found = quick_request.request(path, names, body, time.time())
+    except StoreError:
+        return ""  # it is not there yet, or of another version, or broken: whoever loads the store says which
+    if not found:
+        raise BrokenInput("this session has asked for the very same call too often")
+    return found

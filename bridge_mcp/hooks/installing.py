@@ -1,0 +1,246 @@
+"""A host's settings with our hooks, or without them, and with all else as it was: `--install` and `--uninstall`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pyjson5
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.hooks.host_settings import Wanted
+from bridge_mcp.hooks.json_text import appended, removed, scanned
+
+__all__ = ["changed", "is_ours", "write"]
+
+BACKUP = ".before-bridge-mcp"
+"""What stands behind the name of a file that was changed, in the name of what it was before."""
+LONGEST = 4_000_000
+HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
+"""A line that begins a table of TOML, or a list of them."""
+INNER = re.compile(r"[ \t]*\[\[hooks\.\w+\.hooks\]\]")
+"""The header of a hook below its matcher's."""
+
+
+def is_ours(host: str, value: object) -> bool:
+    """Whether a part of a host's settings calls `bridge-mcp hook HOST`, wherever that is, and nothing else."""
+    commands = list(commands_in(value))
+    ours = re.compile(rf"bridge-mcp(?:\.exe)?['\"]?\s+hook\s+{re.escape(host)}(?![\w-])")
+    return bool(commands) and all(ours.search(command) for command in commands)
+
+
+def commands_in(value: object) -> list[str]:
+    """The commands that a part of a host's settings runs."""
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        own = [str(members[name]) for name in ("command", "bash", "powershell") if isinstance(members.get(name), str)]
+        return own + [each for inner in members.values() for each in commands_in(inner)]
+    if isinstance(value, list):
+        return [each for inner in cast("list[object]", value) for each in commands_in(inner)]
+    return []
+
+
+def changed(host: str, wanted: Wanted, text: str | None, *, install: bool) -> str:
+    """The text of the host's settings with our hooks as they are wanted now, or without any; `text` None for no file.
+
+    Raises:
+        BadInput: the file cannot be read, or would mean something else afterwards.
+    """
+    if text is None and not install:
+        return ""
+    if wanted.file.suffix == ".toml":
+        return changed_toml(host, wanted, text or "", install=install)
+    return changed_json(host, wanted, text, install=install)
+
+
+def changed_json(host: str, wanted: Wanted, text: str | None, *, install: bool) -> str:
+    text = json.dumps(dict(wanted.head), indent=2) + "\n" if text is None or not text.strip() else text
+    before = read_json5(text)
+    meant = settings_of(before, host, wanted, install=install)
+    if not install and wanted.head and meant == wanted.head:
+        return ""  # it was there for our hooks alone
+    if meant == before:
+        return text
+    for event, group in reversed(ours_in(before, host)):
+        text = removed(text, ("hooks", event), group)
+    if install:
+        for event, entries in wanted.entries.items():
+            for entry in entries:
+                text = appended(text, ("hooks", event), entry)
+        for name, value in wanted.head.items():
+            if name not in before:
+                raise BadInput(f"'{name}' is missing in it.", fix=f"Add {json.dumps({name: value})}.")
+    if read_json5(text) != meant:
+        raise BadInput("It cannot be changed without changing what else it says.")
+    return text
+
+
+def ours_in(settings: Mapping[str, Any], host: str) -> list[tuple[str, int]]:
+    """Where our hooks stand: by event, and the place in its list."""
+    hooks = settings.get("hooks")
+    found: list[tuple[str, int]] = []
+    for event, entries in (cast("dict[str, Any]", hooks) if isinstance(hooks, dict) else {}).items():
+        listed = cast("list[Any]", entries) if isinstance(entries, list) else []
+        found += [(event, index) for index, entry in enumerate(listed) if is_ours(host, entry)]
+    return found
+
+
+def settings_of(before: Mapping[str, Any], host: str, wanted: Wanted, *, install: bool) -> dict[str, Any]:
+    """What the settings are to say."""
+    hooks: object = before.get("hooks", {})
+    if not isinstance(hooks, dict):
+        raise BadInput("'hooks' is no object in it.")
+    kept: dict[str, Any] = {}
+    for event, entries in cast("dict[str, Any]", hooks).items():
+        if not isinstance(entries, list):
+            kept[event] = entries
+            continue
+        others = [entry for entry in cast("list[Any]", entries) if not is_ours(host, entry)]
+        if others or not entries:
+            kept[event] = others
+    if install:
+        for event, entries in wanted.entries.items():
+            kept[event] = [*kept.get(event, []), *entries]
+    rest = {name: value for name, value in before.items() if name != "hooks"}
+    return {**rest, "hooks": kept} if kept or ("hooks" in before and not hooks) else rest
+
+
+def read_json5(text: str) -> dict[str, Any]:
+    """What a settings file says.
+
+    Raises:
+        BadInput: it is no JSON object.
+    """
+    try:
+        scanned(text)
+        found: object = pyjson5.decode(text.removeprefix("\ufeff"))
+    except (pyjson5.Json5Exception, RecursionError) as exc:
+        raise BadInput(f"It is no JSON: {exc}") from None
+    if not isinstance(found, dict):
+        raise BadInput("It is no JSON object.")
+    return cast("dict[str, Any]", found)
+
+
+def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:
+    before = read_toml(text)
+    meant = settings_of(before, host, wanted, install=install)
+    if meant == before:
+        return text
+    kept = "".join(block for block in blocks_of(text) if not is_ours(host, hooks_in(block))).rstrip()
+    if install:
+        kept = f"{kept}\n\n{as_tables(wanted)}".strip()
+    after = f"{kept}\n" if kept else ""
+    if read_toml(after) != meant:
+        raise BadInput("It cannot be changed without changing what else it says.")
+    return after
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a settings file says.
+
+    Raises:
+        BadInput: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        raise BadInput(f"It is no TOML: {exc}") from None
+
+
+def blocks_of(text: str) -> list[str]:
+    """A TOML text in pieces, one for what stands below each hook's header; comments go with what stands below them."""
+    starts = [0]
+    for found in HEADER.finditer(text):
+        if not (INNER.match(found.group()) and len(starts) > 1):
+            above = text[starts[-1] : found.start()]
+            starts.append(found.start() - (len(above) - len(without_comments_at_the_end(above))))
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def without_comments_at_the_end(text: str) -> str:
+    """The text up to the last line that is more than a comment, with the empty lines behind it."""
+    lines = text.splitlines(keepends=True)
+    while lines and lines[-1].lstrip().startswith("#"):
+        lines.pop()
+    return "".join(lines)
+
+
+def hooks_in(block: str) -> object:
+    """What a piece of a TOML text says of hooks, and whether it says nothing else; an empty object where it does."""
+    try:
+        found = tomllib.loads(block)
+    except tomllib.TOMLDecodeError:
+        return {}
+    return found["hooks"] if set(found) == {"hooks"} else {}
+
+
+def as_tables(wanted: Wanted) -> str:
+    """Our hooks as TOML, each in a table of its own at the end of the file."""
+    lines: list[str] = []
+    for event, entries in wanted.entries.items():
+        for entry in cast("tuple[dict[str, Any], ...]", entries):
+            lines.append(f"[[hooks.{event}]]")
+            lines += [f"{name} = {json.dumps(value)}" for name, value in entry.items() if name != "hooks"]
+            for hook in cast("list[dict[str, Any]]", entry["hooks"]):
+                lines += [f"\n[[hooks.{event}.hooks]]", *(f"{n} = {json.dumps(v)}" for n, v in hook.items())]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def read(file: Path) -> str | None:
+    """The text of a settings file; None where there is none.
+
+    Raises:
+        BadInput: it is no UTF-8, or too long.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) > LONGEST:
+        raise BadInput(f"{file} is too long.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"{file} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
+
+
+def write(file: Path, text: str, before: str | None) -> Path | None:
+    """Put a text in the place of a file's, whole or not at all; where the file was before, if it was there.
+
+    A link stays a link: the file that it leads to is changed. A file of ours that says nothing any more goes.
+    """
+    real = Path(os.path.realpath(file))
+    kept: Path | None = None
+    if before is not None:
+        kept = real.with_name(f"{real.name}{BACKUP}")
+        put(kept, before, real.stat().st_mode & 0o777)
+    if not text:
+        with suppress(FileNotFoundError):
+            real.unlink()
+        return kept
+    real.parent.mkdir(parents=True, exist_ok=True)
+    put(real, text, real.stat().st_mode & 0o777 if real.exists() else 0o600)
+    return kept
+
+
+def put(file: Path, text: str, mode: int) -> None:
+    """Write a file beside its place, and move it there."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(text.encode())
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.chmod(name, mode)
+        os.replace(name, file)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)

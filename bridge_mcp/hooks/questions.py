@@ -1,0 +1,146 @@
+"""Claude Code's questions and plans, asked in the chat: `AskUserQuestion` and `ExitPlanMode`.
+
+They are no calls with effects: what a person answers is their result. So they are questions with buttons, and not
+approvals. But a plan is carried out once it is approved, so only somebody who may decide on calls can do that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bridge_mcp.core.choices import chosen
+from bridge_mcp.core.entries import Heard, Posted, Revised
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.projections import BRIDGE
+from bridge_mcp.core.safe_text import escape_markdown, visible
+from bridge_mcp.hooks.events import Permission, fields_of, items_of
+from bridge_mcp.hooks.filing import asks
+from bridge_mcp.hooks.hosts import Host
+from bridge_mcp.hooks.people import asker
+from bridge_mcp.hooks.waiting import NO_APPROVER, NO_ENGINE, TOO_LATE
+from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.service import Bridge
+
+if TYPE_CHECKING:
+    from bridge_mcp.hooks.hosts import Answer
+
+__all__ = ["Questions"]
+
+YES, NO = "Approve the plan", "Keep planning"
+LONGEST_WAIT_S = 20.0
+MOST_QUESTIONS = 10
+NOT_THEIRS = "Whoever answered may not approve plans."
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a host's model asks people, in one conversation."""
+
+    bridge: Bridge
+    host: Host
+    call: Permission
+    place: str
+    """The conversation that is asked; empty where there is none."""
+    engine_lives: Callable[[], bool]
+    decides: Callable[[str, Heard], Awaitable[bool]]
+    """Whether whoever wrote an answer may decide on calls."""
+
+    async def answer(self, wait_s: float) -> Answer:
+        """What the host is told; without an answer it asks by itself, or goes without."""
+        if not self.place:
+            return self.host.fallback(self.call, NO_APPROVER)
+        if not self.engine_lives():
+            return self.host.fallback(self.call, NO_ENGINE)
+        deadline = elapsed() + wait_s
+        try:
+            return await (self._plan(deadline) if self.call.tool == "ExitPlanMode" else self._questions(deadline))
+        except BridgeError as exc:
+            return self.host.fallback(self.call, str(exc))
+
+    async def _questions(self, deadline: float) -> Answer:
+        """Ask one after the other."""
+        asked = items_of(self.call.arguments.get("questions"))
+        if not 0 < len(asked) <= MOST_QUESTIONS:
+            return self.host.fallback(self.call, "It asks nothing that could be asked in a chat.")
+        answers: dict[str, str] = {}
+        for each in map(fields_of, asked):
+            question, labels = str(each.get("question", "")), labels_of(each)
+            text = question_text(self._head("asks you"), each)
+            found = await self._ask(text, labels, deadline)
+            if found is None:
+                return self.host.fallback(self.call, TOO_LATE)
+            said, _ = found
+            answers[question] = picked(labels, said, several=bool(each.get("multiSelect")))
+        return self.host.allow(self.call, {**self.call.arguments, "answers": answers})
+
+    async def _plan(self, deadline: float) -> Answer:
+        """Show the plan, and have it approved."""
+        plan = visible(str(self.call.arguments.get("plan", "")), lines=True)
+        found = await self._ask(f"{self._head('has a plan')}\n\n{plan}\n\nShall it begin?", (YES, NO), deadline)
+        if found is None:
+            return self.host.fallback(self.call, TOO_LATE)
+        said, heard = found
+        if chosen((YES, NO), said) != YES:
+            told = "" if chosen((NO,), said) else f" They say: {said}"
+            return self.host.deny(self.call, f"The plan was not approved: keep planning.{told}")
+        if not await self.decides(self.place, heard):
+            return self.host.fallback(self.call, NOT_THEIRS)
+        return self.host.allow(self.call, dict(self.call.arguments))
+
+    def _head(self, what: str) -> str:
+        who, _, _ = asks(self.host, self.call).rpartition(" asks to run ")
+        return f"❓ {escape_markdown(visible(who))} {what}:"
+
+    async def _ask(self, text: str, choices: tuple[str, ...], deadline: float) -> tuple[str, Heard] | None:
+        """Ask in the chat: what was answered, and by whom; None where nobody did in time."""
+        who = asker(self.host)
+        left = max(1.0, deadline - elapsed())
+        ticket = await self.bridge.ask_user(who, self.place, text, choices=choices, expires_s=left)
+        _, seq = parse_message(ticket.id.partition(":")[2])
+        try:
+            while ticket.state != "done" and (left := deadline - elapsed()) > 0:
+                ticket = await self.bridge.wait_for(who, ticket.id, timeout_s=min(left, LONGEST_WAIT_S))
+        finally:
+            if ticket.outcome != "answered":
+                await self._close(seq, text)
+        if ticket.outcome != "answered":
+            return None
+        _, answered = parse_message(ticket.message)
+        (logged,) = await self.bridge.store.log.load(self.place, answered - 1, most=1)
+        return (ticket.text, logged.entry) if isinstance(logged.entry, Heard) else None
+
+    async def _close(self, seq: int, text: str) -> None:
+        """A question that nobody waits for any more loses its buttons, and says so."""
+        asked = await self.bridge.store.log.load(self.place, seq - 1, most=1)
+        if asked and isinstance(asked[0].entry, Posted):
+            over = f"{text}\n\n⌛ No answer is needed any more."
+            await self.bridge.store.log.record(self.place, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
+
+
+def labels_of(question: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels of a question's options, each once."""
+    options = [fields_of(option) for option in items_of(question.get("options"))[:20]]
+    labels = [str(option.get("label", "")).strip()[:200] for option in options]
+    return tuple(dict.fromkeys(label for label in labels if label))
+
+
+def question_text(head: str, question: Mapping[str, Any]) -> str:
+    """A question as Markdown, with what each option means."""
+    options = [fields_of(option) for option in items_of(question.get("options"))[:20]]
+    lines = [head, escape_markdown(visible(str(question.get("question", "")), lines=True))]
+    for option in options:
+        about = visible(str(option.get("description", "")))
+        label = escape_markdown(visible(str(option.get("label", ""))))
+        lines.append(f"- **{label}**" + (f": {escape_markdown(about)}" if about else ""))
+    if question.get("multiSelect"):
+        lines.append("Several may be chosen: write them, with commas between.")
+    return "\n\n".join([*lines[:2], "\n".join(lines[2:])]) if len(lines) > 2 else "\n\n".join(lines)
+
+
+def picked(labels: tuple[str, ...], said: str, *, several: bool) -> str:
+    """The option that was chosen, in its own spelling; or what was written instead."""
+    parts = [part for part in said.split(",") if part.strip()] if several else [said]
+    return ", ".join(chosen(labels, part) or part.strip() for part in parts)
