@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 ENGINE_S = 2.0
 """How long after the start this process may become the engine: the host's handshake comes first."""
+ASKED_S = 0.1
+"""The same after the first call, which may have to be asked about."""
 
 
 def serve(options: GateOptions) -> int:
@@ -129,6 +131,7 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
 
             own = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=bridge.caller)
             lives = partial(caller_lives, config.callers_path)
+            get_running_loop().call_later(ASKED_S, assembly.want_engine)
             made.append(GatedCalls(server, tools, own, lives=lives, hold_s=hold_s))
         return made[0]
 

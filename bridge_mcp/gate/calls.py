@@ -182,7 +182,8 @@ class GatedCalls:
         try:
             sent = await forward(None)
             if not await sent.answered(GRACE_S):
-                begun = await self._calls.begin(request, free)
+                with anyio.CancelScope(shield=True):
+                    begun = await self._calls.begin(request, free)
             answer, finished = await self._came(sent, free)
         finally:
             with anyio.CancelScope(shield=True):

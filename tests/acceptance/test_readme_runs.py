@@ -24,6 +24,8 @@ ELSEWHERE = (
     "pipx install",  # packages come from PyPI with them
     ".venv/bin/bridge-mcp demo",  # test_demo.py
     "claude mcp add bridge -- bridge-mcp",
+    "claude mcp add files -- bridge-mcp gate",
+    "bridge-mcp chat",  # test_gate.py both
     "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
 )
 """How the lines begin that are not run here, and who runs them."""

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench import gate, memory, models, offers, reading, roundtrip, startup, telegram, turns
+from tests.bench import gate, memory, models, offers, reading, relayed, roundtrip, startup, telegram, turns
 from tests.bench.table import Table
 
 PARTS: dict[str, Callable[[bool], list[Table]]] = {
@@ -18,7 +18,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "turns": turns.run,
     "memory": memory.run,
     "reading": reading.run,
-    "gate": gate.run,
+    "gate": lambda quick: [*gate.run(quick), *relayed.run(quick)],
     "offers": offers.run,
     "telegram": telegram.run,
     "models": models.run,
