@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
+from bridge_mcp.stores.sqlite import migrate as migrate_module
 from bridge_mcp.stores.sqlite.migrate import migrate
 from bridge_mcp.stores.sqlite.session import connect, statements
+
+SQLITE = Path(migrate_module.__file__).parent
 
 PENDING = "SCAN messages USING COVERING INDEX messages_pending"
 """Of messages on their way out there are few, and this index holds no others."""
@@ -111,3 +116,13 @@ def test_what_is_read_often_is_read_in_order_of_an_index(plans: dict[str, list[s
     lines = plans[name]
     assert lines
     assert not [line for line in lines if "TEMP B-TREE" in line or line.startswith("SCAN e ")]
+
+
+def test_every_statement_is_run_and_takes_what_it_says() -> None:
+    code = "".join(file.read_text("utf-8") for file in SQLITE.glob("*.py"))
+    for file in SQLITE.glob("sql/*.sql"):
+        _, *blocks = re.split(r"^-- name: (\w+)\((.*)\)\n", file.read_text("utf-8"), flags=re.MULTILINE)
+        for name, parameters, body in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
+            statement = re.sub(r"^--.*$", "", body, flags=re.MULTILINE)
+            assert set(filter(None, parameters.split(", "))) == set(re.findall(r":(\w+)", statement)), name
+            assert f'"{name}"' in code, name

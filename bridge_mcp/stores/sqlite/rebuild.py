@@ -44,6 +44,15 @@ __all__ = ["Rebuilt", "rebuild"]
 ENTRIES_AT_ONCE = 2000
 """Entries that are in memory at once."""
 
+FIRST = (
+    *("fts_clear", "fts_forget_progress", "fts_begin_anew"),
+    *("delete_messages_of_nobody", "delete_platform_ids_of_nobody", "delete_buttons_of_nobody"),
+    *("delete_approvals_of_nobody", "delete_events_of_nobody"),
+)
+CLEAR = ("delete_messages_of", "delete_platform_ids_of", "delete_buttons_of", "delete_approvals_of")
+LAST = ("delete_spending_of_nobody", "sum_spending_of_channels", "sum_spending_of_the_bridge")
+"""The statements that are run before all conversations, before each, and after all."""
+
 Progress = Callable[[int, int], None]
 """Hears how many conversations are done, and of how many."""
 
@@ -114,10 +123,8 @@ class Rebuild:
 
     def run(self, progress: Progress) -> Rebuilt:
         with transaction(self._session):
-            for statement in ("fts_clear", "fts_forget_progress", "fts_begin_anew"):
+            for statement in FIRST:
                 self._session.run(statement)
-            for table in ("messages", "platform_ids", "buttons", "approvals", "events"):
-                self._session.run(f"delete_{table}_of_nobody")
         conversations = self._session.rows("all_conversations")
         for number, (id, name) in enumerate(conversations):
             progress(number, len(conversations))
@@ -128,7 +135,7 @@ class Rebuild:
             except Unreadable as exc:
                 self._done.skipped.append(str(exc))
         with transaction(self._session):
-            for statement in ("delete_spending_of_nobody", "sum_spending_of_channels", "sum_spending_of_the_bridge"):
+            for statement in LAST:
                 self._session.run(statement)
         while fts.is_behind(self._session):
             with transaction(self._session):
@@ -175,8 +182,8 @@ class Replay(Append):
         self._told = {seq: event for seq, event in reversed(told)}
         # Events are pruned from the oldest on: what stood before the first that is there is not told again.
         self._told_from = min(self._told, default=None) if pruned else -1
-        for table in ("messages", "platform_ids", "buttons", "approvals"):
-            session.run(f"delete_{table}_of", id=id)
+        for statement in CLEAR:
+            session.run(statement, id=id)
         session.run("delete_spending_of", scope=name)
         session.run("reset_conversation", id=id, channel=Address.of(name).channel)
         super().__init__(session, name, 0.0, {Address.of(name).channel} if delivered else frozenset())
