@@ -238,6 +238,8 @@ async def verified(assembly: Assembly, conversation: str) -> int:
     err = console(stderr=True)
     for line in wrong:
         err.print(Text(f"✗ {visible(line)}", "red"))
-    if not wrong:
+    if wrong:
+        err.print("What is computed from the log can be computed anew: bridge-mcp rebuild")
+    else:
         err.print(Text("✓ the log is whole, and all that is computed from it agrees", "green"))
     return 1 if wrong else 0

@@ -201,8 +201,6 @@ def test_send_say_events_log_and_status(home: Home) -> None:
 
 @pytest.mark.shows("store.chain")
 def test_verify_finds_what_was_tampered_with(home: Home) -> None:
-    import sqlite3
-
     home.write('[channels.desk]\ntype = "local"\n')
     home.run("send", "desk/main", "as it was")
     connection = sqlite3.connect(home.state / "bridge.db")
