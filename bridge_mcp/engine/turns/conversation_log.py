@@ -7,6 +7,8 @@ intent has to stand where its writer took the end to be, and all else is written
 
 from __future__ import annotations
 
+import math
+
 from bridge_mcp.core.entries import Entry, Failed, Log, Logged, Replied, Summarised
 from bridge_mcp.engine.turns.deps import Deps
 
@@ -23,22 +25,29 @@ class ConversationLog:
         self._conversation = conversation
         self._deps = deps
         self._limit = deps.policies.channel(conversation).history_limit * ENTRIES_PER_MESSAGE
-        self._behind = True
+        self._head = 0
+        """The next seq by what is known here."""
+        self._told = math.inf
+        """The next seq as somebody told of it; infinite: there may be any."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the log has gone on, as far as is known here."""
+        return self._told > self._head
 
     async def read(self) -> Log:
         """The end of the log, as far as is known here; the list is that of `LogCache`, and grows with the log."""
-        known = () if self._behind else self._deps.recent_logs.known(self._conversation)
+        known = () if self.behind else self._deps.recent_logs.known(self._conversation)
         if known:
             return known
-        self._behind = False  # before it is read: what is told of from here on is read the next time
-        return await self._deps.recent_logs.get(self._conversation, self._limit)
+        self._told = 0  # before it is read: what is told of from here on is read the next time
+        log = await self._deps.recent_logs.get(self._conversation, self._limit)
+        self._head = log[-1].seq + 1 if log else 0
+        return log
 
-    def told(self, head: int | None) -> bool:
-        """Somebody says what the next seq is, or None: that something may have been appended. Whether that is news."""
-        known = self._deps.recent_logs.known(self._conversation)
-        news = head is None or not known or head > known[-1].seq + 1
-        self._behind = self._behind or news
-        return news
+    def told(self, head: int | None) -> None:
+        """Somebody says what the next seq is; None: that something may have been appended."""
+        self._told = math.inf if head is None else max(self._told, head)
 
     async def intend(self, expected: int, *entries: Entry, wake: float | None) -> tuple[Logged, ...]:
         """Append where the log is known to end.
@@ -58,7 +67,7 @@ class ConversationLog:
         try:
             await self._deps.store.log.record(self._conversation, *entries)
         finally:
-            self._behind = True
+            self.told(None)
 
     async def answer(self, started: int, entry: Replied | Summarised | Failed, wake: float | None) -> None:
         """Append what came of the model call begun at `started`, if that is still waited for."""
@@ -71,10 +80,13 @@ class ConversationLog:
     async def rest(self, head: int, until: float | None) -> bool:
         """Note that there is nothing to do before `until`; False where the log has gone on."""
         rests = await self._deps.store.agenda.rest(self._conversation, head, until)
-        self._behind = self._behind or not rests
+        if not rests:
+            self.told(None)
         return rests
 
     def _add(self, appended: tuple[Logged, ...]) -> None:
         """Know what was appended; with nothing, whoever appends has failed or was cancelled, and it may be there."""
-        if not appended or not self._deps.recent_logs.add(self._conversation, *appended):
-            self._behind = True
+        if appended and self._deps.recent_logs.add(self._conversation, *appended):
+            self._head = appended[-1].seq + 1
+        else:
+            self.told(None)

@@ -85,7 +85,8 @@ class ConversationWorker:
 
     def told(self, head: int | None) -> None:
         """The log ends before the seq `head` now, or anywhere (None): look at it, if it is longer than was known."""
-        if self._log.told(head):
+        self._log.told(head)
+        if self._log.behind:
             self.signal.set()
 
     async def run(self) -> None:
@@ -100,6 +101,8 @@ class ConversationWorker:
         alone = effects.asking is not None and not self._interrupts
         if alone:
             await self.signal.wait()  # only the model's answer, a stop or a clearing changes what is next
+            if effects.asking is not None and not self._log.behind:
+                return True  # it was the intent, which was told of before it was known here
         self.signal.clear()  # whatever comes in from here on is looked at in the next step, if not in this one
         log = await self._log.read()
         if not log:

@@ -229,17 +229,17 @@ class Writer:
     # -- on the event loop ------------------------------------------------------------------------------------
 
     def _resolve(self, jobs: Sequence[Job]) -> None:
-        """Tell who awaits each, then who watches: a caller that watches too knows by then what it wrote itself."""
         changed: dict[str, int] = {}
         unknown = False
         for job in jobs:
-            job.resolve()
             if job.error is None:
                 unknown = unknown or job.changed is None
                 for conversation, head in (job.changed or NONE).items():
                     changed[conversation] = max(head, changed.get(conversation, 0))
         if unknown or changed:
             self._notify(None if unknown else changed)
+        for job in jobs:
+            job.resolve()
 
     def _end(self) -> None:
         if self._ended is not None and not self._ended.done():
