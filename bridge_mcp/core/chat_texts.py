@@ -7,8 +7,8 @@ answer in `models/errors.py`. What a command that fails says is its error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # a hook loads this module with the errors, and has no time for `typing`
 if TYPE_CHECKING:
     from bridge_mcp.core.entries import Responder
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench import gate, memory, models, offers, reading, relayed, roundtrip, startup, telegram, turns
+from tests.bench import gate, hook, memory, models, offers, reading, relayed, roundtrip, startup, telegram, turns
 from tests.bench.table import Table
 
 PARTS: dict[str, Callable[[bool], list[Table]]] = {
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "memory": memory.run,
     "reading": reading.run,
     "gate": lambda quick: [*gate.run(quick), *relayed.run(quick)],
+    "hook": hook.run,
     "offers": offers.run,
     "telegram": telegram.run,
     "models": models.run,

@@ -43,6 +43,7 @@ ROWS = {
         "list_conversations": 5,
         "list_conversations with a query": 5,
     },
+    "hook": {"started to filed": 3},
     "gate": {"1 at once": 9, "32 at once": 9},
     "tools on offer": {"scripted": 5, "chat completions": 5},
     "telegram": {
@@ -100,7 +101,7 @@ def test_every_figure_is_printed_and_is_a_number(full: bool) -> None:
 def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
-    names = "startup, roundtrip, turns, memory, reading, gate, offers, telegram, models"
+    names = "startup, roundtrip, turns, memory, reading, gate, hook, offers, telegram, models"
     assert f"there is no figure 'startupp'; there are {names}" in refused.stderr
 
 
