@@ -224,9 +224,20 @@ def approval_view(approval: Approval) -> tuple[tuple[Text | Group, bool], ...]:
     what = Text(visible(approval.tool), "bold")
     what.append(f"  in {visible(approval.conversation)}, asked by {visible(approval.requested_by)}", "default")
     what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
+    what.append(review_words(approval), "default")
     shown = visible(pretty(approval.arguments), lines=True)
     digest = Text(approval.digest, "dim")
     return (head, False), (indented(what), False), (indented(Text(shown)), True), (indented(digest), True)
+
+
+def review_words(approval: Approval) -> str:
+    """What a reviewer says of it, where there is one."""
+    if not approval.reviewer:
+        return ""
+    if not approval.review:
+        return f"; the reviewer ({visible(approval.reviewer)}) looks at it" if approval.status == "waiting" else ""
+    reason = f": {visible(approval.review_reason)}" if approval.review_reason else ""
+    return f"; the reviewer ({visible(approval.reviewer)}) says {approval.review}{reason}"
 
 
 def ending(approval: Approval) -> str:

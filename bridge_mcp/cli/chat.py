@@ -168,7 +168,7 @@ class Chat:
     async def event(self, event: Event) -> None:
         """Show one event."""
         body, here = event.body, event.conversation == self.conversation
-        if event.type == "approval.requested" and (here or self.routed):
+        if event.type in ("approval.requested", "approval.reviewed") and (here or self.routed):
             await self.approvals(str(body["approval"]))
         elif not here:
             return
@@ -191,7 +191,11 @@ class Chat:
         """Show the calls that wait, or the one that just came."""
         where = "" if self.routed else self.conversation
         for approval in await self.bridge.list_approvals(OWNER, conversation=where):
-            if only in ("", approval.id) and (not self.routed or self.conversation in approval.places):
+            if (
+                only in ("", approval.id)
+                and not approval.in_review
+                and (not self.routed or self.conversation in approval.places)
+            ):
                 for part, whole in approval_view(approval):
                     self.show(part, whole=whole)
                 self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))

@@ -26,6 +26,7 @@ from bridge_mcp.core.entries import (
     Reminded,
     Replied,
     Requested,
+    Reviewed,
     Revised,
     Scheduled,
     Sender,
@@ -45,6 +46,7 @@ __all__ = ["entry_line", "event_line", "event_words"]
 
 COLOURS = {
     "approval.requested": "yellow",
+    "approval.reviewed": "yellow",
     "approval.decided": "yellow",
     "message.failed": "red",
     "message.uncertain": "red",
@@ -78,6 +80,9 @@ def event_words(event: Event) -> str:
             return f"assistant: {said(body.get('text'))}"
         case "approval.requested":
             return f"{said(body.get('approval'))} {said(body.get('tool'))} {said(body.get('arguments'))}"
+        case "approval.reviewed":
+            reason = said(body.get("reason"))
+            return f"{said(body.get('approval'))} {said(body.get('says'))}" + (f": {reason}" if reason else "")
         case "approval.decided":
             note = said(body.get("note"))
             how = through(said(body.get("via")))
@@ -164,11 +169,15 @@ def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered
             return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
 
 
-def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Reminded | Finished | Collected) -> str:
+def call_words(
+    conversation: str, entry: Started | Asked | Reviewed | Judged | Voted | Reminded | Finished | Collected
+) -> str:
     """What an entry of a call (or of a model call's begin) tells."""
     match entry:
         case Started(effect="model" | "summary" as what) as e:
             return f"{'the model' if what == 'model' else 'a summary'}, for #{e.turn}"
+        case Started(effect="review") as e:
+            return f"a review of [{e.call}]"
         case Started() as e:
             return f"{e.tool} {e.arguments} [{e.call}], free by {e.cleared_by}"
         case Asked() as e:
@@ -177,6 +186,8 @@ def call_words(conversation: str, entry: Started | Asked | Judged | Voted | Remi
             where = f", put to {e.route}" if e.route else ""
             several = f", by {e.quorum} approvers" if e.quorum > 1 else ""
             return f"{shown} for {e.requested_by}: {e.reason}{ends}{where}{several} {e.digest}"
+        case Reviewed() as e:
+            return f"[{e.call}] {e.says} by the reviewer{f' ({e.model})' if e.model else ''}: {e.reason}"
         case Voted() as e:
             return f"[{e.call}] yes by {e.by}{through(e.via)} {e.digest}" + (f": {e.note}" if e.note else "")
         case Reminded() as e:

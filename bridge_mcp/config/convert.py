@@ -5,19 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bridge_mcp.config import schema
 from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
+from bridge_mcp.config.reviews import Reviews
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings, PartialApprovalSettings
+from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.external_calls import DOORS
@@ -53,6 +54,7 @@ class Reading:
             self._models["default"] = schema.ModelSection(model=model)
         self._channels = self._sections()
         self._bots: dict[str, str] = {}
+        self._reviews = Reviews(self._models, self._existing, problems)
 
     def store_url(self, default: Path) -> str:
         """Where the store is: `sqlite:///` and an absolute path."""
@@ -100,12 +102,12 @@ class Reading:
         self._places("approvals", asked)
         return Rules(
             channels={name: self._rules(name, section) for name, section in self._channels.items()},
-            asking=ApprovalSettings().overridden(approval_settings(asked)),
-            tools=self._call_rules("approvals", asked.tools),
+            asking=ApprovalSettings().overridden(self._reviews.settings("approvals", asked)),
+            tools=(*self._call_rules("approvals", asked.tools), *self._reviews.of_servers(self.file.tool_servers)),
             separate=asked.separate,
             doors_decide=asked.doors_decide,
             cli=asked.cli,
-            own_places=own_places(state, self.problems.source),
+            own_places=own_places(state, self.problems.source, *self._reviews.policies),
             people=people(self.file.people, self._channels, self.problems),
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),
@@ -243,10 +245,12 @@ class Reading:
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
         """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""
-        for pattern, section in sections.items():
-            self._places(f'{key}.tools."{pattern}"', section)
         ordered = sorted(sections.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
-        return tuple(ToolRule(pattern, approval_settings(section)) for pattern, section in ordered)
+        made: list[ToolRule] = []
+        for pattern, section in ordered:
+            self._places(f'{key}.tools."{pattern}"', section)
+            made.append(ToolRule(pattern, self._reviews.settings(f'{key}.tools."{pattern}"', section)))
+        return tuple(made)
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
         """Note where prompts would go and there is nothing."""
@@ -389,11 +393,3 @@ class Reading:
             self.problems.add(key, f"there is no file {path}.", "Relative paths start at the configuration's folder.")
             return None
         return path
-
-
-def approval_settings(section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
-    """What a section says about asking for approval. As a confirmation, `default` says nothing."""
-    said = section.model_dump(include=set(APPROVAL_FIELDS), exclude_none=True)
-    if said.get("confirmation") == "default":
-        del said["confirmation"]
-    return cast("PartialApprovalSettings", said)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
 from bridge_mcp.ports import GroupMode
 
 __all__ = [
@@ -22,25 +23,18 @@ __all__ = [
     "ModelSection",
     "Name",
     "OAuth",
+    "Review",
     "Section",
     "Store",
     "ToolServer",
     "ToolShape",
 ]
 
-Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """Of channels, models and clients: what fits into an address."""
 ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """Of tool servers: it begins the names of their tools, and providers take no dots there."""
-Confirmation = Literal["required", "never", "by-annotation", "default"]
 ScopeName = Literal["read", "send", "approve", "tools", "admin"]
-
-
-class Section(BaseModel):
-    """A table of the file: no key beside those it lists, and no guessing of types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Store(Section):
@@ -115,25 +109,6 @@ class Chat(Section):
     """What the bot answers there: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
 
 
-class CallRule(Section):
-    """[approvals.tools."PATTERN"] and [channels.NAME.tools."PATTERN"]: single tools; else it is as [approvals] says."""
-
-    confirmation: Confirmation | None = None
-    """Whether calls of these tools ask first."""
-    expires_s: float | None = Field(default=None, ge=0)
-    """Seconds until a call that waits expires; 0: never."""
-    route: Text | None = None
-    """The conversation where people are asked; `agents`: none, so that a client has to decide."""
-    remind_s: float | None = Field(default=None, ge=0)
-    """Seconds until people are asked again; 0: never."""
-    escalate_s: float | None = Field(default=None, ge=0)
-    """Seconds until `escalate_to` is asked as well; 0: never."""
-    escalate_to: Text | None = None
-    """The conversation that is asked when nobody has decided."""
-    quorum: int | None = Field(default=None, ge=1, le=100)
-    """How many different people have to approve."""
-
-
 class Channel(Section):
     """[channels.NAME]: a place where people write: a Telegram bot, or chats on this machine."""
 
@@ -200,6 +175,8 @@ class ToolShape(Section):
     """Whether calls of these tools ask first."""
     timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """Seconds for one call of them."""
+    review: Review | Literal[False] | None = None
+    """The model that looks at these calls before people are asked; false: none."""
 
 
 class ToolServer(Section):
@@ -247,35 +224,10 @@ class ToolServer(Section):
     """Whether a tool that changed since it was first seen asks, whatever else holds."""
     instructions: bool = False
     """Whether it may say in the system prompt how its tools are used."""
+    review: Review | Literal[False] | None = None
+    """The model that looks at its calls before people are asked; false: none."""
     tools: dict[str, ToolShape] = {}
     """Rules for single tools of this server."""
-
-
-class Approvals(Section):
-    """[approvals]: which tool calls wait for a verdict, where people are asked, and who may decide."""
-
-    confirmation: Literal["required", "never", "by-annotation"] = "by-annotation"
-    """Which calls ask first: all, none, or those of tools that do not say that they only read (`by-annotation`)."""
-    expires_s: float = Field(default=600.0, ge=0)
-    """Seconds until a call that waits expires; 0: never."""
-    route: Text | None = None
-    """The conversation where people are asked; `agents`: none. Without it: the chat that asked."""
-    remind_s: float = Field(default=0.0, ge=0)
-    """Seconds until people are asked again; 0: never."""
-    escalate_s: float = Field(default=0.0, ge=0)
-    """Seconds until `escalate_to` is asked as well; 0: never."""
-    escalate_to: Text | None = None
-    """The conversation that is asked when nobody has decided."""
-    quorum: int = Field(default=1, ge=1, le=100)
-    """How many different people have to approve; above 1 only people of `[people.NAME]` count."""
-    tools: dict[str, CallRule] = {}
-    """Rules for single tools, by name or pattern."""
-    separate: bool = False
-    """Whether whoever started a turn is kept from deciding what it asks for, under any name of theirs."""
-    doors_decide: bool = False
-    """Whether what one door of this machine's user asked for (stdio, a gate, a hook) may be decided by another one."""
-    cli: bool = True
-    """Whether verdicts are taken on the command line."""
 
 
 class Client(Section):
@@ -293,13 +245,6 @@ class Client(Section):
     """The conversations that it sees beside those of `channels`."""
     person_decides: bool = False
     """Whether a form at that host decides on the calls it asks for itself: only for a host that you sit at."""
-
-
-class Person(Section):
-    """[people.NAME]: the names that are one person, so that a quorum counts people."""
-
-    principals: list[Text] = Field(min_length=1)
-    """Who this is: `owner` (this machine), clients by name, users as `channel:user_id`."""
 
 
 class OAuth(Section):

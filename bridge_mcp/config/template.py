@@ -93,6 +93,7 @@ expires_s = 600                            # 0: never
 # escalate_s = 300                         # then ask in escalate_to as well
 # escalate_to = "family/7"
 # quorum = 1                               # how many different approvers it takes
+# review = { model = "small", policy = "policy.md", may = "advise" }  # a model that looks first; approve: it decides
 # separate = false                         # true: whoever started a turn may not decide what it asks for
 # doors_decide = false                     # true: stdio, a gate or a hook may decide what another of them asked
 # cli = true                               # false: no verdicts on the command line

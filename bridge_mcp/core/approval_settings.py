@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias, TypedDict, cast
 
-__all__ = ["APPROVAL_FIELDS", "ApprovalSettings", "ConfirmationMode", "PartialApprovalSettings"]
+__all__ = ["APPROVAL_FIELDS", "ApprovalSettings", "ConfirmationMode", "PartialApprovalSettings", "Reviewer"]
 
-ConfirmationMode: TypeAlias = Literal["required", "never", "by-annotation"]
-"""Which calls need approval: all, none, or those of tools without `readOnlyHint`."""
+ConfirmationMode: TypeAlias = Literal["required", "person", "never", "by-annotation"]
+"""Which calls ask: all, all and people alone, none, or those of tools that do not say of themselves that they only
+read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """The model that looks at calls before people do, and what it is told to go by."""
+
+    model: str
+    """The name of a `[models.NAME]` section."""
+    policy: str
+    """The file with what its owner wants of calls, by its whole path."""
+    may: Literal["approve", "advise"] = "advise"
+    """Whether its word decides, or is only told to whoever does."""
+    per_minute: int = 10
+    """How many calls it is asked about in a minute; with more, people are asked at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +42,26 @@ class ApprovalSettings:
     escalate_to: str = ""
     quorum: int = 1
     """How many different approvers it takes."""
+    review: Reviewer | None = None
+    """Who looks at a call before people do."""
 
     def overridden(self, *parts: PartialApprovalSettings) -> ApprovalSettings:
-        """These settings, overridden by the parts; an earlier part takes precedence."""
+        """These settings, with what the parts say in their place. Of two parts the first has the say.
+
+        What is for people alone has no reviewer; what is `required` has one only where the same part names it.
+        """
         said = PartialApprovalSettings()
         for part in reversed(parts):
             said.update(part)
-        return replace(self, **said) if said else self
+        made = replace(self, **said) if said else self
+        if made.review is None or made.confirmation in ("never", "by-annotation"):
+            return made
+        same = first_with("confirmation", parts) == first_with("review", parts)
+        return made if made.confirmation == "required" and same else replace(made, review=None)
 
     def as_part(self) -> PartialApprovalSettings:
         """The same as a part with all keys."""
-        return cast("PartialApprovalSettings", asdict(self))
+        return cast("PartialApprovalSettings", {each.name: getattr(self, each.name) for each in fields(self)})
 
 
 class PartialApprovalSettings(TypedDict, total=False):
@@ -49,6 +74,13 @@ class PartialApprovalSettings(TypedDict, total=False):
     escalate_s: float
     escalate_to: str
     quorum: int
+    review: Reviewer | None
+    """None: no reviewer, whatever the next rule says."""
+
+
+def first_with(key: str, parts: Sequence[PartialApprovalSettings]) -> int | None:
+    """Which of the parts has the say about a key; None for none of them."""
+    return next((number for number, part in enumerate(parts) if key in part), None)
 
 
 APPROVAL_FIELDS = frozenset(each.name for each in fields(ApprovalSettings))

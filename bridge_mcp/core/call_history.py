@@ -109,7 +109,7 @@ def after(
                 decided_at=at,
                 note=entry.note,
             )
-        case Started():
+        case Started(effect="tool"):
             return replace(known, cleared_by=entry.cleared_by, ran_with=entry.arguments, started_at=at)
         case Finished():
             return replace(known, outcome=entry.outcome, result=entry.content, finished_at=at)

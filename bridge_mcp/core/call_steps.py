@@ -14,10 +14,10 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.external_calls import handed_over, step_of_caller, with_looks
 from bridge_mcp.core.gathering import LONGEST_S
+from bridge_mcp.core.policy import REVIEWER, Free, Policy, Refuse
 from bridge_mcp.core.policy import Ask as NeedsVerdict
-from bridge_mcp.core.policy import Free, Policy, Refuse
 from bridge_mcp.core.state import CallState, State
-from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle, Step, Wait
+from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle, Step, Wait
 from bridge_mcp.core.tools import call_digest, parse_arguments
 
 __all__ = ["step_of_calls"]
@@ -34,6 +34,10 @@ NO_CLI = "Not run: it was approved on the command line, and the owner takes no v
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
+LOST = "its review was interrupted"
+OVERRULED = "it said “{says}”, and what decides has changed since"
+
+
 def cut_off(finish: str) -> str:
     """The result of each call of an incomplete answer, for the model."""
     why = "at its limit of tokens" if finish == "length" else f"({finish})"
@@ -43,7 +47,9 @@ def cut_off(finish: str) -> str:
     )
 
 
-def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -> Step | None:
+def step_of_calls(
+    state: State, policy: Policy, now: float, running: Set[str], reviewing: Set[str] = frozenset()
+) -> Step | None:
     """The next step of the batch's calls; None if every one has its outcome."""
     calls = state.calls
     if not calls:
@@ -52,14 +58,17 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
         left = (call for call in calls if not state.fates[call.id].finished)
         return next((Settle(call, "error", cut_off(state.cut_off)) for call in left), None)
     if state.external is not None:
-        return step_of_external(state, state.external, policy, now, running)
-    steps = [step_of_call(call, state.fates[call.id], policy, now, running) for call in calls]
+        return step_of_external(state, state.external, policy, now, running, reviewing)
+    steps = [step_of_call(call, state.fates[call.id], policy, now, running, reviewing) for call in calls]
     closing = [step for step in steps if isinstance(step, Settle)] or [s for s in steps if isinstance(s, Judge)]
     if closing:
         return closing[0]
     ask = tuple(asked for step in steps if isinstance(step, Ask) for asked in step.calls)
     if ask:
         return Ask(ask)
+    looks = [step for step in steps if isinstance(step, Escalate)] or [s for s in steps if isinstance(s, Review)]
+    if looks:
+        return looks[0]
     run = tuple(free for step in steps if isinstance(step, Run) for free in step.calls)
     free_slots = max(0, policy.max_parallel - len(running))
     if run[:free_slots]:
@@ -73,7 +82,9 @@ def step_of_calls(state: State, policy: Policy, now: float, running: Set[str]) -
     return None
 
 
-def step_of_external(state: State, external: External, policy: Policy, now: float, running: Set[str]) -> Step | None:
+def step_of_external(
+    state: State, external: External, policy: Policy, now: float, running: Set[str], reviewing: Set[str]
+) -> Step | None:
     """The next step of an external call, which is the only one in its batch."""
     (call,), asked_at = state.calls, state.batch.at if state.batch else now
     fate = state.fates[call.id]
@@ -82,7 +93,7 @@ def step_of_external(state: State, external: External, policy: Policy, now: floa
     gone = step_of_caller(call, fate, external, policy, now)
     if gone is not None:
         return gone
-    match step_of_call(call, fate, policy, now, running):
+    match step_of_call(call, fate, policy, now, running, reviewing):
         case Run() as run:
             return handed_over(run, fate, external, asked_at, now)
         case Wait() as wait:
@@ -92,8 +103,8 @@ def step_of_external(state: State, external: External, policy: Policy, now: floa
 
 
 def step_of_call(
-    call: Call, fate: CallState, policy: Policy, now: float, running: Set[str]
-) -> Settle | Judge | Ask | Run | Remind | Wait | None:
+    call: Call, fate: CallState, policy: Policy, now: float, running: Set[str], reviewing: Set[str]
+) -> Settle | Judge | Ask | Review | Escalate | Run | Remind | Wait | None:
     """The next step of one call; None if it has its outcome."""
     if fate.finished:
         return None
@@ -107,8 +118,15 @@ def step_of_call(
         return step_of_verdict(call, fate, fate.judged, policy, now)
     if fate.asked is not None and call.tool not in policy.tools:
         gone = policy.withdrawn(fate.asked.server, call.tool)
-        return Settle(call, "error", gone) if gone else step_of_waiting(call, fate, fate.asked, now)
-    match policy.gate(call, now):  # also for a call that was begun before: the tool may have changed since
+        return Settle(call, "error", gone) if gone else step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
+    return step_of_gate(call, fate, policy, now, reviewing)
+
+
+def step_of_gate(
+    call: Call, fate: CallState, policy: Policy, now: float, reviewing: Set[str]
+) -> Settle | Judge | Ask | Review | Escalate | Run | Remind | Wait:
+    """What the gate says of a call without a verdict; also for one begun before: its tool may have changed."""
+    match policy.gate(call, now):
         case Refuse(because):
             return Settle(call, "error", because)
         case Free(because):
@@ -117,9 +135,13 @@ def step_of_call(
                 return Run(((call, call.arguments, because),))
             # A call with a quorum still needs it, whatever was granted or configured since.
             several = fate.asked.quorum > 1
-            return step_of_waiting(call, fate, fate.asked, now) if several else Judge(call, "approved", because)
+            if several:
+                return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
+            return Judge(call, "approved", because)
         case NeedsVerdict(because):
-            return Ask(((call, because),)) if fate.asked is None else step_of_waiting(call, fate, fate.asked, now)
+            if fate.asked is None:
+                return Ask(((call, because),))
+            return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
 
 
 def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
@@ -132,10 +154,16 @@ def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
     return Wait(fate.ends_at or None)
 
 
-def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Judge | Remind | Wait:
-    """The next step of a call that waits for people: expiry, a reminder, or waiting until the next of those."""
+def step_of_waiting(
+    call: Call, fate: CallState, asked: Asked, policy: Policy, now: float, reviewing: Set[str]
+) -> Judge | Review | Escalate | Remind | Wait:
+    """What an asked call asks for: an end, its reviewer, a reminder, or patience until the next of those."""
     if asked.expires_at and now >= asked.expires_at:
         return Judge(call, "expired", "bridge")
+    if asked.reviewer:
+        look = step_of_review(call, fate, asked, policy, reviewing)
+        if look is not None:
+            return look
     escalate_at = asked.escalate_at if asked.escalate_to and not fate.escalated else 0.0
     if escalate_at and now >= escalate_at:
         return Remind(call, asked, Reminded(call.id, 1, "escalation", to=asked.escalate_to, digest=asked.digest))
@@ -145,6 +173,29 @@ def step_of_waiting(call: Call, fate: CallState, asked: Asked, now: float) -> Ju
         return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to=to, digest=asked.digest))
     ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
     return Wait(min(ahead, default=None))
+
+
+def step_of_review(
+    call: Call, fate: CallState, asked: Asked, policy: Policy, reviewing: Set[str]
+) -> Judge | Review | Escalate | Wait | None:
+    """What a call asks for that a reviewer looks at before people do; None once it is for people to decide.
+
+    Its word decides only where that was so when the call was asked about, and still is.
+    """
+    barred, said = policy.no_review(call, asked), fate.reviewed
+    reviewer = policy.reviewer(call)
+    if said is None:
+        if call.id in reviewing:
+            return Wait(asked.expires_at or None)
+        if fate.review_begun:
+            return Escalate(call, asked.digest, LOST)
+        return Escalate(call, asked.digest, barred) if barred or reviewer is None else Review(call, asked, reviewer)
+    if said.says == "escalate" or asked.reviewer_may != "approve":
+        return None
+    if barred or reviewer is None or reviewer.may != "approve" or asked.quorum > 1:
+        return Escalate(call, asked.digest, OVERRULED.format(says=said.says))
+    verdict = "approved" if said.says == "approve" else "rejected"
+    return Judge(call, verdict, REVIEWER, digest=asked.digest, note=said.reason, via=REVIEWER)
 
 
 def step_of_verdict(

@@ -11,7 +11,10 @@ The first match wins (a log that holds but a reminder has one step, Ring, when i
 
     a call is denied, or its fate is unknown            Settle   (the model is told)
     an asked call ran out of time, or a grant covers it Judge
+    its reviewer decides, as its rule lets it           Judge    (approves what was asked, or rejects it)
     a call needs a verdict and was never asked          Ask      (all such calls at once: people think while tools run)
+    an asked call is its reviewer's to look at          Review   (people are asked once that is over)
+    its reviewer cannot be asked, or has no say now     Escalate (people have the word)
     a call is free to run                               Run      (all at once; HandOver: its caller runs it)
     a call has waited long enough to be told of again   Remind
     a call is running, waits for a verdict, or was
@@ -24,7 +27,8 @@ The first match wins (a log that holds but a reminder has one step, Ring, when i
     nothing                                             Idle
 
 Why each rule is there: *intent before effect* (a `Started` without outcome is never run again unless the tool says
-that this is harmless); *the first verdict wins* (expiry is a verdict too, so a late tap can be told); *counted from
+that this is harmless); *a reviewer fails closed* (whatever goes wrong with it, people are asked); *the first verdict
+wins* (expiry is a verdict too, so a late tap can be told); *counted from
 the log* (a call that kills the process uses up its attempts and ends); *a reply says how far it had read* (a message
 that came in while the model was at work is unread, whatever its place in the log).
 
@@ -69,17 +73,29 @@ SPENT = "Today's budget for the model is spent, so I cannot answer. It begins an
 INTERRUPTED = "interrupted by a new message"
 
 
-def decide(log: Log, policy: Policy, now: float, running: Set[str] = frozenset(), calling: int | None = None) -> Step:
+def decide(
+    log: Log,
+    policy: Policy,
+    now: float,
+    running: Set[str] = frozenset(),
+    calling: int | None = None,
+    reviewing: Set[str] = frozenset(),
+) -> Step:
     """The next step of the conversation whose log (or a tail that `reaches_back_to` allows) this is.
 
     `running` holds the ids of the calls in flight in this process; they are waited for, not settled. `calling` is the
-    seq of the model call in flight, if there is one.
+    seq of the model call in flight, if there is one; `reviewing` holds the ids of the calls that a reviewer looks at.
     """
-    return decide_from(state_of(log), policy, now, running, calling)
+    return decide_from(state_of(log), policy, now, running, calling, reviewing)
 
 
 def decide_from(
-    state: State, policy: Policy, now: float, running: Set[str] = frozenset(), calling: int | None = None
+    state: State,
+    policy: Policy,
+    now: float,
+    running: Set[str] = frozenset(),
+    calling: int | None = None,
+    reviewing: Set[str] = frozenset(),
 ) -> Step:
     """As `decide`, for a log that was read already."""
     if state.scheduled is not None:
@@ -89,7 +105,7 @@ def decide_from(
         return Stop(INTERRUPTED, newer, "")
     if calling is not None:
         return Wait(None)
-    return step_of_calls(state, policy, now, running) or step_of_model(state, policy, now)
+    return step_of_calls(state, policy, now, running, reviewing) or step_of_model(state, policy, now)
 
 
 def interruption(state: State, calling: int | None) -> int | None:

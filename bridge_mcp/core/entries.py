@@ -46,6 +46,7 @@ __all__ = [
     "Replied",
     "Requested",
     "Responder",
+    "Reviewed",
     "Revised",
     "Scheduled",
     "Sender",
@@ -382,11 +383,11 @@ class Rang(Fact, frozen=True):
 class Started(Fact, frozen=True):
     """An effect is about to happen. Without its outcome in the log, nobody knows whether it did."""
 
-    effect: Literal["model", "tool", "summary"]
+    effect: Literal["model", "tool", "summary", "review"]
     turn: int = -1
     """For a model call: the seq of the message that opened the turn."""
     call: str = ""
-    """For a tool call: which one."""
+    """For a tool call, or a review of one: which one."""
     tool: str = ""
     arguments: str = ""
     """For a tool call: the JSON text it runs with."""
@@ -432,6 +433,10 @@ class Asked(Fact, frozen=True):
     """What `always` gives where the caller keeps standing permissions itself (`External.offers`)."""
     fixed: bool = False
     """Whether nobody can change its arguments (`External.fixed`)."""
+    reviewer: str = ""
+    """The model that looks at it before people are asked; empty for none."""
+    reviewer_may: Literal["approve", "advise"] = "advise"
+    """Whether what that model says decides, or is only told to whoever does."""
 
 
 # -- outcomes ------------------------------------------------------------------------------------------------
@@ -493,6 +498,21 @@ class Finished(Fact, frozen=True):
     requested_by: str = ""
 
 
+class Reviewed(Fact, frozen=True):
+    """A reviewer has looked at an asked call, or was to and could not: then it escalates, and people have the word."""
+
+    call: str
+    says: Literal["approve", "reject", "escalate"]
+    reason: str = ""
+    model: str = ""
+    """The model that said so; empty where none was asked."""
+    digest: str = ""
+    """Of what was asked."""
+    usage: Usage = Usage()
+    ref: int = -1
+    """The `Started` that it answers; -1 where no model answered."""
+
+
 class Collected(Fact, frozen=True):
     """Whoever asked for a call that its caller runs has been given its outcome, and is not given it again."""
 
@@ -546,6 +566,7 @@ Entry: TypeAlias = (
     | Asked
     | Replied
     | Summarised
+    | Reviewed
     | Finished
     | Collected
     | Delivered
@@ -575,18 +596,8 @@ def key(entry: Entry) -> str | None:
     match entry:
         case Heard() | Posted() | Edited() | Revised() | Reacted():
             return f"{type(entry).__name__.lower()}:{entry.key}"
-        case Judged():
-            return f"judged:{entry.call}"
-        case Voted():
-            return f"voted:{entry.call}:{entry.by}"
-        case Reminded():
-            return f"{entry.why}:{entry.call}:{entry.number}"
         case Scheduled() | Rang():
             return type(entry).__name__.lower()
-        case Finished():
-            return f"tool:{entry.call}"
-        case Collected():
-            return f"collected:{entry.call}"
         case Withdrawn():
             return f"withdrawn:{entry.message}"
         case Delivered():
@@ -595,8 +606,27 @@ def key(entry: Entry) -> str | None:
             return f"failed:{entry.ref}"
         case Failed(retry_at=None):
             return f"sent:{entry.ref}"
+        case Judged() | Voted() | Reviewed() | Reminded() | Finished() | Collected():
+            return call_key(entry)
         case _:
             return None
+
+
+def call_key(entry: Judged | Voted | Reviewed | Reminded | Finished | Collected) -> str:
+    """The key of what happened to a call."""
+    match entry:
+        case Judged():
+            return f"judged:{entry.call}"
+        case Voted():
+            return f"voted:{entry.call}:{entry.by}"
+        case Reviewed():
+            return f"{'escalated' if entry.says == 'escalate' else 'reviewed'}:{entry.call}"
+        case Reminded():
+            return f"{entry.why}:{entry.call}:{entry.number}"
+        case Finished():
+            return f"tool:{entry.call}"
+        case Collected():
+            return f"collected:{entry.call}"
 
 
 def wakes(entry: Entry) -> bool:

@@ -24,6 +24,7 @@ from bridge_mcp.core.entries import (
     Reacted,
     Reminded,
     Replied,
+    Reviewed,
     Revised,
     Started,
     Stopped,
@@ -33,6 +34,7 @@ from bridge_mcp.core.entries import (
     approval_id,
     message_id,
 )
+from bridge_mcp.core.policy import REVIEWER
 from bridge_mcp.core.tools import JSON
 
 __all__ = ["EVENTS", "EVENT_TYPES", "Event", "EventInfo", "EventType", "event_of"]
@@ -49,6 +51,7 @@ EventType: TypeAlias = Literal[
     "message.withdrawn",
     "approval.requested",
     "approval.reminded",
+    "approval.reviewed",
     "approval.voted",
     "approval.decided",
     "tool.started",
@@ -114,6 +117,10 @@ EVENTS: Mapping[EventType, EventInfo] = {
     "approval.reminded": EventInfo(
         "People were asked again, or somebody else is asked as well.",
         ("call", "approval", "digest", "why", "number", "to"),
+    ),
+    "approval.reviewed": EventInfo(
+        "A reviewer has looked at a call, or could not (`escalate`).",
+        ("call", "approval", "digest", "says", "reason", "model", "by"),
     ),
     "approval.voted": EventInfo("One approver of several said yes.", ("call", "approval", "digest", "by", "via")),
     "approval.decided": EventInfo(
@@ -233,6 +240,9 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
                 "route": e.route,
                 "quorum": e.quorum,
             }
+        case Reviewed() as e:
+            told: dict[str, JSON] = {"says": e.says, "reason": e.reason, "model": e.model, "by": REVIEWER}
+            return "approval.reviewed", {**of_call(conversation, e), **told}
         case Voted() as e:
             return "approval.voted", {**of_call(conversation, e), "by": e.by, "via": e.via}
         case Reminded() as e:
@@ -255,13 +265,9 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
                 "cleared_by": e.cleared_by,
             }
         case Finished() as e:
-            return "tool.finished", {
-                **of_call(conversation, e),
-                "tool": e.tool,
-                "requested_by": e.requested_by,
-                "outcome": e.outcome,
-            }
-        case _:
+            told = {"tool": e.tool, "requested_by": e.requested_by, "outcome": e.outcome}
+            return "tool.finished", {**of_call(conversation, e), **told}
+        case entry:
             return conversation_event(conversation, entry)
 
 
@@ -279,6 +285,8 @@ def conversation_event(conversation: str, entry: object) -> tuple[EventType, dic
             return None
 
 
-def of_call(conversation: str, entry: Asked | Voted | Reminded | Judged | Started | Finished) -> dict[str, JSON]:
+def of_call(
+    conversation: str, entry: Asked | Reviewed | Voted | Reminded | Judged | Started | Finished
+) -> dict[str, JSON]:
     """What all events of one call have in common; the approval is the one by which it was decided, if it was."""
     return {"call": entry.call, "approval": approval_id(conversation, entry.call), "digest": entry.digest}

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
-from bridge_mcp.core.entries import Call
+from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
+from bridge_mcp.core.entries import Asked, Call
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import HOOKS, Grant
 from bridge_mcp.core.own_places import named_place
@@ -23,6 +23,7 @@ __all__ = [
     "AGENTS",
     "CLIENT_NAME",
     "RESERVED",
+    "REVIEWER",
     "SCOPES",
     "Ask",
     "Budget",
@@ -48,7 +49,10 @@ WhileBusy: TypeAlias = Literal["join", "queue", "interrupt"]
 its own; or it ends that turn, and opens one."""
 
 
-RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback"})
+REVIEWER = "reviewer"
+"""Who decides where a model does, in the place of people."""
+
+RESERVED = frozenset({"stdio", "owner", "assistant", "bridge", "loopback", REVIEWER})
 """Names that no client over HTTP may have: a verdict by `owner` is the owner's."""
 
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -57,9 +61,9 @@ CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""
 
-Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "api", "rule"]
+Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "api", "rule", "reviewer"]
 """By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `rule` the bridge's own: it
-expired, or a grant or the policy frees it now."""
+expired, or a grant or the policy frees it now; `reviewer`: a model decided, as a rule lets it."""
 
 
 FOR = "assistant for "
@@ -174,6 +178,14 @@ class ToolRule:
 
     pattern: str
     says: PartialApprovalSettings = field(default_factory=PartialApprovalSettings)
+    server: str = ""
+    """Where it is of one tool server: the pattern is over that server's own names for its tools."""
+
+    def concerns(self, tool: str, spec: ToolSpec | None) -> bool:
+        """Whether it speaks of this tool, as far as anybody knows the tool."""
+        if self.server:
+            return spec is not None and spec.server == self.server and fnmatchcase(spec.tool, self.pattern)
+        return fnmatchcase(tool, self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +225,10 @@ class Policy:
     """Texts that name the bridge and its files: a call with one of them runs by no grant and no annotation."""
     cli: bool = True
     """Whether verdicts of the command line hold."""
+    separate: bool = False
+    """Whether whoever started a turn is kept from deciding on its calls: then a reviewer decides on none, either."""
+    unreviewable: str = ""
+    """Why no reviewer can be asked now, in words; "" if nothing is in the way, or nobody has measured."""
     callers: frozenset[str] | None = None
     """The processes that live, of those that run calls of this log themselves; None: nobody has looked."""
 
@@ -234,13 +250,15 @@ class Policy:
         place = named_place(arguments, self.own_places)
         if place:
             return Ask(f"⚠️ it names {place}: whoever changes the bridge or its hooks decides on calls")
-        if asking.confirmation != "required" and spec.read_only:
+        if asking.confirmation == "by-annotation" and spec.read_only:
             return Free("read-only")
         quorum = asking.quorum
         for grant in self.grants if quorum == 1 else ():  # a grant never replaces a quorum
             if grant.covers(call.tool, arguments, self.conversation, now):
                 return Free(f"grant {grant.id}")
         several = f"; it takes {quorum} approvers" if quorum > 1 else ""
+        if asking.confirmation == "person":
+            return Ask(f"every call of {call.tool} is for people to confirm{several}")
         if asking.confirmation == "required":
             return Ask(f"every call of {call.tool} is confirmed here{several}")
         return Ask(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
@@ -261,25 +279,51 @@ class Policy:
 
     def asking(self, tool: str) -> ApprovalSettings:
         """The approval settings of a tool: by a rule, else by its server's section, else the general ones."""
-        rules = [rule for rule in self.rules if fnmatchcase(tool, rule.pattern)]
+        spec = self.tools.get(tool)
+        rules = [rule for rule in self.rules if rule.concerns(tool, spec)]
         if tool.startswith(HOOKS):
             return asking_of_hook(self.defaults, rules)
         parts = [rule.says for rule in rules]
-        spec = self.tools.get(tool)
         if spec is not None and spec.confirmation != "default":
             parts.append({"confirmation": spec.confirmation})
         return self.defaults.overridden(*parts)
+
+    def reviewer(self, call: Call) -> Reviewer | None:
+        """The reviewer of a call, with what it may do there; None where only people are asked."""
+        spec, said = self.tools.get(call.tool), self.asking(call.tool)
+        if said.review is None or spec is None or spec.changed:
+            return None
+        try:
+            if named_place(parse_arguments(call.arguments), self.own_places):
+                return None
+        except BadInput:
+            return None
+        people_decide = said.quorum > 1 or self.separate
+        return replace(said.review, may="advise") if people_decide else said.review
+
+    def no_review(self, call: Call, asked: Asked) -> str:
+        """Why the reviewer of an asked call is not asked now, or has no say any more; "" if nothing prevents it."""
+        if asked.tool not in self.tools:
+            return "the tool was not there"
+        now = self.reviewer(call)
+        if now is None or now.model != asked.reviewer:
+            return "the rules name no such reviewer any more"
+        return self.unreviewable
 
 
 def asking_of_hook(defaults: ApprovalSettings, rules: Iterable[ToolRule]) -> ApprovalSettings:
     """How a call is asked about that an agent's hook asks for: only a rule that names hooks lets it run unasked."""
     confirmation = "by-annotation" if defaults.confirmation == "never" else defaults.confirmation
     parts = [rule.says if rule.pattern.startswith(HOOKS) else place_and_time(rule.says) for rule in rules]
-    return replace(defaults, confirmation=confirmation).overridden(*parts)
+    review = replace(defaults.review, may="advise") if defaults.review else None
+    return replace(defaults, confirmation=confirmation, review=review).overridden(*parts)
 
 
 def place_and_time(part: PartialApprovalSettings) -> PartialApprovalSettings:
-    """What a rule says of where, when and whom to ask, and not whether."""
+    """What a rule says of where, when and whom to ask, and not whether: a reviewer that it names advises."""
     kept = part.copy()
     kept.pop("confirmation", None)
+    review = kept.get("review")
+    if review is not None:
+        kept["review"] = replace(review, may="advise")
     return kept

@@ -6,7 +6,7 @@ Every row that a store keeps beside the log is computed here, from an entry in i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack
 
 from bridge_mcp.core.entries import (
@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import (
     Reacted,
     Replied,
     Responder,
+    Reviewed,
     Revised,
     Sender,
     Stopped,
@@ -147,6 +148,22 @@ class Approval:
     """What `always` gives where the caller keeps standing permissions itself, each word for word."""
     fixed: bool = False
     """Whether it can only be approved with these arguments."""
+    reviewer: str = ""
+    """The model that looks at it before people are asked; empty for none."""
+    reviewer_may: Literal["approve", "advise"] = "advise"
+    review: Literal["", "approve", "reject", "escalate"] = ""
+    """What the reviewer says; empty while it has said nothing."""
+    review_reason: str = ""
+
+    @property
+    def in_review(self) -> bool:
+        """Whether people are not to be asked yet: its reviewer looks at it, or decides."""
+        decides = self.reviewer_may == "approve" and self.review in ("approve", "reject")
+        return self.status == "waiting" and self.reviewer != "" and (not self.review or decides)
+
+    def after_review(self, said: Reviewed) -> Approval:
+        """The same with what its reviewer says."""
+        return replace(self, review=said.says, review_reason=said.reason)
 
     @property
     def batch(self) -> str:
@@ -281,6 +298,8 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
                 asks=e.asks,
                 offers=e.offers,
                 fixed=e.fixed,
+                reviewer=e.reviewer,
+                reviewer_may=e.reviewer_may,
             )
         case _:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Logged, Replied, Summarised, Usage
+from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Usage
 
 __all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "taken_by"]
 
@@ -88,7 +88,7 @@ def taken_by(logged: Logged) -> Spent | None:
     match logged.entry:
         case Replied(usage=usage):
             return spent(usage)
-        case Summarised(usage=usage, ref=ref) if ref >= 0:
+        case Summarised(usage=usage, ref=ref) | Reviewed(usage=usage, ref=ref) if ref >= 0:
             return spent(usage)
         case _:
             return None

@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import (
     Reminded,
     Replied,
     Requested,
+    Reviewed,
     Scheduled,
     Started,
     Stopped,
@@ -61,6 +62,10 @@ class CallState:
     judged: Judged | None = None
     voters: set[str] = field(default_factory=set[str])
     """The approvers who voted so far."""
+    review_begun: bool = False
+    """A reviewer was about to be asked."""
+    reviewed: Reviewed | None = None
+    """What came of that. Where it escalates, nothing that came before or after it counts."""
     asked_at: float = 0.0
     judged_at: float = 0.0
     told_at: float = 0.0
@@ -170,7 +175,7 @@ def read(log: Log) -> State:
                 state.scheduled = None
             case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
                 note_model(state, logged.seq, entry)
-            case Started() | Asked() | Judged() | Voted() | Reminded() | Finished() as entry:
+            case Started() | Asked() | Reviewed() | Judged() | Voted() | Reminded() | Finished() as entry:
                 note(state.fates.get(entry.call), entry, logged.at)
             case _:
                 pass
@@ -263,17 +268,23 @@ def settle_reading(state: State, upto: int) -> None:
     state.summary_starts, state.summary_failed = 0, False
 
 
-def note(fate: CallState | None, entry: Started | Asked | Judged | Voted | Reminded | Finished, at: float) -> None:
+def note(
+    fate: CallState | None, entry: Started | Asked | Reviewed | Judged | Voted | Reminded | Finished, at: float
+) -> None:
     """Note one entry in its call's state; entries of an older batch's calls are ignored."""
     if fate is None:
         return
     match entry:
+        case Started(effect="review"):
+            fate.review_begun = True
         case Started():
             fate.begun += 1
             fate.begun_at, fate.runner = at, entry.runner
             fate.repeatable = entry.repeatable
         case Asked():
             fate.asked, fate.asked_at, fate.told_at = entry, at, at
+        case Reviewed() if fate.reviewed is None or fate.reviewed.says != "escalate":
+            fate.reviewed, fate.told_at = entry, at
         case Judged() if fate.judged is None:
             fate.judged, fate.judged_at = entry, at
         case Voted(by=by, digest=digest, person=person):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -18,10 +19,12 @@ __all__ = [
     "Ask",
     "CallModel",
     "Cut",
+    "Escalate",
     "HandOver",
     "Idle",
     "Judge",
     "Remind",
+    "Review",
     "Ring",
     "Run",
     "Settle",
@@ -43,11 +46,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Close an asked call by rule: it expired, or a grant given meanwhile covers it. The verdict's path is `rule`."""
+    """Close an asked call: it expired, a grant given meanwhile covers it (`via`: `rule`), or its reviewer decides."""
 
     call: Call
     verdict: Verdict
     by: str
+    digest: str = ""
+    note: str = ""
+    via: str = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,24 @@ class Ask:
     """Ask for verdicts on these calls, each with the reason why."""
 
     calls: tuple[tuple[Call, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Have a model look at this asked call, before people are asked."""
+
+    call: Call
+    asked: Asked
+    reviewer: Reviewer
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Leave this asked call to people: no reviewer can be asked, or what it said does not count."""
+
+    call: Call
+    digest: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +160,19 @@ class Idle:
 
 
 Step: TypeAlias = (
-    Ring | Settle | Judge | Ask | Run | HandOver | Remind | CallModel | Summarise | Cut | Stop | Wait | Idle
+    Ring
+    | Settle
+    | Judge
+    | Ask
+    | Review
+    | Escalate
+    | Run
+    | HandOver
+    | Remind
+    | CallModel
+    | Summarise
+    | Cut
+    | Stop
+    | Wait
+    | Idle
 )

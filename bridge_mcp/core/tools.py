@@ -37,7 +37,7 @@ __all__ = [
     "tool_names",
 ]
 
-Confirmation: TypeAlias = Literal["required", "never", "by-annotation", "default"]
+Confirmation: TypeAlias = Literal["required", "person", "never", "by-annotation", "default"]
 
 BRIDGE = "bridge"
 """The server name of the bridge's own tools; no nested server may have it."""

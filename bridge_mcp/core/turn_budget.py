@@ -61,7 +61,7 @@ def work_spans(log: Log, turn: int) -> Iterator[tuple[float, float]]:
         match logged.entry:
             case Started(effect="model" | "summary"):
                 begun[f"model:{logged.seq}"] = logged.at
-            case Started(call=call):
+            case Started(effect="tool", call=call):
                 begun[call] = logged.at
             case Replied() as entry:
                 yield begun.get(f"model:{entry.started}", logged.at), logged.at

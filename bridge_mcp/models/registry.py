@@ -67,7 +67,7 @@ class Models:
                 for_chat=f"No model is set up here. {FOR_THE_OWNER}",
             )
         failures: list[ModelFailed] = []
-        for candidate in self._candidates(section):
+        for candidate in self._candidates(section) if request.fallbacks else (section,):
             if failures:
                 if on_text is not None:
                     on_text("")

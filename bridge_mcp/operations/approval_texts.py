@@ -26,6 +26,9 @@ WORDS = 100
 ASKS = 200
 """Characters of the first words of a question."""
 
+REASON = 200
+"""Characters of what a reviewer says, as they are shown."""
+
 APPROVE, REJECT = "/approve", "/reject"
 
 
@@ -92,6 +95,8 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
         fenced(approval.arguments) if is_shown(approval) else "Its arguments are in the file, whole.",
         f"Why: {brief(approval.reason)}. Asked for by {brief(approval.requested_by)}.",
     ]
+    if approval.review:
+        lines.append(review_text(approval))
     if approval.offers and now is not None:
         lines.append("Always adds to its own settings:\n" + "\n".join(fenced_line(each) for each in approval.offers))
     if place != approval.conversation:
@@ -109,6 +114,13 @@ def first_line(approval: Approval, head: str) -> str:
         return f"🔐 {head} `{visible(approval.tool)}`"
     asks = f"{brief(approval.asks, ASKS)}:"
     return f"🔐 {asks}" if head == QUESTION else f"🔐 {head} {asks}"
+
+
+def review_text(approval: Approval) -> str:
+    """What the reviewer says, for whoever decides: a model's word, and no verdict."""
+    would = {"approve": "would approve this", "reject": "would reject this", "escalate": "leaves this to you"}
+    reason = f": {brief(approval.review_reason, REASON)}" if approval.review_reason else "."
+    return f"🤖 The reviewer ({brief(approval.reviewer)}) {would[approval.review]}{reason}"
 
 
 def withheld_text(approval: Approval) -> str:

@@ -11,7 +11,7 @@ from bridge_mcp.ports import ChannelRules, Rules
 
 __all__ = ["may_call", "may_use", "rules_within"]
 
-STRICTNESS = ("never", "default", "by-annotation", "required")
+STRICTNESS = ("never", "default", "by-annotation", "required", "person")
 
 
 def channels_within(within: Collection[str], rules: Rules) -> list[ChannelRules]:
@@ -40,14 +40,19 @@ def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec
 
 
 def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) -> ToolRule:
-    """The strictest of the channels' rules for one tool, with the highest quorum of all."""
+    """The strictest of the channels' rules for one tool, with the highest quorum of all.
+
+    A reviewer looks at its calls only where all of them name the same.
+    """
     tools = {spec.name: spec}
     asked = [
         Policy(tools=tools, defaults=rules.asking, rules=(*channel.tools, *rules.tools)).asking(spec.name)
         for channel in channels
     ]
     strict = max(asked, key=lambda asking: STRICTNESS.index(asking.confirmation))
-    return ToolRule(spec.name, {**strict.as_part(), "quorum": max(asking.quorum for asking in asked)})
+    review = strict.review if all(asking.review == strict.review for asking in asked) else None
+    quorum = max(asking.quorum for asking in asked)
+    return ToolRule(spec.name, {**strict.as_part(), "quorum": quorum, "review": review})
 
 
 def has(channel: ChannelRules, server: str) -> bool:

@@ -124,6 +124,7 @@ def policy_of(
         rules=rules.tools,
         own_places=rules.own_places,
         cli=rules.cli,
+        separate=rules.separate,
         callers=callers,
     )
 

@@ -33,6 +33,8 @@ class ModelRequest:
     conversation: str = ""
     fetch: Fetch | None = field(default=None, repr=False, compare=False)
     """For the files of the messages that the model can be shown; without it they are named only."""
+    fallbacks: bool = True
+    """Whether other models may answer where this one fails; where not, no other one is sent any of it."""
     scale: float = 1.0
     """How many tokens the provider counts for one of the estimate (`core.tokens`), as far as experience tells."""
 

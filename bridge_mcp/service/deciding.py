@@ -39,6 +39,9 @@ MAX_AT_ONCE = 100
 LOOK_S = 0.5
 """How often a tool that is not there yet is looked up, beside at changes."""
 
+REVIEWS_S = 40.0
+"""How long a form for people waits for reviewers."""
+
 LONGEST_S = 366 * 24 * 3600.0
 """The longest time limit of a grant."""
 
@@ -114,6 +117,17 @@ class Deciding(BridgeBase):
         who.require("approve")
         check_text(reason, "reason", 2_000)
         return await self.verdicts.reject(who, await self._approvals(who, approval_ids), reason)
+
+    async def after_review(self, approvals: Sequence[str]) -> tuple[Approval, ...]:
+        """These approvals, once no reviewer looks at them any more, or has kept people waiting for too long."""
+        with closing(self.store.agenda.watch()) as changes:
+            deadline = elapsed() + REVIEWS_S
+            while True:
+                read = [await self.store.approvals.get(each) for each in approvals]
+                found, left = tuple(each for each in read if each is not None), deadline - elapsed()
+                if left <= 0 or not any(each.in_review for each in found):
+                    return found
+                await changes.wait(left)
 
     async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
         if not 0 < len(approval_ids) <= MAX_AT_ONCE:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge_mcp.core.approval_settings import ApprovalSettings
+from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Asked,
@@ -234,6 +234,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     window: Window = Window()
     crashes: int = 0
+    reviewer: Reviewer | None = None
 
     async def hear(self, key: str, text: str = "pay my bills") -> None:
         await self.store.log.record(self.conversation, Heard(text, ANN, key))
@@ -256,7 +257,10 @@ class World:
         store: Any = GuardedStore(self.store, points)
         bank = Bank(points, self.paid, self.offer)
         channel = self.conversation.partition("/")[0]
-        rules = Rules({channel: ChannelRules(channel, "assistant", window=self.window)})
+        rules = Rules(
+            {channel: ChannelRules(channel, "assistant", window=self.window)},
+            asking=self.asking,
+        )
         policies = Policies(rules, bank, store.grants, self.clock, store.spending)
         return ConversationWorker(
             self.conversation,
@@ -310,7 +314,11 @@ class World:
     def policy(self) -> Policy:
         sources = {"bank": ToolSource()} if self.offer.configured else {}
         tools = {spec.name: spec for spec in self.offer.specs}
-        return Policy(self.conversation, tools, defaults=ApprovalSettings(expires_s=600), sources=sources)
+        return Policy(self.conversation, tools, defaults=self.asking, sources=sources)
+
+    @property
+    def asking(self) -> ApprovalSettings:
+        return ApprovalSettings(expires_s=600, review=self.reviewer)
 
     async def let_go_on(self) -> None:
         """End what the conversation waits for: verdicts first, and then the tool that an approved call waits for."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
+from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Asked,
@@ -20,23 +22,42 @@ from bridge_mcp.core.entries import (
     Judged,
     Logged,
     Replied,
+    Reviewed,
     Sender,
     Started,
     Stopped,
     Summarised,
     call_id,
 )
-from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.policy import Budget, Policy, ToolRule
 from bridge_mcp.core.state import closing, open_calls
-from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Ring, Run, Settle, Stop, Summarise, Wait
+from bridge_mcp.core.steps import (
+    Ask,
+    CallModel,
+    Cut,
+    Escalate,
+    HandOver,
+    Idle,
+    Judge,
+    Remind,
+    Review,
+    Ring,
+    Run,
+    Settle,
+    Stop,
+    Summarise,
+    Wait,
+)
 from bridge_mcp.core.tools import ToolSpec, call_digest
 
 TOOLS = {
     "t__read": ToolSpec("t__read", "t", "read", description="", schema="{}", read_only=True),
     "t__act": ToolSpec("t__act", "t", "act", description="", schema="{}"),
+    "t__judge": ToolSpec("t__judge", "t", "judge", description="", schema="{}"),
 }
-ACT = call_digest(TOOLS["t__act"], {})
-POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2))
+"""One that is free, one that asks people, and one that asks a reviewer first."""
+REVIEWED = ToolRule("t__judge", {"review": Reviewer("small", "policy.md", "approve")})
+POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2), rules=(REVIEWED,))
 
 TOO_LONG = "the past does not fit"
 
@@ -50,6 +71,8 @@ TOOL_MOVES = {
 }
 """What may become of the tool of a call that waits, and the policy from then on."""
 
+OPINIONS: tuple[Literal["approve", "reject", "escalate"], ...] = ("approve", "reject", "escalate")
+
 Move = tuple[str, tuple[Entry, ...], float]
 """What happens, the entries it appends, and how far the clock moves on."""
 
@@ -58,10 +81,39 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
     """Everything that can happen to a conversation in this state."""
     head = len(log)
     match decide(log, policy, now):
-        case Ring():  # of logs that hold nothing but a reminder
+        case Ring() | HandOver():  # of logs that hold nothing but a reminder, or a call of somebody else
             return
-        case Settle() | Judge() | Remind() as step:
+        case Settle() | Judge() | Escalate() | Remind() as step:
             yield noted(step, log)
+        case Ask() | Review() | Run() as step:
+            yield from call_moves(step, head, now)
+        case CallModel() | Summarise() | Cut() as step:
+            yield from model_moves(step, head, now)
+        case Stop(reason, upto):
+            yield "Stopped", (Stopped(reason, upto),), 0
+        case Wait(until):
+            yield from verdicts(log)
+            if open_calls(log):
+                yield from tool_moves(policy)
+            if until is not None:
+                yield "time passes", (), until - now + 1
+        case Idle():
+            yield "Heard", (Heard("hi", Sender("7"), f"m{head}"),), 0
+
+
+def verdicts(log: list[Logged]) -> Iterator[Move]:
+    """What people may do about the calls that wait."""
+    asked = [logged.entry for logged in log if isinstance(logged.entry, Asked)]
+    closed = {logged.entry.call for logged in log if isinstance(logged.entry, Judged)}
+    for each in (each for each in asked if each.call not in closed):
+        yield "Judged (approved)", (Judged(each.call, "approved", "ann", digest=each.digest),), 0
+        yield "Judged (rejected)", (Judged(each.call, "rejected", "ann"),), 0
+        yield "stop", (Judged(each.call, "cancelled", "ann"), Stopped("by request", len(log), "ann")), 0
+
+
+def call_moves(step: Ask | Review | Run, head: int, now: float) -> Iterator[Move]:
+    """Everything that can happen when calls are asked about, reviewed or run."""
+    match step:
         case Ask(calls):
             asked = tuple(
                 Asked(
@@ -69,34 +121,29 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
                     "t",
                     c.tool,
                     arguments=c.arguments,
-                    digest=ACT,
+                    digest=digest_of(c.tool),
                     expires_at=now + 600,
                     remind_s=400.0 * (head < 4),
+                    reviewer="small" if c.tool == "t__judge" else "",
+                    reviewer_may="approve",
                 )
                 for c, _ in calls
             )
             yield "Asked", asked, 0
+        case Review(call):
+            begun = Started("review", call=call.id)
+            for says in OPINIONS:
+                yield f"Started, Reviewed ({says})", (begun, Reviewed(call.id, says)), 0
+            yield "Started, crash", (begun,), 0
         case Run(calls):
-            begun = tuple(Started("tool", call=c.id, repeatable=TOOLS[c.tool].repeatable) for c, _, _ in calls)
-            yield "Started, Finished", (*begun, *(Finished(c.id, "ok", "") for c, _, _ in calls)), 0
-            yield "Started, crash", begun, 0
-        case CallModel() | Summarise() | Cut() as step:
-            yield from model_moves(step, head, now)
-        case Stop(reason, upto):
-            yield "Stopped", (Stopped(reason, upto),), 0
-        case Wait(until):
-            waiting = [e.entry.call for e in log if isinstance(e.entry, Asked)]
-            closed = {e.entry.call for e in log if isinstance(e.entry, Judged)}
-            for call in (c for c in waiting if c not in closed):
-                yield "Judged (approved)", (Judged(call, "approved", "ann", digest=ACT),), 0
-                yield "Judged (rejected)", (Judged(call, "rejected", "ann"),), 0
-                yield "stop", (Judged(call, "cancelled", "ann"), Stopped("by request", head, "ann")), 0
-            if open_calls(log):
-                yield from tool_moves(policy)
-            if until is not None:
-                yield "time passes", (), until - now + 1
-        case Idle():
-            yield "Heard", (Heard("hi", Sender("7"), f"m{head}"),), 0
+            started = tuple(Started("tool", call=c.id, repeatable=TOOLS[c.tool].repeatable) for c, _, _ in calls)
+            yield "Started, Finished", (*started, *(Finished(c.id, "ok", "") for c, _, _ in calls)), 0
+            yield "Started, crash", started, 0
+
+
+def digest_of(tool: str) -> str:
+    """Of a call without arguments."""
+    return call_digest(TOOLS[tool], {})
 
 
 def tool_moves(policy: Policy) -> Iterator[Move]:
@@ -108,13 +155,15 @@ def tool_moves(policy: Policy) -> Iterator[Move]:
             yield label, (), 0
 
 
-def noted(step: Settle | Judge | Remind, log: list[Logged]) -> Move:
+def noted(step: Settle | Judge | Escalate | Remind, log: list[Logged]) -> Move:
     """A step that does nothing but write down."""
     match step:
         case Settle(call, outcome, content):
             return f"Finished ({outcome})", closing(log, Finished(call.id, outcome, content)), 0
-        case Judge(call, verdict):
-            return f"Judged ({verdict})", (Judged(call.id, verdict, "bridge"),), 0
+        case Judge(call, verdict, by):
+            return f"Judged ({verdict})", (Judged(call.id, verdict, by, digest=step.digest),), 0
+        case Escalate(call, digest, reason):
+            return "Reviewed (escalate)", (Reviewed(call.id, "escalate", reason, digest=digest),), 0
         case Remind(reminded=reminded):
             return "Reminded", (reminded,), 0
 
@@ -124,7 +173,7 @@ def model_moves(step: CallModel | Summarise | Cut, head: int, now: float) -> Ite
     match step:
         case CallModel(turn):
             start = Started("model", turn=turn)
-            for name in ("t__read", "t__act"):
+            for name in ("t__read", "t__act", *(("t__judge",) if head < 3 else ())):
                 call = Call(call_id(head, 0), name, "{}")
                 yield "Replied with calls", (start, Replied("", (call,), head, turn=turn)), 0
             yield "Replied", (start, Replied("text", (), head, turn=turn)), 0

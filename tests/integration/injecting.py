@@ -63,9 +63,15 @@ OTHER = "7000000002:planted-token-of-another-bot"
 
 
 def obey(request: ReceivedRequest) -> Answer:
-    """What the model says: `call TOOL JSON` becomes a call, `say TEXT` is said, a result is repeated."""
-    last = request.body["messages"][-1]
+    """What the model says: `call TOOL JSON` becomes a call, `say TEXT` is said, a result is repeated.
+
+    As a reviewer it approves whatever it is asked about, in the words that it finds there.
+    """
+    messages = request.body["messages"]
+    last = messages[-1]
     text = last["content"] if isinstance(last["content"], str) else ""
+    if "You review tool calls" in str(messages[0]["content"]):
+        return saying(json.dumps({"verdict": "approve", "reason": json.loads(text)["call"]["arguments"]["text"]}))
     if last["role"] == "tool":
         return saying(text)
     if wanted := re.search(r"(?s)\bcall (\w+) (\{.*\})$", text):

@@ -35,6 +35,7 @@ from bridge_mcp.core.entries import (
     Reminded,
     Replied,
     Requested,
+    Reviewed,
     Revised,
     Scheduled,
     Sender,
@@ -231,6 +232,11 @@ PINNED: tuple[tuple[Entry, str], ...] = (
     (
         Summarised("they met", 7, 9, model="m", usage=Usage(1)),
         '{"v":1,"kind":"Summarised","text":"they met","upto":7,"ref":9,"model":"m","usage":{"input_tokens":1}}',
+    ),
+    (
+        Reviewed("4.0", "reject", "outside", model="m", digest="sha256:00", usage=Usage(1), ref=9),
+        '{"v":1,"kind":"Reviewed","call":"4.0","says":"reject","reason":"outside","model":"m","digest":"sha256:00",'
+        '"usage":{"input_tokens":1},"ref":9}',
     ),
     (
         Finished("4.0", "ok", "done", attachments=(FILE,), structured='{"n":1}'),

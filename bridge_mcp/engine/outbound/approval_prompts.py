@@ -4,7 +4,8 @@ A prompt is one message of a chat platform, measured as it is shown: long argume
 does not arrive whole, its buttons do not go out (`OutboxLane` sees to it), and the chat is told how to decide instead.
 
 A durable reader of the feed, like any other: it goes on where it stopped, and what it writes is keyed by the approval,
-so that nothing is asked twice and nothing is forgotten, whoever crashed in between.
+so that nothing is asked twice and nothing is forgotten, whoever crashed in between. A call that a reviewer looks at is
+asked about once that is over, and only where the reviewer does not decide.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ READER = "/prompts"
 
 PAGE = 100
 
-FOLLOWED = ("approval.requested", "approval.decided", "message.failed")
+FOLLOWED = ("approval.requested", "approval.reviewed", "approval.decided", "message.failed")
 
 
 class PromptLane:
@@ -82,7 +83,7 @@ class PromptLane:
         approval = await self._store.approvals.get(str(event.body.get("approval", "")))
         if approval is None:
             return
-        if event.type == "approval.requested" and approval.status == "waiting":
+        if event.type in ("approval.requested", "approval.reviewed") and approval.status == "waiting":
             await self._ask(approval)
         elif event.type == "approval.decided":
             await self._tell(approval)
@@ -96,6 +97,8 @@ class PromptLane:
 
     async def _ask(self, approval: Approval) -> None:
         place = self._place(approval)
+        if approval.in_review:
+            return
         if place and await is_let_in(self._store.access, self._traits, place):
             posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
             await self._store.log.record(place, posted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 
@@ -23,10 +24,12 @@ from bridge_mcp.core.steps import (
     Ask,
     CallModel,
     Cut,
+    Escalate,
     HandOver,
     Idle,
     Judge,
     Remind,
+    Review,
     Ring,
     Run,
     Settle,
@@ -38,7 +41,7 @@ from bridge_mcp.core.steps import (
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.transcript import in_view
 from bridge_mcp.engine.outbound import reminders
-from bridge_mcp.engine.turns import model_calls, tool_calls
+from bridge_mcp.engine.turns import model_calls, reviews, tool_calls
 from bridge_mcp.engine.turns.conversation_log import ConversationLog
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.effects import Effects
@@ -112,12 +115,15 @@ class ConversationWorker:
         if alone and effects.asking is not None:
             return True
         look = Look(log, state, await self._policy(log, state), running=effects.calls)
-        step = decide_from(state, look.policy, self._deps.clock.now(), look.running, effects.asking)
+        now = self._deps.clock.now()
+        step = decide_from(state, look.policy, now, look.running, effects.asking, effects.reviews)
         if isinstance(step, Idle | Wait | HandOver):
             return await self._rest(look, step, effects)
         try:
             if isinstance(step, CallModel):
                 await self._about_to_call(step, look, effects)
+            elif isinstance(step, Review):
+                await self._about_to_review(step, look, effects)
             else:
                 await self._perform(step, look, effects)
         except Conflict:
@@ -146,7 +152,7 @@ class ConversationWorker:
     async def _rest(self, look: Look, step: Idle | Wait | HandOver, effects: Effects) -> bool:
         """Stop driving, or wait for what is in flight."""
         self.until = until = None if isinstance(step, Idle) else step.until
-        if effects.calls or effects.asking is not None:
+        if effects.calls or effects.reviews or effects.asking is not None:
             # Not longer, though there is nothing before: clocks jump, and machines sleep.
             left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
             await self.signal.wait(left)
@@ -158,8 +164,10 @@ class ConversationWorker:
             case Settle():
                 await self._settle(Finished(step.call.id, step.outcome, step.content), look)
             case Judge():
-                verdict = Judged(step.call.id, step.verdict, step.by, via="rule")
+                verdict = Judged(step.call.id, step.verdict, step.by, digest=step.digest, note=step.note, via=step.via)
                 await self._log.record(*with_evidence(look.log, (verdict,)))
+            case Escalate():
+                await self._log.record(reviews.escalated(step.call.id, step.digest, step.reason))
             case Ask():
                 await self._ask(step, look)
             case Run():
@@ -177,8 +185,8 @@ class ConversationWorker:
                 # Calls are open only where a message interrupts them.
                 cancelled = cancel_waiting(look.log, BRIDGE.id)
                 await self._intend(look, *cancelled, Stopped(step.reason, step.upto, text=step.text))
-            case CallModel() | Summarise() | Idle() | Wait() | HandOver():
-                pass  # asking the model is `_about_to_call`'s
+            case CallModel() | Summarise() | Review() | Idle() | Wait() | HandOver():
+                pass  # asking a model is `_about_to_call`'s and `_about_to_review`'s
 
     async def _settle(self, outcome: Finished, look: Look) -> None:
         """Write an outcome; where the call waits for a verdict, that ends with it, in the same transaction."""
@@ -221,7 +229,7 @@ class ConversationWorker:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
             how = look.policy.asking(call.tool)
-            entries.append(tool_calls.asked_of(call, spec, how, now, by, reason, external))
+            entries.append(tool_calls.asked_of(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
         await self._intend(look, *entries)
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:
@@ -266,6 +274,24 @@ class ConversationWorker:
                 prepared = replace(prepared, request=request)
                 started = await self._begin(look, Started("summary", turn=wanted.turn, estimate=estimate))
                 effects.ask(started, lambda: model_calls.summary(self._deps, wanted, prepared, started), look.state)
+            case other:
+                await self._perform(other, replace(look, policy=policy), effects)
+
+    async def _about_to_review(self, step: Review, look: Look, effects: Effects) -> None:
+        """Measure whether a reviewer may be asked, decide again, and do that."""
+        deps, rates = self._deps, self._deps.review_rates
+        barred = rates.spent(step.reviewer) or await deps.policies.spent(self.conversation)
+        policy = replace(look.policy, unreviewable=barred)
+        match decide_from(look.state, policy, deps.clock.now(), look.running, effects.asking, effects.reviews):
+            case Review(call=call, asked=asked, reviewer=reviewer):
+                spec, told = policy.tools[call.tool], deps.policies.prompts.policy(Path(reviewer.policy))
+                log = list(look.log)
+                started = await self._begin(look, Started("review", call=call.id))
+                rates.count(reviewer)
+                effects.review(
+                    call.id,
+                    lambda: reviews.review(deps.model, self.conversation, told, asked, spec, log, started),
+                )
             case other:
                 await self._perform(other, replace(look, policy=policy), effects)
 

@@ -11,6 +11,7 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.policies import Policies
 from bridge_mcp.engine.turns.progress import ProgressLane
+from bridge_mcp.engine.turns.reviews import ReviewRates
 from bridge_mcp.engine.turns.transcript_cache import TranscriptCache
 from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import ChannelTraits, Clock, Model, Store, Toolbox
@@ -45,6 +46,9 @@ class Deps:
     """Sees to it that outcomes are written, however often that takes."""
     transcripts: TranscriptCache = field(default_factory=TranscriptCache)
     """What models have seen of conversations before."""
+
+    review_rates: ReviewRates = field(default_factory=ReviewRates)
+    """How often reviewers were asked lately."""
 
     async def written(self, conversation: str, act: Callable[[], Awaitable[T]]) -> T:
         """Write down what came of something that was paid for or has had its effect, however often the store fails.

@@ -24,6 +24,7 @@ from bridge_mcp.core.entries import (
     Heard,
     Log,
     Replied,
+    Reviewed,
     Started,
     Stopped,
     Summarised,
@@ -57,12 +58,18 @@ class Effects:
         self._signal = signal
         self._tasks = tasks
         self._calls: dict[str, anyio.CancelScope] = {}
+        self._reviews: dict[str, anyio.CancelScope] = {}
         self._model: tuple[int, anyio.CancelScope] | None = None
 
     @property
     def calls(self) -> Set[str]:
         """The ids of the calls in flight."""
         return self._calls.keys()
+
+    @property
+    def reviews(self) -> Set[str]:
+        """The ids of the calls that a reviewer looks at."""
+        return self._reviews.keys()
 
     @property
     def asking(self) -> int | None:
@@ -80,6 +87,12 @@ class Effects:
             wanted = {call.id for call, _ in state.open_fates}
             for call, scope in self._calls.items():
                 if call not in wanted:
+                    scope.cancel()
+
+        if self._reviews:
+            undecided = {call.id for call, asked in state.open_calls if asked is not None}
+            for call, scope in self._reviews.items():
+                if call not in undecided:
                     scope.cancel()
 
     # -- tool calls -------------------------------------------------------------------------------------------
@@ -111,6 +124,21 @@ class Effects:
         if deps.progress is not None:
             deps.progress.over(self._conversation, call.id)
         return finished
+
+    def review(self, call: str, look: Callable[[], Awaitable[Reviewed]]) -> None:
+        """Begin a review whose intent is written."""
+        scope = self._reviews[call] = anyio.CancelScope()
+        self._tasks.start_soon(self._review, call, look, scope)
+
+    async def _review(self, call: str, look: Callable[[], Awaitable[Reviewed]], scope: anyio.CancelScope) -> None:
+        """Have a call looked at and record what is said, unless somebody decided meanwhile."""
+        try:
+            with scope:
+                reviewed = await look()
+                await self._deps.written(self._conversation, partial(self._log.record, reviewed))
+        finally:
+            del self._reviews[call]
+            self._signal.set()
 
     # -- the model --------------------------------------------------------------------------------------------
 

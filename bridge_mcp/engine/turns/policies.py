@@ -203,4 +203,5 @@ class Policies:
             rules=offered.rules,
             own_places=self._rules.own_places,
             cli=self._rules.cli,
+            separate=self._rules.separate,
         )

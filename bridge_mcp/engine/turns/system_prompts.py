@@ -1,4 +1,4 @@
-"""System prompts from files: read again when a file has changed, and kept as they were last where it cannot be read."""
+"""System prompts and policies from files: read again when a file has changed, kept as they were where that fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Kept:
 
 
 class SystemPrompts:
-    """The prompt of each channel, as its file says now. A look costs one `stat`."""
+    """The prompt of each channel, and the policy of each reviewer, as its file says now. A look costs one `stat`."""
 
     def __init__(self) -> None:
         self._kept: dict[Path, Kept] = {}
@@ -29,7 +29,7 @@ class SystemPrompts:
 
     @property
     def complaints(self) -> Mapping[str, str]:
-        """By channel: what is wrong with its file, and the fix."""
+        """By channel, or reviewer: what is wrong with its file, and the fix."""
         return self._complaints
 
     def text(self, rules: ChannelRules) -> str:
@@ -37,6 +37,13 @@ class SystemPrompts:
         path = rules.system_prompt_file
         if path is None:
             return rules.system_prompt
+        return self._read(path, rules.name, "its system prompt", rules.system_prompt)
+
+    def policy(self, path: Path) -> str:
+        """What a reviewer is to go by; the last good one where its file is gone or is no text, "" if none was read."""
+        return self._read(path, f"reviewer {path.name}", "its policy", "")
+
+    def _read(self, path: Path, name: str, what: str, before: str) -> str:
         kept = self._kept.get(path)
         try:
             found = path.stat()
@@ -45,7 +52,7 @@ class SystemPrompts:
                 kept = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-            self._complaints[rules.name] = f"its system prompt {path} cannot be read ({why}); the last good one holds."
-            return kept.text if kept else rules.system_prompt
-        self._complaints.pop(rules.name, None)
+            self._complaints[name] = f"{what} {path} cannot be read ({why}); the last good one holds."
+            return kept.text if kept else before
+        self._complaints.pop(name, None)
         return kept.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bridge_mcp.core.approval_settings import ApprovalSettings
+from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Asked, Call, External, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
 from bridge_mcp.core.json_reader import whole_characters
@@ -38,6 +38,7 @@ def asked_of(
     by: str,
     reason: str,
     external: External | None = None,
+    review: Reviewer | None = None,
 ) -> Asked:
     """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
     about = f"; {external.about}" if external is not None and external.about else ""
@@ -59,6 +60,8 @@ def asked_of(
         asks=external.asks if external else "",
         offers=external.offers if external else (),
         fixed=external is not None and external.fixed,
+        reviewer=review.model if review else "",
+        reviewer_may=review.may if review else "advise",
     )
 
 

@@ -115,9 +115,10 @@ class Elicitation:
         return ticket
 
     async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
-        """The approvals of a ticket that a form can show completely."""
-        found = [await self._bridge.store.approvals.get(each) for each in ticket.approvals]
-        return [each for each in found if each and each.status == "waiting" and len(shown(each.arguments)) <= MAX_SHOWN]
+        """The approvals of a ticket that a form can show completely, once their reviewers have looked at them."""
+        found = await self._bridge.after_review(ticket.approvals)
+        asked = [each for each in found if each.status == "waiting" and not each.in_review]
+        return [each for each in asked if len(shown(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
         """Record the answer to a form; returns whether it was a verdict."""
@@ -150,4 +151,13 @@ def words(approval: Approval) -> str:
     return (
         f"Run {visible(approval.tool)}?\n\n{shown(approval.arguments)}\n\n"
         f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."
+        f"{review_words(approval)}"
     )
+
+
+def review_words(approval: Approval) -> str:
+    """What its reviewer says, where there is one that has."""
+    if not approval.review:
+        return ""
+    said = f"\n\nThe reviewer ({visible(approval.reviewer)}) says {approval.review}"
+    return f"{said}: {visible(approval.review_reason)}" if approval.review_reason else f"{said}."

@@ -326,6 +326,9 @@ class Approval(Answer):
     quorum: int
     votes: list[str]
     places: list[str]
+    reviewer: str = ""
+    review: str = ""
+    review_reason: str = ""
     truncated: str = ""
     """How to get the whole arguments, if they are too long for an answer."""
 

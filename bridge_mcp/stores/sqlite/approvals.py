@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge_mcp.core.codec import decode
-from bridge_mcp.core.entries import Voted
+from bridge_mcp.core.entries import Reviewed, Voted, key
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.unreadable import unreadable_approval
@@ -27,7 +27,7 @@ class SqliteApprovals:
     async def get(self, approval: str) -> Approval | None:
         """The approval with its votes; None for none. Raises `Unreadable` for a damaged one."""
         row = self._reader.row("approval", id=approval)
-        return None if row is None else with_votes(self._reader, row)
+        return None if row is None else with_words(self._reader, row)
 
     async def find(
         self,
@@ -76,16 +76,21 @@ class SqliteApprovals:
 def listed(session: Session, row: Row) -> Approval:
     """An approval in a list: one that cannot be read says so, and hides none of the others."""
     try:
-        return with_votes(session, row)
+        return with_words(session, row)
     except Unreadable as exc:
         name, _, at = row[:3]
         approval, tool, status = row[7:10]
         return unreadable_approval(name, approval, tool, at, status, exc)
 
 
-def with_votes(session: Session, row: Row) -> Approval:
-    """An approval with the votes on it, where it takes several."""
+def with_words(session: Session, row: Row) -> Approval:
+    """An approval with what was said of it: by its reviewer, and the votes on it, where it takes several."""
     found = approval_of(row)
+    if found.reviewer:
+        escalated, reviewed = (key(Reviewed(found.call, says)) for says in ("escalate", "approve"))
+        first = session.row("reviews", name=found.conversation, escalated=escalated, reviewed=reviewed)
+        said = None if first is None else decode(first[0])
+        found = found.after_review(said) if isinstance(said, Reviewed) else found
     if found.quorum < 2:
         return found
     first = f"voted:{found.call}:"

@@ -75,3 +75,11 @@ FROM conversations AS c
 JOIN log AS l ON l.conversation = c.id
 WHERE c.name = :name AND l.key > :first AND l.key < :last
 ORDER BY l.seq;
+
+-- name: reviews(name, escalated, reviewed)
+-- What a reviewer said of one call: what escalates first, for nothing else counts beside it.
+SELECT l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id
+WHERE c.name = :name AND l.key IN (:escalated, :reviewed)
+ORDER BY l.key;

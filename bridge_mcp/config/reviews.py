@@ -1,0 +1,82 @@
+"""What rules say about asking, with the reviewers that they name; and what tool servers' sections say of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from bridge_mcp.config import schema
+from bridge_mcp.config.problems import Problems, nearest
+from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, PartialApprovalSettings, Reviewer
+from bridge_mcp.core.policy import ToolRule
+
+__all__ = ["Reviews"]
+
+Asked = schema.Review | Literal[False] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """Reads what a configuration says of reviewers, and notes what is wrong with it."""
+
+    models: Collection[str]
+    existing: Callable[[str, str], Path | None]
+    """The file that a key names; None, and noted, where there is none."""
+    problems: Problems
+    policies: list[Path] = field(default_factory=list[Path])
+    """The files that were named so far: whoever changes one decides on calls."""
+
+    def settings(self, key: str, section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
+        """What a section says about asking for approval. As a confirmation, `default` says nothing."""
+        said = section.model_dump(include=set(APPROVAL_FIELDS - {"review"}), exclude_none=True)
+        if said.get("confirmation") == "default":
+            del said["confirmation"]
+        return cast("PartialApprovalSettings", {**said, **self.part(key, section.review)})
+
+    def part(self, key: str, section: Asked) -> PartialApprovalSettings:
+        """What a rule says of its reviewer; nothing where it says nothing."""
+        if section is None:
+            return {}
+        return {"review": self._reviewer(f"{key}.review", section) if section else None}
+
+    def of_servers(self, servers: Mapping[str, schema.ToolServer]) -> Iterator[ToolRule]:
+        """The rules that sections of tool servers are where they name reviewers, those for single tools first."""
+        for name, section in servers.items():
+            key = f"tool_servers.{name}"
+            if section.review is None and all(shape.review is None for shape in section.tools.values()):
+                continue
+            ordered = sorted(section.tools.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
+            for pattern, shape in ordered:
+                yield self._of_shape(f'{key}.tools."{pattern}"', section, shape, ToolRule(pattern, server=name))
+            yield ToolRule("*", confirmed(section.confirmation, self.part(key, section.review)), server=name)
+
+    def _of_shape(self, key: str, section: schema.ToolServer, shape: schema.ToolShape, rule: ToolRule) -> ToolRule:
+        """The rule for some tools of a server. What is `required` has the reviewer of the rule that says so."""
+        own = self.part(key, shape.review)
+        said = own or self.part(f"tool_servers.{rule.server}", section.review)
+        confirmation = shape.confirmation or section.confirmation
+        if confirmation == "required":
+            names = shape.review if shape.confirmation else section.review
+            said = said if names else PartialApprovalSettings(review=None)
+        return ToolRule(rule.pattern, confirmed(confirmation, said), server=rule.server)
+
+    def _reviewer(self, key: str, section: schema.Review) -> Reviewer | None:
+        if section.model not in self.models and section.model not in self.problems.left_out:
+            fix = nearest(section.model, self.models, "models")
+            self.problems.add(f"{key}.model", f"there is no '{section.model}' among the models.", fix)
+        path = self.existing(f"{key}.policy", section.policy)
+        if path is None:
+            return None
+        self.policies.append(path)
+        return Reviewer(section.model, str(path), may=section.may, per_minute=section.per_minute)
+
+
+def confirmed(confirmation: str, said: PartialApprovalSettings) -> PartialApprovalSettings:
+    """A part with the confirmation that goes with it."""
+    match confirmation:
+        case "required" | "person" | "never" | "by-annotation" as mode:
+            return {**said, "confirmation": mode}
+        case _:
+            return said

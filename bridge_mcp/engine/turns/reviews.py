@@ -1,0 +1,94 @@
+"""Asking a reviewer about a call, once; whatever goes wrong escalates to people."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from bridge_mcp.core.approval_settings import Reviewer
+from bridge_mcp.core.entries import Asked, Log, Reviewed
+from bridge_mcp.core.errors import ModelFailed
+from bridge_mcp.core.review import MAX_CALL, opinion_of, review_request
+from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.ports import Model, ModelRequest
+
+__all__ = ["REVIEW_S", "ReviewRates", "escalated", "review"]
+
+logger = logging.getLogger(__name__)
+
+REVIEW_S = 30.0
+"""How long a reviewer may take: people wait behind it."""
+
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRates:
+    """How many calls each reviewer was asked about lately, in this process."""
+
+    now: Callable[[], float] = elapsed
+    _begun: dict[Reviewer, deque[float]] = field(default_factory=dict[Reviewer, "deque[float]"])
+
+    def spent(self, reviewer: Reviewer) -> str:
+        """Why this reviewer cannot be asked now; "" if it can."""
+        begun = self._of(reviewer)
+        if len(begun) < reviewer.per_minute:
+            return ""
+        return f"it was asked {reviewer.per_minute} times within a minute"
+
+    def count(self, reviewer: Reviewer) -> None:
+        """It is about to be asked."""
+        self._of(reviewer).append(self.now())
+
+    def _of(self, reviewer: Reviewer) -> deque[float]:
+        key = replace(reviewer, may="advise")  # the same one, where a call lets it say less
+        begun = self._begun.setdefault(key, deque())
+        while begun and begun[0] <= self.now() - MINUTE_S:
+            begun.popleft()
+        return begun
+
+
+def escalated(call: str, digest: str, reason: str) -> Reviewed:
+    """A review that leaves the call to people without a word of the reviewer's."""
+    return Reviewed(call, "escalate", reason, digest=digest)
+
+
+async def review(
+    model: Model, conversation: str, policy: str, asked: Asked, spec: ToolSpec, log: Log, started: int
+) -> Reviewed:
+    """Ask the model that the rule names, and no other. `started` is the seq of the intent."""
+    if not policy:
+        return escalated(asked.call, asked.digest, "its policy is empty or cannot be read")
+    if len(asked.arguments) > MAX_CALL:
+        told = f"the arguments are longer than the {MAX_CALL:,} characters that it is shown"
+        return escalated(asked.call, asked.digest, told)
+    try:
+        messages = review_request(policy, asked, spec, log)
+        request = ModelRequest(asked.reviewer, messages, conversation=conversation, fallbacks=False)
+        with anyio.fail_after(REVIEW_S):
+            answer = await model.reply(request)
+    except TimeoutError:
+        return escalated(asked.call, asked.digest, f"it gave no answer within {REVIEW_S:g} s")
+    except ModelFailed as exc:
+        logger.warning("%s: the reviewer %s failed: %s", conversation, asked.reviewer, exc)
+        return escalated(asked.call, asked.digest, f"its model failed ({exc.kind or 'see get_status'})")
+    except Exception:
+        logger.exception("%s: the review of %s failed unexpectedly", conversation, asked.tool)
+        return escalated(asked.call, asked.digest, "it failed unexpectedly; see the log")
+    said = opinion_of(answer.text if not answer.calls else "")
+    if answer.finish:
+        said = replace(said, says="escalate", reason=f"its answer is not whole ({answer.finish})")
+    return Reviewed(
+        asked.call,
+        said.says,
+        said.reason,
+        model=answer.model,
+        digest=asked.digest,
+        usage=answer.usage,
+        ref=started,
+    )
