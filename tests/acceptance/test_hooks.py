@@ -89,6 +89,7 @@ def outcome(home: Home, conversation: str) -> dict[str, Any]:
     raise AssertionError("it never ended")
 
 
+@pytest.mark.shows("approvals.hook-asked")
 def test_agents_ask_in_the_chat_and_are_answered_in_their_own_words(home: Home) -> None:
     with served(home):
         asked = {host: Hook(home, host, hook_input(host, "asks")) for host in HOSTS}
@@ -153,6 +154,7 @@ def test_a_hook_loads_no_mcp_and_never_becomes_the_engine(home: Home, name: str)
     assert not (home.state / "engine.pulse").exists()
 
 
+@pytest.mark.shows("cli.hook-light")
 def test_the_first_half_loads_next_to_nothing(home: Home) -> None:
     """What stands between an agent's call and the log: no library, and little of the standard library."""
     home.write(CONFIG)
@@ -173,6 +175,7 @@ def test_the_first_half_loads_next_to_nothing(home: Home) -> None:
     assert done.stdout == "calls/ []\n"
 
 
+@pytest.mark.shows("cli.hook-settings")
 def test_an_agent_s_settings_are_changed_and_changed_back(home: Home) -> None:
     settings = home.root / ".claude" / "settings.json"
     settings.parent.mkdir()

@@ -194,6 +194,7 @@ async def test_a_prompt_names_the_agent_first_and_a_press_lets_the_call_run(desk
     assert (started.runner, started.cleared_by) == ("me", "verdict")
 
 
+@pytest.mark.shows("approvals.hook-own-rules")
 async def test_always_gives_back_what_the_host_offered_and_makes_no_grant(desk: Desk) -> None:
     call = desk.call()
     where = desk.file(call)
@@ -274,6 +275,7 @@ async def test_what_became_of_a_call_is_told_by_the_hook_after_it(desk: Desk) ->
     assert not any_open(str(desk.store.path), host, call.session)
 
 
+@pytest.mark.shows("approvals.hook-outcome")
 async def test_without_that_hook_nobody_knows_and_the_log_says_so(desk: Desk) -> None:
     call = desk.call()
     where = desk.file(call)
@@ -311,6 +313,7 @@ async def test_the_prompts_of_a_session_lapse_with_it(desk: Desk) -> None:
     assert not [e for e in await desk.entries(other) if isinstance(e, Judged)]
 
 
+@pytest.mark.shows("approvals.hook-lapses")
 async def test_a_prompt_whose_hook_was_killed_lapses_and_a_late_verdict_was_not_delivered(desk: Desk) -> None:
     desk.alive.add("killed")
     waits, late = (desk.file(desk.call(session_id=name), caller="killed") for name in ("one", "two"))

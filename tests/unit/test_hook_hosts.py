@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +243,7 @@ NAMES = {
     ("host", "event", "mode"),
     [(host, event, mode) for (host, event), modes in FALLBACKS.items() for mode in modes],
 )
+@pytest.mark.shows("approvals.hook-no-yes")
 def test_where_the_bridge_cannot_decide_no_answer_can_be_read_as_a_yes(host: str, event: str, mode: Any) -> None:
     found, call = host_named(host), permission(host, NAMES[host, event])
     call.mode = mode
@@ -254,6 +256,15 @@ def test_where_the_bridge_cannot_decide_no_answer_can_be_read_as_a_yes(host: str
         assert answer == found.deny(call, "why")
     else:
         assert answer is None or "'ask'" in told
+
+
+def test_the_readme_has_the_same_table() -> None:
+    words = {"prompt": "its own prompt", "deny": "no"}
+    rows = [
+        f"| {host_named(host).label} | `{event}` | " + " | ".join(words[answer] for answer in modes.values()) + " |"
+        for (host, event), modes in FALLBACKS.items()
+    ]
+    assert "\n".join(rows) in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def test_the_table_names_every_event_that_can_be_asked() -> None:
