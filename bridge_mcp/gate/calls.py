@@ -40,6 +40,8 @@ ALIKE = 8
 """Calls with the same digest that are looked at for one that may be taken up."""
 A_DAY_S = 24 * 3600.0
 CUT_OFF = "Cut off: the host took it back while it was running. It may have taken effect."
+MAX_CONTINUING = 1_000
+"""Calls that may stand at a question of the server to the host; of more, each answer to one is a call of its own."""
 BROKE = "Outcome unknown: the server ended while the call was running. Check before you repeat it."
 
 
@@ -127,18 +129,19 @@ class GatedCalls:
         self._hold_s = hold_s
         self._held: set[str] = set()
         """The conversations of calls that somebody waits for here."""
-        self._continuing: dict[str, Begun] = {}
-        """Calls that the server answered with a question to the host, by what the host shows when it goes on."""
+        self._continuing: dict[tuple[str, str], Begun] = {}
+        """Calls that the server answered with a question to the host: by the call's place, and by the state that the
+        host shows when it goes on. Another call with that state is another call."""
 
     async def answer(self, call: HostCall, tool: ListedTool | None, forward: Forward) -> Answer:
         """What the host is to be answered. Cancelled while the call is held, it waits on in the log."""
         if tool is None:
             return Answer(code=-32602, words=f"Unknown tool: {call.tool[:200]}")
-        going_on = self._continuing.pop(str(call.params.get("requestState")), None)
-        if going_on is not None:
-            return await self._run(call, going_on, forward)
         try:
             request = self._request(call, tool)
+            going_on = self._continuing.pop((self._place(request), state_shown(call)), None)
+            if going_on is not None:
+                return await self._run(call, request, going_on, forward)
             free = await self._calls.free(request)
             if free is not None:
                 return await self._free(call, request, free, forward)
@@ -176,7 +179,7 @@ class GatedCalls:
     async def _free(self, call: HostCall, request: Request, free: Begun, forward: Forward) -> Answer:
         """Run a call that nobody is asked about."""
         if not request.external.read_only:
-            return await self._run(call, await self._calls.begin(request, free), forward)
+            return await self._run(call, request, await self._calls.begin(request, free), forward)
         begun: Begun | None = None
         finished = Finished(free.call, "stopped", CUT_OFF)
         try:
@@ -193,13 +196,16 @@ class GatedCalls:
                     await self._calls.finish(begun, finished)
         return answer
 
-    async def _run(self, call: HostCall, begun: Begun, forward: Forward, *, waited: bool = False) -> Answer:
+    async def _run(
+        self, call: HostCall, request: Request, begun: Begun, forward: Forward, *, waited: bool = False
+    ) -> Answer:
         """Run a call that is begun in the log, and write what came of it."""
         finished: Finished | None = Finished(begun.call, "stopped", CUT_OFF)
         try:
             sent = await forward(call.with_arguments(begun.arguments) if begun.edited else None)
             answer, finished = await self._came(sent, begun)
-            if going_on := question_in(answer):
+            going_on = (self._place(request), question_in(answer))
+            if going_on[1] and going_on not in self._continuing and len(self._continuing) < MAX_CONTINUING:
                 self._continuing[going_on] = begun
                 finished = None  # it goes on once the host has asked whom the server wants to hear
             return answer
@@ -242,7 +248,7 @@ class GatedCalls:
                 if isinstance(found, Begun):
                     if request.external.changed:
                         await self._tools.accept(tool)
-                    return await self._run(call, found, forward, waited=True)
+                    return await self._run(call, request, found, forward, waited=True)
             finally:
                 self._held.discard(conversation)
             if found is None:
@@ -314,10 +320,16 @@ def refused(call: HostCall, words: str) -> Answer:
     return Answer(result=refused_call(words, modern=call.modern))
 
 
+def state_shown(call: HostCall) -> str:
+    """The state with which the host goes on with a call that the server had questions about; "" if it does not."""
+    if "requestState" not in call.params and "inputResponses" not in call.params:
+        return ""
+    return canonical(call.params.get("requestState"))
+
+
 def question_in(answer: Answer) -> str:
-    """What the host is to show when it goes on with a call that the server has questions about; "" for none."""
+    """The state that the host is to show when it goes on with a call that the server has questions about; else ""."""
     result = answer.result.get("result")
     if not isinstance(result, dict) or result.get("resultType") != "input_required":
         return ""
-    state = result.get("requestState")
-    return state if isinstance(state, str) else ""
+    return canonical(result.get("requestState"))

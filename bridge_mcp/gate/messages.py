@@ -2,7 +2,8 @@
 
 Most messages are passed on as the bytes they came as. Therefore one from the host is refused that two readers could
 take for different things: with a name that stands twice, or one that differs from the protocol's own by its case alone
-(some libraries take `Method` for `method`). Knows no process.
+(some libraries take `Method` for `method`). And what some readers take for the end of a line is written in another
+way, or they would read the rest of the message as one of its own. Knows no process.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "key_of",
     "line",
     "notification",
+    "one_line",
     "refused_call",
 ]
 
@@ -41,6 +43,9 @@ ENVELOPE = ("jsonrpc", "id", "method", "params", "result", "error")
 OF_A_CALL = ("name", "arguments", "_meta", "requestState", "inputResponses", "task")
 VERSION = "io.modelcontextprotocol/protocolVersion"
 """What stands in the `_meta` of every request since 2026-07-28."""
+
+LINE_ENDS = ((b"\r", b" "), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+"""What some readers take for the end of a line, and how it is written for them."""
 
 
 class NotTaken(Exception):
@@ -101,6 +106,17 @@ def alike(value: Mapping[str, JSON], known: Iterable[str], request: JSON) -> Non
     for name in value:
         if name.casefold() in folded and name not in known:
             raise NotTaken(INVALID_REQUEST, f"This message is not passed on: it has '{name[:40]}' as a name.", request)
+
+
+def one_line(data: bytes) -> bytes:
+    """A message of the host, which means the same and has no end of a line in it for any reader.
+
+    Readers of text end lines at a carriage return too, and some at Unicode's own line ends. The first is space between
+    tokens in JSON; the others stand in texts alone.
+    """
+    for end, written in LINE_ENDS:
+        data = data.replace(end, written)
+    return data
 
 
 def from_server(data: bytes) -> Body | None:

@@ -130,7 +130,7 @@ class Relay:
         while (data := await self._next()) is not None:
             try:
                 message = messages.from_host(data)
-                await self._from_host(message, data, tasks)
+                await self._from_host(message, messages.one_line(data), tasks)
             except NotTaken as exc:
                 await self._say(exc.answer)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import anyio
+
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.tools import ToolSpec, canonical, definition_digest
 from bridge_mcp.gate.identity import GuardedServer
@@ -32,19 +34,24 @@ class GuardedTools:
         # The pins of a server are kept by its name, and by its command as such: both are the id's digest here.
         self._pinning = Pinning(ToolServer(server.id, command=server.id), pins)
         self._known: dict[str, ListedTool] = {}
-        self._stale = True
+        self._news = 1
+        """How often the server said that its tools are others now, its start included."""
+        self._read = 0
+        """Up to which of those the known tools are current."""
         self._looked: set[str] = set()
+        self._finding = anyio.Lock()
 
     def changed(self) -> None:
         """The server says that its tools are others now."""
-        self._stale = True
+        self._news += 1
 
     def page(self, result: Mapping[str, JSON], *, first: bool) -> None:
         """Take a page of a list that the host asked for; one that is the whole list is all there is."""
         found = listed(result)
         whole = first and not result.get("nextCursor")
         self._known = found if whole else {**self._known, **dict(list(found.items())[:MAX_TOOLS])}
-        self._stale = self._stale and not whole
+        if whole:
+            self._read = self._news
         self._looked -= found.keys()
 
     async def find(self, name: str, ask: Ask, meta: JSON) -> ListedTool | None:
@@ -53,13 +60,15 @@ class GuardedTools:
         Raises:
             StoreError: what was seen of it before cannot be read.
         """
-        if self._stale or name not in self._known:
-            await self._ask(ask, meta)
-        tool = self._known.get(name)
-        if tool is not None and name not in self._looked:
-            await self._pinning.look(self._known.values())
-            self._looked = set(self._known)
-        return tool
+        async with self._finding:  # a call that comes meanwhile is held to the same list
+            if self._read < self._news or name not in self._known:
+                await self._ask(ask, meta)
+            while name in self._known and name not in self._looked:
+                known = self._known
+                await self._pinning.look(known.values())
+                if known is self._known:  # else a newer list has passed by
+                    self._looked = set(known)
+            return self._known.get(name)
 
     def change_of(self, name: str) -> str:
         """How a tool differs from what was first seen of it, or last approved; "" if it does not."""
@@ -87,7 +96,7 @@ class GuardedTools:
 
     async def _ask(self, ask: Ask, meta: JSON) -> None:
         """List the tools, all pages of them."""
-        self._stale = False  # what is said of a change while they are listed counts for the next time
+        news = self._news  # what is said of a change while they are listed counts for the next time
         found: dict[str, ListedTool] = {}
         cursor: JSON = None
         for _ in range(MAX_PAGES):
@@ -97,7 +106,7 @@ class GuardedTools:
             cursor = result.get("nextCursor")
             if not cursor or len(found) >= MAX_TOOLS:
                 break
-        self._known, self._looked = found, set()
+        self._known, self._looked, self._read = found, set(), news
 
 
 def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 OBJECT = {"type": "object"}
@@ -99,9 +100,11 @@ def answer(message: dict[str, Any]) -> None:
 def main() -> None:
     """Until the input ends."""
     for line in sys.stdin:
-        message = json.loads(line)
-        HEARD.append(message)
-        answer(message)
+        for each in line.splitlines():  # as readers do that know more ends of a line than one
+            with suppress(ValueError):
+                message = json.loads(each)
+                HEARD.append(message)
+                answer(message)
 
 
 if __name__ == "__main__":

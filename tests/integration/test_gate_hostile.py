@@ -1,0 +1,69 @@
+"""A gate between a host and a server that mean no good: what may run is what was approved, and nothing beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from bridge_mcp.engine.engine import Engine
+from bridge_mcp.service import Bridge
+from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
+from tests.integration.test_gate import MODERN, PROGRESS, RULES, SERVER, Gated, no_complaint, opened
+
+
+@pytest.fixture
+async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
+    clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local", delivered_by_commit=True)
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
+    bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)
+    async with anyio.create_task_group() as tasks, opened(store, clock, alive, SERVER, "one") as (host, process):
+        tasks.start_soon(engine.run)
+        yield Gated(host, store, bridge, clock=clock, process=process, alive=alive, tasks=tasks)
+        tasks.cancel_scope.cancel()
+    await store.close()
+
+
+async def asks_back(at: Gated) -> None:
+    """A call that was approved, and that the server has a question about."""
+    number = at.host.calls("act", {**MODERN, **PROGRESS}, do="input")
+    await at.approve(await at.approval())
+    assert (await at.host.result(number))["resultType"] == "input_required"
+
+
+@pytest.mark.parametrize(("tool", "arguments"), [("act", {"path": "/"}), ("act", {})])
+async def test_another_call_that_shows_the_state_of_an_approved_one_is_asked_about(
+    at: Gated, tool: str, arguments: dict[str, Any]
+) -> None:
+    await asks_back(at)
+    number = at.host.calls(tool, MODERN, {"requestState": "s1", "inputResponses": {}}, **arguments)
+    answer = json.loads(await at.host.line(id=number))
+    assert "waits for approval" in json.dumps(answer)
+    assert sum(each.get("method") == "tools/call" for each in await at.host.heard_by_server()) == 1
+    number = at.host.calls("act", MODERN, {"requestState": "s1", "inputResponses": {}}, do="input")
+    assert (await at.host.words(number)).startswith("run 2"), "the approved one goes on"
+
+
+INNER = b'{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"act","arguments":{}}}'
+PARTS = INNER.replace(b'"', b'\\"')
+
+
+@pytest.mark.parametrize(
+    ("params", "value"),
+    [
+        (b'{"a":\r' + INNER + b"\r}", {"a": json.loads(INNER)}),
+        *((b'{"a":"' + end + PARTS + end + b'"}', None) for end in (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")),
+    ],
+)
+async def test_a_message_is_one_line_to_whoever_reads_lines(at: Gated, params: bytes, value: Any) -> None:
+    at.host.said.append(b'{"jsonrpc":"2.0","id":5,"method":"x","params":' + params + b"}")
+    at.host.wake()
+    await at.host.line(id=5)
+    (heard, _) = await at.host.heard_by_server()
+    assert heard["params"] == (json.loads(params) if value is None else value)
