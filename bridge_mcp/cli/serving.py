@@ -19,18 +19,20 @@ from bridge_mcp.core.errors import BadInput
 __all__ = ["gate", "plain", "serve"]
 
 
-def plain(*, scopes: str | None = None, common: Common = USUAL) -> int:
+def plain(*, scopes: str | None = None, expose: str | None = None, common: Common = USUAL) -> int:
     """Serve MCP over standard input and output, as hosts start it.
 
     Parameters
     ----------
     scopes
         What the host may do, with commas between: read, send, approve, tools, admin. Else all but admin.
+    expose
+        The tool servers whose tools are among the host's own, with commas between; `*` for all.
     """
     from bridge_mcp.cli import stdio
     from bridge_mcp.cli.start_options import StdioOptions
 
-    return stdio.serve(StdioOptions(common.config, scopes, common.log_level))
+    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=expose))
 
 
 def gate(
@@ -101,6 +103,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
                 c.scopes,
                 channels=c.channels,
                 conversations=c.conversations,
+                expose=c.expose,
                 person_decides=c.person_decides,
             )
             for c in config.clients

@@ -18,6 +18,7 @@ class StdioOptions:
     config: str | None = None
     scopes: str | None = None
     log_level: str | None = None
+    expose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
 
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
-    found = options_of(arguments, ("--config", "--scopes", "--log-level"))
+    found = options_of(arguments, ("--config", "--scopes", "--log-level", "--expose"))
     return None if found is None else StdioOptions(**found)
 
 

@@ -41,7 +41,7 @@ def serve(options: StdioOptions) -> int:
     wire = claim()
     try:
         config = prepare(options.config, options.log_level)
-        loop(run, config, principal(config, options.scopes), wire, serving=True)
+        loop(run, config, principal(config, options.scopes, options.expose), wire, serving=True)
     except BridgeError as exc:
         return told(exc)
     return 0
@@ -55,7 +55,7 @@ async def run(config: Config, who: Principal, wire: Wire) -> None:
 
     async with open_bridge(config, engine="soon", on_ready=gc.freeze) as assembly:
         logger.info("settings: %s", visible(config.where))
-        server = build_server(assembly.bridge, the_one(who))
+        server = build_server(assembly.bridge, the_one(who), exposes=bool(who.expose))
         after_handshake(server.middleware, assembly.want_engine)
         await serve_stdio(server, wire)
 
@@ -75,11 +75,25 @@ def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:
     middleware.append(look)
 
 
-def principal(config: Config, scopes: str | None) -> Principal:
-    """Whoever started this process: with the scopes of --scopes, or those of the configuration.
+def server_names(config: Config, expose: str) -> list[str]:
+    """The tool servers that --expose names.
 
     Raises:
-        BadInput: there is no such scope.
+        BadInput: there is none of that name.
+    """
+    names = [name.strip() for name in expose.split(",") if name.strip()]
+    known = [server.name for server in config.tool_servers]
+    if unknown := [name for name in names if name not in (*known, "*")]:
+        told = ", ".join(known) or "none"
+        raise BadInput(f"--expose: there is no tool server '{unknown[0]}'.", fix=f"The tool servers are: {told}.")
+    return names
+
+
+def principal(config: Config, scopes: str | None, expose: str | None = None) -> Principal:
+    """Whoever started this process: with the scopes of --scopes and the tools of --expose, or those of the config.
+
+    Raises:
+        BadInput: there is no such scope, or no such tool server.
     """
     client = config.stdio
     known = Principal(
@@ -90,7 +104,10 @@ def principal(config: Config, scopes: str | None) -> Principal:
         conversations=client.conversations,
         via="mcp",
         attended=client.person_decides,
+        expose=client.expose,
     )
+    if expose is not None:
+        known = replace(known, expose=frozenset(server_names(config, expose)))
     if scopes is None:
         return known
     names = [name.strip() for name in scopes.split(",") if name.strip()]

@@ -347,6 +347,8 @@ class Reading:
 
     def _limits(self, name: str, section: schema.Client, token: str) -> Client:
         self._within(f"clients.{name}", section)
+        for server in section.expose:
+            self._among(f"clients.{name}.expose", server, {*self.file.tool_servers, "*"}, "tool servers")
         if section.person_decides and self.file.approvals.separate:
             self.problems.add(
                 f"clients.{name}.person_decides",
@@ -359,6 +361,7 @@ class Reading:
             frozenset(section.channels),
             conversations=frozenset(section.conversations),
             token=token,
+            expose=frozenset(section.expose),
             person_decides=section.person_decides,
         )
 

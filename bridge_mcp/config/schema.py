@@ -243,6 +243,8 @@ class Client(Section):
     """The channels that it sees; without it and `conversations`: all."""
     conversations: list[Text] = []
     """The conversations that it sees beside those of `channels`."""
+    expose: list[Text] = []
+    """The tool servers whose tools are among its own, under their names `server__tool`; `*`: all. It takes `tools`."""
     person_decides: bool = False
     """Whether a form at that host decides on the calls it asks for itself: only for a host that you sit at."""
 

@@ -36,6 +36,8 @@ class Client:
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
     token: str = field(default="", repr=False)
+    expose: frozenset[str] = frozenset()
+    """The tool servers whose tools are among its own."""
     person_decides: bool = False
     """Whether a person sits at its host, who decides in a form of it on the calls that it asks for."""
 

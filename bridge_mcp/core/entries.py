@@ -273,6 +273,8 @@ class Requested(Fact, frozen=True):
     """The principal's name. It may not approve these calls."""
     within: tuple[str, ...] = ()
     """The channels and chats that it was limited to; empty for none."""
+    verbatim: bool = False
+    """Whether the client is to get the result as the tool's server gives it."""
     external: External | None = None
     """Of one call that its caller runs itself; None where the engine runs them."""
 
@@ -496,6 +498,8 @@ class Finished(Fact, frozen=True):
     digest: str = ""
     """Of what ran or, where nothing did, of what was asked; empty where that is known of neither."""
     requested_by: str = ""
+    raw: str = ""
+    """The result as the tool's server gave it, as JSON text, for a client that asked for that."""
 
 
 class Reviewed(Fact, frozen=True):

@@ -95,6 +95,8 @@ class Principal:
     via: Via = ""
     attended: bool = False
     """Whether a person at the client may decide on the calls that it makes (`person_decides`)."""
+    expose: frozenset[str] = frozenset()
+    """The tool servers whose tools are among its own; `*` for all."""
 
     def require(self, scope: Scope) -> None:
         """Raise unless it has this scope.

@@ -125,6 +125,8 @@ class Ticket:
     """The files that a tool's result brought, or that hold it whole."""
     truncated: bool = False
     """A tool's result was too long for the log; where there was room it is whole, as the last of the files."""
+    raw: str = ""
+    """A tool's result as its server gave it, as JSON text, where it was asked for so."""
     warning: str = ""
     """While open: what is wrong with the engine that is to settle it."""
 

@@ -81,6 +81,8 @@ class ToolSpec:
     """From the owner's config; `default` means what `[approvals] confirmation` says."""
     changed: str = ""
     """How it differs from what was first seen of it, or last approved; while it says something, every call asks."""
+    listed: str = ""
+    """The tool as its server lists it, as canonical JSON; empty where that is not known."""
 
     @property
     def repeatable(self) -> bool:
@@ -100,6 +102,8 @@ class ToolResult:
     """There is no result yet: it is the answer to a question that the call has posted, and comes by the log."""
     truncated: bool = False
     """A part was too long to be stored here; if there was room, all of it is among the attachments."""
+    raw: str = ""
+    """The result as the server gave it, as JSON text; empty where it is too long to be kept."""
 
 
 def canonical(value: JSON) -> str:

@@ -297,6 +297,7 @@ def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
             structured=ended.structured,
             attachments=ended.attachments,
             truncated=ended.truncated,
+            raw=ended.raw,
         )
     asked = [e.entry.call for e in log if isinstance(e.entry, Asked)]
     judged = {e.entry.call for e in log if isinstance(e.entry, Judged)}

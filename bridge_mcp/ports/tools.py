@@ -87,6 +87,8 @@ class CallContext:
     """The call's id in that conversation's log; "" outside of one."""
     caller: str = ""
     """Who asked for it: `assistant`, `assistant for CLIENT`, or the client's name."""
+    verbatim: bool = False
+    """Whether the outcome keeps the result as the server gave it."""
 
 
 class Toolbox(Protocol):

@@ -27,8 +27,16 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
 from bridge_mcp.server.protocol.errors import fault_of, naming
+from bridge_mcp.server.protocol.exposed import (
+    ExposedTools,
+    announce_changes,
+    exposes_any,
+    own_result,
+    passed_on,
+    waiting_result,
+)
 from bridge_mcp.server.protocol.prompts import get_prompt, listed_prompts
-from bridge_mcp.server.protocol.request_context import check_name, session_of
+from bridge_mcp.server.protocol.request_context import check_name, connection_of, session_of
 from bridge_mcp.server.protocol.resources import RESOURCES, TEMPLATES, read_resource
 from bridge_mcp.server.protocol.signed_handles import HandleSigner
 from bridge_mcp.server.protocol.subscriptions import Push
@@ -47,7 +55,7 @@ from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
-from bridge_mcp.service import Bridge
+from bridge_mcp.service import MAX_WAIT_S, Bridge
 
 __all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "the_one"]
 
@@ -77,10 +85,17 @@ class BridgeServer:
     """One server, its handlers and its subscriptions."""
 
     def __init__(
-        self, bridge: Bridge, principal_of: PrincipalOf, hung_up: Callable[[Context], bool] = lambda ctx: False
+        self,
+        bridge: Bridge,
+        principal_of: PrincipalOf,
+        hung_up: Callable[[Context], bool] = lambda ctx: False,
+        exposes: bool = False,
     ) -> None:
         self.server = self._server()
+        if exposes:
+            announce_changes(self.server)
         self.push = Push(bridge)
+        self._exposed = ExposedTools(bridge, self.push)
         self._turns = TurnCancellation(bridge.cancel_turn)
         seals = HandleSigner(bridge.store.secrets)
         self._tasks = Tasks(bridge, seals)
@@ -138,16 +153,21 @@ class BridgeServer:
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         """The tools of the client's scopes; `tools/list` has one page."""
-        scopes = self._principal_of(ctx).scopes
-        listed = self._listed.get(scopes)
+        who = self._principal_of(ctx)
+        listed = self._listed.get(who.scopes)
         if listed is None:
-            listed = self._listed[scopes] = [each.listed() for each in TOOLS if each.scope in scopes]
-        return whole(tools=listed)
+            listed = self._listed[who.scopes] = [each.listed() for each in TOOLS if each.scope in who.scopes]
+        if not exposes_any(who):
+            return whole(tools=listed)
+        self._exposed.follow(connection_of(ctx))
+        return whole(tools=[*listed, *await self._exposed.listed(who)], ttlMs=0)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One tool call. Any error is a result with `isError`, which models see and can act on."""
         try:
             who = self._principal_of(ctx)
+            if params.name not in self._tools and await self._exposed.has(who, params.name):
+                return await self._call_exposed(ctx, who, params)
             found = self._found(who, params.name)
             if found.ticket and params.request_state is not None:
                 return await self._going_on(ctx, who, found, params)
@@ -159,17 +179,44 @@ class BridgeServer:
             return result(fault.text, fault.body(), is_error=True)
         return shown(answer)
 
+    async def _call_exposed(self, ctx: Context, who: Principal, params: types.CallToolRequestParams) -> dict[str, Any]:
+        """One call of an exposed nested tool: its server's result, or what `call_tool` gives for an open ticket."""
+        found = self._tools["call_tool"]
+        if params.request_state is not None:
+            return await self._going_on(ctx, who, found, params, exposed=True)
+        ticket = await self._bridge.call_tool(
+            who,
+            params.name,
+            params.arguments or {},
+            wait_s=MAX_WAIT_S,
+            progress=passed_on(ctx),
+            verbatim=True,
+        )
+        if ticket.state == "done":
+            return whole(**await own_result(self._bridge, who, ticket))
+        return await self._open(ctx, who, found, TicketAnswer.of(ticket), show_files=True, exposed=True)
+
     async def _going_on(
-        self, ctx: Context, who: Principal, found: Tool, params: types.CallToolRequestParams
+        self, ctx: Context, who: Principal, found: Tool, params: types.CallToolRequestParams, *, exposed: bool = False
     ) -> dict[str, Any]:
         """The result of a call that is repeated with its `inputResponses` (2026-07-28)."""
         stands, decided = await self._forms.resumed(who, params)
+        show = exposed or shows_files(params)
         if stands.state == "done":
-            return await self._ended(who, stands, show_files=shows_files(params))
-        return await self._open(ctx, who, found, TicketAnswer.of(stands), show_files=shows_files(params), ask=decided)
+            return await self._ended(who, stands, show_files=show, exposed=exposed)
+        answer = TicketAnswer.of(stands)
+        return await self._open(ctx, who, found, answer, show_files=show, ask=decided, exposed=exposed)
 
     async def _open(
-        self, ctx: Context, who: Principal, found: Tool, answer: TicketAnswer, *, show_files: bool, ask: bool = True
+        self,
+        ctx: Context,
+        who: Principal,
+        found: Tool,
+        answer: TicketAnswer,
+        *,
+        show_files: bool,
+        ask: bool = True,
+        exposed: bool = False,
     ) -> dict[str, Any]:
         """The result for an open ticket: an elicitation or a task, if the client can take one, else the ticket."""
         if ask and answer.approvals and self._forms.wanted(ctx, who):
@@ -177,14 +224,18 @@ class BridgeServer:
             if not isinstance(asked, Ticket):
                 return asked
             if asked.state == "done":
-                return await self._ended(who, asked, show_files=show_files)
+                return await self._ended(who, asked, show_files=show_files, exposed=exposed)
             answer = TicketAnswer.of(asked)
         if declared(ctx) and becomes_task(found, who):
             return await self._tasks.created(who, answer.id, show_files=show_files)
-        return shown(answer)
+        return whole(**waiting_result(answer)) if exposed else shown(answer)
 
-    async def _ended(self, who: Principal, ticket: Ticket, *, show_files: bool) -> dict[str, Any]:
+    async def _ended(
+        self, who: Principal, ticket: Ticket, *, show_files: bool, exposed: bool = False
+    ) -> dict[str, Any]:
         """The result of a tool whose ticket is done."""
+        if ticket.raw or exposed:
+            return whole(**await own_result(self._bridge, who, ticket))
         return shown(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
 
     def _found(self, who: Principal, name: str) -> Tool:
@@ -292,14 +343,15 @@ class BridgeServer:
         return whole(**await get_prompt(self._bridge, who, params.name, params.arguments or {}))
 
 
-def build_server(bridge: Bridge, principal_of: PrincipalOf) -> Server[Any]:
+def build_server(bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = False) -> Server[Any]:
     """The MCP server over a bridge, for any transport and any number of clients.
 
     Args:
         bridge: the service.
         principal_of: returns who makes a request; `the_one(principal)` for a transport with one client.
+        exposes: whether tools of nested servers may be among those of a client.
     """
-    return BridgeServer(bridge, principal_of).server
+    return BridgeServer(bridge, principal_of, exposes=exposes).server
 
 
 def the_one(principal: Principal) -> PrincipalOf:

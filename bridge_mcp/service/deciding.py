@@ -19,9 +19,10 @@ from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import (
     Decision,
     Ticket,
+    ToolList,
 )
 from bridge_mcp.core.tools import JSON, ToolSpec, arguments_text, parse_arguments
-from bridge_mcp.operations import tickets
+from bridge_mcp.operations import status_board, tickets
 from bridge_mcp.operations.addresses import (
     CALLS,
     check_text,
@@ -143,12 +144,14 @@ class Deciding(BridgeBase):
         wait_s: float = 20.0,
         idempotency_key: str = "",
         progress: ToolProgress | None = None,
+        verbatim: bool = False,
     ) -> Ticket:
         """Call a nested tool under the same approvals as the assistant: a free call runs at once, others wait.
 
         While the ticket is open it names the approval it waits for, which the caller may not give itself. `progress`
         gets the server's progress during this wait. A limited client may call the tools of its channels, under their
-        rules; a tool whose server is still connecting is waited for.
+        rules; a tool whose server is still connecting is waited for. `verbatim`: the ticket holds the result as the
+        tool's server gave it, too.
         """
         who.require("tools")
         written = arguments_text(arguments)
@@ -164,7 +167,7 @@ class Deciding(BridgeBase):
         wrong = await self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
-        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within)
+        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within, verbatim=verbatim)
         ticket = tickets.call(conversation)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
             fast_path = None  # it is in the log already: even a read-only call is not run again
@@ -178,6 +181,25 @@ class Deciding(BridgeBase):
             await self._same_request(conversation, asked)
         left = min(wait_s, max(0.0, deadline - elapsed()))
         return await self._wait(ticket, left, for_people=False, progress=progress)
+
+    async def callable_tools(self, who: Principal) -> ToolList:
+        """The nested tools that `who` may call, as the engine last published them."""
+        who.require("tools")
+        return await self._tools(who)
+
+    async def callable_tool(self, who: Principal, tool: str) -> ToolSpec | None:
+        """One of them by its name; None if there is none now."""
+        who.require("tools")
+        fast_path = self._fast_path()
+        found = fast_path.find(CALLS, tool, tuple(sorted(who.within))) if fast_path else None
+        if found is not None:
+            return found
+        return next((spec for spec in (await self._tools(who)).tools if spec.name == tool), None)
+
+    async def published_tools(self) -> tuple[tuple[str, str, str], ...]:
+        """All nested tools as the engine last published them, by what tells whether a list of them has changed."""
+        listed = await status_board.tools(self.store)
+        return tuple((spec.name, spec.listed or spec.schema, spec.description) for spec in listed.tools)
 
     async def _told_tool(self, who: Principal, tool: str, deadline: float) -> ToolSpec:
         """The tool of this name, as the engine last published it; waits while servers are connecting."""

@@ -34,6 +34,8 @@ class ListedTool:
     destructive: bool
     idempotent: bool
     open_world: bool
+    listed: str = ""
+    """The tool as its server lists it, as canonical JSON; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

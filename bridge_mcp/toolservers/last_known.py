@@ -24,7 +24,7 @@ MAX_KEPT = 4_000_000
 """Characters of one server's descriptions and schemas; a longer list is not stored."""
 
 TYPES: Mapping[str, type] = {
-    each.name: str if each.name in ("name", "description", "schema") else bool for each in fields(ListedTool)
+    each.name: str if each.name in ("name", "description", "schema", "listed") else bool for each in fields(ListedTool)
 }
 
 
@@ -59,7 +59,7 @@ class Memory:
 
     async def keep(self, offered: Offered, instructions: str) -> None:
         """Store this if it has changed. A failure of the store is logged."""
-        size = len(instructions) + sum(len(tool.description) + len(tool.schema) for tool in offered.tools)
+        size = len(instructions) + sum(len(t.description) + len(t.schema) + len(t.listed) for t in offered.tools)
         if self._pins is None or size > MAX_KEPT:
             return
         body: dict[str, JSON] = {
@@ -92,4 +92,5 @@ def listed(kept: JSON) -> ListedTool | None:
         destructive=bool(kept["destructive"]),
         idempotent=bool(kept["idempotent"]),
         open_world=bool(kept["open_world"]),
+        listed=str(kept["listed"]),
     )

@@ -53,7 +53,7 @@ class Listing:
             except ValidationError as exc:
                 self._leave_out(name_of(given), why(exc))
                 continue
-            found = listed(tool)
+            found = listed(tool, given)
             if len(tool.name) > MAX_NAME or not tool.name:
                 self._leave_out(tool.name, "its name is empty or too long")
             elif len(found.schema) > MAX_SCHEMA:
@@ -81,7 +81,7 @@ class Listing:
         return " ".join(found)
 
 
-def listed(tool: Tool) -> ListedTool:
+def listed(tool: Tool, given: object) -> ListedTool:
     """A tool as a value, with MCP's defaults for missing hints; a read-only tool is not destructive."""
     hints = tool.annotations or ToolAnnotations()
     read_only = bool(hints.read_only_hint)
@@ -94,7 +94,15 @@ def listed(tool: Tool) -> ListedTool:
         destructive=not read_only and hints.destructive_hint is not False,
         idempotent=bool(hints.idempotent_hint),
         open_world=hints.open_world_hint is not False,
+        listed=verbatim(given),
     )
+
+
+def verbatim(given: object) -> str:
+    """A tool as it was listed, as canonical JSON; "" for one that is too long or too deep to be passed on."""
+    value = given.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(given, Tool) else given
+    text = json_text(cast("JSON", value))
+    return "" if len(text) > MAX_SCHEMA or too_deep(text) else text
 
 
 def name_of(given: object) -> str:

@@ -6,10 +6,12 @@ start.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
@@ -44,11 +46,11 @@ from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 from bridge_mcp.toolservers.listing import Listing
 from bridge_mcp.toolservers.process import Child
-from bridge_mcp.toolservers.results import tool_result
+from bridge_mcp.toolservers.results import MAX_TEXT, too_deep, tool_result
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT, PipeTransport
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE
-from bridge_mcp.toolservers.tolerant_results import CallResult, call_result, session_result
+from bridge_mcp.toolservers.tolerant_results import RAW_RESULT, CallResult, call_result, session_result
 
 __all__ = ["McpConnection", "connect"]
 
@@ -155,7 +157,9 @@ class McpConnection:
             return await self._call_beside(self._pipe, tool, given, progress)
         try:
             answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
-            return await self._read(session_result(answer))
+            return await self._read(
+                session_result(answer), answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+            )
         except MCPError as exc:
             return answered_with_error(exc.code, exc.message)
         except BREAKS as exc:
@@ -167,12 +171,12 @@ class McpConnection:
         told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress)
         if told.result is None:
             return answered_with_error(told.code, told.message)
-        return await self._read(call_result(told.result))
+        return await self._read(call_result(told.result), told.result)
 
-    async def _read(self, answer: CallResult) -> ToolResult:
+    async def _read(self, answer: CallResult, raw: Mapping[str, Any]) -> ToolResult:
         if answer.wants_input:
             raise Refused(WANTS_INPUT)
-        return await tool_result(answer, self._files)
+        return replace(await tool_result(answer, self._files), raw=raw_text(raw))
 
     async def read_resource(self, uri: str) -> ToolResult:
         """A resource, or their list; see `Connection`."""
@@ -213,6 +217,15 @@ class McpConnection:
                     return logger.debug("no change notices to be had: %s", exc)
                 logger.debug("the stream of change notices broke: %s", exc)
             await anyio.sleep(backoff.next())
+
+
+def raw_text(result: Mapping[str, Any]) -> str:
+    """A result as JSON text, for a client that is to get it as it is; "" where a log has no room for it."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    return "" if len(text) > MAX_TEXT or RAW_RESULT in text or too_deep(text) else text
 
 
 def heard_by(listener: ToolProgress | None) -> ProgressHandler:

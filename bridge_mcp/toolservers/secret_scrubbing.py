@@ -18,11 +18,14 @@ def scrubbed(server: ToolServer, result: ToolResult) -> ToolResult:
     scrub = server.scrub if result.is_error else server.scrub_result
     text = scrub(result.text)
     structured = scrub(result.structured) if result.structured else ""
-    if (text, structured) == (result.text, result.structured):
+    raw = scrub(result.raw) if result.raw else ""
+    if (text, structured, raw) == (result.text, result.structured, result.raw):
         return result
+    if raw != result.raw and not is_json(raw):
+        raw = ""
     if structured != result.structured and not is_json(structured):
         structured = ""  # the secret was in it as a number
-    return replace(result, text=text, structured=structured)
+    return replace(result, text=text, structured=structured, raw=raw)
 
 
 def scrubbing(server: ToolServer, progress: ToolProgress | None) -> ToolProgress | None:

@@ -219,6 +219,7 @@ class NestedToolbox:
                 open_world=tool.open_world,
                 confirmation=at.server.confirmation_of(tool.name),
                 changed=at.offer.pinning.change_of(tool.name),
+                listed=tool.listed,
             )
             for at, tool in pairs
         )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 OBJECT = {"type": "object"}
+ME = {"name": "behind", "version": "1"}
 HEARD: list[dict[str, Any]] = []
 WAITING: dict[Any, Any] = {}
 """Requests of ours to the host, each with the id of the call that it is for."""
@@ -60,6 +61,10 @@ def call(number: Any, params: dict[str, Any]) -> None:
         case "ask":
             WAITING["from-server"] = number
             say(id="from-server", method="sampling/createMessage", params={"maxTokens": 1})
+        case "change":
+            HEARD.append({"changed": True})
+            say(method="notifications/tools/list_changed")
+            say(id=number, result=text("changed"))
         case "fail":
             say(id=number, result=text("it failed", isError=True))
         case "error":
@@ -78,7 +83,7 @@ def answer(message: dict[str, Any]) -> None:
     params: dict[str, Any] = message.get("params") or {}
     match message.get("method"):
         case "initialize":
-            say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {}})
+            say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": ME})
         case "tools/list":
             say(id=number, result={"tools": tools(), "extra": True})
         case "tools/call":

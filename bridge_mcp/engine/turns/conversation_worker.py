@@ -246,10 +246,11 @@ class ConversationWorker:
             begun.append((call, spec, started))
             entries.append(started)
         await self._intend(look, *entries)
+        verbatim = any(isinstance(each.entry, Requested) and each.entry.verbatim for each in look.log)
         for call, spec, started in begun:
             if spec.changed and tool_calls.told_of(spec.changed, call, look.state.log):
                 await self._deps.toolbox.accept(spec)
-            effects.call(call, spec, started)
+            effects.call(call, spec, started, verbatim=verbatim)
 
     async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """What is wrong with a call, as the model is told; "" if nothing is."""

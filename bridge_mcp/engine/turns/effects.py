@@ -97,32 +97,32 @@ class Effects:
 
     # -- tool calls -------------------------------------------------------------------------------------------
 
-    def call(self, call: Call, spec: ToolSpec, started: Started) -> None:
+    def call(self, call: Call, spec: ToolSpec, started: Started, *, verbatim: bool = False) -> None:
         """Begin a call whose intent is written."""
         scope = self._calls[call.id] = anyio.CancelScope()
-        self._tasks.start_soon(self._tool, call, spec, started, scope)
+        context = CallContext(self._conversation, call.id, started.requested_by, verbatim=verbatim)
+        self._tasks.start_soon(self._tool, context, spec, started, scope)
 
-    async def _tool(self, call: Call, spec: ToolSpec, started: Started, scope: anyio.CancelScope) -> None:
+    async def _tool(self, context: CallContext, spec: ToolSpec, started: Started, scope: anyio.CancelScope) -> None:
         """Run one call and record its outcome. When the process ends first, there is none, and the next one settles."""
-        finished: Finished | None = Finished(call.id, "stopped", tool_calls.CUT_OFF)
+        finished: Finished | None = Finished(context.call, "stopped", tool_calls.CUT_OFF)
         try:
             with scope:
-                finished = await self._outcome(call, spec, started)
+                finished = await self._outcome(context, spec, started)
             if finished is not None:
                 finished = outcome_of(started, finished)
                 # The call is still in flight for whoever decides: an outcome that is known is never called unknown.
                 await self._deps.written(self._conversation, partial(self._log.record, finished))
         finally:
-            del self._calls[call.id]
+            del self._calls[context.call]
             self._signal.set()
 
-    async def _outcome(self, call: Call, spec: ToolSpec, started: Started) -> Finished | None:
+    async def _outcome(self, context: CallContext, spec: ToolSpec, started: Started) -> Finished | None:
         deps = self._deps
-        context = CallContext(self._conversation, call.id, started.requested_by)
         told = deps.progress.listener(self._conversation, started) if deps.progress else None
         finished = await tool_calls.outcome(deps.toolbox, spec, started.arguments, context, told)
         if deps.progress is not None:
-            deps.progress.over(self._conversation, call.id)
+            deps.progress.over(self._conversation, context.call)
         return finished
 
     def review(self, call: str, look: Callable[[], Awaitable[Reviewed]]) -> None:

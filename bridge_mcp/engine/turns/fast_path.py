@@ -207,7 +207,7 @@ class FastPath:
     async def _outcome(self, action: PendingCall, spec: ToolSpec, intent: Started) -> Finished:
         """Run the call."""
         deps, arguments = self._deps, intent.arguments
-        context = CallContext(action.conversation, intent.call, action.entry.by)
+        context = CallContext(action.conversation, intent.call, action.entry.by, verbatim=action.entry.verbatim)
         hear = deps.progress.listener(action.conversation, intent) if deps.progress else None
         finished: Finished | None = Finished(intent.call, "stopped", tool_calls.CUT_OFF)
         with anyio.CancelScope() as scope:

@@ -128,7 +128,13 @@ async def outcome(
     kind = "error" if result.is_error else "ok"
     text, structured = whole_characters(result.text), whole_characters(result.structured)
     return Finished(
-        context.call, kind, text, attachments=result.attachments, structured=structured, truncated=result.truncated
+        context.call,
+        kind,
+        text,
+        attachments=result.attachments,
+        structured=structured,
+        truncated=result.truncated,
+        raw=whole_characters(result.raw) if context.verbatim else "",
     )
 
 

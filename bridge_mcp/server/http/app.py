@@ -83,7 +83,9 @@ async def serve_http(
     somebody = bool(options.clients or options.oauth or await stored.all())
     anonymous = admitted(options.host, somebody, options.insecure_loopback)
     authenticator = Authenticator(options.clients, anonymous, stored, options.oauth)
-    face = BridgeServer(bridge, authenticator.principal_of, hung_up)
+    face = BridgeServer(
+        bridge, authenticator.principal_of, hung_up, exposes=any(each.expose for each in options.clients)
+    )
     sessions = StreamableHTTPSessionManager(face.server, stateless=options.stateless, max_request_body_size=MAX_BODY)
 
     def started() -> None:

@@ -57,6 +57,7 @@ class Client:
     scopes: frozenset[PolicyScope]
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
+    expose: frozenset[str] = frozenset()
     person_decides: bool = False
     """Whether a person at its host decides, by elicitation, on the calls that it makes."""
 
@@ -129,6 +130,7 @@ class Authenticator:
                     conversations=c.conversations,
                     via="mcp",
                     attended=c.person_decides,
+                    expose=c.expose,
                 ),
                 user_of(c.name, c.scopes),
             )

@@ -20,7 +20,7 @@ import anyio
 import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ToolsListChanged
 
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.events import Event
@@ -138,6 +138,11 @@ class Push:
         if audience is not None and uri in held:
             held.remove(uri)
             self._drop(audience, [uri])
+
+    async def broadcast(self, event: ToolsListChanged) -> None:
+        """Notify the streams of all audiences."""
+        for audience in self._audiences.values():
+            await audience.bus.publish(event)
 
     def close(self) -> None:
         """End every stream cleanly, so that clients see an intended end."""

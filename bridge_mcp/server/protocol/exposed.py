@@ -1,0 +1,161 @@
+"""Nested tools among a client's own: those of the servers that its owner exposes to it, as their servers list them.
+
+Their calls are those of `call_tool`: the same approvals, limits and tickets. The result of one that is over is its
+server's own. Of the list, clients of both eras are notified when it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import ToolsListChanged
+
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.results import Ticket
+from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.ports import ToolProgress
+from bridge_mcp.server.protocol.subscriptions import Push
+from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
+from bridge_mcp.server.tools.attachments import illustrated
+from bridge_mcp.server.tools.json_text import compact
+from bridge_mcp.server.tools.tool import ToolCall
+from bridge_mcp.service import Bridge
+
+__all__ = ["ExposedTools", "announce_changes", "exposes_any", "own_result", "passed_on", "waiting_result"]
+
+logger = logging.getLogger(__name__)
+
+EVERY = "*"
+"""In place of a server's name: all of them."""
+LOOK_S = 2.0
+"""How often the list is compared with what clients were told of."""
+SEND_S = 1.0
+"""The time-out of one notification."""
+
+
+class ExposedTools:
+    """The exposed tools of all clients of one server, and who is notified of their changes."""
+
+    def __init__(self, bridge: Bridge, push: Push) -> None:
+        self._bridge = bridge
+        self._push = push
+        self._sessions: set[Connection] = set()
+        self._known: object = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def listed(self, who: Principal) -> list[dict[str, JSON]]:
+        """The tools that are exposed to `who`, for `tools/list`."""
+        if not exposes_any(who):
+            return []
+        found = await self._bridge.callable_tools(who)
+        return [entry(spec) for spec in found.tools if exposes(who, spec)]
+
+    async def has(self, who: Principal, name: str) -> bool:
+        """Whether a nested tool of this name is exposed to `who`."""
+        spec = await self._bridge.callable_tool(who, name) if exposes_any(who) else None
+        return spec is not None and exposes(who, spec)
+
+    def follow(self, connection: Connection) -> None:
+        """Notify a client, which has just been told of the list, when that changes; of its session, if it has one."""
+        if connection.has_standalone_channel and connection not in self._sessions:
+            self._sessions.add(connection)
+            connection.exit_stack.callback(self._sessions.discard, connection)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="exposed tools")
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                now = await self._bridge.published_tools()
+                if self._known not in (None, now):
+                    await self._notify()
+                self._known = now
+            except BridgeError as exc:
+                logger.warning("the exposed tools could not be looked at: %s", exc)
+            await asyncio.sleep(LOOK_S)
+
+    async def _notify(self) -> None:
+        await self._push.broadcast(ToolsListChanged())
+        for connection in list(self._sessions):
+            with anyio.move_on_after(SEND_S) as scope:
+                await connection.send_tool_list_changed()
+            if scope.cancelled_caught:
+                self._sessions.discard(connection)
+
+
+def exposes_any(who: Principal) -> bool:
+    """Whether any nested tool may be exposed to this client."""
+    return bool(who.expose) and "tools" in who.scopes
+
+
+def exposes(who: Principal, spec: ToolSpec) -> bool:
+    """Whether a tool's server is exposed to this client."""
+    return spec.server in who.expose or EVERY in who.expose
+
+
+def entry(spec: ToolSpec) -> dict[str, JSON]:
+    """A tool as its server lists it, under its name in the bridge."""
+    if spec.listed:
+        return {**json.loads(spec.listed), "name": spec.name}
+    hints: dict[str, JSON] = {
+        "readOnlyHint": spec.read_only,
+        "destructiveHint": spec.destructive,
+        "idempotentHint": spec.idempotent,
+        "openWorldHint": spec.open_world,
+    }
+    schema = json.loads(spec.schema)
+    return {"name": spec.name, "description": spec.description, "inputSchema": schema, "annotations": hints}
+
+
+async def own_result(bridge: Bridge, who: Principal, ticket: Ticket) -> dict[str, Any]:
+    """The result of a call that is over: its server's own, or what is known of it where that was not kept."""
+    if ticket.raw:
+        return json.loads(ticket.raw)
+    shown = await illustrated(ToolCall(bridge, who), ticket, shown=True)
+    blocks: tuple[Mapping[str, JSON], ...] = () if isinstance(shown, TicketAnswer) else shown.blocks
+    result: dict[str, Any] = {"content": [{"type": "text", "text": ticket.text}, *blocks]}
+    if ticket.structured:
+        result["structuredContent"] = json.loads(ticket.structured)
+    return {**result, "isError": ticket.outcome != "ok"}
+
+
+def waiting_result(ticket: TicketAnswer) -> dict[str, Any]:
+    """What a client gets that can take neither a form nor a task: an error, for its result is not here yet."""
+    why = f"It waits for approval: {', '.join(ticket.approvals)}." if ticket.approvals else "It is still running."
+    words = f"{why} Pass the ticket to wait_for until it is done: {compact(ticket.as_json())}"
+    return {"content": [{"type": "text", "text": words}], "isError": True}
+
+
+def passed_on(ctx: ServerRequestContext[Any, Any]) -> ToolProgress | None:
+    """Where the progress of an exposed tool goes: to the client as it comes, if it asked for that."""
+    if ctx.meta is None or "progress_token" not in ctx.meta:
+        return None
+    sending: set[asyncio.Task[None]] = set()
+
+    def hear(progress: float, total: float | None, words: str) -> None:
+        task = asyncio.create_task(ctx.session.report_progress(progress, total, words or None))
+        sending.add(task)
+        task.add_done_callback(sending.discard)
+
+    return hear
+
+
+def announce_changes(server: Server[Any]) -> None:
+    """Have a server declare that its list of tools changes, which clients of the older era want to know beforehand."""
+    options = server.create_initialization_options(NotificationOptions(tools_changed=True))
+
+    def created(*given: object, **named: object) -> InitializationOptions:
+        return options
+
+    server.create_initialization_options = created

@@ -1,0 +1,120 @@
+"""Nested tools among a client's own: as their servers list them and answer, under the approvals that hold for all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import pytest
+from mcp.client.client import Client
+from mcp_types import ToolListChangedNotification
+
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.server.app import build_server, the_one
+from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.toolbox import NestedToolbox
+from tests.integration.setup import HOST, SUPERVISOR, World, world
+from tests.servers import behind_gate
+
+SERVER = ToolServer("files", command=sys.executable, args=("-I", behind_gate.__file__))
+EXPOSED = replace(HOST, expose=frozenset({"files"}))
+
+
+@dataclass
+class At:
+    """A client, and the world behind it."""
+
+    client: Client
+    it: World
+    changed: anyio.Event
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        with anyio.fail_after(5):
+            result = await self.client.call_tool(tool, arguments)
+        return json.loads(result.model_dump_json(by_alias=True, exclude_none=True))
+
+
+@asynccontextmanager
+async def at(
+    folder: Path, who: Principal = EXPOSED, mode: Literal["legacy", "auto"] = "legacy", server: ToolServer = SERVER
+) -> AsyncGenerator[At]:
+    changed = anyio.Event()
+
+    async def hear(message: object) -> None:
+        if isinstance(getattr(message, "root", message), ToolListChangedNotification):
+            changed.set()
+
+    async with world(folder, engine=False) as it:
+        async with NestedToolbox([server], clock=it.clock) as box, it.engine_with(box):
+            with anyio.fail_after(5), closing(it.store.agenda.watch()) as news:
+                while len((await it.bridge.callable_tools(HOST)).tools) < 3:
+                    await news.wait()
+            face = build_server(it.bridge, the_one(who), exposes=bool(who.expose))
+            async with Client(face, mode=mode, message_handler=hear) as client:
+                yield At(client, it, changed)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_tools_are_listed_as_their_server_lists_them(tmp_path: Path, mode: Any) -> None:
+    async with at(tmp_path, mode=mode) as found:
+        tools = {tool.name: tool for tool in (await found.client.list_tools()).tools}
+        assert {"call_tool", "files__look", "files__act", "files__slow"} <= tools.keys()
+        told = json.loads(tools["files__look"].model_dump_json(by_alias=True, exclude_none=True))
+        (look, *_) = behind_gate.tools()
+        assert told == {**look, "name": "files__look"}
+
+
+async def test_without_the_scope_or_the_servers_name_there_are_none(tmp_path: Path) -> None:
+    for who in (HOST, replace(HOST, expose=frozenset({"other"})), replace(EXPOSED, scopes=frozenset({"read"}))):
+        async with at(tmp_path / who.name / str(len(who.scopes)) / str(len(who.expose)), who) as found:
+            listed = [tool.name for tool in (await found.client.list_tools()).tools]
+            assert not [name for name in listed if name.startswith("files__")]
+            refused = await found.call("files__look")
+            assert refused["isError"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_free_call_is_answered_with_the_servers_own_result(tmp_path: Path, mode: Any) -> None:
+    async with at(tmp_path, mode=mode) as found:
+        answer = await found.call("files__look", path="a")
+        answer.pop("resultType", None)
+        assert answer["_meta"]["vendor/y"] == 2
+        assert answer["content"] == [{"type": "text", "text": 'run 1: {"path": "a"}'}]
+        assert answer["structuredContent"] == {"n": 1}
+        assert not answer.get("isError")
+        failed = await found.call("files__look", do="fail")
+        assert (failed["content"][0]["text"], failed["isError"]) == ("it failed", True)
+
+
+async def test_a_call_that_waits_gives_a_ticket_and_its_result_is_the_servers_own(tmp_path: Path) -> None:
+    async with at(tmp_path) as found:
+        answer = await found.call("files__act", path="a")
+        assert answer["isError"]
+        words = answer["content"][0]["text"]
+        (approval,) = await found.it.approvals()
+        assert approval.id in words
+        assert approval.requested_by == HOST.name
+        ticket = json.loads(words[words.index("{") :])["id"]
+        await found.it.bridge.approve_call(SUPERVISOR, approval.id)
+        done = await found.it.bridge.wait_for(HOST, ticket, timeout_s=5)
+        assert json.loads(done.raw)["structuredContent"] == {"n": 1}
+
+
+async def test_a_client_is_told_when_the_tools_change(tmp_path: Path) -> None:
+    async with at(tmp_path) as found:
+        assert found.client.server_capabilities is not None
+        assert found.client.server_capabilities.tools is not None
+        assert found.client.server_capabilities.tools.list_changed
+        await found.client.list_tools()
+        await anyio.sleep(0.1)
+        await found.call("files__slow", do="change")
+        with anyio.fail_after(10):
+            await found.changed.wait()
+        tools = {tool.name: tool for tool in (await found.client.list_tools()).tools}
+        assert tools["files__look"].description == "Looks, and more"
