@@ -32,7 +32,6 @@ from bridge_mcp.server.protocol.exposed import (
     announce_changes,
     exposes_any,
     own_result,
-    passed_on,
     waiting_result,
 )
 from bridge_mcp.server.protocol.prompts import get_prompt, listed_prompts
@@ -55,7 +54,7 @@ from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
-from bridge_mcp.service import MAX_WAIT_S, Bridge
+from bridge_mcp.service import Bridge
 
 __all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "the_one"]
 
@@ -184,14 +183,7 @@ class BridgeServer:
         found = self._tools["call_tool"]
         if params.request_state is not None:
             return await self._going_on(ctx, who, found, params, exposed=True)
-        ticket = await self._bridge.call_tool(
-            who,
-            params.name,
-            params.arguments or {},
-            wait_s=MAX_WAIT_S,
-            progress=passed_on(ctx),
-            verbatim=True,
-        )
+        ticket = await self._exposed.call(ctx, who, params)
         if ticket.state == "done":
             return whole(**await own_result(self._bridge, who, ticket))
         return await self._open(ctx, who, found, TicketAnswer.of(ticket), show_files=True, exposed=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -30,7 +31,7 @@ from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.tool import ToolCall
-from bridge_mcp.service import Bridge
+from bridge_mcp.service import MAX_WAIT_S, Bridge
 
 __all__ = ["ExposedTools", "announce_changes", "exposes_any", "own_result", "passed_on", "waiting_result"]
 
@@ -65,6 +66,15 @@ class ExposedTools:
         """Whether a nested tool of this name is exposed to `who`."""
         spec = await self._bridge.callable_tool(who, name) if exposes_any(who) else None
         return spec is not None and exposes(who, spec)
+
+    async def call(
+        self, ctx: ServerRequestContext[Any, Any], who: Principal, params: types.CallToolRequestParams
+    ) -> Ticket:
+        """Call one of them, and wait as long as a call may."""
+        arguments, progress = params.arguments or {}, passed_on(ctx)
+        return await self._bridge.call_tool(
+            who, params.name, arguments, wait_s=MAX_WAIT_S, progress=progress, verbatim=True
+        )
 
     def follow(self, connection: Connection) -> None:
         """Notify a client, which has just been told of the list, when that changes; of its session, if it has one."""
