@@ -108,6 +108,7 @@ class Reading:
             doors_decide=asked.doors_decide,
             cli=asked.cli,
             own_places=own_places(state, self.problems.source, *self._reviews.policies),
+            provider=asked.provider,
             people=people(self.file.people, self._channels, self.problems),
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),

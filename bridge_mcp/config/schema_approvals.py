@@ -79,6 +79,8 @@ class Approvals(Section):
     """Whether what one door of this machine's user asked for (stdio, a gate, a hook) may be decided by another one."""
     cli: bool = True
     """Whether verdicts are taken on the command line."""
+    provider: bool = False
+    """Whether clients (scope `tools`) may ask for verdicts on calls that they run themselves, over MCP or AAP."""
 
 
 class Person(Section):

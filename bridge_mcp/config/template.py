@@ -97,6 +97,7 @@ expires_s = 600                            # 0: never
 # separate = false                         # true: whoever started a turn may not decide what it asks for
 # doors_decide = false                     # true: stdio, a gate or a hook may decide what another of them asked
 # cli = true                               # false: no verdicts on the command line
+# provider = false                         # true: clients may ask for verdicts on calls that they run themselves
 # [people.ann]                             # one person: quorum counts people, and only those that are named
 # principals = ["owner", "family:42"]      # owner (this machine), clients by name, users as channel:user_id
 # [approvals.tools."files__delete_*"]      # all of the above for single tools; also [channels.family.tools."…"]

@@ -170,6 +170,10 @@ class External(Value, frozen=True):
     """How long a call that may run waits for somebody to run it, in seconds."""
     report_s: float = 0.0
     """How long after it was begun its outcome may still be told by another process than the one that runs it."""
+    expires_at: float = 0.0
+    """When the time for a verdict is over at the latest, in epoch seconds; 0: when the settings say."""
+    given: str = ""
+    """What its caller gave beside the arguments and is told again, as JSON text; empty where that is nothing."""
 
 
 class Usage(Value, frozen=True):
@@ -398,7 +402,9 @@ class Started(Fact, frozen=True):
     repeatable: bool = False
     """For a tool call: the tool is idempotent or read-only."""
     runner: str = ""
-    """For a call that its caller runs: the process that does."""
+    """For a call that its caller runs: the process that does; empty where it runs outside of this machine's bridge."""
+    claim: str = ""
+    """For such a call: the key with which its caller came to run it, who is told the same for it once more."""
     digest: str = ""
     """For a tool call: the digest of server, tool, schema and the arguments that it runs with."""
     requested_by: str = ""

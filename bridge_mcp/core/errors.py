@@ -2,11 +2,13 @@
 
 BridgeError
 ├── BadInput            the caller's words are off; nothing was changed
+│   ├── TooEarly        what it needs has not happened yet
 │   ├── BadJSON         a text that is no JSON, or JSON that is refused: too deep, too long, not finite
 │   └── NotFound        a name or an id that points nowhere
 ├── Denied              the caller may not do this
 │   └── NotPaired       the chat has not been let in
 ├── AlreadyDecided      the approval has its verdict
+├── TooMany             as much waits as may
 ├── ConfigError         the configuration is off; nothing was started
 ├── StoreError          the store cannot serve
 │   ├── Conflict        somebody else appended first: load again
@@ -44,6 +46,8 @@ __all__ = [
     "SendUncertain",
     "StoreError",
     "StoreLost",
+    "TooEarly",
+    "TooMany",
     "ToolFailed",
     "ToolUncertain",
     "Unreadable",
@@ -75,6 +79,13 @@ class BadJSON(BadInput):
     """This is not JSON that can be read."""
 
 
+class TooEarly(BadInput):
+    """What this needs has not happened yet."""
+
+    code = "too_early"
+    helps = "Nothing was changed: wait for what is named, and repeat the call."
+
+
 class NotFound(BadInput):
     """There is no such thing."""
 
@@ -101,6 +112,13 @@ class AlreadyDecided(BridgeError):
 
     code = "already_decided"
     helps = "The first verdict holds; the message says whose it was."
+
+
+class TooMany(BridgeError):
+    """As much waits already as may."""
+
+    code = "too_many"
+    helps = "Nothing was changed: ask again once some of it is done."
 
 
 class ConfigError(BridgeError):

@@ -6,11 +6,13 @@ expected seq, and finished by it:
 
     asked for                          the gate decides, as for any call
     free, or approved                  HandOver: for `claim_s` its caller may begin it, and then it is `undelivered`
+    nobody was asked in its own time   Settle as expired (`expires_at`)
     begun, and its runner lives        Wait
     begun, and its runner is gone      Settle as unknown, once nobody can tell its outcome any more (`report_s`)
     waits, and its caller is gone      Settle as `undelivered` where it lapses; else it waits for the next who asks
 
-An engine looks now and then whether the processes live that a log names (`Policy.callers`).
+An engine looks now and then whether the processes live that a log names (`Policy.callers`). A caller that is no process
+of this machine has no name: nobody can look whether it lives, so that only time ends what it asked for.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ UNKNOWN = (
 )
 GONE = "Not run: whoever asked for it was gone before there was a verdict."
 UNCLAIMED = "Not run: it might have been, but whoever asked for it was gone."
+TOO_LATE = "Not run: nobody approved it in time."
 
 
 def is_local_door(principal: str) -> bool:
@@ -88,12 +91,14 @@ def step_of_caller(call: Call, fate: CallState, external: External, policy: Poli
         return Wait(told_until) if now < told_until else Settle(call, "unknown", UNKNOWN)
     if external.lapses and not lives(external.caller, policy):
         return Settle(call, "undelivered", GONE if fate.judged is None else UNCLAIMED)
+    if external.expires_at and now >= external.expires_at and fate.asked is None and fate.judged is None:
+        return Settle(call, "expired", TOO_LATE)
     return None
 
 
 def lives(process: str, policy: Policy) -> bool:
     """Whether a process is there, as far as anybody has looked."""
-    return policy.callers is None or process in policy.callers
+    return bool(process) and (policy.callers is None or process in policy.callers)
 
 
 def handed_over(step: Run, fate: CallState, external: External, asked_at: float, now: float) -> HandOver | Settle:

@@ -38,6 +38,7 @@ from bridge_mcp.core.evidence import outcome_of, with_evidence
 from bridge_mcp.core.external_calls import LOOK_S, external_tool
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.requests import asking_for_requests, is_requested, rules_for_requests
 from bridge_mcp.core.steps import HandOver
 from bridge_mcp.core.tools import JSON, arguments_text, call_digest, parse_arguments
 from bridge_mcp.operations.clocks import elapsed
@@ -115,16 +116,17 @@ def policy_of(
 ) -> Policy:
     """What `decide` may know of such a call beside its log."""
     spec = external_tool(external)
+    wanted = is_requested(external)
     return Policy(
         conversation=conversation,
         tools={spec.name: spec},
         grants=grants,
         budget=rules.budget,
-        defaults=rules.asking,
-        rules=rules.tools,
         own_places=rules.own_places,
         cli=rules.cli,
         separate=rules.separate,
+        defaults=asking_for_requests(rules.asking) if wanted else rules.asking,
+        rules=rules_for_requests(rules.tools) if wanted else rules.tools,
         callers=callers,
     )
 
@@ -151,7 +153,7 @@ def ended(log: Log) -> Finished | Stopped | None:
 
 @dataclass(frozen=True, slots=True)
 class ExternalCalls:
-    """The calls of one process, which `caller` names (`callers.CallerLock`)."""
+    """The calls of one process, which `caller` names (`callers.CallerLock`); "" for callers elsewhere."""
 
     store: Store
     rules: Rules
@@ -162,7 +164,7 @@ class ExternalCalls:
         """The call, if it may run at once; nothing is written. None: it needs a verdict, or cannot run at all."""
         now = self.clock.now()
         asked = (Logged(0, now, request.entry),)
-        step = decide(asked, await self._policy(request.conversation, request.external), now)
+        step = decide(asked, await self.policy(request.conversation, request.external), now)
         if not isinstance(step, HandOver):
             return None
         return Begun(request.conversation, self._intent(step, request.entry))
@@ -207,7 +209,7 @@ class ExternalCalls:
                 over = ended(log)
                 if over is not None:
                     return over
-                begun = await self._begun(conversation, log)
+                begun = await self.take(conversation, log)
                 if begun is not None:
                     return begun
                 left = deadline - elapsed()
@@ -236,28 +238,32 @@ class ExternalCalls:
         log = await self.store.log.load(conversation)
         return next((logged.entry for logged in log if isinstance(logged.entry, Judged)), None)
 
-    async def _begun(self, conversation: str, log: Log) -> Begun | None:
-        """Begin a call if it may run now; None if it may not, or somebody else was faster."""
+    async def take(self, conversation: str, log: Log, claim: str = "") -> Begun | None:
+        """Begin a call if it may run now; None if it may not, or somebody else was faster.
+
+        `claim` is the key with which its caller came for it, where that is not a process of this machine.
+        """
         asked = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
         if asked is None or asked.external is None:
             return None
         now = self.clock.now()
-        step = decide(log, await self._policy(conversation, asked.external), now)
+        step = decide(log, await self.policy(conversation, asked.external), now)
         if not isinstance(step, HandOver):
             return None
-        intent, head = self._intent(step, asked), log[-1].seq + 1
+        intent, head = self._intent(step, asked, claim), log[-1].seq + 1
         try:
             await self.store.log.intend(conversation, head, intent, wake=now + LOOK_S)
         except Conflict:
             return None
         return Begun(conversation, intent, head + 1, edited=intent.arguments != asked.calls[0].arguments)
 
-    async def _policy(self, conversation: str, external: External) -> Policy:
+    async def policy(self, conversation: str, external: External) -> Policy:
+        """What `decide` may know of such a call now."""
         name = external_tool(external).name
         grants = await self.store.grants.concerning((name,), conversation, self.clock.now())
         return policy_of(self.rules, conversation, external, grants)
 
-    def _intent(self, step: HandOver, asked: Requested) -> Started:
+    def _intent(self, step: HandOver, asked: Requested, claim: str = "") -> Started:
         """What is written before a call is run here."""
         ((call, arguments, because),) = step.calls
         assert asked.external is not None, "handed over, so it is its caller's to run"
@@ -268,6 +274,7 @@ class ExternalCalls:
             arguments=arguments,
             cleared_by=because,
             runner=self.caller,
+            claim=claim,
             digest=call_digest(external_tool(asked.external), parse_arguments(arguments)),
             requested_by=asked.by,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.answering import answer_in
@@ -31,7 +32,9 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.gathering import LONGEST_S
+from bridge_mcp.core.requests import RequestState, request_in
 from bridge_mcp.core.results import Ticket, TicketKind
+from bridge_mcp.core.tools import JSON, canonical, parse_arguments
 from bridge_mcp.operations.addresses import CALLS, check_text, parse_conversation, parse_message
 from bridge_mcp.ports import Store
 
@@ -45,6 +48,7 @@ __all__ = [
     "look_at_call",
     "parse",
     "question",
+    "slug",
     "turn",
 ]
 
@@ -55,6 +59,9 @@ ENTRIES_A_LOOK, MAX_LOOKS = 128, 20
 answered together with a later one may be far behind it: a later look goes on from there."""
 
 MAX_APPROVALS = 100
+
+SHOWN_CHARS = 10_000
+"""Of the arguments that an approver has changed, in the ticket of a call that its caller runs."""
 
 CANCELLED = "its caller cancelled it"
 """The reason of a turn that its caller cancelled."""
@@ -277,7 +284,41 @@ def dated(ticket: Ticket, log: Log) -> Ticket:
     return replace(ticket, since=log[0].at, changed=log[-1].at)
 
 
+def of_request(found: RequestState, ticket: str) -> Ticket:
+    """How the ticket stands of a call that its caller runs elsewhere: it is done once there is a verdict."""
+    here, standing, verdict = found.conversation, found.standing, found.judged
+    if standing == "waiting":
+        return Ticket(ticket, "call", here, state="open", approvals=(found.approval,) if found.approval else ())
+    done = Ticket(ticket, "call", here, state="done", outcome=standing, text=verdict.note if verdict else "")
+    if standing == "approved" and verdict is not None and found.finished is None:
+        return replace(done, structured=approved_text(found, verdict))
+    if standing == "consumed":
+        return done
+    if found.finished is not None and (standing == "over" or found.finished.outcome == "undelivered"):
+        return replace(done, outcome=found.finished.outcome, text=found.finished.content)
+    return done
+
+
+def approved_text(found: RequestState, verdict: Judged) -> str:
+    """What a verdict lets run, until when, and the digest by which it is taken, as JSON text.
+
+    Arguments that an approver has changed stand in it unless they are long: whoever takes the verdict gets them whole.
+    """
+    until = datetime.fromtimestamp(found.run_before, UTC).isoformat(timespec="seconds")
+    told: dict[str, JSON] = {
+        "digest": verdict.digest,
+        "edited": verdict.arguments is not None,
+        "run_before": until.replace("+00:00", "Z"),
+    }
+    if verdict.arguments is not None and len(verdict.arguments) <= SHOWN_CHARS:
+        told["arguments"] = parse_arguments(verdict.arguments)
+    return canonical(told)
+
+
 def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
+    requested = request_in(conversation, log)
+    if requested is not None:
+        return of_request(requested, ticket)
     finished = next((logged for logged in log if isinstance(logged.entry, Finished)), None)
     stopped = next((logged for logged in log if isinstance(logged.entry, Stopped)), None)
     if stopped is not None and isinstance(stopped.entry, Stopped) and (finished is None or stopped.seq < finished.seq):

@@ -71,6 +71,8 @@ class Rules:
     """What holds for calls of single tools, wherever they are asked for."""
     separate: bool = False
     """Whoever started a turn may not decide what it asks for."""
+    provider: bool = False
+    """Whether clients may ask for verdicts on calls that they run themselves."""
     people: People = People()
     """Which principals are one person: `separate` and `quorum` count people."""
     doors_decide: bool = False

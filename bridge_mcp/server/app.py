@@ -52,7 +52,7 @@ from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
-from bridge_mcp.server.tools.registry import TOOLS
+from bridge_mcp.server.tools.registry import there
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
 from bridge_mcp.service import Bridge
 
@@ -102,7 +102,7 @@ class BridgeServer:
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
-        self._tools: Mapping[str, Tool] = {each.name: each for each in TOOLS}
+        self._tools: Mapping[str, Tool] = {each.name: each for each in there(provider=bridge.rules.provider)}
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
     def _server(self) -> Server[Any]:
@@ -155,7 +155,9 @@ class BridgeServer:
         who = self._principal_of(ctx)
         listed = self._listed.get(who.scopes)
         if listed is None:
-            listed = self._listed[who.scopes] = [each.listed() for each in TOOLS if each.scope in who.scopes]
+            listed = self._listed[who.scopes] = [
+                each.listed() for each in self._tools.values() if each.scope in who.scopes
+            ]
         if not exposes_any(who):
             return whole(tools=listed)
         self._exposed.follow(connection_of(ctx))
@@ -234,7 +236,7 @@ class BridgeServer:
         """The tool of this name. Raises NotFound, or Denied without its scope."""
         found = self._tools.get(name)
         if found is None:
-            names = ", ".join(each.name for each in TOOLS if each.scope in who.scopes)
+            names = ", ".join(each.name for each in self._tools.values() if each.scope in who.scopes)
             raise NotFound(f"There is no tool '{name[:80]}'.", fix=f"The tools are: {names}.")
         who.require(found.scope)
         return found

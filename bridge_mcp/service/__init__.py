@@ -14,10 +14,21 @@ from bridge_mcp.service.base import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.clients import Clients
 from bridge_mcp.service.deciding import ApprovalOptions, Deciding, decided
 from bridge_mcp.service.reading import Reading
+from bridge_mcp.service.requesting import Requesting, Submission
 from bridge_mcp.service.tickets import Following
 
-__all__ = ["MAX_WAIT_S", "OWNER", "ApprovalOptions", "Bridge", "Fetched", "SchemaCheck", "decided", "elapsed"]
+__all__ = [
+    "MAX_WAIT_S",
+    "OWNER",
+    "ApprovalOptions",
+    "Bridge",
+    "Fetched",
+    "SchemaCheck",
+    "Submission",
+    "decided",
+    "elapsed",
+]
 
 
-class Bridge(Reading, Following, Deciding, Administration, Clients):
+class Bridge(Reading, Following, Deciding, Requesting, Administration, Clients):
     """The API of the bridge: all methods of the groups in this package."""

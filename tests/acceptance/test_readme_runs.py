@@ -81,7 +81,7 @@ def test_its_settings_are_checked_and_what_they_miss_is_named_with_the_fix(home:
     home.write(toml())
     (home.config.parent / "house.md").write_text("You are helpful.\n", "utf-8")
     told = home.run("check", "--no-ask", code=1)
-    for variable in ("OPENAI_API_KEY", "FILES_TOKEN", "SUPERVISOR_TOKEN", "TELEGRAM_BOT_TOKEN"):
+    for variable in ("OPENAI_API_KEY", "FILES_TOKEN", "SHOP_TOKEN", "SUPERVISOR_TOKEN", "TELEGRAM_BOT_TOKEN"):
         assert variable in told
 
 

@@ -5,6 +5,7 @@
 
 Over HTTP it prints its port, and knows the clients of `CLIENTS` by their tokens. Channel `local` needs no pairing; on
 `family`, only chat 42 is paired. The assistant deletes what it is asked to delete, and says what it was told otherwise.
+Clients may ask for verdicts on calls of their own, and need none for a tool `look`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import cast
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Attachment, Heard, Sender
-from bridge_mcp.core.policy import SCOPES, Principal, Scope
+from bridge_mcp.core.policy import SCOPES, Principal, Scope, ToolRule
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
@@ -95,7 +96,8 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     family.files = {"png": PNG, "txt": "Grüße".encode(), "zip": b"PK\0"}
     channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
     toolbox = small_tools()
-    rules = Rules({name: ChannelRules(name, responder="assistant") for name in channels})
+    free = ToolRule("request:*__look", {"confirmation": "never"})
+    rules = Rules({name: ChannelRules(name, "assistant") for name in channels}, tools=(free,), provider=True)
     traits = {name: channel.traits for name, channel in channels.items()}
 
     async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:

@@ -67,6 +67,10 @@ async def decide(client: Client, ask: Ask) -> None:
     done = await ask("call_tool", tool="noise__shout")
     assert done["structured"] == {"loud": True}
     assert (await ask("wait_for_events", after=0, limit=500))["events"]
+    free = await ask("request_approval", tool="look", arguments={"at": 1}, wait_s=0)
+    assert free["outcome"] == "approved"
+    await ask("consume_approval", ticket=free["id"], digest=free["structured"]["digest"])
+    assert (await ask("report_outcome", ticket=free["id"], outcome="ok", text="seen"))["outcome"] == "ok"
 
 
 async def administrate(ask: Ask) -> None:

@@ -21,7 +21,7 @@ from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.ports import Pairing
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.http.app import HttpOptions, serve_http
-from bridge_mcp.server.tools.registry import TOOLS
+from bridge_mcp.server.tools.registry import TOOLS, there
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import running
 from tests.integration.face_clients import ERAS, MODES, answer, called, over_http, refusal
@@ -102,7 +102,9 @@ async def test_the_same_over_http_with_a_token_for_each_set(tmp_path: Path, era:
 
 @pytest.mark.shows("tools.list-small")
 def test_the_whole_list_stays_small_and_in_order() -> None:
-    listed = [tool.listed() for tool in TOOLS if tool.scope != "admin"]  # what a client on stdio gets by default
+    listed = [
+        tool.listed() for tool in there(provider=False) if tool.scope != "admin"
+    ]  # what a client on stdio gets by default
     assert len(json.dumps({"tools": listed}, ensure_ascii=False, separators=(",", ":")).encode()) < 20_000
     order = [SCOPES.index(tool.scope) for tool in TOOLS]
     assert order == sorted(order)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge_mcp.core.approval_settings import ApprovalSettings
+from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
@@ -26,7 +27,6 @@ from bridge_mcp.core.policy import Policy, Principal, ToolRule
 from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
-from bridge_mcp.engine.turns.tool_calls import asked_of
 from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify

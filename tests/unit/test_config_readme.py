@@ -21,7 +21,10 @@ def test_its_blocks_are_one_configuration(tmp_path: Path) -> None:
     (tmp_path / "house.md").write_text("Be kind.", "utf-8")
     (tmp_path / "policy.md").write_text("Notes may be changed.", "utf-8")
     named: set[str] = set(re.findall(r'_env = "(\w+)"', found))
-    env = dict.fromkeys(named, "a-secret-long-enough") | {"HOME": str(tmp_path), "TELEGRAM_BOT_TOKEN": "1:abc"}
+    env = {name: f"{name}-a-secret-long-enough" for name in named} | {
+        "HOME": str(tmp_path),
+        "TELEGRAM_BOT_TOKEN": "1:abc",
+    }
     config = load_config("bridge.toml", env=env | {"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}, cwd=tmp_path)
     assert set(config.models) == set(tomllib.loads(found)["models"])
     assert config.rules.channels["local"].system_prompt == "Be kind."

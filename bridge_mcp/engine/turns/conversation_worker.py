@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 
+from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide, decide_from
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Log, Logged, Requested, Started, Stopped, Summarised
 from bridge_mcp.core.errors import Conflict
@@ -229,7 +230,7 @@ class ConversationWorker:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
             how = look.policy.asking(call.tool)
-            entries.append(tool_calls.asked_of(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
+            entries.append(asked_of(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
         await self._intend(look, *entries)
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:

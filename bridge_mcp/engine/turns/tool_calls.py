@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Asked, Call, External, Finished, Heard, Log, Replied, Requested, Started
 from bridge_mcp.core.errors import BadInput, ToolFailed, ToolUncertain
 from bridge_mcp.core.json_reader import whole_characters
@@ -14,7 +13,7 @@ from bridge_mcp.core.state import relevant
 from bridge_mcp.core.tools import ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
 
-__all__ = ["CUT_OFF", "asked_of", "outcome", "requested_by", "started", "told_of", "wrong"]
+__all__ = ["CUT_OFF", "external_of", "outcome", "requested_by", "started", "told_of", "wrong"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,41 +27,6 @@ async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     except BadInput as exc:
         return str(exc)
     return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""
-
-
-def asked_of(
-    call: Call,
-    spec: ToolSpec,
-    how: ApprovalSettings,
-    now: float,
-    by: str,
-    reason: str,
-    external: External | None = None,
-    review: Reviewer | None = None,
-) -> Asked:
-    """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
-    about = f"; {external.about}" if external is not None and external.about else ""
-    escalates = how.escalate_s > 0 and bool(how.escalate_to)
-    return Asked(
-        call.id,
-        spec.server,
-        call.tool,
-        arguments=call.arguments,
-        digest=call_digest(spec, parse_arguments(call.arguments)),
-        expires_at=now + how.expires_s if how.expires_s > 0 else 0.0,
-        requested_by=by,
-        reason=reason + about,
-        route=how.route,
-        quorum=how.quorum,
-        remind_s=how.remind_s,
-        escalate_at=now + how.escalate_s if escalates else 0.0,
-        escalate_to=how.escalate_to if escalates else "",
-        asks=external.asks if external else "",
-        offers=external.offers if external else (),
-        fixed=external is not None and external.fixed,
-        reviewer=review.model if review else "",
-        reviewer_may=review.may if review else "advise",
-    )
 
 
 def repeated(call: Call, asked: Sequence[Call]) -> str:

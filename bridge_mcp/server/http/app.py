@@ -20,6 +20,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
+from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
@@ -93,24 +94,34 @@ async def serve_http(
         on_ready(listener.getsockname()[1])
 
     with listening(options.host, options.port, "Choose another address or port.") as listener:
-        server = Server(configured(guarded(sessions, authenticator, options), LEAVE_S, options.limits), started)
+        app = guarded(sessions, authenticator, options, bridge)
+        server = Server(configured(app, LEAVE_S, options.limits), started)
         await run_until_stopped(server, listener, sessions, face, partial(authenticator.watch, bridge.store.agenda))
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
 
 
-def guarded(sessions: StreamableHTTPSessionManager, authenticator: Authenticator, options: HttpOptions) -> ASGIApp:
-    """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up."""
-    app = SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))
-    return AuthMiddleware(
-        BodyLimitMiddleware(DisconnectMiddleware(app), MAX_BODY, options.body_s),
+def guarded(
+    sessions: StreamableHTTPSessionManager, authenticator: Authenticator, options: HttpOptions, bridge: Bridge
+) -> ASGIApp:
+    """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up.
+
+    Where the bridge is an approval provider, the Agent Approval Protocol stands beside it, authenticated alike.
+    """
+    inner = SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))
+    app: ASGIApp = BodyLimitMiddleware(DisconnectMiddleware(inner), MAX_BODY, options.body_s)
+    provider = bridge.rules.provider
+    gate = AuthMiddleware(
+        ApprovalProtocol(app, bridge) if provider else app,
         authenticator,
         path=PATH,
+        below=PREFIX if provider else "",
         hosts=hosts_of(options.host, options.allowed_hosts),
         origins=frozenset(options.allowed_origins),
         rates=RateLimiter(options.rate_per_s, options.burst),
         oauth=options.oauth,
     )
+    return InItsWords(gate) if provider else gate
 
 
 async def run_until_stopped(

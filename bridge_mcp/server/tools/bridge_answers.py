@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field
 
+from bridge_mcp.core.requests import RequestState
 from bridge_mcp.core.tool_search import first_line
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.server.tools.answers import Answer, Instant
@@ -14,6 +15,7 @@ from bridge_mcp.server.tools.excerpts import parsed
 __all__ = [
     "Channels",
     "CommandAnswer",
+    "Consumption",
     "Grants",
     "NestedTool",
     "Pairing",
@@ -191,3 +193,34 @@ class Revoked(Answer):
 
     grant: int
     revoked: bool
+
+
+class Consumption(Answer):
+    """A verdict that was taken: what is to run now, whole, and until when its outcome can be told."""
+
+    ticket: str
+    arguments: Any
+    digest: str
+    edited: bool
+    """Whether these are not the arguments that were asked for."""
+    approval: str
+    approved_by: str
+    note: str
+    report_before: Instant
+
+    @classmethod
+    def taken(cls, found: RequestState) -> Self:
+        """The answer for a call whose verdict was taken."""
+        verdict = found.judged
+        return cls.of(
+            {
+                "ticket": f"call:{found.conversation}",
+                "arguments": parsed(found.arguments),
+                "digest": verdict.digest if verdict else "",
+                "edited": verdict is not None and verdict.arguments is not None,
+                "approval": found.approval,
+                "approved_by": verdict.by if verdict else "",
+                "note": verdict.note if verdict else "",
+                "report_before": found.started_at + found.external.report_s,
+            }
+        )

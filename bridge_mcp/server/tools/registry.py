@@ -5,8 +5,14 @@ from __future__ import annotations
 from bridge_mcp.server.tools.act import APPROVE_TOOLS, CALL_TOOLS, SEND_TOOLS
 from bridge_mcp.server.tools.admin import ADMIN_TOOLS
 from bridge_mcp.server.tools.read import READ_TOOLS
+from bridge_mcp.server.tools.requesting import REQUEST_TOOLS
 from bridge_mcp.server.tools.tool import Tool
 
-__all__ = ["TOOLS"]
+__all__ = ["TOOLS", "there"]
 
-TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS, *ADMIN_TOOLS)
+TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS, *REQUEST_TOOLS, *ADMIN_TOOLS)
+
+
+def there(*, provider: bool) -> tuple[Tool, ...]:
+    """Those that there are by the configuration, whatever their scopes."""
+    return tuple(each for each in TOOLS if provider or not each.provider)

@@ -127,6 +127,8 @@ class Tool:
     """Whether it returns a ticket for something new."""
     answer_listed: bool
     """Whether `tools/list` includes its `outputSchema`."""
+    provider: bool = False
+    """Whether it is there only where the bridge is an approval provider (`[approvals] provider`)."""
 
     @property
     def schemas(self) -> dict[str, Any]:
@@ -167,6 +169,7 @@ def tool(
     open_world: bool = False,
     ticket: bool = False,
     answer_listed: bool = True,
+    provider: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
     """Make a tool of a function: by its name, its docstring as the description, its keywords as the parameters.
 
@@ -189,6 +192,7 @@ def tool(
             open_world=open_world,
             ticket=ticket,
             answer_listed=answer_listed,
+            provider=provider,
         )
 
     return made

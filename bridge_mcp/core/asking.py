@@ -1,0 +1,45 @@
+"""The question whether a call may run, as an entry of its log."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
+from bridge_mcp.core.entries import Asked, Call, External
+from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
+
+__all__ = ["asked_of"]
+
+
+def asked_of(
+    call: Call,
+    spec: ToolSpec,
+    how: ApprovalSettings,
+    now: float,
+    by: str,
+    reason: str,
+    external: External | None = None,
+    review: Reviewer | None = None,
+) -> Asked:
+    """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
+    about = f"; {external.about}" if external is not None and external.about else ""
+    escalates = how.escalate_s > 0 and bool(how.escalate_to)
+    ends = (now + how.expires_s if how.expires_s > 0 else 0.0, external.expires_at if external is not None else 0.0)
+    return Asked(
+        call.id,
+        spec.server,
+        call.tool,
+        arguments=call.arguments,
+        digest=call_digest(spec, parse_arguments(call.arguments)),
+        expires_at=min((at for at in ends if at), default=0.0),
+        requested_by=by,
+        reason=reason + about,
+        route=how.route,
+        quorum=how.quorum,
+        remind_s=how.remind_s,
+        escalate_at=now + how.escalate_s if escalates else 0.0,
+        escalate_to=how.escalate_to if escalates else "",
+        asks=external.asks if external else "",
+        offers=external.offers if external else (),
+        fixed=external is not None and external.fixed,
+        reviewer=review.model if review else "",
+        reviewer_may=review.may if review else "advise",
+    )

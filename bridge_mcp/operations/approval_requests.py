@@ -1,0 +1,273 @@
+"""Verdicts for agents that run their own calls: asked for, taken once, and reported, each by an entry in the log.
+
+What is the same for both faces of this (MCP tools, and the routes of the Agent Approval Protocol) is here. Any process
+may do all of it; the engine asks people meanwhile. What time alone decides is written by whoever looks first.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec.structs import replace as changed
+
+from bridge_mcp.core.asking import asked_of
+from bridge_mcp.core.decide import decide
+from bridge_mcp.core.entries import Asked, Entry, External, Finished, Judged, Log, Requested
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound, TooEarly, TooMany
+from bridge_mcp.core.evidence import with_evidence
+from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.requests import RequestState, request_in
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.state import closing as closed
+from bridge_mcp.core.steps import HandOver, Judge, Settle
+from bridge_mcp.operations.addresses import CALLS
+from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.external_calls import ExternalCalls, Request, report
+from bridge_mcp.operations.tickets import is_call_of
+from bridge_mcp.operations.waiting_approvals import waiting
+from bridge_mcp.ports import Clock, Rules, Store
+
+__all__ = ["MAX_WAITING", "ApprovalRequests"]
+
+MAX_WAITING = 50
+"""Calls of one client that may wait for a verdict: people read each of them."""
+
+MAX_LOOKED_AT = 1_000
+"""Conversations with something to do that are looked at for calls nobody was asked about yet."""
+
+LOOK_AGAIN_S = 5.0
+"""No wait is longer without a look at the time: machines sleep."""
+
+NO_SUCH = "Use the ticket that request_approval gave."
+TAKEN_BACK = "Not run: its caller took it back."
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequests:
+    """The calls of agents that run them themselves."""
+
+    store: Store
+    rules: Rules
+    clock: Clock
+
+    async def file(self, request: Request, expires_s: float = 0.0) -> tuple[RequestState, bool]:
+        """Ask whether a call may run; whether that is new. The same under the same key is asked for once.
+
+        It waits for its verdict as long as the settings say, and with `expires_s` no longer than that.
+
+        What needs nobody has its verdict at once, in the same transaction, and keeps it whatever the settings become.
+
+        Raises:
+            AlreadyDecided: the key belongs to another call.
+            BadInput: the call is not taken.
+            TooMany: as many calls of this client wait as may.
+        """
+        if not await self.store.log.load(request.conversation, limit=1):
+            await self._room_for(request.entry.by)
+            request = await self._until(request, expires_s) if expires_s else request
+            free = await self._calls.free(request)
+            try:
+                if free is None:
+                    await self._calls.ask(request)
+                else:
+                    policy = await self._calls.policy(request.conversation, request.external)
+                    asked = self._asked(request, policy, free.because)
+                    verdict = Judged(asked.call, "approved", free.because, digest=asked.digest, via="rule")
+                    await self.store.log.intend(request.conversation, 0, request.entry, asked, verdict)
+                return await self.stand(request.conversation), True
+            except Conflict:
+                pass
+        (first,) = await self.store.log.load(request.conversation, -1, most=1)
+        if as_asked(first.entry) != as_asked(request.entry):
+            raise AlreadyDecided(
+                "This idempotency key was used for another call.", fix="Use a new key for each different call."
+            )
+        return await self.stand(request.conversation), False
+
+    async def stand(self, conversation: str) -> RequestState:
+        """How a call stands now.
+
+        Raises:
+            NotFound: there is none.
+        """
+        while True:
+            log = await self.store.log.load(conversation)
+            found = request_in(conversation, log)
+            if found is None:
+                raise NotFound("There is no such request for a verdict.", fix=NO_SUCH)
+            entries = with_evidence(log, await self._due(found, log))
+            if not entries:
+                return found
+            try:
+                await self.store.log.intend(conversation, log[-1].seq + 1, *entries)
+            except Conflict:
+                continue
+
+    async def settled(self, conversation: str, timeout_s: float) -> RequestState:
+        """The same once it waits for nobody any more, or time is up. Raises as `stand`."""
+        deadline = elapsed() + timeout_s
+        with closing(self.store.agenda.watch()) as changes:
+            while True:
+                found = await self.stand(conversation)
+                left = deadline - elapsed()
+                if found.standing != "waiting" or left <= 0:
+                    return found
+                ends = found.external.expires_at - self.clock.now() if found.external.expires_at else LOOK_AGAIN_S
+                await changes.wait(min(left, LOOK_AGAIN_S, max(0.01, ends)))
+
+    async def consume(self, conversation: str, claim: str, digest: str | None = None) -> RequestState:
+        """Take the verdict: from here on the call is its caller's to run, once. The same `claim` is told the same.
+
+        With `digest`, only if the verdict is of that call.
+
+        Raises:
+            AlreadyDecided: it was taken before, or it says no, or the time for it is over.
+            BadInput: it is of another call.
+            NotFound: there is no such call.
+            TooEarly: there is no verdict yet.
+        """
+        while True:
+            found = await self.stand(conversation)
+            if found.started is not None and claim and found.started.claim == claim:
+                return found
+            refuse(found, self.clock.now(), digest)
+            log = await self.store.log.load(conversation)
+            if await self._calls.take(conversation, log, claim) is not None:
+                return await self.stand(conversation)
+
+    async def tell(self, conversation: str, outcome: Literal["ok", "error"], text: str) -> RequestState:
+        """Write what came of a call that was taken. The same once more changes nothing.
+
+        Raises:
+            AlreadyDecided: its outcome is known, and another one.
+            TooEarly: nobody has taken it.
+            NotFound: there is no such call.
+        """
+        found = await self.stand(conversation)
+        if found.started is None:
+            raise TooEarly(
+                "Nobody has taken this verdict, so nothing can have run.", fix="Call consume_approval first."
+            )
+        if not await report(self.store, conversation, Finished(found.call.id, outcome, text)):
+            found = await self.stand(conversation)
+            if found.finished is None or (found.finished.outcome, found.finished.content) != (outcome, text):
+                raise AlreadyDecided("The outcome of this call is known already, and it is another one.")
+        return await self.stand(conversation)
+
+    async def withdraw(self, conversation: str, by: str) -> RequestState:
+        """Take back a call that waits. One that was taken back before is told as it is.
+
+        Raises:
+            AlreadyDecided: it has its verdict.
+            NotFound: there is no such call.
+        """
+        while True:
+            found = await self.stand(conversation)
+            if found.standing == "cancelled":
+                return found
+            if found.standing != "waiting":
+                raise AlreadyDecided(f"It was {found.standing} before; that holds.")
+            taken_back = Judged(found.call.id, "cancelled", by, via="api")
+            log = await self.store.log.load(conversation)
+            entries = (taken_back,) if found.approval else closed(log, Finished(found.call.id, "stopped", TAKEN_BACK))
+            if request_in(conversation, log) == found:
+                try:
+                    await self.store.log.intend(conversation, log[-1].seq + 1, *with_evidence(log, entries))
+                except Conflict:
+                    continue
+
+    @property
+    def _calls(self) -> ExternalCalls:
+        return ExternalCalls(self.store, self.rules, self.clock, caller="")
+
+    async def _until(self, request: Request, expires_s: float) -> Request:
+        """The request with a time at which it is over, which is told before anybody is asked."""
+        policy = await self._calls.policy(request.conversation, request.external)
+        settings_s = policy.asking(request.call.tool).expires_s or expires_s
+        until = self.clock.now() + min(settings_s, expires_s)
+        return Request(
+            request.conversation, changed(request.entry, external=changed(request.external, expires_at=until))
+        )
+
+    async def _due(self, found: RequestState, log: Log) -> tuple[Entry, ...]:
+        """What time, a grant or a verdict has decided of a call, and nobody has written yet."""
+        now, conversation = self.clock.now(), found.conversation
+        policy = await self._calls.policy(conversation, found.external)
+        match decide(log, policy, now):
+            case Settle(call, outcome, content):
+                return closed(log, Finished(call.id, outcome, content))
+            case Judge(call, verdict, by):
+                return (Judged(call.id, verdict, by, via="rule"),)
+            case HandOver(((call, _, because),)) if found.judged is None:
+                asked = self._asked(Request(conversation, requested_in(log)), policy, because)
+                return asked, Judged(call.id, "approved", because, digest=asked.digest, via="rule")
+            case _:
+                return ()
+
+    def _asked(self, request: Request, policy: Policy, because: str) -> Asked:
+        spec = policy.tools[request.call.tool]
+        how = policy.asking(request.call.tool)
+        return asked_of(request.call, spec, how, self.clock.now(), request.entry.by, because, request.external)
+
+    async def _room_for(self, client: str) -> None:
+        """Let pass a client whose calls do not wait in crowds.
+
+        Raises:
+            TooMany: as many wait as may.
+        """
+        due = await self.store.agenda.due(self.clock.now(), MAX_LOOKED_AT)
+        held = {each for each in due if each.startswith(f"{CALLS}/") and is_call_of(each, client)}
+        async for approval in waiting(self.store):
+            if approval.requested_by == client and is_call_of(approval.conversation, client):
+                held.add(approval.conversation)
+            if len(held) >= MAX_WAITING:
+                break
+        if len(held) >= MAX_WAITING:
+            raise TooMany(
+                f"{MAX_WAITING} calls of {client} wait for a verdict.",
+                fix="Wait until some are decided, then ask again.",
+            )
+
+
+def requested_in(log: Log) -> Requested:
+    """What was asked for in the log of one call."""
+    first = log[0].entry
+    assert isinstance(first, Requested), "a log of a call begins with what was asked for"
+    return first
+
+
+def as_asked(entry: Entry) -> Entry:
+    """What a caller asked for: without what is worked out anew for each try."""
+    if isinstance(entry, Requested) and isinstance(entry.external, External):
+        return changed(entry, external=changed(entry.external, expires_at=0.0))
+    return entry
+
+
+def refuse(found: RequestState, now: float, digest: str | None) -> None:
+    """Let pass what may be taken now.
+
+    Raises:
+        AlreadyDecided: it was taken before, or it says no, or the time for it is over.
+        BadInput: it is of another call.
+        TooEarly: there is no verdict yet.
+    """
+    if found.started is not None:
+        raise AlreadyDecided(
+            "This verdict was taken before, and it lets one run happen.", fix="Ask again with request_approval."
+        )
+    if found.standing == "waiting":
+        raise TooEarly("Nobody has decided on this call yet.", fix="Pass its ticket to wait_for.")
+    if found.standing != "approved" or found.judged is None:
+        note = f" ({visible(found.judged.note)})" if found.judged is not None and found.judged.note else ""
+        raise AlreadyDecided(f"This call was {found.standing}{note}: it may not run.")
+    if found.finished is not None or now >= found.run_before:
+        raise AlreadyDecided(
+            "This call was approved, and the time to run it is over.", fix="Ask again with request_approval."
+        )
+    if digest is not None and digest != found.judged.digest:
+        raise BadInput(
+            "The digest is not that of the approved call.",
+            fix="Look at the arguments that the ticket tells: they may have been edited. Pass the digest beside them.",
+        )
