@@ -1,1 +1,1 @@
-"""The orchestrator: takes messages in, drives conversations step by step, sends messages out. Knows only ports."""
+"""The engine: works on conversations step by step, and sends messages. Knows only ports."""

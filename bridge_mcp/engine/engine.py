@@ -1,4 +1,4 @@
-"""The engine: what exactly one process per state folder does, for as long as it is the one."""
+"""The engine: runs channels, conversations and outgoing messages, in exactly one process per store."""
 
 from __future__ import annotations
 
@@ -60,32 +60,31 @@ Told: TypeAlias = tuple[
     dict[str, str],
     dict[str, Trouble],
 ]
-"""What the status tells: how channels, tools and their servers, and models are; what is wrong with settings; what
-fails."""
+"""What was published last: the health of channels, tools and servers, and models; warnings about settings; failures."""
 
 LOOK_S = 2.0
-"""How often the engine looks at its channels and servers for the status, beside being told of changes."""
+"""How often the engine publishes the state of its channels and servers, beside at changes."""
 
 WRITE_S = 60.0
-"""The store is written to at least so often."""
+"""The longest time between two writes to the store."""
 
 MAX_FETCHED_FILE = 5_000_000
-"""Bytes of a file that a model may be shown; more than it is shown in the end."""
+"""Bytes of a file that is fetched for a model; model adapters have lower limits."""
 
 PRUNE_S = 600.0
-"""How often the feed is looked at for events to forget, and the grants for those that have ended."""
+"""How often old events and ended grants are deleted."""
 
 HOPELESS_S = 300.0
-"""The pause before a channel that cannot work as it is configured is run again."""
+"""The pause before a misconfigured channel is run again."""
 
 RESTART_S = 5.0
 """The pause before a channel that ended unexpectedly is run again."""
 
 
 class Engine:
-    """Runs the channels, drives the conversations, sends the messages, and puts up how it is.
+    """Runs the channels, works on the conversations, sends the messages, and publishes its status.
 
-    The caller makes sure that there is one engine; two would do no harm to the logs, but to the platforms.
+    The caller makes sure that there is one engine; two would not damage the logs, but disturb the platforms.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class Engine:
         self._changed = Signal()
         self._supervisor = TaskSupervisor(Troubles(clock.now))
         self._told: Told | None = None
-        """What the status tells; None where that is not known."""
+        """What was published last; None: unknown, publish everything."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
@@ -123,7 +122,7 @@ class Engine:
         deps = self._make_deps(traits)
         self._runner = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
         self.fast_path = FastPath(deps, self._runner)
-        """The short way for clients' calls, while this runs."""
+        """The fast path for clients' calls, while this runs."""
         self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._supervisor)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
         self._welcome = WelcomeLane(store, rules, clock, self._intake)
@@ -146,7 +145,7 @@ class Engine:
         )
 
     def changed(self) -> None:
-        """Say that a channel or a tool server changed: the status is brought up to date at once."""
+        """Note that a channel or a tool server changed: the status is published at once."""
         self._changed.set()
 
     async def run(self, told: Callable[[], object] = lambda: None) -> None:
@@ -171,7 +170,7 @@ class Engine:
             await self._sign_off()
 
     def _side_lanes(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Everything beside conversations and channels."""
+        """The background tasks beside conversations and channels, by name."""
         yield "Telling how things are", self._keep_telling
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
@@ -185,12 +184,12 @@ class Engine:
         yield "Telling the progress of calls", self._progress.run
 
     async def _announce(self) -> None:
-        """Whoever sees that there is an engine finds its channels and servers in the status too."""
+        """Publish channels and servers before the engine itself, so that whoever sees it sees them too."""
         await self._tell()
         await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
 
     async def _sign_off(self) -> None:
-        """Say that there is no engine here any more. What ended it is what is told, not that this failed too."""
+        """Publish that the engine has ended. A failure here must not hide the error that ended it."""
         with anyio.move_on_after(1, shield=True):
             try:
                 await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), 0.0))
@@ -217,7 +216,7 @@ class Engine:
                 logger.error("channel %s ended by itself", channel.traits.name)
                 pause = backoff.next()
             except ConfigError as exc:
-                # Only the owner can mend it; looking again now and then is for servers that were wrong about that.
+                # Only the owner can mend it; the retries are for servers that were wrong about that.
                 logger.error("channel %s cannot work: %s", channel.traits.name, exc)
                 pause = HOPELESS_S
             except Exception as exc:
@@ -229,7 +228,7 @@ class Engine:
             self._supervisor.troubles.clear(name)
 
     async def _keep_telling(self) -> None:
-        """Keep the status up to date."""
+        """Publish the status at changes, and every `LOOK_S`."""
         reloaded = await status_board.reload_asked(self._store)
         while True:
             await self._changed.wait(LOOK_S)
@@ -241,7 +240,7 @@ class Engine:
             await self._tell()
 
     async def _watch_the_clock(self) -> None:
-        """Keep what waits from waiting longer because the clock was set."""
+        """Move deadlines when the wall clock was set."""
         await self._store.agenda.take_over(self._clock.now())
         while True:
             if jump := self._jumps.look():
@@ -250,14 +249,14 @@ class Engine:
             await anyio.sleep(clocks.WATCH_S)
 
     async def _write_now_and_then(self) -> None:
-        """Commit something at least every minute: a disk that takes nothing is known before a message needs it."""
+        """Commit something at least every minute, so that a full disk is known before a message needs it."""
         while True:
             if self._clock.now() - self._store.health().written_at > WRITE_S:
                 await self._store.status.put("written", self._clock.now())
             await anyio.sleep(WRITE_S / 4)
 
     async def _keep_the_feed_short(self) -> None:
-        """Forget the oldest events and the grants that have ended, now and then; the logs keep what they told of."""
+        """Delete the oldest events, and ended grants; the logs keep the facts."""
         while True:
             await self._store.grants.prune(self._clock.now())
             spare = await self._store.feed.head() - self._keep_events
@@ -266,10 +265,10 @@ class Engine:
             await anyio.sleep(PRUNE_S)
 
     async def _tell(self) -> None:
-        """Put up how channels, tool servers and models are, and what fails; write only what changed."""
+        """Publish the state of channels, tool servers and models, and what fails; write only changes."""
         told, self._told = self._told, None
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
-        # Reading on in results is the models' own business: clients get results whole.
+        # Tools for reading on and searching are for models alone: clients get whole results.
         shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
         listed = (shown, self._toolbox.status())
         models = self._model.health()

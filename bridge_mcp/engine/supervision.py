@@ -1,7 +1,7 @@
-"""Keeps the engine's lanes going: a lane that fails is run again after a pause, and ends nobody but itself.
+"""Supervises the engine's background tasks: one that fails is run again after a pause, and ends no other.
 
-Each failure in a row doubles the pause. What fails is logged, and stands among the `Troubles` until it works again, so
-that `get_status` can tell of it. A lost store is no lane's trouble: it ends the engine.
+Each failure in a row doubles the pause. A failure is logged, and kept in `Troubles` until the task works again, for
+`get_status`. A lost store ends the engine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STEADY_S = 60.0
-"""A lane that ran this long works again: its next pause is the shortest one."""
+"""A task that ran this long works again: its next pause is the shortest one."""
 
 
 class Troubles:
@@ -35,7 +35,7 @@ class Troubles:
         self._notes: dict[str, Trouble] = {}
 
     def note(self, what: str, error: BaseException | str) -> None:
-        """Something failed; when it began to fail is kept."""
+        """Note a failure; the time of the first one in a row is kept."""
         text = error if isinstance(error, str) else told(first_error(error))
         known = self._notes.get(what)
         self._notes[what] = Trouble(text, known.since if known else self._now())
@@ -50,13 +50,13 @@ class Troubles:
 
 
 class TaskSupervisor:
-    """Runs lanes, each on its own."""
+    """Runs background tasks, each on its own."""
 
     def __init__(self, troubles: Troubles) -> None:
         self.troubles = troubles
 
     async def keep(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Run a lane until cancelled, again after a pause whenever it fails. A lane that returns has nothing to do.
+        """Run a task until cancelled, again after a pause whenever it fails. A task that returns has nothing to do.
 
         Raises:
             StoreLost: there is no store to work with.
@@ -73,7 +73,7 @@ class TaskSupervisor:
                 await anyio.sleep(self.failed(name, exc, backoff))
 
     async def _run(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Run a lane once; its trouble is over when it has run for a while."""
+        """Run a task once; its failure is cleared when it has run for `STEADY_S`."""
 
         async def steady() -> None:
             await anyio.sleep(STEADY_S)
@@ -87,7 +87,7 @@ class TaskSupervisor:
             tasks.cancel_scope.cancel()
 
     def failed(self, name: str, exc: Exception, backoff: Backoff) -> float:
-        """Note a failure; how long to pause.
+        """Note a failure; returns the pause.
 
         Raises:
             StoreLost: that is what failed.
@@ -108,10 +108,10 @@ class TaskSupervisor:
         *,
         of: type[Exception] = Exception,
     ) -> T:
-        """Do something that has to be done, as often as it takes; its result. Errors of other kinds than `of` end it.
+        """Retry until it succeeds; returns the result. Exceptions of other types than `of` are raised.
 
         Raises:
-            StoreLost: it never can be done.
+            StoreLost: it can never succeed.
         """
         backoff = backoff or Backoff()
         while True:
@@ -168,7 +168,7 @@ class Pauses:
 
 
 def first_error(exc: BaseException) -> BaseException:
-    """The error that came first, out of however many groups."""
+    """The first exception in nested groups."""
     if isinstance(exc, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", exc)
         return first_error(group.exceptions[0])
@@ -176,6 +176,6 @@ def first_error(exc: BaseException) -> BaseException:
 
 
 def told(exc: BaseException) -> str:
-    """An error in one line; its type is told where its words do not say enough."""
+    """An error in one line; with its type if its message does not say enough."""
     words = " ".join(str(exc).split())
     return words if isinstance(exc, BridgeError) else f"{type(exc).__name__}: {words}".rstrip(": ")

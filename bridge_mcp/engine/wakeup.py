@@ -1,4 +1,4 @@
-"""A wake-up call that may be given any number of times before it is heard."""
+"""A wake-up signal that may be set any number of times before it is awaited (an auto-reset event)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Signal:
 
     def __init__(self) -> None:
         self.given = False
-        """Whether it was set, and not heard yet."""
+        """Whether it was set, and not taken yet."""
         self._waiter: asyncio.Future[None] | None = None
 
     def set(self) -> None:
@@ -21,7 +21,7 @@ class Signal:
         self._wake()
 
     def clear(self) -> None:
-        """Take it as heard."""
+        """Take it."""
         self.given = False
 
     async def wait(self, timeout_s: float | None = None) -> bool:

@@ -1,1 +1,1 @@
-"""What goes out beside turns: messages, files, approval prompts, reminders, typing."""
+"""Everything that goes out beside turns: messages, files, approval prompts, reminders, typing."""

@@ -1,7 +1,7 @@
-"""Approvals in chats: each call that waits gets a message with buttons, and the message tells in the end who decided.
+"""Approval prompts in chats: each waiting call gets a message with buttons, which shows in the end who decided.
 
-A prompt is one message of a chat platform, measured as it is shown: long arguments go with it as a file. Where a prompt
-does not arrive whole, its buttons do not go out (`OutboxLane` sees to it), and the chat is told how to decide instead.
+A prompt is one message of a chat platform: long arguments are attached as a file. If a prompt does not arrive complete,
+its buttons are not sent (`OutboxLane` sees to it), and the chat is told how to decide instead.
 
 A durable reader of the feed, like any other: it goes on where it stopped, and what it writes is keyed by the approval,
 so that nothing is asked twice and nothing is forgotten, whoever crashed in between. A call that a reviewer looks at is
@@ -38,7 +38,7 @@ __all__ = ["PromptLane"]
 logger = logging.getLogger(__name__)
 
 READER = "/prompts"
-"""Its name as a reader of the feed; no client's reader can be called so."""
+"""Its name as a consumer of the feed; no client's can have a slash."""
 
 PAGE = 100
 

@@ -1,6 +1,6 @@
-"""What a chat sees while a turn is under way: "is typing", and the text so far where the platform can show it.
+"""Shows in a chat that a turn runs: "is typing", and the text so far if the platform can show it.
 
-Nothing of it is kept: a crash loses a hint, never a message.
+Nothing of it is stored: a crash loses a hint, never a message.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ChatActivity"]
 logger = logging.getLogger(__name__)
 
 GRACE_S = 0.4
-"""A turn that is over sooner shows nothing."""
+"""A shorter turn shows nothing."""
 
 TICK_S = 1.0
 """How often a chat is looked at: new text is shown then, and typing shown again when it fades."""
@@ -43,7 +43,7 @@ class Shown:
 
 
 class ChatActivity:
-    """Follows the conversations that are driven, and shows them as their channels can."""
+    """Follows running turns, and shows them as their channels can."""
 
     def __init__(self, channels: Mapping[str, Channel], state: ChannelState) -> None:
         self._channels = {name: channel for name, channel in channels.items() if channel.traits.shows}

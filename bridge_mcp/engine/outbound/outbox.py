@@ -1,9 +1,9 @@
-"""Messages on their way out: one at a time per conversation, in order and part by part, beside the turns.
+"""Sends queued messages: one at a time per conversation, in order and part by part, beside the turns.
 
-What is written: `sending` before the effect, each part that went out, then what came of the whole. What surely did not
-go out is tried again when the platform allows, from the part where it stopped; a part that may have gone out is
-reported as uncertain and not sent again, and the parts behind it follow. The last part of an approval prompt, which has
-its buttons, follows only when all others surely went out: nobody approves what they may not have seen.
+Recorded are: `sending` before the effect, each part that went out, then the outcome. A part that surely did not go out
+is retried when the platform allows; a part that may have gone out is reported as uncertain and not sent again, and the
+later parts follow. The last part of an approval prompt, which has its buttons, is sent only if all others surely went
+out: nobody approves what they may not have seen.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ __all__ = ["OutboxLane"]
 logger = logging.getLogger(__name__)
 
 UNCONFIGURED_S = 300.0
-"""How long a message waits whose channel is not in the config (any more)."""
+"""How long a message waits before the next try if its channel is not in the config."""
 
 LONG_TEXT = 20_000
-"""Characters from which on a text is cut into parts beside the event loop."""
+"""Characters from which on a text is cut into parts on a worker thread."""
 LONGEST_PAUSE_S = 60.0
 """Between two attempts at what surely did not go out, where the platform names no time."""
 
@@ -56,10 +56,10 @@ MAX_REASON = 300
 """Characters of why."""
 
 LOOK_AGAIN_S = 5.0
-"""No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
+"""No wait is longer, even if nothing is due: clocks jump, and machines sleep."""
 
 STRANDED_S = 5.0
-"""How often messages are looked for that are marked as being sent, and are not."""
+"""How often to look for messages that are marked as being sent, and are not."""
 
 UNREAD_ATTEMPTS = 10
 """How often a message is tried whose files or target cannot be read; some five minutes."""

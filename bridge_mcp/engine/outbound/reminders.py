@@ -1,7 +1,7 @@
-"""Telling people that a call still waits: again, or those who are asked when nobody else decides.
+"""Reminders and escalations: tells people again that a call waits, or tells others when nobody decides.
 
-What is told is a message of the bridge in the chat concerned, once for each reminder: its key says which. The fact
-stands in the log of the call. A crash between the two repeats the step, and the key keeps the message from doubling.
+A reminder is a message of the bridge in the chat concerned, with an idempotency key, and an entry in the log of the
+call. A crash between the two repeats the step, and the key keeps the message from being sent twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files on their way out: what a message's `Attachment.ref` means, looked up when the message is sent.
+"""Files to send: resolves a message's `Attachment.ref` when the message is sent.
 
 file:/abs/path        a file below one of the owner's outbox folders, checked again at that moment
 of:CHANNEL:REF        a file that came in on a channel; on the same one the platform has it already

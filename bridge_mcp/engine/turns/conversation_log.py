@@ -1,8 +1,8 @@
-"""One conversation's log, as its worker has it in memory: read again only where somebody else has written.
+"""One conversation's log in its worker's memory: read again only after somebody else has written.
 
-What the worker appends itself is added to what it knows, where nothing came in between: an append says the seq. If
-something did, or somebody tells of a log that is longer, what is new is read. A log that is behind does no harm: an
-intent has to stand where its writer took the end to be, and all else is written once for its key, or not at all.
+The worker's own appends are added, if their seqs show that nothing came in between. If something did, or a notification
+tells of a longer log, new entries are read. A stale log is harmless: an intent is refused unless it is at the end, and
+every other entry is recorded once per key.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ class ConversationLog:
         return self._told > self._head
 
     async def read(self) -> Log:
-        """The end of the log, as far as is known here; the list is that of `LogCache`, and grows with the log."""
+        """The known end of the log; the list is that of `LogCache`, and grows with the log."""
         known = () if self.behind else self._deps.recent_logs.known(self._conversation)
         if known:
             return known
-        self._told = 0  # before it is read: what is told of from here on is read the next time
+        self._told = 0  # before reading: later notifications are for the next read
         log = await self._deps.recent_logs.get(self._conversation, self._limit)
         self._head = log[-1].seq + 1 if log else 0
         return log
 
     def told(self, head: int | None) -> None:
-        """Somebody says what the next seq is; None: that something may have been appended."""
+        """Note a notification: the next seq; None: anything may have been appended."""
         self._told = math.inf if head is None else max(self._told, head)
 
     async def intend(self, expected: int, *entries: Entry, wake: float | None) -> tuple[Logged, ...]:
-        """Append where the log is known to end.
+        """Append at the known end of the log.
 
         Raises:
             Conflict: it has gone on.
@@ -63,14 +63,14 @@ class ConversationLog:
         return appended
 
     async def record(self, *entries: Entry) -> None:
-        """Append what is not there yet."""
+        """Append entries whose keys are not there yet."""
         try:
             await self._deps.store.log.record(self._conversation, *entries)
         finally:
             self.told(None)
 
     async def answer(self, started: int, entry: Replied | Summarised | Failed, wake: float | None) -> None:
-        """Append what came of the model call begun at `started`, if that is still waited for."""
+        """Append the outcome of the model call begun at `started`, if that is still awaited."""
         answered: Logged | None = None
         try:
             answered = await self._deps.store.log.answer(self._conversation, started, entry, wake=wake)
@@ -78,14 +78,14 @@ class ConversationLog:
             self._add((answered,) if answered is not None else ())
 
     async def rest(self, head: int, until: float | None) -> bool:
-        """Note that there is nothing to do before `until`; False where the log has gone on."""
+        """Note that there is nothing to do before `until`; False if the log has grown."""
         rests = await self._deps.store.agenda.rest(self._conversation, head, until)
         if not rests:
             self.told(None)
         return rests
 
     def _add(self, appended: tuple[Logged, ...]) -> None:
-        """Know what was appended; with nothing, whoever appends has failed or was cancelled, and it may be there."""
+        """Add appended entries; none: the append failed or was cancelled, and may have happened."""
         if appended and self._deps.recent_logs.add(self._conversation, *appended):
             self._head = appended[-1].seq + 1
         else:

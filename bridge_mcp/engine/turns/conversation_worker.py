@@ -1,7 +1,7 @@
-"""One conversation, driven until it has nothing to do: decide, do that one thing, write down what came of it.
+"""Works on one conversation until there is nothing to do: decide, do that step, record its outcome.
 
-Effects (a model call, tool calls) run beside the loop, so that a verdict, a stop or a finished sibling is acted on at
-once. What is in flight (`effects`) is all that a `ConversationWorker` knows and the log does not.
+Effects (a model call, tool calls) run beside the loop, so that a verdict, a stop or another finished call is acted on
+at once. The running ones (`effects`) are all that a `ConversationWorker` knows and the log does not.
 """
 
 from __future__ import annotations
@@ -62,25 +62,25 @@ READY_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one step is decided by."""
+    """The input of one decision."""
 
     log: Log
-    """The conversation's log, which grows with it: read it before anything is appended."""
+    """The conversation's log, a live list: read it before anything is appended."""
     state: State
-    """What was read in its end."""
+    """Its state."""
     policy: Policy
     running: Set[str]
-    """The calls in flight."""
+    """The ids of running calls."""
 
 
 class ConversationWorker:
-    """Drives one conversation. `signal` is to be set when something else than its log has changed."""
+    """Works on one conversation. Set `signal` when something other than its log has changed."""
 
     def __init__(self, conversation: str, deps: Deps) -> None:
         self.conversation = conversation
         self.signal = Signal()
         self.until: float | None = None
-        """When there will be something to do though nothing comes in, as the last look told."""
+        """When there will be something to do even if nothing comes in, by the last decision."""
         self._deps = deps
         self._log = ConversationLog(conversation, deps)
         self._interrupts = deps.policies.channel(conversation).while_busy == "interrupt"
@@ -88,26 +88,26 @@ class ConversationWorker:
         self._requests = Requests(deps.policies, deps.model, deps.transcripts)
 
     def told(self, head: int | None) -> None:
-        """The log ends before the seq `head` now, or anywhere (None): look at it, if it is longer than was known."""
+        """Note that the log's next seq is `head`, or unknown (None); read it if it has grown."""
         self._log.told(head)
         if self._log.behind:
             self.signal.set()
 
     async def run(self) -> None:
-        """Drive until there is nothing to do before something comes in. What waits is in the store by then."""
+        """Work until there is nothing to do before something comes in. The time to wake is in the store by then."""
         async with anyio.create_task_group() as tasks:
             effects = Effects(self.conversation, self._deps, self._log, self.signal, tasks)
             while await self._advance(effects):
                 pass
 
     async def _advance(self, effects: Effects) -> bool:
-        """One step; False when there is no next one for now."""
+        """Do one step; False if there is no next one for now."""
         alone = effects.asking is not None and not self._interrupts
         if alone:
-            await self.signal.wait()  # only the model's answer, a stop or a clearing changes what is next
+            await self.signal.wait()  # only the model's answer, a stop or a clearing changes the next step
             if effects.asking is not None and not self._log.behind:
-                return True  # it was the intent, which was told of before it was known here
-        self.signal.clear()  # whatever comes in from here on is looked at in the next step, if not in this one
+                return True  # it was the notification of the own intent
+        self.signal.clear()  # whatever comes in from here on is seen in the next step, if not in this one
         log = await self._log.read()
         if not log:
             return False
@@ -142,7 +142,7 @@ class ConversationWorker:
         return await self._deps.policies.snapshot(self.conversation, tools=tools, within=within)
 
     async def _servers_ready(self) -> None:
-        """Wait for tool servers once per drive: a call must not be refused because its server is still starting."""
+        """Wait for tool servers once per run: a call must not be refused because its server is still starting."""
         if self._ready:
             return
         allowed = self._deps.policies.channel(self.conversation).tool_servers
@@ -151,10 +151,10 @@ class ConversationWorker:
         self._ready = True
 
     async def _rest(self, look: Look, step: Idle | Wait | HandOver, effects: Effects) -> bool:
-        """Stop driving, or wait for what is in flight."""
+        """Stop, or wait for running effects."""
         self.until = until = None if isinstance(step, Idle) else step.until
         if effects.calls or effects.reviews or effects.asking is not None:
-            # Not longer, though there is nothing before: clocks jump, and machines sleep.
+            # Not longer, even if nothing is due: clocks jump, and machines sleep.
             left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
             await self.signal.wait(left)
             return True
@@ -183,14 +183,14 @@ class ConversationWorker:
             case Cut():
                 await self._intend(look, cut_without_summary(look.log, step.upto))
             case Stop():
-                # Calls are open only where a message interrupts them.
+                # Calls are open only if a message interrupts them.
                 cancelled = cancel_waiting(look.log, BRIDGE.id)
                 await self._intend(look, *cancelled, Stopped(step.reason, step.upto, text=step.text))
             case CallModel() | Summarise() | Review() | Idle() | Wait() | HandOver():
-                pass  # asking a model is `_about_to_call`'s and `_about_to_review`'s
+                pass  # models are called by `_about_to_call` and `_about_to_review`
 
     async def _settle(self, outcome: Finished, look: Look) -> None:
-        """Write an outcome; where the call waits for a verdict, that ends with it, in the same transaction."""
+        """Record an outcome; if the call waits for a verdict, cancel that in the same transaction."""
         entries = with_evidence(look.log, closing(look.log, outcome))
         if len(entries) == 1:
             await self._log.record(*entries)
@@ -198,13 +198,13 @@ class ConversationWorker:
             await self._intend(look, *entries)
 
     async def _intend(self, look: Look, *entries: Entry) -> tuple[Logged, ...]:
-        """Append at the end of the log as it was read, and note when there will be something to do next."""
+        """Append at the end of the log as it was read, with the next time to wake."""
         return await self._log.intend(look.state.head, *entries, wake=self._wake(look, entries))
 
     def _wake(self, look: Look, entries: tuple[Entry, ...]) -> float | None:
-        """When there will be something to do once these entries stand in the log."""
+        """When there will be something to do after these entries."""
         if any(isinstance(entry, Started) for entry in entries):
-            return 0.0  # whoever comes after a crash has to see to it
+            return 0.0  # after a crash the next engine has to look at it at once
         now = self._deps.clock.now()
         coming = [Logged(look.state.head + n, now, entry) for n, entry in enumerate(entries)]
         match decide([*look.state.log, *coming], look.policy, now, look.running):
@@ -254,14 +254,14 @@ class ConversationWorker:
             effects.call(call, spec, started, verbatim=verbatim)
 
     async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
-        """What is wrong with a call, as the model is told; "" if nothing is."""
+        """The error of a call, for the model; "" for none."""
         return await tool_calls.wrong(self._deps.toolbox, spec, arguments)
 
     # -- the model --------------------------------------------------------------------------------------------
 
     async def _about_to_call(self, step: CallModel, look: Look, effects: Effects) -> None:
-        """Measure what a model call depends on, decide again, and do that."""
-        # Before the intent: a process that dies while servers start has made no attempt yet.
+        """Measure what a model call depends on (budget, window), decide again, and do that step."""
+        # Before the intent: a crash while servers start must not count as an attempt.
         await self._servers_ready()
         prepared = await self._requests.prepare(self.conversation, look.log, step.upto)
         summarise = self._requests.summarises(self.conversation)
@@ -298,11 +298,11 @@ class ConversationWorker:
                 await self._perform(other, replace(look, policy=policy), effects)
 
     async def _begin(self, look: Look, intent: Started) -> int:
-        """Write down that the model is about to be asked; the seq of that."""
+        """Record the intent of a model call; returns its seq."""
         return (await self._intend(look, intent))[-1].seq
 
 
 def cut_without_summary(log: Log, upto: int) -> Summarised:
-    """A cut for which no model was asked: what an earlier summary tells stays."""
+    """A cut without a new summary: an earlier one stays."""
     _, before, _ = in_view(log)
     return Summarised(before.text if before else "", upto)

@@ -1,4 +1,4 @@
-"""What drives work with; shared by all of them."""
+"""The dependencies of conversation workers, shared by all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What is in flight for one conversation: tool calls and a model call, each beside the loop that decides.
+"""The running effects of one conversation: tool calls and a model call, each in a task beside the loop that decides.
 
-Each writes down what came of it and lets the loop look again. Nothing here outlives the process: what was begun, the
-log tells.
+Each records its outcome and wakes the loop. Nothing here outlives the process: the log holds the intents.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ from bridge_mcp.ports import CallContext
 __all__ = ["Effects"]
 
 Attempt: TypeAlias = Callable[[], Awaitable[Replied | Summarised | Failed]]
-"""Asks the model once; gives what came of it."""
+"""Calls the model once; returns the outcome."""
 
 
 class Effects:
-    """Begins effects in a task group, and cuts them off. `signal` is set whenever one is over."""
+    """Starts effects in a task group, and cancels them. `signal` is set whenever one is over."""
 
     def __init__(
         self, conversation: str, deps: Deps, log: ConversationLog, signal: Signal, tasks: anyio.abc.TaskGroup
@@ -63,7 +62,7 @@ class Effects:
 
     @property
     def calls(self) -> Set[str]:
-        """The ids of the calls in flight."""
+        """The ids of running calls."""
         return self._calls.keys()
 
     @property
@@ -73,11 +72,11 @@ class Effects:
 
     @property
     def asking(self) -> int | None:
-        """The seq of the model call in flight."""
+        """The seq of the running model call."""
         return None if self._model is None else self._model[0]
 
     def cut_off_superseded(self, log: Log, state: State) -> None:
-        """Cancel what is in flight for a turn that was stopped, or for an epoch that was cleared."""
+        """Cancel the effects of a turn that was stopped, or of an epoch that was cleared."""
         if self._model is not None:
             started, scope = self._model
             since = takewhile(lambda logged: logged.seq > started, reversed(log))
@@ -111,7 +110,8 @@ class Effects:
                 finished = await self._outcome(context, spec, started)
             if finished is not None:
                 finished = outcome_of(started, finished)
-                # The call is still in flight for whoever decides: an outcome that is known is never called unknown.
+                # For decisions the call still runs until its outcome is recorded: a known outcome never becomes
+                # unknown.
                 await self._deps.written(self._conversation, partial(self._log.record, finished))
         finally:
             del self._calls[context.call]
@@ -143,13 +143,13 @@ class Effects:
     # -- the model --------------------------------------------------------------------------------------------
 
     def ask(self, started: int, attempt: Attempt, state: State) -> None:
-        """Begin an attempt whose intent is written at `started`; `state` is what it was decided by."""
+        """Start an attempt whose intent is recorded at `started`; `state` is the one it was decided by."""
         scope = anyio.CancelScope()
         self._model = (started, scope)
         self._tasks.start_soon(self._answer, started, attempt, gathered_at(state), scope)
 
     async def _answer(self, started: int, attempt: Attempt, gathered: float, scope: anyio.CancelScope) -> None:
-        """Make one attempt and append what came of it, unless the turn was stopped meanwhile."""
+        """Make one attempt and append its outcome, unless the turn was stopped meanwhile."""
         try:
             with scope:
                 entry = await attempt()
@@ -162,19 +162,19 @@ class Effects:
             self._signal.set()
 
     async def _until(self, at: float) -> None:
-        """Wait until this time: a continuation of what was read may come, which cancels the wait."""
+        """Wait until this time: a continuation of the message may come, which cancels the wait."""
         left = at - self._deps.clock.now()
         if 0 < left <= LONGEST_S:
             await anyio.sleep(left)
 
 
 def wakes_at(entry: Replied | Summarised | Failed) -> float | None:
-    """When there is something to do once the outcome of a model call stands in the log, if nothing else comes in."""
+    """When there is something to do after this outcome of a model call, if nothing else comes in."""
     match entry:
         case Failed(retry_at=again) if again is not None:
             return again
         case Replied(calls=(), ref=ref) if ref < 0:
-            return None  # it has read all that was there when it was begun
+            return None  # it has read all entries before its intent
         case _:
             return 0.0
 

@@ -1,13 +1,13 @@
-"""A client's own calls in the process that is the engine: decided and begun at once, written together.
+"""A fast path for a client's own calls in the engine's process: fewer commits for one request.
 
-The usual way of a request is through the log: somebody writes it, the engine notices, decides, writes its intent, runs
-the call, writes the outcome. Here the engine has the request in its hand. The same `decide` is asked of the log as it
-would be, and what it says is written in the same transaction as the request:
+Usually a request goes through the log: a process records it, the engine notices, decides, records the intent, runs the
+call, records the outcome. Here the engine has the request in memory. It calls the same `decide` on the log as it would
+be, and records the result in the same transaction as the request:
 
 - A free call: request and intent together, then the effect, then the outcome.
 - A free call that only reads: nothing that a crash could repeat or hide needs an intent before it. If it is over within
   `GRACE_S`, request, intent and outcome are one transaction; else request and intent are written while it runs on.
-- Anything else: the request alone, and the conversation is driven as any other.
+- Anything else: the request alone, and the conversation is worked on as any other.
 
 The answer is given once all of it is on disk, as ever. A crash before that leaves nothing of a call that only reads, or
 an intent without an outcome, which the next engine settles: it is the same log, whichever way it was written.
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 ASK_AGAIN = "Call again with the same idempotency_key: what is in the log is not run twice."
 NO_CHAT = "This tool asks people in a chat, and this call belongs to none."
 GRACE_S = 0.1
-"""How long a call that only reads may take until its intent is written."""
+"""How long a read-only call may take until its intent is recorded."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class PendingCall:
 
 
 class FastPath:
-    """Runs requests of one call each. Shares conversations with the runner: one of the two drives each."""
+    """Runs requests of one call each. Shares conversations with the scheduler: one of the two works on each."""
 
     def __init__(self, deps: Deps, runner: Scheduler) -> None:
         self._deps = deps
@@ -80,7 +80,7 @@ class FastPath:
 
     @property
     def open(self) -> bool:
-        """Whether this way is open: while the engine's runner runs."""
+        """Whether it may be used: while the engine's scheduler runs."""
         return self._runner.running
 
     def find(self, conversation: str, tool: str, within: tuple[str, ...] = ()) -> ToolSpec | None:

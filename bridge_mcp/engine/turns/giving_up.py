@@ -1,7 +1,7 @@
-"""The net under the drives: a turn that fails unexpectedly again and again is ended, and its chat goes on.
+"""Gives up a turn that fails unexpectedly again and again, so that its chat can go on.
 
-What failed may be anything that looks at the log, so this looks at as little of it as can be: where it ends, and which
-approvals wait. The reference that people are told stands in the log of the process, beside the error.
+The failure may be in anything that reads the log, so this reads as little of it as possible: its end, and the waiting
+approvals. The reference that people are shown is in the process's logging output, beside the error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One attempt at a model's reply or at a summary, and what came of it as an entry, whatever that is."""
+"""One attempt at a model's reply or at a summary, with any outcome as an entry."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ async def reply(deps: Deps, step: CallModel, prepared: Prepared, started: int) -
 
 
 async def for_reader(deps: Deps, conversation: str, exc: ModelFailed) -> str:
-    """What a chat is told of a failure: whoever can mend it, how; everybody else, that the owner has to.
+    """The text of a failure for a chat: for people who can mend it, with the fix; for others, that the owner has to.
 
-    Somebody who sits at this machine can, and an approver alone with the bot is trusted to see it.
+    The user of this machine can, and an approver alone with the bot is trusted to see it.
     """
     if FOR_THE_OWNER not in exc.for_chat:
         return exc.for_chat
@@ -91,7 +91,7 @@ async def summary(deps: Deps, step: Summarise, prepared: Prepared, started: int)
 
 
 def text_shown(deps: Deps, conversation: str, started: int) -> OnText | None:
-    """Where the reply's text goes while it grows; None where nobody could see it."""
+    """The listener for the growing text of a reply; None if nobody could see it."""
     if deps.show_text is None or not deps.shows(conversation):
         return None
     return partial(deps.show_text, conversation, started)

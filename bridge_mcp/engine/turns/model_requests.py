@@ -1,4 +1,4 @@
-"""What a model is asked: system prompt, tools, and as much of the past as fits. Writes nothing."""
+"""Builds model requests: system prompt, tools, and as much of the past as fits. Writes nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How far running calls are, for whoever watches: told in the feed, at most once a second, all calls in one commit.
+"""Publishes the progress of running calls in the feed: at most once a second, all calls in one commit.
 
-Nothing depends on it, so nothing is kept of it but the feed's events: what was not told when the process ends is lost.
+Nothing depends on it, so only the feed's events are stored: unpublished progress is lost when the process ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ProgressLane"]
 logger = logging.getLogger(__name__)
 
 TELL_S = 1.0
-"""The shortest time between two words on the same call."""
+"""The shortest time between two progress events of a call."""
 MAX_WORDS = 200
 """Characters."""
 

@@ -1,4 +1,4 @@
-"""What models have seen of the conversations that were driven last: a long past need not be read anew each time."""
+"""Caches the transcripts of recent conversations, so that a long past is not read again for each model call."""
 
 from __future__ import annotations
 
