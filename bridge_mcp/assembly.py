@@ -28,7 +28,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.engine.supervision import first_error, told
+from bridge_mcp.engine.supervision import error_line, first_error
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
@@ -261,7 +261,7 @@ class Standby:
                 await put_posted(self.assembly.store, self.roster.own)
                 await self.be_engine(seal)
             except Exception as exc:
-                logger.error("the engine broke: %s; the face goes on", told(first_error(exc)), exc_info=exc)
+                logger.error("the engine broke: %s; the face goes on", error_line(first_error(exc)), exc_info=exc)
                 self.assembly.place.coming = False
             finally:
                 self.assembly.place.held = False
@@ -316,13 +316,13 @@ class Standby:
             toolbox.start(tasks)
             tasks.start_soon(self.warm, toolbox)
 
-            def told() -> None:
+            def became_engine() -> None:
                 self.assembly.place.held = self.assembly.place.coming = True
                 self.assembly.place.fast_path = engine.fast_path
                 logger.info("this process is the engine now")
 
             try:
-                await engine.run(told)
+                await engine.run(became_engine)
             finally:
                 with anyio.CancelScope(shield=True):
                     await toolbox.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 
 from bridge_mcp import __version__
-from bridge_mcp.cli.run import told
+from bridge_mcp.cli.run import report
 from bridge_mcp.core.errors import BridgeError
 
 __all__ = ["make_app", "run"]
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return make_app()(in_order(arguments), result_action="return_value") or 0
     except BridgeError as exc:
-        return told(exc)
+        return report(exc)
 
 
 def make_app() -> App:

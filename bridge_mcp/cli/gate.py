@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 
 from bridge_mcp.callers import CallerLock, caller_lives
-from bridge_mcp.cli.run import loop, prepare, told
+from bridge_mcp.cli.run import loop, prepare, report
 from bridge_mcp.cli.start_options import GateOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
@@ -56,7 +56,7 @@ def serve(options: GateOptions) -> int:
         config = prepare(options.config, options.log_level, "warning")
         loop(run, config, GuardedServer(name, options.command, os.getcwd()), options.hold_s, wire, serving=True)
     except BridgeError as exc:
-        return told(exc)
+        return report(exc)
     return 0
 
 

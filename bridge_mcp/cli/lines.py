@@ -73,39 +73,40 @@ def event_words(event: Event) -> str:
         case "message.received":
             sender = body.get("from")
             name = sender.get("name") or sender.get("id") if isinstance(sender, dict) else ""
-            return f"{said(name)}: {said(body.get('text'))}"
+            return f"{one_line(name)}: {one_line(body.get('text'))}"
         case "message.queued" | "message.sent" if "text" in body:
-            return f"{said(body.get('by'))}: {said(body.get('text'))}"
+            return f"{one_line(body.get('by'))}: {one_line(body.get('text'))}"
         case "turn.finished":
-            return f"assistant: {said(body.get('text'))}"
+            return f"assistant: {one_line(body.get('text'))}"
         case "approval.requested":
-            return f"{said(body.get('approval'))} {said(body.get('tool'))} {said(body.get('arguments'))}"
+            return f"{one_line(body.get('approval'))} {one_line(body.get('tool'))} {one_line(body.get('arguments'))}"
         case "approval.reviewed":
-            reason = said(body.get("reason"))
-            return f"{said(body.get('approval'))} {said(body.get('says'))}" + (f": {reason}" if reason else "")
+            reason = one_line(body.get("reason"))
+            return f"{one_line(body.get('approval'))} {one_line(body.get('says'))}" + (f": {reason}" if reason else "")
         case "approval.decided":
-            note = said(body.get("note"))
-            how = through(said(body.get("via")))
-            return f"{said(body.get('approval'))} {said(body.get('verdict'))} by {said(body.get('by'))}{how}" + (
-                f": {note}" if note else ""
+            note = one_line(body.get("note"))
+            how = through(one_line(body.get("via")))
+            return (
+                f"{one_line(body.get('approval'))} {one_line(body.get('verdict'))} by {one_line(body.get('by'))}{how}"
+                + (f": {note}" if note else "")
             )
         case "model.failed" | "message.failed" | "message.uncertain":
             return failed_words(body)
         case _:
-            return ", ".join(f"{key}: {said(value)}" for key, value in body.items() if value not in (None, ""))
+            return ", ".join(f"{key}: {one_line(value)}" for key, value in body.items() if value not in (None, ""))
 
 
 def failed_words(body: Mapping[str, JSON]) -> str:
     """What failed, why, and whether it is tried again, for people."""
     again = body.get("retry_at")
     effects = {"model": "the model's answer", "summary": "a summary"}
-    what = said(body.get("message")) or effects.get(said(body.get("effect")), "")
+    what = one_line(body.get("message")) or effects.get(one_line(body.get("effect")), "")
     when = f" It is tried again at {clock(float(again))}." if isinstance(again, int | float) and again else ""
-    reason = said(body.get("reason")) or "nobody can say whether it went out"
+    reason = one_line(body.get("reason")) or "nobody can say whether it went out"
     return f"{what}: {reason}{when}" if what else f"{reason}{when}"
 
 
-def said(value: JSON) -> str:
+def one_line(value: JSON) -> str:
     """A value of a body, on one line, with nothing hidden in it."""
     return visible(value if isinstance(value, str) else "" if value is None else str(value))
 

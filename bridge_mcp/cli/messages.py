@@ -59,7 +59,7 @@ def send(
     """
 
     async def body(assembly: Assembly) -> int:
-        await meant(assembly, conversation, new)
+        await check_conversation(assembly, conversation, new)
         sent = await assembly.bridge.send_message(
             OWNER, conversation, sys.stdin.read() if text == "-" else text,
             reply_to=reply_to, silent=silent, idempotency_key=idempotency_key, wait_s=wait_s,
@@ -100,7 +100,7 @@ def say(
     """
 
     async def body(assembly: Assembly) -> None:
-        await meant(assembly, conversation, new)
+        await check_conversation(assembly, conversation, new)
         said = sys.stdin.read() if text == "-" else text
         no_verdict(assembly, said)
         message = await assembly.bridge.say(OWNER, conversation, said, name=name)
@@ -124,7 +124,7 @@ def no_verdict(assembly: Assembly, said: str) -> None:
         raise BadInput("No command is taken on the command line: [approvals] cli is off.", fix="Write it in a chat.")
 
 
-async def meant(assembly: Assembly, conversation: str, new: bool) -> None:
+async def check_conversation(assembly: Assembly, conversation: str, new: bool) -> None:
     """Let pass a conversation that there is, or that looks like none that there is.
 
     Raises:

@@ -17,7 +17,7 @@ from bridge_mcp.core.safe_text import visible
 from bridge_mcp.paths import make_private
 from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
 
-__all__ = ["examined", "loop", "not_taken", "prepare", "told"]
+__all__ = ["examined", "loop", "not_taken", "prepare", "report"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -71,7 +71,7 @@ def fast_loop() -> bool:
     return find_spec("uvloop") is not None
 
 
-def told(error: BridgeError) -> int:
+def report(error: BridgeError) -> int:
     """Say on standard error what went wrong, in one line where it is one thing; the exit code."""
     sys.stderr.write(f"error: {visible(str(error), lines=True)}\n")
     return 1

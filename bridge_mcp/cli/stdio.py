@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from bridge_mcp.cli.run import loop, prepare, told
+from bridge_mcp.cli.run import loop, prepare, report
 from bridge_mcp.cli.start_options import StdioOptions
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, BridgeError
@@ -43,7 +43,7 @@ def serve(options: StdioOptions) -> int:
         config = prepare(options.config, options.log_level)
         loop(run, config, principal(config, options.scopes, options.expose), wire, serving=True)
     except BridgeError as exc:
-        return told(exc)
+        return report(exc)
     return 0
 
 

@@ -57,7 +57,7 @@ class Problems:
             path = [part for part in each["loc"] if part != "[key]"]
             key = dotted(path) + line_of(text, path)
             if each["type"] == "extra_forbidden":
-                self.add(key, "there is no such key.", instead(str(path[-1]), keys_at(file, path[:-1])))
+                self.add(key, "there is no such key.", suggestion(str(path[-1]), keys_at(file, path[:-1])))
             elif "[key]" in each["loc"]:
                 self.add(key, "this name cannot be used.", "Use letters, digits, '_' and '-'.")
             elif each["type"] == "missing":
@@ -125,7 +125,7 @@ def nearest(word: str, known: Iterable[str], noun: str) -> str:
     return f"The {noun} are: {', '.join(known)}." if known else f"There are no {noun} yet."
 
 
-def instead(word: str, known: list[str]) -> str:
+def suggestion(word: str, known: list[str]) -> str:
     """What to write instead of an unknown key."""
     if word in SECRET_WORDS:
         others = ("system_prompt", "webhook")

@@ -17,14 +17,14 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
-from bridge_mcp.engine.outbound.approval_prompts import PromptLane
+from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
-from bridge_mcp.engine.outbound.outbox import OutboxLane
+from bridge_mcp.engine.outbound.outbox import OutboxWorker
 from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.engine.turns.policies import Policies
-from bridge_mcp.engine.turns.progress import ProgressLane
+from bridge_mcp.engine.turns.progress import ProgressPublisher
 from bridge_mcp.engine.turns.scheduler import Scheduler
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import clocks, status_board
@@ -33,7 +33,7 @@ from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.operations.waiting_approvals import close_what_is_over
-from bridge_mcp.operations.welcome import WelcomeLane
+from bridge_mcp.operations.welcome import WelcomeWorker
 from bridge_mcp.ports import (
     KEPT,
     Channel,
@@ -53,7 +53,7 @@ __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
 
-Told: TypeAlias = tuple[
+Published: TypeAlias = tuple[
     dict[str, ChannelHealth],
     tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
     tuple[ModelHealth, ...],
@@ -108,7 +108,7 @@ class Engine:
         self._clock = clock
         self._changed = Signal()
         self._supervisor = TaskSupervisor(Troubles(clock.now))
-        self._told: Told | None = None
+        self._published: Published | None = None
         """What was published last; None: unknown, publish everything."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
@@ -118,15 +118,15 @@ class Engine:
         home = partial(owners_chat, store.access, traits)
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
         self._presence = ChatActivity(channels, store.channel_state)
-        self._progress = ProgressLane(store.feed, clock)
+        self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
-        self._runner = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
-        self.fast_path = FastPath(deps, self._runner)
+        self._scheduler = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
+        self.fast_path = FastPath(deps, self._scheduler)
         """The fast path for clients' calls, while this runs."""
-        self._outbox = OutboxLane(store, channels, clock, rules.outbox, files, self._supervisor)
+        self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since)
-        self._welcome = WelcomeLane(store, rules, clock, self._intake)
-        self._prompts = PromptLane(store, traits, clock) if any(each.prompts for each in traits.values()) else None
+        self._welcome = WelcomeWorker(store, rules, clock, self._intake)
+        self._prompts = PromptWorker(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
     def _make_deps(self, traits: Mapping[str, ChannelTraits]) -> Deps:
         return Deps(
@@ -148,30 +148,30 @@ class Engine:
         """Note that a channel or a tool server changed: the status is published at once."""
         self._changed.set()
 
-    async def run(self, told: Callable[[], object] = lambda: None) -> None:
-        """Until cancelled. `told` is called once every process can read in the status that this is the engine.
+    async def run(self, on_started: Callable[[], object] = lambda: None) -> None:
+        """Until cancelled. `on_started` is called once every process can read in the status that this is the engine.
 
-        Each lane fails and goes on by itself, but for that of the conversations: a bug there ends the engine, so that
-        a fresh one begins.
+        Each background task fails and is run again by itself; a bug in the scheduler of conversations ends the engine,
+        so that a fresh one begins.
 
         Raises:
             StoreLost: there is no store to work with any more.
         """
         await self._supervisor.until_done("Telling who is the engine", self._announce)
-        told()
+        on_started()
         try:
             async with anyio.create_task_group() as tasks:
-                for name, run in self._side_lanes():
+                for name, run in self._background_tasks():
                     tasks.start_soon(self._supervisor.keep, name, run)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
-                tasks.start_soon(self._runner.run)
+                tasks.start_soon(self._scheduler.run)
         finally:
             await self._sign_off()
 
-    def _side_lanes(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    def _background_tasks(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """The background tasks beside conversations and channels, by name."""
-        yield "Telling how things are", self._keep_telling
+        yield "Telling how things are", self._keep_publishing
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
@@ -185,7 +185,7 @@ class Engine:
 
     async def _announce(self) -> None:
         """Publish channels and servers before the engine itself, so that whoever sees it sees them too."""
-        await self._tell()
+        await self._publish()
         await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
 
     async def _sign_off(self) -> None:
@@ -227,7 +227,7 @@ class Engine:
             await anyio.sleep(pause)
             self._supervisor.troubles.clear(name)
 
-    async def _keep_telling(self) -> None:
+    async def _keep_publishing(self) -> None:
         """Publish the status at changes, and every `LOOK_S`."""
         reloaded = await status_board.reload_asked(self._store)
         while True:
@@ -237,7 +237,7 @@ class Engine:
                 reloaded = asked
                 self._reconnect()
             await apply_accepted(self._store.tool_pins, self._toolbox)
-            await self._tell()
+            await self._publish()
 
     async def _watch_the_clock(self) -> None:
         """Move deadlines when the wall clock was set."""
@@ -264,27 +264,27 @@ class Engine:
                 logger.info("the feed forgot its %d oldest events", gone)
             await anyio.sleep(PRUNE_S)
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         """Publish the state of channels, tool servers and models, and what fails; write only changes."""
-        told, self._told = self._told, None
+        published, self._published = self._published, None
         healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
         # Tools for reading on and searching are for models alone: clients get whole results.
         shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
         listed = (shown, self._toolbox.status())
         models = self._model.health()
-        if told is None or told[0] != healths:
+        if published is None or published[0] != healths:
             await status_board.put_channels(self._store, healths)
-        if told is None or told[1] != listed:
+        if published is None or published[1] != listed:
             await status_board.put_tools(self._store, *listed)
-            self._runner.look_again()
-        if told is None or told[2] != models:
+            self._scheduler.look_again()
+        if published is None or published[2] != models:
             await status_board.put_models(self._store, models)
         complaints = self._policies.crowded()
-        for channel, told_of in self._policies.prompts.complaints.items():
-            complaints[channel] = f"{told_of} {complaints.get(channel, '')}".strip()
-        if told is None or told[3] != complaints:
+        for channel, complaint in self._policies.prompts.complaints.items():
+            complaints[channel] = f"{complaint} {complaints.get(channel, '')}".strip()
+        if published is None or published[3] != complaints:
             await status_board.put_complaints(self._store, complaints)
         troubles = self._supervisor.troubles.all()
-        if told is None or told[4] != troubles:
+        if published is None or published[4] != troubles:
             await status_board.put_troubles(self._store, troubles)
-        self._told = (healths, listed, models, complaints, troubles)
+        self._published = (healths, listed, models, complaints, troubles)

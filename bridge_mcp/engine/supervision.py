@@ -17,7 +17,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError, StoreLost
 from bridge_mcp.core.results import Trouble
 
-__all__ = ["STEADY_S", "Pauses", "TaskSupervisor", "Troubles", "first_error", "told"]
+__all__ = ["STEADY_S", "Pauses", "TaskSupervisor", "Troubles", "error_line", "first_error"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Troubles:
 
     def note(self, what: str, error: BaseException | str) -> None:
         """Note a failure; the time of the first one in a row is kept."""
-        text = error if isinstance(error, str) else told(first_error(error))
+        text = error if isinstance(error, str) else error_line(first_error(error))
         known = self._notes.get(what)
         self._notes[what] = Trouble(text, known.since if known else self._now())
 
@@ -97,7 +97,7 @@ class TaskSupervisor:
             raise first
         pause = backoff.next()
         self.troubles.note(name, exc)
-        logger.error("%s failed: %s; trying again in %g s", name, told(first), pause, exc_info=exc)
+        logger.error("%s failed: %s; trying again in %g s", name, error_line(first), pause, exc_info=exc)
         return pause
 
     async def until_done(
@@ -175,7 +175,7 @@ def first_error(exc: BaseException) -> BaseException:
     return exc
 
 
-def told(exc: BaseException) -> str:
+def error_line(exc: BaseException) -> str:
     """An error in one line; with its type if its message does not say enough."""
     words = " ".join(str(exc).split())
     return words if isinstance(exc, BridgeError) else f"{type(exc).__name__}: {words}".rstrip(": ")

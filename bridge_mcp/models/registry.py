@@ -129,7 +129,7 @@ class Models:
         """The section itself and its fallbacks, in the order in which they are tried."""
         yield section
         for fallback in section.fallbacks:
-            yield self._settings.get(fallback) or instead(section, fallback)
+            yield self._settings.get(fallback) or fallback_settings(section, fallback)
 
     def _adapter(self, settings: ModelSettings) -> CapabilityAdapter:
         key = (settings.name, settings.model)
@@ -172,7 +172,7 @@ def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:
     return LitellmModel(settings, litellm)
 
 
-def instead(section: ModelSettings, model: str) -> ModelSettings:
+def fallback_settings(section: ModelSettings, model: str) -> ModelSettings:
     """The settings of a fallback that is a model and not a section."""
     own, other = provider_of(section.model), provider_of(model)
     same = other in ("", "openai", own) if section.base_url else other != "" and other == own

@@ -222,7 +222,7 @@ class ApprovalDesk:
             for (approval, verdict), (place) in zip(here, recorded, strict=True):
                 now = await find(self.store, approval.id)
                 granted = await self._granted(now, verdict) if place.new else None
-                decided[approval.id] = Decision(now, granted, "" if place.new else said(now))
+                decided[approval.id] = Decision(now, granted, "" if place.new else verdict_text(now))
         return decided
 
     async def _granted(self, decided: Approval, verdict: Judged) -> int | None:
@@ -244,7 +244,7 @@ class ApprovalDesk:
             log = await tail(self.store.log, approval.conversation)
             if not waits(log, approval.call):
                 now = await find(self.store, approval.id)
-                return Decision(now, error=said(now))
+                return Decision(now, error=verdict_text(now))
             votes = voters(log, vote)
             if person in votes:
                 return Decision(await find(self.store, approval.id))
@@ -364,10 +364,10 @@ def undecided(approval: Approval) -> None:
         AlreadyDecided: it does not; the message says who decided, and how.
     """
     if approval.status != "waiting":
-        raise AlreadyDecided(said(approval), fix="See list_approvals for what still waits.")
+        raise AlreadyDecided(verdict_text(approval), fix="See list_approvals for what still waits.")
 
 
-def said(approval: Approval) -> str:
+def verdict_text(approval: Approval) -> str:
     """Who decided first, and how."""
     by = f" by {visible(approval.decided_by)}" if approval.decided_by else ""
     note = f" ({visible(approval.note)})" if approval.note else ""

@@ -20,7 +20,7 @@ SHORT = 5
 
 def command_words(text: str, names: Collection[str]) -> tuple[str, ...]:
     """The words of a command, its plain name first; none if the text does not begin with one, slash included."""
-    words = seen(text).split()
+    words = without_invisible(text).split()
     if not words or words[0][0] not in SLASHES:
         return ()
     name = plain(words[0][1:])
@@ -33,7 +33,7 @@ def nearest(text: str, names: Collection[str]) -> str:
     A typo is an extra, missing, wrong or swapped letter (two in a longer name), a space after the slash, or another
     sign in its place. A command for another bot (`/start@other_bot`) and a path are no typos.
     """
-    words = seen(text).split()
+    words = without_invisible(text).split()
     marks = SLASHES + BACKSLASH
     if not words or words[0][0] not in marks:
         return ""
@@ -47,19 +47,19 @@ def nearest(text: str, names: Collection[str]) -> str:
 
 def single_word(text: str) -> str:
     """The text as the plain name of a command, with or without slash; no command's name if it has several words."""
-    return plain(seen(text).strip().lstrip(SLASHES))
+    return plain(without_invisible(text).strip().lstrip(SLASHES))
 
 
 def lone_name(text: str) -> str:
     """The name in a text that is one word with a slash in the form of a command; "" for others."""
-    words = seen(text).split()
+    words = without_invisible(text).split()
     if len(words) != 1 or words[0][0] not in SLASHES:
         return ""
     name = plain(words[0][1:])
     return name if name.isascii() and NAME.fullmatch(name) else ""
 
 
-def seen(text: str) -> str:
+def without_invisible(text: str) -> str:
     """The text without invisible characters, which keyboards and copied texts bring along."""
     if text.isascii():
         return text

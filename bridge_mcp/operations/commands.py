@@ -216,12 +216,14 @@ async def approve(asked: Asked) -> str:
     found, remember = await waiting_here(asked, to_run=True)
     if remember not in ("", "once", "conversation", "always"):
         raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
-    return told(await desk(asked).approve(asked.who, found, approvals.ApprovalOptions(remember=remember or "once")))
+    return decision_lines(
+        await desk(asked).approve(asked.who, found, approvals.ApprovalOptions(remember=remember or "once"))
+    )
 
 
 async def reject(asked: Asked) -> str:
     found, reason = await waiting_here(asked)
-    return told(await desk(asked).reject(asked.who, found, reason))
+    return decision_lines(await desk(asked).reject(asked.who, found, reason))
 
 
 def desk(asked: Asked) -> approvals.ApprovalDesk:
@@ -307,7 +309,7 @@ def example(waiting: Sequence[Approval]) -> str:
     return f"/approve {waiting[0].id}"
 
 
-def told(decisions: Sequence[Decision]) -> str:
+def decision_lines(decisions: Sequence[Decision]) -> str:
     """The effect of verdicts, a line each."""
     return "\n".join(each.error or decided(each) for each in decisions)
 

@@ -208,7 +208,7 @@ class Intake:
     ) -> Heard:
         """The entry with its responder, or the question it answers. A continuation goes where its beginning went."""
         responder = self._responder(incoming.channel, known)
-        wanted = meant(incoming, self._channel(incoming.channel))
+        wanted = is_addressed(incoming, self._channel(incoming.channel))
         first = before.entry if before is not None else None
         if before is not None and isinstance(first, Heard):
             wanted = wanted or first.to != "off"
@@ -231,7 +231,7 @@ class Intake:
         text = incoming.bare or incoming.text
         if commands.is_command(text):
             return True, ""
-        if not meant(incoming, rules) or len(text) > LONGEST_NEARLY:
+        if not is_addressed(incoming, rules) or len(text) > LONGEST_NEARLY:
             return False, ""
         busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
         if found := commands.hint(text, busy):
@@ -264,7 +264,7 @@ class Intake:
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
         was = await self._unanswered(conversation, before.seq)
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
-        if was is not None and was.answers is None and not command and not hint and meant(incoming, rules):
+        if was is not None and was.answers is None and not command and not hint and is_addressed(incoming, rules):
             known = await self._store.history.conversation(conversation)
             responder = self._responder(incoming.channel, known)
             if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
@@ -375,7 +375,7 @@ def is_said_to_us(incoming: Incoming) -> bool:
     return incoming.addressed and incoming.sender.kind == "person" and not incoming.forwarded_from
 
 
-def meant(incoming: Incoming, rules: ChannelRules) -> bool:
+def is_addressed(incoming: Incoming, rules: ChannelRules) -> bool:
     """Whether the message is to be answered: in groups, by the group's mode."""
     if not incoming.group:
         return True

@@ -19,7 +19,7 @@ from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Pairing, Rules, Store
 
-__all__ = ["KEPT_S", "WelcomeLane", "keep"]
+__all__ = ["KEPT_S", "WelcomeWorker", "keep"]
 
 READER = "/welcome"
 """Its name as a consumer of the feed; no client's can have a slash."""
@@ -60,7 +60,7 @@ def heard_of(incoming: Incoming) -> Heard:
     )
 
 
-class WelcomeLane:
+class WelcomeWorker:
     """Welcomes newly paired chats, and takes in their first message."""
 
     def __init__(self, store: Store, rules: Rules, clock: Clock, inbox: Inbox) -> None:

@@ -159,9 +159,9 @@ class BridgeServer:
                 each.listed() for each in self._tools.values() if each.scope in who.scopes
             ]
         if not exposes_any(who):
-            return whole(tools=listed)
+            return complete_result(tools=listed)
         self._exposed.follow(connection_of(ctx))
-        return whole(tools=[*listed, *await self._exposed.listed(who)], ttlMs=0)
+        return complete_result(tools=[*listed, *await self._exposed.listed(who)], ttlMs=0)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One tool call. Any error is a result with `isError`, which models see and can act on."""
@@ -178,7 +178,7 @@ class BridgeServer:
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
-        return shown(answer)
+        return tool_result(answer)
 
     async def _call_exposed(self, ctx: Context, who: Principal, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One call of an exposed nested tool: its server's result, or what `call_tool` gives for an open ticket."""
@@ -187,7 +187,7 @@ class BridgeServer:
             return await self._going_on(ctx, who, found, params, exposed=True)
         ticket = await self._exposed.call(ctx, who, params)
         if ticket.state == "done":
-            return whole(**await own_result(self._bridge, who, ticket))
+            return complete_result(**await own_result(self._bridge, who, ticket))
         return await self._open(ctx, who, found, TicketAnswer.of(ticket), show_files=True, exposed=True)
 
     async def _going_on(
@@ -222,15 +222,15 @@ class BridgeServer:
             answer = TicketAnswer.of(asked)
         if declared(ctx) and becomes_task(found, who):
             return await self._tasks.created(who, answer.id, show_files=show_files)
-        return whole(**waiting_result(answer)) if exposed else shown(answer)
+        return complete_result(**waiting_result(answer)) if exposed else tool_result(answer)
 
     async def _ended(
         self, who: Principal, ticket: Ticket, *, show_files: bool, exposed: bool = False
     ) -> dict[str, Any]:
         """The result of a tool whose ticket is done."""
         if ticket.raw or exposed:
-            return whole(**await own_result(self._bridge, who, ticket))
-        return shown(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
+            return complete_result(**await own_result(self._bridge, who, ticket))
+        return tool_result(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
 
     def _found(self, who: Principal, name: str) -> Tool:
         """The tool of this name. Raises NotFound, or Denied without its scope."""
@@ -270,17 +270,17 @@ class BridgeServer:
         task, stands, show_files = await self._tasks.get(who, params)
         if task["status"] == "completed":
             task["result"] = await self._ended(who, stands, show_files=show_files)
-        return whole(**task)
+        return complete_result(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
         """`tasks/update`: nothing to deliver, see `Tasks`."""
         await self._tasks.update(self._with_tasks(ctx, params), params)
-        return whole()
+        return complete_result()
 
     async def cancel_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """`tasks/cancel`: acknowledged at once."""
         await self._tasks.cancel(self._with_tasks(ctx, params), params)
-        return whole()
+        return complete_result()
 
     def _with_tasks(self, ctx: Context, params: TaskParams) -> Principal:
         """Who makes a request about a task; clients have to declare the extension in each."""
@@ -293,17 +293,19 @@ class BridgeServer:
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         """The resources; none without the scope `read`."""
-        return whole(resources=[dict(each) for each in RESOURCES] if self._reads(ctx) else [])
+        return complete_result(resources=[dict(each) for each in RESOURCES] if self._reads(ctx) else [])
 
     async def list_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         """The URI templates; none without the scope `read`."""
-        return whole(resourceTemplates=[dict(each) for each in TEMPLATES] if self._reads(ctx) else [])
+        return complete_result(resourceTemplates=[dict(each) for each in TEMPLATES] if self._reads(ctx) else [])
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
         """One resource as JSON. Raises an MCPError with the era's code where there is none."""
         with naming(ctx, params.uri):
             body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
-        return whole(contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}])
+        return complete_result(
+            contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}]
+        )
 
     def _reads(self, ctx: Context) -> bool:
         return "read" in self._principal_of(ctx).scopes
@@ -329,12 +331,12 @@ class BridgeServer:
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         """The prompts whose scopes the client has."""
-        return whole(prompts=listed_prompts(self._principal_of(ctx)))
+        return complete_result(prompts=listed_prompts(self._principal_of(ctx)))
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
         """One prompt, filled in. Raises NotFound, BadInput or Denied."""
         who = self._principal_of(ctx)
-        return whole(**await get_prompt(self._bridge, who, params.name, params.arguments or {}))
+        return complete_result(**await get_prompt(self._bridge, who, params.name, params.arguments or {}))
 
 
 def build_server(bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = False) -> Server[Any]:
@@ -358,18 +360,18 @@ def shows_files(params: types.CallToolRequestParams) -> bool:
     return (params.arguments or {}).get("show_files") is True
 
 
-def shown(answer: Answer | Illustrated) -> dict[str, Any]:
+def tool_result(answer: Answer | Illustrated) -> dict[str, Any]:
     """An answer as a tool's result."""
     given = answer if isinstance(answer, Illustrated) else Illustrated(answer)
     body = given.answer.as_json()
     if given.blocks or given.text_only:
-        return whole(content=[text_block(compact(body)), *given.blocks], isError=given.is_error)
+        return complete_result(content=[text_block(compact(body)), *given.blocks], isError=given.is_error)
     return result(compact(body), body, is_error=given.is_error)
 
 
 def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:
     """A tool's result, complete as text and as structured content: hosts drop one or the other."""
-    return whole(content=[text_block(text)], structuredContent=structured, isError=is_error)
+    return complete_result(content=[text_block(text)], structuredContent=structured, isError=is_error)
 
 
 def text_block(text: str) -> dict[str, str]:
@@ -377,7 +379,7 @@ def text_block(text: str) -> dict[str, str]:
     return {"type": "text", "text": text}
 
 
-def whole(**fields: Any) -> dict[str, Any]:
+def complete_result(**fields: Any) -> dict[str, Any]:
     """A result with `resultType: complete`, which 2026-07-28 requires; older eras ignore the field."""
     return {"resultType": "complete", **fields}
 

@@ -54,7 +54,7 @@ class Offer:
         if known is not None:
             await self._have(*known)
 
-    def told(self, status: ServerStatus) -> ServerStatus:
+    def with_tools(self, status: ServerStatus) -> ServerStatus:
         """A server's status with its tools, and the complaint about them if there is no other error."""
         return replace(
             status,

@@ -33,26 +33,30 @@ def explained(server: ToolServer, exc: Exception | None, child: Child | None, br
     """
     where = f"[tool_servers.{server.name}]"
     cause = root(exc)
-    if server.oauth and "log in" in (broken or said(cause)):
-        text = f"{server.place}: {broken or said(cause)}. Run: bridge-mcp servers login {server.name}"
+    if server.oauth and "log in" in (broken or message_of(cause)):
+        text = f"{server.place}: {broken or message_of(cause)}. Run: bridge-mcp servers login {server.name}"
     elif server.url:
-        text = f"{server.place}: {broken or said(cause)}. Start the server, or correct url and headers in {where}."
+        text = (
+            f"{server.place}: {broken or message_of(cause)}. Start the server, or correct url and headers in {where}."
+        )
     elif child is None:
         text = not_started(server, cause, where)
     elif isinstance(cause, TimeoutError):
         text = (
-            f"'{server.command}' did not answer as an MCP server within {server.connect_timeout_s:g} s{words(child)}. "
+            f"'{server.command}' did not answer as an MCP server within {server.connect_timeout_s:g} s"
+            f"{last_words(child)}. "
             f"{hint(server, child) or f'Check command and args in {where}, or raise its connect_timeout_s.'}"
         )
     elif broken:
         when = "" if was_ready else " before its tools were listed"
-        text = f"'{server.command}' {ending(child, broken)}{when}{words(child)}. " + (
+        text = f"'{server.command}' {ending(child, broken)}{when}{last_words(child)}. " + (
             "It is started again."
             if was_ready
             else hint(server, child) or f"Run it in a terminal with the args of {where} to see why."
         )
     else:
-        text = f"'{server.command}' does not speak MCP as expected: {said(cause)}{words(child)}. Update it, or {where}."
+        why = f"{message_of(cause)}{last_words(child)}"
+        text = f"'{server.command}' does not speak MCP as expected: {why}. Update it, or {where}."
     return server.scrub(text)
 
 
@@ -60,7 +64,7 @@ def slow(server: ToolServer, child: Child) -> str:
     """The message for a child that runs and has not answered in time; the bridge goes on waiting."""
     return server.scrub(
         f"'{server.command}' runs and has not answered as an MCP server within {server.connect_timeout_s:g} s"
-        f"{words(child)}. It is still waited for; if it always starts so slowly, raise connect_timeout_s in "
+        f"{last_words(child)}. It is still waited for; if it always starts so slowly, raise connect_timeout_s in "
         f"[tool_servers.{server.name}]."
     )
 
@@ -90,7 +94,7 @@ def root(exc: BaseException | None) -> BaseException | None:
     return exc
 
 
-def said(exc: BaseException | None) -> str:
+def message_of(exc: BaseException | None) -> str:
     """An exception's message, without a full stop."""
     if isinstance(exc, TimeoutError):
         return "no answer in time"
@@ -103,7 +107,7 @@ def not_started(server: ToolServer, cause: BaseException | None, where: str) -> 
         return f"The working folder '{server.cwd}' does not exist. Correct cwd in {where}."
     if isinstance(cause, FileNotFoundError) or (isinstance(cause, PermissionError) and nowhere(server)):
         return f"The command '{server.command}' was not found. Install it, or give its full path in {where}."
-    return f"'{server.command}' cannot be started: {said(cause)}. Correct command in {where}."
+    return f"'{server.command}' cannot be started: {message_of(cause)}. Correct command in {where}."
 
 
 def nowhere(server: ToolServer) -> bool:
@@ -125,7 +129,7 @@ def ending(child: Child, broken: str) -> str:
             return f"exited with code {code}"
 
 
-def words(child: Child) -> str:
+def last_words(child: Child) -> str:
     """The last lines of the child's stderr, as the end of a sentence."""
     last = child.last_words().rstrip(". ")
     return f"; its last words: {last}" if last else ""

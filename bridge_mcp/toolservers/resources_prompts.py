@@ -91,13 +91,13 @@ async def get_prompt(
         raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
     answer = await client.get_prompt_mcp(name, dict(arguments))
     keeping = Keeping(files)
-    parts = [await said(message, keeping) for message in answer.messages]
+    parts = [await as_text(message, keeping) for message in answer.messages]
     made = await result_of([TextContent(text="\n".join(parts))], files)
     return ToolResult(made.text, attachments=(*keeping.kept, *made.attachments), truncated=made.truncated)
 
 
-async def said(message: PromptMessage, keeping: Keeping) -> str:
-    return f"{message.role}: {await keeping.told(message.content)}"
+async def as_text(message: PromptMessage, keeping: Keeping) -> str:
+    return f"{message.role}: {await keeping.as_text(message.content)}"
 
 
 async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:

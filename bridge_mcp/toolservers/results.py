@@ -58,7 +58,7 @@ async def result_of(
 ) -> ToolResult:
     """A result of content blocks. Without `files`, bytes are named and left out."""
     keeping = Keeping(files)
-    parts = [await keeping.told(block) for block in content[:MAX_BLOCKS]]
+    parts = [await keeping.as_text(block) for block in content[:MAX_BLOCKS]]
     if len(content) > MAX_BLOCKS:
         parts.append(f"[{len(content) - MAX_BLOCKS:,} more parts, left out]")
     if structured and not any(isinstance(block, TextContent) and block.text for block in content):
@@ -69,12 +69,12 @@ async def result_of(
     if deep or len(structured) > MAX_TEXT:
         why = f"nested more than {MAX_DEPTH} levels deep" if deep else "too long to keep here"
         note = f"[structured result, {len(structured):,} characters: {why}"
-        note += f"{await keeping.whole(structured, 'application/json', WHOLE_JSON)}]"
+        note += f"{await keeping.store_text(structured, 'application/json', WHOLE_JSON)}]"
         text = "" if text == structured else text
     room = MAX_TEXT - len(f"\n{note}") if note else MAX_TEXT
     long_text = len(text) > room
     if long_text:
-        text = capped(text, await keeping.whole(text, "text/plain", WHOLE_TEXT), room)
+        text = capped(text, await keeping.store_text(text, "text/plain", WHOLE_TEXT), room)
     return ToolResult(
         text="\n".join(part for part in (text, note) if part),
         is_error=is_error,
@@ -91,7 +91,7 @@ class Keeping:
         self.kept: list[Attachment] = []
         self._files = files
 
-    async def told(self, block: ContentBlock) -> str:
+    async def as_text(self, block: ContentBlock) -> str:
         """A block as text; its bytes are stored."""
         match block:
             case TextContent(text=text):
@@ -121,7 +121,7 @@ class Keeping:
             return f"{said}: not valid base64, left out]"
         return f"{said}{await self.keep(decoded, true_type(decoded, given), name)}]"
 
-    async def whole(self, text: str, given: str, name: str) -> str:
+    async def store_text(self, text: str, given: str, name: str) -> str:
         """Store a text that is too long for the log; returns the text that names it, or says why it was left out."""
         return await self.keep(text.encode("utf-8", "replace"), given, name) or f", whole in the file {name}"
 

@@ -62,7 +62,7 @@ class SchemaProcess:
                     answer = await anyio.to_thread.run_sync(self._ask, line)
         if answer is None:
             raise Unchecked("other checks took too long", again=True)
-        return said(answer)
+        return complaint_in(answer)
 
     async def close(self) -> None:
         """End the process. A later check starts another."""
@@ -120,7 +120,7 @@ def ended(child: subprocess.Popen[bytes]) -> None:
                 continue  # bytes that a dead process did not read
 
 
-def said(answer: bytes) -> str:
+def complaint_in(answer: bytes) -> str:
     """The complaint in an answer.
 
     Raises:

@@ -263,7 +263,7 @@ class Supervisor:
             StoreError: the store cannot be read.
         """
         await self.offer.recall()
-        self.status = self.offer.told(self.status)
+        self.status = self.offer.with_tools(self.status)
 
     async def _nudged(self) -> None:
         """Wait for a change. Nothing runs between the caller's check and this wait, so none is missed."""
@@ -285,7 +285,7 @@ class Supervisor:
         """Publish the state of the server."""
         since = self.status.since if state == self.status.state else self._clock.now()
         now = ServerStatus(self.server.name, state, error=error, since=since, restarts=max(0, self._lives - 1))
-        self.status = self.offer.told(now)
+        self.status = self.offer.with_tools(now)
         self.settled.set()
         self._news.set()
         self._news = anyio.Event()

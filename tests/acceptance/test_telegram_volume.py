@@ -10,7 +10,7 @@ import pytest
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.channels.telegram.send.rate_limit import Rates
-from bridge_mcp.engine.outbound.outbox import OutboxLane
+from bridge_mcp.engine.outbound.outbox import OutboxWorker
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store
@@ -58,7 +58,7 @@ async def test_none_is_lost_the_order_stays_and_the_limits_are_kept(tmp_path: Pa
         for chat in chats:
             await bridge.pair_chat(OWNER, channel="family", chat=str(chat.id))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(OutboxLane(store, {"family": channel}, clock).run)
+            tasks.start_soon(OutboxWorker(store, {"family": channel}, clock).run)
             async with anyio.create_task_group() as writers:
                 for chat in chats:
                     writers.start_soon(write, bridge, chat)

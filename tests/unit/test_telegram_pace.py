@@ -148,7 +148,7 @@ async def test_chats_that_rested_are_forgotten() -> None:
     for chat in range(1, 20 * SWEEP_AT):
         await paced.turn(-chat)
         time.clock.advance(0.5)
-        assert paced.lanes <= 2 * SWEEP_AT
+        assert paced.chats <= 2 * SWEEP_AT
     paced.shut(4, 1_000_000)
     for chat in range(1, 5 * SWEEP_AT):
         await paced.turn(chat)

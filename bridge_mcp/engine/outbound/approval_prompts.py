@@ -1,7 +1,7 @@
 """Approval prompts in chats: each waiting call gets a message with buttons, which shows in the end who decided.
 
 A prompt is one message of a chat platform: long arguments are attached as a file. If a prompt does not arrive complete,
-its buttons are not sent (`OutboxLane` sees to it), and the chat is told how to decide instead.
+its buttons are not sent (`OutboxWorker` sees to it), and the chat is told how to decide instead.
 
 A durable reader of the feed, like any other: it goes on where it stopped, and what it writes is keyed by the approval,
 so that nothing is asked twice and nothing is forgotten, whoever crashed in between. A call that a reviewer looks at is
@@ -33,7 +33,7 @@ from bridge_mcp.operations.approval_texts import (
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import ChannelTraits, Clock, Store
 
-__all__ = ["PromptLane"]
+__all__ = ["PromptWorker"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ PAGE = 100
 FOLLOWED = ("approval.requested", "approval.reviewed", "approval.decided", "message.failed")
 
 
-class PromptLane:
+class PromptWorker:
     """Asks, and tells what came of it, in the chats whose channel has buttons."""
 
     def __init__(self, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock) -> None:

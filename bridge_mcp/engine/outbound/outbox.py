@@ -27,7 +27,7 @@ from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncert
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import Message
 from bridge_mcp.engine.outbound.uploads import Uploads
-from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, told
+from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, error_line
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
 from bridge_mcp.operations.addresses import parse_message
@@ -35,7 +35,7 @@ from bridge_mcp.operations.approval_texts import asks_for
 from bridge_mcp.operations.button_presses import PRESSED
 from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store
 
-__all__ = ["OutboxLane"]
+__all__ = ["OutboxWorker"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ LOST = ""
 NOT_WHOLE = "A part of it may not have arrived, so its buttons were not sent. Decide it with bridge-mcp approvals."
 
 
-class OutboxLane:
+class OutboxWorker:
     """Sends what is queued, at most one message per conversation at a time."""
 
     def __init__(
@@ -208,7 +208,7 @@ class OutboxLane:
             return self._failed(message, SendFailed(str(exc), retry_after_s=again), growing)
         except Exception as exc:
             logger.exception("%s: the message could not be made ready", message.id)
-            return self._failed(message, SendFailed(f"It could not be made ready: {told(exc)}"), growing)
+            return self._failed(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
         try:
             sent = await self._send_parts(channel, parts, message)
         except SendFailed as exc:

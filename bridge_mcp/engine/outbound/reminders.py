@@ -43,11 +43,11 @@ async def tell(
     asked = await store.approvals.get(approval_id(conversation, reminded.call))
     told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
     if asked is not None and told:
-        await store.log.record(told, await word(store, clock, asked, told, reminded))
+        await store.log.record(told, await reminder_message(store, clock, asked, told, reminded))
     await store.log.record(conversation, structs.replace(reminded, to=told))
 
 
-async def word(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
+async def reminder_message(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
     """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
     if reminded.why == "escalation":
         key = escalation_key(asked.id, reminded.number)

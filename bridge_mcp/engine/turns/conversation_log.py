@@ -45,7 +45,7 @@ class ConversationLog:
         self._head = log[-1].seq + 1 if log else 0
         return log
 
-    def told(self, head: int | None) -> None:
+    def note_head(self, head: int | None) -> None:
         """Note a notification: the next seq; None: anything may have been appended."""
         self._told = math.inf if head is None else max(self._told, head)
 
@@ -67,7 +67,7 @@ class ConversationLog:
         try:
             await self._deps.store.log.record(self._conversation, *entries)
         finally:
-            self.told(None)
+            self.note_head(None)
 
     async def answer(self, started: int, entry: Replied | Summarised | Failed, wake: float | None) -> None:
         """Append the outcome of the model call begun at `started`, if that is still awaited."""
@@ -81,7 +81,7 @@ class ConversationLog:
         """Note that there is nothing to do before `until`; False if the log has grown."""
         rests = await self._deps.store.agenda.rest(self._conversation, head, until)
         if not rests:
-            self.told(None)
+            self.note_head(None)
         return rests
 
     def _add(self, appended: tuple[Logged, ...]) -> None:
@@ -89,4 +89,4 @@ class ConversationLog:
         if appended and self._deps.recent_logs.add(self._conversation, *appended):
             self._head = appended[-1].seq + 1
         else:
-            self.told(None)
+            self.note_head(None)

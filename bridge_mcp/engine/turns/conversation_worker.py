@@ -87,9 +87,9 @@ class ConversationWorker:
         self._ready = False
         self._requests = Requests(deps.policies, deps.model, deps.transcripts)
 
-    def told(self, head: int | None) -> None:
+    def note_head(self, head: int | None) -> None:
         """Note that the log's next seq is `head`, or unknown (None); read it if it has grown."""
-        self._log.told(head)
+        self._log.note_head(head)
         if self._log.behind:
             self.signal.set()
 
@@ -175,11 +175,11 @@ class ConversationWorker:
                 await self._run(step, look, effects)
             case Ring():
                 await reminders.ring(self._deps.store, self.conversation, step)
-                self._log.told(None)
+                self._log.note_head(None)
             case Remind():
                 deps = self._deps
                 await reminders.tell(deps.store, deps.traits, deps.clock, self.conversation, step)
-                self._log.told(None)
+                self._log.note_head(None)
             case Cut():
                 await self._intend(look, cut_without_summary(look.log, step.upto))
             case Stop():

@@ -10,7 +10,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.policies import Policies
-from bridge_mcp.engine.turns.progress import ProgressLane
+from bridge_mcp.engine.turns.progress import ProgressPublisher
 from bridge_mcp.engine.turns.reviews import ReviewRates
 from bridge_mcp.engine.turns.transcript_cache import TranscriptCache
 from bridge_mcp.operations.recent_log import LogCache
@@ -36,7 +36,7 @@ class Deps:
     show_text: Callable[[str, int, str], None] | None = None
     """Where replies are shown while they grow; cheap. Is told the conversation, the seq of the model call, and
     its text so far ("": what was shown is void)."""
-    progress: ProgressLane | None = None
+    progress: ProgressPublisher | None = None
     """Where the progress of running calls is told."""
     fetch: Callable[[str, Attachment], Awaitable[bytes]] | None = None
     """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""

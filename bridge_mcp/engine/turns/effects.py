@@ -97,7 +97,7 @@ class Effects:
     # -- tool calls -------------------------------------------------------------------------------------------
 
     def call(self, call: Call, spec: ToolSpec, started: Started, *, verbatim: bool = False) -> None:
-        """Begin a call whose intent is written."""
+        """Start a call whose intent is recorded."""
         scope = self._calls[call.id] = anyio.CancelScope()
         context = CallContext(self._conversation, call.id, started.requested_by, verbatim=verbatim)
         self._tasks.start_soon(self._tool, context, spec, started, scope)

@@ -28,7 +28,7 @@ from bridge_mcp.core.errors import BridgeError, Conflict
 from bridge_mcp.core.evidence import outcome_of
 from bridge_mcp.core.steps import Run
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.engine.supervision import told
+from bridge_mcp.engine.supervision import error_line
 from bridge_mcp.engine.turns import tool_calls
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
@@ -52,7 +52,7 @@ class PendingCall:
     conversation: str
     entry: Requested
     progress: ToolProgress | None
-    drive: ConversationWorker
+    worker: ConversationWorker
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """The request stands in the log, or never will through us."""
     ran: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,14 +74,14 @@ class PendingCall:
 class FastPath:
     """Runs requests of one call each. Shares conversations with the scheduler: one of the two works on each."""
 
-    def __init__(self, deps: Deps, runner: Scheduler) -> None:
+    def __init__(self, deps: Deps, scheduler: Scheduler) -> None:
         self._deps = deps
-        self._runner = runner
+        self._scheduler = scheduler
 
     @property
     def open(self) -> bool:
         """Whether it may be used: while the engine's scheduler runs."""
-        return self._runner.running
+        return self._scheduler.running
 
     def find(self, conversation: str, tool: str, within: tuple[str, ...] = ()) -> ToolSpec | None:
         """The tool of this name, as it is now, where whoever is limited to these places may call it."""
@@ -99,11 +99,11 @@ class FastPath:
             Conflict: the conversation has entries already.
             StoreError: it could not be written.
         """
-        drive = self._runner.enter(conversation)
-        if drive is None:
+        worker = self._scheduler.enter(conversation)
+        if worker is None:
             return ()
-        action = PendingCall(conversation, entry, progress, drive=drive)
-        self._runner.start(self._work, action)
+        action = PendingCall(conversation, entry, progress, worker=worker)
+        self._scheduler.start(self._work, action)
         with anyio.move_on_after(wait_s):
             await action.over.wait()
         await action.written.wait()
@@ -120,17 +120,17 @@ class FastPath:
             action.end(failed=exc)
         except Exception as exc:  # a bug that this call meets costs this call, and not the engine
             logger.exception("%s: a client's call failed unexpectedly", action.conversation)
-            action.end(failed=BridgeError(f"The call failed unexpectedly: {told(exc)}.", fix=ASK_AGAIN))
+            action.end(failed=BridgeError(f"The call failed unexpectedly: {error_line(exc)}.", fix=ASK_AGAIN))
         finally:
             if not action.over.is_set():
                 action.end(failed=BridgeError("The engine stopped in the middle of this call.", fix=ASK_AGAIN))
             if not drive_on:
-                self._runner.leave(action.drive)
+                self._scheduler.leave(action.worker)
         if drive_on:
-            await self._runner.drive(action.drive)
+            await self._scheduler.work_on(action.worker)
 
     async def _begin(self, action: PendingCall) -> bool:
-        """Decide, and go the way that fits; whether there is something left to drive."""
+        """Decide, and go the way that fits; whether there is something left to worker."""
         deps = self._deps
         (call,) = action.entry.calls
         now = deps.clock.now()
@@ -157,7 +157,7 @@ class FastPath:
 
     async def _look(self, action: PendingCall, spec: ToolSpec, intent: Started) -> bool:
         """Run a call that only reads, and write everything at its end; or its beginning, if that is long in coming."""
-        late = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._declare, action, intent)
+        late = asyncio.get_running_loop().call_later(GRACE_S, self._scheduler.start, self._declare, action, intent)
         try:
             finished = await self._outcome(action, spec, intent)
         finally:
@@ -186,10 +186,10 @@ class FastPath:
             action.end(failed=exc)
         except Exception as exc:
             logger.exception("%s: a client's call could not be written down", action.conversation)
-            action.end(failed=BridgeError(f"The call could not be written down: {told(exc)}.", fix=ASK_AGAIN))
+            action.end(failed=BridgeError(f"The call could not be written down: {error_line(exc)}.", fix=ASK_AGAIN))
 
     async def _finish(self, action: PendingCall, written: Log, finished: Finished) -> bool:
-        """Write the outcome where it belongs if nothing came in between; whether there is something left to drive."""
+        """Write the outcome where it belongs if nothing came in between; whether there is something left to worker."""
         log = self._deps.store.log
 
         async def write() -> tuple[Log, bool]:
@@ -211,13 +211,13 @@ class FastPath:
         hear = deps.progress.listener(action.conversation, intent) if deps.progress else None
         finished: Finished | None = Finished(intent.call, "stopped", tool_calls.CUT_OFF)
         with anyio.CancelScope() as scope:
-            watch = asyncio.get_running_loop().call_later(GRACE_S, self._runner.start, self._watch, action, scope)
+            watch = asyncio.get_running_loop().call_later(GRACE_S, self._scheduler.start, self._watch, action, scope)
             try:
                 finished = await tool_calls.outcome(deps.toolbox, spec, arguments, context, both(hear, action.progress))
             finally:
                 watch.cancel()
                 action.ran.set()
-                action.drive.signal.set()  # lets the watch go
+                action.worker.signal.set()  # lets the watch go
         if deps.progress is not None:
             deps.progress.over(action.conversation, intent.call)
         return outcome_of(intent, finished or Finished(intent.call, "error", NO_CHAT))
@@ -226,12 +226,12 @@ class FastPath:
         """Cut a call off that is taken back while it runs: whoever does that, here or elsewhere, writes it down."""
         try:
             while not action.ran.is_set():
-                action.drive.signal.clear()
+                action.worker.signal.clear()
                 log = await self._deps.store.log.load(action.conversation)
                 if any(isinstance(logged.entry, Stopped) for logged in log):
                     scope.cancel()
                     return
-                await action.drive.signal.wait()
+                await action.worker.signal.wait()
         except BridgeError as exc:
             logger.warning("%s: nobody can take this call back: %s", action.conversation, exc)
 

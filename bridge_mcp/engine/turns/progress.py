@@ -16,7 +16,7 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import Clock, Feed, ToolProgress
 
-__all__ = ["ProgressLane"]
+__all__ = ["ProgressPublisher"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ MAX_WORDS = 200
 """Characters."""
 
 
-class ProgressLane:
+class ProgressPublisher:
     """Takes what servers tell, as often as they like, and publishes the latest of each call."""
 
     def __init__(self, feed: Feed, clock: Clock, tell_s: float = TELL_S) -> None:

@@ -1,4 +1,4 @@
-"""Which conversation is driven when: one drive per conversation, many at once, the longest due first."""
+"""Which conversation is driven when: one worker per conversation, many at once, the longest due first."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_WAITING = 10_000
 """Waiting conversations that are looked at once more when tools have changed."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-"""After a drive failed unexpectedly (a full disk, a broken log), that conversation pauses, twice as long each time."""
+"""After a worker failed unexpectedly (a full disk, a broken log), that conversation pauses, twice as long each time."""
 
 LOOK_AGAIN_S = 5.0
 """No wait is longer, though nothing is due before: clocks jump, and machines sleep."""
@@ -49,7 +49,7 @@ class Scheduler:
         self._presence = presence
         self._supervisor = supervisor or TaskSupervisor(Troubles())
         self._search = Backoff()
-        self._drives: dict[str, ConversationWorker] = {}
+        self._workers: dict[str, ConversationWorker] = {}
         self._pauses = Pauses(self._supervisor, "Conversation {}", FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._failures: Counter[str] = Counter()
         """By conversation: how often in a row it failed by its own."""
@@ -68,15 +68,15 @@ class Scheduler:
         return self._tasks is not None
 
     def enter(self, conversation: str) -> ConversationWorker | None:
-        """Have a conversation to oneself, until `leave` or `drive`; None if it is driven already, or too many are."""
-        if self._tasks is None or conversation in self._drives or len(self._drives) >= self._max_turns:
+        """Have a conversation to oneself, until `leave` or `worker`; None if it is driven already, or too many are."""
+        if self._tasks is None or conversation in self._workers or len(self._workers) >= self._max_turns:
             return None
-        drive = self._drives[conversation] = ConversationWorker(conversation, self._deps)
-        return drive
+        worker = self._workers[conversation] = ConversationWorker(conversation, self._deps)
+        return worker
 
-    def leave(self, drive: ConversationWorker) -> None:
+    def leave(self, worker: ConversationWorker) -> None:
         """Give a conversation back in which nothing is left to do."""
-        del self._drives[drive.conversation]
+        del self._workers[worker.conversation]
         if self._crowded:
             self._wake.set()
 
@@ -94,7 +94,7 @@ class Scheduler:
                 await self._wake.wait(await self._look(tasks))
 
     async def _look(self, tasks: anyio.abc.TaskGroup) -> float:
-        """Begin to drive what is due; how long until the next look. A search that fails ends no turn under way.
+        """Begin to worker what is due; how long until the next look. A search that fails ends no turn under way.
 
         Raises:
             StoreLost: there is no store to search.
@@ -112,20 +112,20 @@ class Scheduler:
     def look_again(self) -> None:
         """Have every conversation that waits looked at once more: tools came, went or changed."""
         self._changed = True
-        for drive in self._drives.values():
-            drive.signal.set()
+        for worker in self._workers.values():
+            worker.signal.set()
         self._wake.set()
 
     async def _follow(self) -> None:
-        """Pass on what changed: to the drive that it concerns, and to the search for due conversations."""
+        """Pass on what changed: to the worker that it concerns, and to the search for due conversations."""
         with closing(self._deps.store.agenda.watch()) as changes:
             self._wake.set()
             while True:
                 changed = await changes.wait()
-                for conversation, drive in self._drives.items():
+                for conversation, worker in self._workers.items():
                     if changed is None or conversation in changed:
-                        drive.told(None if changed is None else changed[conversation])
-                if changed is None or not changed.keys() <= self._drives.keys():
+                        worker.note_head(None if changed is None else changed[conversation])
+                if changed is None or not changed.keys() <= self._workers.keys():
                     self._wake.set()
 
     async def _start_due(self, tasks: anyio.abc.TaskGroup, now: float) -> None:
@@ -133,37 +133,37 @@ class Scheduler:
         if self._changed:
             self._changed = False  # before the search: what changes meanwhile is looked at in the next one
             self._unsure |= dict.fromkeys(await self._deps.store.agenda.waiting(MAX_WAITING))
-        free = self._max_turns - len(self._drives)
+        free = self._max_turns - len(self._workers)
         # Conversations under way, or paused, are due as well: look far enough to see past them.
-        ahead = len(self._drives) + len(self._pauses)
+        ahead = len(self._workers) + len(self._pauses)
         due = await self._deps.store.agenda.due(now, free + ahead) if free > 0 else ()
         paused = self._pauses.at(time.monotonic())
         for conversation in (*due, *self._unsure):
-            if conversation in self._drives or conversation in paused:
+            if conversation in self._workers or conversation in paused:
                 continue
-            if len(self._drives) >= self._max_turns:
+            if len(self._workers) >= self._max_turns:
                 break
             self._unsure.pop(conversation, None)
-            drive = self._drives[conversation] = ConversationWorker(conversation, self._deps)
-            tasks.start_soon(self.drive, drive)
-        self._crowded = len(self._drives) >= self._max_turns
+            worker = self._workers[conversation] = ConversationWorker(conversation, self._deps)
+            tasks.start_soon(self.work_on, worker)
+        self._crowded = len(self._workers) >= self._max_turns
 
-    async def drive(self, drive: ConversationWorker) -> None:
+    async def work_on(self, worker: ConversationWorker) -> None:
         """Drive a conversation that was entered, and leave it."""
         if self._presence is not None:
-            self._presence.begin(drive.conversation)
+            self._presence.begin(worker.conversation)
         try:
-            await drive.run()
-            self._works(drive.conversation)
+            await worker.run()
+            self._works(worker.conversation)
         except Exception as exc:
-            await self._failed(drive.conversation, exc)
+            await self._failed(worker.conversation, exc)
         finally:
-            del self._drives[drive.conversation]
+            del self._workers[worker.conversation]
             if self._presence is not None:
-                self._presence.end(drive.conversation)
+                self._presence.end(worker.conversation)
             # Nobody else tells of what waits for room, came in since the last look, or is due at a time.
-            later = drive.until is not None or drive.conversation in self._pauses
-            if self._crowded or self._unsure or drive.signal.given or later:
+            later = worker.until is not None or worker.conversation in self._pauses
+            if self._crowded or self._unsure or worker.signal.given or later:
                 self._wake.set()
 
     def _works(self, conversation: str) -> None:

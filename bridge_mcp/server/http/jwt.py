@@ -117,7 +117,7 @@ def principal_of(token: AccessToken, settings: OAuth) -> Principal:
     for scope in token.scopes:
         allowed |= settings.scopes.get(scope, frozenset())
     subject = token.subject if token.subject not in (None, token.client_id) else ""
-    name = ":".join(word(part) for part in ("oauth", token.client_id, subject or "") if part)
+    name = ":".join(name_part(part) for part in ("oauth", token.client_id, subject or "") if part)
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 32]}~{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     return Principal(
@@ -125,7 +125,7 @@ def principal_of(token: AccessToken, settings: OAuth) -> Principal:
     )
 
 
-def word(text: str) -> str:
+def name_part(text: str) -> str:
     """A claim as a part of a name: without spaces, commas and colons, which separate names."""
     return quote(text, safe="@/+")
 

@@ -89,7 +89,7 @@ class Elicitation:
         forms = {
             each.id: {
                 "method": "elicitation/create",
-                "params": {"mode": "form", "message": words(each), "requestedSchema": SCHEMA},
+                "params": {"mode": "form", "message": form_text(each), "requestedSchema": SCHEMA},
             }
             for each in approvals
         }
@@ -106,7 +106,7 @@ class Elicitation:
             while asked := [each for each in await self._askable(ticket) if each.id not in seen]:
                 seen.add(asked[0].id)
                 try:
-                    answer = await ctx.session.elicit_form(words(asked[0]), SCHEMA, ctx.request_id)
+                    answer = await ctx.session.elicit_form(form_text(asked[0]), SCHEMA, ctx.request_id)
                 except MCPError as exc:
                     logger.info("%s could not show a form: %s", who.name, exc)
                     return ticket
@@ -118,7 +118,7 @@ class Elicitation:
         """The approvals of a ticket that a form can show completely, once their reviewers have looked at them."""
         found = await self._bridge.after_review(ticket.approvals)
         asked = [each for each in found if each.status == "waiting" and not each.in_review]
-        return [each for each in asked if len(shown(each.arguments)) <= MAX_SHOWN]
+        return [each for each in asked if len(shown_arguments(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
         """Record the answer to a form; returns whether it was a verdict."""
@@ -141,15 +141,15 @@ class Elicitation:
         return True
 
 
-def shown(arguments: str) -> str:
+def shown_arguments(arguments: str) -> str:
     """Arguments as a form shows them, and by which their length is measured."""
     return visible(pretty(arguments), lines=True)
 
 
-def words(approval: Approval) -> str:
+def form_text(approval: Approval) -> str:
     """The text of a form: the whole call, quoted so that nothing in it can disguise itself."""
     return (
-        f"Run {visible(approval.tool)}?\n\n{shown(approval.arguments)}\n\n"
+        f"Run {visible(approval.tool)}?\n\n{shown_arguments(approval.arguments)}\n\n"
         f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."
         f"{review_words(approval)}"
     )

@@ -99,7 +99,7 @@ class Tasks:
 def head(task_id: str, stands: Ticket) -> dict[str, Any]:
     """A task without its result."""
     status = status_of(stands)
-    said = words(stands)
+    said = status_message(stands)
     return {
         "taskId": task_id,
         "status": status,
@@ -118,7 +118,7 @@ def status_of(stands: Ticket) -> str:
     return "cancelled" if withdrawn else "completed"
 
 
-def words(stands: Ticket) -> str:
+def status_message(stands: Ticket) -> str:
     """The `statusMessage`, for a person."""
     if stands.approvals:
         return f"Waits for a verdict on {', '.join(stands.approvals)}."

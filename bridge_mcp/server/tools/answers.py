@@ -240,7 +240,7 @@ class Event(Answer):
     @model_validator(mode="after")
     def tell(self) -> Self:
         """Convert times and JSON texts in the body by the rules of this module."""
-        body = self.body = {name: told(name, value) for name, value in self.body.items()}
+        body = self.body = {name: converted(name, value) for name, value in self.body.items()}
         text, of = body.get("text"), body.get("message")
         if isinstance(text, str) and isinstance(of, str):
             body["text"], truncated = shortened(text, of, "text")
@@ -249,7 +249,7 @@ class Event(Answer):
         return self
 
 
-def told(name: str, value: JSON) -> JSON:
+def converted(name: str, value: JSON) -> JSON:
     if name.endswith("_at") and isinstance(value, int | float):
         return instant(value)
     return json_shown(value, "")[0] if name in ("arguments", "edited") and isinstance(value, str) else value

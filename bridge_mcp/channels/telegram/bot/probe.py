@@ -13,7 +13,7 @@ from telegram.error import InvalidToken, TelegramError
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
-from bridge_mcp.channels.telegram.receive.errors import refused, told
+from bridge_mcp.channels.telegram.receive.errors import explained, refused
 from bridge_mcp.channels.telegram.receive.session import PRIVACY
 from bridge_mcp.channels.telegram.receive.webhook import site_of
 from bridge_mcp.ports import Clock
@@ -43,7 +43,7 @@ async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found
             yield Found(False, str(refused(settings.name, settings.own_server)))
             return
         except TelegramError as exc:
-            yield Found(False, told(exc, settings.base_url, line.clean))
+            yield Found(False, explained(exc, settings.base_url, line.clean))
             return
         yield Found(True, f"@{me.username}, {info.pending_update_count} updates wait")
         for found in (privacy(settings, me), webhook(settings, info, line), await skew(line, clock)):

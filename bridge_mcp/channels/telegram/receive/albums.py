@@ -70,7 +70,7 @@ class Albums:
         author = (arrival.chat, arrival.sender.id)
         return [each for each in self._open.values() if each.name != reading.album and each.author == author]
 
-    def whole(self, now: float) -> list[Album]:
+    def complete(self, now: float) -> list[Album]:
         """Albums that are full, or got no part for `quiet_s`."""
         return [
             each for each in self._open.values() if len(each.parts) >= MAX_PARTS or now - each.grew_at >= self._quiet_s

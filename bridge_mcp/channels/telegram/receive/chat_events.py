@@ -32,7 +32,7 @@ def reaction(update: Update, channel: str) -> Happening | None:
         str(found.chat.id),
         "message.reaction",
         sender=who or Sender("", "", "bot"),
-        body={"before": told(found.old_reaction), "reactions": told(found.new_reaction)},
+        body={"before": signs(found.old_reaction), "reactions": signs(found.new_reaction)},
         offset=update.update_id,
         message=str(found.message_id),
         at=found.date.timestamp(),
@@ -88,7 +88,7 @@ MAX_REACTIONS = 20
 """Reactions that are kept of one update; Telegram allows far fewer."""
 
 
-def told(reactions: tuple[ReactionType, ...]) -> list[JSON]:
+def signs(reactions: tuple[ReactionType, ...]) -> list[JSON]:
     return [sign(each) for each in reactions[:MAX_REACTIONS]]
 
 

@@ -12,10 +12,10 @@ from telegram.error import BadRequest, Conflict, NetworkError, RetryAfter, Teleg
 from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["refused", "told"]
+__all__ = ["explained", "refused"]
 
 
-def told(error: TelegramError | TimeoutError, server: str, clean: Callable[[str], str]) -> str:
+def explained(error: TelegramError | TimeoutError, server: str, clean: Callable[[str], str]) -> str:
     """What an error means, and the fix."""
     match error:
         case Conflict() if "webhook" in str(error).casefold():

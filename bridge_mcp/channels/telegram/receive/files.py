@@ -15,7 +15,7 @@ import httpx
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.receive.errors import told
+from bridge_mcp.channels.telegram.receive.errors import explained
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
 
@@ -44,7 +44,7 @@ async def fetch(connections: BotConnections, attachment: Attachment, most: int) 
             return await downloaded(connections, name, path, most)
     except (TelegramError, TimeoutError) as exc:
         raise FetchFailed(
-            f"{name} could not be fetched: {told(exc, connections.settings.base_url, connections.clean)}",
+            f"{name} could not be fetched: {explained(exc, connections.settings.base_url, connections.clean)}",
             fix="Try again later.",
         ) from None
 

@@ -93,7 +93,7 @@ class Polling:
             await anyio.sleep(self._hurried.next())
         for reading in followed(readings):
             await self._take(reading)
-        for album in self._albums.whole(time.monotonic()):
+        for album in self._albums.complete(time.monotonic()):
             await self._put_album(album)
         self._retry.good()
 

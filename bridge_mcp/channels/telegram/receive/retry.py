@@ -19,7 +19,7 @@ from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
 from bridge_mcp.channels.telegram.bot.settings import Patience
-from bridge_mcp.channels.telegram.receive.errors import refused, told
+from bridge_mcp.channels.telegram.receive.errors import explained, refused
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError
 
@@ -84,7 +84,7 @@ class Retry:
             return f"What came in could not be stored, and stays with Telegram: {error}"
         if isinstance(error, InvalidToken):
             raise refused(self._settings.name, self._settings.own_server) from None
-        return told(error, self._settings.base_url, self._connections.clean)
+        return explained(error, self._settings.base_url, self._connections.clean)
 
     def bad(self, what: str) -> None:
         """Receiving does not work at the moment; the same error is logged once."""

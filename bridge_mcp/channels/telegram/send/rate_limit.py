@@ -72,7 +72,7 @@ class Pacer:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._clock, self._rates, self._sleep, self._patience = clock, rates, sleep, patience_s
-        self._lanes: dict[int, ChatQuota] = {}
+        self._quotas: dict[int, ChatQuota] = {}
         self._all: deque[float] = deque()
         self._sweep_at = SWEEP_AT
 
@@ -82,18 +82,18 @@ class Pacer:
         If that takes longer than `patience_s`, count nothing and return the seconds until then.
         """
         asked = self._clock.now()
-        lane = self._lane(chat, asked)
-        slot = max(asked, self._chat_ready(lane, asked, count), self._group_ready(chat, lane, asked, count))
+        quota = self._quota(chat, asked)
+        slot = max(asked, self._chat_ready(quota, asked, count), self._group_ready(chat, quota, asked, count))
         if slot - asked > self._patience:
             return slot - asked
-        before = (lane.left, lane.at, len(lane.minute))
-        self._count(chat, lane, slot, count)
+        before = (quota.left, quota.at, len(quota.minute))
+        self._count(chat, quota, slot, count)
         if slot > asked:
             await self._sleep(slot - asked)
         now = self._clock.now()
         start = self._all_ready(now, count)
         if start - asked > self._patience:
-            self._uncount(lane, before, count)
+            self._uncount(quota, before, count)
             return start - now
         self._all.extend([start] * count)
         if start > now:
@@ -114,49 +114,51 @@ class Pacer:
     def shut(self, chat: int, seconds: float) -> None:
         """Telegram answered 429: nothing goes to this chat for so many seconds."""
         now = self._clock.now()
-        lane = self._lane(chat, now)
-        lane.shut_at, lane.shut_s = now, seconds
+        quota = self._quota(chat, now)
+        quota.shut_at, quota.shut_s = now, seconds
 
     @property
-    def lanes(self) -> int:
+    def chats(self) -> int:
         """How many chats are remembered."""
-        return len(self._lanes)
+        return len(self._quotas)
 
-    def _lane(self, chat: int, now: float) -> ChatQuota:
-        found = self._lanes.get(chat)
+    def _quota(self, chat: int, now: float) -> ChatQuota:
+        found = self._quotas.get(chat)
         if found is None:
-            if len(self._lanes) >= self._sweep_at:
+            if len(self._quotas) >= self._sweep_at:
                 self._sweep(now)
-            found = self._lanes[chat] = ChatQuota(self._rates.chat_burst, now)
+            found = self._quotas[chat] = ChatQuota(self._rates.chat_burst, now)
         return found
 
     def _sweep(self, now: float) -> None:
         """Forget idle chats. No more remain than there may be messages in a minute."""
-        self._lanes = {chat: lane for chat, lane in self._lanes.items() if not self._rested(lane, now)}
-        self._sweep_at = max(SWEEP_AT, 2 * len(self._lanes))
+        self._quotas = {chat: quota for chat, quota in self._quotas.items() if not self._rested(quota, now)}
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._quotas))
 
-    def _rested(self, lane: ChatQuota, now: float) -> bool:
-        full = self._left(lane, now) >= self._rates.chat_burst
-        return full and lane.shut_at + lane.shut_s <= now and not (lane.minute and self._recent(lane.minute[-1], now))
+    def _rested(self, quota: ChatQuota, now: float) -> bool:
+        full = self._left(quota, now) >= self._rates.chat_burst
+        return (
+            full and quota.shut_at + quota.shut_s <= now and not (quota.minute and self._recent(quota.minute[-1], now))
+        )
 
     def _recent(self, at: float, now: float) -> bool:
         return at > now - self._rates.group_s
 
-    def _left(self, lane: ChatQuota, now: float) -> float:
-        if lane.at > now + self._patience + 1:
+    def _left(self, quota: ChatQuota, now: float) -> float:
+        if quota.at > now + self._patience + 1:
             # The clock was set back.
-            lane.at = now
-        return min(self._rates.chat_burst, lane.left + (now - lane.at) / self._rates.chat_s)
+            quota.at = now
+        return min(self._rates.chat_burst, quota.left + (now - quota.at) / self._rates.chat_s)
 
-    def _chat_ready(self, lane: ChatQuota, now: float, count: int) -> float:
-        if lane.shut_at > now:
-            lane.shut_at = now
+    def _chat_ready(self, quota: ChatQuota, now: float, count: int) -> float:
+        if quota.shut_at > now:
+            quota.shut_at = now
         # More messages than a burst wait for a full burst, and the rest is paid for afterwards.
-        missing = min(count, self._rates.chat_burst) - self._left(lane, now)
-        return max(now + missing * self._rates.chat_s if missing > 0 else now, lane.shut_at + lane.shut_s)
+        missing = min(count, self._rates.chat_burst) - self._left(quota, now)
+        return max(now + missing * self._rates.chat_s if missing > 0 else now, quota.shut_at + quota.shut_s)
 
-    def _group_ready(self, chat: int, lane: ChatQuota, now: float, count: int) -> float:
-        return self._window_ready(lane.minute, now, self._rates.group_s, self._rates.group, count) if chat < 0 else now
+    def _group_ready(self, chat: int, quota: ChatQuota, now: float, count: int) -> float:
+        return self._window_ready(quota.minute, now, self._rates.group_s, self._rates.group, count) if chat < 0 else now
 
     def _all_ready(self, now: float, count: int) -> float:
         return self._window_ready(self._all, now, self._rates.in_all_s, self._rates.in_all, count)
@@ -171,13 +173,13 @@ class Pacer:
         ready = now if surplus <= 0 else window[surplus - 1] + span_s
         return max(ready, window[-1] if window else now)
 
-    def _count(self, chat: int, lane: ChatQuota, at: float, count: int) -> None:
-        lane.left, lane.at = self._left(lane, at) - count, at
+    def _count(self, chat: int, quota: ChatQuota, at: float, count: int) -> None:
+        quota.left, quota.at = self._left(quota, at) - count, at
         if chat < 0:
-            lane.minute.extend([at] * count)
+            quota.minute.extend([at] * count)
 
-    def _uncount(self, lane: ChatQuota, before: tuple[float, float, int], count: int) -> None:
+    def _uncount(self, quota: ChatQuota, before: tuple[float, float, int], count: int) -> None:
         """Take back one count; others may have been counted since."""
-        lane.left += count
-        for _ in range(min(count, len(lane.minute)) if len(lane.minute) > before[2] else 0):
-            lane.minute.pop()
+        quota.left += count
+        for _ in range(min(count, len(quota.minute)) if len(quota.minute) > before[2] else 0):
+            quota.minute.pop()
