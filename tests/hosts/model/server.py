@@ -11,14 +11,14 @@ import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 
 from tests.hosts.loop import go
 from tests.hosts.model.wire import Asked, Dialect, Event, Shown, whole_text
 
-__all__ = ["ScriptedModel", "served"]
+__all__ = ["AnyModel", "ScriptedModel", "served"]
 
 LAST = "approve_call"
 """The tool by which the bridge's are known; what stands before it is how the host spells them all."""
@@ -33,6 +33,16 @@ class Wanted:
     tool: str
     arguments: dict[str, Any]
     shown: asyncio.Future[Shown]
+
+
+class AnyModel(Protocol):
+    """Whatever answers a host's requests in its dialect."""
+
+    dialect: Dialect
+
+    async def answer(self, body: Mapping[str, Any]) -> list[Event]:
+        """The events that answer a request."""
+        ...
 
 
 class ScriptedModel:
@@ -122,7 +132,7 @@ def unwrapped(value: object) -> object:
 
 
 @asynccontextmanager
-async def served(model: ScriptedModel) -> AsyncGenerator[str]:
+async def served(model: AnyModel) -> AsyncGenerator[str]:
     """The endpoint's address, without a path, as long as this is entered."""
 
     async def take(request: web.Request) -> web.Response:
