@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.text import Text
@@ -80,14 +81,18 @@ def write_new(target: Path, text: str) -> None:
 
 
 def migrate(*, common: Common = USUAL) -> int:
-    """Bring the store to this version's schema, or make it. Nothing is lost; newer stores are refused."""
+    """Bring the store to this version's schema, or make it. Nothing is lost; newer stores are refused.
+
+    No engine of an older version may run meanwhile.
+    """
+    from bridge_mcp.place import PulseFile, owner_of
     from bridge_mcp.stores.sqlite.migrate import migrate as bring
     from bridge_mcp.stores.sqlite.migrate import migrations, schema_version
 
     config = common.prepare()
     path = config.store_path
     before = schema_version(path)
-    bring(path)
+    bring(path, owner=partial(owner_of, config.lock_path, PulseFile(config.lock_path)))
     after = len(migrations())
     what = (
         f"was at schema version {before}, and is at {after} now" if before != after else f"is at schema version {after}"

@@ -78,6 +78,7 @@ async def test_a_newer_version_leaves_a_running_engine_its_store_and_migrates_it
         told = refused(newer.done(home, "status"))
         assert "older bridge_mcp, and the engine that works with it" in told
         assert "End that process" in told
+        assert "End that process" in refused(newer.done(home, "migrate"))
         turn = await engine.call("run_turn", conversation="desk/main", text="again", wait_s=20)
         assert turn["text"] == "echo: again", "the engine goes on"
     done = newer.done(home, "log", "desk/main", "--verify")

@@ -16,7 +16,7 @@ CREATE TABLE moved_chats (
     PRIMARY KEY (channel, first_id)
 ) WITHOUT ROWID;
 CREATE INDEX moved_chats_by_current_id ON moved_chats (channel, current_id);
-INSERT INTO moved_chats (channel, first_id, current_id)
+INSERT OR REPLACE INTO moved_chats (channel, first_id, current_id)
 SELECT substr(b.name, length('moved:') + 1), e.key, e.value
 FROM (SELECT name, CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body FROM board WHERE name LIKE 'moved:%') AS b
 JOIN json_each(b.body) AS e
@@ -31,7 +31,7 @@ CREATE TABLE topic_titles (
     UNIQUE (channel, chat)
 );
 CREATE INDEX topic_titles_by_channel ON topic_titles (channel);
-INSERT INTO topic_titles (channel, chat, title)
+INSERT OR REPLACE INTO topic_titles (channel, chat, title)
 SELECT substr(b.name, length('topics:') + 1), e.key, e.value
 FROM (SELECT name, CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body FROM board WHERE name LIKE 'topics:%') AS b
 JOIN json_each(b.body) AS e
@@ -51,7 +51,7 @@ CREATE TABLE first_messages (
     UNIQUE (channel, subject)
 );
 CREATE INDEX first_messages_by_channel ON first_messages (channel);
-INSERT INTO first_messages (channel, subject, chat, at, bare, topic, heard)
+INSERT OR REPLACE INTO first_messages (channel, subject, chat, at, bare, topic, heard)
 SELECT
     substr(b.name, length('strangers:') + 1), e.key, json_extract(e.value, '$.chat'), json_extract(e.value, '$.at'),
     coalesce(json_extract(e.value, '$.bare'), ''), coalesce(json_extract(e.value, '$.topic'), ''),
@@ -69,7 +69,7 @@ CREATE TABLE undelivered (
     conversation TEXT NOT NULL UNIQUE,
     reason TEXT NOT NULL
 );
-INSERT INTO undelivered (conversation, reason)
+INSERT OR REPLACE INTO undelivered (conversation, reason)
 SELECT e.key, e.value
 FROM (SELECT CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body FROM board WHERE name = 'undelivered') AS b
 JOIN json_each(b.body) AS e
