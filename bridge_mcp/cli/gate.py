@@ -123,6 +123,7 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
     bridge = OpenBridge(config)
     tools = GuardedTools(server, LatePins(bridge))
     made: list[GatedCalls] = []
+    failure: BadInput | None = None
 
     async def calls() -> GatedCalls:
         assembly = await bridge.assembly()
@@ -138,14 +139,19 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(bridge.run)
-            async with started(server.command) as process:
-                lines, sink = await open_lines(wire.read_fd, wire.write_fd)
-                settle()
-                await until_over(Relay(lines, sink, process, tools, calls).run)
-                await sink.close()
+            try:
+                async with started(server.command) as process:
+                    lines, sink = await open_lines(wire.read_fd, wire.write_fd)
+                    settle()
+                    await until_over(Relay(lines, sink, process, tools, calls).run)
+                    await sink.close()
+            except BadInput as exc:  # not wrapped into a group: it is told in one line
+                failure = exc
             bridge.close()
     finally:
         wire.release()
+    if failure is not None:
+        raise failure
 
 
 async def until_over(serve: Callable[[], Awaitable[None]]) -> None:

@@ -76,6 +76,13 @@ def test_a_call_whose_gate_is_killed_is_unknown(home: Home) -> None:
         assert {event["body"]["outcome"] for event in told(home, "tool.finished", 2)} == {"ok", "unknown"}
 
 
+def test_a_command_that_cannot_be_started_is_told_in_a_line(home: Home) -> None:
+    said = home.run("gate", "--", "/no/such/server", code=1)
+    assert said.splitlines()[-1] == (
+        "error: The server behind the gate cannot be started: No such file or directory. Check its command."
+    )
+
+
 def told(home: Home, kind: str, count: int = 1) -> list[dict[str, Any]]:
     """The events of a type, once there are so many."""
     deadline, events = time.monotonic() + WAIT_S, list[dict[str, Any]]()
