@@ -349,6 +349,7 @@ async def test_a_tool_that_has_changed_asks_though_it_only_reads(at: Gated) -> N
         (b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"act"}}', -32600),
         (b'[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"act"}}]', -32600),
         (b'{"jsonrpc":"2.0","id":1,"method":"tools/call"', -32700),
+        (b'{"x":\r{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"act"}}\r}', -32700),
     ],
 )
 async def test_a_message_that_two_readers_could_take_for_two_things_goes_no_further(
