@@ -18,7 +18,7 @@ __all__ = ["REQUEST_TOOLS"]
 Requested = Annotated[str, Field(description="The ticket that request_approval gave")]
 
 
-@tool("tools", open_world=True, ticket=True, provider=True)
+@tool("tools", open_world=True, ticket=True, provider=True, answer_listed=False)
 async def request_approval(
     call: ToolCall,
     tool: Annotated[str, Field(description="The name of your own tool")],
@@ -54,7 +54,7 @@ async def consume_approval(
     return bridge_answers.Consumption.taken(taken)
 
 
-@tool("tools", idempotent=True, provider=True)
+@tool("tools", idempotent=True, provider=True, answer_listed=False)
 async def report_outcome(
     call: ToolCall,
     ticket: Requested,
