@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 OWN = "bridge-mcp-gate-"
 """How the ids of the gate's own requests begin."""
+METHOD = b'"method"'
 OF_ONE_REQUEST = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
 """What of a request's `_meta` belongs to that request alone."""
 LEAVE_S = 2.0
@@ -77,6 +78,16 @@ class OpenRequest:
         with anyio.move_on_after(within_s):
             await self.came.wait()
         return self.came.is_set()
+
+    def take(self, message: Body, line: bytes) -> None:
+        """Its response, as the server says it; nobody answers what was not asked, or a second time."""
+        if not self.sent or self.found is not None:
+            logger.warning(
+                "the server answers a call that it was not given, or answers it again: this is not passed on"
+            )
+            return
+        self.found = (message, line)
+        self.came.set()
 
     async def response(self) -> tuple[Body, bytes]:
         """See `calls.Sent`."""
@@ -261,20 +272,24 @@ class Relay:
             return await self._too_long(line)
         if not line.strip():
             return
-        message = messages.from_server(line)
+        message = messages.from_server(line) or self._unread(line)
         if message is not None and "method" not in message:
             key = key_of(message.get("id"))
             request = self._open.get(key)
-            if request is not None and request.sent:
-                request.found = (message, line)
-                request.came.set()
-                return
+            if request is not None:
+                return request.take(message, line)
             result = message.get("result")
             if key in self._lists and isinstance(result, dict):
                 self._tools.page(result, first=self._lists.pop(key))
         elif message is not None and tools_changed(message):
             self._tools.changed()
         await self._say(line + b"\n")
+
+    def _unread(self, line: bytes) -> Body | None:
+        """An answer to a call that cannot be read here, without what it says: the host may read it."""
+        ends = LongLine.of(line)
+        number = answered_id(ends)
+        return {"id": number, "result": {}} if key_of(number) in self._open and METHOD not in ends.head else None
 
     async def _too_long(self, line: LongLine) -> None:
         """Answer in the place of a message that is too long."""

@@ -6,11 +6,12 @@ the server said that its tools have changed, the gate asks for a list itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from bridge_mcp.core.json_reader import JSON
+from bridge_mcp.core.json_reader import JSON, whole_characters
 from bridge_mcp.core.tools import ToolSpec, canonical, definition_digest
 from bridge_mcp.gate.identity import GuardedServer
 from bridge_mcp.ports import Pins
@@ -119,7 +120,7 @@ def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:
 def tool_of(given: Mapping[str, JSON]) -> ListedTool | None:
     """A tool as a value, with MCP's defaults where its server says nothing."""
     name, hints = given.get("name"), given.get("annotations")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or whole_characters(name) != name:
         return None
     told = hints if isinstance(hints, dict) else {}
     read_only = told.get("readOnlyHint") is True
@@ -127,11 +128,11 @@ def tool_of(given: Mapping[str, JSON]) -> ListedTool | None:
     try:
         schema = canonical(takes if isinstance(takes, dict) else {})
     except (ValueError, RecursionError):
-        return None
+        schema = canonical({"not JSON": json.dumps(takes, sort_keys=True)})  # it may hold NaN; its host may take it
     return ListedTool(
         name=name,
-        description=str(given.get("description") or given.get("title") or told.get("title") or ""),
-        schema=schema,
+        description=whole_characters(str(given.get("description") or given.get("title") or told.get("title") or "")),
+        schema=whole_characters(schema),
         read_only=read_only,
         destructive=not read_only and told.get("destructiveHint") is not False,
         idempotent=told.get("idempotentHint") is True,

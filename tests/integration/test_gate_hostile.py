@@ -67,3 +67,33 @@ async def test_a_message_is_one_line_to_whoever_reads_lines(at: Gated, params: b
     await at.host.line(id=5)
     (heard, _) = await at.host.heard_by_server()
     assert heard["params"] == (json.loads(params) if value is None else value)
+
+
+@pytest.mark.parametrize("odd", ["deep", "long number", "half"])
+async def test_an_odd_answer_ends_its_call(at: Gated, odd: str) -> None:
+    """What the gate cannot read is the host's to read; the call is over all the same, and answered once."""
+    number = at.host.calls("act", PROGRESS, odd=odd)
+    approval = await at.approval()
+    await at.approve(approval)
+    assert json.loads(await at.host.line(id=number))["id"] == number
+    await at.comes_to("act", "ok")
+
+
+async def test_an_answer_to_a_call_that_waits_goes_no_further(at: Gated) -> None:
+    number = at.host.calls("act", PROGRESS, path="a")
+    approval = await at.approval()
+    at.host.say(id="e", method="early", params={"id": number})
+    await at.host.line(id="e")
+    await at.approve(approval)
+    assert await at.host.words(number) == 'run 1: {"path": "a"}'
+
+
+async def test_a_tool_with_an_odd_description_costs_no_other(at: Gated) -> None:
+    at.host.say(id="odd", method="change", params={"odd": True})
+    await at.host.line(id="odd")
+    assert (await at.host.words(at.host.calls("look"))).startswith("run 1")
+    answers = [
+        await at.host.words(at.host.calls(name)) for name in ("half \ud83d\ude00", "*", "line\nend", "x" * 5000, "")
+    ]
+    for each in answers:
+        assert "waits for approval" in each, each

@@ -15,6 +15,17 @@ from typing import Any
 OBJECT = {"type": "object"}
 ME = {"name": "behind", "version": "1"}
 HEARD: list[dict[str, Any]] = []
+ODD: list[dict[str, Any]] = [
+    {"name": "halves", "description": "\ud800", "inputSchema": {"type": "object", "title": "\udfff"}},
+    *(
+        {"name": name, "description": "Odd", "inputSchema": OBJECT}
+        for name in ("half \U0001f600", "*", "line\nend", "")
+    ),
+    {"name": "x" * 5000, "description": "y" * 1_000_000, "inputSchema": {"type": "object", "maximum": float("nan")}},
+    {"name": "half \ud83d", "inputSchema": OBJECT},
+    {"name": 7, "inputSchema": OBJECT},
+]
+"""Tools whose names and definitions are odd."""
 WAITING: dict[Any, Any] = {}
 """Requests of ours to the host, each with the id of the call that it is for."""
 
@@ -33,6 +44,7 @@ def tools() -> list[dict[str, Any]]:
             "_meta": {"vendor/x": 1},
         },
         {"name": "act", "description": "Acts", "inputSchema": OBJECT},
+        *(ODD if {"odd": True} in [each.get("params") for each in HEARD] else []),
         {"name": "slow", "description": "Is slow", "inputSchema": OBJECT, "annotations": {"readOnlyHint": True}},
     ]
 
@@ -50,6 +62,15 @@ def text(words: str, **more: Any) -> dict[str, Any]:
 def call(number: Any, params: dict[str, Any]) -> None:
     """A call of a tool."""
     given: dict[str, Any] = params.get("arguments") or {}
+    match given.get("odd"):
+        case "deep":
+            return say(id=number, result=text("", structuredContent=json.loads('{"a":' * 300 + "1" + "}" * 300)))
+        case "long number":
+            return say(id=number, result=text("", structuredContent={"n": 10**400}))
+        case "half":
+            return say(id=number, result=text("\ud800"))
+        case _:
+            pass
     match given.get("do"):
         case "die":
             os._exit(3)
@@ -88,6 +109,9 @@ def answer(message: dict[str, Any]) -> None:
             say(id=number, result={"tools": tools(), "extra": True})
         case "tools/call":
             call(number, params)
+        case "early":
+            say(id=params["id"], result=text("nobody asked"))
+            say(id=number, result={})
         case "heard":
             say(id=number, result={"heard": HEARD})
         case "change":
