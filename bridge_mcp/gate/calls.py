@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import anyio
 
-from bridge_mcp.core.entries import CALLS, Collected, External, Finished, Requested, Stopped, approval_id
+from bridge_mcp.core.entries import CALLS, Collected, External, Finished, Requested, Started, Stopped, approval_id
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.tools import canonical, parse_arguments
@@ -25,7 +25,7 @@ from bridge_mcp.gate.identity import GuardedServer
 from bridge_mcp.gate.messages import Body, is_modern, refused_call
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations import tickets
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, request_of
+from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, ended, report, request_of
 from bridge_mcp.toolservers.connection import ListedTool
 
 __all__ = ["Answer", "GatedCalls", "HostCall", "ServerGone"]
@@ -42,6 +42,7 @@ A_DAY_S = 24 * 3600.0
 CUT_OFF = "Cut off: the host took it back while it was running. It may have taken effect."
 MAX_CONTINUING = 1_000
 """Calls that may stand at a question of the server to the host; of more, each answer to one is a call of its own."""
+TAKEN_BACK = "Not run: the host took it back as it was to begin."
 BROKE = "Outcome unknown: the server ended while the call was running. Check before you repeat it."
 
 
@@ -179,14 +180,13 @@ class GatedCalls:
     async def _free(self, call: HostCall, request: Request, free: Begun, forward: Forward) -> Answer:
         """Run a call that nobody is asked about."""
         if not request.external.read_only:
-            return await self._run(call, request, await self._calls.begin(request, free), forward)
+            return await self._run(call, request, await self._begun(request, free), forward)
         begun: Begun | None = None
         finished = Finished(free.call, "stopped", CUT_OFF)
         try:
             sent = await forward(None)
             if not await sent.answered(GRACE_S):
-                with anyio.CancelScope(shield=True):
-                    begun = await self._calls.begin(request, free)
+                begun = await self._begun(request, free)
             answer, finished = await self._came(sent, free)
         finally:
             with anyio.CancelScope(shield=True):
@@ -196,12 +196,20 @@ class GatedCalls:
                     await self._calls.finish(begun, finished)
         return answer
 
+    async def _begun(self, request: Request, free: Begun) -> Begun:
+        """Begin a free call: once that is written, whoever takes it back meets a call that is known to have begun."""
+        with anyio.CancelScope(shield=True):
+            free = await self._calls.begin(request, free)
+        return free
+
     async def _run(
-        self, call: HostCall, request: Request, begun: Begun, forward: Forward, *, waited: bool = False
+        self, call: HostCall, request: Request, begun: Begun, forward: Forward, *, waited: ListedTool | None = None
     ) -> Answer:
         """Run a call that is begun in the log, and write what came of it."""
         finished: Finished | None = Finished(begun.call, "stopped", CUT_OFF)
         try:
+            if waited is not None and request.external.changed:
+                await self._tools.accept(waited)
             sent = await forward(call.with_arguments(begun.arguments) if begun.edited else None)
             answer, finished = await self._came(sent, begun)
             going_on = (self._place(request), question_in(answer))
@@ -212,7 +220,7 @@ class GatedCalls:
         finally:
             if finished is not None:
                 with anyio.CancelScope(shield=True):
-                    await self._finish(begun, finished, waited)
+                    await self._finish(begun, finished, waited is not None)
 
     async def _finish(self, begun: Begun, finished: Finished, waited: bool) -> None:
         """Write what came of a call that has had its effect; the host has its answer though that fails."""
@@ -246,9 +254,7 @@ class GatedCalls:
             try:
                 found = await self._verdict(call, conversation)
                 if isinstance(found, Begun):
-                    if request.external.changed:
-                        await self._tools.accept(tool)
-                    return await self._run(call, request, found, forward, waited=True)
+                    return await self._run(call, request, found, forward, waited=tool)
             finally:
                 self._held.discard(conversation)
             if found is None:
@@ -256,6 +262,13 @@ class GatedCalls:
                 return refused(call, waits_words(call.tool, waiting))
             if await self._calls.collect(conversation, self._server.principal):
                 return refused(call, ended_words(found))
+
+    async def _leave(self, conversation: str) -> None:
+        """The host takes back a call that waits: if it was begun at that very moment, it is over without having run."""
+        log = await self._calls.store.log.load(conversation)
+        begun = [each.entry for each in log if isinstance(each.entry, Started)]
+        if begun and begun[-1].runner == self._calls.caller and ended(log) is None:
+            await report(self._calls.store, conversation, Finished(begun[-1].call, "stopped", TAKEN_BACK))
 
     async def _joined(self, place: str) -> str:
         """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none."""
@@ -284,13 +297,16 @@ class GatedCalls:
     async def _verdict(self, call: HostCall, conversation: str) -> Begun | Finished | Stopped | None:
         """What becomes of a call that waits, telling the host meanwhile; None where the host waited long enough."""
         limit_s = A_DAY_S if call.tell is not None else self._hold_s
-        if call.tell is None:
-            return await self._calls.cleared(conversation, limit_s)
-        telling = asyncio.create_task(tell(call.tell, approval_id(conversation, "0.0")))
+        telling = asyncio.create_task(tell(call.tell, approval_id(conversation, "0.0"))) if call.tell else None
         try:
             return await self._calls.cleared(conversation, limit_s)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._leave(conversation)
+            raise
         finally:
-            telling.cancel()
+            if telling is not None:
+                telling.cancel()
 
 
 async def tell(say: Callable[[float, str], Awaitable[None]], approval: str) -> None:
