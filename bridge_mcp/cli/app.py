@@ -51,6 +51,7 @@ def make_app() -> App:
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
     app.command(f"{cli}.setup:rebuild", name="rebuild", help="Compute anew what stands beside the logs.")
     app.command(f"{cli}.reference:reference", name="reference", help="Print the reference: keys, tools, errors, …")
+    app.command(f"{cli}.review:review", name="review", help="Try a reviewer's policy on the calls that people decided.")
     app.command(approvals_app(f"{cli}.approvals"))
     app.command(clients_app(f"{cli}.clients"))
     app.command(pair_app(f"{cli}.pairing"))
@@ -65,6 +66,9 @@ def approvals_app(module: str) -> App:
     group.command(f"{module}:reject", name="reject", help="Keep calls from running.")
     group.command(f"{module}:grants", name="grants", help="List the standing verdicts that --remember made.")
     group.command(f"{module}:revoke", name="revoke", help="End a standing verdict.")
+    rehearsal = module.replace("approvals", "rehearsal")
+    group.command(f"{rehearsal}:rehearse", name="rehearse", help="What would be asked under the settings of now.")
+    group.command(f"{rehearsal}:suggest", name="suggest", help="Grants for what people always approved.")
     return group
 
 

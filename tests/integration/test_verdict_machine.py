@@ -16,16 +16,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge_mcp.core.approval_settings import ApprovalSettings
+from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
-from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Started, approval_id
+from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Reviewed, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Policy, Principal, ToolRule
 from bridge_mcp.core.state import closing
-from bridge_mcp.core.steps import Ask, Judge, Remind, Run, Settle
+from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
 from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked
 from bridge_mcp.ports import Store
@@ -38,15 +38,18 @@ TOOLS = {
     name: ToolSpec(
         name, "t", name.partition("__")[2], description="", schema='{"type":"object"}', read_only=name == "t__look"
     )
-    for name in ("t__look", "t__act", "t__both")
+    for name in ("t__look", "t__act", "t__both", "t__seen")
 }
-RULES = (ToolRule("t__both", {"quorum": 2}),)
-"""Looking is free, acting takes a verdict, and `both` takes two."""
+REVIEWER = Reviewer("small", "policy.md", "approve")
+RULES = (ToolRule("t__both", {"quorum": 2, "review": REVIEWER}), ToolRule("t__seen", {"review": REVIEWER}))
+"""Looking is free, acting takes a verdict, `both` takes two, and what is `seen` takes a reviewer's or a person's."""
 
 PEOPLE = {name: Principal(name, "client", frozenset({"approve"}), via="mcp") for name in ("ann", "bob", "caller")} | {
     "guest": Principal("guest", "client", frozenset({"read"}))
 }
-OFTEN = ("t__act", "t__act", "t__act", "t__both", "t__look")
+OFTEN = ("t__act", "t__act", "t__act", "t__both", "t__look", "t__seen", "t__seen")
+OPINIONS = ("approve", "reject", "escalate", "nothing")
+"""What a reviewer says; nothing: it was begun, and the process ended."""
 DECIDING = ("ann", "ann", "bob", "bob", "caller", "guest")
 NAMED = People({"ann": "ann", "bob": "bob", "caller": "caller"})
 RARELY = st.sampled_from([False, False, False, False, True])
@@ -75,6 +78,8 @@ class Verdicts(RuleBasedStateMachine):
         self.asked: dict[str, ToolSpec] = {}
         """By conversation: the tool as it was when a verdict was asked for, or when its arguments were edited."""
         self.away: set[str] = set()
+        self.opinion: Any = "escalate"
+        """What the reviewer says of the next call."""
         self.judged: dict[str, float] = {}
         """By conversation: when the verdict came."""
 
@@ -100,10 +105,11 @@ class Verdicts(RuleBasedStateMachine):
     def begin(self) -> None:
         self.ask("t__act", "safe/a")
 
-    @rule(tool=st.sampled_from(OFTEN), path=st.sampled_from(PATHS))
+    @rule(tool=st.sampled_from(OFTEN), path=st.sampled_from(PATHS), opinion=st.sampled_from(OPINIONS))
     @precondition(lambda self: len(self.calls) < 8)
-    def ask(self, tool: str, path: str) -> None:
-        """The caller asks for a call; the engine looks at it."""
+    def ask(self, tool: str, path: str, opinion: str = "escalate") -> None:
+        """The caller asks for a call; the engine looks at it, and where its rule says so a reviewer does."""
+        self.opinion = opinion
         conversation = f"calls/caller.{len(self.calls)}"
         call = self.calls[conversation] = Call("0.0", tool, canonical({"path": path}))
         if tool in self.away:
@@ -248,25 +254,39 @@ class Verdicts(RuleBasedStateMachine):
             rules=RULES,
         )
         entries: list[Entry]
-        match decide(log, policy, now):
+        step = decide(log, policy, now)
+        match step:
             case Settle(call, outcome, content):
                 entries = [*closing(log, Finished(call.id, outcome, content))]
             case Remind(reminded=reminded):
                 entries = [reminded]
-            case Judge(call, verdict, by):
-                if verdict == "approved":
+            case Judge(call=call, verdict=verdict, by=by):
+                if by == "reviewer":
+                    assert call.tool == "t__seen", "it decides what its rule lets it decide, and nothing else"
+                    assert conversation not in self.decided, "people were faster"
+                    assert verdict == {"approve": "approved", "reject": "rejected"}[self.opinion]
+                    self.decided[conversation] = "as it is" if verdict == "approved" else "no"
+                    self.judged[conversation] = now
+                elif verdict == "approved":
                     assert self.covered(conversation), "freed by a grant that covers it"
                     self.decided.setdefault(conversation, "freed")
                 else:
                     assert now >= self.due[conversation]
                     self.decided.setdefault(conversation, "no")
-                entries = [Judged(call.id, verdict, by, via="rule")]
+                entries = [Judged(call.id, verdict, by, digest=step.digest, note=step.note, via=step.via)]
+            case Review(call):
+                said = [] if self.opinion == "nothing" else [Reviewed(call.id, self.opinion)]
+                entries = [Started("review", call=call.id), *said]
+            case Escalate(call, digest, reason):
+                entries = [Reviewed(call.id, "escalate", reason, digest=digest)]
             case Ask(asked):
                 assert not self.covered(conversation)
                 self.due[conversation] = now + TTL_S
                 self.asked[conversation] = self.tools[self.calls[conversation].tool]
                 entries = [
-                    asked_of(c, self.tools[c.tool], policy.asking(c.tool), now, "caller", because)
+                    asked_of(
+                        c, self.tools[c.tool], policy.asking(c.tool), now, "caller", because, review=policy.reviewer(c)
+                    )
                     for c, because in asked
                 ]
             case Run(((call, arguments, because),)):

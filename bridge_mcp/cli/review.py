@@ -1,0 +1,170 @@
+"""The command `review`: a reviewer's policy tried on what people decided."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly, make_models
+from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
+from bridge_mcp.cli.output import ago, console, print_json
+from bridge_mcp.cli.spans import seconds
+from bridge_mcp.config import Config
+from bridge_mcp.core.approval_settings import Reviewer
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.models.settings import SCRIPTED
+from bridge_mcp.service.review_replay import ORDER, Case, Replayed, cases, in_order, replayed
+
+__all__ = ["review"]
+
+MAX_CASES = 1_000
+
+
+def review(
+    *,
+    replay: bool = False,
+    since: str = "30d",
+    policy: Path | None = None,
+    model: str = "",
+    limit: int = 100,
+    max_usd: float = 1.0,
+    yes: bool = False,
+    json: Json = False,
+    common: Common = USUAL,
+) -> int:
+    """Run a reviewer's policy over the calls that people decided, and compare: false approvals first.
+
+    Nothing is decided, and nothing is written.
+
+    Parameters
+    ----------
+    replay
+        Do that; there is no other way yet.
+    since
+        How far back: 30d, 12h, 90m.
+    policy
+        The file with the policy; without it, that of the first reviewer in the config.
+    model
+        The section of [models] to ask; without it, as for the policy.
+    limit
+        How many calls at most, the newest first.
+    max_usd
+        Stop once the known cost reaches so many dollars.
+    yes
+        Do not ask before a model is asked that costs money.
+    """
+    if not replay:
+        raise BadInput("`review` needs to be told what to do.", fix="bridge-mcp review --replay")
+    if not 1 <= limit <= MAX_CASES:
+        raise BadInput(f"--limit is between 1 and {MAX_CASES}.")
+    span = seconds(since)
+
+    async def body(assembly: Assembly) -> int:
+        name, told = chosen(assembly.config, policy, model)
+        found = await cases(assembly.store, time.time() - span, limit)
+        if not found:
+            console().print("People decided no calls since then.")
+            return 0
+        if not yes and not agreed(assembly.config, name, told, found):
+            return 1
+        answers = await asked(assembly.config, name, told, found, max_usd)
+        show(answers, len(found), json=json)
+        return 0
+
+    return with_bridge(common, body)
+
+
+def chosen(config: Config, policy: Path | None, model: str) -> tuple[str, str]:
+    """The model to ask, and the text of the policy.
+
+    Raises:
+        BadInput: one is not named, there is no such model, or the policy cannot be read.
+    """
+    rules = [*config.rules.tools, *(rule for each in config.rules.channels.values() for rule in each.tools)]
+    named = [config.rules.asking.review, *(rule.says.get("review") for rule in rules)]
+    first: Reviewer | None = next((each for each in named if each is not None), None)
+    path = policy or (Path(first.policy) if first else None)
+    name = model or (first.model if first else "")
+    if path is None or not name:
+        raise BadInput("The config names no reviewer.", fix="Give --policy FILE and --model NAME.")
+    if name not in config.models:
+        known = ", ".join(sorted(config.models)) or "none"
+        raise BadInput(f"There is no model '{name[:80]}' in the config.", fix=f"The models are: {known}.")
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(f"{path} cannot be read as UTF-8 text.", fix="Give --policy FILE.") from None
+    if not text:
+        raise BadInput(f"{path} is empty.", fix="Write what you want of calls into it.")
+    return name, text
+
+
+def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> bool:
+    """Whether the owner wants these reviews, where they may cost money.
+
+    Raises:
+        BadInput: nobody is there to be asked.
+    """
+    section = config.models[name]
+    prices = section.prices
+    if section.model == SCRIPTED or (prices is not None and prices.read == prices.written == 0):
+        return True
+    tokens = sum(case.tokens(policy) for case in found)
+    cost = f", about ${prices.cost(tokens, 60 * len(found)):.4f}" if prices is not None else ""
+    told = f"{len(found)} calls, with what was said before them, go to {section.model}: {tokens:,} tokens{cost}."
+    if not sys.stdin.isatty():
+        raise BadInput(told, fix="Repeat it with --yes.")
+    sys.stderr.write(f"{told} Go on? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+async def asked(config: Config, name: str, policy: str, found: tuple[Case, ...], max_usd: float) -> list[Replayed]:
+    """What the model says of each call, until the money is spent."""
+    models = make_models(config)
+    answers: list[Replayed] = []
+    spent = 0.0
+    try:
+        for case in found:
+            if spent >= max_usd:
+                break
+            answers.append(await replayed(models, name, policy, case))
+            spent += answers[-1].said.usage.cost_usd or 0.0
+    finally:
+        await models.close()
+    return answers
+
+
+def show(answers: list[Replayed], of: int, *, json: bool) -> None:
+    """The comparison, what is worst first."""
+    kinds = Counter(each.kind for each in answers)
+    cost = sum(each.said.usage.cost_usd or 0.0 for each in answers)
+    if json:
+        rows = [
+            {
+                "approval": each.case.approval.id,
+                "tool": each.case.approval.tool,
+                "arguments": each.case.approval.arguments,
+                "people": each.case.approval.status,
+                "reviewer": each.said.says,
+                "reason": each.said.reason,
+                "kind": each.kind,
+            }
+            for each in in_order(answers)
+        ]
+        print_json({"counts": {kind: kinds[kind] for kind in ORDER}, "cost_usd": cost, "calls": rows})
+        return
+    out = console()
+    for each in in_order(answers):
+        approval, said = each.case.approval, each.said
+        line = Text(f"{each.kind:<15} ", "bold red" if each.kind == "false approval" else "bold")
+        line.append(f"{approval.id}  {visible(approval.tool)} {visible(approval.arguments)[:200]}", "default")
+        line.append(f"\n    people: {approval.status} {ago(approval.decided_at)}; reviewer: {said.says}", "default")
+        line.append(f": {visible(said.reason)}" if said.reason else "", "default")
+        out.print(line)
+    told = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
+    out.print(f"{len(answers)} of {of} calls were looked at: {told}. ${cost:.4f} known cost.")

@@ -1,0 +1,139 @@
+"""The calls of the logs under the settings as they are now: what would run, ask, or be refused. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.call_history import CallRecord, calls_of
+from bridge_mcp.core.entries import Asked, Call, Log, Requested
+from bridge_mcp.core.external_calls import external_tool
+from bridge_mcp.core.policy import Ask, Free, Policy, Refuse
+from bridge_mcp.core.suggestions import Seen
+from bridge_mcp.core.tools import Confirmation, ToolSpec
+from bridge_mcp.operations import status_board
+from bridge_mcp.operations.client_limits import rules_within
+from bridge_mcp.operations.external_calls import policy_of
+from bridge_mcp.ports import Rules, Store
+from bridge_mcp.service.review_replay import BY_ITSELF
+
+__all__ = ["Rehearsed", "calls_since", "rehearsed", "seen_in"]
+
+PAGE = 500
+AROUND = 400
+"""Entries of a log in which the calls of one reply are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A call as it was, and what the settings would make of it now."""
+
+    conversation: str
+    record: CallRecord
+    spec: ToolSpec | None
+    now: Literal["run", "ask", "review", "refuse"]
+    """`review`: its reviewer is asked first, and may decide."""
+    because: str
+    quorum: int = 1
+
+    @property
+    def asked(self) -> bool:
+        """Whether a verdict was needed then."""
+        return bool(self.record.approval)
+
+
+async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, Log, CallRecord]]:
+    """The calls since then that were asked about or begun, at most so many, the newest first."""
+    wanted: dict[tuple[str, str], None] = {}
+    cursor = 0
+    while True:
+        page = await store.feed.read(cursor, PAGE, types=("approval.requested", "tool.started"))
+        for event in page.events:
+            if event.at >= since:
+                wanted[event.conversation, str(event.body.get("call", ""))] = None
+        cursor = page.cursor
+        if len(page.events) < PAGE:
+            break
+    found: list[tuple[str, Log, CallRecord]] = []
+    for conversation, call in list(wanted)[: -most - 1 : -1]:
+        begun = int(call.partition(".")[0] or 0) if call.partition(".")[0].isdigit() else 0
+        log = await store.log.load(conversation, begun - 1, most=AROUND)
+        record = next((each for each in calls_of(conversation, log) if each.id == call), None)
+        if record is not None:
+            found.append((conversation, log, record))
+    return found
+
+
+async def rehearsed(
+    store: Store,
+    rules: Rules,
+    confirmation: Callable[[str, str], Confirmation | None],
+    calls: Sequence[tuple[str, Log, CallRecord]],
+    now: float,
+) -> list[Rehearsed]:
+    """Each of these calls under the settings of now. `confirmation` is what a server's section says of a tool of it."""
+    listed = (await status_board.tools(store)).tools
+    tools = {
+        spec.name: replace(spec, confirmation=confirmation(spec.server, spec.tool) or "default") for spec in listed
+    }
+    grants = await store.grants.active(now)
+    made: list[Rehearsed] = []
+    for conversation, log, record in calls:
+        requested = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
+        if requested is not None and requested.external is not None:
+            policy = policy_of(rules, conversation, requested.external, grants)
+            policy = replace(policy, tools={(spec := external_tool(requested.external)).name: spec})
+        else:
+            policy = policy_for(rules, conversation, requested, tools)
+            policy = replace(policy, grants=grants)
+        made.append(of_call(policy, conversation, record, now))
+    return made
+
+
+def policy_for(rules: Rules, conversation: str, requested: Requested | None, tools: dict[str, ToolSpec]) -> Policy:
+    """The policy of a conversation whose calls the engine runs, without grants."""
+    channel = rules.channel(Address.of(conversation).channel)
+    allowed = channel.tool_servers
+    found = {name: spec for name, spec in tools.items() if allowed is None or spec.server in allowed}
+    within = requested.within if requested is not None else ()
+    words = rules_within(within, rules, found.values()) if within else (*channel.tools, *rules.tools)
+    return Policy(
+        conversation,
+        found,
+        defaults=rules.asking,
+        rules=words,
+        separate=rules.separate,
+        own_places=rules.own_places,
+    )
+
+
+def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -> Rehearsed:
+    """One call under a policy."""
+    call = Call(record.id, record.tool, record.arguments)
+    spec, quorum = policy.tools.get(record.tool), policy.asking(record.tool).quorum
+    match policy.gate(call, now):
+        case Free(because):
+            return Rehearsed(conversation, record, spec, "run", because, quorum)
+        case Refuse(because):
+            return Rehearsed(conversation, record, spec, "refuse", because, quorum)
+        case Ask(because):
+            reviewer = policy.reviewer(call)
+            decides = reviewer is not None and reviewer.may == "approve"
+            return Rehearsed(conversation, record, spec, "review" if decides else "ask", because, quorum)
+
+
+def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:
+    """The calls that people were asked about, of those that ask people still."""
+    found: list[Seen] = []
+    for conversation, log, record in calls:
+        if not record.approval or (conversation, record.id) not in still_ask:
+            continue
+        asked = next(e.entry for e in log if isinstance(e.entry, Asked) and e.entry.call == record.id)
+        edited = bool(record.ran_with) and record.ran_with != record.arguments
+        approved = record.verdict == "approved" and record.decided_via not in BY_ITSELF and not edited
+        freed = record.verdict == "approved" and record.decided_via in BY_ITSELF
+        if not freed and asked.quorum == 1:
+            found.append(Seen(conversation, record.tool, record.arguments, approved))
+    return found
