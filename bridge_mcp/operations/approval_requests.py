@@ -198,8 +198,8 @@ class ApprovalRequests:
         match decide(log, policy, now):
             case Settle(call, outcome, content):
                 return closed(log, Finished(call.id, outcome, content))
-            case Judge(call, verdict, by):
-                return (Judged(call.id, verdict, by, via="rule"),)
+            case Judge() as due:
+                return (Judged(due.call.id, due.verdict, due.by, digest=due.digest, note=due.note, via=due.via),)
             case HandOver(((call, _, because),)) if found.judged is None:
                 asked = self._asked(Request(conversation, requested_in(log)), policy, because)
                 return asked, Judged(call.id, "approved", because, digest=asked.digest, via="rule")
