@@ -58,11 +58,7 @@ def review(
     yes
         Do not ask before a model is asked that costs money.
     """
-    if not replay:
-        raise BadInput("`review` needs to be told what to do.", fix="bridge-mcp review --replay")
-    if not 1 <= limit <= MAX_CASES:
-        raise BadInput(f"--limit is between 1 and {MAX_CASES}.")
-    span = seconds(since)
+    span = checked(replay, since, limit)
 
     async def body(assembly: Assembly) -> int:
         name, told = chosen(assembly.config, policy, model)
@@ -77,6 +73,19 @@ def review(
         return 0
 
     return with_bridge(common, body)
+
+
+def checked(replay: bool, since: str, limit: int) -> float:
+    """How far back to look.
+
+    Raises:
+        BadInput: an option is not what it may be.
+    """
+    if not replay:
+        raise BadInput("`review` needs to be told what to do.", fix="bridge-mcp review --replay")
+    if not 1 <= limit <= MAX_CASES:
+        raise BadInput(f"--limit is between 1 and {MAX_CASES}.")
+    return seconds(since)
 
 
 def chosen(config: Config, policy: Path | None, model: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.call_history import CallRecord, calls_of
@@ -26,6 +26,9 @@ AROUND = 400
 """Entries of a log in which the calls of one reply are looked for."""
 
 
+Now: TypeAlias = Literal["run", "ask", "review", "refuse"]
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """A call as it was, and what the settings would make of it now."""
@@ -33,7 +36,7 @@ class Rehearsed:
     conversation: str
     record: CallRecord
     spec: ToolSpec | None
-    now: Literal["run", "ask", "review", "refuse"]
+    now: Now
     """`review`: its reviewer is asked first, and may decide."""
     because: str
     quorum: int = 1
@@ -115,13 +118,14 @@ def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -
     spec, quorum = policy.tools.get(record.tool), policy.asking(record.tool).quorum
     match policy.gate(call, now):
         case Free(because):
-            return Rehearsed(conversation, record, spec, "run", because, quorum)
+            return Rehearsed(conversation, record, spec, now="run", because=because, quorum=quorum)
         case Refuse(because):
-            return Rehearsed(conversation, record, spec, "refuse", because, quorum)
+            return Rehearsed(conversation, record, spec, now="refuse", because=because, quorum=quorum)
         case Ask(because):
             reviewer = policy.reviewer(call)
             decides = reviewer is not None and reviewer.may == "approve"
-            return Rehearsed(conversation, record, spec, "review" if decides else "ask", because, quorum)
+            then: Now = "review" if decides else "ask"
+            return Rehearsed(conversation, record, spec, now=then, because=because, quorum=quorum)
 
 
 def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:
@@ -135,5 +139,5 @@ def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[s
         approved = record.verdict == "approved" and record.decided_via not in BY_ITSELF and not edited
         freed = record.verdict == "approved" and record.decided_via in BY_ITSELF
         if not freed and asked.quorum == 1:
-            found.append(Seen(conversation, record.tool, record.arguments, approved))
+            found.append(Seen(conversation, record.tool, record.arguments, approved=approved))
     return found

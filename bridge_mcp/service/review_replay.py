@@ -108,7 +108,7 @@ async def case_of(store: Store, approval: Approval, spec: ToolSpec | None) -> Ca
         if isinstance(logged.entry, Asked) and logged.entry.call == approval.call:
             name = approval.tool.partition("__")[2]
             known = spec or ToolSpec(approval.tool, approval.server, name, description="", schema="{}")
-            return Case(approval, logged.entry, known, log[:index])
+            return Case(approval, logged.entry, known, log=log[:index])
     return None
 
 
