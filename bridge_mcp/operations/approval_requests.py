@@ -40,6 +40,9 @@ MAX_LOOKED_AT = 1_000
 LOOK_AGAIN_S = 5.0
 """No wait is longer without a look at the time: machines sleep."""
 
+TRIES = 20
+"""How often a verdict is tried to be taken while others write to its log."""
+
 NO_SUCH = "Use the ticket that request_approval gave."
 TAKEN_BACK = "Not run: its caller took it back."
 
@@ -125,10 +128,11 @@ class ApprovalRequests:
         Raises:
             AlreadyDecided: it was taken before, or it says no, or the time for it is over.
             BadInput: it is of another call.
+            Conflict: others wrote to its log again and again meanwhile.
             NotFound: there is no such call.
             TooEarly: there is no verdict yet.
         """
-        while True:
+        for _ in range(TRIES):
             found = await self.stand(conversation)
             if found.started is not None and claim and found.started.claim == claim:
                 return found
@@ -136,6 +140,7 @@ class ApprovalRequests:
             log = await self.store.log.load(conversation)
             if await self._calls.take(conversation, log, claim) is not None:
                 return await self.stand(conversation)
+        raise Conflict(f"The verdict on {conversation} could not be taken: its log changed again and again.")
 
     async def tell(self, conversation: str, outcome: Literal["ok", "error"], text: str) -> RequestState:
         """Write what came of a call that was taken. The same once more changes nothing.

@@ -194,7 +194,7 @@ def call_of(ticket: str) -> str:
     """
     parsed = tickets.parse(ticket)
     if parsed.kind != "call":
-        raise BadInput(f"'{ticket[:80]}' is no ticket of request_approval.", fix="Pass the one that it gave.")
+        raise BadInput(f"'{ticket[:80]}' is not a ticket of request_approval.", fix="Pass the one that it gave.")
     return parsed.conversation
 
 
@@ -206,4 +206,7 @@ def check_name(name: str, what: str) -> None:
     """
     check_text(name, what, MAX_NAME)
     if not name.strip() or not name.isprintable() or "`" in name:
-        raise BadInput(f"{what} is no name.", fix="Use letters, digits and signs that can be seen, and no backticks.")
+        raise BadInput(
+            f"{what} is not a name that can be shown.",
+            fix="Use letters, digits and signs that can be seen, and no backticks.",
+        )

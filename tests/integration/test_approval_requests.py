@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bridge_mcp.core.entries import Finished, Started
@@ -79,6 +81,23 @@ async def test_a_call_that_was_approved_is_taken_once_and_reported(here: World) 
         await here.bridge.report_outcome(AGENT, ticket.id, "error", "no")
     log = await here.store.log.load(ticket.conversation)
     assert [type(each.entry).__name__ for each in log] == ["Requested", "Asked", "Judged", "Started", "Finished"]
+
+
+async def test_of_many_who_come_for_a_verdict_at_once_one_takes_it(here: World) -> None:
+    done = await approved(here)
+    taken: list[str] = []
+
+    async def take(key: str) -> None:
+        with suppress(AlreadyDecided):
+            await here.bridge.consume_approval(AGENT, done.id, digest=digest_of(done), idempotency_key=key)
+            taken.append(key)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(take, str(number))
+    assert len(taken) == 1
+    log = [each.entry for each in await here.store.log.load(done.conversation)]
+    assert [each.claim for each in log if isinstance(each, Started)] == taken
 
 
 async def test_edited_arguments_come_with_the_verdict_and_only_their_digest_takes_it(here: World) -> None:

@@ -141,3 +141,13 @@ async def test_a_call_made_again_decides_on_nothing_but_its_own(address: str) ->
             assert done.structured_content["text"] == "a.txt is gone"
             again = await client.session.call_tool("call_tool", CALL, input_responses=yes, request_state=state)
             assert again.structured_content == done.structured_content
+
+
+async def test_whoever_sits_there_decides_on_a_call_that_the_host_runs_itself(era: str, address: str) -> None:
+    person = Person({"decision": "approve", "note": "go on"})
+    async with seated(person, era, address) as (client, _):
+        ticket = await answer(client, "request_approval", tool="refund", arguments={"amount": 5}, wait_s=5)
+        assert (ticket["outcome"], ticket["text"]) == ("approved", "go on")
+        assert person.seen[0].message.startswith("Run request:seated__refund?")
+        taken = await answer(client, "consume_approval", ticket=ticket["id"], digest=ticket["structured"]["digest"])
+        assert (taken["arguments"], taken["approved_by"]) == ({"amount": 5}, "person at seated")

@@ -47,10 +47,10 @@ def submission(body: bytes) -> Submission:
     given = object_in(body, {"tool", "arguments", "timeout"}, {"server", "agent_reasoning", "context"})
     for name in ("tool", "server", "timeout", "agent_reasoning"):
         if not isinstance(given.get(name, ""), str):
-            raise BadInput(f"'{name}' is no text.")
+            raise BadInput(f"'{name}' is not a text.")
     for name in ("arguments", "context"):
         if not isinstance(given.get(name, {}), dict):
-            raise BadInput(f"'{name}' is no object.")
+            raise BadInput(f"'{name}' is not an object.")
     expires_s = min(LONGEST_S, seconds(cast("str", given["timeout"]) or "none"))
     said = str(given.get("agent_reasoning", ""))[:REASONING_SHOWN]
     context = canonical(given["context"])[:CONTEXT_SHOWN] if given.get("context") else ""
@@ -74,7 +74,7 @@ def outcome_in(body: bytes) -> tuple[Literal["ok", "error"], str]:
     given = object_in(body, {"status"}, {"note"})
     outcome, note = OUTCOMES.get(str(given["status"])), given.get("note", "")
     if outcome is None or not isinstance(note, str):
-        raise BadInput("'status' is neither succeeded nor failed, or 'note' is no text.")
+        raise BadInput("'status' is neither succeeded nor failed, or 'note' is not a text.")
     return outcome, note
 
 
@@ -89,7 +89,7 @@ def object_in(body: bytes, required: set[str], optional: set[str]) -> dict[str, 
     except BadJSON as exc:
         raise BadInput(f"The body is not taken: {exc}") from None
     if not isinstance(given, dict):
-        raise BadInput("The body is no JSON object.")
+        raise BadInput("The body is not a JSON object.")
     odd = [name for name in given if name not in required | optional] + [n for n in given if given[n] is None]
     missing = [name for name in sorted(required) if name not in given]
     if odd or missing:
@@ -107,7 +107,7 @@ def seconds(duration: str) -> float:
         return 0.0
     found = DURATION.fullmatch(duration)
     if found is None:
-        raise BadInput("This is no duration.", fix="Write a whole number with its unit: 30s, 10m, 24h.")
+        raise BadInput("This is not a duration.", fix="Write a whole number with its unit: 30s, 10m, 24h.")
     return float(int(found[1]) * SECONDS[found[2]])
 
 
