@@ -24,6 +24,7 @@ from tests.servers import behind_gate
 
 SERVER = ToolServer("files", command=sys.executable, args=("-I", behind_gate.__file__))
 EXPOSED = replace(HOST, expose=frozenset({"files"}))
+EVERYTHING = replace(HOST, expose=frozenset({"*"}))
 
 
 @dataclass
@@ -90,6 +91,13 @@ async def test_a_free_call_is_answered_with_the_servers_own_result(tmp_path: Pat
         assert not answer.get("isError")
         failed = await found.call("files__look", do="fail")
         assert (failed["content"][0]["text"], failed["isError"]) == ("it failed", True)
+
+
+async def test_a_star_exposes_every_server_and_none_of_the_tools_that_are_for_models(tmp_path: Path) -> None:
+    async with at(tmp_path, EVERYTHING) as found:
+        listed = [tool.name for tool in (await found.client.list_tools()).tools]
+        assert "files__look" in listed
+        assert not [name for name in listed if name.startswith("bridge__")]
 
 
 async def test_a_call_that_waits_gives_a_ticket_and_its_result_is_the_servers_own(tmp_path: Path) -> None:

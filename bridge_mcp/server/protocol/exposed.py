@@ -24,7 +24,7 @@ from mcp.server.subscriptions import ToolsListChanged
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Ticket
-from bridge_mcp.core.tools import JSON, ToolSpec
+from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.server.protocol.subscriptions import Push
 from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
@@ -110,8 +110,8 @@ def exposes_any(who: Principal) -> bool:
 
 
 def exposes(who: Principal, spec: ToolSpec) -> bool:
-    """Whether a tool's server is exposed to this client."""
-    return spec.server in who.expose or EVERY in who.expose
+    """Whether a tool's server is exposed to this client. The bridge's own tools for models are nobody's to call."""
+    return spec.server != BRIDGE and (spec.server in who.expose or EVERY in who.expose)
 
 
 def entry(spec: ToolSpec) -> dict[str, JSON]:
