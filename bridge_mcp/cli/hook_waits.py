@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bridge_mcp.assembly import Assembly, WallClock, open_bridge
+from bridge_mcp.callers import CallerLock
 from bridge_mcp.cli.hook import HookOptions, said
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
@@ -147,16 +148,19 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
         async with open_bridge(config, engine="never") as assembly:
             found = people(assembly)
             place = await found.place(host, call.tool)
-            questions = Questions(
-                assembly.bridge,
-                host,
-                call,
-                place=place,
-                engine_lives=lambda: engine_lives(config.lock_path),
-                decides=found.may_decide,
-            )
-            async with while_wanted():
-                return await questions.answer(options.wait_s)
+            with CallerLock(config.callers_path) as lock:
+                calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
+                questions = Questions(
+                    assembly.bridge,
+                    calls,
+                    host,
+                    call=call,
+                    place=place,
+                    engine_lives=lambda: engine_lives(config.lock_path),
+                    decides=found.may_decide,
+                )
+                async with while_wanted():
+                    return await questions.answer(options.wait_s)
             return host.fallback(call, GONE)
 
     return loop(body, settings(options))

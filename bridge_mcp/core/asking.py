@@ -20,7 +20,7 @@ def asked_of(
     review: Reviewer | None = None,
 ) -> Asked:
     """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
-    about = f"; {external.about}" if external is not None and external.about else ""
+    about = told_beside(external) if external is not None else ""
     escalates = how.escalate_s > 0 and bool(how.escalate_to)
     ends = (now + how.expires_s if how.expires_s > 0 else 0.0, external.expires_at if external is not None else 0.0)
     return Asked(
@@ -43,3 +43,9 @@ def asked_of(
         reviewer=review.model if review else "",
         reviewer_may=review.may if review else "advise",
     )
+
+
+def told_beside(external: External) -> str:
+    """What stands behind the reason of a call that its caller runs: its words, and what `always` would give."""
+    always = f"always adds to its own settings: {', '.join(external.offers)}" if external.offers else ""
+    return "".join(f"; {each}" for each in (external.about, always) if each)

@@ -11,9 +11,11 @@ from bridge_mcp.hooks.lapses import lapse
 from bridge_mcp.operations.external_calls import ended
 from bridge_mcp.ports import Store
 
-__all__ = ["ELSEWHERE", "told"]
+__all__ = ["ELSEWHERE", "QUESTION", "told"]
 
 ELSEWHERE = "Answered at the agent's own prompt first: no verdict is needed any more."
+QUESTION = "asked people"
+"""What lets a question run: it is nothing but a question."""
 DONE = "Done."
 MOST = 2_000
 """Characters of an error that the log keeps."""
@@ -59,7 +61,7 @@ async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
 
 async def over(store: Store, conversation: str, log: Log, why: str) -> int:
     """A session is over, or goes on: what still waits for a verdict does so for nobody. What was begun stays open."""
-    if any(isinstance(each.entry, Started) for each in log):
+    if any(isinstance(each.entry, Started) and each.entry.cleared_by != QUESTION for each in log):
         return 0
     told = f"No verdict is needed any more: it was {why}."
     return int(await lapse(store, conversation, Finished(call_id(0, 0), "undelivered", told)))

@@ -83,11 +83,12 @@ def canonical(arguments: Mapping[str, Any]) -> str:
 def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
     """The entry that asks for a call, as `core.codec` writes it."""
     by, shown = principal_of(host), tuple(rule_text(rule) for rule in call.rules)
-    session = call.session[:8]
+    place = f"in {shortened(call.folder)}" if call.folder else ""
+    session = f"session {call.session[:8]}" if call.session else ""
     external = {
         "server": by,
         "tool": call.tool,
-        "about": f"session {session}" if session else "",
+        "about": ", ".join(each for each in (place, session) if each),
         "asks": asks(host, call),
         "offers": shown if all(len(each) <= LONGEST_RULE for each in shown) else (),
         "fixed": not host.takes_edits(call),

@@ -10,18 +10,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from bridge_mcp.core.choices import chosen
-from bridge_mcp.core.entries import Heard, Posted, Revised
-from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.codec import decode
+from bridge_mcp.core.entries import Finished, Heard, Posted, Requested, Revised, Started, Stopped
+from bridge_mcp.core.errors import BridgeError, Conflict
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.safe_text import escape_markdown, visible
+from bridge_mcp.hooks.after import ELSEWHERE, QUESTION
 from bridge_mcp.hooks.events import Permission, fields_of, items_of
-from bridge_mcp.hooks.filing import asks
+from bridge_mcp.hooks.filing import asks, body_of, canonical, conversation_of
 from bridge_mcp.hooks.hosts import Host
+from bridge_mcp.hooks.lapses import lapse
 from bridge_mcp.hooks.people import asker
 from bridge_mcp.hooks.waiting import NO_APPROVER, NO_ENGINE, TOO_LATE
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
@@ -29,9 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Questions"]
 
+PLAN = "ExitPlanMode"
 YES, NO = "Approve the plan", "Keep planning"
 LONGEST_WAIT_S = 20.0
 MOST_QUESTIONS = 10
+UNANSWERED = "It was not answered in the chat."
 NOT_THEIRS = "Whoever answered may not approve plans."
 
 
@@ -40,6 +48,7 @@ class Questions:
     """What a host's model asks people, in one conversation."""
 
     bridge: Bridge
+    calls: ExternalCalls
     host: Host
     call: Permission
     place: str
@@ -55,40 +64,56 @@ class Questions:
         if not self.engine_lives():
             return self.host.fallback(self.call, NO_ENGINE)
         deadline = elapsed() + wait_s
-        try:
-            return await (self._plan(deadline) if self.call.tool == "ExitPlanMode" else self._questions(deadline))
-        except BridgeError as exc:
-            return self.host.fallback(self.call, str(exc))
+        begun = await begun_question(self.calls, self.host, self.call)
+        answer: Answer = None
+        goes_on = False
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._until_over, begun, tasks.cancel_scope)
+            try:
+                answer, goes_on = await (self._plan(deadline) if self.call.tool == PLAN else self._questions(deadline))
+            except BridgeError as exc:
+                answer = self.host.fallback(self.call, str(exc))
+            tasks.cancel_scope.cancel()
+        if goes_on:
+            return answer  # the hook after it tells the rest
+        over = await lapse(self.calls.store, begun.conversation, Finished(begun.call, "undelivered", UNANSWERED))
+        return answer if over else self.host.fallback(self.call, ELSEWHERE)
 
-    async def _questions(self, deadline: float) -> Answer:
+    async def _until_over(self, begun: Begun, scope: anyio.CancelScope) -> None:
+        """End the asking once the log says that somebody has answered elsewhere."""
+        while not isinstance(await self.calls.cleared(begun.conversation, LONGEST_WAIT_S), Finished | Stopped):
+            continue
+        scope.cancel()
+
+    async def _questions(self, deadline: float) -> tuple[Answer, bool]:
         """Ask one after the other."""
         asked = items_of(self.call.arguments.get("questions"))
         if not 0 < len(asked) <= MOST_QUESTIONS:
-            return self.host.fallback(self.call, "It asks nothing that could be asked in a chat.")
+            return self.host.fallback(self.call, "It asks nothing that could be asked in a chat."), False
         answers: dict[str, str] = {}
         for each in map(fields_of, asked):
             question, labels = str(each.get("question", "")), labels_of(each)
             text = question_text(self._head("asks you"), each)
             found = await self._ask(text, labels, deadline)
             if found is None:
-                return self.host.fallback(self.call, TOO_LATE)
+                return self.host.fallback(self.call, TOO_LATE), False
             said, _ = found
             answers[question] = picked(labels, said, several=bool(each.get("multiSelect")))
-        return self.host.allow(self.call, {**self.call.arguments, "answers": answers})
+        return self.host.allow(self.call, {**self.call.arguments, "answers": answers}), True
 
-    async def _plan(self, deadline: float) -> Answer:
+    async def _plan(self, deadline: float) -> tuple[Answer, bool]:
         """Show the plan, and have it approved."""
         plan = visible(str(self.call.arguments.get("plan", "")), lines=True)
         found = await self._ask(f"{self._head('has a plan')}\n\n{plan}\n\nShall it begin?", (YES, NO), deadline)
         if found is None:
-            return self.host.fallback(self.call, TOO_LATE)
+            return self.host.fallback(self.call, TOO_LATE), False
         said, heard = found
         if chosen((YES, NO), said) != YES:
             told = "" if chosen((NO,), said) else f" They say: {said}"
-            return self.host.deny(self.call, f"The plan was not approved: keep planning.{told}")
+            return self.host.deny(self.call, f"The plan was not approved: keep planning.{told}"), False
         if not await self.decides(self.place, heard):
-            return self.host.fallback(self.call, NOT_THEIRS)
-        return self.host.allow(self.call, dict(self.call.arguments))
+            return self.host.fallback(self.call, NOT_THEIRS), False
+        return self.host.allow(self.call, dict(self.call.arguments)), True
 
     def _head(self, what: str) -> str:
         who, _, _ = asks(self.host, self.call).rpartition(" asks to run ")
@@ -105,7 +130,8 @@ class Questions:
                 ticket = await self.bridge.wait_for(who, ticket.id, timeout_s=min(left, LONGEST_WAIT_S))
         finally:
             if ticket.outcome != "answered":
-                await self._close(seq, text)
+                with anyio.CancelScope(shield=True):
+                    await self._close(seq, text)
         if ticket.outcome != "answered":
             return None
         _, answered = parse_message(ticket.message)
@@ -118,6 +144,23 @@ class Questions:
         if asked and isinstance(asked[0].entry, Posted):
             over = f"{text}\n\n⌛ No answer is needed any more."
             await self.bridge.store.log.record(self.place, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
+
+
+async def begun_question(calls: ExternalCalls, host: Host, call: Permission) -> Begun:
+    """Write down that people are asked, as a call that is under way; the hook after it tells when it is over."""
+    arguments = canonical(call.arguments)
+    entry = decode(body_of(host, call, arguments, calls.caller))
+    assert isinstance(entry, Requested)
+    (asked,), number = entry.calls, 0
+    intent = Started(
+        "tool", call=asked.id, tool=asked.tool, arguments=arguments, cleared_by=QUESTION, runner=calls.caller
+    )
+    while True:
+        request = Request(conversation_of(host, call.session, call.tool, arguments, number), entry)
+        try:
+            return await calls.begin(request, Begun(request.conversation, intent))
+        except Conflict:
+            number += 1
 
 
 def labels_of(question: Mapping[str, Any]) -> tuple[str, ...]:

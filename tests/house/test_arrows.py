@@ -84,6 +84,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
             "testing",
             "assembly",
             "cli",
+            "hooks",
             "demo",
         }
     ),

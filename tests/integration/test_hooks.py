@@ -218,6 +218,14 @@ async def test_a_no_is_told_with_its_reason(desk: Desk) -> None:
     assert decision(answer) == {"behavior": "deny", "message": "Rejected by supervisor: use yarn"}
 
 
+async def test_whoever_decides_without_the_prompt_sees_the_folder_the_session_and_what_always_gives(desk: Desk) -> None:
+    found = await desk.approval(desk.file(desk.call()))
+    assert found.reason == (
+        "Bash can change things; in /home/ann/project, session ecae3bf9; "
+        "always adds to its own settings: Bash(npm run build:*) (localSettings)"
+    )
+
+
 async def test_changed_arguments_reach_the_host_where_it_takes_them(desk: Desk) -> None:
     call = desk.call()
     where = desk.file(call)
@@ -367,8 +375,9 @@ def questions(desk: Desk, name: str) -> Questions:
     people = People(desk.store, desk.rules, {"family": desk.family.traits}, clients=())
     return Questions(
         desk.bridge,
+        ExternalCalls(desk.store, desk.rules, desk.clock, caller="me"),
         host_named("claude-code"),
-        desk.call(name=name),
+        call=desk.call(name=name),
         place=PLACE,
         engine_lives=lambda: True,
         decides=people.may_decide,
@@ -430,4 +439,26 @@ async def test_other_words_keep_it_planning_and_reach_the_agent(desk: Desk) -> N
 
 async def test_a_question_that_nobody_answers_lapses_visibly(desk: Desk) -> None:
     assert await questions(desk, "question").answer(0.3) is None
+    assert "No answer is needed any more" in await desk.revised("⌛")
+
+
+@pytest.mark.parametrize("name", ["question", "plan"])
+@pytest.mark.parametrize("news", ["PostToolUse", "Stop"])
+async def test_a_question_that_was_answered_at_the_terminal_first_lapses_visibly(
+    desk: Desk, name: str, news: str
+) -> None:
+    asking, found, host = questions(desk, name), list[Any](), host_named("claude-code")
+
+    async def ask() -> None:
+        found.append(await asking.answer(3000))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await desk.button("Blue" if name == "question" else "Approve")
+            event = host.read(hook_event("claude-code", name, hook_event_name=news, tool_response={}), {})
+            assert isinstance(event, Outcome | Ended)
+            where = open_calls(str(desk.store.path), host, asking.call.session)
+            assert await told(desk.store, where, event) == 1
+    assert found == [None]
     assert "No answer is needed any more" in await desk.revised("⌛")
