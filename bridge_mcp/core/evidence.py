@@ -7,12 +7,26 @@ to follow one action from the request to the outcome.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from bridge_mcp.core.entries import Asked, Entry, Finished, Judged, Log, Reminded, Started
+from bridge_mcp.core.entries import Asked, Entry, Finished, Judged, Log, Reminded, Replied, Requested, Started
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.external_calls import external_tool
+from bridge_mcp.core.state import open_calls
+from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 
-__all__ = ["outcome_of", "with_evidence"]
+__all__ = ["closing", "outcome_of", "with_evidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a log tells of one call."""
+
+    tool: str
+    digest: str = ""
+    requested_by: str = ""
 
 
 def outcome_of(started: Started, finished: Finished) -> Finished:
@@ -20,17 +34,55 @@ def outcome_of(started: Started, finished: Finished) -> Finished:
     return replace(finished, tool=started.tool, digest=started.digest, requested_by=started.requested_by)
 
 
+def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
+    """These outcomes, and a cancelling verdict for each of their calls that still waits for one."""
+    waiting = {call.id for call, asked in open_calls(log) if asked is not None}
+    entries: list[Entry] = []
+    for outcome in outcomes:
+        if outcome.call in waiting:
+            entries.append(Judged(outcome.call, "cancelled", "bridge", note=outcome.content, via="rule"))
+        entries.append(outcome)
+    return with_evidence(log, entries)
+
+
 def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """These entries, which are to follow a log, with what it tells of their calls."""
-    known: dict[str, Started | Asked] = {}
+    """These entries, which are to follow a log, with what it tells of their calls.
+
+    The digest of a nested server's call that was neither asked about nor begun is in no log: it stays empty.
+    """
+    known: dict[str, Known] = {}
     for logged in log:
-        entry = logged.entry
-        if isinstance(entry, Asked) or (isinstance(entry, Started) and entry.effect == "tool"):
-            known[entry.call] = entry
+        match logged.entry:
+            case Requested() as request:
+                known |= requested(request)
+            case Replied(calls=calls):
+                known |= {call.id: Known(call.tool) for call in calls}
+            case Asked(call=call) as of:
+                known[call] = Known(of.tool, of.digest, of.requested_by)
+            case Started(effect="tool", call=call) as of:
+                known[call] = Known(of.tool, of.digest, of.requested_by)
+            case _:
+                pass
     return tuple(told_of(entry, known) for entry in entries)
 
 
-def told_of(entry: Entry, known: dict[str, Started | Asked]) -> Entry:
+def requested(request: Requested) -> dict[str, Known]:
+    """What a client's request tells of its calls."""
+    if request.external is None:
+        return {call.id: Known(call.tool, requested_by=request.by) for call in request.calls}
+    spec = external_tool(request.external)
+    return {call.id: Known(call.tool, digest_of(spec, call.arguments), request.by) for call in request.calls}
+
+
+def digest_of(spec: ToolSpec, arguments: str) -> str:
+    """The digest of a call; empty where its arguments cannot be read, with which it is neither asked about nor run."""
+    try:
+        return call_digest(spec, parse_arguments(arguments))
+    except BadInput:
+        return ""
+
+
+def told_of(entry: Entry, known: dict[str, Known]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
         case Finished() if not entry.digest and (of := known.get(entry.call)):

@@ -9,7 +9,6 @@ from bridge_mcp.core.entries import (
     Call,
     Cleared,
     Edited,
-    Entry,
     External,
     Failed,
     Finished,
@@ -36,7 +35,6 @@ from bridge_mcp.core.gathering import asks_at
 __all__ = [
     "CallState",
     "State",
-    "closing",
     "open_calls",
     "open_fates",
     "reaches_back_to",
@@ -309,17 +307,6 @@ def open_calls(log: Log) -> tuple[tuple[Call, Asked | None], ...]:
 def open_fates(log: Log) -> tuple[tuple[Call, CallState], ...]:
     """The calls of the last batch without an outcome, each with its state."""
     return state_of(log).open_fates
-
-
-def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
-    """These outcomes, and a cancelling verdict for each of their calls that still waits for one."""
-    waiting = {call.id for call, asked in open_calls(log) if asked is not None}
-    entries: list[Entry] = []
-    for outcome in outcomes:
-        if outcome.call in waiting:
-            entries.append(Judged(outcome.call, "cancelled", "bridge", note=outcome.content, via="rule"))
-        entries.append(outcome)
-    return tuple(entries)
 
 
 def unread(log: Log) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import Conflict
-from bridge_mcp.core.state import closing
+from bridge_mcp.core.evidence import closing
 from bridge_mcp.operations.external_calls import ended
 from bridge_mcp.ports import Store
 

@@ -29,8 +29,9 @@ from bridge_mcp.core.entries import (
     Summarised,
     call_id,
 )
+from bridge_mcp.core.evidence import closing
 from bridge_mcp.core.policy import Budget, Policy, ToolRule
-from bridge_mcp.core.state import closing, open_calls
+from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.steps import (
     Ask,
     CallModel,

@@ -279,7 +279,9 @@ async def test_what_became_of_a_call_is_told_by_the_hook_after_it(desk: Desk) ->
     assert isinstance(news, Outcome)
     assert any_open(str(desk.store.path), host, call.session)
     assert await told(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
-    assert (await desk.entries(where))[-1] == Finished("0.0", "error", "Exit code 1\nnpm error")
+    last = (await desk.entries(where))[-1]
+    assert (last.outcome, last.content) == ("error", "Exit code 1\nnpm error")
+    assert (last.tool, last.requested_by) == ("hook:claude-code__Bash", "hook:claude-code")
     assert not any_open(str(desk.store.path), host, call.session)
 
 
@@ -332,6 +334,9 @@ async def test_a_prompt_whose_hook_was_killed_lapses_and_a_late_verdict_was_not_
     assert "was gone" in await desk.revised("⏹")
     for where in (waits, late):
         assert (await desk.over(where)).outcome == "undelivered"
+        told_by = (await desk.store.feed.read(0, 100, conversation=where)).events
+        (digest,) = {str(event.body["digest"]) for event in told_by}
+        assert digest.startswith("sha256:"), "each event of a call names its digest"
     assert not [e for e in await desk.entries(late) if isinstance(e, Started)]
     assert (await desk.store.approvals.get(first.id)).status == "cancelled"  # pyright: ignore[reportOptionalMemberAccess]
 

@@ -21,10 +21,10 @@ from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Reviewed, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
+from bridge_mcp.core.evidence import closing
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Policy, Principal, ToolRule
-from bridge_mcp.core.state import closing
 from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
 from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked

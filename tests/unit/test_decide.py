@@ -14,6 +14,7 @@ from bridge_mcp.core.entries import (
     Delivered,
     Entry,
     Failed,
+    Finished,
     Judged,
     Posted,
     Replied,
@@ -22,9 +23,10 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
 )
+from bridge_mcp.core.evidence import closing
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Budget, Policy, ToolSource
-from bridge_mcp.core.state import closing, open_calls, unread
+from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Step, Stop, Summarise, Wait
 from bridge_mcp.core.tools import Confirmation, call_digest
 from bridge_mcp.core.turn_budget import work_seconds
@@ -537,6 +539,9 @@ def test_what_finishes_a_call_closes_its_approval() -> None:
     verdict, outcome = closing(waits, finished(CALL))
     assert isinstance(verdict, Judged)
     assert (verdict.verdict, verdict.via, verdict.note) == ("cancelled", "rule", "done")
-    assert outcome == finished(CALL)
-    assert closing(log(*gated(asked(CALL), judged(CALL))), finished(CALL)) == (finished(CALL),)
-    assert closing(log(*gated()), finished(CALL)) == (finished(CALL),)
+    assert isinstance(outcome, Finished)
+    (waiting,) = (call for _, call in open_calls(waits) if call is not None)
+    digest = waiting.digest
+    assert (verdict.digest, outcome.digest, outcome.content) == (digest, digest, "done")
+    assert [type(entry) for entry in closing(log(*gated(asked(CALL), judged(CALL))), finished(CALL))] == [Finished]
+    assert [type(entry) for entry in closing(log(*gated()), finished(CALL))] == [Finished]
