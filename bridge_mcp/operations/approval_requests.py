@@ -16,11 +16,11 @@ from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Asked, Entry, External, Finished, Judged, Log, Requested
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound, TooEarly, TooMany
+from bridge_mcp.core.evidence import closing as closed
 from bridge_mcp.core.evidence import with_evidence
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import RequestState, request_in
 from bridge_mcp.core.safe_text import visible
-from bridge_mcp.core.state import closing as closed
 from bridge_mcp.core.steps import HandOver, Judge, Settle
 from bridge_mcp.operations.addresses import CALLS
 from bridge_mcp.operations.clocks import elapsed
