@@ -125,6 +125,8 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
 
         def tell(bound: int) -> None:
             out.print(Text(f"MCP is served on http://{host}:{bound}/mcp ({config.where}). Ctrl-C ends it."))
+            if config.rules.provider:
+                out.print(Text(f"Approvals for other agents (AAP) are served on http://{host}:{bound}/aap."))
 
         await serve_http(assembly.bridge, options, on_ready=tell)
 

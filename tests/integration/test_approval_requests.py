@@ -11,11 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Finished, Started
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound, TooEarly, TooMany
 from bridge_mcp.core.policy import Principal, ToolRule
 from bridge_mcp.core.projections import Approval
-from bridge_mcp.core.requests import request_server, request_tool
+from bridge_mcp.core.requests import asking_for_requests, request_server, request_tool, rules_for_requests
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations.approval_requests import MAX_WAITING
@@ -214,6 +215,17 @@ async def test_what_is_remembered_holds_for_that_client_and_tool_alone(here: Wor
     assert (await here.bridge.request_approval(OTHER, REFUND)).state == "open"
     assert (await here.bridge.request_approval(AGENT, replace(REFUND, tool="refunds"))).state == "open"
     assert (await here.bridge.request_approval(AGENT, replace(REFUND, server="shop"))).state == "open"
+
+
+def test_a_reviewer_of_other_tools_may_only_advise_on_these() -> None:
+    decides = Reviewer("small", "policy.md", "approve")
+    general, own = rules_for_requests(
+        (ToolRule("*", {"review": decides}), ToolRule("request:agent__*", {"review": decides}))
+    )
+    assert general.says == {"review": replace(decides, may="advise")}
+    assert own.says == {"review": decides}
+    asking = asking_for_requests(ApprovalSettings(confirmation="never", review=decides))
+    assert (asking.confirmation, asking.review) == ("by-annotation", replace(decides, may="advise"))
 
 
 def test_no_two_clients_and_no_two_tools_have_the_same_name() -> None:
