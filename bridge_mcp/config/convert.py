@@ -12,7 +12,7 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
-from bridge_mcp.config.reviews import Reviews
+from bridge_mcp.config.reviews import Reviews, places
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.telegram import not_local, telegram
@@ -255,7 +255,7 @@ class Reading:
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
         """Note where prompts would go and there is nothing."""
-        for name, place in (("route", section.route), ("escalate_to", section.escalate_to)):
+        for name, place in (*(("route", each) for each in places(section.route)), ("escalate_to", section.escalate_to)):
             if not place or (name == "route" and place == AGENTS):
                 continue
             channel, chat, _ = Address.of(place)

@@ -10,9 +10,9 @@ from typing import Literal, cast
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, PartialApprovalSettings, Reviewer
-from bridge_mcp.core.policy import ToolRule
+from bridge_mcp.core.policy import AGENTS, ToolRule
 
-__all__ = ["Reviews"]
+__all__ = ["Reviews", "places"]
 
 Asked = schema.Review | Literal[False] | None
 
@@ -30,10 +30,10 @@ class Reviews:
 
     def settings(self, key: str, section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
         """What a section says about asking for approval. As a confirmation, `default` says nothing."""
-        said = section.model_dump(include=set(APPROVAL_FIELDS - {"review"}), exclude_none=True)
+        said = section.model_dump(include=set(APPROVAL_FIELDS - {"review", "route"}), exclude_none=True)
         if said.get("confirmation") == "default":
             del said["confirmation"]
-        return cast("PartialApprovalSettings", {**said, **self.part(key, section.review)})
+        return cast("PartialApprovalSettings", {**said, **routed(section.route), **self.part(key, section.review)})
 
     def part(self, key: str, section: Asked) -> PartialApprovalSettings:
         """What a rule says of its reviewer; nothing where it says nothing."""
@@ -71,6 +71,18 @@ class Reviews:
             return None
         self.policies.append(path)
         return Reviewer(section.model, str(path), may=section.may, per_minute=section.per_minute)
+
+
+def places(route: str | list[str] | None) -> list[str]:
+    """The places that a `route` names."""
+    return [route] if isinstance(route, str) else list(dict.fromkeys(route or ()))
+
+
+def routed(route: str | list[str] | None) -> PartialApprovalSettings:
+    """Where people are asked; clients may decide wherever that is, so beside chats `agents` says nothing more."""
+    named = places(route)
+    chats = [place for place in named if place != AGENTS]
+    return {"route": (chats or named)[0], "also_route": tuple(chats[1:])} if named else {}
 
 
 def confirmed(confirmation: str, said: PartialApprovalSettings) -> PartialApprovalSettings:

@@ -38,8 +38,8 @@ class CallRule(Section):
     """Whether calls of these tools ask first."""
     expires_s: float | None = Field(default=None, ge=0)
     """Seconds until a call that waits expires; 0: never."""
-    route: Text | None = None
-    """The conversation where people are asked; `agents`: none, so that a client has to decide."""
+    route: Text | list[Text] | None = None
+    """The conversation where people are asked, or several; `agents`: none, so that a client has to decide."""
     remind_s: float | None = Field(default=None, ge=0)
     """Seconds until people are asked again; 0: never."""
     escalate_s: float | None = Field(default=None, ge=0)
@@ -59,8 +59,8 @@ class Approvals(Section):
     """Which calls ask first: all, all and people alone, none, or those of tools that do not say that they only read."""
     expires_s: float = Field(default=600.0, ge=0)
     """Seconds until a call that waits expires; 0: never."""
-    route: Text | None = None
-    """The conversation where people are asked; `agents`: none. Without it: the chat that asked."""
+    route: Text | list[Text] | None = None
+    """The conversation where people are asked, or several; `agents`: none. Without it: the chat that asked."""
     remind_s: float = Field(default=0.0, ge=0)
     """Seconds until people are asked again; 0: never."""
     escalate_s: float = Field(default=0.0, ge=0)

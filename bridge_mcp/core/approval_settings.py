@@ -35,6 +35,8 @@ class ApprovalSettings:
     expires_s: float = 600.0
     route: str = ""
     """The conversation its prompt goes to: empty for the one that asked, `agents` for none."""
+    also_route: tuple[str, ...] = ()
+    """Further conversations that its prompt goes to."""
     remind_s: float = 0.0
     """Seconds without a verdict after which the prompt is repeated, again and again."""
     escalate_s: float = 0.0
@@ -70,6 +72,7 @@ class PartialApprovalSettings(TypedDict, total=False):
     confirmation: ConfirmationMode
     expires_s: float
     route: str
+    also_route: tuple[str, ...]
     remind_s: float
     escalate_s: float
     escalate_to: str

@@ -33,6 +33,7 @@ def asked_of(
         requested_by=by,
         reason=reason + about,
         route=how.route,
+        also_route=how.also_route,
         quorum=how.quorum,
         remind_s=how.remind_s,
         escalate_at=now + how.escalate_s if escalates else 0.0,

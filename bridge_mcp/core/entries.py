@@ -441,6 +441,8 @@ class Asked(Fact, frozen=True):
     """What `always` gives where the caller keeps standing permissions itself (`External.offers`)."""
     fixed: bool = False
     """Whether nobody can change its arguments (`External.fixed`)."""
+    also_route: tuple[str, ...] = ()
+    """Further conversations that the prompt goes to."""
     reviewer: str = ""
     """The model that looks at it before people are asked; empty for none."""
     reviewer_may: Literal["approve", "advise"] = "advise"

@@ -148,6 +148,8 @@ class Approval:
     """What `always` gives where the caller keeps standing permissions itself, each word for word."""
     fixed: bool = False
     """Whether it can only be approved with these arguments."""
+    also_route: tuple[str, ...] = ()
+    """Further conversations that its prompt went to."""
     reviewer: str = ""
     """The model that looks at it before people are asked; empty for none."""
     reviewer_may: Literal["approve", "advise"] = "advise"
@@ -178,7 +180,7 @@ class Approval:
     @property
     def places(self) -> tuple[str, ...]:
         """The conversations whose approvers may decide it by chat."""
-        return tuple(place for place in (self.asked_in, self.escalate_to) if place)
+        return tuple(place for place in (self.asked_in, *self.also_route, self.escalate_to) if place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,7 @@ def approval_of(conversation: str, logged: Logged) -> Approval | None:
                 expires_at=e.expires_at,
                 quorum=e.quorum,
                 route=e.route,
+                also_route=e.also_route,
                 escalate_to=e.escalate_to,
                 asks=e.asks,
                 offers=e.offers,

@@ -44,7 +44,7 @@ class People:
         pairings = await self.store.access.pairings()
         check = ApproverCheck(self.rules, self.traits, pairings, clients=self.clients)
         named = self._named(asked.server, asked.tool.removeprefix(f"{asked.server}__"))
-        places = [place for place in (asked.route, asked.escalate_to) if place and place != AGENTS]
+        places = [place for place in (asked.route, *asked.also_route, asked.escalate_to) if place and place != AGENTS]
         # Nobody is known to look at a channel of this machine, unless the owner says that people are asked there.
         watched = [place for place in places if place == named or self._paired(place)]
         return any([name for place in watched for name in check.in_chat(place)])

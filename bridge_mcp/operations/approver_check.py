@@ -60,7 +60,9 @@ class ApproverCheck:
     def _deciders(self, channel: str, how: ApprovalSettings) -> set[str]:
         """The possible approvers of a call of this channel: clients, approvers in the asked chat, the owner."""
         over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
-        places = [place for place in (how.route or channel, how.escalate_to) if place and place != AGENTS]
+        places = [
+            place for place in (how.route or channel, *how.also_route, how.escalate_to) if place and place != AGENTS
+        ]
         return over_mcp | {who for place in places for who in self.in_chat(place)}
 
     def in_chat(self, place: str) -> Iterable[str]:

@@ -100,5 +100,9 @@ class Rules:
         """The conversations to which calls of others may be put, by route or escalation."""
         rules = [*self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]
         every = [self.asking.as_part(), *(rule.says for rule in rules)]
-        named = [place for part in every for place in (part.get("route", ""), part.get("escalate_to", ""))]
+        named = [
+            place
+            for part in every
+            for place in (part.get("route", ""), *part.get("also_route", ()), part.get("escalate_to", ""))
+        ]
         return frozenset(place for place in named if place and Address.of(place).chat)

@@ -10,8 +10,10 @@ import pytest
 
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.config import Config, config_folder, load_config
+from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.core.policy import Budget
+from bridge_mcp.core.policy import Budget, Policy
+from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.core.window import Window
 
 BOT = "123456:AAHplantedTelegramToken"
@@ -384,3 +386,68 @@ instructions = true
     assert (rules["plain"].while_busy, rules["plain"].chat_context, rules["plain"].timezone) == ("join", True, "UTC")
     assert not rules["played"].window.summarise, "a scripted model sums nothing up"
     assert config.tool_servers[0].instructions
+
+
+def test_a_route_may_be_several_places_and_agents_beside_chats_is_no_further_one(home: Home) -> None:
+    home.write(
+        """
+[channels.local]
+type = "local"
+[approvals]
+route = ["local/a", "agents", "local/b"]
+[approvals.tools."one__*"]
+route = "local/c"
+[approvals.tools."two__*"]
+route = ["agents"]
+"""
+    )
+    rules = home.load("bridge.toml").rules
+    policy = Policy(defaults=rules.asking, rules=rules.tools)
+    asked = [policy.asking(f"{name}__x") for name in ("zero", "one", "two")]
+    assert [(each.route, each.also_route) for each in asked] == [
+        ("local/a", ("local/b",)),
+        ("local/c", ()),
+        ("agents", ()),
+    ]
+
+
+def test_a_reviewer_is_named_by_rules_and_by_sections_of_servers(home: Home) -> None:
+    (home.cwd / "policy.md").write_text("Be careful.", "utf-8")
+    home.write(
+        """
+[models.small]
+model = "scripted"
+[channels.local]
+type = "local"
+[tool_servers.files]
+command = "files"
+review = { model = "small", policy = "policy.md" }
+[tool_servers.files.tools."delete_*"]
+confirmation = "required"
+[tool_servers.files.tools.put]
+confirmation = "required"
+review = { model = "small", policy = "policy.md", may = "approve", per_minute = 3 }
+[tool_servers.files.tools.get]
+review = false
+"""
+    )
+    rules = home.load("bridge.toml").rules
+    names = ("list", "delete_all", "put", "get")
+    tools = {f"files__{name}": ToolSpec(f"files__{name}", "files", name, description="", schema="{}") for name in names}
+    policy = Policy(tools=tools, rules=rules.tools)
+    path = str(home.cwd / "policy.md")
+    assert [policy.asking(name).review for name in tools] == [
+        Reviewer("small", path),
+        None,
+        Reviewer("small", path, "approve", per_minute=3),
+        None,
+    ]
+    assert any("policy.md" in place for place in rules.own_places), "whoever changes it decides on calls"
+
+
+def test_a_reviewer_without_its_model_or_its_policy_is_a_mistake(home: Home) -> None:
+    home.write("[channels.local]\ntype = 'local'\n[approvals]\nreview = { model = 'small', policy = 'none.md' }\n")
+    with pytest.raises(ConfigError) as caught:
+        home.load("bridge.toml")
+    assert "approvals.review.model" in str(caught.value)
+    assert "approvals.review.policy" in str(caught.value)

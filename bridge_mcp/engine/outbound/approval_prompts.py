@@ -88,26 +88,29 @@ class PromptWorker:
         elif event.type == "approval.decided":
             await self._tell(approval)
 
-    def _place(self, approval: Approval) -> str:
-        """The conversation in which an approval is asked; "" where nobody is asked by a message."""
-        place = approval.asked_in
-        channel = Address.of(place).channel
+    def _places(self, approval: Approval) -> list[str]:
+        """The conversations in which an approval is asked by a message; none where nobody is."""
+        places = dict.fromkeys(place for place in (approval.asked_in, *approval.also_route) if place)
+        return [place for place in places if self._prompts(Address.of(place).channel)]
+
+    def _prompts(self, channel: str) -> bool:
+        """Whether people of a channel are asked by messages."""
         traits = self._traits.get(channel)
-        return place if channel != CALLS and traits is not None and traits.prompts else ""
+        return channel != CALLS and traits is not None and traits.prompts
 
     async def _ask(self, approval: Approval) -> None:
-        place = self._place(approval)
         if approval.in_review:
             return
-        if place and await is_let_in(self._store.access, self._traits, place):
-            posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
-            await self._store.log.record(place, posted)
+        for place in self._places(approval):
+            if await is_let_in(self._store.access, self._traits, place):
+                posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
+                await self._store.log.record(place, posted)
 
     async def _tell(self, approval: Approval) -> None:
         """The prompt loses its buttons and says who decided; that is all that a late press can find."""
         by = await self._name(approval.decided_by)
         for place, key in (
-            (self._place(approval), prompt_key(approval)),
+            *((place, prompt_key(approval)) for place in self._places(approval)),
             (approval.escalate_to, escalation_key(approval.id, 1)),
         ):
             seq = await self._store.traces.posted(place, key) if place else None

@@ -42,8 +42,10 @@ async def tell(
     to = reminded.to or conversation
     asked = await store.approvals.get(approval_id(conversation, reminded.call))
     told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
-    if asked is not None and told:
-        await store.log.record(told, await reminder_message(store, clock, asked, told, reminded))
+    further = asked.also_route if asked is not None and reminded.why != "escalation" else ()
+    for place in dict.fromkeys((told, *further)):
+        if asked is not None and place and await is_let_in(store.access, traits, place):
+            await store.log.record(place, await reminder_message(store, clock, asked, place, reminded))
     await store.log.record(conversation, structs.replace(reminded, to=told))
 
 
