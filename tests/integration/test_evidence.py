@@ -30,11 +30,11 @@ async def test_a_call_that_was_approved_as_edited_is_followed_by_its_digests(tmp
         assert [event.type for event in told] == [
             *("approval.requested", "approval.decided", "tool.started", "tool.finished")
         ]
-        assert {(event.body["call"], event.body["approval"]) for event in told} == {("0.0", approval.id)}
+        assert {(str(event.body["call"]), str(event.body["approval"])) for event in told} == {("0.0", approval.id)}
         spec = next(spec for spec in it.toolbox.tools() if spec.name == "bench__write")
         edited = call_digest(spec, parse_arguments('{"path":"b"}'))
         assert [event.body["digest"] for event in told] == [approval.digest, edited, edited, edited]
-        assert {event.body["requested_by"] for event in told if "requested_by" in event.body} == {HOST.name}
+        assert {str(event.body["requested_by"]) for event in told if "requested_by" in event.body} == {HOST.name}
         assert (told[1].body["by"], told[1].body["via"]) == (SUPERVISOR.name, SUPERVISOR.via)
         assert told[2].body["cleared_by"] == "verdict"
 
@@ -50,7 +50,7 @@ async def test_a_call_that_never_ran_ends_with_the_digest_of_what_was_asked(tmp_
             await it.bridge.cancel(HOST, ticket.id)
         told = await life(it, ticket.conversation)
         assert [event.type for event in told] == ["approval.requested", "approval.decided", "tool.finished"]
-        assert {event.body["digest"] for event in told} == {approval.digest}
+        assert {str(event.body["digest"]) for event in told} == {approval.digest}
 
 
 async def test_a_free_call_is_told_with_its_digest(tmp_path: Path) -> None:
@@ -58,6 +58,6 @@ async def test_a_free_call_is_told_with_its_digest(tmp_path: Path) -> None:
         ticket = await it.bridge.call_tool(HOST, "bench__look", {"path": "a"})
         told = await life(it, ticket.conversation)
         assert [event.type for event in told] == ["tool.started", "tool.finished"]
-        assert len({event.body["digest"] for event in told}) == 1
+        assert len({str(event.body["digest"]) for event in told}) == 1
         assert str(told[0].body["digest"]).startswith("sha256:")
-        assert {event.body["requested_by"] for event in told} == {HOST.name}
+        assert {str(event.body["requested_by"]) for event in told} == {HOST.name}
