@@ -23,16 +23,13 @@ MOST = 2_000
 
 async def told(store: Store, conversations: tuple[str, ...], news: Outcome | Ended) -> int:
     """Write what a hook tells into the logs that it concerns; how many those were."""
-    concerned = 0
-    for conversation in conversations:
-        log = await store.log.load(conversation)
-        if not log or ended(log) is not None:
-            continue
-        if isinstance(news, Ended):
-            concerned += await over(store, conversation, log, news.why)
-        elif is_of(log, news):
-            return await done(store, conversation, log, news)
-    return concerned
+    logs = [(name, await store.log.load(name)) for name in conversations]
+    open_logs = [(name, log) for name, log in logs if log and ended(log) is None]
+    if isinstance(news, Ended):
+        return sum([await over(store, name, log, news.why) for name, log in open_logs])
+    # The same call may stand there twice, the older one without its end: an agent asks again for what is over.
+    concerned = sorted([each for each in open_logs if is_of(each[1], news)], key=lambda each: each[1][0].at)
+    return await done(store, *concerned[-1], news) if concerned else 0
 
 
 def is_of(log: Log, news: Outcome) -> bool:

@@ -285,6 +285,17 @@ async def test_what_became_of_a_call_is_told_by_the_hook_after_it(desk: Desk) ->
     assert not any_open(str(desk.store.path), host, call.session)
 
 
+async def test_of_two_same_calls_the_newer_one_is_meant(desk: Desk) -> None:
+    host, older = host_named("claude-code"), desk.file(desk.call())
+    await answered(desk, desk.waiting(desk.call(), older), desk.press("Approve"))
+    newer = desk.file(desk.call())
+    await desk.approval(newer)
+    news = host.read(hook_event("claude-code", "done"), {})
+    assert isinstance(news, Outcome)
+    await told(desk.store, open_calls(str(desk.store.path), host, news.session), news)
+    assert [len([e for e in await desk.entries(each) if isinstance(e, Finished)]) for each in (older, newer)] == [0, 1]
+
+
 @pytest.mark.shows("approvals.hook-outcome")
 async def test_without_that_hook_nobody_knows_and_the_log_says_so(desk: Desk) -> None:
     call = desk.call()
