@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -44,7 +45,7 @@ from bridge_mcp.server.http.auth import answer
 from bridge_mcp.server.http.authenticator import PRINCIPAL
 from bridge_mcp.service import Bridge
 
-__all__ = ["PREFIX", "ApprovalProtocol", "InItsWords"]
+__all__ = ["PREFIX", "ApprovalProtocol", "InItsWords", "LongPolls"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +76,35 @@ class Refused(Exception):
         self.code = code
 
 
+class LongPolls:
+    """The answers that are held until there is a verdict: all of them are given once serving ends."""
+
+    def __init__(self) -> None:
+        self._held: set[anyio.CancelScope] = set()
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Hold an answer; what is in the context is cut off when serving ends."""
+        with anyio.CancelScope() as scope:
+            self._held.add(scope)
+            try:
+                yield
+            finally:
+                self._held.discard(scope)
+
+    def close(self) -> None:
+        """Give all answers that are held, as things stand."""
+        for scope in tuple(self._held):
+            scope.cancel()
+
+
 class ApprovalProtocol:
     """ASGI application: answers what is below `PREFIX`, to whoever the gate before it let in; the rest is `app`'s."""
 
-    def __init__(self, app: ASGIApp, bridge: Bridge) -> None:
+    def __init__(self, app: ASGIApp, bridge: Bridge, polls: LongPolls) -> None:
         self._app = app
         self._bridge = bridge
+        self._polls = polls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -112,7 +136,9 @@ class ApprovalProtocol:
             case "GET", "":
                 query = parse_qs(scope["query_string"].decode("latin-1"))
                 wait_s = min(LONGEST_WAIT_S, aap_format.seconds((query.get("wait") or [""])[0]))
-                return 200, await self._bridge.settled_request(who, call, wait_s)
+                with self._polls.held():
+                    return 200, await self._bridge.settled_request(who, call, wait_s)
+                return 200, await self._bridge.settled_request(who, call, 0.0)
             case "DELETE", "":
                 return await self._changed(who, call, self._bridge.withdraw_request(who, call), "already_terminal", "")
             case "POST", "consume":

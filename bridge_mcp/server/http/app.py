@@ -20,7 +20,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
-from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords
+from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords, LongPolls
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
@@ -94,15 +94,22 @@ async def serve_http(
         on_ready(listener.getsockname()[1])
 
     with listening(options.host, options.port, "Choose another address or port.") as listener:
-        app = guarded(sessions, authenticator, options, bridge)
+        polls = LongPolls()
+        app = guarded(sessions, authenticator, options, bridge, polls)
         server = Server(configured(app, LEAVE_S, options.limits), started)
-        await run_until_stopped(server, listener, sessions, face, partial(authenticator.watch, bridge.store.agenda))
+        await run_until_stopped(
+            server, listener, sessions, face, polls, partial(authenticator.watch, bridge.store.agenda)
+        )
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
 
 
 def guarded(
-    sessions: StreamableHTTPSessionManager, authenticator: Authenticator, options: HttpOptions, bridge: Bridge
+    sessions: StreamableHTTPSessionManager,
+    authenticator: Authenticator,
+    options: HttpOptions,
+    bridge: Bridge,
+    polls: LongPolls,
 ) -> ASGIApp:
     """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up.
 
@@ -112,7 +119,7 @@ def guarded(
     app: ASGIApp = BodyLimitMiddleware(DisconnectMiddleware(inner), MAX_BODY, options.body_s)
     provider = bridge.rules.provider
     gate = AuthMiddleware(
-        ApprovalProtocol(app, bridge) if provider else app,
+        ApprovalProtocol(app, bridge, polls) if provider else app,
         authenticator,
         path=PATH,
         below=PREFIX if provider else "",
@@ -129,6 +136,7 @@ async def run_until_stopped(
     listener: socket.socket,
     sessions: StreamableHTTPSessionManager,
     face: BridgeServer,
+    polls: LongPolls,
     watch: Callable[[], Coroutine[None, None, None]],
 ) -> None:
     """Answer requests until a signal asks to stop; `watch` runs beside."""
@@ -142,6 +150,7 @@ async def run_until_stopped(
             finally:
                 watching.cancel()
             face.push.close()
+            polls.close()
     finally:
         # Only after the sessions have ended: uvicorn waits for their open responses.
         server.should_exit = True
