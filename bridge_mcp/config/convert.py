@@ -9,6 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bridge_mcp.config import schema
+from bridge_mcp.config.events import events
 from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
@@ -52,8 +53,7 @@ class Reading:
         self._models = dict(file.models)
         if (model := env.get("BRIDGE_MCP_MODEL", "").strip()) and "default" not in self._models:
             self._models["default"] = schema.ModelSection(model=model)
-        self._channels = self._sections()
-        self._bots: dict[str, str] = {}
+        self._channels, self._bots = self._sections(), dict[str, str]()
         self._reviews = Reviews(self._models, self._existing, problems)
 
     def store_url(self, default: Path) -> str:
@@ -115,6 +115,7 @@ class Reading:
             max_turns=engine.max_turns,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, attempts=engine.attempts),
             caps=self._caps(),
+            events=events(self.file.events, self.problems),
         )
 
     def clients(self) -> tuple[Client, ...]:

@@ -17,6 +17,7 @@ __all__ = [
     "Chat",
     "Client",
     "Engine",
+    "Events",
     "File",
     "Files",
     "Http",
@@ -298,6 +299,17 @@ class Engine(Section):
     """How often a call of a model, or of a tool that may be repeated, is tried before it is given up."""
 
 
+class Events(Section):
+    """[events]: MCP Events (SEP-3415): what happens, polled by clients or posted to them as signed webhooks."""
+
+    delivery: list[Literal["poll", "webhook"]] = []
+    """How clients may get events; without it: not at all. `webhook` is for clients over HTTP with a token."""
+    local_hosts: list[Text] = []
+    """Callbacks, as HOST:PORT, that may be in a private network or on this machine, and without https."""
+    max_subscriptions: int = Field(default=20, ge=1, le=1000)
+    """How many webhook subscriptions one client may have."""
+
+
 class Budget(Section):
     """[budget]: what models may take in a day of UTC; a cap that is not there caps nothing."""
 
@@ -331,3 +343,4 @@ class File(Section):
     http: Http = Http()
     engine: Engine = Engine()
     budget: Budget = Budget()
+    events: Events = Events()

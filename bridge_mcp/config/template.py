@@ -145,6 +145,11 @@ expires_s = 600                            # 0: never
 # tokens_per_day = 2000000                 # and tokens_per_channel_day, tokens_per_conversation_day
 # unknown_price = "allow"                  # stop: where dollars are capped, no call whose price nobody knows
 
+# [events]                                 # MCP Events: without a delivery there are none for clients
+# delivery = ["poll", "webhook"]           # webhook: posted, signed, to callbacks of clients with a token
+# local_hosts = ["10.0.0.5:8443"]          # callbacks that are not public https addresses
+# max_subscriptions = 20                   # webhooks of one client
+
 # [store]
 # url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)
 # max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,

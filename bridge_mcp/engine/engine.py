@@ -99,6 +99,7 @@ class Engine:
         reconnect: Callable[[], object] = lambda: None,
         elapsed: Callable[[], float] = clocks.elapsed,
         lives: Callable[[str], bool] | None = None,
+        beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -110,6 +111,8 @@ class Engine:
         self._supervisor = TaskSupervisor(Troubles(clock.now))
         self._published: Published | None = None
         """What was published last; None: unknown, publish everything."""
+        self._beside = beside or {}
+        """Lanes of others, by what they do."""
         self._keep_events = rules.keep_events
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
@@ -182,6 +185,7 @@ class Engine:
         if self._prompts is not None:
             yield "Asking for approvals in chats", self._prompts.run
         yield "Telling the progress of calls", self._progress.run
+        yield from self._beside.items()
 
     async def _announce(self) -> None:
         """Publish channels and servers before the engine itself, so that whoever sees it sees them too."""

@@ -32,10 +32,16 @@ from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
-from bridge_mcp.ports.rules import ChannelRules, GroupMode, Rules
+from bridge_mcp.ports.rules import ChannelRules, EventRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets, StatusName
 from bridge_mcp.ports.store import Pulse, Store, StoreHealth
+from bridge_mcp.ports.subscriptions import (
+    EventSubscription,
+    EventSubscriptions,
+    SubscriptionLimit,
+    SubscriptionLimits,
+)
 from bridge_mcp.ports.tools import (
     CallContext,
     Pins,
@@ -68,6 +74,9 @@ __all__ = [
     "Edit",
     "EngineStatus",
     "EventPage",
+    "EventRules",
+    "EventSubscription",
+    "EventSubscriptions",
     "Feed",
     "Fetch",
     "Files",
@@ -107,6 +116,8 @@ __all__ = [
     "Store",
     "StoreHealth",
     "StoredClient",
+    "SubscriptionLimit",
+    "SubscriptionLimits",
     "ToolPins",
     "ToolProgress",
     "Toolbox",

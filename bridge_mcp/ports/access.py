@@ -136,5 +136,5 @@ class Clients(Protocol):
         ...
 
     async def revoke(self, name: str) -> bool:
-        """Whether it was there."""
+        """Whether it was there. Its subscriptions to events end in the same transaction."""
         ...

@@ -15,7 +15,7 @@ from bridge_mcp.core.policy import Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 
-__all__ = ["ChannelRules", "GroupMode", "Rules"]
+__all__ = ["ChannelRules", "EventRules", "GroupMode", "Rules"]
 
 GroupMode: TypeAlias = Literal["mention", "always", "observe"]
 """In a group: answer what is meant for the bot; answer all; or listen, and answer nothing."""
@@ -61,6 +61,23 @@ class ChannelRules:
 
 
 @dataclass(frozen=True, slots=True)
+class EventRules:
+    """MCP Events: whether clients may poll them, and have them posted to callbacks of their own."""
+
+    poll: bool = False
+    webhooks: bool = False
+    local_hosts: frozenset[str] = frozenset()
+    """Callbacks (HOST:PORT) that may be in private networks and without https."""
+    of_client: int = 20
+    """How many subscriptions one client may have."""
+
+    @property
+    def offered(self) -> bool:
+        """Whether there are events for clients at all."""
+        return self.poll or self.webhooks
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the owner wants of the bridge, as far as the engine is concerned."""
 
@@ -90,6 +107,7 @@ class Rules:
     budget: Budget = Budget()
     caps: Caps = Caps()
     """What models may take in a day."""
+    events: EventRules = EventRules()
 
     def channel(self, name: str) -> ChannelRules:
         """What holds on a channel; one that the config lacks has no tool servers, while clients' own calls have all."""

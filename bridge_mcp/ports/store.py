@@ -11,6 +11,7 @@ from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets
+from bridge_mcp.ports.subscriptions import EventSubscriptions
 from bridge_mcp.ports.tools import ToolPins
 
 __all__ = ["Pulse", "Store", "StoreHealth"]
@@ -102,6 +103,11 @@ class Store(Protocol):
     @property
     def clients(self) -> Clients:
         """MCP clients over HTTP, with hashes of their tokens."""
+        ...
+
+    @property
+    def subscriptions(self) -> EventSubscriptions:
+        """Subscriptions whose events are posted to clients."""
         ...
 
     @property

@@ -7,7 +7,7 @@ transport; `principal_of` returns who makes a request.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -17,16 +17,16 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 
 from bridge_mcp import __version__
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.events.methods import ClientEvents
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
-from bridge_mcp.server.protocol.errors import fault_of, naming
+from bridge_mcp.server.protocol.errors import fault_of, guarded, naming
 from bridge_mcp.server.protocol.exposed import (
     ExposedTools,
     announce_changes,
@@ -102,6 +102,8 @@ class BridgeServer:
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
+        if bridge.rules.events.offered:
+            ClientEvents(bridge, principal_of).add_to(self.server)
         self._tools: Mapping[str, Tool] = {each.name: each for each in there(provider=bridge.rules.provider)}
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
@@ -382,19 +384,3 @@ def text_block(text: str) -> dict[str, str]:
 def complete_result(**fields: Any) -> dict[str, Any]:
     """A result with `resultType: complete`, which 2026-07-28 requires; older eras ignore the field."""
     return {"resultType": "complete", **fields}
-
-
-def guarded(where: str, handler: Callable[[Context, P], Awaitable[T]]) -> Callable[[Context, P], Awaitable[T]]:
-    """Wrap a handler: its errors become protocol errors with the same body as those of tools."""
-
-    async def handle(ctx: Context, params: P) -> T:
-        try:
-            return await handler(ctx, params)
-        except MCPError:
-            raise
-        except Exception as exc:
-            fault = fault_of(exc, where)
-            code = types.INTERNAL_ERROR if fault.code == "internal" else types.INVALID_PARAMS
-            raise MCPError(code, fault.text, fault.body()) from None
-
-    return handle

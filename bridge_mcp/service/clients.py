@@ -74,6 +74,20 @@ class Clients(BridgeBase):
         self._unlimited(who)
         return tuple([replace(client, token_hash="") for client in await self.store.clients.all()])
 
+    async def client_now(self, name: str, scopes: frozenset[Scope]) -> Principal | None:
+        """A client over HTTP as it may act now; None if nobody comes by this name any more.
+
+        `scopes` are those of its last token, which alone tells them of a client of the authorization server.
+        """
+        known = {visitor.name: visitor for visitor in self._clients}
+        if name.startswith("oauth:"):
+            allowed = known.get("oauth")
+            return None if allowed is None else replace(allowed, name=name, scopes=allowed.scopes & scopes)
+        if name in known:
+            return known[name]
+        stored = next((client for client in await self.store.clients.all() if client.name == name), None)
+        return None if stored is None else stored.principal
+
     async def revoke_client(self, who: Principal, name: str) -> None:
         """Revoke a client: at once, in all processes, and its open requests end."""
         self._unlimited(who)

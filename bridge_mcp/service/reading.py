@@ -168,6 +168,50 @@ class Reading(BridgeBase):
                 after = page.cursor
                 await changes.wait(min(left, LOOK_AGAIN_S))
 
+    async def read_feed(
+        self,
+        who: Principal,
+        after: int,
+        *,
+        types: Sequence[str] = (),
+        channel: str = "",
+        conversation: str = "",
+        limit: int = 100,
+    ) -> EventPage:
+        """Events after a cursor, at once. The page's cursor is the feed's own, for whoever reads on for `who`."""
+        who.require("read")
+        return await self.store.feed.read(
+            after,
+            bounded("limit", limit, 500),
+            types=event_types(types),
+            conversation=conversation,
+            within=self._about(who, channel, conversation),
+        )
+
+    async def feed_position(self, who: Principal, *, channel: str = "", conversation: str = "") -> int:
+        """The cursor of the newest event that `who` may see."""
+        who.require("read")
+        self._about(who, channel, conversation)
+        return await self.store.feed.head(who.within)
+
+    async def feed_position_at(self, moment: float, after: int) -> int:
+        """The cursor, not before `after`, of the last event before a moment: it is searched for by halves."""
+        low, high = after, await self.store.feed.head()
+        while low < high:
+            middle = (low + high) // 2
+            page = await self.store.feed.read(middle, 1)
+            if page.events and page.events[0].at < moment:
+                low = page.events[0].cursor
+            else:
+                high = middle
+        return low
+
+    def _about(self, who: Principal, channel: str, conversation: str) -> frozenset[str]:
+        """The places that events may be of. Raises NotFound for what `who` may not see."""
+        if conversation:
+            self._address(who, conversation)
+        return self._within(who, channel)
+
     async def wait_for(
         self, who: Principal, ticket: str, *, timeout_s: float = 0.0, progress: ToolProgress | None = None
     ) -> Ticket:

@@ -7,25 +7,18 @@ inside its own network: server-side request forgery, as the MCP specification's 
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Literal, TypeAlias
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx2
 from mcp.client.auth import OAuthFlowError
 
-__all__ = ["MAX_BODY", "Bounded", "Steered", "check_place", "place_among"]
+from bridge_mcp.core.network_places import Place, place_among
+
+__all__ = ["MAX_BODY", "Bounded", "Steered", "check_place"]
 
 MAX_BODY = 256 * 1024
 """Bytes of one response in a login."""
-
-Place: TypeAlias = Literal["global", "private", "loopback", "never"]
-"""The kind of an IP address; `never`: link-local and multicast ones, such as a cloud's metadata service
-(169.254.169.254)."""
-
-
-NEAREST_FIRST: tuple[Place, ...] = ("never", "loopback", "private")
 
 
 class Steered(OAuthFlowError):
@@ -56,28 +49,6 @@ async def place_of(host: str) -> Place:
     except (OSError, UnicodeError):
         return "global"
     return place_among(str(each[4][0]) for each in found)
-
-
-def place_among(addresses: Iterable[str]) -> Place:
-    """The kind of a host with these addresses: if they differ, the nearest to us."""
-    places = {place(ip_address(each.partition("%")[0])) for each in addresses}
-    for each in NEAREST_FIRST:
-        if each in places:
-            return each
-    return "global"
-
-
-def place(address: IPv4Address | IPv6Address) -> Place:
-    """The kind of an address."""
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return place(inner)
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
-        return "never"
-    if address.is_loopback:
-        return "loopback"
-    return "global" if address.is_global else "private"
 
 
 class Bounded(httpx2.AsyncByteStream):

@@ -13,8 +13,9 @@ import httpx2
 import pytest
 
 from bridge_mcp.core.errors import ToolFailed
+from bridge_mcp.core.network_places import place_among
 from bridge_mcp.toolservers import oauth
-from bridge_mcp.toolservers.oauth_guard import MAX_BODY, Steered, check_place, place_among
+from bridge_mcp.toolservers.oauth_guard import MAX_BODY, Steered, check_place
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.servers.launch import opened
 

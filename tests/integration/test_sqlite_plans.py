@@ -32,6 +32,10 @@ MAY_SCAN = {
     "clients": {"SCAN clients"},
     "open_pairing_requests": {"SCAN pairing_requests"},
     "delete_expired_pairing_requests": {"SCAN pairing_requests"},
+    "subscription_ids": {"SCAN event_subscriptions"},
+    "count_subscriptions": {"SCAN event_subscriptions"},
+    "delete_expired_subscriptions": {"SCAN event_subscriptions"},
+    "delete_old_callbacks": {"SCAN event_callbacks USING COVERING INDEX event_callbacks_by_host"},
     # What is on its way, and what there are few of, when a clock was set.
     "has_times_from_the_future": {"SCAN messages USING COVERING INDEX messages_pending"},
     "send_messages_from_the_future": {"SCAN messages USING INDEX messages_pending"},

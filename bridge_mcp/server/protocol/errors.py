@@ -6,22 +6,25 @@ All exceptions end here: a `BridgeError` is shown, any other is logged, and its 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge_mcp.core.errors import BridgeError, NotFound
 
-__all__ = ["Fault", "fault_of", "naming"]
+__all__ = ["Fault", "fault_of", "guarded", "naming"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+P = TypeVar("P")
 
 MAX_MESSAGE = 4_000
 """Characters of one message: an error never carries a caller's big value back."""
@@ -74,6 +77,24 @@ def naming(ctx: ServerRequestContext[Any, Any], uri: str) -> Generator[None]:
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         code = INVALID_PARAMS if modern else RESOURCE_NOT_FOUND
         raise MCPError(code, fault.text, {**fault.body(), "uri": clipped(uri)}) from None
+
+
+def guarded(
+    where: str, handler: Callable[[ServerRequestContext[Any, Any], P], Awaitable[T]]
+) -> Callable[[ServerRequestContext[Any, Any], P], Awaitable[T]]:
+    """Wrap a handler: its errors become protocol errors with the same body as those of tools."""
+
+    async def handle(ctx: ServerRequestContext[Any, Any], params: P) -> T:
+        try:
+            return await handler(ctx, params)
+        except MCPError:
+            raise
+        except Exception as exc:
+            fault = fault_of(exc, where)
+            code = INTERNAL_ERROR if fault.code == "internal" else INVALID_PARAMS
+            raise MCPError(code, fault.text, fault.body()) from None
+
+    return handle
 
 
 def clipped(text: str) -> str:

@@ -99,6 +99,17 @@ CREATE TABLE engine_status (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE event_callbacks (
+    client TEXT NOT NULL,
+    url TEXT NOT NULL,
+    host TEXT NOT NULL,
+    asked_at REAL NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (client, url)
+) WITHOUT ROWID;
+
+CREATE INDEX event_callbacks_by_host ON event_callbacks (host, asked_at);
+
 CREATE VIEW event_details AS
 SELECT
     e.cursor, e.type, e.conversation, e.seq, coalesce(e.at, l.at) AS at, coalesce(e.body, l.body) AS body,
@@ -110,6 +121,30 @@ SELECT
 FROM events AS e
 LEFT JOIN conversations AS c ON c.name = e.conversation
 LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq;
+
+CREATE TABLE event_subscriptions (
+    id TEXT PRIMARY KEY,
+    client TEXT NOT NULL,
+    scopes TEXT NOT NULL,               -- JSON: those that it had when it subscribed last
+    event TEXT NOT NULL,
+    arguments TEXT NOT NULL,            -- JSON
+    url TEXT NOT NULL,
+    host TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    old_secret TEXT NOT NULL,           -- signs beside the new one for a while
+    secret_at REAL NOT NULL,
+    position INTEGER NOT NULL,          -- all events up to this cursor are delivered, or given up
+    expires_at REAL NOT NULL,
+    failures INTEGER NOT NULL,          -- in a row
+    due_at REAL NOT NULL,
+    last_error TEXT NOT NULL,
+    failed_since REAL NOT NULL,
+    delivered_at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX event_subscriptions_by_client ON event_subscriptions (client);
+
+CREATE INDEX event_subscriptions_by_host ON event_subscriptions (host);
 
 CREATE TABLE events (
     cursor INTEGER PRIMARY KEY AUTOINCREMENT,

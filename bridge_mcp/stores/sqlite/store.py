@@ -25,6 +25,7 @@ from bridge_mcp.stores.sqlite.readers import Readers
 from bridge_mcp.stores.sqlite.session import connect
 from bridge_mcp.stores.sqlite.spending import SqliteSpending
 from bridge_mcp.stores.sqlite.status import SqliteSecrets, SqliteStatus, SqliteToolPins
+from bridge_mcp.stores.sqlite.subscriptions import SqliteEventSubscriptions
 from bridge_mcp.stores.sqlite.verify import findings
 from bridge_mcp.stores.sqlite.watch import Hub
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -78,6 +79,7 @@ class SqliteStore:
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
         self.clients = SqliteClients(reader, writer)
+        self.subscriptions = SqliteEventSubscriptions(reader, writer)
         self.channel_state = SqliteChannelState(reader, writer)
         self.tool_pins = SqliteToolPins(reader, writer)
         self.secrets = SqliteSecrets(reader, writer)

@@ -1,0 +1,295 @@
+"""`events/list`, `events/poll`, `events/subscribe` and `events/unsubscribe`: what clients ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from mcp.server.context import CallNext, ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from pydantic import BaseModel
+
+from bridge_mcp.core.errors import Denied, NotFound
+from bridge_mcp.core.events import Event, EventType
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.ports import EventSubscription, SubscriptionLimits
+from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
+from bridge_mcp.server.events.protocol import (
+    CALLBACK_FAILED,
+    EXTENSION,
+    FORBIDDEN,
+    NOT_FOUND,
+    RENUMBERED,
+    RESOURCE_EXHAUSTED,
+    UNSUPPORTED,
+    About,
+    AnyParams,
+    Poll,
+    Subscribe,
+    Unsubscribe,
+    cursor_of,
+    host_of,
+    listed,
+    occurrence,
+    read,
+    subscription_id,
+)
+from bridge_mcp.server.protocol.errors import fault_of, guarded
+from bridge_mcp.server.tools.answers import instant
+from bridge_mcp.server.tools.json_text import compact
+from bridge_mcp.service import Bridge
+
+__all__ = ["SUSPENDED_AFTER", "ClientEvents"]
+
+Context: TypeAlias = ServerRequestContext[Any, Any]
+Handler: TypeAlias = Callable[[Context, AnyParams], Awaitable[dict[str, Any]]]
+
+NEXT_POLL_MS = 5_000
+MOST_EVENTS = 500
+MAX_PAGE = 1_000_000
+"""Characters of the events of one poll."""
+
+SHORTEST_S, USUAL_S, LONGEST_S = 60.0, 3600.0, 86_400.0
+"""How long a subscription holds until its client renews it."""
+LONGEST_OAUTH_S = 3600.0
+"""How long one holds whose client only its next token tells of."""
+
+SUSPENDED_AFTER = 20
+"""Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
+MOST, MOST_AT_HOST = 500, 100
+"""How many subscriptions there may be: in all, and at one host."""
+VERIFICATIONS, VERIFY_AGAIN_S = 10, 5.0
+"""How many callbacks are asked in a minute, of one client or at one host; and how soon the same one again."""
+
+
+class ClientEvents:
+    """The methods of MCP Events over one bridge."""
+
+    def __init__(
+        self, bridge: Bridge, principal_of: Callable[[Context], Principal], callbacks: Callbacks | None = None
+    ) -> None:
+        self._bridge = bridge
+        self._rules = bridge.rules.events
+        self._principal_of = principal_of
+        self._callbacks = callbacks or Callbacks(self._rules.local_hosts)
+
+    def add_to(self, server: Server[Any]) -> None:
+        """Serve and declare them."""
+        server.extensions[EXTENSION] = {}
+        # Hosts read the capability at the top level as well, where the SDK has no field for it.
+        server.middleware.append(declare)
+        methods: dict[str, Handler] = {"events/list": self.list}
+        if self._rules.poll:
+            methods["events/poll"] = self.poll
+        if self._rules.webhooks:
+            methods |= {"events/subscribe": self.subscribe, "events/unsubscribe": self.unsubscribe}
+        for name, handler in methods.items():
+            server.add_request_handler(name, AnyParams, answered(name, handler))
+
+    async def list(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
+        """All types of events, on one page; none without the scope `read`."""
+        readable = "read" in self._principal_of(ctx).scopes
+        return {"resultType": "complete", "events": listed(self._rules) if readable else []}
+
+    async def poll(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
+        """Events after a cursor; without one, only where the feed stands."""
+        asked, who = read(Poll, params), self._principal_of(ctx)
+        position, truncated = await self._begin(who, asked)
+        if asked.cursor is None:
+            return polled([], position)
+        most = min(asked.max_events, MOST_EVENTS)
+        page = await self._bridge.read_feed(
+            who,
+            position,
+            types=(cast("EventType", asked.name),),
+            channel=asked.arguments.channel,
+            conversation=asked.arguments.conversation,
+            limit=most,
+        )
+        found = fitting(page.events)
+        cut = len(found) < len(page.events)
+        cursor = page.cursor
+        if found and (cut or who.within):
+            cursor = page.events[len(found) - 1].cursor
+        elif who.within:  # the feed's own cursor would tell of events elsewhere
+            cursor = position
+        return polled(found, cursor, truncated=truncated, more=cut or len(found) == most)
+
+    async def subscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
+        """Post events to a callback from now on, or from a cursor on; a subscription that is there is renewed."""
+        asked, who = read(Subscribe, params), self._principal_of(ctx)
+        if asked.delivery.mode != "webhook":
+            raise unsupported(asked.delivery.mode)
+        current = await self._bridge.client_now(who.name, who.scopes)
+        if current is None:
+            raise MCPError(FORBIDDEN, "Only a client with a token of its own can have events posted to it.")
+        host = host_of(asked.delivery.url, self._rules.local_hosts)
+        position, truncated = await self._begin(who, asked)
+        wanted = self._wanted(who, asked, host, position)
+        await self._verify(wanted)
+        store, now = self._bridge.store.subscriptions, time.time()
+        before = await store.get(wanted.id)
+        if before is not None and before.expires_at <= now:
+            await store.remove(wanted.id)
+            before = None
+        limit = await store.put(wanted, SubscriptionLimits(MOST, self._rules.of_client, MOST_AT_HOST))
+        if limit:
+            raise MCPError(RESOURCE_EXHAUSTED, "There are too many subscriptions; end some first.", {"limit": limit})
+        stands = before or wanted
+        return {
+            "resultType": "complete",
+            "id": wanted.id,
+            "refreshBefore": instant(wanted.expires_at),
+            "cursor": cursor_of(stands.position),
+            "truncated": truncated and before is None,
+            **({} if before is None else {"deliveryStatus": status_of(before)}),
+        }
+
+    async def unsubscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
+        """No longer post events to a callback."""
+        asked, who = read(Unsubscribe, params), self._principal_of(ctx)
+        found = subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments)
+        if not await self._bridge.store.subscriptions.remove(found):
+            raise MCPError(NOT_FOUND, "There is no such subscription.", {"kind": "subscription"})
+        return {"resultType": "complete"}
+
+    async def _begin(self, who: Principal, asked: Poll | Subscribe) -> tuple[int, bool]:
+        """Where in the feed to begin, and whether events before that are left out."""
+        about: About = asked.arguments
+        head = await self._bridge.feed_position(who, channel=about.channel, conversation=about.conversation)
+        if asked.cursor is None:
+            return head, False
+        position = int(asked.cursor)
+        page = await self._bridge.read_feed(who, position, limit=1)
+        truncated = page.gap
+        if page.gap:
+            position = page.first_available - 1
+        if asked.max_age_ms is not None:
+            floor = await self._bridge.feed_position_at(time.time() - asked.max_age_ms / 1000, position)
+            truncated = truncated or floor > position
+            position = floor
+        return position, truncated
+
+    def _wanted(self, who: Principal, asked: Subscribe, host: str, position: int) -> EventSubscription:
+        suggested = USUAL_S if asked.ttl_ms is None else asked.ttl_ms / 1000
+        longest = LONGEST_OAUTH_S if who.name.startswith("oauth:") else LONGEST_S
+        now = time.time()
+        return EventSubscription(
+            subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments),
+            who.name,
+            who.scopes,
+            event=cast("EventType", asked.name),
+            channel=asked.arguments.channel,
+            conversation=asked.arguments.conversation,
+            url=asked.delivery.url,
+            host=host,
+            secret=asked.delivery.secret,
+            secret_at=now,
+            position=position,
+            expires_at=now + min(max(suggested, SHORTEST_S), longest),
+        )
+
+    async def _verify(self, wanted: EventSubscription) -> None:
+        """Make sure that the callback wants deliveries of this client."""
+        store = self._bridge.store.subscriptions
+        found = await store.ask(
+            wanted.client, wanted.url, wanted.host, time.time(), at_most=VERIFICATIONS, again_s=VERIFY_AGAIN_S
+        )
+        if found == "later":
+            raise MCPError(
+                RESOURCE_EXHAUSTED,
+                "Too many callbacks were verified; try again in a minute.",
+                {"limit": "verifications"},
+            )
+        if found == "verified":
+            return
+        try:
+            await self._callbacks.verify(wanted.url, wanted.id, wanted.secret)
+        except CallbackFailed as exc:
+            # An endpoint that answers, and not as it should, is told of as one.
+            reason = "challenge_failed" if 300 <= exc.status < 400 else exc.reason
+            raise MCPError(CALLBACK_FAILED, "The callback could not be verified.", {"reason": reason}) from None
+        await store.verified(wanted.client, wanted.url)
+
+
+def fitting(events: Sequence[Event]) -> list[dict[str, JSON]]:
+    """As many events as fit into one answer, and at least one."""
+    found: list[dict[str, JSON]] = []
+    size = 0
+    for event in events:
+        shown = occurrence(event)
+        size += len(compact(shown))
+        if found and size > MAX_PAGE:
+            break
+        found.append(shown)
+    return found
+
+
+def polled(
+    events: list[dict[str, JSON]], position: int, *, truncated: bool = False, more: bool = False
+) -> dict[str, Any]:
+    """The answer of `events/poll`."""
+    return {
+        "resultType": "complete",
+        "events": events,
+        "cursor": cursor_of(position),
+        "truncated": truncated,
+        "hasMore": more,
+        "nextPollMs": NEXT_POLL_MS,
+    }
+
+
+async def declare(ctx: Context, call_next: CallNext) -> Any:
+    """A middleware that puts `events` among the capabilities."""
+    result: Any = await call_next(ctx)
+    if ctx.method not in ("initialize", "server/discover"):
+        return result
+    if isinstance(result, BaseModel):
+        result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    capabilities: Mapping[str, Any] = result["capabilities"]
+    return {**result, "capabilities": {**capabilities, "events": {}}}
+
+
+def status_of(stands: EventSubscription) -> dict[str, Any]:
+    """`deliveryStatus`: how deliveries went before the subscription was renewed."""
+    return {
+        "active": stands.failures < SUSPENDED_AFTER,
+        "lastDeliveryAt": instant(stands.delivered_at) if stands.delivered_at else None,
+        "lastError": stands.last_error or None,
+        **({"failedSince": instant(stands.failed_since)} if stands.failed_since else {}),
+    }
+
+
+def unsupported(mode: str) -> MCPError:
+    return MCPError(UNSUPPORTED, "Only webhooks are posted.", {"feature": "deliveryMode", "value": mode})
+
+
+def answered(where: str, handler: Handler) -> Handler:
+    """Wrap a handler: its errors become those of the extension, with the numbers that the client knows."""
+
+    async def permitted(ctx: Context, params: AnyParams) -> dict[str, Any]:
+        try:
+            return await handler(ctx, params)
+        except (Denied, NotFound) as exc:
+            fault = fault_of(exc, where)
+            raise MCPError(FORBIDDEN, fault.text, fault.body()) from None
+
+    known = guarded(where, permitted)
+
+    async def handle(ctx: Context, params: AnyParams) -> dict[str, Any]:
+        try:
+            return await known(ctx, params)
+        except MCPError as exc:
+            raise MCPError(numbered(ctx, exc.error.code), exc.error.message, exc.error.data) from None
+
+    return handle
+
+
+def numbered(ctx: Context, code: int) -> int:
+    """The number of an error for this client."""
+    able = ctx.session.client_capabilities
+    declared = able is not None and EXTENSION in (able.extensions or {})
+    return RENUMBERED.get(code, code) if declared else code
