@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge_mcp.core.policy import Scope
 from bridge_mcp.ports import EventSubscription, Store, StoredClient, SubscriptionLimits
 from tests.contract.store_kit import Place
 
-READ = frozenset({"read"})
+READ: frozenset[Scope] = frozenset({"read"})
 HOOK = "https://hooks.example.org/1"
 ONE = EventSubscription(
     "sub_1",
