@@ -16,6 +16,7 @@ import pytest
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.http.auth import hash_token
+from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
 from tests.integration.face_clients import (
@@ -50,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_tools_work_in_both_eras(address: str, era: str) -> None:
     async with over_http(era, address, ALL) as client:
-        assert len((await client.list_tools()).tools) == 25
+        assert len((await client.list_tools()).tools) == len(TOOLS)
         sent = await answer(client, "send_message", conversation=CHAT, text=f"by {era} 👋")
         page = await answer(client, "read_messages", conversation=CHAT, limit=1)
         assert [(m["id"], m["author"]["name"]) for m in page["messages"]] == [(sent["message"], "all")]
