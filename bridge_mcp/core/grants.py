@@ -27,7 +27,7 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["HOOKS", "MAX_ALIKE", "Grant", "climbs", "makes_grants", "matches"]
+__all__ = ["HOOKS", "MAX_ALIKE", "Grant", "climbs", "decoded", "makes_grants", "matches"]
 
 HOOKS = "hook:"
 """How the names of tools begin whose callers keep standing permissions themselves: hooks of agents."""
@@ -111,13 +111,18 @@ def makes_grants(tool: str) -> bool:
 
 def climbs(text: str) -> bool:
     """Whether a path in this text may leave its folder by `..`, in any layer of percent-encoding."""
+    layers = tuple(decoded(text))
+    return len(layers) > DECODINGS or any(".." in re.split(r"[/\\]", layer) for layer in layers)
+
+
+def decoded(text: str) -> Iterator[str]:
+    """A text, and what each layer of percent-encoding in it stands for; one more than `DECODINGS` at most."""
+    yield text
     for _ in range(DECODINGS):
-        if ".." in re.split(r"[/\\]", text):
-            return True
         before, text = text, unquote(text, errors="replace")
         if text == before:
-            return False
-    return True
+            return
+        yield text
 
 
 def hidden_in(text: str) -> frozenset[str]:

@@ -8,9 +8,9 @@ program with the user's own rights needs no tool call at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from bridge_mcp.core.grants import texts_in
+from bridge_mcp.core.grants import decoded, texts_in
 from bridge_mcp.core.tools import JSON
 
 __all__ = ["OWN_NAMES", "named_place", "own_places", "plain"]
@@ -31,8 +31,28 @@ def own_places(*files: object) -> tuple[str, ...]:
 
 def named_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
     """The first of these places that a text of the arguments names; "" for none. They are `plain` already."""
-    texts = [plain(text) for text in texts_in(dict(arguments))]
+    texts = [reading for text in texts_in(dict(arguments)) for reading in readings(text)]
     return next((place for place in places if any(place in text for text in texts)), "")
+
+
+def readings(text: str) -> Iterator[str]:
+    """A text as it may be read: as it is, without its percent-encoding, and with the `..` in its paths followed."""
+    for layer in decoded(text):
+        written = plain(layer)
+        yield written
+        if "/../" in written:
+            yield followed(written)
+
+
+def followed(text: str) -> str:
+    """A text in which `/x/..` is left out."""
+    kept: list[str] = []
+    for part in text.split("/"):
+        if part == ".." and kept:
+            kept.pop()
+        else:
+            kept.append(part)
+    return "/".join(kept)
 
 
 def plain(text: str) -> str:

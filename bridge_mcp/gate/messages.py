@@ -44,7 +44,7 @@ OF_A_CALL = ("name", "arguments", "_meta", "requestState", "inputResponses", "ta
 VERSION = "io.modelcontextprotocol/protocolVersion"
 """What stands in the `_meta` of every request since 2026-07-28."""
 
-LINE_ENDS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+LINE_ENDS = ((b"\r", b" "), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 """What some readers take for the end of a line, and how it is written for them."""
 
 
@@ -111,8 +111,8 @@ def alike(value: Mapping[str, JSON], known: Iterable[str], request: JSON) -> Non
 def one_line(data: bytes) -> bytes:
     """A message of the host, which means the same and has no end of a line in it for any reader.
 
-    Some readers end lines at Unicode's own line ends, which stand in texts alone. (Many do at a carriage return, too:
-    a message with one is not passed on.)
+    Many readers of text end lines at a carriage return too, and some at Unicode's own line ends. The first is space
+    between tokens in JSON; the others stand in texts alone.
     """
     for end, written in LINE_ENDS:
         data = data.replace(end, written)

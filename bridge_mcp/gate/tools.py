@@ -21,7 +21,7 @@ from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["GuardedTools"]
 
-MAX_TOOLS, MAX_PAGES = 2_000, 200
+MAX_TOOLS, MAX_PAGES = 10_000, 200
 
 Ask = Callable[[dict[str, JSON]], Awaitable[Mapping[str, JSON]]]
 """Asks the server for a page of its tools, with these parameters; the result it gives."""

@@ -64,11 +64,11 @@ async def test_a_message_is_one_line_to_whoever_reads_lines(at: Gated, end: byte
     assert heard["params"] == json.loads(params)
 
 
-async def test_a_message_with_a_carriage_return_goes_no_further(at: Gated) -> None:
+async def test_a_carriage_return_ends_no_line(at: Gated) -> None:
     at.host.said.append(b'{"jsonrpc":"2.0","id":5,"method":"x","params":{"a":\r' + INNER + b"\r}}")
     at.host.wake()
-    await at.host.line(id=None)
-    assert [each["method"] for each in await at.host.heard_by_server()] == ["heard"]
+    await at.host.line(id=5)
+    assert [each["method"] for each in await at.host.heard_by_server()] == ["x", "heard"]
 
 
 @pytest.mark.parametrize("odd", ["deep", "long number", "half"])
@@ -99,3 +99,9 @@ async def test_a_tool_with_an_odd_description_costs_no_other(at: Gated) -> None:
     ]
     for each in answers:
         assert "waits for approval" in each, each
+
+
+async def test_each_of_many_tools_that_the_host_is_shown_can_be_called(at: Gated) -> None:
+    at.host.say(id="many", method="change", params={"many": True})
+    await at.host.line(id="many")
+    assert (await at.host.words(at.host.calls("many 2499"))).startswith("run 1")

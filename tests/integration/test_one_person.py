@@ -94,6 +94,9 @@ async def test_a_call_that_names_the_bridge_runs_by_no_grant_and_no_annotation(t
         ({"path": "C:\\Users\\ann\\.claude\\Settings.json"}, ".claude/settings"),
         ({"edits": [{"in": {"x": "/home/ann/settings.toml"}}]}, "/home/ann/settings.toml"),
         ({".mcp.json": 1}, ".mcp.json"),
+        ({"command": "cat /home/ann/x/y/../../.local/a/../state/bridge/bridge.db"}, "/home/ann/.local/state/bridge"),
+        ({"uri": "file:///home/ann/.local/st%61te/bridge/x"}, "/home/ann/.local/state/bridge"),
+        ({"uri": "file:///home/ann/x/%252e%252e/settings%252etoml"}, "/home/ann/settings.toml"),
         ({"path": "/home/ann/notes", "n": 3}, ""),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any
 OBJECT = {"type": "object"}
 ME = {"name": "behind", "version": "1"}
 HEARD: list[dict[str, Any]] = []
+READS: dict[str, Any] = {"inputSchema": OBJECT, "annotations": {"readOnlyHint": True}}
 ODD: list[dict[str, Any]] = [
     {"name": "halves", "description": "\ud800", "inputSchema": {"type": "object", "title": "\udfff"}},
     *(
@@ -106,7 +107,13 @@ def answer(message: dict[str, Any]) -> None:
         case "initialize":
             say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": ME})
         case "tools/list":
-            say(id=number, result={"tools": tools(), "extra": True})
+            start, many = (
+                int(params.get("cursor") or 0),
+                2_500 if {"many": True} in [each.get("params") for each in HEARD] else 0,
+            )
+            page = [{"name": f"many {n}", **READS} for n in range(start, min(start + 500, many))]
+            more = {"nextCursor": str(start + 500)} if start + 500 < many else {}
+            say(id=number, result={"tools": page if start else [*tools(), *page], "extra": True, **more})
         case "tools/call":
             call(number, params)
         case "early":
