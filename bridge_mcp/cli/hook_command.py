@@ -26,6 +26,7 @@ HostName = Literal["claude-code", "codex", "cursor", "gemini", "copilot"]
 
 def hook(
     host: HostName,
+    /,
     *,
     install: bool = False,
     uninstall: bool = False,

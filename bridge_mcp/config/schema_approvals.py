@@ -19,7 +19,7 @@ class Section(BaseModel):
 
 
 class Review(Section):
-    """[approvals.review], [tool_servers.NAME.review] and other rules: a model that looks at calls before people do."""
+    """[approvals.review], [tool_servers.NAME.review] and [approvals.tools."PATTERN".review]: looks at calls first."""
 
     model: Text
     """The section of `[models]` that is asked; no fallback of it is."""
