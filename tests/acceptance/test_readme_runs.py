@@ -29,6 +29,13 @@ ELSEWHERE = (
     "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
 )
 """How the lines begin that are not run here, and who runs them."""
+SERVICE = ("export SUPERVISOR_TOKEN=$(openssl rand -hex 32)", "bridge-mcp serve --http 127.0.0.1:8765")
+AT_ONCE = (
+    "bridge-mcp hook claude-code --install",
+    "bridge-mcp approvals rehearse --since 30d",
+    "bridge-mcp approvals suggest --since 30d",
+)
+"""Lines that come to an end."""
 EMPTY = (
     "status", "check --no-ask", "init", "migrate", "servers list", "servers changes", "approvals list",
     "approvals grants", "clients list", "pair list", "events",
@@ -47,19 +54,22 @@ def toml() -> str:
     return "\n".join(blocks("toml"))
 
 
+def write_texts(home: Home) -> None:
+    """The files that its settings name."""
+    for name in ("house.md", "policy.md"):
+        (home.config.parent / name).write_text("Be careful.\n", "utf-8")
+
+
 def test_every_shell_line_is_run_here_or_by_somebody_who_is_named() -> None:
-    here = [line for line in lines() if not line.startswith(ELSEWHERE)]
-    assert here == [
-        "export SUPERVISOR_TOKEN=$(openssl rand -hex 32)",
-        "bridge-mcp serve --http 127.0.0.1:8765",
-    ]
+    here = {line for line in lines() if not line.startswith(ELSEWHERE)}
+    assert here == {*SERVICE, *AT_ONCE, "bridge-mcp serve"}  # the last one: test_serving.py
     assert all(any(line.startswith(start) for line in lines()) for start in ELSEWHERE)
 
 
 def test_the_lines_of_the_service(home: Home) -> None:
     home.write(toml())
-    (home.config.parent / "house.md").write_text("You are helpful.\n", "utf-8")
-    *before, serve = (line for line in lines() if not line.startswith(ELSEWHERE))
+    write_texts(home)
+    *before, serve = SERVICE
     script = "\n".join([*before, serve.replace("bridge-mcp", f"exec {COMMAND}").replace(":8765", ":0")])
     with subprocess.Popen(
         ["bash", "-euc", script], cwd=home.work, env=home.environment(), stderr=subprocess.PIPE, text=True
@@ -79,10 +89,15 @@ def test_the_lines_of_the_service(home: Home) -> None:
 
 def test_its_settings_are_checked_and_what_they_miss_is_named_with_the_fix(home: Home) -> None:
     home.write(toml())
-    (home.config.parent / "house.md").write_text("You are helpful.\n", "utf-8")
+    write_texts(home)
     told = home.run("check", "--no-ask", code=1)
     for variable in ("OPENAI_API_KEY", "FILES_TOKEN", "SHOP_TOKEN", "SUPERVISOR_TOKEN", "TELEGRAM_BOT_TOKEN"):
         assert variable in told
+
+
+@pytest.mark.parametrize("line", AT_ONCE)
+def test_a_line_that_comes_to_an_end(home: Home, line: str) -> None:
+    home.run(*line.split()[1:])
 
 
 @pytest.mark.parametrize("command", EMPTY)
