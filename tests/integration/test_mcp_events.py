@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import secrets
+import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -27,12 +28,14 @@ from bridge_mcp.core.network_places import place_among
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.ports import EventRules
 from bridge_mcp.server.app import build_server, the_one
+from bridge_mcp.server.events import callbacks
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, signed
 from bridge_mcp.server.events.deliveries import EventDeliveries
 from bridge_mcp.service import Bridge
 from tests.integration.face_clients import ERAS, MODES
 from tests.integration.setup import OWNER, World, rules_for, world
 from tests.integration.test_scopes import HEADERS, serving
+from tests.servers.certificates import loopback_certificate
 from tests.servers.webhook_receiver import Receiver, receiving
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -82,8 +85,8 @@ class Stage:
     @asynccontextmanager
     async def posting(self) -> AsyncGenerator[None]:
         """The lane of an engine, for as long as the context lasts."""
-        callbacks = Callbacks(self.it.rules.events.local_hosts, timeout_s=0.5)
-        lane = EventDeliveries(self.bridge, WallClock(), callbacks, first_pause_s=0.02)
+        posts = Callbacks(self.it.rules.events.local_hosts, timeout_s=0.5)
+        lane = EventDeliveries(self.bridge, WallClock(), posts, first_pause_s=0.02)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run)
             yield
@@ -467,6 +470,19 @@ async def test_a_name_is_checked_as_it_is_connected_to(at: Stage) -> None:
         with pytest.raises(CallbackFailed, match="connection_refused"):
             await Callbacks(look_up=rebinding).post(url, "s", "evt_1", "{}", [SECRET])
     assert (len(asked), at.receiver.requests) == (4, [])
+
+
+async def test_over_https_a_certificate_has_to_be_vouched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = loopback_certificate(tmp_path)
+    async with receiving(SECRET, certificate) as receiver:
+        posts = Callbacks(frozenset({receiver.url.split("/")[2]}))
+        with pytest.raises(CallbackFailed, match="tls_error"):
+            await posts.post(receiver.url, "sub_1", "evt_1", '{"a":1}', [SECRET])
+        assert receiver.requests == []
+        trusting = ssl.create_default_context(cafile=str(certificate[0]))
+        monkeypatch.setattr(callbacks, "tls", lambda: trusting)
+        await posts.post(receiver.url, "sub_1", "evt_1", '{"a":1}', [SECRET])
+        assert await receiver.next() == {"a": 1}
 
 
 async def test_no_proxy_of_the_environment_is_used(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
@@ -65,16 +67,21 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(secret: str) -> AsyncGenerator[Receiver]:
+async def receiving(secret: str, certificate: tuple[Path, Path] | None = None) -> AsyncGenerator[Receiver]:
+    """A receiver; with a certificate and its key, over https."""
     receiver = Receiver(secret)
     app = web.Application()
     app.router.add_post("/{path:.*}", receiver.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    tls = None
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    receiver.url = f"http://{host}:{port}/hook"
+    receiver.url = f"{'https' if tls else 'http'}://{host}:{port}/hook"
     try:
         yield receiver
     finally:

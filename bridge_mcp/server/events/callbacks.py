@@ -88,7 +88,7 @@ class Callbacks:
             async with (
                 asyncio.timeout(self.timeout_s),
                 aiohttp.ClientSession(
-                    connector=await self._connector(host_and_port(url) in self.local_hosts),
+                    connector=await self._connector(),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=False,
                     auto_decompress=False,
@@ -123,12 +123,13 @@ class Callbacks:
         if not isinstance(echo, str) or not hmac.compare_digest(echo.encode(), challenge.encode()):
             raise CallbackFailed("challenge_failed")
 
-    async def _connector(self, local: bool) -> aiohttp.TCPConnector:
-        """A connector for one host, which checks each address before it connects."""
+    async def _connector(self) -> aiohttp.TCPConnector:
+        """A connector for one post, which checks each address as it connects: by the name that it connects to."""
         import aiohttp
         from aiohttp.abc import AbstractResolver, ResolveResult
 
-        ask = self.look_up
+        ask, local_hosts = self.look_up, self.local_hosts
+        approved: set[tuple[str, int]] = set()
 
         class CheckedResolver(AbstractResolver):
             """Resolves to addresses that are allowed, all of them."""
@@ -137,7 +138,8 @@ class Callbacks:
                 self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
             ) -> list[ResolveResult]:
                 found = await ask(host, port)
-                check(found, local)
+                check(found, place_name(host, port) in local_hosts)
+                approved.update((each, port) for each in found)
                 return [
                     ResolveResult(
                         hostname=host,
@@ -154,8 +156,9 @@ class Callbacks:
                 """Nothing is kept."""
 
         def checked_socket(address: tuple[Any, ...]) -> socket.socket:
-            # Hosts that are addresses themselves pass no resolver.
-            check([str(address[4][0])], local)
+            host, port = str(address[4][0]), int(address[4][1])
+            if (host, port) not in approved:  # a host that is an address itself has not passed the resolver
+                check([host], place_name(host, port) in local_hosts)
             return socket.socket(address[0], address[1], address[2])
 
         return aiohttp.TCPConnector(
@@ -177,8 +180,12 @@ def tls() -> ssl.SSLContext:
 def host_and_port(url: str) -> str:
     """HOST:PORT of a URL. Raises ValueError where it is none."""
     parts = urlsplit(url)
-    name, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return place_name(parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443))
+
+
+def place_name(host: str, port: int) -> str:
+    """HOST:PORT, as `local_hosts` has it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def beginning(content: aiohttp.StreamReader) -> bytes:
