@@ -83,9 +83,9 @@ class Stage:
         return await ask(client or self.client, "events/subscribe", **{"name": EVENT, "delivery": delivery, **more})
 
     @asynccontextmanager
-    async def posting(self) -> AsyncGenerator[None]:
+    async def posting(self, timeout_s: float = 0.5) -> AsyncGenerator[None]:
         """The lane of an engine, for as long as the context lasts."""
-        posts = Callbacks(self.it.rules.events.local_hosts, timeout_s=0.5)
+        posts = Callbacks(self.it.rules.events.local_hosts, timeout_s=timeout_s)
         lane = EventDeliveries(self.bridge, WallClock(), posts, first_pause_s=0.02)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run)
@@ -324,12 +324,14 @@ async def test_a_callback_that_does_not_agree_gets_nothing(at: Stage, how: Any, 
 
 @pytest.mark.shows("tools.events-revoked")
 async def test_a_revoked_client_gets_nothing_more_even_what_is_under_way(at: Stage) -> None:
-    async with at.posting():
+    async with at.posting(timeout_s=60):
         await at.subscribe()
         at.receiver.failing, at.receiver.stuck = ["hang"], True
         await at.said("one")
         await at.receiver.requested(2)
         await at.bridge.revoke_client(OWNER, "watcher")
+        async with asyncio.timeout(5):
+            await at.receiver.hung_up.wait()
         assert await at.it.store.subscriptions.ids() == frozenset()
         at.receiver.failing = []
         await let_in(at.bridge, "watcher")
@@ -340,12 +342,13 @@ async def test_a_revoked_client_gets_nothing_more_even_what_is_under_way(at: Sta
         assert (await at.receiver.next())["data"]["text"] == "three"
 
 
-async def test_scopes_count_at_each_delivery(at: Stage) -> None:
+@pytest.mark.parametrize("later", [[], [Principal("fixed", "client", frozenset({"send"}))]])
+async def test_what_the_config_lets_a_client_do_counts_at_each_delivery(at: Stage, later: list[Principal]) -> None:
     configured = Principal("fixed", "client", frozenset({"read"}))
     at.bridge._clients = (configured,)  # pyright: ignore[reportPrivateUsage]
     async with Client(build_server(at.bridge, the_one(configured))) as client:
         await at.subscribe(client)
-        at.bridge._clients = (Principal("fixed", "client", frozenset({"send"})),)  # pyright: ignore[reportPrivateUsage]
+        at.bridge._clients = tuple(later)  # pyright: ignore[reportPrivateUsage]
         await at.said("one")
         async with at.posting():
             with anyio.fail_after(10):

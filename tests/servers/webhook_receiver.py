@@ -31,6 +31,8 @@ class Receiver:
     taken: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue[dict[str, Any]])
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """Every request that came: its headers (small letters) and body."""
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when whoever posted gave up a request that hangs."""
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
@@ -47,7 +49,10 @@ class Receiver:
         if how == "redirect":
             return web.Response(status=307, headers={"location": self.url + "/elsewhere"})
         if how == "hang":
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.hung_up.set()
         if how == "endless":
             return web.Response(body=b"x" * 10_000_000)
         if body.get("type") == "verification":
