@@ -17,18 +17,17 @@ from bridge_mcp.cli.hook import HookOptions, said
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
 from bridge_mcp.core.codec import decode
-from bridge_mcp.core.entries import Finished, Requested, call_id
+from bridge_mcp.core.entries import Finished, Requested
 from bridge_mcp.core.errors import BridgeError, Conflict
 from bridge_mcp.hooks import filing
 from bridge_mcp.hooks.after import told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.hooks.lapses import lapse
 from bridge_mcp.hooks.open_calls import open_calls
 from bridge_mcp.hooks.people import People
 from bridge_mcp.hooks.questions import Questions
 from bridge_mcp.hooks.waiting import Waiting
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request
+from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, Request, lapse
 from bridge_mcp.place import engine_lives
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
             async with while_wanted() as gone:
                 answer, begun = await waiting.answer(options.wait_s)
             if gone():
-                await lapse(assembly.store, where, Finished(call_id(0, 0), "undelivered", GONE))
+                await lapse(assembly.store, where, Finished(ONLY_CALL, "undelivered", GONE))
                 return 0
             return await delivered(calls, answer, begun)
 

@@ -17,7 +17,7 @@ from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 
-__all__ = ["closing", "outcome_of", "with_evidence"]
+__all__ = ["closing_entries", "outcome_of", "with_evidence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def outcome_of(started: Started, finished: Finished) -> Finished:
     return replace(finished, tool=started.tool, digest=started.digest, requested_by=started.requested_by)
 
 
-def closing(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
+def closing_entries(log: Log, *outcomes: Finished) -> tuple[Entry, ...]:
     """These outcomes, and a cancelling verdict for each of their calls that still waits for one."""
     waiting = {call.id for call, asked in open_calls(log) if asked is not None}
     entries: list[Entry] = []
@@ -54,7 +54,7 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
     for logged in log:
         match logged.entry:
             case Requested() as request:
-                known |= requested(request)
+                known |= calls_of(request)
             case Replied(calls=calls):
                 known |= {call.id: Known(call.tool) for call in calls}
             case Asked(call=call) as of:
@@ -63,10 +63,10 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 known[call] = Known(of.tool, of.digest, of.requested_by)
             case _:
                 pass
-    return tuple(told_of(entry, known) for entry in entries)
+    return tuple(completed(entry, known) for entry in entries)
 
 
-def requested(request: Requested) -> dict[str, Known]:
+def calls_of(request: Requested) -> dict[str, Known]:
     """What a client's request tells of its calls."""
     if request.external is None:
         return {call.id: Known(call.tool, requested_by=request.by) for call in request.calls}
@@ -82,7 +82,7 @@ def digest_of(spec: ToolSpec, arguments: str) -> str:
         return ""
 
 
-def told_of(entry: Entry, known: dict[str, Known]) -> Entry:
+def completed(entry: Entry, known: dict[str, Known]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
         case Finished() if not entry.digest and (of := known.get(entry.call)):

@@ -25,7 +25,15 @@ from bridge_mcp.gate.identity import GuardedServer
 from bridge_mcp.gate.messages import Body, is_modern, refused_call
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations import tickets
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, ended, report, request_of
+from bridge_mcp.operations.external_calls import (
+    ONLY_CALL,
+    Begun,
+    ExternalCalls,
+    Request,
+    ended,
+    report,
+    request_of,
+)
 from bridge_mcp.toolservers.connection import ListedTool
 
 __all__ = ["Answer", "GatedCalls", "HostCall", "ServerGone"]
@@ -297,7 +305,7 @@ class GatedCalls:
     async def _verdict(self, call: HostCall, conversation: str) -> Begun | Finished | Stopped | None:
         """What becomes of a call that waits, telling the host meanwhile; None where the host waited long enough."""
         limit_s = A_DAY_S if call.tell is not None else self._hold_s
-        telling = asyncio.create_task(tell(call.tell, approval_id(conversation, "0.0"))) if call.tell else None
+        telling = asyncio.create_task(tell(call.tell, approval_id(conversation, ONLY_CALL))) if call.tell else None
         try:
             return await self._calls.cleared(conversation, limit_s)
         except anyio.get_cancelled_exc_class():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from bridge_mcp.core.entries import Asked, Finished, Judged, Log, Requested, Started, call_id
+from bridge_mcp.core.entries import Asked, Finished, Judged, Log, Requested, Started
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.hooks.events import Ended, Outcome
-from bridge_mcp.hooks.lapses import lapse
-from bridge_mcp.operations.external_calls import ended
+from bridge_mcp.operations.external_calls import ONLY_CALL, ended, lapse
 from bridge_mcp.ports import Store
 
 __all__ = ["ELSEWHERE", "QUESTION", "told"]
@@ -48,11 +47,11 @@ async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
     waited = any(isinstance(each.entry, Asked) for each in log) and not any(isinstance(e.entry, Judged) for e in log)
     begun = any(isinstance(each.entry, Started) for each in log)
     if news.refused:
-        outcome = Finished(call_id(0, 0), "denied", news.error[:MOST])
+        outcome = Finished(ONLY_CALL, "denied", news.error[:MOST])
     elif waited or not begun:
-        outcome = Finished(call_id(0, 0), "error" if news.error else "ok", ELSEWHERE)
+        outcome = Finished(ONLY_CALL, "error" if news.error else "ok", ELSEWHERE)
     else:
-        outcome = Finished(call_id(0, 0), "error" if news.error else "ok", news.error[:MOST] or DONE)
+        outcome = Finished(ONLY_CALL, "error" if news.error else "ok", news.error[:MOST] or DONE)
     return int(await lapse(store, conversation, outcome))
 
 
@@ -61,4 +60,4 @@ async def over(store: Store, conversation: str, log: Log, why: str) -> int:
     if any(isinstance(each.entry, Started) and each.entry.cleared_by != QUESTION for each in log):
         return 0
     told = f"No verdict is needed any more: it was {why}."
-    return int(await lapse(store, conversation, Finished(call_id(0, 0), "undelivered", told)))
+    return int(await lapse(store, conversation, Finished(ONLY_CALL, "undelivered", told)))

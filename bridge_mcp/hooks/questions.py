@@ -22,12 +22,11 @@ from bridge_mcp.hooks.after import ELSEWHERE, QUESTION
 from bridge_mcp.hooks.events import Permission, fields_of, items_of
 from bridge_mcp.hooks.filing import asks, body_of, canonical, conversation_of
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.hooks.lapses import lapse
 from bridge_mcp.hooks.people import asker
 from bridge_mcp.hooks.waiting import NO_APPROVER, NO_ENGINE, TOO_LATE
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.clocks import elapsed
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request
+from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, lapse
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:

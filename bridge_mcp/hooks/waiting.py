@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bridge_mcp.core.entries import Asked, Finished, Stopped, call_id
+from bridge_mcp.core.entries import Asked, Finished, Stopped
 from bridge_mcp.hooks.events import Permission
 from bridge_mcp.hooks.filing import canonical
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.hooks.lapses import lapse
 from bridge_mcp.operations.clocks import elapsed
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls
+from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, lapse
 
 if TYPE_CHECKING:
     from bridge_mcp.hooks.hosts import Answer
@@ -71,7 +70,7 @@ class Waiting:
 
     async def _without(self, why: str) -> Answer:
         """The answer where nobody decides; whoever looks at the prompt later sees that it is over."""
-        await lapse(self.calls.store, self.conversation, Finished(call_id(0, 0), "undelivered", why))
+        await lapse(self.calls.store, self.conversation, Finished(ONLY_CALL, "undelivered", why))
         return self.host.fallback(self.call, why)
 
     async def _told(self, got: Begun | Finished | Stopped) -> Answer:

@@ -16,8 +16,7 @@ from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Asked, Entry, External, Finished, Judged, Log, Requested
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound, TooEarly, TooMany
-from bridge_mcp.core.evidence import closing as closed
-from bridge_mcp.core.evidence import with_evidence
+from bridge_mcp.core.evidence import closing_entries, with_evidence
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import RequestState, request_in
 from bridge_mcp.core.safe_text import visible
@@ -176,7 +175,11 @@ class ApprovalRequests:
                 raise AlreadyDecided(f"It was {found.standing} before; that holds.")
             taken_back = Judged(found.call.id, "cancelled", by, via="api")
             log = await self.store.log.load(conversation)
-            entries = (taken_back,) if found.approval else closed(log, Finished(found.call.id, "stopped", TAKEN_BACK))
+            entries = (
+                (taken_back,)
+                if found.approval
+                else closing_entries(log, Finished(found.call.id, "stopped", TAKEN_BACK))
+            )
             if request_in(conversation, log) == found:
                 try:
                     await self.store.log.intend(conversation, log[-1].seq + 1, *with_evidence(log, entries))
@@ -202,7 +205,7 @@ class ApprovalRequests:
         policy = await self._calls.policy(conversation, found.external)
         match decide(log, policy, now):
             case Settle(call, outcome, content):
-                return closed(log, Finished(call.id, outcome, content))
+                return closing_entries(log, Finished(call.id, outcome, content))
             case Judge() as due:
                 return (Judged(due.call.id, due.verdict, due.by, digest=due.digest, note=due.note, via=due.via),)
             case HandOver(((call, _, because),)) if found.judged is None:

@@ -34,7 +34,7 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.errors import Conflict
-from bridge_mcp.core.evidence import outcome_of, with_evidence
+from bridge_mcp.core.evidence import closing_entries, outcome_of, with_evidence
 from bridge_mcp.core.external_calls import LOOK_S, external_tool
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Policy
@@ -44,9 +44,20 @@ from bridge_mcp.core.tools import JSON, arguments_text, call_digest, parse_argum
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.ports import Clock, Rules, Store
 
-__all__ = ["Begun", "ExternalCalls", "Request", "ended", "policy_of", "report", "request_of", "runners"]
+__all__ = [
+    "ONLY_CALL",
+    "Begun",
+    "ExternalCalls",
+    "Request",
+    "ended",
+    "lapse",
+    "policy_of",
+    "report",
+    "request_of",
+    "runners",
+]
 
-ONLY = call_id(0, 0)
+ONLY_CALL = call_id(0, 0)
 """The id of the one call of such a log."""
 
 
@@ -103,7 +114,7 @@ def request_of(conversation: str, external: External, arguments: Mapping[str, JS
     Raises:
         BadInput: the arguments are not taken.
     """
-    call = Call(ONLY, external_tool(external).name, arguments_text(arguments))
+    call = Call(ONLY_CALL, external_tool(external).name, arguments_text(arguments))
     return Request(conversation, Requested((call,), by=by, external=external))
 
 
@@ -230,7 +241,7 @@ class ExternalCalls:
 
     async def collect(self, conversation: str, by: str) -> bool:
         """Write that whoever asked has been given the outcome; False if somebody was given it before."""
-        (recorded,) = await self.store.log.record(conversation, Collected(ONLY, by))
+        (recorded,) = await self.store.log.record(conversation, Collected(ONLY_CALL, by))
         return recorded.new
 
     async def verdict(self, conversation: str) -> Judged | None:
@@ -285,3 +296,16 @@ async def report(store: Store, conversation: str, finished: Finished) -> bool:
     entries = with_evidence(await store.log.load(conversation), (finished,))
     (recorded,) = await store.log.record(conversation, *entries)
     return recorded.new
+
+
+async def lapse(store: Store, conversation: str, outcome: Finished) -> bool:
+    """Close a call that nobody waits for any more, and its verdict with it; False if its log says already."""
+    while True:
+        log = await store.log.load(conversation)
+        if not log or ended(log) is not None:
+            return False
+        try:
+            await store.log.intend(conversation, log[-1].seq + 1, *closing_entries(log, outcome), wake=None)
+        except Conflict:
+            continue
+        return True

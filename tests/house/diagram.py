@@ -29,7 +29,7 @@ from bridge_mcp.core.entries import (
     Summarised,
     call_id,
 )
-from bridge_mcp.core.evidence import closing
+from bridge_mcp.core.evidence import closing_entries
 from bridge_mcp.core.policy import Budget, Policy, ToolRule
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.steps import (
@@ -160,7 +160,7 @@ def noted(step: Settle | Judge | Escalate | Remind, log: list[Logged]) -> Move:
     """A step that does nothing but write down."""
     match step:
         case Settle(call, outcome, content):
-            return f"Finished ({outcome})", closing(log, Finished(call.id, outcome, content)), 0
+            return f"Finished ({outcome})", closing_entries(log, Finished(call.id, outcome, content)), 0
         case Judge(call, verdict, by):
             return f"Judged ({verdict})", (Judged(call.id, verdict, by, digest=step.digest),), 0
         case Escalate(call, digest, reason):

@@ -21,7 +21,7 @@ from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Requested, Reviewed, Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied
-from bridge_mcp.core.evidence import closing
+from bridge_mcp.core.evidence import closing_entries
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Policy, Principal, ToolRule
@@ -257,7 +257,7 @@ class Verdicts(RuleBasedStateMachine):
         step = decide(log, policy, now)
         match step:
             case Settle(call, outcome, content):
-                entries = [*closing(log, Finished(call.id, outcome, content))]
+                entries = [*closing_entries(log, Finished(call.id, outcome, content))]
             case Remind(reminded=reminded):
                 entries = [reminded]
             case Judge(call=call, verdict=verdict, by=by):

@@ -23,7 +23,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     Summarised,
 )
-from bridge_mcp.core.evidence import closing
+from bridge_mcp.core.evidence import closing_entries
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Budget, Policy, ToolSource
 from bridge_mcp.core.state import open_calls, unread
@@ -536,12 +536,14 @@ def test_an_approved_call_that_never_expired_waits_a_day() -> None:
 
 def test_what_finishes_a_call_closes_its_approval() -> None:
     waits = log(*gated(asked(CALL)))
-    verdict, outcome = closing(waits, finished(CALL))
+    verdict, outcome = closing_entries(waits, finished(CALL))
     assert isinstance(verdict, Judged)
     assert (verdict.verdict, verdict.via, verdict.note) == ("cancelled", "rule", "done")
     assert isinstance(outcome, Finished)
     (waiting,) = (call for _, call in open_calls(waits) if call is not None)
     digest = waiting.digest
     assert (verdict.digest, outcome.digest, outcome.content) == (digest, digest, "done")
-    assert [type(entry) for entry in closing(log(*gated(asked(CALL), judged(CALL))), finished(CALL))] == [Finished]
-    assert [type(entry) for entry in closing(log(*gated()), finished(CALL))] == [Finished]
+    assert [type(entry) for entry in closing_entries(log(*gated(asked(CALL), judged(CALL))), finished(CALL))] == [
+        Finished
+    ]
+    assert [type(entry) for entry in closing_entries(log(*gated()), finished(CALL))] == [Finished]

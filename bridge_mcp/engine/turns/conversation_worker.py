@@ -17,7 +17,7 @@ from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide, decide_from
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Log, Logged, Requested, Started, Stopped, Summarised
 from bridge_mcp.core.errors import Conflict
-from bridge_mcp.core.evidence import closing, with_evidence
+from bridge_mcp.core.evidence import closing_entries, with_evidence
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.state import State, state_of
@@ -191,7 +191,7 @@ class ConversationWorker:
 
     async def _settle(self, outcome: Finished, look: Look) -> None:
         """Record an outcome; if the call waits for a verdict, cancel that in the same transaction."""
-        entries = closing(look.log, outcome)
+        entries = closing_entries(look.log, outcome)
         if len(entries) == 1:
             await self._log.record(*entries)
         else:
