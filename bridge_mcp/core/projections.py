@@ -203,22 +203,28 @@ class Conversation:
 
 def message_of(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) -> Message | None:
     """The message that this entry is or sends, if it does. `delivery` is of one that goes out."""
+    e = logged.entry
+    if not isinstance(e, Heard):
+        return outgoing(conversation, logged, **delivery)
+    return Message(
+        conversation,
+        logged.seq,
+        logged.at,
+        direction="in",
+        author=e.sender,
+        text=e.text,
+        status="received",
+        attachments=e.attachments,
+        reply_to=e.reply_to,
+        quote=e.quote,
+        forwarded_from=e.forwarded_from,
+    )
+
+
+def outgoing(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) -> Message | None:
+    """The message that this entry sends, if it does."""
     at, seq = logged.at, logged.seq
     match logged.entry:
-        case Heard() as e:
-            return Message(
-                conversation,
-                seq,
-                at,
-                direction="in",
-                author=e.sender,
-                text=e.text,
-                status="received",
-                attachments=e.attachments,
-                reply_to=e.reply_to,
-                quote=e.quote,
-                forwarded_from=e.forwarded_from,
-            )
         case Posted() as e:
             return Message(
                 conversation,
