@@ -46,6 +46,8 @@ TELL_S = 5.0
 """How often a host that asked for progress is told that a call waits."""
 ALIKE = 8
 """Calls with the same digest that are looked at for one that may be taken up."""
+MOST_DUE = 100
+"""Logs with something to do that are looked through for such a call."""
 A_DAY_S = 24 * 3600.0
 CUT_OFF = "Cut off: the host took it back while it was running. It may have taken effect."
 MAX_CONTINUING = 1_000
@@ -254,12 +256,14 @@ class GatedCalls:
         """Hold a call until there is a verdict, or until the host is to be told that it waits."""
         place = self._place(request)
         while True:
-            conversation = await self._joined(place)
+            conversation, new = await self._joined(place), False
             if not conversation:
                 conversation = f"{place}/{uuid4().hex[:12]}"
-                await self._calls.ask(Request(conversation, request.entry))
+                new = True
             self._held.add(conversation)
             try:
+                if new:
+                    await self._calls.ask(Request(conversation, request.entry))
                 found = await self._verdict(call, conversation)
                 if isinstance(found, Begun):
                     return await self._run(call, request, found, forward, waited=tool)
@@ -280,11 +284,13 @@ class GatedCalls:
 
     async def _joined(self, place: str) -> str:
         """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none."""
-        alike = await self._calls.store.approvals.find(within=frozenset({place}), limit=ALIKE)
-        for approval in reversed(alike):
-            if approval.conversation in self._held:
-                continue
-            log = await self._calls.store.log.load(approval.conversation)
+        store = self._calls.store
+        asked_about = await store.approvals.find(within=frozenset({place}), limit=ALIKE)
+        due = await store.agenda.due(self._calls.clock.now(), MOST_DUE)  # nobody may have been asked so far
+        alike = [each.conversation for each in reversed(asked_about)]
+        alike += [each for each in due if each.startswith(f"{place}/") and each not in alike]
+        for conversation in alike:
+            log = await store.log.load(conversation)
             entries = [logged.entry for logged in log]
             if any(isinstance(each, Collected | Stopped) for each in entries):
                 continue
@@ -294,7 +300,9 @@ class GatedCalls:
             asked = next((each for each in entries if isinstance(each, Requested)), None)
             if asked is not None and self._others(asked.external):
                 continue
-            return approval.conversation
+            if conversation in self._held:  # looked at last: another call may have taken it up just now
+                continue
+            return conversation
         return ""
 
     def _others(self, external: External | None) -> bool:

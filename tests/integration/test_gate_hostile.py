@@ -105,3 +105,27 @@ async def test_each_of_many_tools_that_the_host_is_shown_can_be_called(at: Gated
     at.host.say(id="many", method="change", params={"many": True})
     await at.host.line(id="many")
     assert (await at.host.words(at.host.calls("many 2499"))).startswith("run 1")
+
+
+async def test_a_call_of_a_gate_that_was_killed_before_anybody_was_asked_is_taken_up(tmp_path: Path) -> None:
+    store, clock, alive = (
+        await open_store(tmp_path / "bridge.db", clock=ManualClock(1000.0)),
+        ManualClock(1000.0),
+        set[str](),
+    )
+    told: list[str] = []
+    for caller in ("one", "two"):
+        async with opened(store, clock, alive, SERVER, caller) as (host, _):
+            told.append(await host.words(host.calls("act", path="a")))
+        alive.clear()
+    assert "waits for approval" in told[0]
+    assert told[0] == told[1], "the same approval"
+    await store.close()
+
+
+async def test_one_verdict_that_came_while_nobody_waited_is_for_one_of_two_calls_at_once(at: Gated) -> None:
+    await at.host.result(at.host.calls("act", path="a"))
+    await at.approve(await at.approval())
+    words = [await at.host.words(number) for number in [at.host.calls("act", path="a") for _ in range(5)]]
+    assert sum(each.startswith("run") for each in words) == 1
+    assert len(await at.store.approvals.find(status="waiting")) == 4
