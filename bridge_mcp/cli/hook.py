@@ -19,7 +19,7 @@ from bridge_mcp.hooks.hosts import HOSTS, Host, host_named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bridge_mcp.hooks.hosts import Answer
-    from bridge_mcp.hooks.place import Place
+    from bridge_mcp.hooks.store_files import StoreFiles
 
 __all__ = ["LONGEST_WAIT_S", "REFUSED", "WAIT_S", "HookOptions", "parse_hook", "run"]
 
@@ -124,28 +124,27 @@ def asked(options: HookOptions, host: Host, call: Permission) -> int:
             from bridge_mcp.cli.hook_waits import question
 
             return said(question(options, host, call))
-        from bridge_mcp.hooks.place import usual_place
+        from bridge_mcp.hooks.store_files import usual_files
 
-        place = usual_place(options.config, os.environ)
-        return (elsewhere if place is None else filed)(options, host, call, place)
+        files = usual_files(options.config, os.environ)
+        return elsewhere(options, host, call) if files is None else filed(options, host, call, files)
     except (BridgeError, OSError) as exc:
         return said(host.fallback(call, f"bridge-mcp: {exc}"))
 
 
-def filed(options: HookOptions, host: Host, call: Permission, place: Place | None) -> int:
+def filed(options: HookOptions, host: Host, call: Permission, files: StoreFiles) -> int:
     """Write the call down where the store usually is, and wait."""
     from bridge_mcp.callers import CallerLock
     from bridge_mcp.hooks.filing import request
 
-    assert place is not None
-    with CallerLock(place.callers) as lock:
-        conversation = request(place.store, host, call, lock.name)
+    with CallerLock(files.callers) as lock:
+        conversation = request(files.store, host, call, lock.name)
         from bridge_mcp.cli.hook_waits import wait
 
         return wait(options, host, call, lock.name, conversation)
 
 
-def elsewhere(options: HookOptions, host: Host, call: Permission, place: Place | None) -> int:
+def elsewhere(options: HookOptions, host: Host, call: Permission) -> int:
     """The configuration says where the store is: read it first."""
     from bridge_mcp.callers import CallerLock
     from bridge_mcp.cli.hook_waits import settings, wait
@@ -158,10 +157,10 @@ def heard(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     """News of a call or a session; most concern nobody, and cost no more than a look."""
     try:
         from bridge_mcp.hooks.open_calls import any_open
-        from bridge_mcp.hooks.place import usual_place
+        from bridge_mcp.hooks.store_files import usual_files
 
-        place = usual_place(options.config, os.environ)
-        if place is not None and not any_open(place.store, host, news.session):
+        files = usual_files(options.config, os.environ)
+        if files is not None and not any_open(files.store, host, news.session):
             return 0
         from bridge_mcp.cli.hook_waits import tell
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
-from collections.abc import AsyncGenerator, Callable
+from asyncio import Event
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,19 +15,19 @@ from bridge_mcp.callers import CallerLock
 from bridge_mcp.cli.hook import HookOptions, said
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
-from bridge_mcp.core.codec import decode
-from bridge_mcp.core.entries import Finished, Requested
-from bridge_mcp.core.errors import BridgeError, Conflict
-from bridge_mcp.hooks import filing
+from bridge_mcp.core.entries import Finished
+from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.hooks.after import told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.hosts import Host
 from bridge_mcp.hooks.open_calls import open_calls
 from bridge_mcp.hooks.people import People
 from bridge_mcp.hooks.questions import Questions
+from bridge_mcp.hooks.stored_requests import write_request
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, Request, lapse
 from bridge_mcp.place import engine_lives
+from bridge_mcp.server.stdio.lifetime import orphaned, stop_on_signals
 
 if TYPE_CHECKING:
     from bridge_mcp.hooks.hosts import Answer
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["question", "settings", "tell", "wait"]
 
 GONE = "The agent was gone before its hook could answer: not delivered."
-ENDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM, signal.SIGINT)
-ORPHAN_S = 1.0
-"""How often it is looked whether the agent still is there."""
 
 
 def settings(options: HookOptions) -> Config:
@@ -72,7 +68,7 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
             answer, begun = None, None
             async with while_wanted() as gone:
                 answer, begun = await waiting.answer(options.wait_s)
-            if gone():
+            if gone.is_set():
                 await lapse(assembly.store, where, Finished(ONLY_CALL, "undelivered", GONE))
                 return 0
             return await delivered(calls, answer, begun)
@@ -82,18 +78,12 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
 
 async def written(calls: ExternalCalls, host: Host, call: Permission, caller: str) -> str:
     """Write a call down by the store itself; its log."""
-    arguments = filing.canonical(call.arguments)
-    entry = decode(filing.body_of(host, call, arguments, caller))
-    assert isinstance(entry, Requested)
-    number = 0
-    while True:
-        conversation = filing.conversation_of(host, call.session, call.tool, arguments, number)
-        try:
-            await calls.ask(Request(conversation, entry))
-        except Conflict:
-            number += 1
-        else:
-            return conversation
+
+    async def ask(request: Request) -> str:
+        await calls.ask(request)
+        return request.conversation
+
+    return await write_request(host, call, caller, ask)
 
 
 async def delivered(calls: ExternalCalls, answer: Answer, begun: Begun | None) -> int:
@@ -107,35 +97,28 @@ async def delivered(calls: ExternalCalls, answer: Answer, begun: Begun | None) -
 
 
 @asynccontextmanager
-async def while_wanted() -> AsyncGenerator[Callable[[], bool]]:
-    """End what is within as soon as the host does not want it any more: it says so by a signal, or is gone itself."""
-    parent, over = os.getppid(), False
+async def while_wanted() -> AsyncGenerator[Event]:
+    """End what is within, and set the event, once the host does not want it: it sends a signal, or is gone itself."""
+    gone = Event()
     failure: BridgeError | None = None
-    async with anyio.create_task_group() as tasks:
+    with stop_on_signals(gone):
+        async with anyio.create_task_group() as tasks:
 
-        async def signals() -> None:
-            nonlocal over
-            with anyio.open_signal_receiver(*ENDED) as received:
-                async for _ in received:
-                    over = True
-                    tasks.cancel_scope.cancel()
+            async def end() -> None:
+                await gone.wait()
+                tasks.cancel_scope.cancel()
 
-        async def orphaned() -> None:
-            nonlocal over
-            while True:
-                await anyio.sleep(ORPHAN_S)
-                if os.getppid() != parent:
-                    break
-            over = True
+            async def follow_host() -> None:
+                await orphaned()
+                gone.set()
+
+            tasks.start_soon(end)
+            tasks.start_soon(follow_host)
+            try:
+                yield gone
+            except BridgeError as exc:  # not wrapped into a group
+                failure = exc
             tasks.cancel_scope.cancel()
-
-        tasks.start_soon(signals)
-        tasks.start_soon(orphaned)
-        try:
-            yield lambda: over
-        except BridgeError as exc:  # not wrapped into a group
-            failure = exc
-        tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
 
@@ -146,7 +129,7 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
     async def body(config: Config) -> Answer:
         async with open_bridge(config, engine="never") as assembly:
             found = people(assembly)
-            place = await found.place(host, call.tool)
+            conversation = await found.conversation(host, call.tool)
             with CallerLock(config.callers_path) as lock:
                 calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
                 questions = Questions(
@@ -154,7 +137,7 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
                     calls,
                     host,
                     call=call,
-                    place=place,
+                    conversation=conversation,
                     engine_lives=lambda: engine_lives(config.lock_path),
                     decides=found.may_decide,
                 )

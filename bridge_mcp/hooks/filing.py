@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.hooks.events import BrokenInput, Permission, fields_of, items_of
@@ -24,7 +24,7 @@ __all__ = [
     "asks",
     "body_of",
     "canonical",
-    "conversation_of",
+    "conversations_of",
     "prefix_of",
     "principal_of",
     "request",
@@ -55,9 +55,16 @@ def prefix_of(host: Host, session: str) -> str:
     return f"calls/{plain}~{hashed(by, 16)}.{hashed(session, 12)}"
 
 
-def conversation_of(host: Host, session: str, tool: str, arguments: str, number: int) -> str:
-    """The log of the call that a session asks for the `number`-th time."""
-    return f"{prefix_of(host, session)}{hashed(chr(0).join((tool, arguments, str(number))), 16)}"
+def conversations_of(host: Host, call: Permission, arguments: str) -> Iterator[str]:
+    """The logs of a call for each time that its session asks for it: the first that has not begun is the call's.
+
+    Raises:
+        BrokenInput: at the end of them.
+    """
+    prefix = prefix_of(host, call.session)
+    for number in range(SAME_CALLS):
+        yield f"{prefix}{hashed(chr(0).join((call.tool, arguments, str(number))), 16)}"
+    raise BrokenInput("this session has asked for the very same call too often")
 
 
 def hashed(text: str, digits: int) -> str:
@@ -139,20 +146,14 @@ def named(rule: Mapping[str, Any]) -> str:
 def request(path: str, host: Host, call: Permission, caller: str) -> str:
     """Write a call down; its log, or "" where the store itself has to do it.
 
-    Where the same was asked for before in its session, it is the next one.
-
     Raises:
-        BrokenInput: its arguments cannot be kept.
+        BrokenInput: its arguments cannot be kept, or its session has asked for it too often.
     """
     from bridge_mcp.stores import quick_request
 
     arguments = canonical(call.arguments)
     body = body_of(host, call, arguments, caller)
-    names = (conversation_of(host, call.session, call.tool, arguments, number) for number in range(SAME_CALLS))
     try:
-        found = quick_request.request(path, names, body, time.time())
+        return quick_request.request(path, conversations_of(host, call, arguments), body, time.time())
     except StoreError:
         return ""  # it is not there yet, or of another version, or broken: whoever loads the store says which
-    if not found:
-        raise BrokenInput("this session has asked for the very same call too often")
-    return found

@@ -49,7 +49,7 @@ class People:
         watched = [place for place in places if place == named or self._paired(place)]
         return any([name for place in watched for name in check.in_chat(place)])
 
-    async def place(self, host: Host, tool: str) -> str:
+    async def conversation(self, host: Host, tool: str) -> str:
         """The conversation in which a host's questions are asked; empty where there is none, or nobody is let in."""
         named = self._named(principal_of(host), tool)
         place = named or await owners_chat(self.store.access, self.traits)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from bridge_mcp.core.choices import chosen
-from bridge_mcp.core.codec import decode
-from bridge_mcp.core.entries import Finished, Heard, Posted, Requested, Revised, Started, Stopped
-from bridge_mcp.core.errors import BridgeError, Conflict
+from bridge_mcp.core.entries import Finished, Heard, Posted, Revised, Started, Stopped
+from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.safe_text import escape_markdown, visible
 from bridge_mcp.hooks.after import ELSEWHERE, QUESTION
 from bridge_mcp.hooks.events import Permission, fields_of, items_of
-from bridge_mcp.hooks.filing import asks, body_of, canonical, conversation_of
+from bridge_mcp.hooks.filing import asks
 from bridge_mcp.hooks.hosts import Host
 from bridge_mcp.hooks.people import asker
+from bridge_mcp.hooks.stored_requests import write_request
 from bridge_mcp.hooks.waiting import NO_APPROVER, NO_ENGINE, TOO_LATE
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.clocks import elapsed
@@ -50,15 +50,15 @@ class Questions:
     calls: ExternalCalls
     host: Host
     call: Permission
-    place: str
-    """The conversation that is asked; empty where there is none."""
+    conversation: str
+    """The one that is asked; empty where there is none."""
     engine_lives: Callable[[], bool]
     decides: Callable[[str, Heard], Awaitable[bool]]
     """Whether whoever wrote an answer may decide on calls."""
 
     async def answer(self, wait_s: float) -> Answer:
         """What the host is told; without an answer it asks by itself, or goes without."""
-        if not self.place:
+        if not self.conversation:
             return self.host.fallback(self.call, NO_APPROVER)
         if not self.engine_lives():
             return self.host.fallback(self.call, NO_ENGINE)
@@ -110,7 +110,7 @@ class Questions:
         if chosen((YES, NO), said) != YES:
             told = "" if chosen((NO,), said) else f" They say: {said}"
             return self.host.deny(self.call, f"The plan was not approved: keep planning.{told}"), False
-        if not await self.decides(self.place, heard):
+        if not await self.decides(self.conversation, heard):
             return self.host.fallback(self.call, NOT_THEIRS), False
         return self.host.allow(self.call, dict(self.call.arguments)), True
 
@@ -122,7 +122,7 @@ class Questions:
         """Ask in the chat: what was answered, and by whom; None where nobody did in time."""
         who = asker(self.host)
         left = max(1.0, deadline - elapsed())
-        ticket = await self.bridge.ask_user(who, self.place, text, choices=choices, expires_s=left)
+        ticket = await self.bridge.ask_user(who, self.conversation, text, choices=choices, expires_s=left)
         _, seq = parse_message(ticket.id.partition(":")[2])
         try:
             while ticket.state != "done" and (left := deadline - elapsed()) > 0:
@@ -134,32 +134,33 @@ class Questions:
         if ticket.outcome != "answered":
             return None
         _, answered = parse_message(ticket.message)
-        (logged,) = await self.bridge.store.log.load(self.place, answered - 1, most=1)
+        (logged,) = await self.bridge.store.log.load(self.conversation, answered - 1, most=1)
         return (ticket.text, logged.entry) if isinstance(logged.entry, Heard) else None
 
     async def _close(self, seq: int, text: str) -> None:
         """A question that nobody waits for any more loses its buttons, and says so."""
-        asked = await self.bridge.store.log.load(self.place, seq - 1, most=1)
+        asked = await self.bridge.store.log.load(self.conversation, seq - 1, most=1)
         if asked and isinstance(asked[0].entry, Posted):
             over = f"{text}\n\n⌛ No answer is needed any more."
-            await self.bridge.store.log.record(self.place, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
+            await self.bridge.store.log.record(self.conversation, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
 
 
 async def begun_question(calls: ExternalCalls, host: Host, call: Permission) -> Begun:
     """Write down that people are asked, as a call that is under way; the hook after it tells when it is over."""
-    arguments = canonical(call.arguments)
-    entry = decode(body_of(host, call, arguments, calls.caller))
-    assert isinstance(entry, Requested)
-    (asked,), number = entry.calls, 0
-    intent = Started(
-        "tool", call=asked.id, tool=asked.tool, arguments=arguments, cleared_by=QUESTION, runner=calls.caller
-    )
-    while True:
-        request = Request(conversation_of(host, call.session, call.tool, arguments, number), entry)
-        try:
-            return await calls.begin(request, Begun(request.conversation, intent))
-        except Conflict:
-            number += 1
+
+    async def begin(request: Request) -> Begun:
+        asked = request.call
+        intent = Started(
+            "tool",
+            call=asked.id,
+            tool=asked.tool,
+            arguments=asked.arguments,
+            cleared_by=QUESTION,
+            runner=calls.caller,
+        )
+        return await calls.begin(request, Begun(request.conversation, intent))
+
+    return await write_request(host, call, calls.caller, begin)
 
 
 def labels_of(question: Mapping[str, Any]) -> tuple[str, ...]:

@@ -161,8 +161,8 @@ def test_the_first_half_loads_next_to_nothing(home: Home) -> None:
     home.run("status")
     script = (
         "import sys, os; from bridge_mcp.cli import hook, start; from bridge_mcp.callers import CallerLock;"
-        "from bridge_mcp.hooks import filing, place; from bridge_mcp.hooks.hosts import host_named;"
-        "there = place.usual_place(None, os.environ); host = host_named('claude-code');"
+        "from bridge_mcp.hooks import filing, store_files; from bridge_mcp.hooks.hosts import host_named;"
+        "there = store_files.usual_files(None, os.environ); host = host_named('claude-code');"
         "call = host.read(hook.read_input(), os.environ);"
         "lock = CallerLock(there.callers).__enter__(); name = filing.request(there.store, host, call, lock.name);"
         "heavy = ('asyncio', 'typing', 'dataclasses', 'pathlib', 'msgspec', 'anyio', 'logging', 'inspect');"

@@ -13,7 +13,7 @@ from bridge_mcp.core.codec import decode, encode
 from bridge_mcp.core.entries import External, Requested
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.hooks.events import BrokenInput, Permission
-from bridge_mcp.hooks.filing import body_of, canonical, conversation_of, prefix_of, principal_of, request
+from bridge_mcp.hooks.filing import body_of, canonical, conversations_of, prefix_of, principal_of, request
 from bridge_mcp.hooks.hosts import HOSTS, host_named
 from bridge_mcp.operations.external_calls import request_of
 from bridge_mcp.operations.tickets import is_call_of, slug
@@ -48,7 +48,7 @@ def test_the_text_is_the_one_that_the_codec_writes(host: str, arguments: dict[st
 async def test_the_rows_are_those_that_the_store_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, host, call = ManualClock(1000.0), host_named("claude-code"), call_of()
     arguments = canonical(call.arguments)
-    name = conversation_of(host, call.session, call.tool, arguments, 0)
+    name = next(conversations_of(host, call, arguments))
     for path in (tmp_path / "quick.db", tmp_path / "whole.db"):
         await (await open_store(path, clock=clock)).close()
     with monkeypatch.context() as context:

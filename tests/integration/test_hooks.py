@@ -394,7 +394,7 @@ def questions(desk: Desk, name: str) -> Questions:
         ExternalCalls(desk.store, desk.rules, desk.clock, caller="me"),
         host_named("claude-code"),
         call=desk.call(name=name),
-        place=PLACE,
+        conversation=PLACE,
         engine_lives=lambda: True,
         decides=people.may_decide,
     )

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from bridge_mcp.folders import CONFIG_NAME, config_folder, state_folder
 
-__all__ = ["Place", "usual_place"]
+__all__ = ["StoreFiles", "usual_files"]
 
 STORE, LOCK, CALLERS = "bridge.db", "engine.lock", "callers"
 """As `config.values` has them below the state folder."""
 
 
-class Place:
+class StoreFiles:
     """The files of a store that a hook needs."""
 
     def __init__(self, folder: str) -> None:
@@ -21,8 +21,8 @@ class Place:
         self.callers = os.path.join(folder, CALLERS)
 
 
-def usual_place(config: str | None, environment: Mapping[str, str]) -> Place | None:
-    """The store's usual place; None where the configuration may say another one, or cannot be read.
+def usual_files(config: str | None, environment: Mapping[str, str]) -> StoreFiles | None:
+    """The files at their usual place; None where the configuration may say another one, or cannot be read.
 
     Whether the configuration may be trusted is looked at later, by whoever goes by it.
 
@@ -38,7 +38,7 @@ def usual_place(config: str | None, environment: Mapping[str, str]) -> Place | N
     except OSError:
         if named or os.path.exists(source):
             return None
-    return Place(state_folder(environment))
+    return StoreFiles(state_folder(environment))
 
 
 def moves_store(data: bytes) -> bool:
