@@ -23,7 +23,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.events.methods import ClientEvents
+from bridge_mcp.server.events import serve_events
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
 from bridge_mcp.server.protocol.errors import fault_of, guarded, naming
@@ -102,8 +102,7 @@ class BridgeServer:
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
-        if bridge.rules.events.offered:
-            ClientEvents(bridge, principal_of).add_to(self.server)
+        serve_events(self.server, bridge, principal_of)
         self._tools: Mapping[str, Tool] = {each.name: each for each in there(provider=bridge.rules.provider)}
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
