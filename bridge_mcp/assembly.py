@@ -34,7 +34,7 @@ from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
 from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
-from bridge_mcp.server.events import event_lanes
+from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.events import serve_events
+from bridge_mcp.server.events.configured import serve_events
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
 from bridge_mcp.server.protocol.errors import fault_of, guarded, naming
