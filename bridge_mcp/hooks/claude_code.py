@@ -18,10 +18,24 @@ if TYPE_CHECKING:
     from bridge_mcp.hooks.events import Mode
     from bridge_mcp.hooks.hosts import Answer
 
-__all__ = ["ClaudeCode", "mode_of"]
+__all__ = [
+    "ASKS",
+    "BEFORE",
+    "MODES",
+    "WENT_ON",
+    "ClaudeCode",
+    "denied",
+    "mode_of",
+    "outcome_of",
+    "permission_of",
+    "session_of",
+    "specific",
+]
 
 ASKS, BEFORE = "PermissionRequest", "PreToolUse"
 MODES: Mapping[str, Mode] = {"bypassPermissions": "bypass", "dontAsk": "headless"}
+WENT_ON = "answered at the terminal, or its session went on"
+"""Why nobody waits for a session's prompts any more."""
 
 
 class ClaudeCode(Host):
@@ -32,26 +46,18 @@ class ClaudeCode(Host):
 
     def read(self, event: Mapping[str, Any], environment: Mapping[str, str]) -> Permission | Outcome | Ended:
         """See `Host.read`."""
-        session = session_of(event)
         match event.get("hook_event_name"):
-            case "PermissionRequest" | "PreToolUse" as name:
-                offered: object = event.get("permission_suggestions")
-                return Permission(
-                    name,
-                    text_of(event, "tool_name"),
-                    arguments_in(event.get("tool_input")),
-                    session=session,
-                    folder=text_of(event, "cwd"),
-                    mode=mode_of(event, environment),
-                    agent=text_of(event, "agent_type") if event.get("agent_id") else "",
-                    rules=standing(offered) if name == ASKS else (),
-                )
-            case "PostToolUse" | "PostToolUseFailure" as name:
-                error = text_of(event, "error") or "it failed" if name == "PostToolUseFailure" else ""
-                arguments = arguments_in(event.get("tool_input"))
-                return Outcome(text_of(event, "tool_name"), arguments, session=session, error=error)
+            case "PermissionRequest":
+                offered = standing(event.get("permission_suggestions"))
+                return permission_of(event, ASKS, mode_of(event, environment), offered)
+            case "PreToolUse":
+                return permission_of(event, BEFORE, mode_of(event, environment))
+            case "PostToolUse":
+                return outcome_of(event, error="")
+            case "PostToolUseFailure":
+                return outcome_of(event, text_of(event, "error") or "it failed")
             case "SessionEnd" | "Stop" | "UserPromptSubmit":
-                return Ended(session, "answered at the terminal, or its session went on")
+                return Ended(session_of(event), WENT_ON)
             case name:
                 raise unknown(name)
 
@@ -71,9 +77,7 @@ class ClaudeCode(Host):
 
     def deny(self, call: Permission, reason: str) -> Answer:
         """See `Host.deny`."""
-        if call.event == BEFORE:
-            return specific(BEFORE, {"permissionDecision": "deny", "permissionDecisionReason": reason})
-        return specific(ASKS, {"decision": {"behavior": "deny", "message": reason}})
+        return denied(call, reason)
 
     def own_prompt(self, call: Permission, reason: str) -> Answer:
         """See `Host.own_prompt`."""
@@ -88,7 +92,37 @@ def session_of(event: Mapping[str, Any]) -> str:
     return f"{text_of(event, 'session_id')}/{agent}" if agent else text_of(event, "session_id")
 
 
+def permission_of(
+    event: Mapping[str, Any], name: str, mode: Mode, rules: tuple[Mapping[str, Any], ...] = ()
+) -> Permission:
+    """The call that the event `name` asks about."""
+    return Permission(
+        name,
+        text_of(event, "tool_name"),
+        arguments_in(event.get("tool_input")),
+        session=session_of(event),
+        folder=text_of(event, "cwd"),
+        mode=mode,
+        agent=text_of(event, "agent_type") if event.get("agent_id") else "",
+        rules=rules,
+    )
+
+
+def outcome_of(event: Mapping[str, Any], error: str) -> Outcome:
+    """What became of the call that an event tells of."""
+    arguments = arguments_in(event.get("tool_input"))
+    return Outcome(text_of(event, "tool_name"), arguments, session=session_of(event), error=error)
+
+
+def denied(call: Permission, reason: str) -> Answer:
+    """No, and why."""
+    if call.event == BEFORE:
+        return specific(BEFORE, {"permissionDecision": "deny", "permissionDecisionReason": reason})
+    return specific(ASKS, {"decision": {"behavior": "deny", "message": reason}})
+
+
 def specific(event: str, said: Mapping[str, Any]) -> Answer:
+    """An answer to one kind of event."""
     return {"hookSpecificOutput": {"hookEventName": event, **said}}
 
 

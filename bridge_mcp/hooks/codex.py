@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge_mcp.hooks.claude_code import ASKS, BEFORE, session_of, specific
+from bridge_mcp.hooks.claude_code import (
+    ASKS,
+    BEFORE,
+    MODES,
+    WENT_ON,
+    denied,
+    outcome_of,
+    permission_of,
+    session_of,
+    specific,
+)
 from bridge_mcp.hooks.events import Ended, Outcome, Permission, fields_of, text_of
-from bridge_mcp.hooks.hosts import Host, arguments_in, unknown
+from bridge_mcp.hooks.hosts import Host, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bridge_mcp.hooks.events import Mode
     from bridge_mcp.hooks.hosts import Answer
 
 __all__ = ["Codex"]
-
-MODES: Mapping[str, Mode] = {"bypassPermissions": "bypass", "dontAsk": "headless"}
 
 
 class Codex(Host):
@@ -33,25 +40,13 @@ class Codex(Host):
 
     def read(self, event: Mapping[str, Any], environment: Mapping[str, str]) -> Permission | Outcome | Ended:
         """See `Host.read`."""
-        session = session_of(event)
         match event.get("hook_event_name"):
             case "PermissionRequest" | "PreToolUse" as name:
-                return Permission(
-                    name,
-                    text_of(event, "tool_name"),
-                    arguments_in(event.get("tool_input")),
-                    session=session,
-                    folder=text_of(event, "cwd"),
-                    mode=MODES.get(text_of(event, "permission_mode"), "interactive"),
-                    agent=text_of(event, "agent_type") if event.get("agent_id") else "",
-                )
+                return permission_of(event, name, MODES.get(text_of(event, "permission_mode"), "interactive"))
             case "PostToolUse":
-                response = fields_of(event.get("tool_response"))
-                error = text_of(response, "error")
-                arguments = arguments_in(event.get("tool_input"))
-                return Outcome(text_of(event, "tool_name"), arguments, session=session, error=error)
+                return outcome_of(event, text_of(fields_of(event.get("tool_response")), "error"))
             case "Stop" | "SessionEnd" | "UserPromptSubmit":
-                return Ended(session, "answered at the terminal, or its session went on")
+                return Ended(session_of(event), WENT_ON)
             case name:
                 raise unknown(name)
 
@@ -67,9 +62,7 @@ class Codex(Host):
 
     def deny(self, call: Permission, reason: str) -> Answer:
         """See `Host.deny`."""
-        if call.event == BEFORE:
-            return specific(BEFORE, {"permissionDecision": "deny", "permissionDecisionReason": reason})
-        return specific(ASKS, {"decision": {"behavior": "deny", "message": reason}})
+        return denied(call, reason)
 
     def own_prompt(self, call: Permission, reason: str) -> Answer:
         """See `Host.own_prompt`."""
