@@ -123,7 +123,7 @@ def test_what_is_read_often_is_read_in_order_of_an_index(plans: dict[str, list[s
 
 
 def test_every_statement_is_run_and_takes_what_it_says() -> None:
-    code = "".join(file.read_text("utf-8") for file in SQLITE.glob("*.py"))
+    code = "".join(file.read_text("utf-8") for file in SQLITE.parent.rglob("*.py"))
     for file in SQLITE.glob("sql/*.sql"):
         _, *blocks = re.split(r"^-- name: (\w+)\((.*)\)\n", file.read_text("utf-8"), flags=re.MULTILINE)
         for name, parameters, body in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
