@@ -25,7 +25,7 @@ __all__ = ["LONGEST_WAIT_S", "REFUSED", "WAIT_S", "HookOptions", "parse_hook", "
 
 REFUSED = 2
 """The exit code that hosts take for a no."""
-LONGEST_INPUT = 32 * 2**20
+MAX_INPUT = 32 * 2**20
 """Bytes of an input: the hooks after a call bring its result."""
 WAIT_S = 3600.0
 LONGEST_WAIT_S = 7 * 24 * 3600.0
@@ -101,9 +101,9 @@ def read_input() -> Mapping[str, object]:
     Raises:
         BrokenInput: it is no JSON object, or too long.
     """
-    data = sys.stdin.buffer.read(LONGEST_INPUT + 1)
-    if len(data) > LONGEST_INPUT:
-        raise BrokenInput(f"it is longer than {LONGEST_INPUT:,} bytes")
+    data = sys.stdin.buffer.read(MAX_INPUT + 1)
+    if len(data) > MAX_INPUT:
+        raise BrokenInput(f"it is longer than {MAX_INPUT:,} bytes")
     try:
         event: object = json.loads(data, parse_constant=not_json)
     except (ValueError, RecursionError) as exc:

@@ -44,9 +44,9 @@ GRACE_S = 0.1
 """How long a call that only reads may take until it is written that it runs."""
 TELL_S = 5.0
 """How often a host that asked for progress is told that a call waits."""
-ALIKE = 8
+MAX_ALIKE = 8
 """Calls with the same digest that are looked at for one that may be taken up."""
-MOST_DUE = 100
+MAX_DUE = 100
 """Logs with something to do that are looked through for such a call."""
 A_DAY_S = 24 * 3600.0
 CUT_OFF = "Cut off: the host took it back while it was running. It may have taken effect."
@@ -156,7 +156,7 @@ class GatedCalls:
             free = await self._calls.free(request)
             if free is not None:
                 return await self._free(call, request, free, forward)
-            return await self._asked(call, tool, request, forward)
+            return await self._hold(call, tool, request, forward)
         except BadInput as exc:
             return refused(call, f"Not run. {exc}")
         except StoreError as exc:
@@ -197,7 +197,7 @@ class GatedCalls:
             sent = await forward(None)
             if not await sent.answered(GRACE_S):
                 begun = await self._begun(request, free)
-            answer, finished = await self._came(sent, free)
+            answer, finished = await self._outcome(sent, free)
         finally:
             with anyio.CancelScope(shield=True):
                 if begun is None:
@@ -221,7 +221,7 @@ class GatedCalls:
             if waited is not None and request.external.changed:
                 await self._tools.accept(waited)
             sent = await forward(call.with_arguments(begun.arguments) if begun.edited else None)
-            answer, finished = await self._came(sent, begun)
+            answer, finished = await self._outcome(sent, begun)
             going_on = (self._place(request), question_in(answer))
             if going_on[1] and going_on not in self._continuing and len(self._continuing) < MAX_CONTINUING:
                 self._continuing[going_on] = begun
@@ -239,7 +239,7 @@ class GatedCalls:
         except StoreError as exc:
             logger.error("%s: what came of it cannot be written down: %s", begun.conversation, exc)
 
-    async def _came(self, sent: Sent, begun: Begun) -> tuple[Answer, Finished]:
+    async def _outcome(self, sent: Sent, begun: Begun) -> tuple[Answer, Finished]:
         """What the server answers, and what the log is to tell of that."""
         try:
             body, line = await sent.response()
@@ -252,7 +252,7 @@ class GatedCalls:
 
     # -- calls that wait --------------------------------------------------------------------------------------
 
-    async def _asked(self, call: HostCall, tool: ListedTool, request: Request, forward: Forward) -> Answer:
+    async def _hold(self, call: HostCall, tool: ListedTool, request: Request, forward: Forward) -> Answer:
         """Hold a call until there is a verdict, or until the host is to be told that it waits."""
         place = self._place(request)
         while True:
@@ -275,7 +275,7 @@ class GatedCalls:
             if await self._calls.collect(conversation, self._server.principal):
                 return refused(call, ended_words(found))
 
-    async def _leave(self, conversation: str) -> None:
+    async def _close_taken_back(self, conversation: str) -> None:
         """The host takes back a call that waits: if it was begun at that very moment, it is over without having run."""
         log = await self._calls.store.log.load(conversation)
         begun = [each.entry for each in log if isinstance(each.entry, Started)]
@@ -285,8 +285,8 @@ class GatedCalls:
     async def _joined(self, place: str) -> str:
         """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none."""
         store = self._calls.store
-        asked_about = await store.approvals.find(within=frozenset({place}), limit=ALIKE)
-        due = await store.agenda.due(self._calls.clock.now(), MOST_DUE)  # nobody may have been asked so far
+        asked_about = await store.approvals.find(within=frozenset({place}), limit=MAX_ALIKE)
+        due = await store.agenda.due(self._calls.clock.now(), MAX_DUE)  # nobody may have been asked so far
         alike = [each.conversation for each in reversed(asked_about)]
         alike += [each for each in due if each.startswith(f"{place}/") and each not in alike]
         for conversation in alike:
@@ -298,15 +298,15 @@ class GatedCalls:
             if over is not None and over.outcome not in ("denied", "unknown"):
                 continue  # nothing has happened, and nobody has said anything about it: it is asked for anew
             asked = next((each for each in entries if isinstance(each, Requested)), None)
-            if asked is not None and self._others(asked.external):
+            if asked is not None and self._is_of_another_gate(asked.external):
                 continue
             if conversation in self._held:  # looked at last: another call may have taken it up just now
                 continue
             return conversation
         return ""
 
-    def _others(self, external: External | None) -> bool:
-        """Whether a call is that of another gate which lives: its own host may ask for it again."""
+    def _is_of_another_gate(self, external: External | None) -> bool:
+        """Whether another gate asked for a call, and lives: its own host may ask for it again."""
         caller = external.caller if external is not None else ""
         return caller != self._calls.caller and self._lives(caller)
 
@@ -318,7 +318,7 @@ class GatedCalls:
             return await self._calls.cleared(conversation, limit_s)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await self._leave(conversation)
+                await self._close_taken_back(conversation)
             raise
         finally:
             if telling is not None:

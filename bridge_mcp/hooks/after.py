@@ -16,7 +16,7 @@ ELSEWHERE = "Answered at the agent's own prompt first: no verdict is needed any 
 QUESTION = "asked people"
 """What lets a question run: it is nothing but a question."""
 DONE = "Done."
-MOST = 2_000
+MAX_ERROR = 2_000
 """Characters of an error that the log keeps."""
 
 
@@ -47,11 +47,11 @@ async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
     waited = any(isinstance(each.entry, Asked) for each in log) and not any(isinstance(e.entry, Judged) for e in log)
     begun = any(isinstance(each.entry, Started) for each in log)
     if news.refused:
-        outcome = Finished(ONLY_CALL, "denied", news.error[:MOST])
+        outcome = Finished(ONLY_CALL, "denied", news.error[:MAX_ERROR])
     elif waited or not begun:
         outcome = Finished(ONLY_CALL, "error" if news.error else "ok", ELSEWHERE)
     else:
-        outcome = Finished(ONLY_CALL, "error" if news.error else "ok", news.error[:MOST] or DONE)
+        outcome = Finished(ONLY_CALL, "error" if news.error else "ok", news.error[:MAX_ERROR] or DONE)
     return int(await lapse(store, conversation, outcome))
 
 

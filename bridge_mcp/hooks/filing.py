@@ -31,15 +31,15 @@ __all__ = [
     "rule_text",
 ]
 
-MOST = 1_000_000
+MAX_ARGUMENTS = 1_000_000
 """Characters of a call's arguments as JSON, as `core.tools` has it."""
 CLAIM_S = 60.0
 """How long an approved call waits for its hook, which looks all the time."""
 REPORT_S = 24 * 3600.0
 """How long the hook after a call may tell what became of it: some run for hours."""
-LONGEST_RULE = 300
+MAX_RULE = 300
 """Characters of a standing permission of the host's that a person can still be shown word for word."""
-SAME_CALLS = 1000
+MAX_SAME_CALLS = 1000
 """How often one session can ask for the very same call."""
 
 
@@ -62,7 +62,7 @@ def conversations_of(host: Host, call: Permission, arguments: str) -> Iterator[s
         BrokenInput: at the end of them.
     """
     prefix = prefix_of(host, call.session)
-    for number in range(SAME_CALLS):
+    for number in range(MAX_SAME_CALLS):
         yield f"{prefix}{hashed(chr(0).join((call.tool, arguments, str(number))), 16)}"
     raise BrokenInput("this session has asked for the very same call too often")
 
@@ -82,8 +82,8 @@ def canonical(arguments: Mapping[str, Any]) -> str:
         text.encode()
     except (ValueError, RecursionError) as exc:
         raise BrokenInput(f"the arguments cannot be kept ({exc})") from None
-    if len(text) > MOST:
-        raise BrokenInput(f"the arguments have {len(text):,} characters as JSON; at most {MOST:,} are taken")
+    if len(text) > MAX_ARGUMENTS:
+        raise BrokenInput(f"the arguments have {len(text):,} characters as JSON; at most {MAX_ARGUMENTS:,} are taken")
     return text
 
 
@@ -97,7 +97,7 @@ def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
         "tool": call.tool,
         "about": ", ".join(each for each in (place, session) if each),
         "asks": asks(host, call),
-        "offers": shown if all(len(each) <= LONGEST_RULE for each in shown) else (),
+        "offers": shown if all(len(each) <= MAX_RULE for each in shown) else (),
         "fixed": not host.takes_edits(call),
         "caller": caller,
         "lapses": True,

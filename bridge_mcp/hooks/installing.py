@@ -22,7 +22,7 @@ __all__ = ["changed", "is_ours", "write"]
 
 BACKUP = ".before-bridge-mcp"
 """What stands behind the name of a file that was changed, in the name of what it was before."""
-LONGEST = 4_000_000
+MAX_FILE = 4_000_000
 HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
 """A line that begins a table of TOML, or a list of them."""
 INNER = re.compile(r"[ \t]*\[\[hooks\.\w+\.hooks\]\]")
@@ -204,7 +204,7 @@ def read(file: Path) -> str | None:
         data = file.read_bytes()
     except FileNotFoundError:
         return None
-    if len(data) > LONGEST:
+    if len(data) > MAX_FILE:
         raise BadInput(f"{file} is too long.")
     try:
         return data.decode("utf-8")

@@ -21,7 +21,7 @@ GAP = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 WORD = re.compile(r"[^\s,\]}\"/]+")
 INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
-DEEPEST = 100
+MAX_DEPTH = 100
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def gap(text: str, at: int) -> int:
 
 def value_at(text: str, at: int, depth: int) -> Node:
     first = text[at : at + 1]
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise BadInput("It is nested too deep.")
     if first in ("{", "["):
         return container_at(text, at, depth, "}" if first == "{" else "]")

@@ -37,7 +37,7 @@ __all__ = ["Questions"]
 PLAN = "ExitPlanMode"
 YES, NO = "Approve the plan", "Keep planning"
 LONGEST_WAIT_S = 20.0
-MOST_QUESTIONS = 10
+MAX_QUESTIONS = 10
 UNANSWERED = "It was not answered in the chat."
 NOT_THEIRS = "Whoever answered may not approve plans."
 
@@ -87,7 +87,7 @@ class Questions:
     async def _questions(self, deadline: float) -> tuple[Answer, bool]:
         """Ask one after the other."""
         asked = items_of(self.call.arguments.get("questions"))
-        if not 0 < len(asked) <= MOST_QUESTIONS:
+        if not 0 < len(asked) <= MAX_QUESTIONS:
             return self.host.fallback(self.call, "It asks nothing that could be asked in a chat."), False
         answers: dict[str, str] = {}
         for each in map(fields_of, asked):

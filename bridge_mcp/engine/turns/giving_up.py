@@ -18,7 +18,7 @@ from bridge_mcp.engine.supervision import first_error
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.operations.waiting_approvals import waiting
 
-__all__ = ["MAX_FAILURES", "counts", "give_up"]
+__all__ = ["MAX_FAILURES", "give_up", "is_own_failure"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ MAX_FAILURES = 4
 """How often in a row a conversation may fail until its turn is ended: with the pauses between them, for some 7 s."""
 
 
-def counts(error: Exception) -> bool:
+def is_own_failure(error: Exception) -> bool:
     """Whether a failure is the conversation's own. One of the store is not: it passes, or nothing can be written."""
     return not isinstance(first_error(error), StoreError)
 

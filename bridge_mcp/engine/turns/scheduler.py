@@ -17,7 +17,7 @@ from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
-from bridge_mcp.engine.turns.giving_up import MAX_FAILURES, counts, give_up
+from bridge_mcp.engine.turns.giving_up import MAX_FAILURES, give_up, is_own_failure
 from bridge_mcp.engine.wakeup import Signal
 
 __all__ = ["Scheduler"]
@@ -178,7 +178,7 @@ class Scheduler:
             StoreLost: there is no store any more.
         """
         self._pauses.failed(conversation, exc)
-        self._failures[conversation] += counts(exc)
+        self._failures[conversation] += is_own_failure(exc)
         if self._failures[conversation] < MAX_FAILURES:
             return
         try:

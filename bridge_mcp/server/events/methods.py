@@ -48,7 +48,7 @@ Context: TypeAlias = ServerRequestContext[Any, Any]
 Handler: TypeAlias = Callable[[Context, AnyParams], Awaitable[dict[str, Any]]]
 
 NEXT_POLL_MS = 5_000
-MOST_EVENTS = 500
+MAX_EVENTS = 500
 MAX_PAGE = 1_000_000
 """Characters of the events of one poll."""
 
@@ -59,7 +59,7 @@ LONGEST_OAUTH_S = 3600.0
 
 SUSPENDED_AFTER = 20
 """Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
-MOST, MOST_AT_HOST = 500, 100
+MAX_SUBSCRIPTIONS, MAX_AT_HOST = 500, 100
 """How many subscriptions there may be: in all, and at one host."""
 VERIFICATIONS, VERIFY_AGAIN_S = 10, 5.0
 """How many callbacks are asked in a minute, of one client or at one host; and how soon the same one again."""
@@ -100,7 +100,7 @@ class ClientEvents:
         position, truncated = await self._begin(who, asked)
         if asked.cursor is None:
             return polled([], position)
-        most = min(asked.max_events, MOST_EVENTS)
+        most = min(asked.max_events, MAX_EVENTS)
         page = await self._bridge.read_feed(
             who,
             position,
@@ -135,7 +135,7 @@ class ClientEvents:
         if before is not None and before.expires_at <= now:
             await store.remove(wanted.id)
             before = None
-        limit = await store.put(wanted, SubscriptionLimits(MOST, self._rules.of_client, MOST_AT_HOST))
+        limit = await store.put(wanted, SubscriptionLimits(MAX_SUBSCRIPTIONS, self._rules.of_client, MAX_AT_HOST))
         if limit:
             raise MCPError(RESOURCE_EXHAUSTED, "There are too many subscriptions; end some first.", {"limit": limit})
         stands = before or wanted
