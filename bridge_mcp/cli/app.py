@@ -68,6 +68,8 @@ def approvals_app(module: str) -> App:
     group.command(f"{module}:revoke", name="revoke", help="End a standing verdict.")
     rehearsal = module.replace("approvals", "rehearsal")
     group.command(f"{rehearsal}:rehearse", name="rehearse", help="What would be asked under the settings of now.")
+    export = module.replace("approvals", "export")
+    group.command(f"{export}:export", name="export", help="Every call's life: who asked, who decided, what came of it.")
     group.command(f"{rehearsal}:suggest", name="suggest", help="Grants for what people always approved.")
     return group
 

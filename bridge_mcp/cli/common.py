@@ -17,9 +17,12 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.place import engine_lives
 
-__all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "LogLevel", "engine_runs", "with_bridge"]
+__all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "JsonLines", "LogLevel", "engine_runs", "with_bridge"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+JsonLines = Annotated[
+    bool, Parameter(name=["--json", "--jsonl"], help="Print JSON, for programs: an object on each line.")
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 
 NO_ENGINE = "No engine is running: it happens once one does (a host that uses the bridge, bridge-mcp serve, or chat)."

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.core.address import Address
@@ -195,7 +195,7 @@ def log(
     *,
     after: int = -1,
     verify: bool = False,
-    json: Json = False,
+    json: JsonLines = False,
     common: Common = USUAL,
 ) -> int:
     """Show the log of a conversation: who did what, when, who decided what, and what came of it.
@@ -219,7 +219,8 @@ def log(
                     print_json(logged, indent=None)
                 elif json:
                     kind = type(logged.entry).__name__
-                    print_json({"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}, indent=None)
+                    whole = {"seq": logged.seq, "at": logged.at, "kind": kind, "entry": logged.entry}
+                    print_json({"conversation": conversation, **whole}, indent=None)
                 else:
                     out.print(entry_line(conversation, logged))
             page = await assembly.bridge.read_log(OWNER, conversation, after=page[-1].seq)

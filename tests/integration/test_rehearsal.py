@@ -180,3 +180,32 @@ def test_the_command_names_no_grant_for_a_tool_of_which_a_call_was_rejected(
 ) -> None:
     assert command(home, ["approvals", "suggest"], "[channels.local]\ntype = 'local'\n", monkeypatch) == 0
     assert capsys.readouterr().out == "Nothing that people always approved was asked twice.\n"
+
+
+# -- what an outside checker is given --------------------------------------------------------------------------
+
+
+@pytest.mark.shows("approvals.export")
+def test_every_call_is_told_once_with_who_asked_who_decided_and_what_came_of_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = "[channels.local]\ntype = 'local'\n"
+    assert command(home, ["approvals", "export", "--since", "1h", "--jsonl"], settings, monkeypatch) == 0
+    lives = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["tool"] for each in lives] == ["files__delete"] * len(CALLS) + ["files__list"]
+    assert len({each["conversation"] for each in lives}) == len(lives)
+    for (path, yes), life in zip(CALLS, lives, strict=False):
+        assert json.loads(life["arguments"]) == {"path": path}
+        assert (life["requested_by"], life["decided_by"]) == (HOST.name, SUPERVISOR.name)
+        assert (life["verdict"], life["outcome"]) == (("approved", "ok") if yes else ("rejected", "denied"))
+        assert life["digest"] == life["decided_digest"] == (life["ran_digest"] or life["digest"])
+        assert bool(life["started_at"]) == yes
+        assert life["requested_at"] <= life["asked_at"] <= life["decided_at"] <= life["finished_at"]
+    assert (lives[-1]["cleared_by"], lives[-1]["verdict"]) == ("read-only", "")
+    assert command(home, ["approvals", "export"], settings, monkeypatch) == 0
+    assert f"asked by {HOST.name}: rejected by {SUPERVISOR.name}" in capsys.readouterr().out
+
+    assert command(home, ["log", lives[0]["conversation"], "--jsonl"], settings, monkeypatch) == 0
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["kind"] for each in entries] == ["Requested", "Asked", "Judged", "Started", "Finished"]
+    assert {each["conversation"] for each in entries} == {lives[0]["conversation"]}

@@ -1,0 +1,56 @@
+"""The command `approvals export`: every call's life, for whoever checks from outside."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import USUAL, Common, JsonLines, with_bridge
+from bridge_mcp.cli.output import clock, console, print_json
+from bridge_mcp.cli.spans import seconds
+from bridge_mcp.core.call_life import Life
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.service.call_export import lives_since
+
+__all__ = ["export"]
+
+
+def export(*, since: str = "30d", json: JsonLines = False, common: Common = USUAL) -> int:
+    """Show every call's life, the oldest first: who asked, who decided and by which path, what ran, what came of it.
+
+    Those that needed nobody are among them. What tools answered stays in the logs: bridge-mcp log CONVERSATION.
+
+    Parameters
+    ----------
+    since
+        How far back: 30d, 12h, 90m.
+    """
+
+    async def body(assembly: Assembly) -> None:
+        out, none = console(), True
+        async for life in lives_since(assembly.store, time.time() - seconds(since)):
+            none = False
+            if json:
+                print_json(life, indent=None)
+            else:
+                out.print(line_of(life))
+        if none and not json:
+            out.print("There are no calls.")
+
+    return with_bridge(common, body)
+
+
+def line_of(life: Life) -> Text:
+    """One call in one line."""
+    told = {name: visible(str(value)) for name, value in life.items()}
+    at = life["requested_at"]
+    line = Text(f"{clock(at if isinstance(at, float) else 0.0)}  ", "dim")
+    line.append(told["tool"], "bold").append(f"  in {told['conversation']}, asked by {told['requested_by']}: ")
+    if life["verdict"]:
+        path = f" ({told['decided_via']})" if life["decided_via"] else ""
+        line.append(f"{told['verdict']} by {told['decided_by']}{path}, ")
+    elif life["cleared_by"]:
+        line.append(f"let run by {told['cleared_by']}, ")
+    return line.append(told["outcome"] or ("runs" if life["started_at"] else "waits"))
