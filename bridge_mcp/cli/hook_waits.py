@@ -63,7 +63,7 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
                 call,
                 conversation=where,
                 engine_lives=lambda: engine_lives(config.lock_path),
-                reaches=people(assembly).hear_of,
+                reaches=people(assembly).reaches,
             )
             answer, begun = None, None
             async with while_wanted() as gone:

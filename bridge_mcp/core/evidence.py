@@ -1,4 +1,4 @@
-"""What every entry of a call's life tells beside its own matter: which call it is, its digest, and who asked for it.
+"""Completes the entries of a call: each tells which call it is of, its digest, and who asked for it.
 
 An entry is looked at by itself (the feed is made of it), so each carries what a supervisor or an outside checker needs
 to follow one action from the request to the outcome.

@@ -1,9 +1,9 @@
 """One call through a gate, from the host's request to what the host is answered.
 
 A free call goes to the server at once. One that needs a verdict is held, as long as the host waits for it; then the
-host is told in words that it waits, and the same call again takes up the one that waits, or was decided meanwhile. What
-a call came to is on disk before the host has it. The log tells what was asked, who decided, and how it ended; what the
-server answered is the host's alone.
+host is told in words that it waits, and the same call again takes up the one that waits, or was decided meanwhile. The
+outcome of a call is on disk before the host has it. The log tells what was asked, who decided, and how it ended; only
+the host gets what the server answered.
 """
 
 from __future__ import annotations

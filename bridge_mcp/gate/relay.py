@@ -1,7 +1,7 @@
 """Between a host and its server: every message passes as it came, in both directions, but for calls of tools.
 
-What a call of a tool needs is `calls`' affair. This file reads the lines of both sides, finds out which are calls and
-their responses, and lets everything else through: the handshake of either era, resources, prompts, completion, logging,
+This module reads the lines of both sides, and finds the calls and their responses, which `calls` takes care of. It
+passes everything else on: the handshake of either era, resources, prompts, completion, logging,
 progress, subscriptions, and what the server asks of its host (sampling, elicitation, roots).
 """
 
@@ -34,7 +34,7 @@ OWN = "bridge-mcp-gate-"
 """How the ids of the gate's own requests begin."""
 METHOD = b'"method"'
 OF_ONE_REQUEST = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
-"""What of a request's `_meta` belongs to that request alone."""
+"""The fields of a request's `_meta` that belong to that request alone."""
 LEAVE_S = 2.0
 """How long what is under way may take to end once one side has left."""
 LIST_S = 60.0
@@ -130,7 +130,7 @@ class Relay:
             for request in self._open.values():
                 if not request.sent:
                     request.scope.cancel()
-            self._server.hear_no_more()
+            self._server.close_input()
             with anyio.move_on_after(LEAVE_S):
                 await self._ended.wait()
             tasks.cancel_scope.cancel()
@@ -313,7 +313,7 @@ class Relay:
 
 
 def envelope(params: Mapping[str, JSON]) -> JSON:
-    """What the newer era wants to see with every request, as it stands in one of the host's."""
+    """The `_meta` that the newer era wants with every request, copied from one of the host's."""
     meta = params.get("_meta")
     if not isinstance(meta, dict):
         return None
@@ -321,5 +321,5 @@ def envelope(params: Mapping[str, JSON]) -> JSON:
 
 
 def tools_changed(message: Body) -> bool:
-    """Whether a notification says that the tools are others now."""
+    """Whether a message announces a change of the tools."""
     return message.get("method") == "notifications/tools/list_changed"

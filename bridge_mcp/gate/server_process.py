@@ -43,7 +43,7 @@ class ServerProcess:
         return self._process.pid
 
     async def write(self, line: bytes) -> None:
-        """Say a line.
+        """Write a line to it.
 
         Raises:
             ConnectionError: it does not listen any more.
@@ -58,14 +58,14 @@ class ServerProcess:
                 return lines
         return []
 
-    def hear_no_more(self) -> None:
-        """Let it know that nothing more will be said to it."""
+    def close_input(self) -> None:
+        """Close its input: nothing more will be written to it."""
         with suppress(OSError):
             self._stdin.close()
 
     async def stop(self) -> int:
         """End it; what it ended with."""
-        self.hear_no_more()
+        self.close_input()
         for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             with anyio.move_on_after(LEAVE_S if number == signal.SIGTERM else TERMINATE_S):
                 await self._process.wait()

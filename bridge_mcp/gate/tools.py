@@ -35,16 +35,16 @@ class GuardedTools:
         # The pins of a server are kept by its name, and by its command as such: both are the id's digest here.
         self._pinning = Pinning(ToolServer(server.id, command=server.id), pins)
         self._known: dict[str, ListedTool] = {}
-        self._news = 1
-        """How often the server said that its tools are others now, its start included."""
-        self._read = 0
-        """Up to which of those the known tools are current."""
+        self._changes = 1
+        """How often the server announced a change of its tools, counting its start."""
+        self._changes_read = 0
+        """How many of those changes the known tools include."""
         self._looked: set[str] = set()
         self._finding = anyio.Lock()
 
     def changed(self) -> None:
-        """The server says that its tools are others now."""
-        self._news += 1
+        """Note that the server announced a change of its tools."""
+        self._changes += 1
 
     def page(self, result: Mapping[str, JSON], *, first: bool) -> None:
         """Take a page of a list that the host asked for; one that is the whole list is all there is."""
@@ -52,7 +52,7 @@ class GuardedTools:
         whole = first and not result.get("nextCursor")
         self._known = found if whole else {**self._known, **dict(list(found.items())[:MAX_TOOLS])}
         if whole:
-            self._read = self._news
+            self._changes_read = self._changes
         self._looked -= found.keys()
 
     async def find(self, name: str, ask: Ask, meta: JSON) -> ListedTool | None:
@@ -62,7 +62,7 @@ class GuardedTools:
             StoreError: what was seen of it before cannot be read.
         """
         async with self._finding:  # a call that comes meanwhile is held to the same list
-            if self._read < self._news or name not in self._known:
+            if self._changes_read < self._changes or name not in self._known:
                 await self._ask(ask, meta)
             while name in self._known and name not in self._looked:
                 known = self._known
@@ -97,7 +97,7 @@ class GuardedTools:
 
     async def _ask(self, ask: Ask, meta: JSON) -> None:
         """List the tools, all pages of them."""
-        news = self._news  # what is said of a change while they are listed counts for the next time
+        changes = self._changes  # a change that is announced while they are listed is for the next time
         found: dict[str, ListedTool] = {}
         cursor: JSON = None
         for _ in range(MAX_PAGES):
@@ -107,7 +107,7 @@ class GuardedTools:
             cursor = result.get("nextCursor")
             if not cursor or len(found) >= MAX_TOOLS:
                 break
-        self._known, self._looked, self._read = found, set(), news
+        self._known, self._looked, self._changes_read = found, set(), changes
 
 
 def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:

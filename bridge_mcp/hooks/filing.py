@@ -49,7 +49,7 @@ def principal_of(host: Host) -> str:
 
 
 def prefix_of(host: Host, session: str) -> str:
-    """How the names of the logs begin that hold the calls of a session."""
+    """The common start of the names of a session's logs."""
     by = principal_of(host)
     plain = by.replace(":", "_")
     return f"calls/{plain}~{hashed(by, 16)}.{hashed(session, 12)}"

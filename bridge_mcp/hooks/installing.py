@@ -21,7 +21,7 @@ from bridge_mcp.hooks.json_text import appended, removed, scanned
 __all__ = ["changed", "is_ours", "write"]
 
 BACKUP = ".before-bridge-mcp"
-"""What stands behind the name of a file that was changed, in the name of what it was before."""
+"""The end of the name of the copy that keeps a file as it was before."""
 MAX_FILE = 4_000_000
 HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
 """A line that begins a table of TOML, or a list of them."""

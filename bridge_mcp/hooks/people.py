@@ -36,8 +36,8 @@ class People:
     clients: Sequence[Principal]
     """Those that the config lets in over HTTP."""
 
-    async def hear_of(self, asked: Asked) -> bool:
-        """Whether a prompt finds somebody: an approver in the chat that is asked, or a client that decides."""
+    async def reaches(self, asked: Asked) -> bool:
+        """Whether a prompt reaches somebody: an approver in the chat that is asked, or a client that decides."""
         stored = [each.principal for each in await self.store.clients.all()]
         if any("approve" in each.scopes and not each.within for each in (*self.clients, *stored)):
             return True

@@ -39,7 +39,7 @@ class Waiting:
     conversation: str
     engine_lives: Callable[[], bool]
     reaches: Callable[[Asked], Awaitable[bool]]
-    """Whether a prompt finds somebody who can decide."""
+    """Whether a prompt reaches somebody who can decide."""
 
     async def answer(self, wait_s: float) -> tuple[Answer, Begun | None]:
         """What the host is told, and the call where it may run.

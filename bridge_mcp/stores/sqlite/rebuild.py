@@ -75,7 +75,7 @@ NEW: Mapping[str, object] = {
     "platform_ids": "[]",
     "parts": 0,
 }
-"""How sending a message stands of which nothing is known: the columns that no entry tells while it is under way."""
+"""The first values of the columns that tell how sending a message goes: no entry tells them while it is under way."""
 
 
 class Kept(NamedTuple):
