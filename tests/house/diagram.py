@@ -16,12 +16,14 @@ from bridge_mcp.core.entries import (
     Asked,
     Call,
     Entry,
+    External,
     Failed,
     Finished,
     Heard,
     Judged,
     Logged,
     Replied,
+    Requested,
     Reviewed,
     Sender,
     Started,
@@ -30,6 +32,7 @@ from bridge_mcp.core.entries import (
     call_id,
 )
 from bridge_mcp.core.evidence import closing_entries
+from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.policy import Budget, Policy, ToolRule
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.steps import (
@@ -60,8 +63,17 @@ TOOLS = {
 REVIEWED = ToolRule("t__judge", {"review": Reviewer("small", "policy.md", "approve")})
 POLICY = Policy("c/1", TOOLS, budget=Budget(model_calls=3, attempts=2), rules=(REVIEWED,))
 
+DOORS = (
+    External("hook:agent", "look", read_only=True, caller="p"),
+    External("hook:agent", "act", caller="p", lapses=True),
+)
+"""Of calls that their caller runs: one that is free, and one that asks people."""
+OF_DOORS = {spec.name: spec for spec in map(external_tool, DOORS)}
+OF_CALLERS = Policy("calls/1", OF_DOORS, callers=frozenset({"p"}))
+
 TOO_LONG = "the past does not fit"
 
+GONE = "its caller is gone"
 LEAVES, RETURNS, CHANGES = "its tool leaves", "its tool comes back", "its tool becomes another"
 WITHDRAWN = "the config drops its tool"
 TOOL_MOVES = {
@@ -82,8 +94,10 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
     """Everything that can happen to a conversation in this state."""
     head = len(log)
     match decide(log, policy, now):
-        case Ring() | HandOver():  # of logs that hold nothing but a reminder, or a call of somebody else
+        case Ring():  # of logs that hold nothing but a reminder
             return
+        case HandOver() as step:
+            yield from claims(step, now)
         case Settle() | Judge() | Escalate() | Remind() as step:
             yield noted(step, log)
         case Ask() | Review() | Run() as step:
@@ -94,7 +108,9 @@ def moves(log: list[Logged], now: float, policy: Policy) -> Iterator[Move]:
             yield "Stopped", (Stopped(reason, upto),), 0
         case Wait(until):
             yield from verdicts(log)
-            if open_calls(log):
+            if policy.callers is not None:
+                yield from caller_moves(log, policy)
+            elif open_calls(log):
                 yield from tool_moves(policy)
             if until is not None:
                 yield "time passes", (), until - now + 1
@@ -144,7 +160,7 @@ def call_moves(step: Ask | Review | Run, head: int, now: float) -> Iterator[Move
 
 def digest_of(tool: str) -> str:
     """Of a call without arguments."""
-    return call_digest(TOOLS[tool], {})
+    return call_digest((TOOLS | OF_DOORS)[tool], {})
 
 
 def tool_moves(policy: Policy) -> Iterator[Move]:
@@ -154,6 +170,22 @@ def tool_moves(policy: Policy) -> Iterator[Move]:
     elif policy.sources is None:
         for label in (RETURNS, CHANGES, WITHDRAWN):
             yield label, (), 0
+
+
+def claims(step: HandOver, now: float) -> Iterator[Move]:
+    """What becomes of a call that its caller may run."""
+    ((call, arguments, because),) = step.calls
+    yield "Started by its caller", (Started("tool", -1, call.id, call.tool, arguments, because, runner="p"),), 0
+    yield "time passes", (), step.until - now + 1
+
+
+def caller_moves(log: list[Logged], policy: Policy) -> Iterator[Move]:
+    """What a caller may do about its call while the engine waits."""
+    begun = [logged.entry for logged in log if isinstance(logged.entry, Started)]
+    if policy.callers and begun:
+        yield "Finished by its caller", (Finished(begun[0].call, "ok", ""),), 0
+    if policy.callers:
+        yield GONE, (), 0
 
 
 def noted(step: Settle | Judge | Escalate | Remind, log: list[Logged]) -> Move:
@@ -194,14 +226,30 @@ def model_moves(step: CallModel | Summarise | Cut, head: int, now: float) -> Ite
             yield "Summarised", (Summarised("", upto),), 0
 
 
-def transitions(depth: int = 9) -> set[tuple[str, str, str]]:
-    """Every (step, what happens, next step) that can be reached in so many moves."""
+Reached = tuple[list[Logged], float, Policy]
+
+
+def transitions() -> set[tuple[str, str, str]]:
+    """Every (step, what happens, next step) that can be reached."""
+    found = walked([([], 0.0, POLICY)], 9)
+    for external in DOORS:
+        spec = external_tool(external)
+        asked = Requested((Call(call_id(0, 0), spec.name, "{}"),), external.server, external=external)
+        log = [Logged(0, 0.0, asked)]
+        found.add(("Idle", "Requested by its caller", type(decide(log, OF_CALLERS, 0.0)).__name__))
+        found |= walked([(log, 0.0, OF_CALLERS)], 9)
+    return found
+
+
+def walked(frontier: list[Reached], depth: int) -> set[tuple[str, str, str]]:
+    """Those that can be reached from here in so many moves."""
     found: set[tuple[str, str, str]] = set()
-    frontier: list[tuple[list[Logged], float, Policy]] = [([], 0.0, POLICY)]
     for _ in range(depth):
-        following: list[tuple[list[Logged], float, Policy]] = []
+        following: list[Reached] = []
         for log, now, policy in frontier:
             before = type(decide(log, policy, now)).__name__
+            if before == "Idle" and policy.callers is not None:
+                continue  # such a log holds that call alone
             for label, entries, passed in moves(log, now, policy):
                 longer = [*log, *(Logged(len(log) + n, now, entry) for n, entry in enumerate(entries))]
                 measured = policy_after(label, policy, len(log))
@@ -214,6 +262,8 @@ def transitions(depth: int = 9) -> set[tuple[str, str, str]]:
 
 def policy_after(label: str, policy: Policy, head: int) -> Policy:
     """The policy from then on. What the executor has measured holds until it was dealt with; then it measures anew."""
+    if label == GONE:
+        return replace(policy, callers=frozenset())
     if label in TOOL_MOVES:
         return TOOL_MOVES[label]
     if label == TOO_LONG:
