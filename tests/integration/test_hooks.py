@@ -79,7 +79,7 @@ class Desk:
             call,
             conversation=conversation,
             engine_lives=lambda: True,
-            reaches=People(self.store, self.rules, {"family": self.family.traits}, clients=()).hear_of,
+            reaches=People(self.store, self.rules, {"family": self.family.traits}, clients=()).reaches,
         )
 
     async def approval(self, conversation: str) -> Approval:
