@@ -20,12 +20,11 @@ from typing import Any
 from urllib.parse import quote
 
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.secrets import MIN_SECRET
 
 __all__ = ["LEVELS", "Redactor", "clean_message", "set_up_logging"]
 
 LEVELS = ("debug", "info", "warning", "error")
-SHORTEST_SECRET = 8
-"""Shorter values are placeholders or common words: taking those out would only garble what is said."""
 NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3", "telegram")
 """Loggers that tell of every request at INFO or DEBUG, with addresses that may hold a token."""
 
@@ -42,7 +41,7 @@ class Redactor:
         """Know these too: values by the name that stands in their place; also as they look in an address."""
         for name, value in secrets.items():
             for form in (value, quote(value, safe=""), repr(value)[1:-1]):
-                if len(form) >= SHORTEST_SECRET:
+                if len(form) >= MIN_SECRET:
                     self._names.setdefault(form, name)
         longest_first = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from bridge_mcp.core.secrets import MIN_SECRET
+
 __all__ = ["holds_secret", "looks_secret"]
 
 NAME = re.compile(r"(?i)key|token|secret|pass|pwd|credential|auth|cookie|private|bearer|signature|session")
@@ -19,7 +21,6 @@ RANDOM = re.compile(r"^(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+=_-]{24,}$")
 """Long, without a space, a slash or a dot, letters and digits mixed: made by a machine."""
 PLAIN = re.compile(r"(?i)^(true|false|yes|no|on|off|none|null|[0-9]{1,9}(\.[0-9]+)?)$")
 """What is a setting and no secret, whatever it is called."""
-SHORTEST = 8
 PAIR = re.compile(r"^-{0,2}([\w.-]+)\s*[=:]\s*(.+)$", re.DOTALL)
 """`--api-key=…`, `NAME=…`, `Header: …`."""
 
@@ -30,7 +31,7 @@ def looks_secret(name: str, value: str) -> bool:
         return False
     if SURE_NAME.search(name) and not value.startswith(("/", "./", "~")):
         return True
-    if len(value) < SHORTEST:
+    if len(value) < MIN_SECRET:
         return False
     return bool(NAME.search(name) or VALUE.search(value) or RANDOM.match(value) or in_address(value))
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge_mcp.config.problems import Problems
+from bridge_mcp.core.secrets import MIN_SECRET
 from bridge_mcp.toolservers.settings import OF_THE_MACHINE
 
 __all__ = ["Secrets"]
 
 MARKS = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 """How variables are called whose values libraries read by themselves, and that logs must not show either."""
-
-SHORTEST = 8
-"""Characters. Shorter values are no secrets, and hiding them would make holes in every log."""
 
 
 class Secrets:
@@ -27,7 +25,7 @@ class Secrets:
         self.lacking: dict[str, str] = {}
         """By key: a secret that is not there, and how to bring it. It stops what needs it, and nothing else."""
         self.known = {
-            name: value for name, value in env.items() if name.upper().endswith(MARKS) and len(value) >= SHORTEST
+            name: value for name, value in env.items() if name.upper().endswith(MARKS) and len(value) >= MIN_SECRET
         }
 
     def read(self, key: str, variable: str | None, file: str | None) -> str:
@@ -58,7 +56,7 @@ class Secrets:
 
     def remember(self, name: str, value: str) -> str:
         """Have logs show `name` instead of `value`."""
-        if len(value) >= SHORTEST:
+        if len(value) >= MIN_SECRET:
             self.known[name] = value
         return value
 

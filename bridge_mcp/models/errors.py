@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.secrets import MIN_SECRET
 from bridge_mcp.models.settings import ModelSettings
 
 __all__ = ["OF_THE_REQUEST", "Kind", "ProviderError", "failed", "redact", "retry_after", "trouble_of"]
@@ -312,14 +313,10 @@ def about_tools(message: str, status: int | None) -> bool:
     return status in (400, 422, 500) and OF_GRAMMARS.search(message) is not None
 
 
-SHORTEST_SECRET = 8
-"""Shorter keys are placeholders ("x", "na"): removing them would only garble a text."""
-
-
 def redact(text: str, *secrets: str) -> str:
     """The text without these secrets, and without what looks like a key, a bearer token or a password in a URL."""
     for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
+        if len(secret) >= MIN_SECRET:
             text = text.replace(secret, "[key]")
     return KEY_SHAPES.sub("[key]", text)
 

@@ -17,12 +17,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.grants import climbs
+from bridge_mcp.core.secrets import MIN_SECRET
 from bridge_mcp.core.tools import Confirmation
 
 __all__ = ["OF_THE_MACHINE", "ToolRule", "ToolServer", "sounds_secret"]
-
-SHORTEST_SECRET = 8
-"""Shorter values are words like "true" or "1": removing them would only garble a message."""
 
 SECRET_HINTS = ("KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL")
 """Parts of the names of variables that hold secrets."""
@@ -165,7 +163,7 @@ def sounds_secret(name: str, value: str) -> bool:
 def without(text: str, secrets: Iterable[str]) -> str:
     """The text with `***` in the place of each secret, and of each line of one that has several."""
     lines = {line.strip() for value in secrets for line in (value, *value.splitlines())}
-    for secret in sorted((line for line in lines if len(line) >= SHORTEST_SECRET), key=len, reverse=True):
+    for secret in sorted((line for line in lines if len(line) >= MIN_SECRET), key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
             text = text.replace(form, "***")
     return text
