@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from bridge_mcp.assembly import WallClock, make_channels, open_bridge
 from bridge_mcp.cli.common import USUAL, Common, Json
+from bridge_mcp.cli.door_findings import doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
@@ -23,6 +25,7 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import silence, troubles
+from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.paths import make_private
 from bridge_mcp.place import PulseFile, engine_lives, owner_of
 from bridge_mcp.ports import StoreHealth
@@ -96,7 +99,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     yield channels(config)
     for finding in clients(config):
         yield finding
-    for finding in quorums(config):
+    for finding in (*exposed(config), *quorums(config), *await door_findings(config)):
         yield finding
     async for finding in telegram(config):
         yield finding
@@ -247,20 +250,35 @@ def too_many(config: Config, tools: Sequence[ToolSpec]) -> Iterator[tuple[str, s
             yield name, told
 
 
+async def door_findings(config: Config) -> tuple[Finding, ...]:
+    """Whether anybody could decide on the calls of doors."""
+    async with approvers(config) as found:
+        return () if found is None else tuple(doors(config, *found))
+
+
 async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:
     """By channel: which calls would wait for nobody; nothing where the store cannot tell who is let in."""
+    async with approvers(config) as found:
+        return {} if found is None else found[0].complaints(tools)
+
+
+@asynccontextmanager
+async def approvers(config: Config) -> AsyncGenerator[tuple[ApproverCheck, str] | None]:
+    """Who is let in, and where calls of doors are asked about; None where the store cannot tell."""
     from bridge_mcp.stores.sqlite import open_store
 
-    if not config.store_path.exists():
-        return {}
     try:
-        store = await open_store(config.store_path, clock=WallClock())
+        store = await open_store(config.store_path, clock=WallClock()) if config.store_path.exists() else None
     except BridgeError:
-        return {}
+        store = None
+    if store is None:
+        yield None
+        return
     try:
         pairings, stored = await store.access.pairings(), await store.clients.all()
+        traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
+        clients = [*config.visitors, *(each.principal for each in stored)]
+        check = ApproverCheck(config.rules, traits, pairings, clients=clients)
+        yield check, await owners_chat(store.access, traits)
     finally:
         await store.close()
-    traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
-    clients = [*config.visitors, *(each.principal for each in stored)]
-    return ApproverCheck(config.rules, traits, pairings, clients=clients).complaints(tools)

@@ -1,0 +1,45 @@
+"""What `check` finds where calls come through doors: who could decide on them, and what clients are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge_mcp.cli.findings import Finding
+from bridge_mcp.config import Config
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.policy import AGENTS
+from bridge_mcp.operations.approver_check import ApproverCheck
+
+__all__ = ["doors", "exposed"]
+
+MEND = "Pair an approver (bridge-mcp pair add CODE --role approver), or give a client the scope approve"
+
+
+def exposed(config: Config) -> Iterator[Finding]:
+    """Clients that are to have tools of servers among their own, and cannot call any."""
+    for client in (config.stdio, *config.clients):
+        if client.expose and "tools" not in client.scopes:
+            told = f"clients.{client.name}.expose shows it no tool: it lacks the scope tools."
+            yield Finding(f"client {client.name}", True, told, warning=True)
+
+
+def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
+    """Where nobody could decide on calls of gates, hooks and clients. `home`: where they are asked about by default."""
+    rules, asking = config.rules, config.rules.asking
+    if any("approve" in each.scopes and not each.within for each in check.clients):
+        return
+    places = [place for place in (asking.route or home, *asking.also_route, asking.escalate_to) if place]
+    chats = [place for place in places if place != AGENTS and any(check.in_chat(place))]
+    paired = [place for place in chats if check.traits[Address.of(place).channel].needs_pairing]
+    if not rules.cli and not chats:
+        told = f"[approvals] cli is off, and nobody is let in who could decide: calls wait until they expire. {MEND}."
+        yield Finding("approvals", False, told)
+    elif not rules.cli and not paired:
+        told = f"[approvals] cli is off, and nobody is paired: only bridge-mcp chat takes verdicts. {MEND}."
+        yield Finding("approvals", True, told, warning=True)
+    elif AGENTS in places and not chats:
+        told = f"[approvals] route is {AGENTS}, and no client has the scope approve: nobody is asked. {MEND}."
+        yield Finding("approvals", True, told, warning=True)
+    if not paired and not (asking.route and chats) and any(rule.pattern.startswith("hook:") for rule in rules.tools):
+        told = f"rules speak of hooks, and a hook finds nobody to ask: its agent asks by itself. {MEND}, or set "
+        yield Finding("hooks", True, f"{told}[approvals] route.", warning=True)
