@@ -48,10 +48,7 @@ class CallerLock:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             lock(self._file)
         except OSError as exc:
-            raise StoreError(
-                f"{self._path} cannot be locked: {exc.strerror or exc}.",
-                fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
-            ) from exc
+            raise StoreError.of_lock(self._path, exc) from exc
         return self
 
     def __exit__(

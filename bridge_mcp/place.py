@@ -62,10 +62,7 @@ def taken(lock: BaseFileLock) -> bool:
     except Timeout:
         return False
     except OSError as exc:
-        raise StoreError(
-            f"{lock.lock_file} cannot be locked: {exc.strerror or exc}.",
-            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
-        ) from exc
+        raise StoreError.of_lock(lock.lock_file, exc) from exc
     return True
 
 

@@ -134,6 +134,14 @@ class StoreError(BridgeError):
     code = "store"
     helps = "Look at the disk and at the state folder; `bridge-mcp check` says what is wrong."
 
+    @classmethod
+    def of_lock(cls, path: str, error: OSError) -> StoreError:
+        """The error of a file whose folder cannot hold locks."""
+        return cls(
+            f"{path} cannot be locked: {error.strerror or error}.",
+            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+        )
+
 
 class Conflict(StoreError):
     """Somebody else appended to this conversation first."""
