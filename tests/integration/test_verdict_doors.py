@@ -33,7 +33,7 @@ from bridge_mcp.core.requests import request_server
 from bridge_mcp.core.tools import JSON, call_digest, canonical
 from bridge_mcp.hooks.after import told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
-from bridge_mcp.hooks.filing import CLAIM_S, body_of, conversation_of, principal_of
+from bridge_mcp.hooks.filing import CLAIM_S, body_of, conversations_of, principal_of
 from bridge_mcp.hooks.hosts import host_named
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.approval_requests import ApprovalRequests
@@ -199,8 +199,8 @@ class Doors(RuleBasedStateMachine):
     @precondition(lambda self: len(self.lives) < 8)
     def hook_asks(self, path: str) -> None:
         process, arguments = self.process(), canonical({"path": path})
-        names = (conversation_of(HOOK, "s", "Bash", arguments, n) for n in range(20))
-        body = body_of(HOOK, permission(path), arguments, process.caller)
+        call = permission(path)
+        names, body = conversations_of(HOOK, call, arguments), body_of(HOOK, call, arguments, process.caller)
         conversation = quick_request.request(str(self.path), names, body, self.now)
         by = principal_of(HOOK)
         self.lives[conversation] = Life("hook", f"{by}__Bash", by, arguments, arguments, CLAIM_S, process)
