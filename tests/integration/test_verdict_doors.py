@@ -254,18 +254,19 @@ class Doors(RuleBasedStateMachine):
     def revoke(self) -> None:
         self.run(self.store.grants.revoke(self.granted.popitem()[0]))
 
-    @rule(newest=ANY, edit=RARELY, fate=st.sampled_from(FATES), passes=st.sampled_from([0.0, 0.0, 0.0, 61.0]))
+    @rule(newest=ANY, edit=RARELY, fate=st.sampled_from(FATES), passes=st.sampled_from([0.0, 0.0, 0.0, 61.0]),
+          wrong=RARELY)  # fmt: skip
     @precondition(lambda self: self.up)
-    def approve_and_come(self, newest: int, edit: bool, fate: str, passes: float) -> None:
+    def approve_and_come(self, newest: int, edit: bool, fate: str, passes: float, wrong: bool) -> None:
         """The usual way: somebody approves, and the caller comes for its call, perhaps too late."""
         self.approve(newest, "ann", edit, foreign=False, always=False, again=False)
         self.clock.advance(passes)
-        self.caller_comes(0, fate, "1")
+        self.caller_comes(0, fate, "1", wrong)
 
     # -- what callers do --------------------------------------------------------------------------------------
 
-    @rule(newest=ANY, fate=st.sampled_from(FATES), key=st.sampled_from(["1", "2", ""]))
-    def caller_comes(self, newest: int, fate: str, key: str) -> None:
+    @rule(newest=ANY, fate=st.sampled_from(FATES), key=st.sampled_from(["1", "2", ""]), wrong=RARELY)
+    def caller_comes(self, newest: int, fate: str, key: str, wrong: bool) -> None:
         """Who asked for a call comes for it, one that may run first of all."""
         conversation, life = self.among(newest, state="yes")
         number = list(self.lives)[::-1].index(conversation)
@@ -278,7 +279,7 @@ class Doors(RuleBasedStateMachine):
             case "hook":
                 self.hook_answers(self.place(number, "hook"))
             case "request":
-                self.agent_consumes(self.place(number, "request"), key, wrong=False)
+                self.agent_consumes(self.place(number, "request"), key, wrong)
             case "client":
                 self.drive()
 
