@@ -133,9 +133,10 @@ def step_of_gate(
             because = "repeatable" if fate.begun else because
             if fate.asked is None:
                 return Run(((call, call.arguments, because),))
-            # A call with a quorum still needs it, whatever was granted or configured since.
-            several = fate.asked.quorum > 1
-            if several:
+            # A call with a quorum still needs it, and one whose time is over has lapsed, whatever was granted or
+            # configured since.
+            several, over = fate.asked.quorum > 1, is_over(fate.asked, now)
+            if several or over:
                 return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
             return Judge(call, "approved", because)
         case NeedsVerdict(because):
@@ -158,7 +159,7 @@ def step_of_waiting(
     call: Call, fate: CallState, asked: Asked, policy: Policy, now: float, reviewing: Set[str]
 ) -> Judge | Review | Escalate | Remind | Wait:
     """What an asked call asks for: an end, its reviewer, a reminder, or patience until the next of those."""
-    if asked.expires_at and now >= asked.expires_at:
+    if is_over(asked, now):
         return Judge(call, "expired", "bridge")
     if asked.reviewer:
         look = step_of_review(call, fate, asked, policy, reviewing)
@@ -173,6 +174,11 @@ def step_of_waiting(
         return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to=to, digest=asked.digest))
     ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
     return Wait(min(ahead, default=None))
+
+
+def is_over(asked: Asked, now: float) -> bool:
+    """Whether the time for a verdict is over."""
+    return bool(asked.expires_at) and now >= asked.expires_at
 
 
 def step_of_review(

@@ -59,7 +59,6 @@ class ApprovalDesk:
 
     `separate`: those who started a turn may not decide on its calls, under any of their names. `people`: which names
     are one person; a quorum counts people, and only those that are named there.
-    person; what takes several approvers takes several people, and counts only those that are named there.
     `doors_decide`: one door of this machine's user may decide what another one asked for. `cli`: verdicts are taken on
     the command line.
     """

@@ -189,6 +189,13 @@ def test_a_grant_frees_calls_of_its_shape_also_those_that_wait() -> None:
     assert found == Judge(Call("1.0", "files__delete", "{}", model_id="call_0"), "approved", "grant 3")
 
 
+def test_a_grant_frees_no_call_whose_time_is_over() -> None:
+    granted = Policy("local/main", TOOLS, grants=(Grant(3, "files__delete", "local/main"),))
+    found = step(*gated(asked("1.0", expires_at=1500)), policy=granted)
+    assert isinstance(found, Judge)
+    assert found.verdict == "expired"
+
+
 @pytest.mark.parametrize(
     "grant",
     [
