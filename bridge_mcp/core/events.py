@@ -63,6 +63,8 @@ EventType: TypeAlias = Literal[
     "conversation.cleared",
     "conversation.summarised",
     "conversation.configured",
+    "conversation.claimed",
+    "conversation.released",
     "chat.member",
     "pairing.requested",
     "pairing.added",
@@ -145,6 +147,11 @@ EVENTS: Mapping[EventType, EventInfo] = {
     "conversation.cleared": EventInfo("The history of a conversation was cleared.", ("by",)),
     "conversation.summarised": EventInfo("The model summed up what is older than `before`.", ("before", "text")),
     "conversation.configured": EventInfo("Somebody else answers a conversation from now on.", ("by", "responder")),
+    "conversation.claimed": EventInfo(
+        "A client has a conversation for itself until then (epoch seconds), when that ends without an event.",
+        ("by", "until"),
+    ),
+    "conversation.released": EventInfo("A client gave a conversation back before its time was over.", ("by",)),
     "chat.member": EventInfo(
         "Somebody came, went or got other rights (a channel with that in `updates`).",
         ("from", "user", "status", "before?"),

@@ -6,7 +6,7 @@ nobody probes. All methods are coroutines of one event loop, and none blocks it.
 
 from __future__ import annotations
 
-from bridge_mcp.ports.access import Access, Clients, Grants, Pairing, PairingRequest, StoredClient
+from bridge_mcp.ports.access import Access, Claim, Claims, Clients, Grants, Pairing, PairingRequest, StoredClient
 from bridge_mcp.ports.channel_state import ChannelOffset, ChannelState, FirstMessage
 from bridge_mcp.ports.channels import (
     Arrival,
@@ -69,6 +69,8 @@ __all__ = [
     "ChannelRules",
     "ChannelState",
     "ChannelTraits",
+    "Claim",
+    "Claims",
     "Clients",
     "Clock",
     "Edit",

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal, Scope
 
-__all__ = ["Access", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
+__all__ = ["Access", "Claim", "Claims", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,35 @@ class Grants(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A conversation that one client has for itself until then (epoch seconds)."""
+
+    conversation: str
+    client: str
+    until: float
+
+
+class Claims(Protocol):
+    """Which client has which conversation for itself. The feed tells of each in the same transaction."""
+
+    async def holding(self, conversation: str, now: float) -> Claim | None:
+        """The claim that holds at `now`; None for none. Costs microseconds: it is asked before each message."""
+        ...
+
+    async def claim(self, claim: Claim, now: float, *, at_most: int) -> Claim | None:
+        """The claim that holds from now on: this one, unless another client's holds, and nothing is done.
+
+        Whoever holds it already holds it for the new time. None, and nothing done, where the client holds `at_most`
+        conversations.
+        """
+        ...
+
+    async def release(self, conversation: str, client: str, now: float) -> bool:
+        """Whether the client held it until now."""
+        ...
+
+
 class Clients(Protocol):
     """Clients that were let in while the bridge ran, always as it is now: nothing is kept in between."""
 
@@ -136,5 +165,5 @@ class Clients(Protocol):
         ...
 
     async def revoke(self, name: str) -> bool:
-        """Whether it was there. Its subscriptions to events end in the same transaction."""
+        """Whether it was there. Its subscriptions to events and its claims end in the same transaction."""
         ...

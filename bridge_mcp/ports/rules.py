@@ -114,6 +114,11 @@ class Rules:
         return self.channels.get(name) or ChannelRules(name, tool_servers=None if name == CALLS else ())
 
     @property
+    def relayed(self) -> bool:
+        """Whether clients answer on some channel."""
+        return any(each.responder == "relay" for each in self.channels.values())
+
+    @property
     def places(self) -> frozenset[str]:
         """The conversations to which calls of others may be put, by route or escalation."""
         rules = [*self.tools, *(rule for channel in self.channels.values() for rule in channel.tools)]

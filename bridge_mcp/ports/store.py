@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge_mcp.ports.access import Access, Clients, Grants
+from bridge_mcp.ports.access import Access, Claims, Clients, Grants
 from bridge_mcp.ports.channel_state import ChannelState
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
@@ -103,6 +103,11 @@ class Store(Protocol):
     @property
     def clients(self) -> Clients:
         """MCP clients over HTTP, with hashes of their tokens."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """Conversations that a client has for itself."""
         ...
 
     @property

@@ -103,7 +103,9 @@ class BridgeServer:
         self._principal_of = principal_of
         self._hung_up = hung_up
         serve_events(self.server, bridge, principal_of)
-        self._tools: Mapping[str, Tool] = {each.name: each for each in there(provider=bridge.rules.provider)}
+        self._tools: Mapping[str, Tool] = {
+            each.name: each for each in there(provider=bridge.rules.provider, relay=bridge.rules.relayed)
+        }
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
     def _server(self) -> Server[Any]:

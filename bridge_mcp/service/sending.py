@@ -32,9 +32,10 @@ from bridge_mcp.core.results import (
     Sent,
     Ticket,
 )
-from bridge_mcp.operations import conversations, tickets
+from bridge_mcp.operations import claims, conversations, tickets
 from bridge_mcp.operations.addresses import check_text, parse_message
 from bridge_mcp.ports import (
+    Claim,
     Incoming,
     Recorded,
 )
@@ -71,7 +72,7 @@ class Sending(Filing):
         Waits up to `wait_s` for the platform; after that the status is `queued` and the message goes out by itself.
         """
         who.require("send")
-        await self._open(who, conversation)
+        await self._writable(who, conversation)
         check_text(text, "text")
         if not text.strip() and not files:
             raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
@@ -137,7 +138,7 @@ class Sending(Filing):
         is open and it offers no choices, the next message.
         """
         who.require("send")
-        await self._open(who, conversation)
+        await self._writable(who, conversation)
         check_text(question, "question")
         if len(choices) > 20 or len(set(choices)) != len(choices) or not all(c.strip() for c in choices):
             raise BadInput("The choices are not usable.", fix="Pass at most 20 different choices, none empty.")
@@ -171,7 +172,7 @@ class Sending(Filing):
         to give them. `begun` is called with the ticket before the wait.
         """
         who.require("send")
-        await self._open(who, conversation)
+        await self._writable(who, conversation)
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
@@ -215,6 +216,21 @@ class Sending(Filing):
         await self.store.log.record(conversation, Configured(who.name, wanted))
         return wanted or self._channel_rules(Address.of(conversation).channel).responder
 
+    async def claim_conversation(self, who: Principal, conversation: str, for_s: float) -> Claim | None:
+        """Have a conversation for itself for `for_s` seconds (at most 3600): no other client writes there meanwhile.
+
+        It ends by itself; 0 gives it back at once, and answers None. Claiming it again sets a new end.
+
+        Raises:
+            Denied: another client has it; the message says who, and until when.
+        """
+        who.require("send")
+        await self._open(who, conversation)
+        if for_s == 0:
+            await claims.release(self.store, who, conversation, self._clock.now())
+            return None
+        return await claims.claim(self.store, who, conversation, for_s, self._clock.now())
+
     async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
         """Write in a conversation of a local channel, as the person at the terminal or in the console.
 
@@ -233,6 +249,11 @@ class Sending(Filing):
         incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
         seq = await self.intake.hear(incoming)
         return message_id(conversation, seq)
+
+    async def _writable(self, who: Principal, conversation: str) -> None:
+        """Raise unless `who` may write there now: it is open to messages, and no other client has claimed it."""
+        await self._open(who, conversation)
+        await claims.free_for(self.store, who, conversation, self._clock.now())
 
     async def _message(self, who: Principal, message: str) -> Message:
         """A message of a conversation that `who` may send to."""

@@ -97,7 +97,9 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
     toolbox = small_tools()
     free = ToolRule("request:*__look", {"confirmation": "never"})
-    rules = Rules({name: ChannelRules(name, "assistant") for name in channels}, tools=(free,), provider=True)
+    rules_of = {name: ChannelRules(name, "assistant") for name in channels}
+    rules_of["relayed"] = ChannelRules("relayed", "relay")  # so that the tools of relays are there
+    rules = Rules(rules_of, tools=(free,), provider=True)
     traits = {name: channel.traits for name, channel in channels.items()}
 
     async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:

@@ -43,6 +43,8 @@ async def chat(ask: Ask) -> None:
     await ask("wait_for", ticket=question["id"], timeout_s=0)
     await ask("run_turn", conversation=CHAT, text="hello")
     await ask("set_responder", conversation=CHAT, responder="default")
+    await ask("claim_conversation", conversation=CHAT, for_s=60)
+    await ask("claim_conversation", conversation=CHAT, for_s=0)
     for conversation in (CHAT, "family/42", "family/50"):
         assert (await ask("read_messages", conversation=conversation, calls=True))["messages"]
     assert (await ask("search_messages", query="hello"))["messages"]

@@ -21,7 +21,7 @@ TOOLS = {
         "list_channels list_conversations read_messages search_messages fetch_attachment wait_for_events wait_for "
         "list_approvals list_tools get_status"
     ),
-    "send": "send_message edit_message react ask_user run_turn set_responder",
+    "send": "send_message edit_message react ask_user run_turn set_responder claim_conversation",
     "approve": "approve_call reject_call",
     "tools": "call_tool request_approval consume_approval report_outcome",
     "admin": "list_pairings pair_chat unpair_chat list_grants revoke_grant run_command",
@@ -30,14 +30,14 @@ READ_ONLY = {*TOOLS["read"].split(), "list_pairings", "list_grants"}
 DESTRUCTIVE = {"edit_message", "run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
 IDEMPOTENT = READ_ONLY | {
     "edit_message", "react", "set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant",
-    "consume_approval", "report_outcome",
+    "consume_approval", "report_outcome", "claim_conversation",
 }  # fmt: skip
 OPEN_WORLD = {
     "fetch_attachment", "send_message", "edit_message", "react", "ask_user", "run_turn", "approve_call", "call_tool",
     "request_approval",
 }  # fmt: skip
-PROVIDER = {"request_approval", "consume_approval", "report_outcome"}
-"""What is there only where the bridge is an approval provider."""
+PROVIDER = {"request_approval", "consume_approval", "report_outcome", "claim_conversation"}
+"""What is there only where the bridge is an approval provider, or clients answer on some channel."""
 
 
 def names_of(*scopes: str) -> list[str]:
@@ -47,7 +47,7 @@ def names_of(*scopes: str) -> list[str]:
 UNTOLD = {
     "fetch_attachment", "wait_for", "call_tool",  # what they show as content has no structured content beside it
     "list_channels", "search_messages", "list_tools", "get_status", "approve_call", "reject_call",  # for the size
-    "request_approval", "report_outcome",
+    "request_approval", "report_outcome", "claim_conversation",
 }  # fmt: skip
 """The tools whose answers have no schema in the list."""
 
@@ -64,12 +64,12 @@ def test_the_list_of_tools_is_small_for_a_client_with_the_scopes_of_stdio(tmp_pa
     result["tools"] = [tool for tool in result["tools"] if tool["name"] not in PROVIDER]
     whole = len(written(result))
     schemas = sum(len(written(each["outputSchema"])) for each in result["tools"] if "outputSchema" in each)
-    left_out = [each for each in TOOLS_OF_FACE if each.answer and not each.answer_listed and not each.provider]
+    left_out = [each for each in TOOLS_OF_FACE if each.answer and not each.answer_listed and each.name not in PROVIDER]
     more = sum(len(written(lean_schema(each.answer, "serialization"))) for each in left_out if each.answer)
     print(f"tools/list: {whole:,} bytes, {schemas:,} of them schemas of answers; {more:,} more are left out")  # noqa: T201
     listed = [name for name in names_of("read", "send", "approve", "tools") if name not in PROVIDER]
     assert [tool["name"] for tool in result["tools"]] == listed
-    assert with_provider - whole < 3_000
+    assert with_provider - whole < 3_500
     assert whole < 20_000
     assert whole - schemas < 13_000
     assert whole + more > 20_000, "there is room for the schemas of all answers"

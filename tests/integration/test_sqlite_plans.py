@@ -30,6 +30,7 @@ MAY_SCAN = {
     "fts_insert_message": {"SCAN indexed"},
     "active_grants": {"SCAN grants"},
     "clients": {"SCAN clients"},
+    "delete_ended_claims": {"SCAN claims"},
     "open_pairing_requests": {"SCAN pairing_requests"},
     "delete_expired_pairing_requests": {"SCAN pairing_requests"},
     "subscription_ids": {"SCAN event_subscriptions"},

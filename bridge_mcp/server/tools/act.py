@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bridge_mcp.core.results import Decision
 from bridge_mcp.server.tools import answers, attachments
+from bridge_mcp.server.tools.bridge_answers import ClaimState
 from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
@@ -121,6 +122,20 @@ async def set_responder(
     return answers.ResponderSet(conversation=conversation, responder=now)
 
 
+@tool("send", idempotent=True, relay=True, answer_listed=False)
+async def claim_conversation(
+    call: ToolCall,
+    conversation: str,
+    for_s: Annotated[float, Field(ge=0, le=3600, description="0: give it back")],
+) -> ClaimState:
+    """Have a chat for yourself for a while, where several agents answer: no other client may write there meanwhile.
+
+    It ends by itself. Claim it again to go on.
+    """
+    held = await call.bridge.claim_conversation(call.who, conversation, for_s)
+    return ClaimState.as_held(conversation, held)
+
+
 @tool("approve", destructive=True, idempotent=True, open_world=True, answer_listed=False)
 async def approve_call(
     call: ToolCall,
@@ -191,6 +206,14 @@ def decision(made: Sequence[Decision]) -> answers.Decision:
     return answer
 
 
-SEND_TOOLS: tuple[Tool, ...] = (send_message, edit_message, react, ask_user, run_turn, set_responder)
+SEND_TOOLS: tuple[Tool, ...] = (
+    send_message,
+    edit_message,
+    react,
+    ask_user,
+    run_turn,
+    set_responder,
+    claim_conversation,
+)
 APPROVE_TOOLS: tuple[Tool, ...] = (approve_call, reject_call)
 CALL_TOOLS: tuple[Tool, ...] = (call_tool,)

@@ -9,11 +9,13 @@ from pydantic import BeforeValidator, Field
 from bridge_mcp.core.requests import RequestState
 from bridge_mcp.core.tool_search import first_line
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.ports import Claim
 from bridge_mcp.server.tools.answers import Answer, Instant
 from bridge_mcp.server.tools.excerpts import parsed
 
 __all__ = [
     "Channels",
+    "ClaimState",
     "CommandAnswer",
     "Consumption",
     "Grants",
@@ -34,6 +36,20 @@ class CommandAnswer(Answer):
 
     conversation: str
     text: str
+
+
+class ClaimState(Answer):
+    """Who has a conversation for itself, and until when."""
+
+    conversation: str
+    by: str | None
+    until: Instant
+
+    @classmethod
+    def as_held(cls, conversation: str, held: Claim | None) -> Self:
+        """None: nobody has it."""
+        told = (held.client, held.until) if held is not None else (None, None)
+        return cls.model_validate({"conversation": conversation, "by": told[0], "until": told[1]})
 
 
 class Usage(Answer):

@@ -129,6 +129,8 @@ class Tool:
     """Whether `tools/list` includes its `outputSchema`."""
     provider: bool = False
     """Whether it is there only where the bridge is an approval provider (`[approvals] provider`)."""
+    relay: bool = False
+    """Whether it is there only where clients answer some channel (`responder = "relay"`)."""
 
     @property
     def schemas(self) -> dict[str, Any]:
@@ -170,6 +172,7 @@ def tool(
     ticket: bool = False,
     answer_listed: bool = True,
     provider: bool = False,
+    relay: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
     """Make a tool of a function: by its name, its docstring as the description, its keywords as the parameters.
 
@@ -193,6 +196,7 @@ def tool(
             ticket=ticket,
             answer_listed=answer_listed,
             provider=provider,
+            relay=relay,
         )
 
     return made

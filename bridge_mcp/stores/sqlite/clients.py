@@ -48,11 +48,12 @@ class SqliteClients:
         return None if row is None else client(row)
 
     async def revoke(self, name: str) -> bool:
-        """False if there was no such client. Its subscriptions go with it."""
+        """False if there was no such client. Its subscriptions and claims go with it."""
 
         def operation(session: Session) -> bool:
             session.run("delete_subscriptions_of", client=name)
             session.run("delete_callbacks_of", client=name)
+            session.run("delete_claims_of", client=name)
             return session.run("delete_client", name=name).rowcount > 0
 
         return await self._writer.execute(operation, None)

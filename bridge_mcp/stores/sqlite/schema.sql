@@ -41,6 +41,15 @@ CREATE TABLE channel_offsets (
     "offset" INTEGER NOT NULL           -- how far it has read its platform's stream of updates
 ) WITHOUT ROWID;
 
+CREATE TABLE claims (
+    conversation TEXT PRIMARY KEY,
+    client TEXT NOT NULL,
+    until REAL NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX claims_by_client ON claims (client);
+
 CREATE TABLE clients (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,

@@ -13,6 +13,7 @@ from bridge_mcp.stores.sqlite.access import SqliteAccess
 from bridge_mcp.stores.sqlite.agenda import SqliteAgenda
 from bridge_mcp.stores.sqlite.approvals import SqliteApprovals
 from bridge_mcp.stores.sqlite.channel_state import SqliteChannelState
+from bridge_mcp.stores.sqlite.claims import SqliteClaims
 from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
 from bridge_mcp.stores.sqlite.grants import SqliteGrants
@@ -79,6 +80,7 @@ class SqliteStore:
         self.access = SqliteAccess(reader, writer)
         self.grants = SqliteGrants(reader, writer)
         self.clients = SqliteClients(reader, writer)
+        self.claims = SqliteClaims(reader, writer)
         self.subscriptions = SqliteEventSubscriptions(reader, writer)
         self.channel_state = SqliteChannelState(reader, writer)
         self.tool_pins = SqliteToolPins(reader, writer)

@@ -93,3 +93,24 @@ WHERE token_hash = :token_hash;
 
 -- name: delete_client(name)
 DELETE FROM clients WHERE name = :name;
+
+-- name: claim_of(conversation, now, ahead)
+-- One from the future was made by a clock that was ahead: when it ends is not known, so it has.
+SELECT conversation, client, until FROM claims
+WHERE conversation = :conversation AND until > :now AND at <= :ahead;
+
+-- name: count_claims_of(client)
+SELECT count(*) FROM claims WHERE client = :client;
+
+-- name: put_claim(conversation, client, until, at)
+INSERT INTO claims (conversation, client, until, at) VALUES (:conversation, :client, :until, :at)
+ON CONFLICT (conversation) DO UPDATE SET client = excluded.client, until = excluded.until, at = excluded.at;
+
+-- name: delete_claim(conversation, client)
+DELETE FROM claims WHERE conversation = :conversation AND client = :client;
+
+-- name: delete_ended_claims(now, ahead)
+DELETE FROM claims WHERE until <= :now OR at > :ahead;
+
+-- name: delete_claims_of(client)
+DELETE FROM claims WHERE client = :client;

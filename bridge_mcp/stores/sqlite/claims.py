@@ -1,0 +1,66 @@
+"""Conversations that one client has for itself for a while (`Claims`)."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.events import EventType
+from bridge_mcp.core.redate import AHEAD_S
+from bridge_mcp.ports import Claim
+from bridge_mcp.stores.sqlite.rows import dump
+from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteClaims"]
+
+
+class SqliteClaims:
+    """See `ports.Claims`."""
+
+    def __init__(self, reader: Session, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def holding(self, conversation: str, now: float) -> Claim | None:
+        """See `ports.Claims`; one lookup by key."""
+        return holding(self._reader, conversation, now)
+
+    async def claim(self, claim: Claim, now: float, *, at_most: int) -> Claim | None:
+        """See `ports.Claims`; removes all that have ended first."""
+
+        def operation(session: Session) -> Claim | None:
+            session.run("delete_ended_claims", now=now, ahead=now + AHEAD_S)
+            held = holding(session, claim.conversation, now)
+            if held is not None and held.client != claim.client:
+                return held
+            if held is None and session.value("count_claims_of", client=claim.client) >= at_most:
+                return None
+            where = {"conversation": claim.conversation, "client": claim.client}
+            session.run("put_claim", **where, until=claim.until, at=now)
+            tell(session, "conversation.claimed", claim, now)
+            return claim
+
+        return await self._writer.execute(operation, None)
+
+    async def release(self, conversation: str, client: str, now: float) -> bool:
+        """See `ports.Claims`."""
+
+        def operation(session: Session) -> bool:
+            held = holding(session, conversation, now)
+            if held is None or held.client != client:
+                return False
+            session.run("delete_claim", conversation=conversation, client=client)
+            tell(session, "conversation.released", held, now)
+            return True
+
+        return await self._writer.execute(operation, None)
+
+
+def holding(session: Session, conversation: str, now: float) -> Claim | None:
+    """The claim that holds at `now`."""
+    row = session.row("claim_of", conversation=conversation, now=now, ahead=now + AHEAD_S)
+    return None if row is None else Claim(*row)
+
+
+def tell(session: Session, kind: EventType, claim: Claim, now: float) -> None:
+    """Tell of it in the feed, in the transaction that makes it so."""
+    body = {"by": claim.client, **({"until": claim.until} if kind == "conversation.claimed" else {})}
+    session.run("insert_event", type=kind, conversation=claim.conversation, at=now, body=dump(body))
