@@ -19,7 +19,13 @@ from bridge_mcp.core.errors import BadInput
 __all__ = ["gate", "plain", "serve"]
 
 
-def plain(*, scopes: str | None = None, expose: str | None = None, common: Common = USUAL) -> int:
+def plain(
+    *,
+    scopes: str | None = None,
+    expose: str | None = None,
+    channel: Annotated[bool, Parameter(negative=())] = False,
+    common: Common = USUAL,
+) -> int:
     """Serve MCP over standard input and output, as hosts start it.
 
     Parameters
@@ -28,11 +34,13 @@ def plain(*, scopes: str | None = None, expose: str | None = None, common: Commo
         What the host may do, with commas between: read, send, approve, tools, admin. Else all but admin.
     expose
         The tool servers whose tools are among the host's own, with commas between; `*` for all.
+    channel
+        Be a channel of Claude Code: push messages into its session, and have people answer its permission prompts.
     """
     from bridge_mcp.cli import stdio
     from bridge_mcp.cli.start_options import StdioOptions
 
-    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=expose))
+    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=expose, channel=channel))
 
 
 def gate(

@@ -19,6 +19,7 @@ class StdioOptions:
     scopes: str | None = None
     log_level: str | None = None
     expose: str | None = None
+    channel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,10 @@ def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
 
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
-    found = options_of(arguments, ("--config", "--scopes", "--log-level", "--expose"))
-    return None if found is None else StdioOptions(**found)
+    flags = [each for each in arguments if each == "--channel"]
+    valued = [each for each in arguments if each != "--channel"]
+    found = options_of(valued, ("--config", "--scopes", "--log-level", "--expose"))
+    return None if found is None or len(flags) > 1 else StdioOptions(**found, channel=bool(flags))
 
 
 def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:

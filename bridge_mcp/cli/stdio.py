@@ -6,9 +6,10 @@ import gc
 import logging
 import sys
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge_mcp.cli.run import loop, prepare, report
 from bridge_mcp.cli.start_options import StdioOptions
@@ -17,6 +18,10 @@ from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.server.stdio.reserve_fds import Wire, claim
+
+if TYPE_CHECKING:
+    from bridge_mcp.assembly import Assembly
+    from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
 
 __all__ = ["serve"]
 
@@ -41,13 +46,13 @@ def serve(options: StdioOptions) -> int:
     wire = claim()
     try:
         config = prepare(options.config, options.log_level)
-        loop(run, config, principal(config, options.scopes, options.expose), wire, serving=True)
+        loop(run, config, principal(config, options.scopes, options.expose), wire, options.channel, serving=True)
     except BridgeError as exc:
         return report(exc)
     return 0
 
 
-async def run(config: Config, who: Principal, wire: Wire) -> None:
+async def run(config: Config, who: Principal, wire: Wire, channel: bool = False) -> None:
     """One face over stdio; the engine, if it falls to this process, starts when the handshake is over."""
     from bridge_mcp.assembly import open_bridge
     from bridge_mcp.server.app import build_server, the_one
@@ -57,7 +62,24 @@ async def run(config: Config, who: Principal, wire: Wire) -> None:
         logger.info("settings: %s", visible(config.where))
         server = build_server(assembly.bridge, the_one(who), exposes=bool(who.expose))
         after_handshake(server.middleware, assembly.want_engine)
-        await serve_stdio(server, wire)
+        with claude_channel(config, assembly, who) if channel else nullcontext() as pushing:
+            if pushing is not None:
+                pushing.add_to(server)
+            await serve_stdio(server, wire)
+
+
+@contextmanager
+def claude_channel(config: Config, assembly: Assembly, who: Principal) -> Generator[ClaudeChannel]:
+    """A channel of Claude Code; prompts that its session leaves behind lapse with this process."""
+    from bridge_mcp.assembly import WallClock
+    from bridge_mcp.callers import CallerLock
+    from bridge_mcp.operations.external_calls import ExternalCalls
+    from bridge_mcp.operations.relayed_prompts import RelayedPrompts
+    from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
+
+    with CallerLock(config.callers_path) as lock:
+        calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
+        yield ClaudeChannel(assembly.bridge, who, RelayedPrompts(calls).ask)
 
 
 def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:

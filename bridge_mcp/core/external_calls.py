@@ -37,7 +37,7 @@ __all__ = [
     "with_looks",
 ]
 
-DOORS = frozenset({"gate", "hook"})
+DOORS = frozenset({"gate", "hook", "channel"})
 """What begins the names of those who run calls themselves, before a colon; no channel may be called so."""
 
 LOOK_S = 5.0

@@ -27,10 +27,13 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["HOOKS", "MAX_ALIKE", "Grant", "climbs", "decoded", "makes_grants", "matches"]
+__all__ = ["HOOKS", "MAX_ALIKE", "SHORTENED", "Grant", "climbs", "decoded", "makes_grants", "matches"]
 
 HOOKS = "hook:"
 """How the names of tools begin whose callers keep standing permissions themselves: hooks of agents."""
+
+SHORTENED = "channel:"
+"""How the names of tools begin of whose calls the bridge sees only a part: what it cannot see, nothing can free."""
 
 
 MAX_ALIKE = 200
@@ -106,7 +109,7 @@ def texts_in(value: JSON) -> Iterator[str]:
 
 def makes_grants(tool: str) -> bool:
     """Whether a remembered verdict on a call of this tool is a grant; agents keep those of their hooks themselves."""
-    return not tool.startswith(HOOKS)
+    return not tool.startswith((HOOKS, SHORTENED))
 
 
 def climbs(text: str) -> bool:

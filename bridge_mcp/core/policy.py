@@ -15,7 +15,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Asked, Call
 from bridge_mcp.core.errors import BadInput, Denied
-from bridge_mcp.core.grants import HOOKS, Grant
+from bridge_mcp.core.grants import HOOKS, SHORTENED, Grant
 from bridge_mcp.core.own_places import named_place
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 
@@ -283,7 +283,7 @@ class Policy:
         """The approval settings of a tool: by a rule, else by its server's section, else the general ones."""
         spec = self.tools.get(tool)
         rules = [rule for rule in self.rules if rule.concerns(tool, spec)]
-        if tool.startswith(HOOKS):
+        if tool.startswith((HOOKS, SHORTENED)):
             return asking_of_hook(self.defaults, rules)
         parts = [rule.says for rule in rules]
         if spec is not None and spec.confirmation != "default":
@@ -314,7 +314,10 @@ class Policy:
 
 
 def asking_of_hook(defaults: ApprovalSettings, rules: Iterable[ToolRule]) -> ApprovalSettings:
-    """How a call is asked about that an agent's hook asks for: only a rule that names hooks lets it run unasked."""
+    """How a call is asked about that an agent's hook asks for: only a rule that names hooks lets it run unasked.
+
+    None does so of a call that the agent's channel has shortened.
+    """
     confirmation = "by-annotation" if defaults.confirmation == "never" else defaults.confirmation
     parts = [rule.says if rule.pattern.startswith(HOOKS) else place_and_time(rule.says) for rule in rules]
     review = replace(defaults.review, may="advise") if defaults.review else None

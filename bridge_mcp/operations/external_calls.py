@@ -36,7 +36,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.evidence import closing_entries, outcome_of, with_evidence
 from bridge_mcp.core.external_calls import LOOK_S, external_tool
-from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.grants import Grant, makes_grants
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import asking_for_requests, is_requested, rules_for_requests
 from bridge_mcp.core.steps import HandOver
@@ -131,7 +131,7 @@ def policy_of(
     return Policy(
         conversation=conversation,
         tools={spec.name: spec},
-        grants=grants,
+        grants=grants if makes_grants(spec.name) else (),
         budget=rules.budget,
         own_places=rules.own_places,
         cli=rules.cli,
