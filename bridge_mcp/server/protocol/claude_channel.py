@@ -50,7 +50,7 @@ MAX_AGAIN = 20
 """Messages without an acknowledgement that a new session is pushed; older ones come with a pull."""
 MAX_TEXT = 16_000
 """Characters of one message that are pushed; `read_messages` has all of it."""
-MAX_NAME = 100
+MAX_NAME, MAX_ID = 100, 1_000
 MAX_OPEN = 20
 """Permission prompts of a session that wait at once; Claude Code's own prompt stands for more."""
 MAX_TOOL, MAX_SHOWN = 200, 200_000
@@ -205,10 +205,10 @@ def pushed(event: Event) -> dict[str, Any]:
     sender = cast("Mapping[str, JSON]", event.body["from"])
     text = plain(str(event.body["text"]), MAX_TEXT, lines=True)
     meta = {
-        "conversation": plain(event.conversation, MAX_NAME),
-        "message": plain(str(event.body["message"]), MAX_NAME),
-        "sender": plain(str(sender["name"]), MAX_NAME),
-        "sender_id": plain(str(sender["id"]), MAX_NAME),
+        "conversation": attribute(event.conversation, MAX_ID),
+        "message": attribute(str(event.body["message"]), MAX_ID),
+        "sender": attribute(str(sender["name"]), MAX_NAME),
+        "sender_id": attribute(str(sender["id"]), MAX_NAME),
         "cursor": str(event.cursor),
     }
     files = cast("list[JSON]", event.body["attachments"])
@@ -216,6 +216,11 @@ def pushed(event: Event) -> dict[str, Any]:
 
 
 def plain(text: str, most: int, *, lines: bool = False) -> str:
-    """What somebody wrote, so that it stays within a tag or an attribute: shown whole, without markup, and bounded."""
+    """What somebody wrote, so that it stays within a tag: nothing in it hides, or is markup; and bounded."""
     cut = text if len(text) <= most else f"{text[:most]} (cut here; read_messages has all of it)"
-    return escape(visible(cut, lines=lines))
+    return escape(visible(cut, lines=lines), quote=False)
+
+
+def attribute(text: str, most: int) -> str:
+    """The same for an attribute between double quotes, on one line. Claude Code escapes these once more by itself."""
+    return plain(text, most).replace('"', "&quot;")
