@@ -48,7 +48,7 @@ def run(quick: bool) -> list[Table]:
                 alone.close()
     columns = ("era", "callers", "p50 ms", "p99 ms", "calls/s", "alone p50", "p99 ms", "calls/s", "ratio", "goal")
     title = (
-        f"gate: a free call through bridge-mcp gate, {rounds} rounds of {calls} calls in turn, against its server alone"
+        f"bridge-mcp gate: a free call through it, {rounds} rounds of {calls} calls in turn, against its server alone"
     )
     notes = ("a read-only tool; through the gate it is answered once it is on disk (one commit)",)
     return [Table(title, columns, tuple(rows), notes=notes)]

@@ -116,24 +116,7 @@ def holds(text: str, word: str) -> bool:
 # -- a store of before ------------------------------------------------------------------------------------------
 
 OLDER = """
-DROP VIEW message_details;
-DROP VIEW conversation_details;
-DROP VIEW approval_details;
-DROP VIEW event_details;
-DROP VIEW conversation_places;
 CREATE TABLE board (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
-DROP TABLE channel_offsets;
-DROP TABLE moved_chats;
-DROP TABLE topic_titles;
-DROP TABLE first_messages;
-DROP TABLE undelivered;
-DROP TABLE tool_pins;
-DROP TABLE accepted_tools;
-DROP TABLE secrets;
-DROP TABLE engine_status;
-DROP INDEX grants_by_tool;
-DROP INDEX grants_ending;
-DROP INDEX messages_open;
 ALTER TABLE conversations DROP COLUMN unsettled;
 ALTER TABLE conversations DROP COLUMN heard;
 ALTER TABLE conversations DROP COLUMN cleared;
@@ -144,6 +127,18 @@ INSERT INTO words (rowid, text, place) SELECT m.id, json_extract(l.body, '$.text
     FROM messages AS m JOIN log AS l ON l.conversation = m.conversation AND l.seq = m.seq;
 PRAGMA user_version = 1;
 """
+
+
+def drop_what_is_newer(connection: sqlite3.Connection) -> None:
+    """Drop every view, index and table that the first version of the store did not have."""
+    first = sqlite3.connect(":memory:")
+    first.executescript((Path(migrate.__file__).parent / "migrations" / "0001_initial.sql").read_text("utf-8"))
+    kept = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")}
+    first.close()
+    order = "SELECT type, name FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'table', type = 'index'"
+    for kind, name in connection.execute(order).fetchall():
+        if name not in kept:
+            connection.execute(f"DROP {kind} IF EXISTS {name}")
 
 
 async def test_a_store_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -165,6 +160,7 @@ async def test_a_store_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
     assert before == [None, None, 0, 0]
     await store.close()
     with sqlite3.connect(path) as connection:
+        drop_what_is_newer(connection)
         connection.executescript(OLDER)
     connection.close()
     assert migrate.schema_version(path) == 1
