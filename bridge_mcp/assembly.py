@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import anyio.to_thread
 
-from bridge_mcp.callers import caller_lives
+from bridge_mcp.callers import caller_lives, sweep
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
@@ -313,6 +313,7 @@ class Standby:
             beside=event_lanes(self.assembly.bridge, self.clock),
         )
         await toolbox.recall()
+        await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.beat, seal)
             toolbox.start(tasks)

@@ -23,10 +23,12 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["CallerLock", "caller_lives", "is_held"]
+__all__ = ["CallerLock", "caller_lives", "is_held", "sweep"]
 
 DIGITS = 16
 """Hex digits of a name."""
+OLD_S = 3600.0
+"""How old a file must be before it can be one that was left behind."""
 
 
 class CallerLock:
@@ -45,11 +47,21 @@ class CallerLock:
         """
         try:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            lock(self._file)
+            while not self._taken():
+                continue
         except OSError as exc:
             raise StoreError.of_lock(self._path, exc) from exc
         return self
+
+    def _taken(self) -> bool:
+        """Make the file, and take its lock; False if it was swept between the two."""
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        lock(self._file)
+        if os.path.exists(self._path):
+            return True
+        os.close(self._file)
+        self._file = -1
+        return False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -68,6 +80,24 @@ def caller_lives(folder: str | os.PathLike[str], name: str) -> bool:
         return True
     quietly(os.unlink, path)
     return False
+
+
+def sweep(folder: str | os.PathLike[str], now: float) -> int:
+    """Take away what processes have left behind that were killed; how many files.
+
+    A file that was made a moment ago may be about to be locked, so only those go that are older than an hour.
+    """
+    gone = 0
+    try:
+        with os.scandir(folder) as found:
+            old = [each.path for each in found if each.name.endswith(".lock") and each.stat().st_mtime < now - OLD_S]
+    except OSError:
+        return 0
+    for path in old:
+        if not is_held(path):
+            quietly(os.unlink, path)
+            gone += not os.path.exists(path)
+    return gone
 
 
 def is_held(path: str | os.PathLike[str]) -> bool:

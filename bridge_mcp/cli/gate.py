@@ -45,7 +45,7 @@ ASKED_S = 0.1
 
 
 def serve(options: GateOptions) -> int:
-    """Stand before a server until its host leaves, or it ends."""
+    """Stand before a server until its host leaves (0), or it ends (its own exit code, 1 where it has to be made to)."""
     wire = claim()
     try:
         if not options.command:
@@ -54,10 +54,9 @@ def serve(options: GateOptions) -> int:
         if not NAME.fullmatch(name):
             raise BadInput(f"--name: '{name[:40]}' is not a name.", fix="Use up to 32 letters, digits, '_' or '-'.")
         config = prepare(options.config, options.log_level, "warning")
-        loop(run, config, GuardedServer(name, options.command, os.getcwd()), options.hold_s, wire, serving=True)
+        return loop(run, config, GuardedServer(name, options.command, os.getcwd()), options.hold_s, wire, serving=True)
     except BridgeError as exc:
         return report(exc)
-    return 0
 
 
 class OpenBridge:
@@ -118,12 +117,13 @@ class LatePins:
         await (await self.bridge.assembly()).store.tool_pins.keep(subject, pinned)
 
 
-async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) -> None:
-    """Relay between the host and the server, and open the bridge beside that."""
+async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) -> int:
+    """Relay between the host and the server, and open the bridge beside that; the exit code."""
     bridge = OpenBridge(config)
     tools = GuardedTools(server, LatePins(bridge))
     made: list[GatedCalls] = []
     failure: BadInput | None = None
+    code: int | None = 0
 
     async def calls() -> GatedCalls:
         assembly = await bridge.assembly()
@@ -143,8 +143,11 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
                 async with started(server.command) as process:
                     lines, sink = await open_lines(wire.read_fd, wire.write_fd)
                     settle()
-                    await until_over(Relay(lines, sink, process, tools, calls).run)
+                    relay = Relay(lines, sink, process, tools, calls)
+                    await until_over(relay.run)
                     await sink.close()
+                if relay.server_left:
+                    code = process.own_code
             except BadInput as exc:  # not wrapped into a group: it is told in one line
                 failure = exc
             bridge.close()
@@ -152,6 +155,7 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
         wire.release()
     if failure is not None:
         raise failure
+    return 1 if code is None else code
 
 
 async def until_over(serve: Callable[[], Awaitable[None]]) -> None:

@@ -22,7 +22,7 @@ from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.tools import canonical, parse_arguments
 from bridge_mcp.gate.identity import GuardedServer
-from bridge_mcp.gate.messages import Body, is_modern, refused_call
+from bridge_mcp.gate.messages import Body, beside_words, goes_on_with, is_modern, refused_call
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations import tickets
 from bridge_mcp.operations.external_calls import (
@@ -174,16 +174,17 @@ class GatedCalls:
             destructive=tool.destructive,
             changed=self._tools.change_of(tool.name),
             caller=self._calls.caller,
+            about=beside_words(call.params),
             claim_s=self._calls.rules.asking.expires_s or A_DAY_S,
         )
         conversation = f"{CALLS}/{tickets.call_conversation(self._server.principal, uuid4().hex)}"
         return request_of(conversation, external, call.arguments, self._server.principal)
 
-    def _place(self, request: Request) -> str:
-        """Where all calls stand that are the same as this one, each in a log of its own."""
+    def _place(self, request: Request, *beside: JSON) -> str:
+        """Where all calls stand that are the same as this one, each in a log of its own; `beside` tells more apart."""
         external = request.external
-        same = canonical([external.server, external.tool, external.definition, request.call.arguments])
-        return f"{CALLS}/{tickets.call_conversation(self._server.principal, same)}"
+        same = [external.server, external.tool, external.definition, request.call.arguments]
+        return f"{CALLS}/{tickets.call_conversation(self._server.principal, canonical([*same, *beside]))}"
 
     # -- free calls -------------------------------------------------------------------------------------------
 
@@ -254,7 +255,7 @@ class GatedCalls:
 
     async def _hold(self, call: HostCall, tool: ListedTool, request: Request, forward: Forward) -> Answer:
         """Hold a call until there is a verdict, or until the host is to be told that it waits."""
-        place = self._place(request)
+        place = self._place(request, *goes_on_with(call.params))
         while True:
             conversation, new = await self._joined(place), False
             if not conversation:
@@ -326,10 +327,10 @@ class GatedCalls:
 
 
 async def tell(say: Callable[[float, str], Awaitable[None]], approval: str) -> None:
-    """Tell a host that its call waits, with numbers so small that the server's own are always greater."""
+    """Tell a host that its call waits, with numbers below 0: the server's own begin there, and have to be greater."""
     number = 1
     while True:
-        await say(number * 1e-9, f"waits for approval {approval}")
+        await say(number * 1e-9 - 1e-3, f"waits for approval {approval}")
         await anyio.sleep(TELL_S)
         number += 1
 

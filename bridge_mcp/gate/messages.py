@@ -9,11 +9,13 @@ way, or they would read the rest of the message as one of its own. Knows no proc
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+from bridge_mcp.core.tools import canonical
 
 __all__ = [
     "INVALID_PARAMS",
@@ -22,9 +24,11 @@ __all__ = [
     "Key",
     "NotTaken",
     "answer",
+    "beside_words",
     "error",
     "from_host",
     "from_server",
+    "goes_on_with",
     "is_modern",
     "key_of",
     "line",
@@ -43,6 +47,12 @@ ENVELOPE = ("jsonrpc", "id", "method", "params", "result", "error")
 OF_A_CALL = ("name", "arguments", "_meta", "requestState", "inputResponses", "task")
 VERSION = "io.modelcontextprotocol/protocolVersion"
 """What stands in the `_meta` of every request since 2026-07-28."""
+
+BESIDE = ("requestState", "inputResponses", "task")
+"""What a call may bring beside its arguments that changes what it does."""
+OF_EACH_REQUEST = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage|io\.modelcontextprotocol/.*)$")
+MAX_TOLD, MAX_CHARACTERS = 12, 300
+"""How many of these people are shown, and how much of each."""
 
 LINE_ENDS = ((b"\r", b" "), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 """What some readers take for the end of a line, and how it is written for them."""
@@ -137,6 +147,33 @@ def is_modern(params: Mapping[str, JSON]) -> bool:
     """Whether a request is of the protocol since 2026-07-28."""
     meta = params.get("_meta")
     return isinstance(meta, dict) and VERSION in meta
+
+
+def goes_on_with(params: Mapping[str, JSON]) -> list[JSON]:
+    """What makes a call another one beside its tool and arguments; nothing for most calls."""
+    return [[name, params[name]] for name in BESIDE if name in params]
+
+
+def beside_words(params: Mapping[str, JSON]) -> str:
+    """What people are told that a call brings beside its arguments; "" for nothing.
+
+    Left out is what each request has (the protocol's version, its client, its place in a trace) and what the gate takes
+    care of: where progress is told.
+    """
+    meta = params.get("_meta")
+    told = [(name, params[name]) for name in BESIDE if name in params]
+    if isinstance(meta, dict):
+        told += [(f"_meta {name}", meta[name]) for name in meta if not OF_EACH_REQUEST.match(name)]
+    if not told:
+        return ""
+    words = [f"{cut(name)} = {cut(canonical(value))}" for name, value in told[:MAX_TOLD]]
+    more = f", and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
+    return f"beside its arguments: {', '.join(words)}{more}"
+
+
+def cut(text: str) -> str:
+    """Each by itself: a long one hides no other."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters)"
 
 
 def refused_call(words: str, *, modern: bool) -> Body:

@@ -16,7 +16,7 @@ from typing import Protocol
 import anyio
 import anyio.abc
 
-from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.core.errors import BridgeError, ToolFailed
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.line_buffer import LongLine, TooLong
 from bridge_mcp.gate import messages
@@ -37,8 +37,9 @@ OF_ONE_REQUEST = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage
 """The fields of a request's `_meta` that belong to that request alone."""
 LEAVE_S = 2.0
 """How long what is under way may take to end once one side has left."""
-LIST_S = 60.0
-"""How long a server may take to list its tools for the gate."""
+LIST_S = 20.0
+"""How long a call waits for the server to list its tools: hosts were seen to cut calls near 60 seconds."""
+UNLISTED = "The server did not answer which tools it has"
 
 
 class HostLines(Protocol):
@@ -116,6 +117,7 @@ class Relay:
         self._open: dict[Key, OpenRequest] = {}
         self._lists: dict[Key, bool] = {}
         """The host's requests for lists of tools, and whether each is for a first page."""
+        self.server_left = self._host_left = False
         self._own = 0
         self._ended = anyio.Event()
         """The server says no more."""
@@ -123,10 +125,14 @@ class Relay:
         """One of the calls is over."""
 
     async def run(self) -> None:
-        """Until the host or the server leaves. What the server has when the host does may still be answered."""
+        """Until the host or the server leaves. What the server has when the host does may still be answered.
+
+        `server_left` then says whether the server was first.
+        """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow_server, tasks)
             await self._follow_host(tasks)
+            self._host_left = True
             for request in self._open.values():
                 if not request.sent:
                     request.scope.cancel()
@@ -210,7 +216,11 @@ class Relay:
 
     async def _answer_to(self, call: HostCall, request: OpenRequest) -> Answer:
         calls = await self._calls()
-        tool = await self._tools.find(call.tool, self._list, envelope(call.params))
+        try:
+            with anyio.fail_after(LIST_S):
+                tool = await self._tools.find(call.tool, self._list, envelope(call.params))
+        except TimeoutError:
+            raise ToolFailed(f"{UNLISTED} within {LIST_S:g} s.", fix="Make the same call again later.") from None
 
         async def forward(changed: Body | None) -> Sent:
             await request.send(call.line + b"\n" if changed is None else messages.line(changed))
@@ -235,27 +245,33 @@ class Relay:
     # -- the server -------------------------------------------------------------------------------------------
 
     async def _list(self, params: dict[str, JSON]) -> Mapping[str, JSON]:
-        """A page of the server's tools, for the gate itself; nothing where it gives none."""
+        """A page of the server's tools, for the gate itself.
+
+        Raises:
+            ToolFailed: the server gives none.
+        """
         self._own += 1
         number = f"{OWN}{self._own}"
         request = self._open[key_of(number)] = OpenRequest(self._server)
         asked: Body = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": params}
         try:
-            with anyio.fail_after(LIST_S):
-                await request.send(messages.line(asked))
-                body, _ = await request.response()
-        except (TimeoutError, ServerGone, OSError):
-            return {}
+            await request.send(messages.line(asked))
+            body, _ = await request.response()
+        except (ServerGone, OSError):
+            raise ToolFailed(f"{UNLISTED}: it has ended.", fix="Start it again.") from None
         finally:
             del self._open[key_of(number)]
         result = body.get("result")
-        return result if isinstance(result, dict) else {}
+        if not isinstance(result, dict):
+            raise ToolFailed(f"{UNLISTED}, but with an error.", fix="Make the same call again later.")
+        return result
 
     async def _follow_server(self, tasks: anyio.abc.TaskGroup) -> None:
         """Pass on what the server says, until it says no more; then the calls under way end, and the gate."""
         while lines := await self._server.read():
             for line in lines:
                 await self._from_server(line)
+        self.server_left = not self._host_left
         self._ended.set()
         for request in self._open.values():
             request.came.set()
@@ -278,6 +294,8 @@ class Relay:
             request = self._open.get(key)
             if request is not None:
                 return request.take(message, line)
+            if str(message.get("id")).startswith(OWN):
+                return None  # the gate waits for it no longer
             result = message.get("result")
             if key in self._lists and isinstance(result, dict):
                 self._tools.page(result, first=self._lists.pop(key))

@@ -36,6 +36,9 @@ class ServerProcess:
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
         self._lines = LineBuffer(MAX_MESSAGE)
+        self.own_code: int | None = None
+        """The exit code with which it ended by itself, as shells tell it; None while it runs, and where it was made to
+        end."""
 
     @property
     def group(self) -> int:
@@ -63,25 +66,32 @@ class ServerProcess:
         with suppress(OSError):
             self._stdin.close()
 
-    async def stop(self) -> int:
-        """End it; what it ended with."""
+    async def stop(self) -> None:
+        """End it."""
         self.close_input()
+        signalled = False
         for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             with anyio.move_on_after(LEAVE_S if number == signal.SIGTERM else TERMINATE_S):
                 await self._process.wait()
             if self._process.returncode is not None:
                 break
             self._signal(number)
+            signalled = True
         code = await self._process.wait()
+        self.own_code = None if signalled else shell_code(code)
         if sys.platform != "win32":
             signal_group(self.group, signal.SIGKILL)  # what a launcher left behind
-        return code
 
     def _signal(self, number: int) -> None:
         if sys.platform == "win32":
             self._process.terminate()
         else:
             signal_group(self.group, number)
+
+
+def shell_code(code: int) -> int:
+    """An exit code as shells tell it: of a process that a signal ended, 128 and the signal's number."""
+    return code if code >= 0 else 128 - code
 
 
 @asynccontextmanager

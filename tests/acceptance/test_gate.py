@@ -83,6 +83,14 @@ def test_a_command_that_cannot_be_started_is_told_in_a_line(home: Home) -> None:
     )
 
 
+def test_a_server_that_ends_by_itself_gives_the_gate_its_exit_code(home: Home) -> None:
+    with subprocess.Popen(
+        GATE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home.work, env=home.environment()
+    ) as process:
+        Host(process).call("look", do="die")
+        assert process.wait(WAIT_S) == 3
+
+
 def told(home: Home, kind: str, count: int = 1) -> list[dict[str, Any]]:
     """The events of a type, once there are so many."""
     deadline, events = time.monotonic() + WAIT_S, list[dict[str, Any]]()

@@ -229,7 +229,7 @@ async def test_a_host_that_wants_progress_is_held_until_there_is_a_verdict(at: G
     told = json.loads(await at.host.line(method="notifications/progress"))["params"]
     approval = await at.approval()
     assert told["progressToken"] == "p"
-    assert 0 < told["progress"] < 1e-6
+    assert -1 < told["progress"] < 0, "a server may begin at 0, and progress only grows"
     assert approval.id in told["message"]
     await at.approve(approval)
     assert await at.host.words(number) == 'run 1: {"path": "a"}'

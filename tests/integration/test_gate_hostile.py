@@ -129,3 +129,31 @@ async def test_one_verdict_that_came_while_nobody_waited_is_for_one_of_two_calls
     words = [await at.host.words(number) for number in [at.host.calls("act", path="a") for _ in range(5)]]
     assert sum(each.startswith("run") for each in words) == 1
     assert len(await at.store.approvals.find(status="waiting")) == 4
+
+
+async def test_people_see_what_a_call_brings_beside_its_arguments(at: Gated) -> None:
+    beside = {"requestState": "of-whom", "inputResponses": {"q": {"action": "accept"}}, "task": {"ttl": 60}}
+    meta = {**MODERN, "traceparent": "00-1-2-3", "vendor/as": "root", "long": "x" * 5_000}
+    number = at.host.calls("act", meta, beside, path="a")
+    asked = await at.approval()
+    for each in ('requestState = "of-whom"', 'inputResponses = {"q"', 'task = {"ttl":60}', '_meta vendor/as = "root"'):
+        assert each in asked.reason
+    assert "traceparent" not in asked.reason
+    assert "protocolVersion" not in asked.reason
+    assert "… (5,002 characters)" in asked.reason
+    assert len(asked.reason) < 700
+    await at.host.words(number)
+    await at.approve(asked)
+    other = await at.host.words(at.host.calls("act", meta, beside | {"requestState": "of-another"}, path="a"))
+    assert "waits for approval" in other, "the verdict was about another one"
+    assert (await at.host.words(at.host.calls("act", MODERN, beside, path="a"))).startswith("run 1")
+
+
+async def test_a_server_that_does_not_tell_its_tools_is_said_not_to(at: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge_mcp.gate.relay.LIST_S", 0.05)
+    at.host.say(id="mute", method="mute", params={"mute": True})
+    await at.host.line(id="mute")
+    words = await at.host.words(at.host.calls("look"))
+    assert "Not run" in words
+    assert "The server did not answer which tools it has within 0.05 s." in words
+    assert "Unknown tool" not in words

@@ -106,6 +106,8 @@ def answer(message: dict[str, Any]) -> None:
     match message.get("method"):
         case "initialize":
             say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": ME})
+        case "tools/list" if {"mute": True} in [each.get("params") for each in HEARD]:
+            pass
         case "tools/list":
             start, many = (
                 int(params.get("cursor") or 0),
