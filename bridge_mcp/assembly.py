@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-import anyio
 import anyio.to_thread
 
 from bridge_mcp.callers import caller_lives, sweep

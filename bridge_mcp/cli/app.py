@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cyclopts import App, Parameter
 
@@ -23,7 +24,7 @@ Without a command it serves MCP over standard input and output, as hosts start i
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     try:
-        return make_app()(in_order(arguments), result_action="return_value") or 0
+        return make_app()(in_order(with_command(arguments)), result_action="return_value") or 0
     except BridgeError as exc:
         return report(exc)
 
@@ -103,6 +104,15 @@ def servers_app(module: str) -> App:
     group.command(f"{module}:trust", name="trust", help="See, and accept, a tool server's changed instructions.")
     group.command(f"{module}:import_", name="import", help="Add the servers of another MCP host's settings.")
     return group
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """Plain serving under its own name, where its options stand alone: a mistake in them is told as one of theirs."""
+    words = list(arguments)
+    options = ("--config", "--scopes", "--log-level", "--expose", "--channel")
+    alone = not any(not each.startswith("-") and before not in options for before, each in pairwise(["", *words]))
+    plain = bool(words) and words[0].partition("=")[0] in options and alone
+    return ["stdio", *words] if plain and not {"--help", "-h", "--version"} & set(words) else words
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ __all__ = ["gate", "plain", "serve"]
 def plain(
     *,
     scopes: str | None = None,
-    expose: str | None = None,
+    expose: list[str] | None = None,
     channel: Annotated[bool, Parameter(negative=())] = False,
     common: Common = USUAL,
 ) -> int:
@@ -33,14 +33,15 @@ def plain(
     scopes
         What the host may do, with commas between: read, send, approve, tools, admin. Else all but admin.
     expose
-        The tool servers whose tools are among the host's own, with commas between; `*` for all.
+        The tool servers whose tools are among the host's own, with commas between or one by one; `*` for all.
     channel
         Be a channel of Claude Code: push messages into its session, and have people answer its permission prompts.
     """
     from bridge_mcp.cli import stdio
     from bridge_mcp.cli.start_options import StdioOptions
 
-    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=expose, channel=channel))
+    named = None if expose is None else ",".join(expose)
+    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=named, channel=channel))
 
 
 def gate(

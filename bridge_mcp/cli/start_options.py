@@ -9,6 +9,8 @@ __all__ = ["HOLD_S", "GateOptions", "StdioOptions", "parse_gate", "parse_stdio"]
 
 HOLD_S = 50.0
 """How long a gate holds a call for a host that asks for no progress: hosts were seen to cut calls near 60 seconds."""
+EXPOSE = "--expose"
+"""The one option that may stand more than once: it names servers, with commas or one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,21 @@ def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
     flags = [each for each in arguments if each == "--channel"]
     valued = [each for each in arguments if each != "--channel"]
-    found = options_of(valued, ("--config", "--scopes", "--log-level", "--expose"))
+    found = options_of(valued, ("--config", "--scopes", "--log-level", EXPOSE))
     return None if found is None or len(flags) > 1 else StdioOptions(**found, channel=bool(flags))
 
 
 def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:
-    """What options with these names say; None where there is anything else, or a mistake."""
+    """What options with these names say; None where there is anything else, or a mistake. `--expose` adds up."""
     found: dict[str, str] = {}
     left = list(arguments)
     while left:
         name, equals, value = left.pop(0).partition("=")
         key = name.removeprefix("--").replace("-", "_")
-        if name not in names or key in found or not (equals or left):
+        if name not in names or (key in found and name != EXPOSE) or not (equals or left):
             return None
-        found[key] = value if equals else left.pop(0)
-        if found[key].startswith("-"):
+        given = value if equals else left.pop(0)
+        if given.startswith("-"):
             return None
+        found[key] = f"{found[key]},{given}" if key in found else given
     return found

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from bridge_mcp.cli.app import in_order
+from bridge_mcp.cli.app import in_order, with_command
 from bridge_mcp.cli.output import Hanging, grid, indented
 from bridge_mcp.cli.serving import exposed, parse_address
 from bridge_mcp.cli.start_options import StdioOptions, parse_stdio
@@ -24,6 +24,8 @@ from bridge_mcp.core.safe_text import visible
         ([], StdioOptions()),
         (["--config", "a.toml"], StdioOptions("a.toml")),
         (["--scopes=read", "--log-level", "debug"], StdioOptions(None, "read", "debug")),
+        (["--expose", "a", "--config=x", "--expose=b,c"], StdioOptions("x", expose="a,b,c")),
+        (["--expose", "a", "--expose"], None),
         (["--config"], None),
         (["--config", "--scopes"], None),
         (["--config", "a", "--config", "b"], None),
@@ -34,6 +36,22 @@ from bridge_mcp.core.safe_text import visible
 )
 def test_plain_serving_is_known_by_its_options_alone(arguments: list[str], options: StdioOptions | None) -> None:
     assert parse_stdio(arguments) == options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config", "a", "--config", "b"], ["stdio", "--config", "a", "--config", "b"]),
+        (["--expose"], ["stdio", "--expose"]),
+        (["--scopes=read", "--scopes=send"], ["stdio", "--scopes=read", "--scopes=send"]),
+        (["--config", "a", "status"], ["--config", "a", "status"]),
+        (["--config", "a", "--help"], ["--config", "a", "--help"]),
+        (["status"], ["status"]),
+        ([], []),
+    ],
+)
+def test_wrong_options_of_plain_serving_are_read_as_its_own(arguments: list[str], words: list[str]) -> None:
+    assert with_command(arguments) == words
 
 
 @pytest.mark.parametrize(
