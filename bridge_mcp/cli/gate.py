@@ -92,7 +92,8 @@ class OpenBridge:
         Raises:
             BridgeError: it cannot be opened.
         """
-        await self._there.wait()
+        if self._assembly is None:
+            await self._there.wait()
         if self._assembly is None:
             raise self._failed or BridgeError("The bridge is not open.")
         return self._assembly

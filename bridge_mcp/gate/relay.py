@@ -92,7 +92,8 @@ class OpenRequest:
 
     async def response(self) -> tuple[Body, bytes]:
         """See `calls.Sent`."""
-        await self.came.wait()
+        if not self.came.is_set():  # waiting for what has come would take a turn of the loop
+            await self.came.wait()
         if self.found is None:
             raise ServerGone
         return self.found

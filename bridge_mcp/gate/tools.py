@@ -40,7 +40,9 @@ class GuardedTools:
         self._changes_read = 0
         """How many of those changes the known tools include."""
         self._looked: set[str] = set()
-        self._finding = anyio.Lock()
+        self._digests: dict[str, tuple[ListedTool, str]] = {}
+        """The tools that were called, each with the digest of that definition."""
+        self._finding = anyio.Lock(fast_acquire=True)
 
     def changed(self) -> None:
         """Note that the server announced a change of its tools."""
@@ -81,6 +83,14 @@ class GuardedTools:
 
     def digest(self, tool: ListedTool) -> str:
         """What a tool says of itself, as a digest."""
+        known = self._digests.get(tool.name)
+        if known is None or known[0] is not tool:
+            if len(self._digests) >= MAX_TOOLS:
+                self._digests.clear()
+            known = self._digests[tool.name] = (tool, self._digest(tool))
+        return known[1]
+
+    def _digest(self, tool: ListedTool) -> str:
         return definition_digest(
             ToolSpec(
                 tool.name,

@@ -23,7 +23,7 @@ ECHO = Call(tool="echo", arguments={"text": "The tide is out."})
 
 def run(quick: bool) -> list[Table]:
     """Rounds of both in turn, after one that is not measured."""
-    rounds, calls = (2, 64) if quick else (10, 320)
+    rounds, calls = (2, 64) if quick else (8, 160)
     rows: list[tuple[str, ...]] = []
     with TemporaryDirectory(prefix="bridge-mcp-bench-") as folder:
         settings = environment() | {
