@@ -148,6 +148,11 @@ class BridgeBase:
     def _names(self, who: Principal) -> str:
         return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
 
+    @property
+    def has_several_relays(self) -> bool:
+        """Whether several clients may answer the same chats: a channel is left to clients, and the config has some."""
+        return self.rules.relayed and bool(self._clients)
+
     def _address(self, who: Principal, conversation: str, *, calls: bool = False) -> Address:
         """A conversation's address. Raises NotFound for an unknown channel, and for one that `who` may not see."""
         address = parse_conversation(conversation)

@@ -105,7 +105,16 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:
         return await channels[channel].fetch(attachment, most)
 
-    bridge = Bridge(store, rules, traits, clock=clock, check=toolbox.check, is_engine=lambda: True, fetch=fetch)
+    bridge = Bridge(
+        store,
+        rules,
+        traits,
+        clock=clock,
+        check=toolbox.check,
+        is_engine=lambda: True,
+        fetch=fetch,
+        clients=(Principal("other"),),
+    )
     engine = asyncio.create_task(Engine(store, rules, channels, FakeModel(answer), toolbox, clock).run())
     try:
         await store.access.pair(Pairing("family", "42", "user", name="Ann"))

@@ -130,7 +130,7 @@ class Tool:
     provider: bool = False
     """Whether it is there only where the bridge is an approval provider (`[approvals] provider`)."""
     relay: bool = False
-    """Whether it is there only where clients answer some channel (`responder = "relay"`)."""
+    """Whether it is there only where several clients may answer the same chats (`Bridge.has_several_relays`)."""
 
     @property
     def schemas(self) -> dict[str, Any]:
