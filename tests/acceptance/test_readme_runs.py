@@ -27,6 +27,9 @@ ELSEWHERE = (
     "claude mcp add files -- bridge-mcp gate",
     "bridge-mcp chat",  # test_gate.py both
     "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
+    "claude plugin marketplace add ./examples/claude-code-plugin",
+    "claude plugin install bridge@bridge-mcp",  # by hand, with the real one
+    "claude --dangerously-load-development-channels plugin:bridge@bridge-mcp",  # asks for a login
 )
 """How the lines begin that are not run here, and who runs them."""
 SERVICE = ("export SUPERVISOR_TOKEN=$(openssl rand -hex 32)", "bridge-mcp serve --http 127.0.0.1:8765")
