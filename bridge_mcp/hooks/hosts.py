@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from bridge_mcp.hooks.events import BrokenInput, Ended, Outcome, Permission, fields_of
@@ -19,34 +20,34 @@ __all__ = ["HOSTS", "Host", "host_named"]
 HOSTS = ("claude-code", "codex", "cursor", "gemini", "copilot")
 
 
-class Host:
+class Host(ABC):
     """How one host's hooks are read and answered."""
 
     name = ""
     label = ""
     """What people call it."""
 
+    @abstractmethod
     def read(self, event: Mapping[str, Any], environment: Mapping[str, str]) -> Permission | Outcome | Ended:
         """What the host tells.
 
         Raises:
             BrokenInput: fields are missing, or no such event is known.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def allow(
         self, call: Permission, arguments: Mapping[str, Any] | None = None, rules: tuple[Mapping[str, Any], ...] = ()
     ) -> Answer:
         """Yes; with other arguments, where an approver changed them, and with the host's own standing permissions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deny(self, call: Permission, reason: str) -> Answer:
         """No, and why."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_prompt(self, call: Permission, reason: str) -> Answer:
         """Ask by yourself, as if there were no hook."""
-        raise NotImplementedError
 
     def takes_edits(self, call: Permission) -> bool:
         """Whether the arguments can be changed."""

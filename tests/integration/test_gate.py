@@ -166,8 +166,9 @@ async def opened(
         tasks.cancel_scope.cancel()
 
 
-@pytest.fixture
-async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
+@asynccontextmanager
+async def gated(tmp_path: Path) -> AsyncGenerator[Gated]:
+    """A gate before a scripted server, and an engine on the same store."""
     clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local", delivered_by_commit=True)
     store = await open_store(tmp_path / "bridge.db", clock=clock)
     engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
@@ -177,6 +178,12 @@ async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
         yield Gated(host, store, bridge, clock=clock, process=process, alive=alive, tasks=tasks)
         tasks.cancel_scope.cancel()
     await store.close()
+
+
+@pytest.fixture
+async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
+    async with gated(tmp_path) as it:
+        yield it
 
 
 async def test_what_is_no_call_passes_as_the_very_bytes_it_came_as(at: Gated) -> None:

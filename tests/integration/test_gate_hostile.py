@@ -7,27 +7,17 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
-from bridge_mcp.engine.engine import Engine
-from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
-from tests.integration.test_gate import MODERN, PROGRESS, RULES, SERVER, Gated, no_complaint, opened
+from bridge_mcp.testing import ManualClock
+from tests.integration.test_gate import MODERN, PROGRESS, SERVER, Gated, gated, opened
 
 
 @pytest.fixture
 async def at(tmp_path: Path) -> AsyncGenerator[Gated]:
-    clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local", delivered_by_commit=True)
-    store = await open_store(tmp_path / "bridge.db", clock=clock)
-    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
-    bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)
-    async with anyio.create_task_group() as tasks, opened(store, clock, alive, SERVER, "one") as (host, process):
-        tasks.start_soon(engine.run)
-        yield Gated(host, store, bridge, clock=clock, process=process, alive=alive, tasks=tasks)
-        tasks.cancel_scope.cancel()
-    await store.close()
+    async with gated(tmp_path) as it:
+        yield it
 
 
 async def asks_back(at: Gated) -> None:

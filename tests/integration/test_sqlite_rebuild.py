@@ -153,7 +153,7 @@ rebuild.rebuild(Path(sys.argv[1]), 2000.0, frozenset({"local"}))
 
 
 @pytest.mark.shows("store.rebuild")
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 async def test_whoever_is_killed_in_the_middle_leaves_nothing_half(path: Path) -> None:
     damage(path, "UPDATE messages SET status = 'failed', reason = 'x'")
     damage(path, "UPDATE approvals SET tool = 'x'")
