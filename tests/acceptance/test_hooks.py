@@ -112,7 +112,9 @@ def test_agents_ask_in_the_chat_and_are_answered_in_their_own_words(home: Home) 
         killed = Hook(home, "claude-code", hook_input("claude-code", "asks", session_id="other"))
         (approval,) = waiting(home)
         killed.process.send_signal(signal.SIGTERM)
-        assert killed.answer() is None
+        told_nothing, _ = killed.process.communicate(timeout=WAIT_S)
+        assert told_nothing == b""
+        assert killed.process.returncode in (0, -signal.SIGTERM), "the signal may come before the hook listens for it"
         assert outcome(home, approval["conversation"])["outcome"] == "undelivered"
         (lapsed,) = home.json("approvals", "list", "--status", "cancelled")
         assert "gone" in lapsed["note"]
