@@ -174,9 +174,7 @@ def an_approvers_own_bare_approve_runs_the_one_call_that_waits(it: Played) -> No
     assert RAN in it.past(-1)
 
 
-@COMMANDS.of_made(
-    "bare, at once", [WRITE_IT, {"wait_models": 1}, {"sleep": 0.7}, {"say": BARE}, {"quiet": 1.5}, LIST], **WRITES
-)
+@COMMANDS.of_made("bare, at once", [WRITE_IT, {"wait_approvals": 1}, {"say": BARE}, {"quiet": 1.5}, LIST], **WRITES)
 def it_runs_nothing_that_was_only_just_asked(it: Played) -> None:
     assert it.answers[-1]["count"] == 1
     assert it.shown("ann")[-1].startswith("That call has only just been asked. Name it: /approve ap_")

@@ -140,6 +140,7 @@ class Player:
             "quiet": self._tell.wait_until_quiet,
             "sleep": time.sleep,
             "wait_models": lambda count: wait(lambda: len(self.model.requests) >= count),
+            "wait_approvals": lambda count: wait(lambda: self.bridge.call("list_approvals").get("count", 0) >= count),
             "drained": self._drained,
             # the transcript
             "note": lambda note: self._tell(f"NOTE {note}"),
