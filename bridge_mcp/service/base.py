@@ -35,7 +35,7 @@ from bridge_mcp.operations.addresses import (
 )
 from bridge_mcp.operations.client_limits import may_call, may_use
 from bridge_mcp.operations.clocks import elapsed
-from bridge_mcp.operations.engine_liveness import silence
+from bridge_mcp.operations.engine_liveness import silence, troubles
 from bridge_mcp.operations.engine_settings import Settings
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.ports import (
@@ -229,6 +229,17 @@ class BridgeBase:
         if self._is_engine() or not self._engine_lives():
             return ""
         return silence(self._pulse(), self._clock.now())
+
+    async def is_ready(self) -> bool:
+        """Whether messages are worked on: there is an engine, it gives signs of life, and the store can be written to.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if not self._engine_lives() or await status_board.engine(self.store) is None:
+            return False
+        silent, failing = self._silence(), troubles(self._pulse(), self.store.health(), self._clock.now())
+        return not silent and not any(failing)
 
     async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
         """Pass on the progress that was published since `cursor`; returns the next cursor."""

@@ -25,6 +25,8 @@ from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware,
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
 from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
+from bridge_mcp.server.http.metrics import METRICS, MetricsMiddleware
+from bridge_mcp.server.http.probes import ProbesMiddleware
 from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.server.http.session_limit import SessionLimitMiddleware
 from bridge_mcp.server.stdio.lifetime import settle, stop_on_signals
@@ -113,22 +115,25 @@ def guarded(
 ) -> ASGIApp:
     """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up.
 
-    Where the bridge is an approval provider, the Agent Approval Protocol stands beside it, authenticated alike.
+    `/metrics` stands beside it, authenticated alike, and so does, where the bridge is an approval provider, the Agent
+    Approval Protocol. The probes stand before authentication.
     """
     inner = SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))
     app: ASGIApp = BodyLimitMiddleware(DisconnectMiddleware(inner), MAX_BODY, options.body_s)
+    app = MetricsMiddleware(app, bridge)
     provider = bridge.rules.provider
     gate = AuthMiddleware(
         ApprovalProtocol(app, bridge, polls) if provider else app,
         authenticator,
         path=PATH,
+        beside=frozenset({METRICS}),
         below=PREFIX if provider else "",
         hosts=hosts_of(options.host, options.allowed_hosts),
         origins=frozenset(options.allowed_origins),
         rates=RateLimiter(options.rate_per_s, options.burst),
         oauth=options.oauth,
     )
-    return InItsWords(gate) if provider else gate
+    return ProbesMiddleware(InItsWords(gate) if provider else gate, bridge)
 
 
 async def run_until_stopped(

@@ -53,6 +53,7 @@ class AuthMiddleware:
         app: the application behind it.
         visitors: authenticates tokens.
         path: the path of `app`; any other is a 404.
+        beside: further paths of `app`.
         below: a path of `app` with all that is below it, beside that; empty for none.
         hosts: names that the Host header may have, without ports; empty: any, which is safe with tokens.
         origins: further origins (`https://name`), beside pages of `hosts` and of this machine. Only their pages may
@@ -67,6 +68,7 @@ class AuthMiddleware:
         visitors: Authenticator,
         *,
         path: str,
+        beside: frozenset[str] = frozenset(),
         below: str = "",
         hosts: frozenset[str],
         origins: frozenset[str] = frozenset(),
@@ -75,6 +77,7 @@ class AuthMiddleware:
     ) -> None:
         self._app = app
         self._path = path
+        self._paths = beside | {path}
         self._below = f"{below}/" if below else ""
         self._authenticator = visitors
         self._hosts = hosts
@@ -116,7 +119,7 @@ class AuthMiddleware:
         path = scope["path"].rstrip("/")
         if self._oauth is not None and path in (METADATA, f"{METADATA}{self._path}"):
             await answer(send, 200, metadata(self._oauth))
-        elif path != self._path and not (self._below and path.startswith(self._below)):
+        elif path not in self._paths and not (self._below and path.startswith(self._below)):
             await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
         else:
             shown = None if authorization is None else authorization.decode("latin-1")
