@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,21 +18,20 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
 
+from bridge_mcp.builtin_tools import with_builtins
 from bridge_mcp.callers import caller_lives, sweep
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.config import ChannelSettings, Config
-from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
-from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.supervision import error_line, first_error
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
-from bridge_mcp.ports import KEPT, Channel, ChannelTraits, Clock, Files, Pulse, Store, Toolbox
+from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
 
@@ -92,6 +91,7 @@ class Assembly:
     files: Files
     bridge: Bridge
     place: Place
+    drafts: Drafts
 
     def want_engine(self) -> None:
         """From now on, stand by for the engine's place. Calling it again is fine."""
@@ -145,11 +145,13 @@ async def open_face(
     config: Config, channels: Mapping[str, Channel], roster: Roster, place: Place, *, look: bool
 ) -> AsyncGenerator[Assembly]:
     """The store and the service on it. `look` reads first which channels the running engine has."""
+    from bridge_mcp.stores.drafts import DraftFolder
     from bridge_mcp.stores.files import FileFolder
     from bridge_mcp.stores.sqlite import open_store
     from bridge_mcp.toolservers.schemas import Schemas
 
     clock, schemas, pulse = WallClock(), Schemas(), PulseFile(config.lock_path)
+    drafts = DraftFolder(config.drafts_path)
     owner = partial(owner_of, config.lock_path, pulse)
     delivered = roster.delivered_by_commit
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered, owner=owner)
@@ -171,8 +173,9 @@ async def open_face(
             pulse=pulse.read,
             settings=roster.own,
             starting=lambda: place.coming,
+            drafts=drafts,
         )
-        yield Assembly(config, store, files, bridge=bridge, place=place)
+        yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts)
     finally:
         with anyio.CancelScope(shield=True):
             await schemas.close()
@@ -310,6 +313,7 @@ class Standby:
             reconnect=toolbox.reconnect,
             lives=partial(caller_lives, config.callers_path),
             beside=event_lanes(self.assembly.bridge, self.clock),
+            drafts=self.assembly.drafts,
         )
         await toolbox.recall()
         await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())
@@ -372,29 +376,3 @@ def load_client() -> None:
     from bridge_mcp.toolservers.supervisor import load
 
     load()
-
-
-def with_builtins(
-    nested: Toolbox, config: Config, store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, models: Models
-) -> Toolbox:
-    """The nested tools and the bridge's own as one box."""
-    from bridge_mcp.engine.turns.model_requests import window_of
-    from bridge_mcp.operations.outgoing_files import attached
-    from bridge_mcp.toolservers.builtin import WithBuiltins
-    from bridge_mcp.toolservers.builtin_actions import BuiltinActions
-    from bridge_mcp.toolservers.find_tools import find_tools
-    from bridge_mcp.toolservers.read_result import read_result
-
-    async def outbox(name: str) -> Attachment:
-        return await anyio.to_thread.run_sync(attached, name, config.rules.outbox)
-
-    async def result_chars(conversation: str) -> int:
-        return (await window_of(config.rules.channel(Address.of(conversation).channel), models)).shown_chars
-
-    def tools_of(conversation: str) -> Sequence[ToolSpec]:
-        rules = config.rules.channels.get(Address.of(conversation).channel)
-        allowed = rules.tool_servers if rules is not None else ()
-        return [spec for spec in nested.tools() if allowed is None or spec.server in allowed]
-
-    actions = BuiltinActions(store, traits, clock, outbox=outbox).tools()
-    return WithBuiltins(nested, [*actions, read_result(store.log, result_chars), find_tools(tools_of)])

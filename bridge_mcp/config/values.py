@@ -121,6 +121,11 @@ class Config:
         return self.lock_path.with_name(f"{self.lock_path.name.removesuffix('engine.lock')}callers")
 
     @property
+    def drafts_path(self) -> Path:
+        """The folder of replies that grow: one beside each store."""
+        return self.lock_path.with_name(f"{self.lock_path.name.removesuffix('engine.lock')}drafts")
+
+    @property
     def lock_path(self) -> Path:
         """The file whose lock the engine holds: one beside each store, so that one store never has two engines."""
         default = self.state_dir / STORE_NAME

@@ -40,6 +40,7 @@ from bridge_mcp.ports import (
     ChannelHealth,
     ChannelTraits,
     Clock,
+    Drafts,
     Files,
     Model,
     ModelHealth,
@@ -100,6 +101,7 @@ class Engine:
         elapsed: Callable[[], float] = clocks.elapsed,
         lives: Callable[[str], bool] | None = None,
         beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -120,7 +122,8 @@ class Engine:
         traits = {name: channel.traits for name, channel in channels.items()}
         home = partial(owners_chat, store.access, traits)
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
-        self._presence = ChatActivity(channels, store.channel_state)
+        self._drafts = drafts
+        self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
         self._scheduler = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
@@ -160,6 +163,8 @@ class Engine:
         Raises:
             StoreLost: there is no store to work with any more.
         """
+        if self._drafts is not None:
+            self._drafts.clear()
         await self._supervisor.until_done("Telling who is the engine", self._announce)
         on_started()
         try:

@@ -28,6 +28,7 @@ from bridge_mcp.ports.channels import (
     Reaction,
     Upload,
 )
+from bridge_mcp.ports.drafts import Draft, Drafts
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
@@ -73,6 +74,8 @@ __all__ = [
     "Claims",
     "Clients",
     "Clock",
+    "Draft",
+    "Drafts",
     "Edit",
     "EngineStatus",
     "EventPage",

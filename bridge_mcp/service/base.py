@@ -43,6 +43,8 @@ from bridge_mcp.ports import (
     ChannelRules,
     ChannelTraits,
     Clock,
+    Draft,
+    Drafts,
     Pulse,
     Rules,
     Store,
@@ -101,6 +103,7 @@ class BridgeBase:
         settings: Settings | None = None,
         starting: Callable[[], bool] = lambda: False,
         pulse: Callable[[], Pulse | None] = lambda: None,
+        drafts: Drafts | None = None,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -120,6 +123,8 @@ class BridgeBase:
         """Whether this process is about to be the engine, if no other is."""
         self._pulse = pulse
         """Returns the engine's last pulse."""
+        self._drafts = drafts
+        """The texts so far of replies that are under way, where this process can read them."""
         self._fast_path = fast_path
         """Returns the fast path for calls, while this process is the engine."""
 
@@ -229,6 +234,15 @@ class BridgeBase:
         if self._is_engine() or not self._engine_lives():
             return ""
         return silence(self._pulse(), self._clock.now())
+
+    def draft(self, who: Principal, conversation: str) -> Draft | None:
+        """The text so far of the reply that a model gives there; None for none, and for one that nobody asked for.
+
+        Calling it asks for one: a reply that begins within the next seconds has drafts. To follow, call it every 0.1 s.
+        """
+        who.require("read")
+        self._address(who, conversation)
+        return None if self._drafts is None else self._drafts.read(conversation)
 
     async def is_ready(self) -> bool:
         """Whether messages are worked on: there is an engine, it gives signs of life, and the store can be written to.

@@ -36,7 +36,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
 }
-EVERYTHING = {"assembly", "cli", "demo", "reference", "__main__", "__init__"}
+EVERYTHING = {"assembly", "builtin_tools", "cli", "demo", "reference", "__main__", "__init__"}
 """Composition, commands, and what is drawn of all: they may see all."""
 
 LIBRARIES: dict[str, frozenset[str]] = {
@@ -84,6 +84,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
             "server",
             "testing",
             "assembly",
+            "builtin_tools",
             "cli",
             "hooks",
             "demo",

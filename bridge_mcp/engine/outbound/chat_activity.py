@@ -1,4 +1,4 @@
-"""Shows in a chat that a turn runs: "is typing", and the text so far if the platform can show it.
+"""Shows in a chat that a turn runs: "is typing", and the text so far if the platform or a reader can show it.
 
 Nothing of it is stored: a crash loses a hint, never a message.
 """
@@ -14,7 +14,7 @@ import anyio
 from bridge_mcp.core.address import Address
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
-from bridge_mcp.ports import Channel, ChannelState
+from bridge_mcp.ports import Channel, ChannelState, Drafts
 
 __all__ = ["ChatActivity"]
 
@@ -45,14 +45,19 @@ class Shown:
 class ChatActivity:
     """Follows running turns, and shows them as their channels can."""
 
-    def __init__(self, channels: Mapping[str, Channel], state: ChannelState) -> None:
+    def __init__(self, channels: Mapping[str, Channel], state: ChannelState, drafts: Drafts | None = None) -> None:
         self._channels = {name: channel for name, channel in channels.items() if channel.traits.shows}
         self._state = state
+        self._drafts = drafts
         self._active: dict[str, Shown] = {}
         self._ended: set[str] = set()
         self._begun = Signal()
 
     def shows(self, conversation: str) -> bool:
+        """Whether there is anybody to show this conversation's texts to: its channel, or a reader of drafts."""
+        return self._in_chat(conversation) or (self._drafts is not None and self._drafts.wanted(conversation))
+
+    def _in_chat(self, conversation: str) -> bool:
         """Whether this conversation's channel can show anything."""
         return Address.of(conversation).channel in self._channels
 
@@ -62,7 +67,7 @@ class ChatActivity:
             # The turn before is over, but was not noticed yet: what it said stands in the chat by now.
             self._ended.discard(conversation)
             self._active[conversation].text = ""
-        if self.shows(conversation) and conversation not in self._active:
+        if self._in_chat(conversation) and conversation not in self._active:
             self._active[conversation] = Shown()
             self._begun.set()
 
@@ -73,6 +78,8 @@ class ChatActivity:
         """
         if shown := self._active.get(conversation):
             shown.draft, shown.text = started + 1, text
+        if self._drafts is not None:
+            self._drafts.put(conversation, started + 1, text)
 
     def end(self, conversation: str) -> None:
         """Nothing goes on here any more."""
