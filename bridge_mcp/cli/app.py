@@ -49,6 +49,8 @@ def make_app() -> App:
     app.command(f"{cli}.check:check", name="check", help="Check everything, and say how to mend what is wrong.")
     app.command(f"{cli}.hook_command:hook", name="hook", help="Answer an agent's permission prompts in the chat.")
     app.command(f"{cli}.setup:init", name="init", help="Write a commented bridge.toml.")
+    app.command(f"{cli}.install:install", name="install", help="Put the bridge among the servers of an MCP host.")
+    app.command(f"{cli}.install:uninstall", name="uninstall", help="Take it out of an MCP host again.")
     app.command(f"{cli}.setup:migrate", name="migrate", help="Bring the store to this version's schema.")
     app.command(f"{cli}.setup:rebuild", name="rebuild", help="Compute anew what stands beside the logs.")
     app.command(f"{cli}.reference:reference", name="reference", help="Print the reference: keys, tools, errors, …")

@@ -15,6 +15,7 @@ from bridge_mcp.assembly import WallClock, make_channels, open_bridge
 from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.door_findings import doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
+from bridge_mcp.cli.host_findings import host_findings
 from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.config import Config
@@ -97,7 +98,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         if (differs := await other_settings(config)) and config.source:
             yield Finding("engine", True, differs, warning=True)
     yield channels(config)
-    for finding in clients(config):
+    for finding in (*clients(config), *host_findings()):
         yield finding
     for finding in (*exposed(config), *quorums(config), *await door_findings(config)):
         yield finding

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,11 @@ from cyclopts import Parameter
 
 from bridge_mcp.cli.hook import LONGEST_WAIT_S, WAIT_S, HookOptions, run
 from bridge_mcp.cli.output import console
+from bridge_mcp.cli.own_command import own_command
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hooks.host_settings import Wanted, wanted
-from bridge_mcp.hooks.installing import changed, read, write
+from bridge_mcp.hooks.installing import changed
+from bridge_mcp.hosts.settings_file import read, write
 
 __all__ = ["hook"]
 
@@ -98,10 +99,7 @@ def difference(file: Path, before: str, after: str) -> list[str]:
 
 def command_of(host: str, config: str | None, *, attended: bool | None, wait_s: float) -> str:
     """What the host's shell is to run: by its whole path, since few hosts have the PATH of a terminal."""
-    own = Path(sys.argv[0])
-    found = str(own.absolute()) if own.name.startswith("bridge-mcp") and own.exists() else shutil.which("bridge-mcp")
-    words = [found] if found else [sys.executable, "-m", "bridge_mcp"]
-    words += ["hook", host]
+    words = [*own_command(), "hook", host]
     if named := config or os.environ.get("BRIDGE_MCP_CONFIG"):
         words += ["--config", str(Path(named).expanduser().absolute())]
     if attended is not None:

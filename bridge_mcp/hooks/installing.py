@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
-
-import pyjson5
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hooks.host_settings import Wanted
-from bridge_mcp.hooks.json_text import appended, removed, scanned
+from bridge_mcp.hosts.json_text import appended, read_json5, removed
+from bridge_mcp.hosts.toml_text import blocks_of, read_toml
 
-__all__ = ["changed", "is_ours", "write"]
+__all__ = ["changed", "is_ours"]
 
-BACKUP = ".before-bridge-mcp"
-"""The end of the name of the copy that keeps a file as it was before."""
-MAX_FILE = 4_000_000
-HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
-"""A line that begins a table of TOML, or a list of them."""
 INNER = re.compile(r"[ \t]*\[\[hooks\.\w+\.hooks\]\]")
 """The header of a hook below its matcher's."""
 
@@ -112,64 +102,18 @@ def settings_of(before: Mapping[str, Any], host: str, wanted: Wanted, *, install
     return {**rest, "hooks": kept} if kept or ("hooks" in before and not hooks) else rest
 
 
-def read_json5(text: str) -> dict[str, Any]:
-    """What a settings file says.
-
-    Raises:
-        BadInput: it is no JSON object.
-    """
-    try:
-        scanned(text)
-        found: object = pyjson5.decode(text.removeprefix("\ufeff"))
-    except (pyjson5.Json5Exception, RecursionError) as exc:
-        raise BadInput(f"It is no JSON: {exc}") from None
-    if not isinstance(found, dict):
-        raise BadInput("It is no JSON object.")
-    return cast("dict[str, Any]", found)
-
-
 def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:
     before = read_toml(text)
     meant = settings_of(before, host, wanted, install=install)
     if meant == before:
         return text
-    kept = "".join(block for block in blocks_of(text) if not is_ours(host, hooks_in(block))).rstrip()
+    kept = "".join(block for block in blocks_of(text, INNER) if not is_ours(host, hooks_in(block))).rstrip()
     if install:
         kept = f"{kept}\n\n{as_tables(wanted)}".strip()
     after = f"{kept}\n" if kept else ""
     if read_toml(after) != meant:
         raise BadInput("It cannot be changed without changing what else it says.")
     return after
-
-
-def read_toml(text: str) -> dict[str, Any]:
-    """What a settings file says.
-
-    Raises:
-        BadInput: it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise BadInput(f"It is no TOML: {exc}") from None
-
-
-def blocks_of(text: str) -> list[str]:
-    """A TOML text in pieces, one for what stands below each hook's header; comments go with what stands below them."""
-    starts = [0]
-    for found in HEADER.finditer(text):
-        if not (INNER.match(found.group()) and len(starts) > 1):
-            above = text[starts[-1] : found.start()]
-            starts.append(found.start() - (len(above) - len(without_comments_at_the_end(above))))
-    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-
-
-def without_comments_at_the_end(text: str) -> str:
-    """The text up to the last line that is more than a comment, with the empty lines behind it."""
-    lines = text.splitlines(keepends=True)
-    while lines and lines[-1].lstrip().startswith("#"):
-        lines.pop()
-    return "".join(lines)
 
 
 def hooks_in(block: str) -> object:
@@ -192,55 +136,3 @@ def as_tables(wanted: Wanted) -> str:
                 lines += [f"\n[[hooks.{event}.hooks]]", *(f"{n} = {json.dumps(v)}" for n, v in hook.items())]
             lines.append("")
     return "\n".join(lines)
-
-
-def read(file: Path) -> str | None:
-    """The text of a settings file; None where there is none.
-
-    Raises:
-        BadInput: it is no UTF-8, or too long.
-    """
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return None
-    if len(data) > MAX_FILE:
-        raise BadInput(f"{file} is too long.")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{file} is not UTF-8 at byte {exc.start}.", fix="Save it as UTF-8.") from None
-
-
-def write(file: Path, text: str, before: str | None) -> Path | None:
-    """Put a text in the place of a file's, whole or not at all; where the file was before, if it was there.
-
-    A link stays a link: the file that it leads to is changed. A file of ours that says nothing any more goes.
-    """
-    real = Path(os.path.realpath(file))
-    kept: Path | None = None
-    if before is not None:
-        kept = real.with_name(f"{real.name}{BACKUP}")
-        put(kept, before, real.stat().st_mode & 0o777)
-    if not text:
-        with suppress(FileNotFoundError):
-            real.unlink()
-        return kept
-    real.parent.mkdir(parents=True, exist_ok=True)
-    put(real, text, real.stat().st_mode & 0o777 if real.exists() else 0o600)
-    return kept
-
-
-def put(file: Path, text: str, mode: int) -> None:
-    """Write a file beside its place, and move it there."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(text.encode())
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.chmod(name, mode)
-        os.replace(name, file)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)

@@ -24,7 +24,9 @@ def test_every_command_of_the_readme_that_installs_is_held_to_them() -> None:
 def test_nothing_sends_anybody_to_the_package_of_a_stranger() -> None:
     """The name `bridge-mcp` on PyPI is another project's; the command and the package of ours are called so."""
     assert tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["name"] == "mcp-chat-bridge"
-    wrong = re.compile(r"(?:pip|pipx|uv tool|uv) (?:install|upgrade|run)[^\n\"']*[^-./\w]bridge-mcp\b|uvx bridge-mcp\b")
+    wrong = re.compile(
+        r"(?:pip|pipx|uv tool|uv) (?:install|upgrade|run)[^\n\"']*[^-./\w\n]bridge-mcp\b|uvx bridge-mcp\b"
+    )
     for path in [ROOT / "README.md", *(ROOT / "bridge_mcp").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]:
         assert not wrong.search(path.read_text("utf-8")), path.relative_to(ROOT)
 

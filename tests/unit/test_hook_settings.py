@@ -16,8 +16,9 @@ import pytest
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hooks.host_settings import Wanted, wanted
 from bridge_mcp.hooks.hosts import HOSTS
-from bridge_mcp.hooks.installing import changed, is_ours, read, write
-from bridge_mcp.hooks.json_text import appended, removed, scanned
+from bridge_mcp.hooks.installing import changed, is_ours
+from bridge_mcp.hosts.json_text import appended, removed, scanned
+from bridge_mcp.hosts.settings_file import read, write
 
 COMMAND = "/opt/bin/bridge-mcp hook {host}"
 

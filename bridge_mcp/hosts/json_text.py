@@ -10,11 +10,14 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pyjson5
 
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.json_reader import JSON
 
-__all__ = ["Node", "appended", "node_at", "removed", "scanned"]
+__all__ = ["Node", "appended", "node_at", "read_json5", "removed", "scanned", "with_member", "without_member"]
 
 GAP = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 """What may stand between two tokens: white space and comments."""
@@ -110,13 +113,8 @@ def appended(text: str, path: Sequence[str], value: JSON) -> str:
     Raises:
         BadInput: what stands there is no object, or no list.
     """
-    root, known = scanned(text), list(path)
-    while known and node_at(root, known) is None:
-        known.pop()
-    node = node_at(root, known)
-    missing = list(path[len(known) :])
-    wanted = node is not None and node.items is not None and (node.keys is None) == (not missing)
-    if node is None or not wanted:
+    node, known, missing = place_of(text, path)
+    if node is None or node.items is None or (node.keys is None) != (not missing):
         raise BadInput(f"'{'.'.join(known) or 'the file'}' is not what it should be.")
     member: JSON = [value] if missing else value
     for name in reversed(missing[1:]):
@@ -124,16 +122,49 @@ def appended(text: str, path: Sequence[str], value: JSON) -> str:
     return inserted(text, node, missing[0] if missing else None, member, depth=len(known) + 1)
 
 
+def with_member(text: str, path: Sequence[str], value: JSON) -> str:
+    """The text with a member of this value, in the place of the one that is there; the objects above it are made.
+
+    Raises:
+        BadInput: what stands above it is no object.
+    """
+    node, known, missing = place_of(text, path)
+    if node is not None and not missing:
+        return text[: node.start] + laid_out(text, value, depth=len(known)) + text[node.end :]
+    if node is None or node.keys is None:
+        raise BadInput(f"'{'.'.join(known) or 'the file'}' is no object in it.")
+    for name in reversed(missing[1:]):
+        value = {name: value}
+    return inserted(text, node, missing[0], value, depth=len(known) + 1)
+
+
+def without_member(text: str, path: Sequence[str]) -> str:
+    """The text without a member, and without the objects above it that hold nothing then, the outermost excepted."""
+    *above, name = path
+    node = node_at(scanned(text), above)
+    if node is None or node.keys is None or name not in node.keys:
+        return text
+    assert node.items is not None
+    beside = text[node.start + 1 : node.heads[0]] + text[node.items[-1].end : node.end - 1]
+    if len(node.keys) == 1 and above and not beside.replace(",", "").strip():
+        return without_member(text, above)
+    return cut(text, node, len(node.keys) - 1 - node.keys[::-1].index(name))
+
+
+def place_of(text: str, path: Sequence[str]) -> tuple[Node | None, list[str], list[str]]:
+    """The deepest value along these names that is there, the names to it, and those that are missing below it."""
+    root, known = scanned(text), list(path)
+    while known and node_at(root, known) is None:
+        known.pop()
+    return node_at(root, known), known, list(path[len(known) :])
+
+
 def inserted(text: str, node: Node, name: str | None, value: JSON, *, depth: int) -> str:
     """The text with a member, or an item, at the end of an object or a list."""
-    line = "\r\n" if "\r\n" in text else "\n"
-    found = INDENT.search(text)
-    unit = found.group(1) if found else "  "
-    step = unit if set(unit) <= {"\t"} else unit[: min(len(unit), 8)]
-    whole = json.dumps(value, indent=step, ensure_ascii=False)
+    line, step = style_of(text)
+    whole = laid_out(text, value, depth=depth)
     if name is not None:
         whole = f"{json.dumps(name, ensure_ascii=False)}: {whole}"
-    whole = whole.replace("\n", line + step * depth)
     close = node.end - 1
     last = len(text[:close].rstrip())
     behind = text[last:close]
@@ -145,6 +176,19 @@ def inserted(text: str, node: Node, name: str | None, value: JSON, *, depth: int
     if comma >= 0:
         return text[:last] + tail.replace(whole, f"{whole},", 1)
     return f"{text[:end]},{text[end:last]}{tail}"
+
+
+def style_of(text: str) -> tuple[str, str]:
+    """How the text ends its lines, and by what it indents them."""
+    found = INDENT.search(text)
+    unit = found.group(1) if found else "  "
+    return "\r\n" if "\r\n" in text else "\n", unit if set(unit) <= {"\t"} else unit[: min(len(unit), 8)]
+
+
+def laid_out(text: str, value: JSON, *, depth: int) -> str:
+    """A value in the style of the text, for a place so many levels deep."""
+    line, step = style_of(text)
+    return json.dumps(value, indent=step, ensure_ascii=False).replace("\n", line + step * depth)
 
 
 def removed(text: str, path: Sequence[str], index: int) -> str:
@@ -178,3 +222,19 @@ def cut(text: str, node: Node, index: int) -> str:
         return text[:before] + text[before + 1 : begin] + text[end:]
     close = node.end - 1
     return text[:begin] + (text[end:close].strip() and text[end:close]) + text[close:]
+
+
+def read_json5(text: str) -> dict[str, Any]:
+    """What a settings file says.
+
+    Raises:
+        BadInput: it is no JSON object.
+    """
+    try:
+        scanned(text)
+        found: object = pyjson5.decode(text.removeprefix("\ufeff"))
+    except (pyjson5.Json5Exception, RecursionError) as exc:
+        raise BadInput(f"It is no JSON: {exc}") from None
+    if not isinstance(found, dict):
+        raise BadInput("It is no JSON object.")
+    return cast("dict[str, Any]", found)

@@ -1,0 +1,204 @@
+"""Commands that put the bridge among the servers of an MCP host, and take it out again: install, uninstall."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from bridge_mcp.cli.output import console, drawn, grid
+from bridge_mcp.cli.own_command import lasting_command
+from bridge_mcp.config.variables import variables_of
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.folders import home
+from bridge_mcp.hosts.deep_links import LINKED, deep_link
+from bridge_mcp.hosts.found import found
+from bridge_mcp.hosts.installing import added, entries, is_plain, removed
+from bridge_mcp.hosts.launch import Launch
+from bridge_mcp.hosts.settings_file import read, write
+from bridge_mcp.hosts.table import HOSTS, Host, Machine
+from bridge_mcp.paths import find_config, state_folder, working_folder
+
+__all__ = ["HostName", "install", "launch_of", "machine", "put_into", "uninstall"]
+
+HostName = Literal[
+    "claude-desktop", "claude-code", "cursor", "vscode", "copilot", "windsurf", "zed", "codex", "gemini", "antigravity",
+    "opencode", "goose", "lmstudio", "cline", "continue",
+]  # fmt: skip
+NAME = "bridge"
+"""What the bridge is called among a host's servers, where nothing else is said."""
+
+
+def install(
+    host: HostName | None = None,
+    /,
+    *,
+    name: str | None = None,
+    print_: Annotated[bool, Parameter(name="--print")] = False,
+    link: bool = False,
+    scopes: str | None = None,
+    config: str | None = None,
+) -> int:
+    """Put the bridge among the servers of an MCP host; without a host, show which are on this machine.
+
+    All else in the host's settings stays as it is, and a copy of what was there is kept. Run again, it brings the entry
+    up to date. Secrets are not written: where the host can hand on variables by their names, it is told the names.
+
+    Parameters
+    ----------
+    host
+        The host.
+    name
+        What the bridge is called there; without it: as it is called already, or `bridge`.
+    print_
+        Show what would be written and where, and write nothing.
+    link
+        Print a link that adds it (Cursor, VS Code, LM Studio), and write nothing.
+    scopes
+        What the host may do, such as `read,send`.
+    config
+        The configuration file that it reads.
+    """
+    if host is None:
+        return overview(machine())
+    launch = launch_of(config, scopes)
+    if link:
+        if host not in LINKED:
+            raise BadInput(f"{HOSTS[host].title} opens no such links.", fix=f"These do: {', '.join(LINKED)}.")
+        sys.stdout.write(f"{deep_link(host, launch, name=name or NAME)}\n")
+        return 0
+    if print_:
+        return shown(HOSTS[host], HOSTS[host].place(machine()), launch, name or NAME)
+    put_into(host, launch, name=name)
+    return 0
+
+
+def put_into(host: str, launch: Launch, *, name: str | None = None) -> None:
+    """Put the bridge among a host's servers, and say what was done.
+
+    Raises:
+        BadInput: its settings are not there, or cannot be changed; they are as they were.
+    """
+    known, out = HOSTS[host], console()
+    file = known.place(machine())
+    before = read(file)
+    if before is None and known.only_existing:
+        raise BadInput(
+            f"{known.title} has no settings at {file} yet.",
+            fix=f"Start {known.title} once, or add by hand what this shows: bridge-mcp install {host} --print",
+        )
+    try:
+        ours = [each for each, server in entries(known, file, before).items() if is_plain(server)]
+        called = name or (ours[0] if ours and NAME not in ours else NAME)
+        after = added(known, file, before, launch, name=called)
+    except BadInput as exc:
+        by_hand = f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print"
+        raise BadInput(f"{file} was left alone. {exc}", fix=exc.fix or by_hand) from None
+    if after == (before or ""):
+        out.print(f"{known.title} has it already, as '{called}' in {file}.", soft_wrap=True)
+    else:
+        kept = write(file, after, before)
+        copy = f" Before it was as in {kept}." if kept else ""
+        out.print(f"{known.title} has it as '{called}' now: {file}.{copy} {known.advice}", soft_wrap=True)
+    if others := [each for each in ours if each != called]:
+        out.print(f"It is there a second time, as {', '.join(map(visible, others))}.", soft_wrap=True)
+    if not known.passes(launch):
+        out.print(missing(known, launch), soft_wrap=True)
+
+
+def missing(host: Host, launch: Launch) -> str:
+    """What to do about secrets that a host does not hand on."""
+    return (
+        f"{host.title} may start it without {', '.join(launch.secrets)}: write each value into a file that only you "
+        "can read, and name that file in bridge.toml (…_file in the place of …_env)."
+    )
+
+
+def uninstall(
+    host: HostName,
+    /,
+    *,
+    name: str | None = None,
+    print_: Annotated[bool, Parameter(name="--print")] = False,
+) -> int:
+    """Take the bridge out of the servers of an MCP host. All else in its settings stays; gates before servers too.
+
+    Parameters
+    ----------
+    host
+        The host.
+    name
+        What the bridge is called there; without it: whatever starts it.
+    print_
+        Show what would go, and change nothing.
+    """
+    known, out = HOSTS[host], console()
+    file = known.place(machine())
+    before = read(file)
+    try:
+        servers = entries(known, file, before)
+        ours = [each for each, server in servers.items() if is_plain(server) and name in (None, each)]
+        after = before or ""
+        for each in ours:
+            after = removed(known, file, after, name=each)
+    except BadInput as exc:
+        raise BadInput(f"{file} was left alone. {exc}", fix="Mend it, or take the entry out by hand.") from None
+    if not ours:
+        out.print(f"It is not among the servers of {known.title} ({file}).", soft_wrap=True)
+    elif print_:
+        out.print(f"Would go from {file}: {', '.join(map(visible, ours))}.", soft_wrap=True)
+    else:
+        kept = write(file, after, before)
+        out.print(f"{known.title} has it no more. Before it was as in {kept}.", soft_wrap=True)
+    return 0
+
+
+def launch_of(config: str | None, scopes: str | None = None) -> Launch:
+    """How a host is to start this command, with the configuration that this process would read.
+
+    Raises:
+        BridgeError: there is no such configuration, or this command was fetched for one run.
+    """
+    command, *args = lasting_command()
+    source = find_config(config, os.environ, working_folder())
+    if source:
+        args += ["--config", str(Path(os.path.abspath(source)))]
+    if scopes:
+        args += ["--scopes", scopes]
+    state = state_folder(os.environ)
+    usual = state_folder({name: value for name, value in os.environ.items() if name in ("APPDATA", "LOCALAPPDATA")})
+    moved = {"BRIDGE_MCP_STATE_DIR": str(state)} if state != usual else {}
+    return Launch(command, tuple(args), moved, secrets=variables_of(source, os.environ))
+
+
+def machine() -> Machine:
+    """This one."""
+    return Machine(sys.platform, Path(home()), os.environ)
+
+
+def shown(host: Host, file: Path, launch: Launch, name: str) -> int:
+    """Print an entry as it would stand in a file of its own; nothing of the host's own file is shown."""
+    console(stderr=True).print(f"For {file}:", soft_wrap=True)
+    sys.stdout.write(added(host, file, None, launch, name=name))
+    if not host.passes(launch):
+        console(stderr=True).print(missing(host, launch), soft_wrap=True)
+    return 0
+
+
+def overview(here: Machine) -> int:
+    """Print the hosts whose settings are there, and whether each has the bridge."""
+    rows: list[list[str | Text]] = []
+    for each in found(here):
+        good = bool(each.names) and not each.gone
+        sign = Text(drawn("✓", "+"), "green") if good else Text("-", "dim")
+        said = f"as {', '.join(map(visible, each.names))}" if each.names else "not yet"
+        said = each.wrong or (f"its command is gone: {', '.join(each.gone)}" if each.gone else said)
+        rows.append([sign, each.host, f"{said} ({each.file})"])
+    console().print(grid(rows) if rows else "No host's settings are here.")
+    console().print(f"bridge-mcp install HOST, with one of: {', '.join(HOSTS)}", soft_wrap=True)
+    return 0

@@ -1,0 +1,39 @@
+"""How a host starts the bridge: the command, its arguments, its variables; and how that was written in an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Launch", "merged_args"]
+
+MODULE = ("-m", "bridge_mcp")
+"""How Python starts the bridge where its command is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a host runs. Holds paths and names, never the value of a secret."""
+
+    command: str
+    """The absolute path of a program: few hosts have the PATH of a terminal."""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Variables with their values, such as the state folder."""
+    secrets: tuple[str, ...] = ()
+    """Names of the variables that the configuration reads; their values stay where they are."""
+
+
+def merged_args(wanted: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The wanted arguments, and behind them what the owner added to those that are there (`--scopes read`)."""
+    left = list(there[len(MODULE) :] if tuple(there[: len(MODULE)]) == MODULE else there)
+    named = {word.partition("=")[0] for word in wanted if word.startswith("--")} | {"--config"}
+    kept: list[str] = []
+    while left:
+        word = left.pop(0)
+        name, equals, _ = word.partition("=")
+        if name not in named:
+            kept.append(word)
+        elif not equals and left:
+            left.pop(0)
+    return [*wanted, *kept]

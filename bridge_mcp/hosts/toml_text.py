@@ -1,0 +1,125 @@
+"""TOML files that people and programs share, changed in place: new tables at the end, old ones taken out whole.
+
+Whoever makes a change reads the result again, and holds it to what was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import tomlkit
+import tomlkit.exceptions
+
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.json_reader import JSON
+
+__all__ = ["blocks_of", "read_toml", "with_table", "with_values", "without_table"]
+
+HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
+"""A line that begins a table of TOML, or a list of them."""
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a settings file says.
+
+    Raises:
+        BadInput: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        raise BadInput(f"It is no TOML: {exc}") from None
+
+
+def with_table(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> str:
+    """The text with one more table at its end."""
+    line = "\r\n" if "\r\n" in text else "\n"
+    lines = [f"[{'.'.join(map(key, path))}]", *(f"{key(name)} = {value_of(value)}" for name, value in values.items())]
+    kept = text.rstrip("\r\n")
+    between = line * 2 if kept.strip("\ufeff") else ""
+    return f"{kept}{between}{line.join(lines)}{line}"
+
+
+def key(name: str) -> str:
+    return name if BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def value_of(value: JSON) -> str:
+    """A value in one line."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key(name)} = {value_of(each)}' for name, each in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_of, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def with_values(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> str:
+    """The text with these values in a table that is there.
+
+    Raises:
+        BadInput: it cannot be changed in place.
+    """
+    try:
+        document = tomlkit.parse(text)
+        table = cast("Any", document)
+        for name in path:
+            table = table[name]
+        for name, value in values.items():
+            table[name] = inline(value)
+        return tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType]
+    except (tomlkit.exceptions.TOMLKitError, TypeError) as exc:
+        raise BadInput(f"It cannot be changed in place: {exc}") from None
+
+
+def inline(value: JSON) -> Any:
+    """A value as TOML Kit takes it; an object in one line."""
+    if not isinstance(value, dict):
+        return value
+    table: Any = tomlkit.inline_table()
+    table.update(value)
+    return table
+
+
+def without_table(text: str, path: Sequence[str]) -> str:
+    """The text without a table, those below it, and the comments right above its header."""
+    blocks = blocks_of(text)
+    kept = "".join(block for block in blocks if not holds_only(block, path))
+    line = "\r\n" if "\r\n" in text else "\n"
+    last = holds_only(blocks[-1], path) and kept.endswith(line * 2)
+    return kept.removesuffix(line) if last else kept
+
+
+def holds_only(block: str, path: Sequence[str]) -> bool:
+    """Whether a piece of a TOML text says something of this table, and of nothing else."""
+    try:
+        found: Any = tomllib.loads(block)
+    except tomllib.TOMLDecodeError:
+        return False
+    for name in path:
+        if not isinstance(found, dict) or set(cast("dict[str, Any]", found)) != {name}:
+            return False
+        found = cast("dict[str, Any]", found)[name]
+    return isinstance(found, dict)
+
+
+def blocks_of(text: str, inner: re.Pattern[str] | None = None) -> list[str]:
+    """A TOML text in pieces, one for each header, less those that are `inner`; comments go with what is below them."""
+    starts = [0]
+    for found in HEADER.finditer(text):
+        if not (inner and inner.match(found.group()) and len(starts) > 1):
+            above = text[starts[-1] : found.start()]
+            starts.append(found.start() - (len(above) - len(without_comments_at_the_end(above))))
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def without_comments_at_the_end(text: str) -> str:
+    """The text up to the last line that is more than a comment, with the empty lines behind it."""
+    lines = text.splitlines(keepends=True)
+    while lines and lines[-1].lstrip().startswith("#"):
+        lines.pop()
+    return "".join(lines)
