@@ -26,10 +26,11 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import silence, troubles
+from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.paths import make_private
 from bridge_mcp.place import PulseFile, engine_lives, owner_of
-from bridge_mcp.ports import StoreHealth
+from bridge_mcp.ports import Store, StoreHealth
 
 __all__ = ["check"]
 
@@ -100,7 +101,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     yield channels(config)
     for finding in (*clients(config), *host_findings()):
         yield finding
-    for finding in (*exposed(config), *quorums(config), *await door_findings(config)):
+    for finding in (*exposed(config), *quorums(config), *await door_findings(config), *await callbacks(config)):
         yield finding
     async for finding in telegram(config):
         yield finding
@@ -257,6 +258,15 @@ async def door_findings(config: Config) -> tuple[Finding, ...]:
         return () if found is None else tuple(doors(config, *found))
 
 
+async def callbacks(config: Config) -> tuple[Finding, ...]:
+    """Which callbacks of clients fail to take their events."""
+    if not config.rules.events.webhooks:
+        return ()
+    async with readable_store(config) as store:
+        told = () if store is None else await failing_callbacks(store)
+    return tuple(Finding("events", True, each, warning=True) for each in told)
+
+
 async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:
     """By channel: which calls would wait for nobody; nothing where the store cannot tell who is let in."""
     async with approvers(config) as found:
@@ -266,20 +276,28 @@ async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]
 @asynccontextmanager
 async def approvers(config: Config) -> AsyncGenerator[tuple[ApproverCheck, str] | None]:
     """Who is let in, and where calls of doors are asked about; None where the store cannot tell."""
+    async with readable_store(config) as store:
+        if store is None:
+            yield None
+            return
+        pairings, stored = await store.access.pairings(), await store.clients.all()
+        traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
+        clients = [*config.visitors, *(each.principal for each in stored)]
+        check = ApproverCheck(config.rules, traits, pairings, clients=clients)
+        yield check, await owners_chat(store.access, traits)
+
+
+@asynccontextmanager
+async def readable_store(config: Config) -> AsyncGenerator[Store | None]:
+    """The store; None where there is none yet, or it does not open, which is told elsewhere."""
     from bridge_mcp.stores.sqlite import open_store
 
     try:
         store = await open_store(config.store_path, clock=WallClock()) if config.store_path.exists() else None
     except BridgeError:
         store = None
-    if store is None:
-        yield None
-        return
     try:
-        pairings, stored = await store.access.pairings(), await store.clients.all()
-        traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
-        clients = [*config.visitors, *(each.principal for each in stored)]
-        check = ApproverCheck(config.rules, traits, pairings, clients=clients)
-        yield check, await owners_chat(store.access, traits)
+        yield store
     finally:
-        await store.close()
+        if store is not None:
+            await store.close()

@@ -67,6 +67,13 @@ class EventSubscriptions(Protocol):
         """The ids of all."""
         ...
 
+    async def failing(self, client: str, limit: int) -> tuple[tuple[EventSubscription, ...], int]:
+        """Those whose last attempt failed, the longest failing first, and how many there are.
+
+        `client`: only its own; "" for all. A renewed one counts no failures, and fails until its next delivery.
+        """
+        ...
+
     async def put(self, subscription: EventSubscription, limits: SubscriptionLimits) -> SubscriptionLimit:
         """Add it, unless a limit is reached; one of the same id is renewed.
 

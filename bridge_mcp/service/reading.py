@@ -37,11 +37,9 @@ from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.engine_liveness import troubles
 from bridge_mcp.operations.engine_settings import Settings, difference, posted
+from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.waiting_approvals import waiting
-from bridge_mcp.ports import (
-    EventPage,
-    ToolProgress,
-)
+from bridge_mcp.ports import EventPage, ToolProgress
 from bridge_mcp.service.base import LOOK_AGAIN_S, BridgeBase, bounded, bounded_wait, event_types
 
 __all__ = ["Reading"]
@@ -308,6 +306,7 @@ class Reading(BridgeBase):
             + (() if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now())))
             + self._of_settings(who, theirs)
             + await self._crowded(who)
+            + await failing_callbacks(self.store, who)
             + status_board.warnings(
                 told,
                 lives,

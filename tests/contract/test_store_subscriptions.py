@@ -48,6 +48,21 @@ async def test_a_subscription_is_kept_and_renewed_where_it_stands(place: Place, 
     assert "whsec" not in repr(await other.get("sub_1"))
 
 
+async def test_those_that_fail_are_found_by_client_the_longest_first(place: Place, store: Store) -> None:
+    subscriptions, other = store.subscriptions, (await place.open()).subscriptions
+    for name, client in (("sub_1", "ann"), ("sub_2", "bob"), ("sub_3", "ann"), ("sub_4", "ann")):
+        await subscriptions.put(replace(ONE, id=name, client=client), PLENTY)
+    assert await other.failing("", 9) == ((), 0)
+    for name, at in (("sub_1", 1200.0), ("sub_3", 1100.0), ("sub_2", 1000.0)):
+        await subscriptions.failed(name, "timeout", at + 1, at)
+    found, count = await other.failing("", 2)
+    assert ([each.id for each in found], count) == (["sub_2", "sub_3"], 3)
+    found, count = await other.failing("ann", 9)
+    assert ([each.id for each in found], count) == (["sub_3", "sub_1"], 2)
+    await subscriptions.delivered("sub_3", 9, 1300.0)
+    assert (await other.failing("ann", 9))[1] == 1
+
+
 async def test_there_are_so_many_in_all_of_a_client_and_at_a_host(store: Store) -> None:
     subscriptions = store.subscriptions
     await subscriptions.put(ONE, PLENTY)

@@ -23,9 +23,11 @@ from mcp.client.extension import ClientExtension
 from mcp.shared.exceptions import MCPError
 
 from bridge_mcp.assembly import WallClock, open_bridge
+from bridge_mcp.cli import check
 from bridge_mcp.config import load_config
 from bridge_mcp.core.network_places import place_among
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import EventRules
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.events import callbacks
@@ -285,6 +287,47 @@ async def test_failures_are_tried_again_with_a_new_signature_and_told_at_renewal
         assert (status["active"], status["lastError"]) == (True, "http_5xx")
         at.receiver.failing = []
         assert (await at.receiver.next())["data"]["text"] == "two"
+
+
+@pytest.mark.shows("tools.events-failing")
+async def test_a_callback_that_fails_is_told_of_wherever_one_looks(at: Stage, tmp_path: Path) -> None:
+    mine = await let_in(at.bridge, "mine", conversations=["local/mine"])
+    config = tmp_path / "bridge.toml"
+    config.write_text("[channels.local]\ntype = 'local'\n[events]\ndelivery = ['webhook']\n")
+    settings = load_config(config, env={"BRIDGE_MCP_STATE_DIR": str(tmp_path)})
+
+    async def told() -> str:
+        status, limited = await at.bridge.get_status(OWNER), await at.bridge.get_status(mine)
+        assert not any("callback" in each for each in limited.warnings), "whose it is not is told nothing"
+        found = [each for each in status.warnings if "callback" in each]
+        assert [(each.fine, each.warning, each.told) for each in await check.callbacks(settings)] == [
+            (True, True, each) for each in found
+        ]
+        return " ".join(found)
+
+    subscriptions = at.it.store.subscriptions
+    await at.subscribe(delivery={"url": at.receiver.url + "?token=hidden"})
+    assert await told() == ""
+    at.receiver.failing, at.receiver.stuck = ["500"], True
+    async with at.posting():
+        await at.said("one")
+        await at.receiver.requested(4)
+    found = await told()
+    assert "message.received for client watcher" in found
+    assert "127.0.0.1 fails (http_5xx)" in found
+    assert "It is tried again" in found
+    assert "hidden" not in found
+    for _ in range(SUSPENDED_AFTER):
+        await subscriptions.failed(next(iter(await subscriptions.ids())), "timeout", 0.0, time.time())
+    assert "until the client subscribes again" in await told()
+    at.receiver.failing = []
+    await at.subscribe(delivery={"url": at.receiver.url + "?token=hidden"})
+    assert "before it was renewed" in await told()
+    async with at.posting():
+        await at.receiver.next()
+        with anyio.fail_after(10):
+            while await told():  # noqa: ASYNC110 (what is waited for stands in a store)
+                await anyio.sleep(0.01)
 
 
 async def test_what_a_callback_finds_too_large_is_passed_over_and_one_that_is_gone_ends(at: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ class Receiver:
     failing: list[Failing] = field(default_factory=list[Failing])
     """How the next requests fail, one after the other; the last one stays if `stuck`."""
     stuck: bool = False
+    hangs_on: Callable[[dict[str, Any]], bool] | None = None
+    """Which bodies are never answered."""
     taken: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue[dict[str, Any]])
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """Every request that came: its headers (small letters) and body."""
@@ -48,7 +50,7 @@ class Receiver:
             return web.Response(status=int(how), text="a secret of the inside")
         if how == "redirect":
             return web.Response(status=307, headers={"location": self.url + "/elsewhere"})
-        if how == "hang":
+        if how == "hang" or (self.hangs_on is not None and self.hangs_on(body)):
             try:
                 await asyncio.Event().wait()
             finally:

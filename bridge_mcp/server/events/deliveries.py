@@ -16,9 +16,9 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.backoff import pause_s
 from bridge_mcp.core.errors import BadInput, Denied, NotFound, StoreError
+from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import Changes, Clock, EventPage, EventSubscription
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
-from bridge_mcp.server.events.methods import SUSPENDED_AFTER
 from bridge_mcp.server.events.protocol import MAX_BODY, cursor_of, occurrence
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge

@@ -15,6 +15,7 @@ from bridge_mcp.core.errors import Denied, NotFound
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import EventSubscription, SubscriptionLimits
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import (
@@ -42,7 +43,7 @@ from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
 
-__all__ = ["SUSPENDED_AFTER", "ClientEvents"]
+__all__ = ["ClientEvents"]
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 Handler: TypeAlias = Callable[[Context, AnyParams], Awaitable[dict[str, Any]]]
@@ -57,8 +58,6 @@ SHORTEST_S, USUAL_S, LONGEST_S = 60.0, 3600.0, 86_400.0
 LONGEST_OAUTH_S = 3600.0
 """How long one holds whose client only its next token tells of."""
 
-SUSPENDED_AFTER = 20
-"""Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
 MAX_SUBSCRIPTIONS, MAX_AT_HOST = 500, 100
 """How many subscriptions there may be: in all, and at one host."""
 VERIFICATIONS, VERIFY_AGAIN_S = 10, 5.0

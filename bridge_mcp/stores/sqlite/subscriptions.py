@@ -33,6 +33,11 @@ class SqliteEventSubscriptions:
         """The ids of all."""
         return frozenset(row[0] for row in self._reader.rows("subscription_ids"))
 
+    async def failing(self, client: str, limit: int) -> tuple[tuple[EventSubscription, ...], int]:
+        """See `ports.EventSubscriptions`."""
+        found = self._reader.rows("failing_subscriptions", client=client, limit=limit)
+        return tuple(of_row(row) for row in found), self._reader.value("count_failing", client=client) or 0
+
     async def put(self, subscription: EventSubscription, limits: SubscriptionLimits) -> SubscriptionLimit:
         """See `ports.EventSubscriptions`; counts and writes in one transaction."""
 

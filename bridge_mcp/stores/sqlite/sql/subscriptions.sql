@@ -8,6 +8,18 @@ WHERE id = :id;
 -- name: subscription_ids()
 SELECT id FROM event_subscriptions ORDER BY id;
 
+-- name: failing_subscriptions(client, limit)
+SELECT
+    id, client, scopes, event, arguments, url, host, secret, old_secret, secret_at,
+    position, expires_at, failures, due_at, last_error, failed_since, delivered_at
+FROM event_subscriptions
+WHERE failed_since > 0 AND (:client = '' OR client = :client)
+ORDER BY failed_since, id
+LIMIT :limit;
+
+-- name: count_failing(client)
+SELECT count(*) FROM event_subscriptions WHERE failed_since > 0 AND (:client = '' OR client = :client);
+
 -- name: count_subscriptions(client, host, but)
 -- All of them, those of a client, and those at a host; one is left out.
 SELECT count(*), coalesce(sum(client = :client), 0), coalesce(sum(host = :host), 0) FROM event_subscriptions

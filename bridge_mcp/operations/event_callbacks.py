@@ -1,0 +1,38 @@
+"""Callbacks of clients that fail to take their events (MCP Events), in words for the owner."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.ports import EventSubscription, Store
+
+__all__ = ["SUSPENDED_AFTER", "failing_callbacks"]
+
+SUSPENDED_AFTER = 20
+"""Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
+MAX_SHOWN = 10
+"""Subscriptions that are told one by one; of others only how many there are."""
+
+
+async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple[str, ...]:
+    """A line for each subscription whose deliveries fail, the longest first.
+
+    A client that is limited to some places is told of its own. No URL is told: clients put secrets into them.
+    """
+    client = who.name if who is not None and who.within else ""
+    found, count = await store.subscriptions.failing(client, MAX_SHOWN)
+    more = count - len(found)
+    others = (f"{more:,} more subscriptions to events fail.",) if more > 0 else ()
+    return (*map(told, found), *others)
+
+
+def told(found: EventSubscription) -> str:
+    """What fails, and what becomes of it."""
+    times = {0: "before it was renewed", 1: "once"}.get(found.failures, f"{found.failures} times in a row")
+    what = f"Events {found.event} for client {found.client}: their callback at {found.host} fails"
+    why = f" ({found.last_error})" if found.last_error else ""
+    then = (
+        "Nothing is posted until the client subscribes again, and nothing is lost while the feed keeps its events."
+        if found.failures >= SUSPENDED_AFTER
+        else "It is tried again, after pauses of up to ten minutes."
+    )
+    return f"{what}{why}, {times}. {then}"
