@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.approvals import approval_view
-from bridge_mcp.cli.common import USUAL, Common, with_bridge
+from bridge_mcp.cli.common import OWNER, USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
 from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.cli.output import clock, console, indented
@@ -26,12 +26,13 @@ from bridge_mcp.core.events import Event
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.owners_chat import MAIN
-from bridge_mcp.service import MAX_WAIT_S, OWNER
+from bridge_mcp.service import MAX_WAIT_S
 
 __all__ = ["chat"]
 
 SHOWN = 10
 PROMPT = "› "
+NO_VERDICT = "an approver decides in a chat ([approvals] cli is off)"
 SETTLE_S = 120.0
 """How long the end of input waits for the answer to what was said before it."""
 
@@ -74,6 +75,8 @@ class Chat:
         self.routed = conversation in places or conversation == main_of(assembly)
         """Whether approvals of other conversations are to be shown here too."""
         self.models = bool(assembly.config.models)
+        self.decides = assembly.config.rules.cli
+        """Whether verdicts are taken here."""
         self.out: Console = console()
         self.typed = sys.stdin.isatty() and sys.stdout.isatty()
         self._own: set[str] = set()
@@ -100,12 +103,13 @@ class Chat:
             return
         async with self._speaking:
             try:
-                if not self.typed:
-                    no_verdict(self.assembly, line)
+                no_verdict(self.assembly, line)
                 said = await self.bridge.say(OWNER, self.conversation, line)
                 self._own.add(said)
                 if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
-                    self.show(Text("  A call waits for your verdict first: /approve or /reject", "yellow"))
+                    self.show(
+                        Text(f"  A call waits first: {'/approve or /reject' if self.decides else NO_VERDICT}", "yellow")
+                    )
             except BridgeError as exc:
                 self.show(Text(f"error: {visible(str(exc))}", "red"))
         self.prompt()
@@ -198,7 +202,8 @@ class Chat:
             ):
                 for part, whole in approval_view(approval):
                     self.show(part, whole=whole)
-                self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
+                how = f"/approve {approval.id}   or   /reject {approval.id} REASON" if self.decides else NO_VERDICT
+                self.show(Text(f"  {how}", "yellow"))
 
     def message(self, name: str, text: str, at: float) -> None:
         head = Text(f"{clock(at)}  ", "dim")

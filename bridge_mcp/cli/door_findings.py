@@ -31,12 +31,9 @@ def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
     places = [place for place in (asking.route or home, *asking.also_route, asking.escalate_to) if place]
     chats = [place for place in places if place != AGENTS and any(check.in_chat(place))]
     paired = [place for place in chats if check.traits[Address.of(place).channel].needs_pairing]
-    if not rules.cli and not chats:
+    if not rules.cli and not paired:
         told = f"[approvals] cli is off, and nobody is let in who could decide: calls wait until they expire. {MEND}."
         yield Finding("approvals", False, told)
-    elif not rules.cli and not paired:
-        told = f"[approvals] cli is off, and nobody is paired: only bridge-mcp chat takes verdicts. {MEND}."
-        yield Finding("approvals", True, told, warning=True)
     elif AGENTS in places and not chats:
         told = f"[approvals] route is {AGENTS}, and no client has the scope approve: nobody is asked. {MEND}."
         yield Finding("approvals", True, told, warning=True)

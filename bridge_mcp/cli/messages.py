@@ -10,14 +10,14 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
+from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.unreadable import UnreadableEntry
-from bridge_mcp.service import OWNER
+from bridge_mcp.operations.commands import is_verdict
 
 __all__ = ["events", "log", "say", "send"]
 
@@ -115,13 +115,15 @@ def say(
 
 
 def no_verdict(assembly: Assembly, said: str) -> None:
-    """Let pass what can be no verdict, where the owner takes none on the command line.
+    """Let pass what is no verdict, where the owner takes none on the command line.
 
     Raises:
-        BadInput: it is a command.
+        BadInput: it is one.
     """
-    if said.lstrip().startswith("/") and not assembly.config.rules.cli:
-        raise BadInput("No command is taken on the command line: [approvals] cli is off.", fix="Write it in a chat.")
+    if not assembly.config.rules.cli and is_verdict(said):
+        raise BadInput(
+            "No verdict is taken on the command line: [approvals] cli is off.", fix="An approver decides in a chat."
+        )
 
 
 async def check_conversation(assembly: Assembly, conversation: str, new: bool) -> None:

@@ -25,7 +25,7 @@ from bridge_mcp.operations import approvals, command_spelling, conversations, st
 from bridge_mcp.operations.approval_texts import escalation_key, prompt_key
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
-__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "run", "unknown"]
+__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "is_verdict", "run", "unknown"]
 
 
 BARE = frozenset({"stop", "approve", "reject"})
@@ -76,6 +76,11 @@ class Command:
 def is_command(text: str) -> bool:
     """Whether a chat text is a command. The channel has removed a bot's name behind it (`/status@my_bot`)."""
     return bool(command_spelling.command_words(text, COMMANDS))
+
+
+def is_verdict(text: str) -> bool:
+    """Whether a chat text is a command that decides on a call."""
+    return command_spelling.command_words(text, COMMANDS)[:1] in (("approve",), ("reject",))
 
 
 def hint(text: str, busy: Collection[str] = ()) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.ports import EventSubscription, Store
 
-__all__ = ["SUSPENDED_AFTER", "failing_callbacks"]
+__all__ = ["failing_callbacks"]
 
-SUSPENDED_AFTER = 20
-"""Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
 MAX_SHOWN = 10
 """Subscriptions that are told one by one; of others only how many there are."""
 
@@ -32,7 +30,7 @@ def told(found: EventSubscription) -> str:
     why = f" ({found.last_error})" if found.last_error else ""
     then = (
         "Nothing is posted until the client subscribes again, and nothing is lost while the feed keeps its events."
-        if found.failures >= SUSPENDED_AFTER
+        if found.suspended
         else "It is tried again, after pauses of up to ten minutes."
     )
     return f"{what}{why}, {times}. {then}"

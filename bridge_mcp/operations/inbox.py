@@ -27,7 +27,7 @@ from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
-from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.policy import Principal, Via
 from bridge_mcp.core.projections import BRIDGE, Conversation, Message
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
@@ -112,9 +112,13 @@ class Intake:
         """See `ports.Inbox`."""
         return await self._state.offset(channel)
 
-    async def hear(self, incoming: Incoming) -> int:
-        """Take in a message of this machine's user on a channel without pairing; returns its seq."""
-        return await self._hear(incoming, principal_of(incoming.channel, incoming.sender, ()))
+    async def hear(self, incoming: Incoming, via: Via = "") -> int:
+        """Take in a message of this machine's user on a channel without pairing; returns its seq.
+
+        `via`: the path of a verdict in it, where that is no chat.
+        """
+        who = principal_of(incoming.channel, incoming.sender, ())
+        return await self._hear(incoming, replace(who, via=via or who.via))
 
     async def _message(self, incoming: Incoming) -> str:
         pairings = await self._admission.of(incoming)

@@ -8,7 +8,10 @@ from typing import Literal, Protocol, TypeAlias
 from bridge_mcp.core.events import EventType
 from bridge_mcp.core.policy import Scope
 
-__all__ = ["EventSubscription", "EventSubscriptions", "SubscriptionLimit", "SubscriptionLimits"]
+__all__ = ["SUSPENDED_AFTER", "EventSubscription", "EventSubscriptions", "SubscriptionLimit", "SubscriptionLimits"]
+
+SUSPENDED_AFTER = 20
+"""Failures in a row after which nothing is posted until the client renews its subscription: about two hours."""
 
 SubscriptionLimit: TypeAlias = Literal["", "subscriptions", "subscriptions_of_client", "subscriptions_at_host"]
 """The limit that was reached; "" for none."""
@@ -45,6 +48,11 @@ class EventSubscription:
     last_error: str = ""
     failed_since: float = 0.0
     delivered_at: float = 0.0
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it failed so often that nothing is posted until its client renews it."""
+        return self.failures >= SUSPENDED_AFTER
 
 
 @dataclass(frozen=True, slots=True)

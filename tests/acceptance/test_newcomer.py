@@ -110,3 +110,20 @@ def test_a_typing_mistake_begins_no_conversation(home: Home) -> None:
     home.run("say", "desk/mian", "x", "--new")
     home.run("say", "desk/mian", "once it is there, it is meant")
     home.run("say", "desk/kitchen", "what looks like no other is a new one")
+
+
+def test_a_terminal_takes_no_verdict_where_the_command_line_may_not(home: Home) -> None:
+    home.scripted("[approvals]\ncli = false\n")
+    with terminal(home, "chat", "desk/main", columns=100) as chat:
+        chat.until("Ctrl-D ends the chat")
+        until_connected(home)
+        chat.type("delete notes\r")
+        chat.until("an approver decides in a chat ([approvals] cli is off)")
+        (approval,) = home.json("approvals", "list")
+        chat.type(f"/approve {approval['id']}\r")
+        chat.until("No verdict is taken on the command line: [approvals] cli is off.")
+        chat.type("/status\r")
+        chat.until("Waiting: files__delete_file")
+        chat.type("\x04")
+        assert chat.end() == 0
+    assert [each["status"] for each in home.json("approvals", "list")] == ["waiting"]

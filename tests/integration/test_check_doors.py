@@ -27,7 +27,7 @@ def config_of(folder: Path, text: str) -> Config:
     ("text", "told", "fine"),
     [
         (LOCAL, "", True),
-        (f"{LOCAL}[approvals]\ncli = false\n", "only bridge-mcp chat takes verdicts", True),
+        (f"{LOCAL}[approvals]\ncli = false\n", "nobody is let in who could decide", False),
         (f"{LOCAL}[approvals]\nroute = 'agents'\n", "no client has the scope approve", True),
         (f"{LOCAL}[approvals]\nroute = 'agents'\ncli = false\n", "nobody is let in who could decide", False),
         (f"{LOCAL}[approvals.tools.'hook:*']\nquorum = 1\n", "a hook finds nobody to ask", True),

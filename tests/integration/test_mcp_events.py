@@ -27,8 +27,8 @@ from bridge_mcp.cli import check
 from bridge_mcp.config import load_config
 from bridge_mcp.core.network_places import place_among
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import EventRules
+from bridge_mcp.ports.subscriptions import SUSPENDED_AFTER
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.events import callbacks
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, signed

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
+from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.core.entries import External
-from bridge_mcp.core.errors import Denied
+from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.own_places import named_place, own_places
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON
@@ -59,6 +61,23 @@ async def test_verdicts_can_be_taken_off_the_command_line(tmp_path: Path) -> Non
         with pytest.raises(Denied, match="command line"):
             await it.bridge.approve_call(BY_COMMAND, approval)
         await it.bridge.approve_call(SUPERVISOR, approval)
+
+
+@pytest.mark.parametrize("spelled", ["/approve {}", "／approve {}", "\u200b/Approve {}", " /APPROVE. {} always"])
+async def test_nor_is_a_verdict_taken_that_is_said_on_the_command_line(tmp_path: Path, spelled: str) -> None:
+    """`bridge-mcp say` and `chat` write as the owner; the channel's own people go on deciding."""
+    rules = rules_for(cli=False)
+    async with world(tmp_path, rules=rules) as it:
+        approval = await asked_at_the_gate(it, rules)
+        text = spelled.format(approval)
+        with pytest.raises(BadInput, match="No verdict is taken"):
+            no_verdict(SimpleNamespace(config=SimpleNamespace(rules=rules)), text)  # pyright: ignore[reportArgumentType]
+        await it.bridge.say(BY_COMMAND, "local/main", text)
+        answer = (await it.bridge.read_messages(OWNER, "local/main")).messages[-1].text
+        assert "takes no verdicts on the command line" in answer
+        assert [each.id for each in await it.approvals()] == [approval]
+        await it.bridge.say(OWNER, "local/main", f"/reject {approval}")
+        assert await it.bridge.list_approvals(OWNER) == ()
 
 
 async def test_a_verdict_of_a_command_with_other_settings_does_not_hold(tmp_path: Path) -> None:

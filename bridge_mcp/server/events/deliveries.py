@@ -16,7 +16,6 @@ from anyio.abc import TaskGroup
 
 from bridge_mcp.core.backoff import pause_s
 from bridge_mcp.core.errors import BadInput, Denied, NotFound, StoreError
-from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import Changes, Clock, EventPage, EventSubscription
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import MAX_BODY, cursor_of, occurrence
@@ -103,7 +102,7 @@ class EventDeliveries:
                 return
             # A due time further off than any pause is from a clock that was set back since.
             pause = found.due_at - now if found.due_at - now <= LONGEST_PAUSE_S else 0.0
-            if pause > 0 or found.failures >= SUSPENDED_AFTER:
+            if pause > 0 or found.suspended:
                 await changes.wait(min(pause, LOOK_S) if pause > 0 else LOOK_S)
                 continue
             page = await self._next(found, seen)

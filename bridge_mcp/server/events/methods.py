@@ -15,7 +15,6 @@ from bridge_mcp.core.errors import Denied, NotFound
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.operations.event_callbacks import SUSPENDED_AFTER
 from bridge_mcp.ports import EventSubscription, SubscriptionLimits
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import (
@@ -255,7 +254,7 @@ async def declare(ctx: Context, call_next: CallNext) -> Any:
 def status_of(stands: EventSubscription) -> dict[str, Any]:
     """`deliveryStatus`: how deliveries went before the subscription was renewed."""
     return {
-        "active": stands.failures < SUSPENDED_AFTER,
+        "active": not stands.suspended,
         "lastDeliveryAt": instant(stands.delivered_at) if stands.delivered_at else None,
         "lastError": stands.last_error or None,
         **({"failedSince": instant(stands.failed_since)} if stands.failed_since else {}),
