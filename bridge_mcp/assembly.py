@@ -20,8 +20,7 @@ import anyio.to_thread
 
 from bridge_mcp.builtin_tools import with_builtins
 from bridge_mcp.callers import caller_lives, sweep
-from bridge_mcp.channels.local import LocalChannel
-from bridge_mcp.channels.telegram.channel import TelegramChannel
+from bridge_mcp.channels.plug import Given
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
@@ -207,10 +206,9 @@ def make_channels(settings: Mapping[str, ChannelSettings], clock: Clock) -> dict
 
 def make_channel(settings: ChannelSettings, clock: Clock) -> Channel:
     """The channel of one [channels.NAME] section; opens no connection."""
-    if settings.telegram is None:
-        return LocalChannel(settings.name)
     commands = tuple((name, command.about) for name, command in COMMANDS.items())
-    return TelegramChannel(settings.telegram, clock, commands)
+    made: Channel = settings.plug.type.make(settings.settings, Given(clock, commands))
+    return made
 
 
 def make_models(config: Config) -> Models:

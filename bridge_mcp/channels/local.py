@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import anyio
 
+from bridge_mcp.channels.plug import ChannelType, Keys
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed
 from bridge_mcp.ports import ChannelHealth, ChannelTraits, Inbox, OutgoingAction, Part
 
-__all__ = ["LocalChannel"]
+__all__ = ["TYPE", "LocalChannel"]
 
 
 class LocalChannel:
@@ -54,3 +55,11 @@ class LocalChannel:
     def health(self) -> ChannelHealth:
         """It has no platform that could be away."""
         return ChannelHealth("ready")
+
+
+class LocalKeys(Keys):
+    """[channels.NAME] of type "local": chats on this machine, which have no keys of their own."""
+
+
+TYPE = ChannelType(LocalKeys, lambda _, keys: keys.name, lambda name, _: LocalChannel(name))
+"""The type, which takes no settings but the channel's name."""

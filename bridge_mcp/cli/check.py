@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.assembly import WallClock, make_channels, open_bridge
+from bridge_mcp.channels.registry import Plug
 from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.door_findings import doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
@@ -103,7 +104,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         yield finding
     for finding in (*exposed(config), *quorums(config), *await door_findings(config), *await callbacks(config)):
         yield finding
-    async for finding in telegram(config):
+    async for finding in platforms(config):
         yield finding
     async for finding in models(config, ask):
         yield finding
@@ -183,22 +184,27 @@ def quorums(config: Config) -> Iterator[Finding]:
 
 def channels(config: Config) -> Finding:
     """Which channels there are."""
-    told = ", ".join(f"{name} ({each.type})" for name, each in config.channels.items())
+    told = ", ".join(f"{name} ({said(each.plug)})" for name, each in config.channels.items())
     return Finding("channels", True, told or "none")
 
 
-async def telegram(config: Config) -> AsyncIterator[Finding]:
-    """Whether Telegram knows each bot, and whether it is set up there as its channel wants it."""
-    for name, each in config.channels.items():
-        if each.telegram is None:
-            continue
-        if each.telegram.lacking:
-            yield Finding(f"channel {name}", False, each.telegram.lacking)
-            continue
-        from bridge_mcp.channels.telegram.bot.probe import probe
+def said(plug: Plug) -> str:
+    """A type of channel, and the package that brings it where it is not built in."""
+    return f"{plug.name}, by {plug.distribution}" if plug.distribution else plug.name
 
-        async for found in probe(each.telegram, WallClock()):
-            yield Finding(f"channel {name}", found.fine, found.told)
+
+async def platforms(config: Config) -> AsyncIterator[Finding]:
+    """What each channel's platform says of its account, and whether it is set up there as the channel wants it."""
+    for name, each in config.channels.items():
+        if each.lacking:
+            yield Finding(f"channel {name}", False, each.lacking)
+        elif each.plug.type.probe is not None:
+            try:
+                async for found in each.plug.type.probe(each.settings, WallClock()):
+                    yield Finding(f"channel {name}", found.fine, found.told)
+            except Exception as exc:
+                told = f"Its type, {said(each.plug)}, could not ask the platform: {type(exc).__name__}: {exc}."
+                yield Finding(f"channel {name}", False, told)
 
 
 async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:

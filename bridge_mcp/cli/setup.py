@@ -13,7 +13,7 @@ from rich.text import Text
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console, counted
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
-from bridge_mcp.config.template import TEMPLATE
+from bridge_mcp.config.template import template
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 
@@ -35,7 +35,7 @@ def init(path: Path | None = None, /, *, here: bool = False) -> int:
     """
     own = own_config(os.environ)
     target = absolute(Path() if here and path is None else path) or own
-    write_new(target, TEMPLATE)
+    write_new(target, template())
     readers, option = who_reads(target, own)
     console().print(
         f"Wrote {target}.\n{readers}\nEdit it, then run: bridge-mcp {option}check", highlight=False, soft_wrap=True

@@ -57,7 +57,7 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         grid(
             (
                 f"  {c.name}",
-                c.type,
+                f"{c.type} ({visible(c.distribution)})" if c.distribution else c.type,
                 f"answers: {c.responder}",
                 state(c.state, now=running),
                 ago(c.last_ok) if c.last_ok else "",

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from bridge_mcp.channels.plug import PlatformKeys
+from bridge_mcp.channels.registry import plug
 from bridge_mcp.config import schema
+from bridge_mcp.config.channels import channel_settings, gather_s, own_channels
 from bridge_mcp.config.events import events
 from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
@@ -16,13 +19,10 @@ from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.config.reviews import Reviews, places
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
-from bridge_mcp.config.telegram import not_local, telegram
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.bearer_tokens import OAuth
-from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.external_calls import DOORS
 from bridge_mcp.core.own_places import own_places
 from bridge_mcp.core.policy import AGENTS, CLIENT_NAME, RESERVED, SCOPES, Budget, ToolRule
 from bridge_mcp.core.spending import Cap, Caps
@@ -86,7 +86,10 @@ class Reading:
 
     def channels(self) -> dict[str, ChannelSettings]:
         """By name; without any section, the local one."""
-        return {name: self._channel(name, section) for name, section in self._channels.items()}
+        return {
+            name: channel_settings(name, section, self.problems, self.secrets, self._bots)
+            for name, section in self._channels.items()
+        }
 
     def tool_servers(self) -> tuple[ToolServer, ...]:
         """In the order of the file, without those that are wrong."""
@@ -163,10 +166,7 @@ class Reading:
         """The channels' sections; without any, the ones that are there by themselves."""
         if self.file.channels is not None:
             return dict(self.file.channels)
-        found = {"local": schema.Channel(type="local")}
-        if self.env.get("TELEGRAM_BOT_TOKEN", "").strip():
-            found["telegram"] = schema.Channel(type="telegram", token_env="TELEGRAM_BOT_TOKEN")
-        return found
+        return own_channels(self.env)
 
     def _model(self, name: str, section: schema.ModelSection) -> ModelSettings:
         key = f"models.{name}"
@@ -196,16 +196,6 @@ class Reading:
             lacking=self.secrets.lack(key),
         )
 
-    def _channel(self, name: str, section: schema.Channel) -> ChannelSettings:
-        key = f"channels.{name}"
-        if name == CALLS or name in DOORS:
-            self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
-        if section.type == "telegram":
-            found = telegram(name, section, self.problems, self.secrets, self._bots)
-            return ChannelSettings(name, "telegram", found)
-        not_local(name, section, self.problems)
-        return ChannelSettings(name, "local")
-
     def _rules(self, name: str, section: schema.Channel) -> ChannelRules:
         key = f"channels.{name}"
         model = section.model or "default"
@@ -214,6 +204,7 @@ class Reading:
             self._model_known(key, section, model)
         for server in section.tool_servers or ():
             self._among(f"{key}.tool_servers", server, {*self.file.tool_servers, BRIDGE}, "tool servers")
+        asked, platform = self._models.get(model), section if isinstance(section, PlatformKeys) else PlatformKeys()
         return ChannelRules(
             name=name,
             responder=responder,
@@ -221,6 +212,7 @@ class Reading:
             system_prompt=self._prompt(key, section),
             system_prompt_file=self._path(section.system_prompt_file) if section.system_prompt_file else None,
             type=section.type,
+            distribution=plug(section.type).distribution,
             chat_context=section.chat_context,
             timezone=self._timezone(key, section.timezone),
             tool_servers=None if section.tool_servers is None else tuple(section.tool_servers),
@@ -230,20 +222,10 @@ class Reading:
             while_busy=section.while_busy,
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
-            gather_s=self._gather_s(section, model),
-            groups=section.groups,
-            chats={chat: each.groups for chat, each in section.chats.items()},
+            gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
+            groups=platform.groups,
+            chats={chat: each.groups for chat, each in platform.chats.items()},
         )
-
-    def _gather_s(self, section: schema.Channel, model: str) -> float:
-        """How long replies wait for more of the same; by itself only where apps cut messages, and a model thinks.
-
-        A scripted model answers each message by a rule of its own: it gains nothing from a second one.
-        """
-        if section.gather_s is not None:
-            return section.gather_s
-        known = self._models.get(model)
-        return GATHER_S if section.type == "telegram" and (known is None or known.model != SCRIPTED) else 0.0
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
         """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,7 +136,7 @@ def parse(data: bytes, source: Path | None, problems: Problems) -> schema.File:
         try:
             return schema.File.model_validate(body)
         except ValidationError as exc:
-            problems.add_shape(exc, schema.File, text)
+            problems.add_shape(exc, schema.File, text, typed=partial(schema.section_at, body))
             body = without(body, exc, problems.left_out)
     return schema.File()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
+from bridge_mcp.channels.registry import plug
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems, nearest
 from bridge_mcp.core.people import LOCAL, People
@@ -12,11 +13,8 @@ from bridge_mcp.core.policy import CLIENT_NAME, RESERVED
 
 __all__ = ["people"]
 
-SUBJECT = re.compile(r"-?[0-9]{1,20}")
-"""A user's id on a platform."""
 
-
-def people(sections: Mapping[str, schema.Person], channels: Collection[str], problems: Problems) -> People:
+def people(sections: Mapping[str, schema.Person], channels: Mapping[str, schema.Channel], problems: Problems) -> People:
     """The people of a file. A principal that two of them have, or that nobody can be, is a problem."""
     names: dict[str, str] = {}
     for person, section in sections.items():
@@ -39,13 +37,13 @@ def of_another(principal: str, person: str, names: Mapping[str, str]) -> str:
     return next((names[each] for each in sorted(alike) if each in names and names[each] != person), "")
 
 
-def mistake(principal: str, channels: Collection[str]) -> tuple[str, str]:
+def mistake(principal: str, channels: Mapping[str, schema.Channel]) -> tuple[str, str]:
     """Why nobody can be this principal, and what to write; "" where somebody can."""
     channel, colon, subject = principal.partition(":")
     if colon:
         if channel not in channels:
             return f"there is no '{channel}' among the channels.", nearest(channel, channels, "channels")
-        if SUBJECT.fullmatch(subject):
+        if re.fullmatch(plug(channels[channel].type).type.user_id, subject):
             return "", ""
         return f"'{subject}' is not a user's id.", "Write channel:user_id."
     if principal in RESERVED - LOCAL:

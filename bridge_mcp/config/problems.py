@@ -6,20 +6,26 @@ Never shows a value of the file: it may be a secret that stands where it should 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["Problems", "nearest"]
+__all__ = ["TOLD", "Problems", "nearest"]
+
+TOLD = "told"
+"""The type of a validator's own error that says all itself: `what` is wrong, and the `fix`, in its context."""
 
 SECRET_WORDS = ("token", "api_key", "key", "secret", "password", "bot_token")
 
+
+Typed: TypeAlias = Callable[[list[int | str]], type[BaseModel] | None]
+"""By the path of a section: its model, where that depends on what stands in it."""
 
 SECTION = re.compile(r"^\s*\[\[?([^\[\]#]+)\]\]?\s*(?:#.*)?$")
 KEY = re.compile(r"^\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[\w-]+))*)\s*=")
@@ -51,13 +57,23 @@ class Problems:
         """Note one mistake: `key` is the path of the key, `what` is wrong with it, `fix` is the next move."""
         self._found.append((f"{key}: {what}", fix))
 
-    def add_shape(self, error: ValidationError, file: type[BaseModel], text: str = "") -> None:
-        """Note all that pydantic found in the file, whose `text` tells the lines."""
+    def add_shape(
+        self, error: ValidationError, file: type[BaseModel], text: str = "", *, typed: Typed = lambda _: None
+    ) -> None:
+        """Note all that pydantic found in the file, whose `text` tells the lines.
+
+        `typed` knows the models of the sections whose keys depend on what stands in them.
+        """
         for each in error.errors(include_input=False, include_url=False):
             path = [part for part in each["loc"] if part != "[key]"]
             key = dotted(path) + line_of(text, path)
             if each["type"] == "extra_forbidden":
-                self.add(key, "there is no such key.", suggestion(str(path[-1]), keys_at(file, path[:-1])))
+                known = typed(path[:-1])
+                keys = list(known.model_fields) if known else keys_at(file, path[:-1])
+                self.add(key, "there is no such key.", suggestion(str(path[-1]), keys))
+            elif each["type"] == TOLD:
+                told = each.get("ctx", {})
+                self.add(key, str(told["what"]), str(told["fix"]))
             elif "[key]" in each["loc"]:
                 self.add(key, "this name cannot be used.", "Use letters, digits, '_' and '-'.")
             elif each["type"] == "missing":

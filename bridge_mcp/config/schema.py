@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from bridge_mcp.channels.plug import Keys
+from bridge_mcp.channels.registry import plug
+from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
-from bridge_mcp.ports import GroupMode
+from bridge_mcp.core.errors import ConfigError
 
 __all__ = [
     "Approvals",
     "Budget",
     "CallRule",
     "Channel",
-    "Chat",
     "Client",
     "Engine",
     "Events",
@@ -29,6 +40,9 @@ __all__ = [
     "Store",
     "ToolServer",
     "ToolShape",
+    "channel_section",
+    "section_at",
+    "section_of",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -103,38 +117,11 @@ class ModelSection(Section):
     """The file with the rules of a scripted model."""
 
 
-class Chat(Section):
-    """[channels.NAME.chats."ID"]: one group of a Telegram channel, or one topic of it ("ID/THREAD")."""
-
-    groups: GroupMode
-    """What the bot answers there: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
-
-
 class Channel(Section):
-    """[channels.NAME]: a place where people write: a Telegram bot, or chats on this machine."""
+    """[channels.NAME]: a place where people write. These are the keys of every channel; each type adds its own."""
 
-    type: Literal["local", "telegram"]
-    """What kind of place it is."""
-    token_env: Text | None = None
-    """Telegram: the variable that holds the bot's token."""
-    token_file: Text | None = None
-    """Telegram: the file that holds the bot's token."""
-    api_base_url: Text | None = None
-    """Telegram: a Bot API server of your own; without it: Telegram's."""
-    poll_timeout_s: int = Field(default=30, ge=1, le=50)
-    """Telegram: seconds that one long poll waits."""
-    webhook_url: Text | None = None
-    """Telegram: where Telegram posts updates; without it: long polls, which need no open port."""
-    webhook_listen: Text | None = None
-    """Telegram: HOST:PORT where the bridge takes those posts."""
-    webhook_secret_env: Text | None = None
-    """Telegram: the variable with the secret that Telegram shows with each post; without it: drawn at each start."""
-    webhook_secret_file: Text | None = None
-    """Telegram: the file that holds that secret."""
-    groups: GroupMode = "mention"
-    """Telegram: what it answers in groups: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
-    chats: dict[Text, Chat] = {}
-    """Telegram: `groups` of single groups and topics, by their id."""
+    type: Text
+    """What kind of place it is: `local`, a platform that the bridge knows, or one that an installed package brings."""
     responder: Literal["assistant", "relay", "off"] | None = None
     """Who answers: the model (`assistant`), MCP clients (`relay`), nobody (`off`); else the model, if there is one."""
     model: Text | None = None
@@ -163,10 +150,60 @@ class Channel(Section):
     """In how many of the last turns the model sees images."""
     late_after_s: float = Field(default=3600.0, ge=0)
     """Messages that came in more seconds late than this are marked as late."""
-    updates: list[Literal["message_reaction", "message_reaction_count", "chat_member", "chat_join_request"]] = []
-    """Telegram: what else people do that becomes an event."""
-    gather_s: float | None = Field(default=None, ge=0, le=3)
-    """Telegram: seconds that a reply waits for what belongs to its message; without it: 0.5."""
+
+
+def channel_section(body: dict[str, Any]) -> Channel:
+    """A section by the keys of its type.
+
+    Raises:
+        ValidationError: it has another shape, or there is no such type.
+    """
+    return section_of(str(body["type"])).model_validate(body)
+
+
+def section_of(name: str) -> type[Channel]:
+    """The keys of sections of a type: its own, and those of every channel.
+
+    Raises:
+        ConfigError: there is no such type.
+    """
+    return joined(name, plug(name).type.settings)
+
+
+@cache
+def joined(name: str, own: type[Keys]) -> type[Channel]:
+    """See `section_of`."""
+    if both := own.model_fields.keys() & Channel.model_fields.keys():
+        raise ConfigError(
+            f"the type '{name}' has keys that every channel has: {', '.join(sorted(both))}.",
+            fix="Install a version of it that fits this bridge.",
+        )
+    return cast("type[Channel]", create_model(f"{name}Section", __base__=(Channel, own)))
+
+
+def section_at(body: dict[str, Any], path: list[int | str]) -> type[Channel] | None:
+    """The keys of the section at this path of a file, where they depend on its type; None elsewhere."""
+    match path:
+        case ["channels", str(name)]:
+            try:
+                return section_of(body["channels"][name]["type"])
+            except (ConfigError, KeyError, TypeError):
+                return None
+        case _:
+            return None
+
+
+def by_type(value: object, usual: ValidatorFunctionWrapHandler) -> object:
+    """Read a section by its type; one whose type is missing or unknown is told as what it is."""
+    if not isinstance(value, dict) or not isinstance(name := cast("dict[str, Any]", value).get("type"), str):
+        return usual(value)
+    try:
+        return section_of(name).model_validate(value)
+    except ConfigError as exc:
+        what = str(exc).removesuffix(exc.fix).rstrip()
+        told = PydanticCustomError(TOLD, "{what}", {"what": what, "fix": exc.fix})
+        error = InitErrorDetails(type=told, loc=("type",), input=name)
+        raise ValidationError.from_exception_data("Channel", [error]) from exc
 
 
 class ToolShape(Section):
@@ -335,7 +372,7 @@ class File(Section):
     store: Store = Store()
     files: Files = Files()
     models: dict[Name, ModelSection] = {}
-    channels: dict[Name, Channel] | None = None
+    channels: dict[Name, Annotated[Channel, WrapValidator(by_type)]] | None = None
     tool_servers: dict[ServerName, ToolServer] = {}
     approvals: Approvals = Approvals()
     clients: dict[Name, Client] = {}

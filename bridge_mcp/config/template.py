@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["TEMPLATE"]
+from bridge_mcp.channels.registry import BUILT_IN, plug
 
-TEMPLATE = """\
+__all__ = ["template"]
+
+HEAD = """\
 # bridge.toml: the settings of bridge-mcp. Check them with: bridge-mcp check
 # Everything has a default; what is commented out shows an example. Secrets never stand here: name the environment
 # variable (…_env) or the file (…_file) that holds them. Paths are relative to this file.
@@ -42,25 +44,10 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # timezone = "Europe/Berlin"               # in which it is told times; without this line: UTC
 # builtin_tools = ["whoami", "send_message", "ask_user", "remind"]   # what the assistant can do in the bridge itself
 
-# [channels.family]
-# type = "telegram"
-# token_env = "TELEGRAM_BOT_TOKEN"
-# groups = "mention"                       # in groups, answer what is meant for the bot; always: all; observe: nothing
-# webhook_url = "https://bot.example.org/telegram"   # without this line: long polls, which need no open port
-# webhook_listen = "127.0.0.1:8443"
-# webhook_secret_env = "WEBHOOK_SECRET"    # without this line: one is drawn at each start
-# api_base_url = "http://127.0.0.1:8081"   # a Bot API server of your own
-# system_prompt_file = "family.md"
-# history_limit = 200                      # messages that the model sees at most
-# while_busy = "join"                      # messages while it works: join that turn; or queue, or interrupt it
-# summarise = true                         # whether it sums up the older ones; false: they just go
-# image_turns = 3                          # in how many last turns it sees images
-# late_after_s = 3600                      # older ones are marked as late
-# gather_s = 0.5                           # Telegram: a reply waits so long for what belongs to its message
-# updates = ["message_reaction"]           # also chat_member and others: events of people who react, come and go
-# [channels.family.chats."-1001234567890"] # one group, or one topic of it ("-1001234567890/7")
-# groups = "always"
+"""
+"""Up to the channels of platforms."""
 
+TAIL = """\
 # -- tools: nested MCP servers -----------------------------------------------------------------------------------------
 
 # [tool_servers.time]
@@ -155,3 +142,10 @@ expires_s = 600                            # 0: never
 # max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,
 # max_files_mb = 1000                      # and all together; beyond that the oldest are removed
 """
+"""Behind them."""
+
+
+def template() -> str:
+    """The whole file, with an example of each built-in type of channel."""
+    examples = (plug(name).type.template for name in BUILT_IN)
+    return HEAD + "".join(f"{each}\n" for each in examples if each) + TAIL

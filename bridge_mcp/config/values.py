@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
+from bridge_mcp.channels.registry import Plug
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.models.settings import ModelSettings
@@ -22,9 +21,12 @@ class ChannelSettings:
     """How one channel is reached; what is done there is in `Rules.channels`."""
 
     name: str
-    type: Literal["local", "telegram"]
-    telegram: TelegramSettings | None = None
-    """For a channel of that type."""
+    plug: Plug
+    """Its type."""
+    settings: object
+    """What its type made of the section."""
+    lacking: str = ""
+    """Secrets that the section names and that are not there, with the fix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class ChannelInfo:
     """Epoch seconds of the last good exchange with the platform; 0 where that means nothing."""
     today: Spent = Spent()
     """What its conversations took of models since 00:00 UTC."""
+    distribution: str = ""
+    """The package that brings its type, with its version; "" where it is built in."""
 
 
 @dataclass(frozen=True, slots=True)

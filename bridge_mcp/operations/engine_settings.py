@@ -28,12 +28,13 @@ class PostedChannel:
     delivered_by_commit: bool = False
     prompts: bool = False
     shows: bool = False
+    distribution: str = ""
 
     @property
     def traits(self) -> ChannelTraits:
         """The traits of the channel."""
         known = asdict(self)
-        del known["responder"]
+        del known["responder"], known["distribution"]
         return ChannelTraits(**known)
 
 
@@ -68,6 +69,7 @@ def settings_of(
             delivered_by_commit=each.delivered_by_commit,
             prompts=each.prompts,
             shows=each.shows,
+            distribution=rules.channel(name).distribution,
         )
         for name, each in traits.items()
     )
@@ -144,7 +146,7 @@ class Roster:
 
 
 def default_rules(channel: PostedChannel) -> ChannelRules:
-    return ChannelRules(channel.name, responder=channel.responder, type=channel.type)
+    return ChannelRules(channel.name, responder=channel.responder, type=channel.type, distribution=channel.distribution)
 
 
 def refill(target: dict[str, Any], items: Mapping[str, Any]) -> None:

@@ -155,6 +155,7 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
         state=known.state if known else "unknown",
         error=known.error if known else "",
         last_ok=known.last_ok if known else 0.0,
+        distribution=rules.distribution,
     )
 
 

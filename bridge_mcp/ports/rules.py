@@ -29,6 +29,8 @@ class ChannelRules:
     responder: Literal["assistant", "relay", "off"] = "relay"
     type: str = "local"
     """Of the platform."""
+    distribution: str = ""
+    """The package that brings this type, with its version; "" where it is built in."""
     model: str = "default"
     system_prompt: str = ""
     system_prompt_file: Path | None = None

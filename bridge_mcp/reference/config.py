@@ -7,6 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from bridge_mcp.channels.plug import Chat
+from bridge_mcp.channels.registry import BUILT_IN, plug
 from bridge_mcp.config import schema
 from bridge_mcp.reference.schema_words import item
 from bridge_mcp.reference.sentences import field_sentences
@@ -23,37 +27,42 @@ VARIABLES = {
     "BRIDGE_MCP_STATE_DIR": "The state folder: the store, kept files, the outbox.",
     "BRIDGE_MCP_MODEL": "Stands for `[models.default]` with this `model`, where the file has none.",
     "BRIDGE_MCP_LOG": "What goes to standard error: debug, info, warning or error, where `--log-level` says nothing.",
-    "TELEGRAM_BOT_TOKEN": "Adds a channel `telegram` with this bot, where the file names no channel.",
 }
 """The variables that are read by themselves."""
 
 
 def config() -> str:
     """Section by section, key by key."""
-    variables = "\n".join(f"- `{name}`: {words}" for name, words in VARIABLES.items())
+    known = VARIABLES | {
+        "`, `".join(each.variables.values()): f"Adds a channel `{name}` with this bot, where the file names no channel."
+        for name, each in BUILT_IN.items()
+        if each.variables
+    }
+    variables = "\n".join(f"- `{name}`: {words}" for name, words in known.items())
     return "\n".join([HEAD, *(section(cls) for cls in sections()), f"### Variables\n\n{variables}"])
 
 
-def sections() -> list[type[schema.Section]]:
+def sections() -> list[type[BaseModel]]:
     """The sections that a file may have: in the order of the file's own keys, each before those within it."""
-    found = [
+    found: list[type[BaseModel]] = [
         each
         for each in vars(schema).values()
         if isinstance(each, type) and issubclass(each, schema.Section) and each not in (schema.Section, schema.File)
     ]
+    found += [known for name in BUILT_IN if (known := plug(name).type.settings).model_fields]
     tops = list(schema.File.model_fields)
-    return sorted(found, key=lambda cls: (tops.index(re.split(r"\W", name_of(cls))[1]), len(name_of(cls))))
+    return sorted([*found, Chat], key=lambda cls: (tops.index(re.split(r"\W", name_of(cls))[1]), len(name_of(cls))))
 
 
-def name_of(cls: type[schema.Section]) -> str:
-    """A section as it stands in a file, brackets included."""
-    return (cls.__doc__ or "").partition("]: ")[0] + "]"
+def name_of(cls: type[BaseModel]) -> str:
+    """A section as it stands in a file, brackets included, with its type where its keys depend on that."""
+    return (cls.__doc__ or "").partition(": ")[0]
 
 
-def section(cls: type[schema.Section]) -> str:
+def section(cls: type[BaseModel]) -> str:
     """One section: its name, what it is for, and its keys."""
     heading = re.sub(r"\[[^\]]*\]", lambda found: f"`{found[0]}`", name_of(cls))
-    about = (cls.__doc__ or "").partition("]: ")[2]
+    about = (cls.__doc__ or "").partition(": ")[2]
     schema_of, said = cls.model_json_schema(), field_sentences(cls)
     required = schema_of.get("required", [])
     keys = [

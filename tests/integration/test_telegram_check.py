@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge_mcp.channels.telegram.bot.probe import Found, probe
+from bridge_mcp.channels.plug import Found
+from bridge_mcp.channels.telegram.bot.probe import probe
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.ports import Clock
 from bridge_mcp.testing import ManualClock

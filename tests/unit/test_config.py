@@ -59,7 +59,7 @@ def home(tmp_path: Path) -> Home:
 def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> None:
     config = home.load()
     assert config.source is None
-    assert [(c.name, c.type) for c in config.channels.values()] == [("local", "local")]
+    assert [(c.name, c.plug.name) for c in config.channels.values()] == [("local", "local")]
     assert config.rules.channels["local"].responder == "relay"
     assert config.models == {}
     assert config.stdio.scopes == {"read", "send", "approve", "tools"}
@@ -71,7 +71,7 @@ def test_no_file_at_all_is_a_local_channel_answered_by_clients(home: Home) -> No
 def test_the_environment_alone_brings_a_model_and_a_telegram_channel(home: Home) -> None:
     config = home.load(BRIDGE_MCP_MODEL="openai/gpt-5-mini", TELEGRAM_BOT_TOKEN=BOT)
     assert list(config.channels) == ["local", "telegram"]
-    assert config.channels["telegram"].telegram == TelegramSettings("telegram", BOT)
+    assert config.channels["telegram"].settings == TelegramSettings("telegram", BOT)
     assert {rules.responder for rules in config.rules.channels.values()} == {"assistant"}
     assert config.models["default"].model == "openai/gpt-5-mini"
 
@@ -262,7 +262,7 @@ attempts = 2
     assert (desk.responder, desk.model, desk.system_prompt, desk.tool_servers) == (
         "assistant", "script", "Be brief.", None,
     )  # fmt: skip
-    assert config.channels["family"].telegram == TelegramSettings(
+    assert config.channels["family"].settings == TelegramSettings(
         "family",
         BOT,
         "http://127.0.0.1:8081",

@@ -38,7 +38,7 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         (LOCAL + 'tool_servers = ["file"]\n[tool_servers.files]\ncommand = "x"\n', "tool_servers", "'files'"),
         (LOCAL + 'system_prompt_file = "no.md"\n', "channels.desk.system_prompt_file", "no.md"),
         (LOCAL + 'system_prompt = "a"\nsystem_prompt_file = "bridge.toml"\n', "system_prompt_file", "Keep one"),
-        (LOCAL + 'token_env = "HOME"\n', "channels.desk.token_env", "Remove it"),
+        (LOCAL + 'token_env = "HOME"\n', "channels.desk.token_env", "there is no such key"),
         ('[channels.t]\ntype = "telegram"\n', "channels.t", "token_env"),
         (BOT + 'api_base_url = "x"\n', "channels.t.api_base_url", "https://"),
         ('[channels.t]\ntype = "telegram"\ntoken_env = "LONG"\n', "channels.t.token", "@BotFather"),
@@ -54,10 +54,10 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         (BOT + 'groups = "all"\n', "channels.t.groups", "'mention', 'always' or 'observe'"),
         (BOT + '[channels.t.chats."-5"]\ngroups = "all"\n', "channels.t.chats.-5.groups", "'observe'"),
         (BOT + '[channels.t.chats.family]\ngroups = "always"\n', 'channels.t.chats."family"', "number"),
-        (LOCAL + 'groups = "always"\n', "channels.desk.groups", "Remove it"),
+        (LOCAL + 'groups = "always"\n', "channels.desk.groups", "there is no such key"),
         ('[channels.calls]\ntype = "local"\n', "channels.calls", "another name"),
         ('[channels."a b"]\ntype = "local"\n', 'channels."a b"', "letters"),
-        ('[channels.d]\ntype = "fax"\n', "channels.d.type", "'local' or 'telegram'"),
+        ('[channels.d]\ntype = "fax"\n', "channels.d.type", "The types are: local, telegram"),
         ("[approvals]\nseparate = true\n[clients.stdio]\nperson_decides = true\n",
          "clients.stdio.person_decides", "Take one of the two away"),
         ('[models.default]\nmodel = "x"\nscript = "s"\n', "models.default.script", "scripted"),
@@ -152,7 +152,7 @@ def test_a_missing_secret_stops_what_needs_it_and_nothing_else(tmp_path: Path) -
     )
     fix = "The environment variable {0} is not set. Set {0} and start again."
     assert config.models["default"].lacking == fix.format("KEY_NOT_SET")
-    telegram = {name: each.telegram.lacking for name, each in config.channels.items() if each.telegram}
+    telegram = {name: each.lacking for name, each in config.channels.items()}
     assert telegram["t"] == fix.format("BOT_NOT_SET")
     assert telegram["u"].startswith(f"{tmp_path / 'no'} cannot be read: No such file")
     assert {server.name: server.lacking for server in config.tool_servers} == {

@@ -71,6 +71,7 @@ class Channel(Answer):
 
     name: str
     type: str
+    distribution: str = ""
     responder: str
     needs_pairing: bool
     state: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx
 from telegram import User, WebhookInfo
 from telegram.error import InvalidToken, TelegramError
 
+from bridge_mcp.channels.plug import Found
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
@@ -18,18 +18,10 @@ from bridge_mcp.channels.telegram.receive.session import PRIVACY
 from bridge_mcp.channels.telegram.receive.webhook import site_of
 from bridge_mcp.ports import Clock
 
-__all__ = ["Found", "probe"]
+__all__ = ["probe"]
 
 SKEW_S = 60.0
 """How far two clocks may be apart: delays and expiry are shown in minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The result of one check: whether it passed, and its text, with the fix where it did not."""
-
-    fine: bool
-    told: str
 
 
 async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:

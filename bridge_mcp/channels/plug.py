@@ -1,0 +1,120 @@
+"""What a channel type is: all that a package for a platform gives, and all that it is given.
+
+A package makes one `ChannelType` and names it as an entry point of the group `bridge_mcp.channels`, under the word that
+stands at `type` in `[channels.NAME]`. Nothing else of the bridge knows the platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from bridge_mcp.ports import Channel, Clock, GroupMode
+
+__all__ = ["AnyChannelType", "ChannelType", "Chat", "Found", "Given", "KeyReader", "Keys", "PlatformKeys", "Text"]
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Keys(BaseModel):
+    """A table of bridge.toml: no key beside those it lists, and no guessing of types. A docstring below each is shown.
+
+    Keys of secrets end in `_env` and `_file`; their values are names, never secrets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Chat(Keys):
+    """[channels.NAME.chats."ID"]: one group of a channel, or one topic or thread of it ("ID/THREAD")."""
+
+    groups: GroupMode
+    """What the bot answers there: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
+
+
+class PlatformKeys(Keys):
+    """The keys that every platform with groups has; its own ones are fields of a subclass."""
+
+    groups: GroupMode = "mention"
+    """What it answers in groups: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
+    chats: dict[Text, Chat] = {}
+    """`groups` of single groups and topics, by their id."""
+    gather_s: float | None = Field(default=None, ge=0, le=3)
+    """Seconds that a reply waits for what belongs to its message; without it: as the platform's apps cut messages."""
+
+
+class KeyReader(Protocol):
+    """Reads one section's secrets, and notes what is wrong with it. Keys are named as in the section."""
+
+    name: str
+    """NAME of `[channels.NAME]`."""
+
+    def problem(self, key: str, what: str, fix: str) -> None:
+        """Note one mistake: what is wrong with the key ("" for the whole section), and the next move."""
+        ...
+
+    def web_address(self, key: str, url: str | None) -> None:
+        """Note an address that is not one of http or https."""
+        ...
+
+    def secret(self, key: str) -> str:
+        """The secret that the section's `KEY_env` or `KEY_file` names; "" where neither does, or it is not there."""
+        ...
+
+    def holder(self, secret: str) -> str:
+        """The other channel that has this secret already, which is one account's; "" for none: now it is ours."""
+        ...
+
+    def lacking(self) -> str:
+        """Which secrets are named and not there, with the fix; "" for none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a channel gets beside its settings."""
+
+    clock: Clock
+    commands: tuple[tuple[str, str], ...] = ()
+    """Name and description of each command that the bridge answers in chats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The result of one look at the platform: whether it passed, and its text, with the fix where it did not."""
+
+    fine: bool
+    told: str
+
+
+K = TypeVar("K", bound=Keys)
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelType(Generic[K, S]):
+    """One type of channel. Making one, and importing its module, loads no library of the platform."""
+
+    settings: type[K]
+    """The keys of its sections, beside those of every channel."""
+    check: Callable[[K, KeyReader], S]
+    """Reads a section into settings: a frozen value with no secret in its `repr`. No I/O but `KeyReader`'s."""
+    make: Callable[[S, Given], Channel]
+    """The channel; opens no connection."""
+    probe: Callable[[S, Clock], AsyncIterator[Found]] | None = None
+    """What `bridge-mcp check` asks the platform, without touching a bridge that runs. None: there is none to ask."""
+    template: str = ""
+    """Its commented example of a section, for `bridge-mcp init`."""
+    setup: Callable[[], str] | None = None
+    """What `bridge-mcp init TYPE` prints: what to do and to paste at the platform. None: nothing."""
+    gather_s: float = 0.0
+    """`gather_s` of sections that do not say: how soon after each other its apps send what people sent as one."""
+    user_id: str = r"-?[0-9]{1,20}"
+    """The pattern of a user's id, as `[people]` may name it."""
+
+
+AnyChannelType = ChannelType[Any, Any]
+"""A type whose settings are its own business."""

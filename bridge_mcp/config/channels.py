@@ -1,0 +1,95 @@
+"""From a [channels.NAME] section to the settings that its type makes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from bridge_mcp.channels.plug import PlatformKeys
+from bridge_mcp.channels.registry import BUILT_IN, plug
+from bridge_mcp.config import schema
+from bridge_mcp.config.problems import Problems
+from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.values import ChannelSettings
+from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.external_calls import DOORS
+
+__all__ = ["SectionKeys", "channel_settings", "gather_s", "own_channels"]
+
+logger = logging.getLogger(__name__)
+
+
+class SectionKeys:
+    """The `KeyReader` of one section: it reads the secrets that this section names, and no others."""
+
+    def __init__(
+        self, name: str, section: schema.Channel, problems: Problems, secrets: Secrets, holders: dict[str, str]
+    ) -> None:
+        self.name = name
+        self._section = section
+        self._problems = problems
+        self._secrets = secrets
+        self._holders = holders
+
+    def problem(self, key: str, what: str, fix: str) -> None:
+        """See `KeyReader`."""
+        self._problems.add(self._path(key), what, fix)
+
+    def web_address(self, key: str, url: str | None) -> None:
+        """See `KeyReader`."""
+        self._problems.add_unless_web(self._path(key), url)
+
+    def secret(self, key: str) -> str:
+        """See `KeyReader`."""
+        variable, file = (getattr(self._section, f"{key}_{kind}", None) for kind in ("env", "file"))
+        return self._secrets.read(self._path(key), variable, file)
+
+    def holder(self, secret: str) -> str:
+        """See `KeyReader`."""
+        other = self._holders.setdefault(secret, self.name)
+        return "" if other == self.name else other
+
+    def lacking(self) -> str:
+        """See `KeyReader`."""
+        return self._secrets.lack(self._path(""))
+
+    def _path(self, key: str) -> str:
+        return f"channels.{self.name}.{key}" if key else f"channels.{self.name}"
+
+
+def channel_settings(
+    name: str, section: schema.Channel, problems: Problems, secrets: Secrets, holders: dict[str, str]
+) -> ChannelSettings:
+    """One channel's settings. `holders` says which channel has which account's secret so far."""
+    keys, found = SectionKeys(name, section, problems, secrets, holders), plug(section.type)
+    if name == CALLS or name in DOORS:
+        keys.problem("", "this name is taken by the bridge itself.", "Use another name.")
+    settings: object = None
+    try:
+        settings = found.type.check(section, keys)
+    except Exception as exc:
+        logger.debug("channel %s cannot be read", name, exc_info=exc)
+        whose = found.distribution or "the bridge"
+        keys.problem("", f"{whose} failed to read it: {type(exc).__name__}: {exc}.", "Tell its makers.")
+    return ChannelSettings(name, found, settings, lacking=keys.lacking())
+
+
+def own_channels(env: Mapping[str, str]) -> dict[str, schema.Channel]:
+    """The channels that are there without any section: the local one, and those whose variables are set."""
+    found = {"local": schema.channel_section({"type": "local"})}
+    for name, known in BUILT_IN.items():
+        if known.variables and all(env.get(variable, "").strip() for variable in known.variables.values()):
+            found[name] = schema.channel_section({"type": name, **known.variables})
+    return found
+
+
+def gather_s(section: schema.Channel, *, scripted: bool) -> float:
+    """How long replies wait for more of the same; by itself only where apps cut messages, and a model thinks.
+
+    A scripted model answers each message by a rule of its own: it gains nothing from a second one.
+    """
+    if not isinstance(section, PlatformKeys):
+        return 0.0
+    if section.gather_s is not None:
+        return section.gather_s
+    return 0.0 if scripted else plug(section.type).type.gather_s
