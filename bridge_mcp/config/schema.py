@@ -282,7 +282,8 @@ class Client(Section):
     conversations: list[Text] = []
     """The conversations that it sees beside those of `channels`."""
     expose: list[Text] = []
-    """The tool servers whose tools are among its own, under their names `server__tool`; `*`: all. It takes `tools`."""
+    """The tool servers whose tools, resources and prompts are among its own, as `server__tool`,
+    `bridge://servers/SERVER/URI` and `server__prompt`; `*`: all. It takes the scope `tools`."""
     person_decides: bool = False
     """Whether a form at that host decides on the calls it asks for itself: only for a host that you sit at."""
 

@@ -95,7 +95,7 @@ expires_s = 600                            # 0: never
 
 # [clients.stdio]                          # whoever starts bridge-mcp as a host
 # scopes = ["read", "send", "approve", "tools"]
-# expose = ["files"]                       # tool servers whose tools are among its own; "*": all
+# expose = ["files"]                       # tool servers whose tools, resources, prompts are its own too; "*": all
 # person_decides = true                    # you sit there: its form (elicitation) asks you about calls it wants
 
 # [clients.supervisor]                     # over HTTP: bridge-mcp serve --http 127.0.0.1:8765

@@ -20,8 +20,10 @@ from bridge_mcp.core.schemas import settled_schema
 __all__ = [
     "BRIDGE",
     "FIND_TOOLS",
+    "GET_PROMPT",
     "JSON",
     "MAX_ARGUMENTS",
+    "READ_RESOURCE",
     "READ_RESULT",
     "WHOLE_JSON",
     "WHOLE_TEXT",
@@ -47,6 +49,9 @@ FIND_TOOLS = "bridge__find_tools"
 
 READ_RESULT = "bridge__read_result"
 """The tool by which a model reads on in a result that was too long to be shown whole."""
+
+READ_RESOURCE, GET_PROMPT = "read_resource", "get_prompt"
+"""A nested server's tools that the bridge makes for its resources and prompts, by their names there."""
 
 WHOLE_TEXT, WHOLE_JSON = "result.txt", "result.json"
 """Names of files with a whole result that was too long for a log."""
@@ -83,6 +88,9 @@ class ToolSpec:
     """How it differs from what was first seen of it, or last approved; while it says something, every call asks."""
     listed: str = ""
     """The tool as its server lists it, as canonical JSON; empty where that is not known."""
+    gives: str = ""
+    """Of a tool that the bridge made: its server's resources and templates, or prompts, as listed there, as canonical
+    JSON; empty for a tool of the server's own."""
 
     @property
     def repeatable(self) -> bool:

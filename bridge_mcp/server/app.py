@@ -34,6 +34,7 @@ from bridge_mcp.server.protocol.exposed import (
     own_result,
     waiting_result,
 )
+from bridge_mcp.server.protocol.exposed_context import ExposedContext
 from bridge_mcp.server.protocol.prompts import get_prompt, listed_prompts
 from bridge_mcp.server.protocol.request_context import check_name, connection_of, session_of
 from bridge_mcp.server.protocol.resources import RESOURCES, TEMPLATES, read_resource
@@ -48,6 +49,7 @@ from bridge_mcp.server.protocol.tasks import (
     declared,
     undeclared,
 )
+from bridge_mcp.server.protocol.tool_results import complete_result, result, shows_files, tool_result
 from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
@@ -92,6 +94,8 @@ class BridgeServer:
     ) -> None:
         self.server = self._server()
         if exposes:
+            complete = guarded("completion/complete", self.complete)
+            self.server.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
             announce_changes(self.server)
         self.push = Push(bridge)
         self._exposed = ExposedTools(bridge, self.push)
@@ -99,6 +103,7 @@ class BridgeServer:
         seals = HandleSigner(bridge.store.secrets)
         self._tasks = Tasks(bridge, seals)
         self._forms = Elicitation(bridge, seals)
+        self._context = ExposedContext(bridge, self._exposed, self._forms)
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
@@ -161,10 +166,7 @@ class BridgeServer:
             listed = self._listed[who.scopes] = [
                 each.listed() for each in self._tools.values() if each.scope in who.scopes
             ]
-        if not exposes_any(who):
-            return complete_result(tools=listed)
-        self._exposed.follow(connection_of(ctx))
-        return complete_result(tools=[*listed, *await self._exposed.listed(who)], ttlMs=0)
+        return self._with_exposed(ctx, tools=[*listed, *await self._exposed.listed(who)])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One tool call. Any error is a result with `isError`, which models see and can act on."""
@@ -295,17 +297,31 @@ class BridgeServer:
     # -- resources --------------------------------------------------------------------------------------------
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        """The resources; none without the scope `read`."""
-        return complete_result(resources=[dict(each) for each in RESOURCES] if self._reads(ctx) else [])
+        """The resources: the bridge's own for the scope `read`, and those of exposed servers."""
+        own = [dict(each) for each in RESOURCES] if self._reads(ctx) else []
+        return self._with_exposed(ctx, resources=[*own, *await self._context.resources(self._principal_of(ctx))])
 
     async def list_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        """The URI templates; none without the scope `read`."""
-        return complete_result(resourceTemplates=[dict(each) for each in TEMPLATES] if self._reads(ctx) else [])
+        """The URI templates: the bridge's own for the scope `read`, and those of exposed servers."""
+        own = [dict(each) for each in TEMPLATES] if self._reads(ctx) else []
+        return self._with_exposed(
+            ctx, resourceTemplates=[*own, *await self._context.templates(self._principal_of(ctx))]
+        )
+
+    def _with_exposed(self, ctx: Context, **lists: list[dict[str, Any]]) -> dict[str, Any]:
+        """Lists with what exposed servers have, which change at any time, and of which this client is told then."""
+        if not exposes_any(self._principal_of(ctx)):
+            return complete_result(**lists)
+        self._exposed.follow(connection_of(ctx))
+        return complete_result(**lists, ttlMs=0)
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> dict[str, Any]:
         """One resource as JSON. Raises an MCPError with the era's code where there is none."""
+        who = self._principal_of(ctx)
         with naming(ctx, params.uri):
-            body = await read_resource(self._bridge, self._principal_of(ctx), params.uri)
+            if nested := await self._context.read(ctx, who, params):
+                return {"resultType": "complete", **nested}
+            body = await read_resource(self._bridge, who, params.uri)
         return complete_result(
             contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}]
         )
@@ -328,18 +344,29 @@ class BridgeServer:
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         """2026-07-28: one stream of notifications, until the client closes it."""
-        return await self.push.listen(ctx, self._principal_of(ctx), params)
+        who = self._principal_of(ctx)
+        if exposes_any(who):
+            self._exposed.watch()
+        return await self.push.listen(ctx, who, params)
 
     # -- prompts ----------------------------------------------------------------------------------------------
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        """The prompts whose scopes the client has."""
-        return complete_result(prompts=listed_prompts(self._principal_of(ctx)))
+        """The prompts whose scopes the client has, and those of exposed servers."""
+        who = self._principal_of(ctx)
+        return self._with_exposed(ctx, prompts=[*listed_prompts(who), *await self._context.prompts(who)])
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
         """One prompt, filled in. Raises NotFound, BadInput or Denied."""
         who = self._principal_of(ctx)
+        if nested := await self._context.get_prompt(ctx, who, params):
+            return {"resultType": "complete", **nested}
         return complete_result(**await get_prompt(self._bridge, who, params.name, params.arguments or {}))
+
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> dict[str, Any]:
+        """What an argument of an exposed server's prompt or template may be; nothing for the bridge's own."""
+        nested = await self._context.complete(ctx, self._principal_of(ctx), params)
+        return complete_result(**(nested or {"completion": {"values": []}}))
 
 
 def build_server(bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = False) -> Server[Any]:
@@ -356,32 +383,3 @@ def build_server(bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = F
 def the_one(principal: Principal) -> PrincipalOf:
     """A `PrincipalOf` for a transport with one client."""
     return lambda ctx: principal
-
-
-def shows_files(params: types.CallToolRequestParams) -> bool:
-    """Whether a call asks for the files of its result as content."""
-    return (params.arguments or {}).get("show_files") is True
-
-
-def tool_result(answer: Answer | Illustrated) -> dict[str, Any]:
-    """An answer as a tool's result."""
-    given = answer if isinstance(answer, Illustrated) else Illustrated(answer)
-    body = given.answer.as_json()
-    if given.blocks or given.text_only:
-        return complete_result(content=[text_block(compact(body)), *given.blocks], isError=given.is_error)
-    return result(compact(body), body, is_error=given.is_error)
-
-
-def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:
-    """A tool's result, complete as text and as structured content: hosts drop one or the other."""
-    return complete_result(content=[text_block(text)], structuredContent=structured, isError=is_error)
-
-
-def text_block(text: str) -> dict[str, str]:
-    """A text as MCP content."""
-    return {"type": "text", "text": text}
-
-
-def complete_result(**fields: Any) -> dict[str, Any]:
-    """A result with `resultType: complete`, which 2026-07-28 requires; older eras ignore the field."""
-    return {"resultType": "complete", **fields}

@@ -196,10 +196,9 @@ class Deciding(BridgeBase):
             return found
         return next((spec for spec in (await self._tools(who)).tools if spec.name == tool), None)
 
-    async def published_tools(self) -> tuple[tuple[str, str, str], ...]:
-        """All nested tools as the engine last published them, by what tells whether a list of them has changed."""
-        listed = await status_board.tools(self.store)
-        return tuple((spec.name, spec.listed or spec.schema, spec.description) for spec in listed.tools)
+    async def published_tools(self) -> tuple[ToolSpec, ...]:
+        """All nested tools as the engine last published them."""
+        return (await status_board.tools(self.store)).tools
 
     async def _told_tool(self, who: Principal, tool: str, deadline: float) -> ToolSpec:
         """The tool of this name, as the engine last published it; waits while servers are connecting."""

@@ -26,8 +26,8 @@ __all__ = ["Following"]
 class Following(Sending):
     """Methods for the holder of a ticket alone."""
 
-    async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0) -> Ticket:
-        """The state of `who`'s own ticket, waiting up to `wait_s` until it is done or waits for a verdict.
+    async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0, for_people: bool = False) -> Ticket:
+        """The state of `who`'s own ticket, once done, or after `wait_s`; not `for_people`: once it waits for a verdict.
 
         Raises:
             BadInput: it is the id of an approval, or no ticket.
@@ -45,7 +45,7 @@ class Following(Sending):
             own = asked is not None and asked.author == sender_of(who)
         if not own:
             raise NotFound(f"{who.name} was given no ticket '{ticket}'.", fix="Use a ticket of your own.")
-        return await self._wait(ticket, wait_s, for_people=False)
+        return await self._wait(ticket, wait_s, for_people=for_people)
 
     async def cancel(self, who: Principal, ticket: str) -> bool:
         """Cancel `who`'s own ticket; returns whether that changed anything.

@@ -10,7 +10,7 @@ from bridge_mcp.ports import Pins, ServerStatus
 from bridge_mcp.toolservers.connection import Connection, ListedTool, Offered
 from bridge_mcp.toolservers.last_known import Memory
 from bridge_mcp.toolservers.pinning import Pinning
-from bridge_mcp.toolservers.resource_tools import generated
+from bridge_mcp.toolservers.resource_tools import GET_PROMPT, READ_RESOURCE, generated
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["Offer"]
@@ -23,8 +23,9 @@ class Offer:
         self.pinning = Pinning(server, pins)
         self.tools: Mapping[str, ListedTool] = {}
         """The allowed tools, by name, in the server's order."""
-        self.generated: frozenset[str] = frozenset()
-        """The names of those that the bridge made for the server's resources and prompts."""
+        self.generated: Mapping[str, str] = {}
+        """Those that the bridge made for the server's resources and prompts: their names, each with what it gives, as
+        the server lists it."""
         self._server = server
         self._memory = Memory(server, pins)
         self._complaint = ""  # about the server's list, while it is connected
@@ -71,7 +72,8 @@ class Offer:
         listed = {tool.name: tool for tool in offered.tools if self._server.allows(tool.name)}
         made = generated(offered, listed.keys())
         await self.pinning.look(listed.values())
-        self.generated = frozenset(tool.name for tool in made)
+        gives = {READ_RESOURCE: offered.resources, GET_PROMPT: offered.prompts}
+        self.generated = {tool.name: gives[tool.name] for tool in made}
         self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
         self._withheld = tuple(
             tool_name(self._server.name, tool.name) for tool in offered.tools if not self._server.allows(tool.name)

@@ -16,7 +16,7 @@ from bridge_mcp.ports import Files, ToolProgress
 from bridge_mcp.toolservers.process import Child
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Connect", "Connection", "Hooks", "ListedTool", "Lost", "Mode", "Offered", "Refused", "Unsent"]
+__all__ = ["Completion", "Connect", "Connection", "Hooks", "ListedTool", "Lost", "Mode", "Offered", "Refused", "Unsent"]
 
 Mode: TypeAlias = Literal["auto", "legacy"]
 """Try the newest protocol era first, or begin with the handshake of the older one."""
@@ -40,13 +40,26 @@ class ListedTool:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A server's tools, and whether it has resources and prompts. `complaint` says what was left out, and why."""
+    """A server's tools, resources and prompts. `complaint` says what was left out, and why."""
 
     tools: tuple[ListedTool, ...]
-    resources: bool = False
-    """Whether it has resources that the owner allows."""
-    prompts: bool = False
+    resources: str = ""
+    """The `resources` and `resourceTemplates` that the owner allows, as the server lists them, as canonical JSON;
+    empty where it has none to allow."""
+    prompts: str = ""
+    """The same for `prompts`."""
     complaint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A request for what an argument of a prompt, or of a URI template, may be."""
+
+    argument: str
+    value: str
+    """How it begins."""
+    known: Mapping[str, str]
+    """The arguments that are known already."""
 
 
 class Unsent(Exception):
@@ -86,16 +99,18 @@ class Connection(Protocol):
         """
         ...
 
-    async def read_resource(self, uri: str) -> ToolResult:
+    async def read_resource(self, uri: str, complete: Completion | None = None) -> ToolResult:
         """The contents of a resource; or, with an empty `uri`, the list of resources. Raises as `call`."""
         ...
 
-    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
+    async def get_prompt(
+        self, name: str, arguments: Mapping[str, str], complete: Completion | None = None
+    ) -> ToolResult:
         """A prompt; or, with an empty name, the list of prompts. Raises as `call`."""
         ...
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """Subscribe to changes of the tool list, if that takes a request (2026-07-28); else return at once."""
+        """Subscribe to changes of the lists, if that takes a request (2026-07-28); else return at once."""
         ...
 
 
@@ -106,7 +121,7 @@ class Hooks:
     down: Callable[[str], None]
     """Called with the reason when the connection is broken."""
     changed: Callable[[], None]
-    """Called when the list of tools is stale."""
+    """Called when the list of tools, resources or prompts is stale."""
     files: Files | None = None
     """Stores the bytes of results."""
     tokens: Path | None = None

@@ -52,14 +52,15 @@ class Memory:
         self._kept = body
         offered = Offered(
             tuple(tool for each in tools if (tool := listed(each)) is not None),
-            bool(body.get("resources")) and bool(self._server.allowed_resources),
-            bool(body.get("prompts")) and bool(self._server.allowed_prompts),
+            lists(body.get("resources")) if self._server.allowed_resources else "",
+            lists(body.get("prompts")) if self._server.allowed_prompts else "",
         )
         return offered, instructions if isinstance(instructions, str) else ""
 
     async def keep(self, offered: Offered, instructions: str) -> None:
         """Store this if it has changed. A failure of the store is logged."""
-        size = len(instructions) + sum(len(t.description) + len(t.schema) + len(t.listed) for t in offered.tools)
+        size = len(instructions) + len(offered.resources) + len(offered.prompts)
+        size += sum(len(t.description) + len(t.schema) + len(t.listed) for t in offered.tools)
         if self._pins is None or size > MAX_KEPT:
             return
         body: dict[str, JSON] = {
@@ -76,6 +77,11 @@ class Memory:
             self._kept = body
         except StoreError as exc:
             logger.warning("tool server '%s': what it has cannot be kept: %s", self._server.name, exc)
+
+
+def lists(kept: JSON) -> str:
+    """Stored resources or prompts: earlier versions stored only that there are some."""
+    return kept if isinstance(kept, str) else "{}" if kept is True else ""
 
 
 def listed(kept: JSON) -> ListedTool | None:

@@ -6,13 +6,12 @@ start.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import anyio
 import httpx2
@@ -41,16 +40,23 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import resources_prompts
-from bridge_mcp.toolservers.connection import Hooks, Lost, Mode, Offered, Refused, Unsent
+from bridge_mcp.toolservers.connection import Completion, Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 from bridge_mcp.toolservers.listing import Listing
 from bridge_mcp.toolservers.process import Child
-from bridge_mcp.toolservers.results import MAX_TEXT, too_deep, tool_result
+from bridge_mcp.toolservers.resources_prompts import (
+    complete_prompt,
+    complete_template,
+    offered_prompts,
+    offered_resources,
+    raw_text,
+)
+from bridge_mcp.toolservers.results import tool_result
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT, PipeTransport
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE
-from bridge_mcp.toolservers.tolerant_results import RAW_RESULT, CallResult, call_result, session_result
+from bridge_mcp.toolservers.tolerant_results import CallResult, call_result, session_result
 
 __all__ = ["McpConnection", "connect"]
 
@@ -60,6 +66,8 @@ CLOSE_S = 3.0
 """How long closing may take."""
 RELISTEN_S = 1.0
 RELISTEN_MAX_S = 30.0
+LIST_S = 5.0
+"""How long the lists of resources and of prompts may take, each."""
 MAX_PAGES = 1_000
 """Pages of a list of tools: more mean a server whose list never ends."""
 MAX_INSTRUCTIONS = 8_000
@@ -72,10 +80,14 @@ BREAKS = (RuntimeError, ValueError, OSError, httpx2.HTTPError, anyio.ClosedResou
 WANTS_INPUT = "it asks for input from a user, which nested servers cannot have here"
 
 
+Listed: TypeAlias = Callable[[Client[Any], ToolServer], Awaitable[str]]
+
+
 class News(MessageHandler):
     """Handles a server's notifications."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, server: ToolServer, changed: Callable[[], None]) -> None:
+        self.resources, self.prompts = bool(server.allowed_resources), bool(server.allowed_prompts)
         self.changed = changed
 
     async def on_tool_list_changed(self, message: ToolListChangedNotification) -> None:
@@ -83,10 +95,14 @@ class News(MessageHandler):
         self.changed()
 
     async def on_resource_list_changed(self, message: ResourceListChangedNotification) -> None:
-        """Ignored: resources are listed on demand."""
+        """`notifications/resources/list_changed`: it matters where any may be read."""
+        if self.resources:
+            self.changed()
 
     async def on_prompt_list_changed(self, message: PromptListChangedNotification) -> None:
-        """Ignored: prompts are listed on demand."""
+        """`notifications/prompts/list_changed`: it matters where any may be used."""
+        if self.prompts:
+            self.changed()
 
 
 class McpConnection:
@@ -111,7 +127,7 @@ class McpConnection:
         return (self.client.instructions or "")[:MAX_INSTRUCTIONS]
 
     async def offered(self) -> Offered:
-        """All pages of tools, and whether there are resources and prompts."""
+        """All pages of tools, and what its owner allows of resources and prompts."""
         has = self.client.server_capabilities
         listing = Listing()
         cursor: str | None = None
@@ -125,12 +141,23 @@ class McpConnection:
             # tools.
             if exc.code != METHOD_NOT_FOUND or (has and has.tools):
                 raise
-        return Offered(
-            tuple(listing.tools),
-            resources=bool(has and has.resources and self._server.allowed_resources),
-            prompts=bool(has and has.prompts and self._server.allowed_prompts),
-            complaint=listing.complaint,
-        )
+        complaints = [listing.complaint]
+        resources = prompts = ""
+        if has and has.resources and self._server.allowed_resources:
+            resources = await self._others("resources", offered_resources, complaints)
+        if has and has.prompts and self._server.allowed_prompts:
+            prompts = await self._others("prompts", offered_prompts, complaints)
+        told = " ".join(each for each in complaints if each)
+        return Offered(tuple(listing.tools), resources=resources, prompts=prompts, complaint=told)
+
+    async def _others(self, what: str, listed: Listed, complaints: list[str]) -> str:
+        """The list of resources or prompts. One that cannot be had costs no tool: it is empty, and complained of."""
+        try:
+            with anyio.fail_after(LIST_S):
+                return await listed(self.client, self._server)
+        except (MCPError, ValueError, TimeoutError) as exc:
+            complaints.append(f"Its {what} cannot be listed: {str(exc)[:200] or f'no answer within {LIST_S:g} s'}.")
+            return "{}"
 
     async def _page(self, listing: Listing, cursor: str | None) -> str | None:
         """Add one page of tools; returns the cursor of the next. A bad tool spoils no other."""
@@ -178,12 +205,18 @@ class McpConnection:
             raise Refused(WANTS_INPUT)
         return replace(await tool_result(answer, self._files), raw=raw_text(raw))
 
-    async def read_resource(self, uri: str) -> ToolResult:
+    async def read_resource(self, uri: str, complete: Completion | None = None) -> ToolResult:
         """A resource, or their list; see `Connection`."""
+        if complete is not None:
+            return await self._looked(lambda: complete_template(self.client, self._server, uri, complete))
         return await self._looked(lambda: resources_prompts.read_resource(self.client, self._server, self._files, uri))
 
-    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> ToolResult:
+    async def get_prompt(
+        self, name: str, arguments: Mapping[str, str], complete: Completion | None = None
+    ) -> ToolResult:
         """A prompt, or their list; see `Connection`."""
+        if complete is not None:
+            return await self._looked(lambda: complete_prompt(self.client, self._server, name, complete))
         return await self._looked(
             lambda: resources_prompts.get_prompt(self.client, self._server, self._files, name, arguments)
         )
@@ -202,14 +235,24 @@ class McpConnection:
         """In the newer era, hold a subscription open: there a server sends no notifications without one."""
         offered = self.client.server_capabilities
         modern = self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if not modern or offered is None or offered.tools is None or not offered.tools.list_changed:
+        if not modern or offered is None:
+            return
+        tools = offered.tools is not None and bool(offered.tools.list_changed)
+        resources = bool(self._server.allowed_resources and offered.resources and offered.resources.list_changed)
+        prompts = bool(self._server.allowed_prompts and offered.prompts and offered.prompts.list_changed)
+        if not (tools or resources or prompts):
             return
         backoff = Backoff(RELISTEN_S, RELISTEN_MAX_S)
         while True:
             try:
-                async with listen(self.client.session, tools_list_changed=True) as notices:
+                async with listen(
+                    self.client.session,
+                    tools_list_changed=tools,
+                    resources_list_changed=resources,
+                    prompts_list_changed=prompts,
+                ) as notices:
                     backoff.reset()
-                    changed()  # the list may have changed before the subscription
+                    changed()  # the lists may have changed before the subscription
                     async for _ in notices:
                         changed()
             except (MCPError, SubscriptionLost) as exc:
@@ -217,15 +260,6 @@ class McpConnection:
                     return logger.debug("no change notices to be had: %s", exc)
                 logger.debug("the stream of change notices broke: %s", exc)
             await anyio.sleep(backoff.next())
-
-
-def raw_text(result: Mapping[str, Any]) -> str:
-    """A result as JSON text, for a client that is to get it as it is; "" where a log has no room for it."""
-    try:
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return ""
-    return "" if len(text) > MAX_TEXT or RAW_RESULT in text or too_deep(text) else text
 
 
 def heard_by(listener: ToolProgress | None) -> ProgressHandler:
@@ -268,7 +302,7 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
         mode=mode,
         init_timeout=0,
         log_handler=log,
-        message_handler=News(hooks.changed),
+        message_handler=News(server, hooks.changed),
         client_info=Implementation(name="bridge-mcp", version=__version__),
     )
     opened = AsyncExitStack()

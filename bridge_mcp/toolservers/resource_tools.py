@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from bridge_mcp.core.tools import JSON, canonical
-from bridge_mcp.toolservers.connection import ListedTool, Offered
+from bridge_mcp.core.tools import GET_PROMPT, JSON, READ_RESOURCE, canonical
+from bridge_mcp.toolservers.connection import Completion, ListedTool, Offered
 
-__all__ = ["GET_PROMPT", "READ_RESOURCE", "generated"]
+__all__ = ["GET_PROMPT", "READ_RESOURCE", "completion", "generated", "texts"]
 
-READ_RESOURCE = "read_resource"
-GET_PROMPT = "get_prompt"
-
-RESOURCE_WORDS = "Read a resource of this server by its uri. Without a uri: a list of the resources there are."
-PROMPT_WORDS = "Get a prompt of this server by its name. Without a name: a list of the prompts there are."
+RESOURCE_WORDS = (
+    "Read a resource of this server by its uri. Without a uri: a list of the resources there are. With the uri of a "
+    "template, and `complete`: what may stand in one of its places."
+)
+PROMPT_WORDS = (
+    "Get a prompt of this server by its name. Without a name: a list of the prompts there are. With `complete`: what "
+    "one of its arguments may be."
+)
 TEXT: JSON = {"type": "string"}
 TEXTS: JSON = {"type": "object", "additionalProperties": {"type": "string"}}
+COMPLETE: JSON = {
+    "type": "object",
+    "properties": {"argument": TEXT, "value": TEXT, "known": TEXTS},
+    "required": ["argument", "value"],
+    "additionalProperties": False,
+}
+"""Which argument, how it begins, and the arguments that are known already (MCP: `completion/complete`)."""
 
 
 def generated(offered: Offered, taken: Collection[str]) -> list[ListedTool]:
     """One tool for resources and one for prompts, if there are any, unless the server's own tool has the name."""
     found: list[ListedTool] = []
     if offered.resources:
-        found.append(reading(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT}))
+        found.append(reading(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT, "complete": COMPLETE}))
     if offered.prompts:
-        found.append(reading(GET_PROMPT, PROMPT_WORDS, {"name": TEXT, "arguments": TEXTS}))
+        found.append(reading(GET_PROMPT, PROMPT_WORDS, {"name": TEXT, "arguments": TEXTS, "complete": COMPLETE}))
     return [tool for tool in found if tool.name not in taken]
 
 
@@ -34,3 +44,16 @@ def reading(name: str, description: str, properties: Mapping[str, JSON]) -> List
     return ListedTool(
         name, description, canonical(schema), read_only=True, destructive=False, idempotent=True, open_world=True
     )
+
+
+def texts(given: JSON) -> dict[str, str]:
+    """Arguments of a prompt, all of which are texts."""
+    return {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+
+
+def completion(arguments: Mapping[str, JSON]) -> Completion | None:
+    """What a call of a tool that the bridge made wants to have completed; None if it wants the thing itself."""
+    wanted = arguments.get("complete")
+    if not isinstance(wanted, dict):
+        return None
+    return Completion(str(wanted.get("argument") or ""), str(wanted.get("value") or ""), texts(wanted.get("known")))

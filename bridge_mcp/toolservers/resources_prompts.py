@@ -1,31 +1,55 @@
 """A server's resources and prompts, under the owner's allow-lists, as results for a model.
 
-Nothing is cached: they are listed and read on demand. Their content is untrusted, and becomes the result of a call,
+Their contents are read on demand, and nothing of them is cached. They are untrusted, and become the result of a call,
 never a prompt of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from fastmcp import Client
 from mcp import MCPError
-from mcp_types import METHOD_NOT_FOUND, PromptMessage, ResourceTemplate, TextContent
+from mcp_types import (
+    METHOD_NOT_FOUND,
+    Prompt,
+    PromptMessage,
+    PromptReference,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    TextContent,
+)
+from pydantic import BaseModel
 
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import Files
-from bridge_mcp.toolservers.connection import Refused
-from bridge_mcp.toolservers.results import Keeping, result_of
+from bridge_mcp.toolservers.connection import Completion, Refused
+from bridge_mcp.toolservers.results import MAX_TEXT, Keeping, result_of, too_deep
 from bridge_mcp.toolservers.settings import ToolServer
+from bridge_mcp.toolservers.tolerant_results import RAW_RESULT
 
-__all__ = ["Look", "get_prompt", "read_resource"]
+__all__ = [
+    "Look",
+    "complete_prompt",
+    "complete_template",
+    "get_prompt",
+    "offered_prompts",
+    "offered_resources",
+    "raw_text",
+    "read_resource",
+]
 
 Look: TypeAlias = Callable[[], Awaitable[ToolResult]]
 AnyClient: TypeAlias = Client[Any]
 
 MAX_LISTED = 500
-"""Entries of a list that a model is shown."""
+"""Entries of a list that a model is shown, and that clients are."""
+MAX_OFFERED = 200_000
+"""Characters of the entries of a list that clients are shown."""
 
 
 async def read_resource(client: AnyClient, server: ToolServer, files: Files | None, uri: str) -> ToolResult:
@@ -42,39 +66,86 @@ async def read_resource(client: AnyClient, server: ToolServer, files: Files | No
     keeping = Keeping(files)
     parts = [await keeping.resource(held) for held in answer.contents]
     made = await result_of([TextContent(text="\n".join(parts))], files)
-    return ToolResult(made.text, attachments=(*keeping.kept, *made.attachments), truncated=made.truncated)
+    return with_raw(made, keeping, answer)
 
 
 async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
     """The resources that may be read, and the server's URI templates."""
-    found: list[JSON] = []
+    resources: list[JSON] = [
+        entry(uri=str(each.uri), name=each.title or each.name, about=each.description)
+        for each in await allowed_resources(client, server)
+    ]
+    templates: list[JSON] = [
+        entry(uri_template=each.uri_template, name=each.title or each.name, about=each.description)
+        for each in await allowed_templates(client, server)
+    ]
+    return as_list({"resources": resources, "templates": templates})
+
+
+async def offered_resources(client: AnyClient, server: ToolServer) -> str:
+    """The resources and templates that may be read, as the server lists them, as canonical JSON."""
+    resources = as_offered(await allowed_resources(client, server))
+    return canonical({"resources": resources, "resourceTemplates": as_offered(await allowed_templates(client, server))})
+
+
+async def offered_prompts(client: AnyClient, server: ToolServer) -> str:
+    """The prompts that may be used, as the server lists them, as canonical JSON."""
+    return canonical({"prompts": as_offered(await allowed_prompts(client, server))})
+
+
+async def allowed_resources(client: AnyClient, server: ToolServer) -> list[Resource]:
+    """The resources that the owner allows, up to `MAX_LISTED`."""
+    found: list[Resource] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
-        page = await client.list_resources_mcp(cursor=cursor)
-        found += [
-            entry(uri=str(each.uri), name=each.title or each.name, about=each.description)
-            for each in page.resources
-            if server.allows_resource(str(each.uri))
-        ]
+        page = await client.list_resources_mcp(cursor=cursor, cache_mode="bypass")
+        found += [each for each in page.resources if server.allows_resource(str(each.uri))]
         cursor = page.next_cursor
         if not cursor or len(found) >= MAX_LISTED:
             break
-    templates: list[JSON] = [
-        entry(uri_template=each.uri_template, name=each.title or each.name, about=each.description)
-        for each in await templates_of(client)
-        if server.allows_resource(each.uri_template)
-    ]
-    return as_list({"resources": found[:MAX_LISTED], "templates": templates[:MAX_LISTED]})
+    return found[:MAX_LISTED]
 
 
-async def templates_of(client: AnyClient) -> list[ResourceTemplate]:
-    """A server's URI templates; none if it does not know the request, as many do not."""
+async def allowed_templates(client: AnyClient, server: ToolServer) -> list[ResourceTemplate]:
+    """The URI templates that the owner allows; none if the server does not know the request, as many do not."""
     try:
-        return (await client.list_resource_templates_mcp()).resource_templates
+        found = (await client.list_resource_templates_mcp(cache_mode="bypass")).resource_templates
     except MCPError as exc:
         if exc.code != METHOD_NOT_FOUND:
             raise
         return []
+    return [each for each in found if server.allows_resource(each.uri_template)][:MAX_LISTED]
+
+
+async def complete_template(client: AnyClient, server: ToolServer, uri: str, complete: Completion) -> ToolResult:
+    """What may stand in a place of a URI template.
+
+    Raises:
+        Refused: the owner does not allow it.
+    """
+    if not server.allows_resource(uri):
+        raise Refused(f"the template '{uri[:200]}' is not among its allowed_resources")
+    return await completed(client, ResourceTemplateReference(type="ref/resource", uri=uri), complete)
+
+
+async def complete_prompt(client: AnyClient, server: ToolServer, name: str, complete: Completion) -> ToolResult:
+    """What an argument of a prompt may be.
+
+    Raises:
+        Refused: the owner does not allow it.
+    """
+    if not server.allows_prompt(name):
+        raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
+    return await completed(client, PromptReference(type="ref/prompt", name=name), complete)
+
+
+async def completed(
+    client: AnyClient, of: PromptReference | ResourceTemplateReference, complete: Completion
+) -> ToolResult:
+    """A server's completion, as a list for a model."""
+    argument = {"name": complete.argument, "value": complete.value}
+    answer = await client.complete_mcp(of, argument, dict(complete.known) or None)
+    return replace(as_list({"values": list[JSON](answer.completion.values)}), raw=raw_text(as_sent(answer)))
 
 
 async def get_prompt(
@@ -93,7 +164,7 @@ async def get_prompt(
     keeping = Keeping(files)
     parts = [await as_text(message, keeping) for message in answer.messages]
     made = await result_of([TextContent(text="\n".join(parts))], files)
-    return ToolResult(made.text, attachments=(*keeping.kept, *made.attachments), truncated=made.truncated)
+    return with_raw(made, keeping, answer)
 
 
 async def as_text(message: PromptMessage, keeping: Keeping) -> str:
@@ -103,20 +174,25 @@ async def as_text(message: PromptMessage, keeping: Keeping) -> str:
 async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
     """The prompts that may be used, with their arguments."""
     found: list[JSON] = []
+    for each in await allowed_prompts(client, server):
+        wants: list[JSON] = [
+            entry(name=want.name, about=want.description, required=bool(want.required)) for want in each.arguments or ()
+        ]
+        found.append(entry(name=each.name, about=each.description or each.title, arguments=wants))
+    return as_list({"prompts": found})
+
+
+async def allowed_prompts(client: AnyClient, server: ToolServer) -> list[Prompt]:
+    """The prompts that the owner allows, up to `MAX_LISTED`."""
+    found: list[Prompt] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
-        page = await client.list_prompts_mcp(cursor=cursor)
-        for each in page.prompts:
-            if server.allows_prompt(each.name):
-                wants: list[JSON] = [
-                    entry(name=want.name, about=want.description, required=bool(want.required))
-                    for want in each.arguments or ()
-                ]
-                found.append(entry(name=each.name, about=each.description or each.title, arguments=wants))
+        page = await client.list_prompts_mcp(cursor=cursor, cache_mode="bypass")
+        found += [each for each in page.prompts if server.allows_prompt(each.name)]
         cursor = page.next_cursor
         if not cursor or len(found) >= MAX_LISTED:
             break
-    return as_list({"prompts": found[:MAX_LISTED]})
+    return found[:MAX_LISTED]
 
 
 def entry(**fields: JSON) -> JSON:
@@ -127,3 +203,38 @@ def entry(**fields: JSON) -> JSON:
 def as_list(body: dict[str, JSON]) -> ToolResult:
     text = canonical(body)
     return ToolResult(text, structured=text)
+
+
+def as_sent(answer: BaseModel) -> dict[str, Any]:
+    """A value of the protocol as its server sent it, but for fields that are null."""
+    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def as_offered(found: Sequence[BaseModel]) -> list[JSON]:
+    """Entries of a list as their server lists them, each once, up to `MAX_OFFERED` characters."""
+    offered: list[JSON] = []
+    size = 0
+    for each in found:
+        value = as_sent(each)
+        text = json.dumps(value)
+        size += len(text)
+        if size > MAX_OFFERED:
+            break
+        if not too_deep(text) and value not in offered:
+            offered.append(value)
+    return offered
+
+
+def with_raw(made: ToolResult, keeping: Keeping, answer: BaseModel) -> ToolResult:
+    """A result for a model, and beside it what the server sent."""
+    kept = (*keeping.kept, *made.attachments)
+    return ToolResult(made.text, attachments=kept, truncated=made.truncated, raw=raw_text(as_sent(answer)))
+
+
+def raw_text(result: Mapping[str, Any]) -> str:
+    """A result as JSON text, for a client that is to get it as it is; "" where a log has no room for it."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    return "" if len(text) > MAX_TEXT or RAW_RESULT in text or too_deep(text) else text

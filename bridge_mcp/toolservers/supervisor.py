@@ -31,7 +31,7 @@ from bridge_mcp.toolservers.connection import Connect, Connection, Hooks, Lost, 
 from bridge_mcp.toolservers.diagnostics import explained, slow
 from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.process import Child, running
-from bridge_mcp.toolservers.resource_tools import READ_RESOURCE
+from bridge_mcp.toolservers.resource_tools import READ_RESOURCE, completion, texts
 from bridge_mcp.toolservers.secret_scrubbing import scrubbed, scrubbing
 from bridge_mcp.toolservers.settings import ToolServer
 
@@ -327,10 +327,10 @@ class Supervisor:
         if tool not in self.offer.generated:
             return await link.call(tool, arguments, progress)
         if tool == READ_RESOURCE:
-            return await link.read_resource(str(arguments.get("uri") or ""))
-        given = arguments.get("arguments")
-        texts = {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
-        return await link.get_prompt(str(arguments.get("name") or ""), texts)
+            return await link.read_resource(str(arguments.get("uri") or ""), completion(arguments))
+        return await link.get_prompt(
+            str(arguments.get("name") or ""), texts(arguments.get("arguments")), completion(arguments)
+        )
 
     async def _connected(self, ends_at: float) -> tuple[Life, Connection]:
         """The connection; opens one if there is none.

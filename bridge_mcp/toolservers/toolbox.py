@@ -220,6 +220,7 @@ class NestedToolbox:
                 confirmation=at.server.confirmation_of(tool.name),
                 changed=at.offer.pinning.change_of(tool.name),
                 listed=tool.listed,
+                gives=at.offer.generated.get(tool.name, ""),
             )
             for at, tool in pairs
         )

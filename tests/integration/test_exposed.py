@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import mcp_types as types
 import pytest
 from mcp.client.client import Client
 from mcp_types import ToolListChangedNotification
@@ -20,10 +21,12 @@ from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.integration.setup import HOST, SUPERVISOR, World, world
+from tests.integration.task_client import TaskClient, about, begin, ended
 from tests.servers import behind_gate
 
 SERVER = ToolServer("files", command=sys.executable, args=("-I", behind_gate.__file__))
 EXPOSED = replace(HOST, expose=frozenset({"files"}))
+SEATED = replace(EXPOSED, attended=True)
 EVERYTHING = replace(HOST, expose=frozenset({"*"}))
 
 
@@ -43,7 +46,11 @@ class At:
 
 @asynccontextmanager
 async def at(
-    folder: Path, who: Principal = EXPOSED, mode: Literal["legacy", "auto"] = "legacy", server: ToolServer = SERVER
+    folder: Path,
+    who: Principal = EXPOSED,
+    mode: Literal["legacy", "auto"] = "legacy",
+    server: ToolServer = SERVER,
+    **client_options: Any,
 ) -> AsyncGenerator[At]:
     changed = anyio.Event()
 
@@ -57,10 +64,11 @@ async def at(
                 while len((await it.bridge.callable_tools(HOST)).tools) < 3:
                     await news.wait()
             face = build_server(it.bridge, the_one(who), exposes=bool(who.expose))
-            async with Client(face, mode=mode, message_handler=hear) as client:
+            async with Client(face, mode=mode, message_handler=hear, **client_options) as client:
                 yield At(client, it, changed)
 
 
+@pytest.mark.shows("tool-servers.exposed")
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_the_tools_are_listed_as_their_server_lists_them(tmp_path: Path, mode: Any) -> None:
     async with at(tmp_path, mode=mode) as found:
@@ -100,8 +108,10 @@ async def test_a_star_exposes_every_server_and_none_of_the_tools_that_are_for_mo
         assert not [name for name in listed if name.startswith("bridge__")]
 
 
-async def test_a_call_that_waits_gives_a_ticket_and_its_result_is_the_servers_own(tmp_path: Path) -> None:
-    async with at(tmp_path) as found:
+@pytest.mark.shows("tool-servers.exposed-waits")
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_call_that_waits_gives_a_ticket_and_its_result_is_the_servers_own(tmp_path: Path, mode: Any) -> None:
+    async with at(tmp_path, mode=mode) as found:
         answer = await found.call("files__act", path="a")
         assert answer["isError"]
         words = answer["content"][0]["text"]
@@ -112,6 +122,75 @@ async def test_a_call_that_waits_gives_a_ticket_and_its_result_is_the_servers_ow
         await found.it.bridge.approve_call(SUPERVISOR, approval.id)
         done = await found.it.bridge.wait_for(HOST, ticket, timeout_s=5)
         assert json.loads(done.raw)["structuredContent"] == {"n": 1}
+
+
+class Person:
+    """Who sits at a client, and fills in its forms."""
+
+    def __init__(self, *decisions: str) -> None:
+        self.decisions, self.seen = list(decisions), list[str]()
+
+    async def fill_in(self, context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(params, types.ElicitRequestFormParams)
+        self.seen.append(params.message)
+        decision = self.decisions.pop(0)
+        if decision == "dismiss":
+            return types.ElicitResult(action="cancel")
+        return types.ElicitResult(action="accept", content={"decision": decision, "note": "as said"})
+
+
+@pytest.mark.shows("tool-servers.exposed-waits")
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_person_at_a_client_decides_and_the_result_is_the_servers_own(tmp_path: Path, mode: Any) -> None:
+    person = Person("approve", "reject", "dismiss")
+    async with at(tmp_path, SEATED, mode, elicitation_callback=person.fill_in) as found:
+        ran = await found.call("files__act", path="a")
+        assert ran["structuredContent"] == {"n": 1}
+        assert ran["_meta"]["vendor/y"] == 2
+        kept = await found.call("files__act", path="b")
+        assert kept["isError"]
+        assert "as said" in kept["content"][0]["text"]
+        waits = await found.call("files__act", path="c")
+        assert waits["isError"]
+        (approval,) = await found.it.approvals()
+        assert approval.id in waits["content"][0]["text"]
+        assert ["files__act" in each for each in person.seen] == [True] * 3
+        assert (await found.call("files__look", path="d"))["structuredContent"] == {"n": 2}  # "b" and "c" never ran
+
+
+@pytest.mark.shows("tool-servers.exposed-waits")
+async def test_a_client_with_tasks_polls_one_to_the_servers_own_result(tmp_path: Path) -> None:
+    async with at(tmp_path, mode="auto", extensions=[TaskClient()]) as found:
+        task = await begin(found.client, "files__act", {"path": "a"})
+        (approval,) = await found.it.approvals()
+        assert task.status == "working"
+        assert approval.id in task.status_message
+        await found.it.bridge.approve_call(SUPERVISOR, approval.id)
+        with anyio.fail_after(10):
+            done = await ended(found.client, task.task_id)
+        assert done.status == "completed"
+        assert done.result is not None
+        assert (done.result["structuredContent"], done.result["_meta"]["vendor/y"]) == ({"n": 1}, 2)
+        # What is free, or fails, is answered at once; and what is rejected is a result that says so.
+        assert (await found.call("files__look", path="b"))["structuredContent"] == {"n": 2}
+        other = await begin(found.client, "files__act", {"path": "c"})
+        (approval,) = await found.it.approvals()
+        await found.it.bridge.reject_call(SUPERVISOR, approval.id, reason="not today")
+        with anyio.fail_after(10):
+            over = await ended(found.client, other.task_id)
+        assert over.result is not None
+        assert over.result["isError"]
+        assert "not today" in over.result["content"][0]["text"]
+
+
+async def test_a_task_that_is_taken_back_never_runs(tmp_path: Path) -> None:
+    async with at(tmp_path, mode="auto", extensions=[TaskClient()]) as found:
+        task = await begin(found.client, "files__act", {"path": "a"})
+        await found.it.approvals()
+        await about(found.client.session, "cancel", task.task_id)
+        with anyio.fail_after(10):
+            assert (await ended(found.client, task.task_id)).status == "cancelled"
+        assert (await found.call("files__look", path="b"))["structuredContent"] == {"n": 1}
 
 
 async def test_a_client_is_told_when_the_tools_change(tmp_path: Path) -> None:

@@ -19,10 +19,15 @@ from typing import Any
 import anyio
 import uvicorn
 from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.resources import TextResource
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
     CallToolResult,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
     EmbeddedResource,
     ImageContent,
     ResourceLink,
@@ -173,6 +178,28 @@ def add_beside(server: MCPServer[Any]) -> None:
     def hidden() -> str:
         """Not for everybody."""
         return "hidden"
+
+    @server.resource("docs://long")
+    def long() -> str:
+        """More than a log has room for."""
+        return "x" * 300_000
+
+    @server.completion()
+    async def complete(of: Any, argument: CompletionArgument, context: CompletionContext | None) -> Completion:
+        """Pages and names, after the ones that are known already."""
+        known = sorted((context.arguments if context else None) or {})
+        return Completion(values=[f"{argument.value}{each}" for each in ("1", "2")] + known, total=2)
+
+    @server.tool(structured_output=False)
+    async def grow_beside(name: str, ctx: Context[Any, Any]) -> str:
+        """Adds a resource and a prompt, and says so in both eras."""
+        server.add_resource(TextResource(uri=f"docs://{name}", name=name, text=f"about {name}"))
+        server.add_prompt(Prompt.from_function(lambda: name, name=name))
+        await ctx.notify_resources_changed()
+        await ctx.notify_prompts_changed()
+        await ctx.session.send_resource_list_changed()
+        await ctx.session.send_prompt_list_changed()
+        return "grown"
 
 
 def add_ways_to_go(server: MCPServer[Any], effects: str) -> None:

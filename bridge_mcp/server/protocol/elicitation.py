@@ -74,7 +74,7 @@ class Elicitation:
         askable = await self._askable(stands)
         return await self._needed(who, ticket, askable) if askable else stands
 
-    async def resumed(self, who: Principal, params: types.CallToolRequestParams) -> tuple[Ticket, bool]:
+    async def resumed(self, who: Principal, params: types.InputResponseRequestParams) -> tuple[Ticket, bool]:
         """Resume a call after an `input_required` result: its ticket, and whether to ask about further approvals."""
         ticket = await self._seals.opened(who, params.request_state or "")
         decided = False

@@ -1,7 +1,8 @@
 """Nested tools among a client's own: those of the servers that its owner exposes to it, as their servers list them.
 
 Their calls are those of `call_tool`: the same approvals, limits and tickets. The result of one that is over is its
-server's own. Of the list, clients of both eras are notified when it changes.
+server's own. When tools, resources or prompts of exposed servers change, clients of both eras are notified
+(`exposed_context` holds the latter two).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 import anyio
 import mcp_types as types
@@ -19,12 +20,12 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.models import InitializationOptions
-from mcp.server.subscriptions import ToolsListChanged
+from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged, ServerEvent, ToolsListChanged
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Ticket
-from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec
+from bridge_mcp.core.tools import BRIDGE, GET_PROMPT, JSON, READ_RESOURCE, ToolSpec
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.server.protocol.subscriptions import Push
 from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
@@ -52,15 +53,19 @@ class ExposedTools:
         self._bridge = bridge
         self._push = push
         self._sessions: set[Connection] = set()
-        self._known: object = None
+        self._known: tuple[ListKey, ...] | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def listed(self, who: Principal) -> list[dict[str, JSON]]:
         """The tools that are exposed to `who`, for `tools/list`."""
+        return [entry(spec) for spec in await self.specs(who)]
+
+    async def specs(self, who: Principal) -> list[ToolSpec]:
+        """The tools that are exposed to `who`, those among them that the bridge made for resources and prompts."""
         if not exposes_any(who):
             return []
         found = await self._bridge.callable_tools(who)
-        return [entry(spec) for spec in found.tools if exposes(who, spec)]
+        return [spec for spec in found.tools if exposes(who, spec)]
 
     async def has(self, who: Principal, name: str) -> bool:
         """Whether a nested tool of this name is exposed to `who`."""
@@ -72,36 +77,71 @@ class ExposedTools:
     ) -> Ticket:
         """Call one of them, and wait as long as a call may."""
         arguments, progress = params.arguments or {}, passed_on(ctx)
+        spec = await self._bridge.callable_tool(who, params.name)
+        verbatim = spec is None or not spec.gives  # what the bridge made of a resource is no result of a tool
         return await self._bridge.call_tool(
-            who, params.name, arguments, wait_s=MAX_WAIT_S, progress=progress, verbatim=True
+            who, params.name, arguments, wait_s=MAX_WAIT_S, progress=progress, verbatim=verbatim
         )
 
     def follow(self, connection: Connection) -> None:
-        """Notify a client, which has just been told of the list, when that changes; of its session, if it has one."""
+        """Notify a client, which has just been told of a list, when that changes; of its session, if it has one."""
         if connection.has_standalone_channel and connection not in self._sessions:
             self._sessions.add(connection)
             connection.exit_stack.callback(self._sessions.discard, connection)
+        self.watch()
+
+    def watch(self) -> None:
+        """Look for changes from now on."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="exposed tools")
 
     async def _run(self) -> None:
         while True:
             try:
-                now = await self._bridge.published_tools()
-                if self._known not in (None, now):
-                    await self._notify()
+                specs = await self._bridge.published_tools()
+                now = tuple(tuple(key(spec) for spec in specs if key(spec)) for _, _, key in LISTS)
+                for (event, send, _), before, after in zip(LISTS, self._known or now, now, strict=True):
+                    if before != after:
+                        await self._notify(event, send)
                 self._known = now
             except BridgeError as exc:
                 logger.warning("the exposed tools could not be looked at: %s", exc)
             await asyncio.sleep(LOOK_S)
 
-    async def _notify(self) -> None:
-        await self._push.broadcast(ToolsListChanged())
+    async def _notify(self, event: ServerEvent, send: Send) -> None:
+        await self._push.broadcast(event)
         for connection in list(self._sessions):
             with anyio.move_on_after(SEND_S) as scope:
-                await connection.send_tool_list_changed()
+                await send(connection)
             if scope.cancelled_caught:
                 self._sessions.discard(connection)
+
+
+ListKey: TypeAlias = tuple[tuple[str, ...], ...]
+Send: TypeAlias = Callable[[Connection], Awaitable[None]]
+
+
+def tool_key(spec: ToolSpec) -> tuple[str, ...]:
+    """What tells whether a list of tools has changed."""
+    return spec.name, spec.listed or spec.schema, spec.description
+
+
+def resources_key(spec: ToolSpec) -> tuple[str, ...]:
+    """The same for resources; nothing for a tool that gives none."""
+    return (spec.name, spec.gives) if spec.gives and spec.tool == READ_RESOURCE else ()
+
+
+def prompts_key(spec: ToolSpec) -> tuple[str, ...]:
+    """The same for prompts."""
+    return (spec.name, spec.gives) if spec.gives and spec.tool == GET_PROMPT else ()
+
+
+LISTS: tuple[tuple[ServerEvent, Send, Callable[[ToolSpec], tuple[str, ...]]], ...] = (
+    (ToolsListChanged(), Connection.send_tool_list_changed, tool_key),
+    (ResourcesListChanged(), Connection.send_resource_list_changed, resources_key),
+    (PromptsListChanged(), Connection.send_prompt_list_changed, prompts_key),
+)
+"""The lists of a client: the event of the newer era and the notification of the older one when it changes."""
 
 
 def exposes_any(who: Principal) -> bool:
@@ -162,8 +202,9 @@ def passed_on(ctx: ServerRequestContext[Any, Any]) -> ToolProgress | None:
 
 
 def announce_changes(server: Server[Any]) -> None:
-    """Have a server declare that its list of tools changes, which clients of the older era want to know beforehand."""
-    options = server.create_initialization_options(NotificationOptions(tools_changed=True))
+    """Have a server declare that its lists change, which clients of the older era want to know beforehand."""
+    changes = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
+    options = server.create_initialization_options(changes)
 
     def created(*given: object, **named: object) -> InitializationOptions:
         return options

@@ -20,7 +20,7 @@ import anyio
 import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ToolsListChanged
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ServerEvent
 
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.events import Event
@@ -139,7 +139,7 @@ class Push:
             held.remove(uri)
             self._drop(audience, [uri])
 
-    async def broadcast(self, event: ToolsListChanged) -> None:
+    async def broadcast(self, event: ServerEvent) -> None:
         """Notify the streams of all audiences."""
         for audience in self._audiences.values():
             await audience.bus.publish(event)
