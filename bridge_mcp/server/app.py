@@ -41,7 +41,9 @@ from bridge_mcp.server.protocol.resources import RESOURCES, TEMPLATES, read_reso
 from bridge_mcp.server.protocol.signed_handles import HandleSigner
 from bridge_mcp.server.protocol.subscriptions import Push
 from bridge_mcp.server.protocol.tasks import (
+    EXPOSED,
     EXTENSION,
+    SHOWING,
     TaskParams,
     Tasks,
     UpdateParams,
@@ -226,7 +228,7 @@ class BridgeServer:
                 return await self._ended(who, asked, show_files=show_files, exposed=exposed)
             answer = TicketAnswer.of(asked)
         if declared(ctx) and becomes_task(found, who):
-            return await self._tasks.created(who, answer.id, show_files=show_files)
+            return await self._tasks.created(who, answer.id, show_files=show_files, exposed=exposed)
         return complete_result(**waiting_result(answer)) if exposed else tool_result(answer)
 
     async def _ended(
@@ -272,9 +274,9 @@ class BridgeServer:
     async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """`tasks/get`: the state, and the result once it is there."""
         who = self._with_tasks(ctx, params)
-        task, stands, show_files = await self._tasks.get(who, params)
+        task, stands, wanted = await self._tasks.get(who, params)
         if task["status"] == "completed":
-            task["result"] = await self._ended(who, stands, show_files=show_files)
+            task["result"] = await self._ended(who, stands, show_files=wanted == SHOWING, exposed=wanted == EXPOSED)
         return complete_result(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from tests.servers.launch import ROOT
 
 Era: TypeAlias = Literal["legacy", "auto"]
 
-ALLOWED: dict[str, Any] = {"allowed_resources": ("docs://*",), "allowed_prompts": ("g*",)}
+ALLOWED: dict[str, Any] = {"allowed_resources": ("docs://*", "long://*"), "allowed_prompts": ("g*",)}
 EXPOSED = replace(HOST, expose=frozenset({"bench"}))
 TWO = replace(HOST, expose=frozenset({"bench", "other"}))
 DOCS = "bridge://servers/bench/docs://"
@@ -146,7 +146,7 @@ async def test_what_is_not_allowed_not_exposed_or_too_long_is_refused_in_words(t
             ("bridge://servers/bench/secret://key", "allowed_resources"),
             ("bridge://servers/other/docs://guide", "no resource"),
             (f"{DOCS}nothing", "nothing"),
-            (f"{DOCS}long", "files"),
+            ("bridge://servers/bench/long://text", "files"),
         ):
             with pytest.raises(MCPError, match=words):
                 await found.client.read_resource(uri)

@@ -179,7 +179,7 @@ def add_beside(server: MCPServer[Any]) -> None:
         """Not for everybody."""
         return "hidden"
 
-    @server.resource("docs://long")
+    @server.resource("long://text")
     def long() -> str:
         """More than a log has room for."""
         return "x" * 300_000

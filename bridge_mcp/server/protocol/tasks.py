@@ -23,12 +23,23 @@ from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.tool import Tool
 from bridge_mcp.service import Bridge
 
-__all__ = ["EXTENSION", "TaskParams", "Tasks", "UpdateParams", "becomes_task", "declared", "undeclared"]
+__all__ = [
+    "EXPOSED",
+    "EXTENSION",
+    "SHOWING",
+    "TaskParams",
+    "Tasks",
+    "UpdateParams",
+    "becomes_task",
+    "declared",
+    "undeclared",
+]
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 
-SHOWING = "~files"
-"""The suffix of the id of a task whose result shall include its files. No ticket ends so."""
+SHOWING, EXPOSED = "~files", "~own"
+"""The suffixes of the id of a task whose result shall include its files, and of one whose result is to be its nested
+server's own. No ticket ends so."""
 
 POLL_MS = 1_000
 """The advised interval between polls."""
@@ -68,21 +79,23 @@ class Tasks:
         self._bridge = bridge
         self._seals = seals
 
-    async def created(self, who: Principal, ticket: str, *, show_files: bool) -> dict[str, Any]:
-        """A new task for an open ticket. `show_files`: its result includes its files as content."""
+    async def created(self, who: Principal, ticket: str, *, show_files: bool, exposed: bool = False) -> dict[str, Any]:
+        """A new task for an open ticket. `show_files`: with its files as content; `exposed`: with the nested result as it is."""
         stands = await self._bridge.follow(who, ticket)
-        sealed = await self._seals.sealed(who, f"{ticket}{SHOWING}" if show_files else ticket)
+        suffix = EXPOSED if exposed else SHOWING if show_files else ""
+        sealed = await self._seals.sealed(who, f"{ticket}{suffix}")
         return {"resultType": "task", **head(sealed, stands)}
 
-    async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, bool]:
-        """A task without its result; its ticket; and whether its files are to be shown.
+    async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, str]:
+        """A task without its result; its ticket; and what its result is to be: `SHOWING`, `EXPOSED`, or "".
 
         Raises:
             NotFound: `who` has no such task.
         """
         opened = await self._seals.opened(who, params.task_id)
-        stands = await self._bridge.follow(who, opened.removesuffix(SHOWING))
-        return head(params.task_id, stands), stands, opened.endswith(SHOWING)
+        ticket, suffix = parted(opened)
+        stands = await self._bridge.follow(who, ticket)
+        return head(params.task_id, stands), stands, suffix
 
     async def update(self, who: Principal, params: UpdateParams) -> None:
         """Ignore answers: no task asks for any, and the extension says to ignore unknown ones."""
@@ -93,7 +106,13 @@ class Tasks:
         await self._bridge.cancel(who, await self._ticket(who, params))
 
     async def _ticket(self, who: Principal, params: TaskParams) -> str:
-        return (await self._seals.opened(who, params.task_id)).removesuffix(SHOWING)
+        return parted(await self._seals.opened(who, params.task_id))[0]
+
+
+def parted(opened: str) -> tuple[str, str]:
+    """A task's ticket, and its suffix."""
+    suffix = next((each for each in (SHOWING, EXPOSED) if opened.endswith(each)), "")
+    return opened.removesuffix(suffix), suffix
 
 
 def head(task_id: str, stands: Ticket) -> dict[str, Any]:
