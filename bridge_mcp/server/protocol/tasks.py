@@ -80,7 +80,7 @@ class Tasks:
         self._seals = seals
 
     async def created(self, who: Principal, ticket: str, *, show_files: bool, exposed: bool = False) -> dict[str, Any]:
-        """A new task for an open ticket. `show_files`: with its files as content; `exposed`: with the nested result as it is."""
+        """A new task for an open ticket. Its result: `show_files`, with files as content; `exposed`, the nested one."""
         stands = await self._bridge.follow(who, ticket)
         suffix = EXPOSED if exposed else SHOWING if show_files else ""
         sealed = await self._seals.sealed(who, f"{ticket}{suffix}")
