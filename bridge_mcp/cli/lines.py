@@ -19,6 +19,7 @@ from bridge_mcp.core.entries import (
     Finished,
     Heard,
     Judged,
+    Lapsed,
     Logged,
     Posted,
     Rang,
@@ -136,7 +137,7 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"what stands before #{e.upto} leaves the model's view; it is told: {e.text or 'nothing'}"
         case Stopped() as e:
             return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
-        case Withdrawn() as e:
+        case Withdrawn() | Lapsed() as e:
             return f"#{e.message}, by {e.by}"
         case Cleared() as e:
             return f"by {e.by}"

@@ -35,6 +35,7 @@ __all__ = [
     "Finished",
     "Heard",
     "Judged",
+    "Lapsed",
     "Log",
     "Logged",
     "Outcome",
@@ -342,6 +343,14 @@ class Stopped(Fact, frozen=True):
     """What the chat is told; empty for nothing."""
 
 
+class Lapsed(Fact, frozen=True):
+    """A question is open no longer, and nobody has answered it."""
+
+    message: int
+    """The seq of the `Posted` question."""
+    by: str
+
+
 class Withdrawn(Fact, frozen=True):
     """The author of a message withdrew it before it was answered: it is for nobody now, and others go on.
 
@@ -571,6 +580,7 @@ Entry: TypeAlias = (
     | Scheduled
     | Rang
     | Stopped
+    | Lapsed
     | Withdrawn
     | Cleared
     | Configured
@@ -612,6 +622,8 @@ def key(entry: Entry) -> str | None:
             return type(entry).__name__.lower()
         case Withdrawn():
             return f"withdrawn:{entry.message}"
+        case Lapsed():
+            return f"lapsed:{entry.message}"
         case Delivered():
             return f"sent:{entry.message}"
         case Failed(effect="model" | "summary"):
@@ -648,7 +660,9 @@ def wakes(entry: Entry) -> bool:
             return entry.to == "assistant" or entry.answers is not None
         case Edited():
             return entry.to == "assistant"
-        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Voted() | Reminded() | Collected():
+        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Lapsed():
+            return False
+        case Voted() | Reminded() | Collected():
             return False
         case Failed():
             return entry.effect != "deliver"

@@ -240,7 +240,8 @@ class Watched:
             return Ticket(
                 self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=here
             )
-        if asked.question.expires_at and now >= asked.question.expires_at:
+        expired = asked.question.expires_at and now >= asked.question.expires_at
+        if expired or await self._store.log.find(conversation, f"lapsed:{seq}") is not None:
             return Ticket(self.ticket, "question", conversation, state="done", outcome="expired")
         return Ticket(self.ticket, "question", conversation, state="open")
 

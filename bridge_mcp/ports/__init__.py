@@ -33,6 +33,7 @@ from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
+from bridge_mcp.ports.restoring import HeldBack, Restoring
 from bridge_mcp.ports.rules import ChannelRules, EventRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets, StatusName
@@ -89,6 +90,7 @@ __all__ = [
     "Grants",
     "GroupMode",
     "Happening",
+    "HeldBack",
     "History",
     "Ignored",
     "Inbox",
@@ -112,6 +114,7 @@ __all__ = [
     "Pulse",
     "Reaction",
     "Recorded",
+    "Restoring",
     "Rules",
     "Secrets",
     "ServerState",

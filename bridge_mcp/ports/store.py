@@ -9,6 +9,7 @@ from bridge_mcp.ports.access import Access, Claims, Clients, Grants
 from bridge_mcp.ports.channel_state import ChannelState
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
+from bridge_mcp.ports.restoring import Restoring
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets
 from bridge_mcp.ports.subscriptions import EventSubscriptions
@@ -133,6 +134,11 @@ class Store(Protocol):
     @property
     def status(self) -> EngineStatus:
         """The status that the engine publishes."""
+        ...
+
+    @property
+    def restoring(self) -> Restoring:
+        """What a restored store must not go on with by itself."""
         ...
 
     def health(self) -> StoreHealth:

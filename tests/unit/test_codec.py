@@ -28,6 +28,7 @@ from bridge_mcp.core.entries import (
     Finished,
     Heard,
     Judged,
+    Lapsed,
     Posted,
     Question,
     Rang,
@@ -178,6 +179,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         Reminded("4.0", 2, "reminder", to="family/42"),
         '{"v":1,"kind":"Reminded","call":"4.0","number":2,"why":"reminder","to":"family/42"}',
     ),
+    (Lapsed(4, "restore"), '{"v":1,"kind":"Lapsed","message":4,"by":"restore"}'),
     (Withdrawn(4, "host"), '{"v":1,"kind":"Withdrawn","message":4,"by":"host"}'),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (

@@ -16,6 +16,7 @@ from bridge_mcp.core.entries import (
     Failed,
     Heard,
     Judged,
+    Lapsed,
     Logged,
     Posted,
     Replied,
@@ -187,8 +188,9 @@ class Append:
                 self._set_outcome(e.message, e.status, "", e.platform_ids)
             case Judged() as e:
                 self._set_verdict(logged, e)
-            case Heard(answers=int() as asked):
-                self._session.run("set_question_answered", id=self._id, seq=asked, by=logged.seq)
+            case Heard(answers=int() as asked) | Lapsed(message=asked):
+                answered = None if isinstance(logged.entry, Lapsed) else logged.seq
+                self._session.run("set_question_over", id=self._id, seq=asked, by=answered)
             case Edited() | Revised() as e:
                 self._set_text(logged, e)
             case Configured() as e:

@@ -70,6 +70,7 @@ def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> No
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         elif not path.stat().st_size:
             found_empty(path)
+        opened = path.stat()
         connection = sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)
         try:
             if folder == FOLDER:
@@ -83,6 +84,11 @@ def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> No
                 except StoreError:
                     if version(connection, path, len(files)) < len(files):  # else another process was faster
                         raise
+            elif connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                with owner():  # whoever replaces stores was killed while it had this one for itself
+                    if not os.path.samestat(opened, path.stat()):
+                        raise StoreError(f"The store {path} was replaced while it was opened.", fix="Start again.")
+                    write_ahead(connection, path)
         finally:
             connection.close()
     except BROKEN as exc:

@@ -193,6 +193,12 @@ CREATE INDEX grants_by_tool ON grants (tool, conversation, created_at, id);
 
 CREATE INDEX grants_ending ON grants (expires_at) WHERE expires_at > 0;
 
+CREATE TABLE held_back (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,                 -- client or grant
+    body TEXT NOT NULL
+);
+
 CREATE TABLE indexed (upto INTEGER NOT NULL);
 
 CREATE TABLE log (

@@ -23,6 +23,7 @@ from bridge_mcp.stores.sqlite.log import SqliteLog
 from bridge_mcp.stores.sqlite.migrate import Owner, migrate, newest
 from bridge_mcp.stores.sqlite.outbox import SqliteOutbox, SqliteTraces
 from bridge_mcp.stores.sqlite.readers import Readers
+from bridge_mcp.stores.sqlite.restoring import SqliteRestoring
 from bridge_mcp.stores.sqlite.session import connect
 from bridge_mcp.stores.sqlite.spending import SqliteSpending
 from bridge_mcp.stores.sqlite.status import SqliteSecrets, SqliteStatus, SqliteToolPins
@@ -86,6 +87,7 @@ class SqliteStore:
         self.tool_pins = SqliteToolPins(reader, writer)
         self.secrets = SqliteSecrets(reader, writer)
         self.status = SqliteStatus(reader, writer)
+        self.restoring = SqliteRestoring(reader, writer)
 
     def health(self) -> StoreHealth:
         """See `ports.Store`."""

@@ -20,6 +20,7 @@ from bridge_mcp.core.entries import (
     Finished,
     Heard,
     Judged,
+    Lapsed,
     Logged,
     Posted,
     Replied,
@@ -259,7 +260,7 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             expected.kinds[seq] = (expected.kinds[seq][0], here.seq)
         case Posted() as e if e.question is not None:
             expected.asking.add(here.seq)
-        case Heard(answers=int() as question):
+        case Heard(answers=int() as question) | Lapsed(message=question):
             expected.asking.discard(question)
         case Configured() as e:
             expected.responder = e.responder

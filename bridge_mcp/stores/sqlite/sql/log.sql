@@ -95,7 +95,8 @@ INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CON
 -- The first message that the platform called so.
 INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
 
--- name: set_question_answered(id, seq, by)
+-- name: set_question_over(id, seq, by)
+-- `by` is the seq of the answer; NULL where nobody has answered.
 UPDATE messages SET asks = 0, answered = :by WHERE conversation = :id AND seq = :seq AND asks = 1;
 
 -- name: set_message_outcome(id, seq, status, reason, platform_ids)
