@@ -8,8 +8,19 @@ from bridge_mcp.core.entries import Attachment, Button, Posted
 from bridge_mcp.core.grants import makes_grants
 from bridge_mcp.core.projections import BRIDGE, Approval, Message
 from bridge_mcp.core.safe_text import escape_markdown, pretty, visible
+from bridge_mcp.ports import Form
 
-__all__ = ["asks_for", "escalation_key", "outcome_text", "prompt", "prompt_key", "question_text", "withheld_text"]
+__all__ = [
+    "asks_for",
+    "escalation_key",
+    "form_of",
+    "outcome_text",
+    "prompt",
+    "prompt_key",
+    "question_text",
+    "takes_words",
+    "withheld_text",
+]
 
 QUESTION = "Approve this call?"
 
@@ -29,27 +40,34 @@ ASKS = 200
 REASON = 200
 """Characters of what a reviewer says, as they are shown."""
 
-APPROVE, REJECT = "/approve", "/reject"
+APPROVE, REJECT, EDIT = "/approve", "/reject", "/edit"
 
 
-def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION) -> Posted:
-    """The message that asks in the chat `place`, with buttons; long arguments are attached as a file."""
+def prompt(
+    approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION, forms: bool = False
+) -> Posted:
+    """The message that asks in the chat `place`, with buttons; long arguments are attached as a file.
+
+    `forms`: the place has forms, in which arguments can be edited.
+    """
     whole = Attachment(f"arguments:{approval.id}", "file", "text/plain", name=f"{approval.id}.txt")
     return Posted(
         question_text(approval, place, now, head),
         BRIDGE,
         key=key,
         files=() if is_shown(approval) else (whole,),
-        buttons=buttons(approval),
+        buttons=buttons(approval, forms=forms),
     )
 
 
-def buttons(approval: Approval) -> tuple[Button, ...]:
-    """The buttons. With a quorum there is none for a grant: nobody can grant later calls alone."""
+def buttons(approval: Approval, *, forms: bool = False) -> tuple[Button, ...]:
+    """The buttons. With a quorum there is none for a grant or for other arguments: nobody decides those alone."""
     one = (
         Button("✅ Approve", f"{APPROVE} {approval.id}", token()),
         Button("❌ Reject", f"{REJECT} {approval.id}", token()),
     )
+    if forms and is_shown(approval) and not approval.fixed and approval.quorum == 1:
+        one = (*one, Button("✏️ Edit", f"{EDIT} {approval.id}", token()))
     if not makes_grants(approval.tool):
         own = Button("♾ Always, as below", f"{APPROVE} {approval.id} always", token())
         return (*one, own) if approval.offers and approval.quorum == 1 else one
@@ -63,6 +81,22 @@ def asks_for(message: Message) -> str:
         return ""
     commands = [button.value.split() for button in message.buttons]
     return next((words[1] for words in commands if words[0] == APPROVE and len(words) > 1), "")
+
+
+def takes_words(value: str) -> bool:
+    """Whether a button's command takes what was written into its form."""
+    return value.split()[0] in (REJECT, EDIT)
+
+
+def form_of(approval: Approval, value: str) -> Form | None:
+    """The form that a button of a prompt opens where there are forms; None: it takes effect at once."""
+    match value.split()[0]:
+        case "/reject":
+            return Form("Reject this call", "Why? The assistant reads it.")
+        case "/edit":
+            return Form("Approve with other arguments", "Arguments, as JSON", pretty(approval.arguments), wanted=True)
+        case _:
+            return None
 
 
 def token() -> str:

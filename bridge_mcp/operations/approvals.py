@@ -28,7 +28,7 @@ from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.operations.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Rules, Store
 
-__all__ = ["ApprovalDesk", "ApprovalOptions", "find", "may_decide", "unchecked", "undecided"]
+__all__ = ["ApprovalDesk", "ApprovalOptions", "Check", "find", "may_decide", "unchecked", "undecided"]
 
 MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
 

@@ -15,13 +15,28 @@ from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
+from bridge_mcp.operations.approval_texts import asks_for, form_of, takes_words
 from bridge_mcp.operations.recent_log import tail
-from bridge_mcp.ports import ButtonPress, ChannelOffset
+from bridge_mcp.ports import ButtonPress, ChannelOffset, Form
 
-__all__ = ["PRESSED", "is_open", "press"]
+__all__ = ["PRESSED", "form", "is_open", "press"]
 
 PRESSED = ("tap:", "answer:")
 """Prefixes of the keys of presses: messages without an id on the platform."""
+
+
+async def form(scene: commands.Scene, tap: ButtonPress, who: Principal) -> Form | None:
+    """The form that a press by `who` opens; None where it takes effect, or is refused, at once."""
+    found = await scene.store.traces.button(tap.token)
+    if found is None or found[0] != join(tap.channel, tap.chat) or "approve" not in who.scopes:
+        return None
+    shown = await scene.store.history.message(*found)
+    asked = asks_for(shown) if shown is not None else ""
+    approval = await scene.store.approvals.get(asked) if asked else None
+    if shown is None or approval is None or approval.status != "waiting":
+        return None
+    value = next((button.value for button in shown.buttons if button.token == tap.token), "")
+    return form_of(approval, value) if value else None
 
 
 async def press(
@@ -37,7 +52,8 @@ async def press(
     if shown.author != BRIDGE or not commands.is_command(value):
         return await say(scene, tap, shown, value, responder, offset)
     try:
-        return await commands.run(scene, who, conversation, value, pressed=True)
+        written = f" {tap.written}" if takes_words(value) else ""
+        return await commands.run(scene, who, conversation, f"{value}{written}".rstrip(), pressed=True)
     except BridgeError as exc:
         return str(exc)
 

@@ -20,7 +20,7 @@ from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import ConversationStatus, Decision
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.spending import day_of, over, scopes
-from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.tools import ToolSpec, parse_arguments
 from bridge_mcp.operations import approvals, command_spelling, conversations, status_board, tickets
 from bridge_mcp.operations.approval_texts import escalation_key, prompt_key
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
@@ -47,6 +47,8 @@ class Scene:
     clock: Clock
     ahead_since: Callable[[float], float] = lambda at: 0.0
     """See `Jumps.ahead_since`: questions stay open for so much longer."""
+    check: approvals.Check = approvals.unchecked
+    """What is wrong with arguments that somebody edited, by the tool's schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Asked:
     who: Principal
     conversation: str
     words: tuple[str, ...]
+    text: str = ""
+    """All of it as it was written."""
     by_id: bool = False
     """Whether a call has to be named by id to be approved."""
     pressed: bool = False
@@ -125,7 +129,8 @@ async def run(
         )
     command = COMMANDS[words[0]]
     who.require(command.scope)
-    return await command.answer(Asked(scene, who, conversation, words=words[1:], by_id=by_id, pressed=pressed))
+    asked = Asked(scene, who, conversation, words=words[1:], text=text, by_id=by_id, pressed=pressed)
+    return await command.answer(asked)
 
 
 def slash(name: str) -> str:
@@ -231,10 +236,19 @@ async def reject(asked: Asked) -> str:
     return decision_lines(await desk(asked).reject(asked.who, found, reason))
 
 
+async def edit(asked: Asked) -> str:
+    found = asked.words[0] if asked.words else ""
+    if not tickets.APPROVAL.fullmatch(found):
+        raise BadInput("Which call, and which arguments?", fix='Write: /edit ID {"name": "value"}')
+    approval, _ = await waiting_here(asked, to_run=True)
+    arguments = parse_arguments(asked.text.partition(found)[2])
+    return decision_lines(await desk(asked).approve(asked.who, approval[:1], approvals.ApprovalOptions("", arguments)))
+
+
 def desk(asked: Asked) -> approvals.ApprovalDesk:
-    """The desk for commands, which edit no arguments, so that there is nothing to check."""
+    """The desk for commands."""
     scene = asked.scene
-    return approvals.ApprovalDesk.of(scene.store, scene.clock, approvals.unchecked, scene.rules)
+    return approvals.ApprovalDesk.of(scene.store, scene.clock, scene.check, scene.rules)
 
 
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
@@ -345,5 +359,6 @@ COMMANDS: dict[str, Command] = {
         "admin", "/reload", "connect the tool servers again, and forget this chat's history", answer=reload
     ),
     "approve": Command("approve", "/approve ID… [conversation|always]", "let waiting calls run", answer=approve),
+    "edit": Command("approve", "/edit ID ARGUMENTS", "let a waiting call run with these arguments (JSON)", answer=edit),
     "reject": Command("approve", "/reject ID… [REASON]", "keep waiting calls from running", answer=reject),
 }

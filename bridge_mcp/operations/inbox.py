@@ -5,13 +5,12 @@ A message is stored before it is acknowledged; the same message twice is one ent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from msgspec import structs
 
 from bridge_mcp.core import chat_texts
-from bridge_mcp.core.choices import chosen
 from bridge_mcp.core.entries import (
     Cleared,
     Edited,
@@ -28,14 +27,16 @@ from bridge_mcp.core.events import Event
 from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal, Via
-from bridge_mcp.core.projections import BRIDGE, Conversation, Message
+from bridge_mcp.core.projections import BRIDGE, Conversation
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import chat_migrations, commands, topic_titles, welcome
 from bridge_mcp.operations.access import Admission, principal_of
 from bridge_mcp.operations.addresses import join, parse_message
-from bridge_mcp.operations.button_presses import is_open, press
+from bridge_mcp.operations.answers_to_questions import answer_of
+from bridge_mcp.operations.approvals import Check, unchecked
+from bridge_mcp.operations.button_presses import form, is_open, press
 from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.ports import (
     Arrival,
@@ -44,11 +45,13 @@ from bridge_mcp.ports import (
     ChannelRules,
     ChannelTraits,
     Clock,
+    Form,
     Happening,
     Ignored,
     Incoming,
     Moved,
     Named,
+    Pairing,
     Rules,
     Store,
 )
@@ -73,6 +76,7 @@ class Intake:
         traits: Mapping[str, ChannelTraits],
         clock: Clock,
         ahead_since: Callable[[float], float] = lambda at: 0.0,
+        check: Check = unchecked,
     ) -> None:
         self._store = store
         self._state = store.channel_state
@@ -80,7 +84,7 @@ class Intake:
         self._traits = traits
         self._clock = clock
         self._admission = Admission(store, traits, clock)
-        self._scene = commands.Scene(store, rules, traits, clock=clock, ahead_since=ahead_since)
+        self._scene = commands.Scene(store, rules, traits, clock=clock, ahead_since=ahead_since, check=check)
 
     async def put(self, arrival: Arrival) -> str:
         """See `ports.Inbox`. Only paired people pass, also with commands, edits and buttons."""
@@ -111,6 +115,17 @@ class Intake:
     async def offset(self, channel: str) -> int | None:
         """See `ports.Inbox`."""
         return await self._state.offset(channel)
+
+    async def form(self, press: ButtonPress) -> Form | None:
+        """See `ports.Inbox`."""
+        press = replace(press, chat=await chat_migrations.home(self._state, press.channel, press.chat))
+        pairings = await self._admission.of(press)
+        return None if pairings is None else await form(self._scene, press, self._presser(press, pairings))
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        """See `ports.Inbox`."""
+        found, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
+        return tuple([each.id.partition("/")[2] for each in found])
 
     async def hear(self, incoming: Incoming, via: Via = "") -> int:
         """Take in a message of this machine's user on a channel without pairing; returns its seq.
@@ -305,8 +320,11 @@ class Intake:
         if pairings is None:
             return chat_texts.BUTTON_NOT_YOURS
         known = await self._store.history.conversation(join(tap.channel, tap.chat))
-        who = replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
+        who = self._presser(tap, pairings)
         return await press(self._scene, tap, who, self._responder(tap.channel, known), offset_after(tap))
+
+    def _presser(self, tap: ButtonPress, pairings: tuple[Pairing, ...]) -> Principal:
+        return replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
 
     def _channel(self, channel: str) -> ChannelRules:
         return self._rules.channel(channel)
@@ -352,31 +370,6 @@ class Intake:
         # On platforms a text is Markdown, and this one quotes names, arguments and notes of others.
         told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), offset=offset_after(incoming))
-
-
-def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) -> tuple[int, str] | None:
-    """Which of these open questions a message answers, and the answer; None if it answers none, or is ambiguous.
-
-    In a group people talk to each other: only a reply, or a message to the bot itself, is an answer there. A choice
-    answers the question that offers it, in the spelling there; any other text answers a question without choices, or
-    the one it replies to. Between several questions nothing is guessed.
-    """
-    if not replied and incoming.group and not is_said_to_us(incoming):
-        return None
-    text = incoming.bare or incoming.text
-    able: list[tuple[int, str]] = []
-    for each in asked:
-        choices = each.question.choices if each.question is not None else ()
-        choice = chosen(choices, text) if choices else text
-        if choice is not None or replied:
-            able.append((each.seq, text if choice is None else choice))
-    several_free = len(asked) > 1 and any(each.question is not None and not each.question.choices for each in asked)
-    return able[0] if len(able) == 1 and not several_free else None
-
-
-def is_said_to_us(incoming: Incoming) -> bool:
-    """Whether a message of a group is a person's own message to the bot."""
-    return incoming.addressed and incoming.sender.kind == "person" and not incoming.forwarded_from
 
 
 def is_addressed(incoming: Incoming, rules: ChannelRules) -> bool:

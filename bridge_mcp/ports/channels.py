@@ -18,6 +18,7 @@ __all__ = [
     "ChannelTraits",
     "Clock",
     "Edit",
+    "Form",
     "Happening",
     "Ignored",
     "Inbox",
@@ -53,6 +54,13 @@ class ChannelTraits:
     """Whether approvals are asked in its chats by messages with buttons. Where not, its readers look at the store."""
     shows: bool = False
     """Whether `show` does anything: a platform that knows "is typing", or drafts."""
+    forms: bool = False
+    """Whether a button can open a form (`Inbox.form`), and come back with what was written into it."""
+    settles_s: float = 0.0
+    """For so long after a message was written, `send` may repeat a part whose fate is unknown, and makes no second one.
+
+    Discord knows a message again by its nonce; elsewhere a channel may look for `Outgoing.key` in the chat. 0: never.
+    """
 
 
 # -- coming in -------------------------------------------------------------------------------------------------
@@ -106,6 +114,20 @@ class ButtonPress:
     """What the button carried: `Button.token`."""
     at: float
     offset: int | None = None
+    written: str = ""
+    """What the person wrote into the form that the button opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a button asks for before it takes effect, where the channel has forms."""
+
+    title: str
+    label: str
+    text: str = ""
+    """What stands in it at first."""
+    wanted: bool = False
+    """Whether it may not be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +194,14 @@ class Inbox(Protocol):
         """The highest `offset` that was stored for a channel; None at first."""
         ...
 
+    async def form(self, press: ButtonPress) -> Form | None:
+        """The form that a press opens; None for a button that takes effect at once, or that is not theirs to press."""
+        ...
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        """The chats and threads that a channel has conversations in, the latest first: where messages may wait."""
+        ...
+
 
 # -- going out -------------------------------------------------------------------------------------------------
 
@@ -203,6 +233,8 @@ class Outgoing:
     """The platform's id of the message it replies to."""
     silent: bool = False
     question: Question | None = None
+    key: str = ""
+    """The bridge's own name of the message, the same at every try; a platform may know a repeat by it."""
 
 
 @dataclass(frozen=True, slots=True)

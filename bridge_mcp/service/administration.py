@@ -110,9 +110,8 @@ class Administration(BridgeBase):
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; returns its answer."""
         who.require("admin")
         self._address(who, conversation)
-        return await commands.run(
-            commands.Scene(self.store, self.rules, self.traits, clock=self._clock), who, conversation, command
-        )
+        scene = commands.Scene(self.store, self.rules, self.traits, clock=self._clock, check=self._check)
+        return await commands.run(scene, who, conversation, command)
 
 
 def touches(who: Principal, grant: Grant) -> bool:

@@ -108,7 +108,7 @@ class BridgeBase:
         self.store = store
         self.rules = rules
         self.traits = traits
-        self.intake = Intake(store, rules, traits, clock)
+        self.intake = Intake(store, rules, traits, clock, check=check)
         self.verdicts = approvals.ApprovalDesk.of(store, clock, check, rules)
         self._clock = clock
         self._check = check

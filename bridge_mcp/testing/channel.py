@@ -18,6 +18,7 @@ from bridge_mcp.ports import (
     ChannelTraits,
     Clock,
     Edit,
+    Form,
     Inbox,
     Incoming,
     Outgoing,
@@ -41,6 +42,8 @@ class FakeChannel:
         needs_pairing: see `ChannelTraits`.
         delivered_by_commit: see `ChannelTraits`.
         prompts: see `ChannelTraits`.
+        forms: see `ChannelTraits`.
+        settles_s: see `ChannelTraits`; not 0: it knows a repeated part by its key, and makes no second message.
         part_size: characters at which it cuts a text into parts; 0: never.
         clock: tells the time of what it hears, and of its last good exchange.
     """
@@ -52,11 +55,20 @@ class FakeChannel:
         needs_pairing: bool = False,
         delivered_by_commit: bool = False,
         prompts: bool = False,
+        forms: bool = False,
+        settles_s: float = 0.0,
         part_size: int = 0,
         clock: Clock | None = None,
     ) -> None:
         self.traits = ChannelTraits(
-            name, "fake", needs_pairing, delivered_by_commit=delivered_by_commit, prompts=prompts, shows=True
+            name,
+            "fake",
+            needs_pairing,
+            delivered_by_commit=delivered_by_commit,
+            prompts=prompts,
+            shows=True,
+            forms=forms,
+            settles_s=settles_s,
         )
         self.sent: list[Outgoing] = []
         """The messages (or parts of them) that reached the platform, in order."""
@@ -68,6 +80,7 @@ class FakeChannel:
         """Every part that `send` was given."""
         self.files: dict[str, bytes] = {}
         """What `fetch` finds, by `Attachment.ref`."""
+        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
         self._part_size = part_size
         self._clock = clock or ManualClock()
         self._failures: deque[tuple[SendFailed, bool]] = deque()
@@ -121,12 +134,23 @@ class FakeChannel:
         )
         return await self.arrives(incoming)
 
-    async def press(self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None) -> str:
-        """Press a button below a message (the platform's id of it); what the presser is told."""
-        at = self._clock.now()
-        return await self.arrives(
-            ButtonPress(self.traits.name, chat, message, sender=sender or Sender("1", "Ann"), token=token, at=at)
-        )
+    async def press(
+        self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None, written: str = ""
+    ) -> str:
+        """Press a button below a message (the platform's id of it); what the presser is told.
+
+        `written` is what stands in the form that the button opened.
+        """
+        return await self.arrives(self._pressed(message, token, chat, sender, written))
+
+    async def opens(self, message: str, token: str, *, chat: str = "1", sender: Sender | None = None) -> Form | None:
+        """The form that a press opens; None for none."""
+        assert self._inbox is not None
+        return await self._inbox.form(self._pressed(message, token, chat, sender, ""))
+
+    def _pressed(self, message: str, token: str, chat: str, sender: Sender | None, written: str) -> ButtonPress:
+        who, at = sender or Sender("1", "Ann"), self._clock.now()
+        return ButtonPress(self.traits.name, chat, message, sender=who, token=token, at=at, written=written)
 
     async def arrives(self, arrival: Arrival) -> str:
         """Put anything into the inbox, once `run` has begun."""
@@ -171,7 +195,8 @@ class FakeChannel:
             return (Part(action.chat, action),)
         size = self._part_size
         texts = [action.text[start : start + size] for start in range(0, len(action.text), size)] or [""]
-        plain = [Outgoing(action.chat, text, reply_to=action.reply_to, silent=action.silent) for text in texts[:-1]]
+        first = Outgoing(action.chat, "", reply_to=action.reply_to, silent=action.silent, key=action.key)
+        plain = [replace(first, text=text) for text in texts[:-1]]
         return tuple(Part(action.chat, each) for each in (*plain, replace(action, text=texts[-1])))
 
     async def send(self, part: Part) -> tuple[str, ...]:
@@ -188,14 +213,19 @@ class FakeChannel:
                 raise TypeError(f"{part.body!r} was not made by this channel")
         self.attempts.append(action)
         error, arrived = self._failures.popleft() if self._failures else (None, True)
+        key = (action.key, action.text) if isinstance(action, Outgoing) and self.traits.settles_s else ("", "")
+        if key in self._known:
+            return self._known[key]
         if arrived:
             self._arrive(action)
+        if key[0] and arrived:
+            self._known[key] = (str(next(self._ids)),)
         self._wake()
         if error is not None:
             raise error
         match action:
             case Outgoing():
-                return (str(next(self._ids)),)
+                return self._known[key] if key[0] else (str(next(self._ids)),)
             case Edit(messages=messages):
                 return messages
             case Reaction(message=message):

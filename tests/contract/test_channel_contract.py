@@ -13,7 +13,7 @@ from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.errors import SendFailed
-from bridge_mcp.ports import Arrival, Channel, Incoming, Outgoing
+from bridge_mcp.ports import Arrival, ButtonPress, Channel, Form, Incoming, Outgoing
 from bridge_mcp.testing import FakeChannel
 from tests.servers.telegram import TelegramServer
 
@@ -40,6 +40,12 @@ class Box:
 
     async def offset(self, channel: str) -> int | None:
         return None
+
+    async def form(self, press: ButtonPress) -> Form | None:
+        return None
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        return ()
 
     async def hears(self, count: int) -> None:
         """Wait for so many messages."""

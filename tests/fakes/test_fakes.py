@@ -11,7 +11,19 @@ from bridge_mcp.core.entries import Sender
 from bridge_mcp.core.errors import ModelFailed, SendFailed, SendUncertain, ToolFailed, ToolUncertain
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.ports import Arrival, Channel, Clock, Incoming, Model, ModelReply, ModelRequest, Outgoing, Toolbox
+from bridge_mcp.ports import (
+    Arrival,
+    ButtonPress,
+    Channel,
+    Clock,
+    Form,
+    Incoming,
+    Model,
+    ModelReply,
+    ModelRequest,
+    Outgoing,
+    Toolbox,
+)
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock, calls, says
 
 HELLO = ModelRequest("default", (ChatMessage("user", "hello"),))
@@ -159,6 +171,12 @@ class Box:
 
     async def offset(self, channel: str) -> int | None:
         return None
+
+    async def form(self, press: ButtonPress) -> Form | None:
+        return None
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        return ()
 
 
 async def test_the_channel_hears_what_it_is_told_once_it_runs() -> None:

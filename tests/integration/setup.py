@@ -118,6 +118,8 @@ async def world(
     clock: Clock | None = None,
     prompts: bool = False,
     part_size: int = 0,
+    forms: bool = False,
+    settles_s: float = 0.0,
 ) -> AsyncGenerator[World]:
     """A bridge with a local channel, and `family`, a fake platform whose chats need pairing."""
     clock = clock or WallClock()
@@ -125,7 +127,15 @@ async def world(
     toolbox = toolbox or FakeToolbox()
     rules = rules or rules_for()
     local = FakeChannel("local", delivered_by_commit=True, clock=clock)
-    family = FakeChannel("family", needs_pairing=True, prompts=prompts, part_size=part_size, clock=clock)
+    family = FakeChannel(
+        "family",
+        needs_pairing=True,
+        prompts=prompts,
+        forms=forms,
+        settles_s=settles_s,
+        part_size=part_size,
+        clock=clock,
+    )
     channels: dict[str, Channel] = {"local": local, "family": family}
     store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
     traits = {name: channel.traits for name, channel in channels.items()}

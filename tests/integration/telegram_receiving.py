@@ -11,7 +11,7 @@ import pytest
 from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved
+from bridge_mcp.ports import Arrival, ButtonPress, Form, Ignored, Incoming, Moved
 from tests.servers.telegram import TelegramServer
 
 __all__ = ["QUICK", "Box", "becomes", "channel_on", "receiving", "settings_on"]
@@ -55,6 +55,12 @@ class Box:
     async def offset(self, channel: str) -> int | None:
         assert channel == "family"
         return self.place
+
+    async def form(self, press: ButtonPress) -> Form | None:
+        return None
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        return ()
 
     def _wake(self) -> None:
         self._changed.set()

@@ -103,7 +103,8 @@ class PromptWorker:
             return
         for place in self._places(approval):
             if await is_let_in(self._store.access, self._traits, place):
-                posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval))
+                forms = self._traits[Address.of(place).channel].forms
+                posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval), forms=forms)
                 await self._store.log.record(place, posted)
 
     async def _tell(self, approval: Approval) -> None:

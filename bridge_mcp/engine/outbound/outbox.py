@@ -1,9 +1,10 @@
 """Sends queued messages: one at a time per conversation, in order and part by part, beside the turns.
 
 Recorded are: `sending` before the effect, each part that went out, then the outcome. A part that surely did not go out
-is retried when the platform allows; a part that may have gone out is reported as uncertain and not sent again, and the
-later parts follow. The last part of an approval prompt, which has its buttons, is sent only if all others surely went
-out: nobody approves what they may not have seen.
+is retried when the platform allows. A part that may have gone out is sent again where the platform knows a repeat (for
+`ChannelTraits.settles_s`); elsewhere it is reported as uncertain and not sent again, and the later parts follow. The
+last part of an approval prompt, which has its buttons, is sent only if all others surely went out: nobody approves what
+they may not have seen.
 """
 
 from __future__ import annotations
@@ -139,11 +140,17 @@ class OutboxWorker:
         for message in await self._store.outbox.stranded():
             if message.conversation in self._sending or message.conversation in self._unbegun:
                 continue
-            logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
-            sent = (*message.platform_ids, LOST)
-            await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
+            if not self._settles(message):
+                logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
+                sent = (*message.platform_ids, LOST)
+                await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
             await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
         self._looked = time.monotonic()
+
+    def _settles(self, message: Message) -> bool:
+        """Whether sending a part of it again settles whether it went out, and sends no second one."""
+        channel = self._channels.get(Address.of(message.conversation).channel)
+        return channel is not None and 0 <= self._clock.now() - message.at < channel.traits.settles_s
 
     async def _follow(self) -> None:
         with closing(self._store.agenda.watch()) as changes:
@@ -254,6 +261,8 @@ class OutboxWorker:
             try:
                 sent += await channel.send(part)
             except SendUncertain as exc:
+                if self._settles(message):
+                    raise SendFailed(str(exc), retry_after_s=0.0) from exc
                 logger.warning("%s, part %d of %d: %s", message.id, number, count, exc)
                 sent += (LOST,)
             except SendFailed:
@@ -288,6 +297,7 @@ class OutboxWorker:
             await self._replied_to(message),
             message.silent,
             message.question,
+            message.id,
         )
 
     async def _target(self, message: Message) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from bridge_mcp.core import chat_texts
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
 from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.core.steps import Remind, Ring
@@ -45,15 +46,19 @@ async def tell(
     further = asked.also_route if asked is not None and reminded.why != "escalation" else ()
     for place in dict.fromkeys((told, *further)):
         if asked is not None and place and await is_let_in(store.access, traits, place):
-            await store.log.record(place, await reminder_message(store, clock, asked, place, reminded))
+            known = traits.get(Address.of(place).channel)
+            forms = known is not None and known.forms
+            await store.log.record(place, await reminder_message(store, clock, asked, place, reminded, forms=forms))
     await store.log.record(conversation, structs.replace(reminded, to=told))
 
 
-async def reminder_message(store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded) -> Posted:
+async def reminder_message(
+    store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded, *, forms: bool
+) -> Posted:
     """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
     if reminded.why == "escalation":
         key = escalation_key(asked.id, reminded.number)
-        return prompt(asked, place, clock.now(), key=key, head=chat_texts.ESCALATED)
+        return prompt(asked, place, clock.now(), key=key, head=chat_texts.ESCALATED, forms=forms)
     key = f"{reminded.why}:{asked.id}:{reminded.number}"
     if reminded.why == "tool":
         again = Posted(question_text(asked, place, None, chat_texts.TOOL_MISSING), BRIDGE, key=key)

@@ -1,0 +1,52 @@
+"""Where a platform knows a repeat, what may have gone out is sent again, and nobody reads it twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.core.errors import SendUncertain
+from bridge_mcp.ports import Outgoing
+from bridge_mcp.testing import ManualClock
+from tests.integration.setup import HOST, OWNER, WallClock, World, world
+
+CHAT = "family/7"
+
+
+async def left_sending(it: World) -> None:
+    """A message that an engine was sending when it died."""
+    await it.bridge.pair_chat(OWNER, channel="family", chat="7")
+    sent = await it.bridge.send_message(HOST, CHAT, "once", wait_s=0)
+    assert await it.store.outbox.begin(CHAT, int(sent.message.partition("#")[2])) is not None
+
+
+@pytest.mark.shows("chats.settled")
+@pytest.mark.parametrize("arrived", [False, True])
+async def test_an_uncertain_send_is_settled_by_its_key(tmp_path: Path, arrived: bool) -> None:
+    async with world(tmp_path, settles_s=60.0) as it:
+        await it.bridge.pair_chat(OWNER, channel="family", chat="7")
+        it.family.fail(SendUncertain("The connection broke."), arrived=arrived)
+        sent = await it.bridge.send_message(HOST, CHAT, "once")
+        assert sent.status == "sent"
+        assert [each.text for each in it.family.sent] == ["once"]
+        assert [each.key for each in it.family.attempts if isinstance(each, Outgoing)] == [sent.message, sent.message]
+
+
+@pytest.mark.shows("chats.settled")
+async def test_what_a_dead_engine_was_sending_is_sent_again_where_that_is_harmless(tmp_path: Path) -> None:
+    async with world(tmp_path, settles_s=60.0, engine=False) as it:
+        await left_sending(it)
+    async with world(tmp_path, settles_s=60.0) as it:
+        await it.family.wait_for_sent(1)
+        await it.events("message.sent")
+
+
+async def test_what_is_older_than_the_platform_remembers_stays_uncertain(tmp_path: Path) -> None:
+    clock = ManualClock(WallClock().now())
+    async with world(tmp_path, settles_s=60.0, clock=clock, engine=False) as it:
+        await left_sending(it)
+    clock.advance(61)
+    async with world(tmp_path, settles_s=60.0, clock=clock) as it:
+        await it.events("message.uncertain")
+        assert it.family.attempts == []
