@@ -1,8 +1,8 @@
 """Run hosts and clients from PyPI and npm against the installed command: `python -m tests.hosts [NAME...]`.
 
 Each gets an environment of its own, connects over stdio, relays a message, takes a turn through an approval and looks
-at a picture. Those with `-hook` behind their names are agents whose hook asks before they run something. A host whose
-packages cannot be had is told as skipped, with the reason.
+at a picture. Those with `-hook` behind their names are agents whose hook asks before they run something, those with
+`-gate` have a gate before somebody's server. A host whose packages cannot be had is told as skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Protocol
 
 from tests.hosts.agents import AGENTS
 from tests.hosts.clients import CLIENTS
+from tests.hosts.gates import GATES
 from tests.hosts.gateways import GATEWAYS
 from tests.hosts.hooks import HOOKS
 from tests.hosts.installing import Skipped
@@ -42,7 +43,7 @@ class Host(Protocol):
         ...
 
 
-HOSTS: dict[str, Host] = {**CLIENTS, **GATEWAYS, **AGENTS, **HOOKS}
+HOSTS: dict[str, Host] = {**CLIENTS, **GATEWAYS, **AGENTS, **HOOKS, **GATES}
 
 
 def main(names: Sequence[str]) -> int:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.hosts.agents import end_what_stayed, proxies, run_host
+from tests.hosts.deciding import CONFIG, WHY, decide, engine, ran
 from tests.hosts.installing import machine, node_folder, npm_modules
 from tests.hosts.model.anthropic import Messages
+from tests.hosts.model.calling import CallingModel
 from tests.hosts.model.gemini import Gemini
 from tests.hosts.model.responses import Responses
 from tests.hosts.model.server import served
-from tests.hosts.model.wire import Dialect, Event
+from tests.hosts.model.wire import Dialect
 from tests.hosts.settings import Settings, claude_code, codex, copilot, gemini_cli
-from tests.hosts.stage import COMMAND
 
 __all__ = ["HOOKS", "HookedAgent"]
 
@@ -33,42 +33,6 @@ ASKED, RAN, KEPT, REASON, TOLD = (
     "gave the reason",
     "told the end",
 )
-CONFIG = """\
-[channels.home]
-type = "local"
-responder = "relay"
-[approvals]
-route = "home/main"
-"""
-WAIT_S = 60.0
-WHY = "not on a Sunday"
-
-
-class ShellModel:
-    """A model that asks for one shell command after the other, and says that it is done."""
-
-    def __init__(self, dialect: Dialect, tool: str, arguments: Sequence[Mapping[str, Any]]) -> None:
-        self.dialect = dialect
-        self.shown: list[str] = []
-        """What the host showed of each command, in order."""
-        self._tool = tool
-        self._left = list(arguments)
-        self._open = ""
-        self._next: Mapping[str, Any] = {}
-
-    async def answer(self, body: Mapping[str, Any]) -> list[Event]:
-        """The events that answer a request; one without tools is the host's own."""
-        asked = self.dialect.asked(body)
-        if self._tool not in asked.tools:
-            return list(self.dialect.says("Fine."))
-        if self._open in asked.results:
-            self.shown.append(asked.results[self._open].text)
-            self._open = ""
-        if not self._open:
-            if not self._left:
-                return list(self.dialect.says("That is all."))
-            self._open, self._next = f"call_{len(self._left)}", self._left.pop(0)
-        return list(self.dialect.calls(self._open, self._tool, self._next))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,63 +66,34 @@ class HookedAgent:
         work = folder / "work"
         work.mkdir()
         commands = [self.called("touch approved.txt"), self.called("touch rejected.txt")]
-        model = ShellModel(self.dialect(), self.tool, commands)
-        engine = await asyncio.create_subprocess_exec(
-            COMMAND, "serve", env={**own, **bridge}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        model = CallingModel(self.dialect(), [(self.tool, each) for each in commands])
+        variables = {**own, **bridge}
         try:
-            assert engine.stdout is not None
-            await engine.stdout.readline()
-            async with served(model) as address:
+            async with engine(variables), served(model) as address:
                 settings = self.settings(address, bridge)
                 for name, text in settings.files.items():
                     place = Path(own["HOME"]) / name
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.write_text(text, "utf-8")
-                await ran({**own, **bridge}, "hook", self.host, "--install", *self.options)
-                variables = {**own, **settings.variables}
-                agent = asyncio.create_task(run_host([*command, *self.arguments], work, variables))
-                first = await self.decide({**own, **bridge}, agent, "approve")
-                second = await self.decide({**own, **bridge}, agent, "reject", WHY)
+                await ran(variables, "hook", self.host, "--install", *self.options)
+                started = run_host([*command, *self.arguments], work, {**own, **settings.variables})
+                agent = asyncio.create_task(started)
+                first = await decide(variables, agent, "approve")
+                second = await decide(variables, agent, "reject", WHY)
                 code, told = await agent
-            if code or len(model.shown) < len(commands):
-                raise RuntimeError(f"it ended with {code} after {model.shown}:\n{told}")
-            log = await ran({**own, **bridge}, "log", first["conversation"], "--json")
-            last = json.loads(log.splitlines()[-1])
-            return {
-                ASKED: first["requested_by"] == second["requested_by"] == f"hook:{self.host}",
-                RAN: (work / "approved.txt").exists(),
-                KEPT: not (work / "rejected.txt").exists(),
-                REASON: WHY in model.shown[1],
-                TOLD: last["kind"] == "Finished" and last["entry"]["outcome"] == "ok",
-            }
         finally:
-            engine.terminate()
-            await engine.wait()
             end_what_stayed(own["HOME"])
-
-    async def decide(
-        self, environment: Mapping[str, str], agent: asyncio.Task[Any], verdict: str, *note: str
-    ) -> dict[str, Any]:
-        """Decide on the one call that waits, once it does."""
-        async with asyncio.timeout(WAIT_S):
-            while not agent.done():
-                found: list[dict[str, Any]] = json.loads(await ran(environment, "approvals", "list", "--json"))
-                if found:
-                    await ran(environment, "approvals", verdict, found[0]["id"], *note)
-                    return found[0]
-        raise RuntimeError(f"it ended without asking: {agent.result() if agent.done() else 'never'}")
-
-
-async def ran(environment: Mapping[str, str], *arguments: str) -> str:
-    """What a command of ours prints."""
-    process = await asyncio.create_subprocess_exec(
-        COMMAND, *arguments, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    out, err = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{arguments}: {err.decode(errors='replace')[-500:]}")
-    return out.decode()
+        if code or len(model.shown) < len(commands):
+            raise RuntimeError(f"it ended with {code} after {model.shown}:\n{told}")
+        log = await ran(variables, "log", first["conversation"], "--json")
+        last = json.loads(log.splitlines()[-1])
+        return {
+            ASKED: first["requested_by"] == second["requested_by"] == f"hook:{self.host}",
+            RAN: (work / "approved.txt").exists(),
+            KEPT: not (work / "rejected.txt").exists(),
+            REASON: WHY in model.shown[1],
+            TOLD: last["kind"] == "Finished" and last["entry"]["outcome"] == "ok",
+        }
 
 
 def line(command: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.hosts.stage import COMMAND
 
-__all__ = ["Settings", "claude_code", "cline", "codex", "copilot", "gemini_cli", "opencode"]
+__all__ = ["TASK", "Settings", "claude_code", "cline", "codex", "copilot", "gemini_cli", "opencode"]
 
 KEY = "no-key-is-needed-here"
 TASK = "Do what the model says."

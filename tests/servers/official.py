@@ -1,7 +1,7 @@
 """The servers of the MCP project itself, as people run them: from npm, installed once and kept, and from PyPI.
 
-A test of one is skipped where it cannot be had: the suite promises to run with Python and pip alone, so machines
-without npm, without its registry or without git are no failure of it.
+A test of one is skipped where it cannot be had: a developer's machine may be without npm, without its registry or
+without git. With `CI=true` in the environment it fails.
 """
 
 from __future__ import annotations
@@ -10,48 +10,20 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
-import pytest
-from filelock import FileLock
-
 from bridge_mcp.toolservers.settings import ToolServer
+from tests.servers.npm import cannot_be_had, packages
 
-__all__ = ["everything", "fetch", "filesystem", "git", "memory", "time"]
+__all__ = ["everything", "fetch", "filesystem", "git", "memory", "sequential_thinking", "time"]
 
 VERSION = "2026.8.31"
-INSTALL_S = 300
 
 
 def from_npm(name: str) -> str:
     """The command of one of the project's npm packages."""
-    command, missing = installed(name)
-    if missing:
-        pytest.skip(missing)
-    return command
-
-
-@cache
-def installed(name: str) -> tuple[str, str]:
-    """The command, installed by whichever test process comes first, or why there is none: each process tries once."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return "", f"{name} needs npm, which is not installed here"
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge-mcp-tests"
-    folder = kept / f"{name}@{VERSION}"
-    done = folder / "installed"
-    kept.mkdir(parents=True, exist_ok=True)
-    with FileLock(kept / f"{name}.lock", timeout=INSTALL_S):
-        if not done.exists():
-            package = f"@modelcontextprotocol/{name}@{VERSION}"
-            quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
-            install = [npm, "install", "--prefix", folder, *quietly, package]
-            tried = subprocess.run(install, capture_output=True, text=True, check=False, timeout=INSTALL_S)
-            if tried.returncode:
-                return "", f"npm could not install {package}: {tried.stderr.strip()[-300:]}"
-            done.touch()
-    return str(folder / "node_modules" / ".bin" / f"mcp-{name}"), ""
+    modules = packages(name, f"@modelcontextprotocol/{name}@{VERSION}")
+    return str(modules / ".bin" / f"mcp-{name}")
 
 
 def everything(**settings: object) -> ToolServer:
@@ -68,10 +40,16 @@ def memory(kept: Path) -> ToolServer:
     return ToolServer("memory", command=from_npm("server-memory"), env={"MEMORY_FILE_PATH": str(kept)})
 
 
+def sequential_thinking() -> ToolServer:
+    """It writes each thought to standard error, unless it is told not to."""
+    command = from_npm("server-sequential-thinking")
+    return ToolServer("thinking", command=command, env={"DISABLE_THOUGHT_LOGGING": "true"})
+
+
 def git(repository: Path) -> ToolServer:
     """It works on one repository, which is made if there is none."""
     if shutil.which("git") is None:
-        pytest.skip("the git server needs git, which is not installed here")
+        cannot_be_had("the git server needs git, which is not installed here")
     subprocess.run(["git", "init", "-q", "."], cwd=repository, check=True)
     return ToolServer("git", command=sys.executable, args=("-m", "mcp_server_git", "--repository", str(repository)))
 
