@@ -43,6 +43,7 @@ def make_app() -> App:
     app.command(f"{cli}.chat:chat", name="chat", help="Chat in this terminal, on the local channel.")
     app.command(f"{cli}.messages:send", name="send", help="Send a message to a conversation.")
     app.command(f"{cli}.messages:say", name="say", help="Say something on a local channel, as a person would.")
+    app.command(f"{cli}.conversations:conversations", name="conversations", help="List the conversations.")
     app.command(f"{cli}.messages:events", name="events", help="Show what happens in the bridge.")
     app.command(f"{cli}.messages:log", name="log", help="Show the log of a conversation, and verify it.")
     app.command(f"{cli}.status:status", name="status", help="Show how the bridge is, and what waits.")

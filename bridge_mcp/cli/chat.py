@@ -16,13 +16,15 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.answers import nobody_answers
 from bridge_mcp.cli.approvals import approval_view
 from bridge_mcp.cli.common import OWNER, USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
 from bridge_mcp.cli.messages import no_verdict
-from bridge_mcp.cli.output import clock, console, indented
+from bridge_mcp.cli.output import Hanging, clock, console, indented
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.owners_chat import MAIN
@@ -31,14 +33,16 @@ from bridge_mcp.service import MAX_WAIT_S
 __all__ = ["chat"]
 
 SHOWN = 10
-PROMPT = "› "
-NO_VERDICT = "an approver decides in a chat ([approvals] cli is off)"
+ELSEWHERE = "an approver decides in a chat ([approvals] cli is off)"
 SETTLE_S = 120.0
 """How long the end of input waits for the answer to what was said before it."""
 
 
 def chat(conversation: str = "", /, *, common: Common = USUAL) -> int:
-    """Chat in this terminal. /help lists the commands; Ctrl-D ends it.
+    """Chat in this terminal. /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends it.
+
+    Tab completes commands and conversations, the arrow keys bring back what was said, Alt-Enter begins a new line.
+    A call that waits is shown whole, and y or n decides it.
 
     Parameters
     ----------
@@ -47,7 +51,13 @@ def chat(conversation: str = "", /, *, common: Common = USUAL) -> int:
     """
 
     async def body(assembly: Assembly) -> None:
-        await Chat(assembly, conversation or main_of(assembly)).run()
+        place = conversation or main_of(assembly)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from bridge_mcp.cli.chat_terminal import TerminalChat
+
+            await TerminalChat(assembly, place).run()
+        else:
+            await PipedChat(assembly, place).run()
 
     return with_bridge(common, body, engine="now")
 
@@ -65,73 +75,53 @@ def main_of(assembly: Assembly) -> str:
 
 
 class Chat:
-    """One conversation at one terminal."""
+    """What happens in one conversation, as it is shown to whoever speaks there."""
+
+    echoes = True
+    """Whether what was said here is shown again, since nobody typed it on the same screen."""
 
     def __init__(self, assembly: Assembly, conversation: str) -> None:
         self.assembly = assembly
         self.bridge = assembly.bridge
         self.conversation = conversation
-        places = assembly.config.rules.places
-        self.routed = conversation in places or conversation == main_of(assembly)
+        self.routed = False
         """Whether approvals of other conversations are to be shown here too."""
-        self.models = bool(assembly.config.models)
         self.decides = assembly.config.rules.cli
         """Whether verdicts are taken here."""
         self.out: Console = console()
-        self.typed = sys.stdin.isatty() and sys.stdout.isatty()
         self._own: set[str] = set()
         self._shown = 0
         self._seen = anyio.Event()
         self._speaking = anyio.Lock()
+        self.go_to(conversation)
 
-    async def run(self) -> None:
-        """Until the input ends."""
-        cursor = self._shown = (await self.bridge.get_status(OWNER)).event_cursor
-        await self.show_past()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.follow, cursor)
-            async for line in lines():
-                await self.say(line)
-                if not self.typed:  # a script says one thing after the other, and wants to see the last answer
-                    await self.settle()
-            tasks.cancel_scope.cancel()
+    def go_to(self, conversation: str) -> None:
+        """Be in this conversation from now on."""
+        self.conversation = conversation
+        self.routed = conversation in self.assembly.config.rules.places or conversation == main_of(self.assembly)
+
+    @property
+    def how(self) -> str:
+        """How a call that waits is decided."""
+        return "/approve or /reject" if self.decides else ELSEWHERE
 
     async def say(self, line: str) -> None:
-        """Say a line; what it causes is shown as it happens."""
-        if not line.strip():
-            self.prompt()
-            return
-        async with self._speaking:
-            try:
-                no_verdict(self.assembly, line)
-                said = await self.bridge.say(OWNER, self.conversation, line)
-                self._own.add(said)
-                if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
-                    self.show(
-                        Text(f"  A call waits first: {'/approve or /reject' if self.decides else NO_VERDICT}", "yellow")
-                    )
-            except BridgeError as exc:
-                self.show(Text(f"error: {visible(str(exc))}", "red"))
-        self.prompt()
+        """Say a line; what it causes is shown as it happens.
 
-    async def settle(self) -> None:
-        """Wait until all is shown, and nothing is left to do here but by people."""
-        with anyio.move_on_after(SETTLE_S):
-            while True:
-                seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
-                if (await self.bridge.get_conversation(OWNER, self.conversation)).step in ("Idle", "Wait"):
-                    news = await self.bridge.wait_for_events(
-                        OWNER, after=self._shown, conversation=self.conversation, limit=1
-                    )
-                    if not news.events:
-                        return
-                await seen.wait()
+        Raises:
+            BridgeError: it cannot be said, or is a verdict and none is taken here.
+        """
+        no_verdict(self.assembly, line)
+        async with self._speaking:
+            said = await self.bridge.say(OWNER, self.conversation, line)
+            self._own.add(said)
+            if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
+                self.show(Text(f"  A call waits first: {self.how}", "yellow"))
 
     async def follow(self, cursor: int) -> None:
         """Show what happens, as it happens."""
-        only = "" if self.routed else self.conversation
         while True:
-            page = await self.bridge.wait_for_events(OWNER, after=cursor, conversation=only, timeout_s=MAX_WAIT_S)
+            page = await self.bridge.wait_for_events(OWNER, after=cursor, timeout_s=MAX_WAIT_S)
             for event in page.events:
                 async with self._speaking:
                     await self.event(event)
@@ -149,25 +139,11 @@ class Chat:
         for message in page.messages:
             self.message(message.author.name or message.author.id, message.text, message.at)
         await self.approvals()
-        self.prompt()
 
     async def silence(self) -> None:
         """Say who answers, where that is not the assistant: the first chat must not end in waiting for nobody."""
-        responder = (await self.bridge.get_conversation(OWNER, self.conversation)).responder
-        if responder == "assistant":
-            return
-        told = (
-            "Nobody answers here (responder off)."
-            if responder == "off"
-            else "No model answers here: only an MCP client can, while its model is told to."
-        )
-        fix = (
-            "Remove responder from the channel."
-            if self.models
-            else "For an assistant set BRIDGE_MCP_MODEL (for example openai/gpt-5-mini, with OPENAI_API_KEY), or write "
-            "[models.default] (bridge-mcp init), and start again."
-        )
-        self.show(Text(f"{told} {fix}", "yellow"))
+        if found := await nobody_answers(self.assembly, self.conversation):
+            self.show(Text(" ".join(found), "yellow"))
 
     async def event(self, event: Event) -> None:
         """Show one event."""
@@ -179,17 +155,16 @@ class Chat:
         elif event.type == "message.received":
             sender = body["from"]
             name = str(sender.get("name") or sender.get("id")) if isinstance(sender, dict) else ""
-            if not (self.typed and body["message"] in self._own):
+            if self.echoes or body["message"] not in self._own:
                 self.message(name, str(body["text"]), event.at)
         elif event.type in ("message.sent", "message.queued", "turn.finished") and "text" in body:
             self.message(str(body.get("by") or "assistant"), str(body["text"]), event.at)
         elif event.type == "turn.stopped" and body["text"]:
             self.message("bridge", str(body["text"]), event.at)
         elif event.type in ("tool.started", "tool.finished", "approval.decided"):
-            self.show(Text(f"  · {event.type.partition('.')[2]}: {event_words(event)}", "dim"))
+            self.show(Hanging(Text("  · ", "dim"), Text(call_words(event), "dim")))
         elif event.type in ("model.failed", "message.failed"):
-            self.show(Text(f"  ! {event_words(event)}", "red"))
-        self.prompt()
+            self.show(Hanging(Text("  ! ", "red"), Text(event_words(event), "red")))
 
     async def approvals(self, only: str = "") -> None:
         """Show the calls that wait, or the one that just came."""
@@ -200,10 +175,16 @@ class Chat:
                 and not approval.in_review
                 and (not self.routed or self.conversation in approval.places)
             ):
-                for part, whole in approval_view(approval):
-                    self.show(part, whole=whole)
-                how = f"/approve {approval.id}   or   /reject {approval.id} REASON" if self.decides else NO_VERDICT
-                self.show(Text(f"  {how}", "yellow"))
+                self.asks(approval)
+
+    def asks(self, approval: Approval) -> None:
+        """Show a call that waits, whole, and how to decide it."""
+        for part, whole in approval_view(approval):
+            self.show(part, whole=whole)
+        if self.decides:
+            self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
+        else:
+            self.show(Text(f"  {ELSEWHERE}", "yellow"))
 
     def message(self, name: str, text: str, at: float) -> None:
         head = Text(f"{clock(at)}  ", "dim")
@@ -211,16 +192,57 @@ class Chat:
         self.show(head)
         self.show(indented(Text(visible(text, lines=True))))
 
-    def show(self, what: Text | Group, *, whole: bool = False) -> None:
-        """Print over the prompt; `whole` leaves the breaking of lines to the terminal."""
-        if self.typed:
-            self.out.file.write("\r\x1b[K")  # over the prompt
+    def show(self, what: Text | Group | Hanging, *, whole: bool = False) -> None:
+        """Print; `whole` leaves the breaking of lines to the terminal."""
         self.out.print(what, soft_wrap=whole or None)
 
-    def prompt(self) -> None:
-        if self.typed:
-            self.out.file.write(f"\r\x1b[K{PROMPT}")
-            self.out.file.flush()
+
+class PipedChat(Chat):
+    """A chat that a script has: it says one thing after the other, and wants to see the last answer."""
+
+    async def run(self) -> None:
+        """Until the input ends."""
+        cursor = self._shown = (await self.bridge.get_status(OWNER)).event_cursor
+        await self.show_past()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.follow, cursor)
+            async for line in lines():
+                if line.strip():
+                    await self.say(line)
+                await self.settle()
+            tasks.cancel_scope.cancel()
+
+    async def say(self, line: str) -> None:
+        """See `Chat.say`; what cannot be said is told, and the next line follows."""
+        try:
+            await super().say(line)
+        except BridgeError as exc:
+            self.show(Text(f"error: {visible(str(exc))}", "red"))
+
+    async def settle(self) -> None:
+        """Wait until all is shown, and nothing is left to do here but by people."""
+        with anyio.move_on_after(SETTLE_S):
+            while True:
+                seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
+                if (await self.bridge.get_conversation(OWNER, self.conversation)).step in ("Idle", "Wait"):
+                    news = await self.bridge.wait_for_events(
+                        OWNER, after=self._shown, conversation=self.conversation, limit=1
+                    )
+                    if not news.events:
+                        return
+                await seen.wait()
+
+
+def call_words(event: Event) -> str:
+    """What became of a call, in a few words: it was shown whole before, if it was asked about."""
+    tool = visible(str(event.body.get("tool", "")))
+    match event.type:
+        case "tool.started":
+            return f"{tool} runs (free by: {visible(str(event.body['cleared_by']))})"
+        case "tool.finished":
+            return f"{tool}: {visible(str(event.body['outcome']))}"
+        case _:
+            return event_words(event)
 
 
 async def lines() -> AsyncIterator[str]:

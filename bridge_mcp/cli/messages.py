@@ -10,9 +10,10 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.answers import answered, somebody_answers
 from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line
-from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.cli.output import console, print_json, progress
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
@@ -83,6 +84,8 @@ def say(
     /,
     *,
     name: str = "",
+    wait: Annotated[bool, Parameter(name=["--wait", "-w"])] = False,
+    wait_s: float = 600.0,
     new: Annotated[bool, NEW] = False,
     json: Json = False,
     common: Common = USUAL,
@@ -97,21 +100,30 @@ def say(
         What to say; `-` reads it from standard input. A command like /status is one here too.
     name
         Who says it, for the others; else the owner.
+    wait
+        Wait for the answer and print that alone; calls that wait for a verdict meanwhile are told on standard error.
+    wait_s
+        How long to wait at most, in seconds; without it 600.
     """
 
-    async def body(assembly: Assembly) -> None:
+    async def body(assembly: Assembly) -> int | None:
         await check_conversation(assembly, conversation, new)
         said = sys.stdin.read() if text == "-" else text
         no_verdict(assembly, said)
+        if wait:
+            await somebody_answers(assembly, conversation, said)
         message = await assembly.bridge.say(OWNER, conversation, said, name=name)
+        if wait:
+            return await answered(assembly, conversation, message, wait_s=wait_s, json=json)
         if json:
             print_json({"message": message})
         else:
             console().print(f"said  {visible(message)}")
             if not engine_runs(assembly):
                 console().print(NO_ENGINE)
+        return None
 
-    return with_bridge(common, body)
+    return with_bridge(common, body, engine="now" if wait else "never")
 
 
 def no_verdict(assembly: Assembly, said: str) -> None:
@@ -226,19 +238,20 @@ def log(
                 else:
                     out.print(entry_line(conversation, logged))
             page = await assembly.bridge.read_log(OWNER, conversation, after=page[-1].seq)
-        return await verified(assembly, conversation) if verify else 0
+        return await check_log(assembly, conversation) if verify else 0
 
     return with_bridge(common, body)
 
 
-async def verified(assembly: Assembly, conversation: str) -> int:
+async def check_log(assembly: Assembly, conversation: str) -> int:
     """Say whether the store agrees with the log of a conversation; 1 if it does not."""
     from anyio.to_thread import run_sync
 
     from bridge_mcp.stores.sqlite import verify
 
-    wrong = await run_sync(verify, assembly.config.store_path, conversation)
     err = console(stderr=True)
+    with progress(err, "Verifying") as verified:
+        wrong = await run_sync(verify, assembly.config.store_path, conversation, verified)
     for line in wrong:
         err.print(Text(f"✗ {visible(line)}", "red"))
     if wrong:

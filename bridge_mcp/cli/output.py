@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = [
     "heading",
     "indented",
     "print_json",
+    "progress",
     "state",
 ]
 
@@ -145,6 +147,20 @@ def trimmed(line: Text) -> Text:
     """A line without blanks at its end."""
     line.rstrip()
     return line
+
+
+@contextmanager
+def progress(err: Console, about: str) -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal while something takes long; tell it how much is done, and of how much. Pipes get none."""
+    if not err.is_terminal:
+        yield lambda done, of: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, expand=True) as bar:
+        task = bar.add_task(about, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def dumped(value: Any) -> Any:

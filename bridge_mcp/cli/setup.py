@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from bridge_mcp.cli.common import USUAL, Common
-from bridge_mcp.cli.output import console, counted
+from bridge_mcp.cli.output import console, counted, progress
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import template
 from bridge_mcp.core.errors import BadInput
@@ -92,7 +92,8 @@ def migrate(*, common: Common = USUAL) -> int:
     config = common.prepare()
     path = config.store_path
     before = schema_version(path)
-    bring(path, owner=partial(owner_of, config.lock_path, PulseFile(config.lock_path)))
+    with progress(console(stderr=True), "Migrating") as migrated:
+        bring(path, owner=partial(owner_of, config.lock_path, PulseFile(config.lock_path)), progress=migrated)
     after = len(migrations())
     what = (
         f"was at schema version {before}, and is at {after} now" if before != after else f"is at schema version {after}"
@@ -121,15 +122,13 @@ def rebuild(*, common: Common = USUAL) -> int:
     channels = make_channels(config.channels, clock)
     by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
     out, err = console(), console(stderr=True)
-    with owner_of(config.lock_path, PulseFile(config.lock_path), RUNS, THEN_REBUILT), err.status("Rebuilding") as line:
+    with owner_of(config.lock_path, PulseFile(config.lock_path), RUNS, THEN_REBUILT):
         bring(path)
-
-        def progress(done: int, of: int) -> None:
-            line.update(f"Rebuilding: {done} of {of} conversations" if done < of else "Checking")
-
         began = time.monotonic()
-        done = compute(path, clock.now(), by_commit, progress)
-        wrong = verify(path)
+        with progress(err, "Rebuilding") as rebuilt:
+            done = compute(path, clock.now(), by_commit, rebuilt)
+        with progress(err, "Checking") as checked:
+            wrong = verify(path, progress=checked)
     took = time.monotonic() - began
     out.print(f"Rebuilt {counted(done.conversations, 'conversation')} (entries: {done.entries:,}) in {took:.1f} s.")
     for each in done.skipped:

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,14 +23,28 @@ LINES = 200
 WAIT_S = 60.0
 
 
+class Answering(pyte.Screen):
+    """A screen that answers what programs ask a terminal, such as where the cursor is."""
+
+    def __init__(self, answer: Callable[[str], None], columns: int, lines: int) -> None:
+        self._answer = answer
+        super().__init__(columns, lines)
+
+    def write_process_input(self, data: str) -> None:
+        """See `pyte.Screen`."""
+        self._answer(data)
+
+
 class Terminal:
     """One command in a terminal of so many columns; ended with the block."""
 
-    def __init__(self, *command: str, columns: int, env: Mapping[str, str], cwd: Path) -> None:
-        self._screen = pyte.Screen(columns, LINES)
+    def __init__(self, *command: str, columns: int, env: Mapping[str, str], cwd: Path, lines: int = LINES) -> None:
+        self._screen = Answering(self._answer, columns, lines)
         self._stream = pyte.ByteStream(self._screen)
+        self.seen = ""
+        """All that was ever written, with its control sequences."""
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd,
             env={**env, "TERM": "xterm-256color", "COLUMNS": str(columns)}, start_new_session=True,
@@ -48,6 +62,9 @@ class Terminal:
         self.process.wait()
         os.close(self._ours)
 
+    def _answer(self, data: str) -> None:
+        os.write(self._ours, data.encode())
+
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
 
@@ -57,6 +74,18 @@ class Terminal:
         ends_at = time.monotonic() + WAIT_S
         while wanted not in self.joined:
             assert self._read(ends_at - time.monotonic()), f"'{text}' never came:\n" + "\n".join(self.lines)
+
+    def until_last(self, line: str) -> None:
+        """Wait until this is the last line of the screen."""
+        ends_at = time.monotonic() + WAIT_S
+        while self.lines[-1:] != [line]:
+            assert self._read(ends_at - time.monotonic()), f"'{line}' is not the last of:\n" + "\n".join(self.lines)
+
+    def gone(self, text: str, *, but: int = 0) -> None:
+        """Wait until the screen shows this no more, or only so often."""
+        ends_at = time.monotonic() + WAIT_S
+        while sum(text in line for line in self.lines) > but:
+            assert self._read(ends_at - time.monotonic()), f"'{text}' never went:\n" + "\n".join(self.lines)
 
     def end(self) -> int:
         """Wait for the command to end by itself; its exit code."""
@@ -86,5 +115,6 @@ class Terminal:
         except OSError:  # Linux says so when the other side is closed
             data = b""
         if data:
+            self.seen += data.decode("utf-8", "replace")
             self._stream.feed(data)
         return bool(data)

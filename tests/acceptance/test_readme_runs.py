@@ -26,6 +26,7 @@ ELSEWHERE = (
     "claude mcp add bridge -- bridge-mcp",
     "claude mcp add files -- bridge-mcp gate",
     "bridge-mcp chat",  # test_gate.py both
+    "bridge-mcp say local/main",  # test_chat_terminal.py
     "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
     "claude plugin marketplace add ./examples/claude-code-plugin",
     "claude plugin install bridge@bridge-mcp",  # by hand, with the real one
@@ -37,11 +38,13 @@ AT_ONCE = (
     "bridge-mcp hook claude-code --install",
     "bridge-mcp approvals rehearse --since 30d",
     "bridge-mcp approvals suggest --since 30d",
+    "bridge-mcp clients add prometheus --scopes read",
+    "bridge-mcp conversations",
 )
 """Lines that come to an end."""
 EMPTY = (
     "status", "check --no-ask", "init", "migrate", "servers list", "servers changes", "approvals list",
-    "approvals grants", "clients list", "pair list", "events",
+    "approvals grants", "clients list", "pair list", "events", "conversations",
 )  # fmt: skip
 """Commands that need nothing, in a home where nothing was done yet."""
 

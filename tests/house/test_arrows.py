@@ -69,6 +69,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "starlette": frozenset({"server"}),
     "uvicorn": frozenset({"listening"}),
     "cyclopts": frozenset({"cli", "reference"}),
+    "prompt_toolkit": frozenset({"cli"}),
     "rich": frozenset({"cli", "demo"}),
     "filelock": frozenset({"place"}),
     "uvloop": frozenset({"assembly", "cli"}),

@@ -48,10 +48,13 @@ def newest(folder: Path = FOLDER) -> int:
     return len(migrations(folder))
 
 
-def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> None:
+def migrate(
+    path: Path, folder: Path = FOLDER, owner: Owner = nullcontext, progress: Callable[[int, int], object] | None = None
+) -> None:
     """Make the store at `path`, or bring it to the newest version. Several processes may do this at once.
 
-    What there is is only changed within `owner()`, which raises where this process may not.
+    What there is is only changed within `owner()`, which raises where this process may not. `progress` hears how many
+    migrations are applied, and of how many.
 
     Raises:
         NewerSchema: a newer bridge_mcp has been here.
@@ -80,7 +83,7 @@ def migrate(path: Path, folder: Path = FOLDER, owner: Owner = nullcontext) -> No
                 try:
                     with owner() if found else nullcontext():
                         write_ahead(connection, path)
-                        apply(connection, path, files)
+                        apply(connection, path, files, progress)
                 except StoreError:
                     if version(connection, path, len(files)) < len(files):  # else another process was faster
                         raise
@@ -170,9 +173,16 @@ def write_ahead(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def apply(connection: sqlite3.Connection, path: Path, files: tuple[Path, ...]) -> None:
+def apply(
+    connection: sqlite3.Connection,
+    path: Path,
+    files: tuple[Path, ...],
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
     """Apply what is missing, each file in a transaction of its own."""
     for number, file in enumerate(files, start=1):
+        if progress is not None:
+            progress(number - 1, len(files))
         connection.execute("BEGIN IMMEDIATE")
         try:
             found = version(connection, path, len(files))

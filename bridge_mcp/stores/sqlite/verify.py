@@ -6,7 +6,7 @@ The expected rows are folded here from the log in memory, on purpose by other me
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -61,7 +61,18 @@ OPEN_STATUSES = ("queued", "sending", "sent")
 """How a message may stand that no later entry tells of: `sent` where a commit is a delivery."""
 
 
-def verify(path: str | Path, conversation: str = "") -> tuple[str, ...]:
+Progress: TypeAlias = Callable[[int, int], object]
+"""Hears how much is looked at, and of how much: conversations, or the entries of one."""
+
+EVERY = 1000
+"""Entries between two words on one conversation's progress."""
+
+
+def silent(done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+def verify(path: str | Path, conversation: str = "", progress: Progress = silent) -> tuple[str, ...]:
     """What is wrong with one conversation (default: with all of them), a line each; nothing if nothing is.
 
     Reads every entry and every event, so it takes long with much: run it in a thread.
@@ -71,12 +82,12 @@ def verify(path: str | Path, conversation: str = "") -> tuple[str, ...]:
     """
     session = connect(Path(path), reading=True)
     try:
-        return findings(session, conversation)
+        return findings(session, conversation, progress)
     finally:
         session.close()
 
 
-def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
+def findings(session: Session, conversation: str = "", progress: Progress = silent) -> tuple[str, ...]:
     """As `verify`, on a connection."""
     with session.snapshot():
         names = [conversation] if conversation else [name for (name,) in session.rows("conversation_names")]
@@ -88,8 +99,10 @@ def findings(session: Session, conversation: str = "") -> tuple[str, ...]:
             else:
                 lines.append(f"{name}: the feed tells of it, and there is no such conversation")
         pruned = cursor_span(session)[1] > 1
-        for name in names:
-            lines += findings_in(session, name, told[name], pruned)
+        for number, name in enumerate(names):
+            if not conversation:
+                progress(number, len(names))
+            lines += findings_in(session, name, told[name], pruned, progress if conversation else silent)
         if not conversation:
             lines += check_sums(session)
     return tuple(lines)
@@ -126,7 +139,9 @@ class Expected:
     """By day."""
 
 
-def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
+def findings_in(
+    session: Session, name: str, told: list[tuple[int, str]], pruned: bool, progress: Progress = silent
+) -> Iterator[str]:
     """What is wrong with one conversation, of which the feed tells this."""
     row = session.row("conversation_row", name=name)
     if row is None:
@@ -134,6 +149,8 @@ def findings_in(session: Session, name: str, told: list[tuple[int, str]], pruned
         return
     expected = Expected()
     for seq, at, stored_key, body, sealed in session.rows("all_entries", id=row[0]):
+        if seq % EVERY == 0:
+            progress(seq, row[1])
         expected.tip = link(expected.tip, name, seq, at, body)
         if sealed != expected.tip:
             yield f"{name}, entry {seq}: its seal is broken: it, or an entry before it, is not what was written"

@@ -1,0 +1,95 @@
+"""What `say --wait` prints: the answer to one message; and the words of `chat` and of it where nobody will answer."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import OWNER
+from bridge_mcp.cli.output import console, indented, print_json
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.operations.commands import is_command
+
+__all__ = ["answered", "nobody_answers", "somebody_answers"]
+
+LOOK_S = 2.0
+"""How often calls that wait are looked for."""
+
+SET_A_MODEL = (
+    "For an assistant set BRIDGE_MCP_MODEL (for example openai/gpt-5-mini, with OPENAI_API_KEY), or write "
+    "[models.default] (bridge-mcp init), and start again."
+)
+
+
+async def nobody_answers(assembly: Assembly, conversation: str) -> tuple[str, str] | None:
+    """Why no assistant answers there, and what to set; None where one does."""
+    responder = (await assembly.bridge.get_conversation(OWNER, conversation)).responder
+    if responder == "assistant":
+        return None
+    why = (
+        "Nobody answers here (responder off)."
+        if responder == "off"
+        else "No model answers here: only an MCP client can, while its model is told to."
+    )
+    return why, "Remove responder from the channel." if assembly.config.models else SET_A_MODEL
+
+
+async def somebody_answers(assembly: Assembly, conversation: str, said: str) -> None:
+    """Let pass what is a command, or what an assistant will answer.
+
+    Raises:
+        BadInput: nobody would, and waiting would be in vain.
+    """
+    if not is_command(said) and (found := await nobody_answers(assembly, conversation)):
+        raise BadInput(found[0], fix=found[1])
+
+
+async def answered(assembly: Assembly, conversation: str, message: str, *, wait_s: float, json: bool) -> int:
+    """Print the answer to a message once it is there; 1 if there is none."""
+    bridge, told = assembly.bridge, set[str]()
+    ends_at = time.monotonic() + wait_s
+    said = await bridge.store.history.message(*parse_message(message))
+    if said is None or is_command(said.text):
+        last = (await bridge.read_messages(OWNER, conversation, limit=1)).messages
+        return printed(last[-1].text, message=message, outcome="replied", json=json)
+    while True:
+        left = ends_at - time.monotonic()
+        ticket = await bridge.wait_for(OWNER, f"turn:{message}", timeout_s=max(0.0, min(LOOK_S, left)))
+        if ticket.state == "done":
+            return printed(ticket.text, message=message, outcome=ticket.outcome, json=json)
+        for approval in ticket.approvals:
+            if approval not in told:
+                told.add(approval)
+                await tell_waiting(assembly, conversation, approval)
+        if left <= 0:
+            raise BadInput(
+                f"There is no answer after {wait_s:g} s.", fix=f"It comes by itself: bridge-mcp chat {conversation}"
+            )
+
+
+async def tell_waiting(assembly: Assembly, conversation: str, approval: str) -> None:
+    """Say on standard error that a call waits, whole, and how to decide it."""
+    from bridge_mcp.cli.approvals import approval_view
+
+    err = console(stderr=True)
+    for each in await assembly.bridge.list_approvals(OWNER, conversation=conversation):
+        if each.id == approval:
+            for part, whole in approval_view(each):
+                err.print(part, soft_wrap=whole or None)
+    how = f"bridge-mcp approvals approve {approval}" if assembly.config.rules.cli else "an approver decides in a chat"
+    err.print(Text(f"  A call waits for a verdict: {how}", "yellow"))
+
+
+def printed(text: str, *, message: str, outcome: str, json: bool) -> int:
+    """Print an answer; 1 if the turn ended without one."""
+    if json:
+        print_json({"message": message, "outcome": outcome, "text": text})
+    elif outcome == "replied":
+        console().print(Text(visible(text, lines=True)), soft_wrap=True)
+    else:
+        console(stderr=True).print(indented(Text(f"No answer ({visible(outcome)}). {visible(text, lines=True)}"), 0))
+    return 0 if outcome == "replied" else 1
