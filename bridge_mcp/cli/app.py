@@ -40,6 +40,7 @@ def make_app() -> App:
     app.command(
         f"{cli}.demo:demo", name="demo", help="See all of it work in under 20 seconds, without keys or network."
     )
+    app.command(f"{cli}.console:console", name="console", help="Open the web console in the browser.")
     app.command(f"{cli}.chat:chat", name="chat", help="Chat in this terminal, on the local channel.")
     app.command(f"{cli}.messages:send", name="send", help="Send a message to a conversation.")
     app.command(f"{cli}.messages:say", name="say", help="Say something on a local channel, as a person would.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from ipaddress import ip_address
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -16,7 +16,10 @@ from bridge_mcp.cli.start_options import HOLD_S
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 
-__all__ = ["gate", "plain", "serve"]
+if TYPE_CHECKING:
+    from bridge_mcp.server.http.authenticator import Client
+
+__all__ = ["clients_of", "gate", "plain", "serve"]
 
 
 def plain(
@@ -101,22 +104,10 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
             await until_stopped()
             return
-        from bridge_mcp.core.bearer_tokens import hash_token
+        from bridge_mcp.console.serving import ConsoleOptions, make_console
         from bridge_mcp.server.http.app import HttpOptions, serve_http
-        from bridge_mcp.server.http.authenticator import Client
 
-        clients = [
-            Client(
-                c.name,
-                hash_token(c.token),
-                c.scopes,
-                channels=c.channels,
-                conversations=c.conversations,
-                expose=c.expose,
-                person_decides=c.person_decides,
-            )
-            for c in config.clients
-        ]
+        clients = clients_of(config)
         host, port = address
         for warning in exposed(host, config):
             out.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
@@ -130,14 +121,38 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             oauth=config.oauth,
             rate_per_s=config.rate_per_s,
             burst=config.burst,
+            beside=make_console(
+                assembly.bridge,
+                ConsoleOptions(clients=clients, oauth=config.oauth, allowed_hosts=config.allowed_hosts),
+            ),
         )
 
         def tell(bound: int) -> None:
             out.print(Text(f"MCP is served on http://{host}:{bound}/mcp ({config.where}). Ctrl-C ends it."))
+            out.print(Text(f"The console is at http://{host}:{bound}/console, for clients with a token."))
             if config.rules.provider:
                 out.print(Text(f"Approvals for other agents (AAP) are served on http://{host}:{bound}/aap."))
 
         await serve_http(assembly.bridge, options, on_ready=tell)
+
+
+def clients_of(config: Config) -> list[Client]:
+    """The clients of the config that may come over HTTP."""
+    from bridge_mcp.core.bearer_tokens import hash_token
+    from bridge_mcp.server.http.authenticator import Client
+
+    return [
+        Client(
+            c.name,
+            hash_token(c.token),
+            c.scopes,
+            channels=c.channels,
+            conversations=c.conversations,
+            expose=c.expose,
+            person_decides=c.person_decides,
+        )
+        for c in config.clients
+    ]
 
 
 def exposed(host: str, config: Config) -> list[str]:

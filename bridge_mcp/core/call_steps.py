@@ -14,7 +14,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.external_calls import handed_over, step_of_caller, with_looks
 from bridge_mcp.core.gathering import LONGEST_S
-from bridge_mcp.core.policy import REVIEWER, Free, Policy, Refuse
+from bridge_mcp.core.policy import REVIEWER, Free, Policy, Refuse, by_command_line
 from bridge_mcp.core.policy import Ask as NeedsVerdict
 from bridge_mcp.core.state import CallState, State
 from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle, Step, Wait
@@ -30,7 +30,9 @@ A_DAY_S = 24 * 3600.0
 TELL_S = 5.0
 """How long an approved call waits for its tool before people are told."""
 
-NO_CLI = "Not run: it was approved on the command line, and the owner takes no verdicts there."
+NO_CLI = (
+    "Not run: it was approved on the command line, or in a console it opened, and the owner takes no verdicts there."
+)
 CHANGED = "Not run: the tool's definition changed after the call was approved. Ask for it again."
 
 
@@ -211,7 +213,7 @@ def step_of_verdict(
     if judged.verdict == "approved" and fate.asked is not None and len(fate.voters) < fate.asked.quorum > 1:
         return Settle(call, "denied", f"Not run: it takes {fate.asked.quorum} approvers, and fewer said yes.")
     match judged.verdict:
-        case "approved" if judged.via == "cli" and not policy.cli:
+        case "approved" if by_command_line(judged.via, judged.by) and not policy.cli:
             return Settle(call, "denied", NO_CLI)
         case "approved":
             arguments = call.arguments if judged.arguments is None else judged.arguments

@@ -304,7 +304,7 @@ class Judged(Fact, frozen=True):
     limit: str = ""
     """The limit of a grant for `always`, because its author is limited; empty: none."""
     via: str = ""
-    """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `api`, or `rule`."""
+    """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `console`, `api`, or `rule`."""
 
 
 class Voted(Fact, frozen=True):

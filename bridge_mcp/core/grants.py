@@ -27,7 +27,7 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["HOOKS", "MAX_ALIKE", "SHORTENED", "Grant", "climbs", "decoded", "makes_grants", "matches"]
+__all__ = ["HOOKS", "MAX_ALIKE", "SHORTENED", "Grant", "climbs", "decoded", "makes_grants", "matches", "texts_in"]
 
 HOOKS = "hook:"
 """How the names of tools begin whose callers keep standing permissions themselves: hooks of agents."""

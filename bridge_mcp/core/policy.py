@@ -22,6 +22,7 @@ from bridge_mcp.core.tools import ToolSpec, parse_arguments
 __all__ = [
     "AGENTS",
     "CLIENT_NAME",
+    "OWNER_NAME",
     "RESERVED",
     "REVIEWER",
     "SCOPES",
@@ -38,6 +39,7 @@ __all__ = [
     "Via",
     "WhileBusy",
     "behind",
+    "by_command_line",
     "on_behalf",
 ]
 
@@ -61,9 +63,18 @@ CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""
 
-Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "api", "rule", "reviewer"]
+Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "console", "api", "rule", "reviewer"]
 """By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `rule` the bridge's own: it
 expired, or a grant or the policy frees it now; `reviewer`: a model decided, as a rule lets it."""
+
+
+OWNER_NAME = "owner"
+"""As whom the command line acts, and whoever comes by a link that it made."""
+
+
+def by_command_line(via: str, name: str) -> bool:
+    """Whether a verdict came by the command line, or by the console that it opened: whoever has one has both."""
+    return via == "cli" or (via == "console" and name == OWNER_NAME)
 
 
 FOR = "assistant for "
@@ -226,7 +237,7 @@ class Policy:
     own_places: tuple[str, ...] = ()
     """Texts that name the bridge and its files: a call with one of them runs by no grant and no annotation."""
     cli: bool = True
-    """Whether verdicts of the command line hold."""
+    """Whether verdicts of the command line hold, and of the console that it opened."""
     separate: bool = False
     """Whether whoever started a turn is kept from deciding on its calls: then a reviewer decides on none, either."""
     unreviewable: str = ""

@@ -10,12 +10,14 @@ Knows no terminal and no platform.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
+from collections.abc import Iterator
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import read_json
 
-__all__ = ["escape_markdown", "escaped", "hidden", "pretty", "visible"]
+__all__ = ["escape_markdown", "escaped", "hidden", "pretty", "segments", "visible"]
 
 JOINERS = "\u200c\u200d"
 """Invisible, but words of some scripts and many emoji need them between their characters."""
@@ -44,6 +46,26 @@ def visible(text: str, *, lines: bool = False) -> str:
     if not suspects(text):
         return text
     return "".join([shown(text, place, lines) for place in range(len(text))])
+
+
+def segments(text: str, *, lines: bool = False) -> Iterator[tuple[str, bool]]:
+    """The text as `visible` shows it, in parts; True with those that stand for a character that hides."""
+    suspected = suspects(text) - ({"\n"} if lines else set[str]())
+    if not suspected:
+        yield text, False
+        return
+    begun = 0
+    for found in re.finditer(f"[{re.escape(''.join(sorted(suspected)))}]", text):
+        place = found.start()
+        told = shown(text, place, lines)
+        if told == text[place]:
+            continue
+        if begun < place:
+            yield text[begun:place], False
+        yield told, told != " "
+        begun = place + 1
+    if begun < len(text):
+        yield text[begun:], False
 
 
 def escape_markdown(text: str, *, lines: bool = False) -> str:

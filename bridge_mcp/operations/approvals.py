@@ -17,7 +17,7 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, N
 from bridge_mcp.core.external_calls import external_tool, is_external, is_local_door
 from bridge_mcp.core.grants import makes_grants, matches
 from bridge_mcp.core.people import People
-from bridge_mcp.core.policy import Principal, behind
+from bridge_mcp.core.policy import Principal, behind, by_command_line
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import Decision
 from bridge_mcp.core.safe_text import visible
@@ -28,7 +28,7 @@ from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.operations.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Rules, Store
 
-__all__ = ["ApprovalDesk", "ApprovalOptions", "Check", "find", "may_decide", "unchecked", "undecided"]
+__all__ = ["ApprovalDesk", "ApprovalOptions", "Check", "find", "may_decide", "spec_of", "unchecked", "undecided"]
 
 MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
 
@@ -146,9 +146,9 @@ class ApprovalDesk:
 
     def _allowed(self, approval: Approval, who: Principal) -> None:
         """Raise as `may_decide` unless `who` may decide on a call."""
-        if who.via == "cli" and not self.cli:
+        if by_command_line(who.via, who.name) and not self.cli:
             raise Denied(
-                "The owner takes no verdicts on the command line.",
+                "The owner takes no verdicts on the command line, nor in a console that it opened.",
                 fix="Decide in a chat, or set cli = true under [approvals] in bridge.toml.",
             )
         may_decide(approval, who, separate=self.separate, people=self.people)

@@ -13,6 +13,7 @@ from bridge_mcp.service.attachments import Fetched
 from bridge_mcp.service.base import MAX_WAIT_S, OWNER, SchemaCheck
 from bridge_mcp.service.clients import Clients
 from bridge_mcp.service.deciding import ApprovalOptions, Deciding, decided
+from bridge_mcp.service.looking import ApprovalDetails, GrantPreview, Looking
 from bridge_mcp.service.reading import Reading
 from bridge_mcp.service.requesting import Requesting, Submission
 from bridge_mcp.service.tickets import Following
@@ -20,9 +21,11 @@ from bridge_mcp.service.tickets import Following
 __all__ = [
     "MAX_WAIT_S",
     "OWNER",
+    "ApprovalDetails",
     "ApprovalOptions",
     "Bridge",
     "Fetched",
+    "GrantPreview",
     "SchemaCheck",
     "Submission",
     "decided",
@@ -30,5 +33,5 @@ __all__ = [
 ]
 
 
-class Bridge(Reading, Following, Deciding, Requesting, Administration, Clients):
+class Bridge(Reading, Looking, Following, Deciding, Requesting, Administration, Clients):
     """The API of the bridge: all methods of the groups in this package."""

@@ -22,6 +22,7 @@ from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
 from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords, LongPolls
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
+from bridge_mcp.server.http.beside import Beside, BesideMiddleware
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
 from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
@@ -72,6 +73,8 @@ class HttpOptions:
     """Limits and time-outs of connections."""
     stateless: bool = False
     """Keep no sessions for handshake-era clients, so that several processes can share one address."""
+    beside: Beside | None = None
+    """What is served beside MCP, such as the console."""
 
 
 async def serve_http(
@@ -97,10 +100,11 @@ async def serve_http(
 
     with listening(options.host, options.port, "Choose another address or port.") as listener:
         polls = LongPolls()
+        ending = (polls.close, *([options.beside.close] if options.beside else []))
         app = guarded(sessions, authenticator, options, bridge, polls)
         server = Server(configured(app, LEAVE_S, options.limits), started)
         await run_until_stopped(
-            server, listener, sessions, face, polls, partial(authenticator.watch, bridge.store.agenda)
+            server, listener, sessions, face, ending, partial(authenticator.watch, bridge.store.agenda)
         )
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
@@ -133,7 +137,8 @@ def guarded(
         rates=RateLimiter(options.rate_per_s, options.burst),
         oauth=options.oauth,
     )
-    return ProbesMiddleware(InItsWords(gate) if provider else gate, bridge)
+    served = ProbesMiddleware(InItsWords(gate) if provider else gate, bridge)
+    return BesideMiddleware(served, options.beside) if options.beside else served
 
 
 async def run_until_stopped(
@@ -141,10 +146,10 @@ async def run_until_stopped(
     listener: socket.socket,
     sessions: StreamableHTTPSessionManager,
     face: BridgeServer,
-    polls: LongPolls,
+    ending: Sequence[Callable[[], object]],
     watch: Callable[[], Coroutine[None, None, None]],
 ) -> None:
-    """Answer requests until a signal asks to stop; `watch` runs beside."""
+    """Answer requests until a signal asks to stop; `watch` runs beside. `ending` gives the answers that are held."""
     serving: asyncio.Task[None] | None = None
     try:
         async with sessions.run():
@@ -155,7 +160,8 @@ async def run_until_stopped(
             finally:
                 watching.cancel()
             face.push.close()
-            polls.close()
+            for close in ending:
+                close()
     finally:
         # Only after the sessions have ended: uvicorn waits for their open responses.
         server.should_exit = True

@@ -151,7 +151,11 @@ class Authenticator:
         token = token_in(authorization)
         if not token:
             return None
-        given, found = hash_token(token), None
+        return await self.by_hash(hash_token(token))
+
+    async def by_hash(self, given: str) -> AuthenticatedClient | None:
+        """Whose token has this hash, as far as that is known here."""
+        found = None
         for token_hash, visitor in self._known.items():  # all of them, each in constant time
             if hmac.compare_digest(given, token_hash):
                 found = visitor

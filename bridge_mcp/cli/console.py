@@ -1,0 +1,96 @@
+"""The command `console`: the web console on this machine, opened in a browser."""
+
+from __future__ import annotations
+
+import gc
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import anyio.to_thread
+from cyclopts import Parameter
+from rich.text import Text
+
+from bridge_mcp.cli.common import USUAL, Common
+from bridge_mcp.cli.output import console as terminal
+from bridge_mcp.cli.run import loop
+from bridge_mcp.config import Config
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.policy import SCOPES
+
+__all__ = ["console"]
+
+
+def console(
+    *,
+    port: int = 0,
+    scopes: str = ",".join(SCOPES),
+    open_: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
+    common: Common = USUAL,
+) -> int:
+    """Serve the web console on this machine, and open it in the browser. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    port
+        Where it is served; 0 for any free port.
+    scopes
+        What you may do there, with commas between: read, send, approve, tools, admin. With `read` alone you can look.
+    open_
+        Open a browser; with --no-open the address is printed, which works once, within a minute.
+    """
+    wanted = frozenset(word.strip() for word in scopes.split(",") if word.strip())
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or "read" not in wanted:
+        what = f"There is no scope '{unknown[0]}'." if unknown else "Without the scope read there is nothing to see."
+        raise BadInput(f"--scopes: {what}", fix=f"The scopes are: {', '.join(SCOPES)}.")
+    loop(run, common.prepare(), port, wanted, open_, serving=True)
+    return 0
+
+
+async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) -> None:
+    """Serve it until a signal asks to stop, with the engine where no other process is it."""
+    from bridge_mcp.assembly import open_bridge
+    from bridge_mcp.cli.serving import clients_of
+    from bridge_mcp.console.entering import launcher, printed_link
+    from bridge_mcp.console.serving import ConsoleOptions, make_console, serve_console
+    from bridge_mcp.console.sessions import LINK_S
+    from bridge_mcp.console.visitors import owner
+
+    out = terminal(stderr=True)
+    async with (
+        open_bridge(config, engine="now", on_ready=gc.freeze) as assembly,
+        anyio.create_task_group() as tasks,
+    ):
+        made = make_console(assembly.bridge, ConsoleOptions(clients=clients_of(config), oauth=config.oauth))
+
+        def ready(origin: str) -> None:
+            key = made.sessions.link(owner(scopes))
+            if not opens:
+                out.print(Text(f"Open this once, within a minute: {printed_link(origin, key)}"), soft_wrap=True)
+            else:
+                file = launcher(config.state_dir, origin, key)
+                out.print(Text(f"The console opens in your browser: {origin}{made.prefix}. Ctrl-C ends it."))
+                out.print(Text("If it does not: bridge-mcp console --no-open", "dim"))
+                tasks.start_soon(opened, file, LINK_S)
+
+        try:
+            await serve_console(made, port, ready)
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def opened(file: Path, stands_s: float) -> None:
+    """Have the browser open a file, and remove it once its key is dead."""
+    try:
+        await anyio.to_thread.run_sync(partial(webbrowser.open, file.as_uri()), abandon_on_cancel=True)
+        await anyio.sleep(stands_s)
+    finally:
+        remove(file)
+
+
+def remove(file: Path) -> None:
+    """Remove a file, if it is there."""
+    file.unlink(missing_ok=True)

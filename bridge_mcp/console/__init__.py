@@ -1,0 +1,1 @@
+"""The web console: pages for people, made on the server. A face: it calls `Bridge`, and reads no store itself."""

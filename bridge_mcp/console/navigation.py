@@ -1,0 +1,34 @@
+"""All pages of the console, and the links to them: the only lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from bridge_mcp.console.pages import approval, approvals
+from bridge_mcp.console.visits import Page, Visit
+from bridge_mcp.core.policy import Scope
+
+__all__ = ["LINKS", "PAGES", "Link", "navigation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One page in the navigation, for those who have the scope."""
+
+    name: str
+    path: str
+    scope: Scope = "read"
+    group: str = ""
+
+
+LINKS: tuple[Link, ...] = (Link("Approvals", "/approvals"),)
+
+PAGES: tuple[Page, ...] = (*approvals.PAGES, *approval.PAGES)
+
+
+def navigation(visit: Visit) -> Sequence[tuple[str, list[Link]]]:
+    """The links that a session may follow, in their groups."""
+    seen = [link for link in LINKS if visit.may(link.scope)]
+    return [(group, list(links)) for group, links in groupby(seen, key=lambda link: link.group)]

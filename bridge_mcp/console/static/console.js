@@ -1,0 +1,37 @@
+// What pages cannot do without a script: little, and none of it decides anything.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+// A stream that is refused: the session has ended, or the bridge.
+document.addEventListener("htmx:sse:error", (event) => {
+  if (event.detail && event.detail.status === 401) byId("signed-out").hidden = false;
+});
+
+// Several calls at once: the bar appears with the first one that is chosen.
+document.addEventListener("change", (event) => {
+  if (event.target.getAttribute("form") !== "several") return;
+  const chosen = document.querySelectorAll('input[form="several"]:checked').length;
+  byId("chosen").textContent = String(chosen);
+  byId("several").hidden = chosen === 0;
+});
+
+// A row that comes a second time (after a break of the stream) replaces the first.
+document.addEventListener("htmx:after:swap", () => {
+  const seen = new Map();
+  for (const row of document.querySelectorAll("#approvals > li")) {
+    if (seen.has(row.id)) seen.get(row.id).remove();
+    seen.set(row.id, row);
+  }
+});
+
+// Fields that matter for one choice only.
+function follow(choice) {
+  for (const part of document.querySelectorAll("[data-for]")) {
+    if (part.dataset.name === choice.name) part.hidden = !part.dataset.for.split(" ").includes(choice.value);
+  }
+}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("input[type=radio]")) follow(event.target);
+});
+for (const choice of document.querySelectorAll("input[type=radio]:checked")) follow(choice);

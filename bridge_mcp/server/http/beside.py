@@ -1,0 +1,40 @@
+"""An application of its own beside MCP, below a path: it says for itself who may come in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Beside", "BesideMiddleware"]
+
+
+class Beside(Protocol):
+    """An ASGI application, what it answers, and its end."""
+
+    @property
+    def prefix(self) -> str:
+        """The path that it answers, with all that is below it."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        ...
+
+    def close(self) -> None:
+        """End open responses: serving ends."""
+        ...
+
+
+class BesideMiddleware:
+    """ASGI middleware: requests below the prefix of `beside` are that application's, all others `app`'s."""
+
+    def __init__(self, app: ASGIApp, beside: Beside) -> None:
+        self._app = app
+        self._beside = beside
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        path, prefix = str(scope["path"]), self._beside.prefix
+        theirs = scope["type"] == "http" and (path == prefix or path.startswith(f"{prefix}/"))
+        await (self._beside if theirs else self._app)(scope, receive, send)

@@ -1,0 +1,192 @@
+"""A bridge in a process of its own, with a planned model and tools of many kinds, and the console over HTTP.
+
+    python -m tests.console.bridge_process STATE_DIR [--face]
+
+Prints a line of JSON with its origin once it answers. With `--face` it is no engine: it stands beside one on the same
+store. Every line on standard input is a command (`answered`), and is answered with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+
+from bridge_mcp.assembly import WallClock
+from bridge_mcp.console.app import Console
+from bridge_mcp.console.serving import ConsoleOptions, make_console, serve_console
+from bridge_mcp.console.visitors import owner
+from bridge_mcp.core.bearer_tokens import hash_token
+from bridge_mcp.core.entries import Sender
+from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.core.tools import JSON
+from bridge_mcp.engine.engine import Engine
+from bridge_mcp.ports import Capacity, ChannelRules, Incoming, ModelReply, ModelRequest, OnText, Rules
+from bridge_mcp.server.http.authenticator import Client
+from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.stores.files import FileFolder
+from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.testing import FakeChannel, FakeToolbox, calls, says
+from bridge_mcp.toolservers.schemas import Schemas
+
+ADMIN, APPROVER, VIEWER = "token-of-the-admin-0123456789", "token-of-an-approver-0123456789", "token-of-a-viewer-012345"
+CLIENTS = (
+    Client("anna", hash_token(ADMIN), frozenset(SCOPES)),
+    Client("otto", hash_token(APPROVER), frozenset({"read", "send", "approve"})),
+    Client("vera", hash_token(VIEWER), frozenset({"read"})),
+)
+
+WRITE: dict[str, JSON] = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "description": "Where it is written, below the folder."},
+        "text": {"type": "string", "description": "The whole text."},
+        "mode": {"type": "string", "enum": ["replace", "append"]},
+        "copies": {"type": "integer", "minimum": 1, "maximum": 9},
+        "notify": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["path", "text"],
+    "additionalProperties": False,
+}
+NAME: dict[str, JSON] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+LONG, MANY = "{long}", "{many lines}"
+"""What stands in a message for a text that is too long for one."""
+LINES = "\\n".join(f"line {number}" for number in range(10_000))
+
+POEM = "Here is a **plan**:\n\n1. look at `notes.txt`\n2. write the summary\n\n```python\nprint('done')\n```\n"
+
+
+class PlannedModel:
+    """Says a planned thing: `call TOOL JSON` becomes a call, `stream` comes word by word, else it repeats."""
+
+    async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
+        """The reply to the last message."""
+        last = request.messages[-1]
+        words = last.text.rpartition("\n")[2]
+        if last.role == "user" and words.startswith("calls "):
+            planned = words.removeprefix("calls ").replace(LONG, "x" * 990_000).replace(MANY, LINES)
+            return calls(*[(tool, arguments) for tool, arguments in json.loads(planned)])
+        if last.role == "user" and words.startswith("stream"):
+            text = ""
+            for part in POEM.split(" "):
+                text += f"{part} "
+                if on_text is not None:
+                    on_text(text)
+                await anyio.sleep(float(os.environ.get("STREAM_PAUSE_S", "0.02")))
+            return says(POEM)
+        return says(f"{last.role} said: {last.text}")
+
+    async def capacity(self, model: str) -> Capacity:
+        """Sees images."""
+        return Capacity(images=True)
+
+    def health(self) -> tuple[()]:
+        """Nothing to tell."""
+        return ()
+
+
+def tools() -> FakeToolbox:
+    """Tools of several kinds."""
+    toolbox = FakeToolbox()
+
+    @toolbox.tool("files__write", schema=WRITE)
+    async def write(arguments: Mapping[str, JSON]) -> str:  # pyright: ignore[reportUnusedFunction]
+        return f"wrote {len(str(arguments['text']))} characters to {arguments['path']}"
+
+    @toolbox.tool("files__delete", schema=NAME)
+    async def delete(arguments: Mapping[str, JSON]) -> str:  # pyright: ignore[reportUnusedFunction]
+        return f"{arguments['name']} is gone"
+
+    @toolbox.tool("clock__now", read_only=True)
+    async def now(arguments: Mapping[str, JSON]) -> str:  # pyright: ignore[reportUnusedFunction]
+        return "12:00"
+
+    return toolbox
+
+
+@asynccontextmanager
+async def running(state: Path, *, engine: bool) -> AsyncGenerator[Bridge]:
+    """A bridge, with its engine unless it is a face."""
+    clock = WallClock()
+    store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    family = FakeChannel("family", needs_pairing=True, clock=clock)
+    channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
+    toolbox = tools()
+    rules = Rules({name: ChannelRules(name, "assistant") for name in channels})
+    files = FileFolder(state / "files")
+    schemas = Schemas()
+    bridge = Bridge(
+        store,
+        rules,
+        {name: channel.traits for name, channel in channels.items()},
+        clock=clock,
+        check=schemas.complaint,
+        is_engine=lambda: engine,
+        fetch=lambda channel, attachment, most: files.read(attachment.ref),
+    )
+    task = None
+    if engine:
+        task = asyncio.create_task(Engine(store, rules, channels, PlannedModel(), toolbox, clock, files=files).run())
+    try:
+        yield bridge
+    finally:
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await schemas.close()
+        await store.close()
+
+
+async def answered(bridge: Bridge, console: Console, command: dict[str, str]) -> str:
+    """What one command of the test is answered with."""
+    match command["do"]:
+        case "link":
+            return console.sessions.link(owner(frozenset(command["scopes"].split(","))))
+        case "say":
+            return await bridge.say(OWNER, command["conversation"], command["text"])
+        case "send":
+            return (await bridge.send_message(OWNER, command["conversation"], command["text"])).message
+        case "clear":
+            waiting = await bridge.list_approvals(OWNER)
+            if waiting:
+                await bridge.reject_calls(OWNER, [each.id for each in waiting])
+            return ""
+        case "revoke":
+            await bridge.revoke_client(OWNER, command["name"])
+            return ""
+        case "client":
+            return (await bridge.add_client(OWNER, command["name"], scopes=command["scopes"].split(",")))[1]
+        case "ask":  # a stranger writes to the bot, and is shown a code
+            incoming = Incoming("family", command["chat"], "m1", sender=Sender(command["chat"], "Sue"), text="hi", at=1)
+            return await bridge.intake.put(incoming)
+        case unknown:
+            raise ValueError(unknown)
+
+
+async def main(state: Path, *, engine: bool) -> None:
+    """Serve until a signal; one line of JSON for each command."""
+    async with running(state, engine=engine) as bridge, anyio.create_task_group() as tasks:
+        console = make_console(bridge, ConsoleOptions(clients=CLIENTS))
+
+        async def commands() -> None:
+            while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+                told = await answered(bridge, console, json.loads(line))
+                print(json.dumps(told), flush=True)  # noqa: T201
+
+        tasks.start_soon(commands)
+        await serve_console(console, 0, lambda origin: print(json.dumps(origin), flush=True))  # noqa: T201
+        tasks.cancel_scope.cancel()
+        os._exit(0)  # the thread that reads the commands cannot be woken
+
+
+if __name__ == "__main__":
+    anyio.run(lambda: main(Path(sys.argv[1]), engine="--face" not in sys.argv))
