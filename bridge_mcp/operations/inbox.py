@@ -26,7 +26,7 @@ from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
-from bridge_mcp.core.policy import Principal, Via
+from bridge_mcp.core.policy import Principal, Scope, Via
 from bridge_mcp.core.projections import BRIDGE, Conversation
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
@@ -127,13 +127,14 @@ class Intake:
         found, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
         return tuple([each.id.partition("/")[2] for each in found])
 
-    async def hear(self, incoming: Incoming, via: Via = "") -> int:
+    async def hear(self, incoming: Incoming, via: Via = "", scopes: frozenset[Scope] | None = None) -> int:
         """Take in a message of this machine's user on a channel without pairing; returns its seq.
 
-        `via`: the path of a verdict in it, where that is no chat.
+        `via`: the path of a verdict in it, where that is no chat. `scopes`: a command in it may do no more than these.
         """
         who = principal_of(incoming.channel, incoming.sender, ())
-        return await self._hear(incoming, replace(who, via=via or who.via))
+        may = who.scopes if scopes is None else who.scopes & scopes
+        return await self._hear(incoming, replace(who, via=via or who.via, scopes=may))
 
     async def _message(self, incoming: Incoming) -> str:
         pairings = await self._admission.of(incoming)

@@ -234,8 +234,8 @@ class Sending(Filing):
     async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
         """Write in a conversation of a local channel, as the person at the terminal or in the console.
 
-        It takes the same path as a message from any platform, but a verdict in it is the command line's where `who`
-        comes from there. Returns the id of the message.
+        It takes the same path as a message from any platform, but a verdict in it is the command line's or the
+        console's where `who` comes from there, and a command in it needs the scopes of `who`. Returns the message's id.
         """
         who.require("send")
         address = self._address(who, conversation)
@@ -248,7 +248,7 @@ class Sending(Filing):
         check_text(text, "text")
         sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
         incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
-        seq = await self.intake.hear(incoming, "cli" if who.via == "cli" else "")
+        seq = await self.intake.hear(incoming, who.via if who.via in ("cli", "console") else "", who.scopes)
         return message_id(conversation, seq)
 
     async def _writable(self, who: Principal, conversation: str) -> None:
