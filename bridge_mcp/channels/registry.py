@@ -35,6 +35,10 @@ class Builtin:
 BUILT_IN: Mapping[str, Builtin] = {
     "local": Builtin("bridge_mcp.channels.local:TYPE"),
     "telegram": Builtin("bridge_mcp.channels.telegram.type:TYPE", {"token_env": "TELEGRAM_BOT_TOKEN"}),
+    "slack": Builtin(
+        "bridge_mcp.channels.slack.type:TYPE",
+        {"bot_token_env": "SLACK_BOT_TOKEN", "app_token_env": "SLACK_APP_TOKEN"},
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from bridge_mcp.channels.registry import plug, type_names
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console, counted, progress
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
@@ -26,13 +27,18 @@ THEN_REBUILT = "End that process (or the MCP host that started it), then run thi
 def init(path: Path | None = None, /, *, here: bool = False) -> int:
     """Write a commented bridge.toml where every host of this user finds it; a file that is there is left as it is.
 
+    With the name of a platform, such as slack, it prints what to do and to paste there, and writes nothing.
+
     Parameters
     ----------
     path
-        Where to write it instead: a file, or a folder. No host reads that one unless it is named.
+        Where to write it instead: a file, or a folder. No host reads that one unless it is named. Or a platform.
     here
         Write it into this folder.
     """
+    if path is not None and not here and (steps := platform_steps(path)):
+        console().print(steps, highlight=False, soft_wrap=True, markup=False)
+        return 0
     own = own_config(os.environ)
     target = absolute(Path() if here and path is None else path) or own
     write_new(target, template())
@@ -41,6 +47,15 @@ def init(path: Path | None = None, /, *, here: bool = False) -> int:
         f"Wrote {target}.\n{readers}\nEdit it, then run: bridge-mcp {option}check", highlight=False, soft_wrap=True
     )
     return 0
+
+
+def platform_steps(path: Path) -> str:
+    """What to do at the platform that this names; "" where it is a path, or there is nothing to do."""
+    name = str(path)
+    if path.exists() or name not in type_names():
+        return ""
+    setup = plug(name).type.setup
+    return setup() if setup else ""
 
 
 def who_reads(target: Path, own: Path) -> tuple[str, str]:

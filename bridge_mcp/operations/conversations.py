@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,6 +22,9 @@ from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.ports import ChannelTraits, Clock, Pairing, Rules, Store
 
 __all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
+
+MAX_SUBJECT = 128
+"""Characters of a chat's or a user's id."""
 
 
 async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
@@ -149,10 +153,8 @@ async def pair(
         raise NotFound(f"There is no channel '{wanted.channel}'.", fix="See list_channels.")
     if not traits[wanted.channel].needs_pairing:
         raise BadInput(f"{wanted.channel} is open to this machine's user.", fix="It needs no pairing.")
-    if not wanted.subject.lstrip("-").isdigit() or len(wanted.subject) > 20:
-        raise BadInput(
-            f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's numeric id, or a code."
-        )
+    if not re.fullmatch(traits[wanted.channel].subjects, wanted.subject[:MAX_SUBJECT]):
+        raise BadInput(f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's own id, or a code.")
     paired = replace(wanted, by=who.name, at=now)
     await store.access.pair(paired)
     told = Event(

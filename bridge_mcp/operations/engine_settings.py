@@ -29,6 +29,7 @@ class PostedChannel:
     prompts: bool = False
     shows: bool = False
     distribution: str = ""
+    subjects: str = ChannelTraits("", "").subjects
 
     @property
     def traits(self) -> ChannelTraits:
@@ -70,6 +71,7 @@ def settings_of(
             prompts=each.prompts,
             shows=each.shows,
             distribution=rules.channel(name).distribution,
+            subjects=each.subjects,
         )
         for name, each in traits.items()
     )

@@ -54,6 +54,8 @@ class ChannelTraits:
     """Whether approvals are asked in its chats by messages with buttons. Where not, its readers look at the store."""
     shows: bool = False
     """Whether `show` does anything: a platform that knows "is typing", or drafts."""
+    subjects: str = r"-?[0-9]{1,20}"
+    """The pattern of the ids of its chats and users, for which pairings are."""
     forms: bool = False
     """Whether a button can open a form (`Inbox.form`), and come back with what was written into it."""
     settles_s: float = 0.0

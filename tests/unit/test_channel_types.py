@@ -142,3 +142,29 @@ def test_a_built_in_type_is_made_without_the_library_of_any_platform(name: str) 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "a slack channel needs a bot token"),
+        ('bot_token_env = "B"\n', "it has no way for events to come in"),
+        ('bot_token_env = "B"\napp_token_env = "B"\n', "channels.w.app_token: this is not an app's token"),
+        ('bot_token_env = "A"\napp_token_env = "A"\n', "channels.w.bot_token: this is not a bot's token"),
+        ('bot_token_env = "B"\napp_token_env = "A"\nlisten = "x:1"\n', "Take Socket Mode (app_token_env) or posts"),
+        ('bot_token_env = "B"\nlisten = "127.0.0.1:1"\n', "signing_secret_env is missing"),
+        ('bot_token_env = "B"\napp_token_env = "A"\nsigning_secret_env = "A"\n', "no posts are taken"),
+        ('bot_token_env = "B"\napp_token_env = "A"\n[channels.w.chats."12"]\ngroups = "always"\n', "not a chat's id"),
+    ],
+)
+def test_what_a_slack_channel_lacks_is_told_with_the_fix(tmp_path: Path, lines: str, words: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        loaded(tmp_path, f'[channels.w]\ntype = "slack"\n{lines}', B="xoxb-12345678", A="xapp-12345678")
+    assert words in str(failure.value)
+
+
+def test_two_variables_bring_a_slack_channel(tmp_path: Path) -> None:
+    env = {"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    tokens = {"SLACK_BOT_TOKEN": "xoxb-12345678", "SLACK_APP_TOKEN": "xapp-12345678"}
+    assert "slack" in load_config(env=env | tokens, cwd=tmp_path).channels
+    assert "slack" not in load_config(env=env | {"SLACK_BOT_TOKEN": "xoxb-12345678"}, cwd=tmp_path).channels

@@ -57,7 +57,7 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         (LOCAL + 'groups = "always"\n', "channels.desk.groups", "there is no such key"),
         ('[channels.calls]\ntype = "local"\n', "channels.calls", "another name"),
         ('[channels."a b"]\ntype = "local"\n', 'channels."a b"', "letters"),
-        ('[channels.d]\ntype = "fax"\n', "channels.d.type", "The types are: local, telegram"),
+        ('[channels.d]\ntype = "fax"\n', "channels.d.type", "The types are: local, telegram, slack"),
         ("[approvals]\nseparate = true\n[clients.stdio]\nperson_decides = true\n",
          "clients.stdio.person_decides", "Take one of the two away"),
         ('[models.default]\nmodel = "x"\nscript = "s"\n', "models.default.script", "scripted"),

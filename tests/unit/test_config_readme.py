@@ -24,6 +24,8 @@ def test_its_blocks_are_one_configuration(tmp_path: Path) -> None:
     env = {name: f"{name}-a-secret-long-enough" for name in named} | {
         "HOME": str(tmp_path),
         "TELEGRAM_BOT_TOKEN": "1:abc",
+        "SLACK_BOT_TOKEN": "xoxb-planted-token",
+        "SLACK_APP_TOKEN": "xapp-planted-token",
     }
     config = load_config("bridge.toml", env=env | {"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}, cwd=tmp_path)
     assert set(config.models) == set(tomllib.loads(found)["models"])

@@ -325,6 +325,11 @@ class OutboxWorker:
 
 
 def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
-    """That a message went out; of an edit also that its parts are those of the edited message from now on."""
+    """That a message went out; of an edit also that its parts are those of the edited message from now on.
+
+    A reaction has no id of its own on the platform: what its channel answers is the id of the message it is below.
+    """
+    if message.kind == "reaction":
+        return Delivered(message.seq, status, ())
     of = message.target if message.kind == "edit" and status == "sent" else None
     return Delivered(message.seq, status, sent, of=of)

@@ -1,0 +1,116 @@
+"""Messages of a gap, read from the history: https://docs.slack.dev/reference/methods/conversations.history.
+
+Slack repeats an event for about an hour, and sends none of a time in which nobody listened for long. What is read twice
+is recorded once, by its `ts`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import anyio
+
+from bridge_mcp.channels.slack.places import Places, stamp
+from bridge_mcp.channels.slack.receive.receiver import Receiver
+from bridge_mcp.channels.slack.values import inner, listed
+from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.ports import Inbox
+
+__all__ = ["Backlog"]
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = 300 * 1_000_000
+"""Microseconds before the offset: events do not come in the order of their times."""
+PAGE = 200
+MAX_CHATS = 1000
+MAX_MESSAGES = 2000
+"""Of one chat."""
+LONGEST_WAIT_S = 60.0
+
+
+class Backlog:
+    """Reads what came while nobody listened."""
+
+    def __init__(self, web: SlackWeb, places: Places, receiver: Receiver, inbox: Inbox, team: str) -> None:
+        self._web, self._places, self._receiver, self._inbox, self._team = web, places, receiver, inbox, team
+        self._name = web.settings.name
+
+    async def read(self, offset: int) -> None:
+        """Put every message since the offset into the inbox.
+
+        Raises:
+            Fault: Slack cannot be asked now.
+            BridgeError: a message could not be stored.
+        """
+        since, count = stamp(max(0, offset - OVERLAP)), 0
+        async for channel in self._channels():
+            count += await self._history(channel, since)
+        for chat in await self._inbox.chats(self._name, MAX_CHATS):
+            if "/" in chat:
+                channel, thread = await self._places.of(chat)
+                count += await self._thread(channel, thread, since)
+        logger.info("channel %s: looked for messages of the time away, and read %d", self._name, count)
+
+    async def _channels(self) -> AsyncIterator[str]:
+        """The chats that the app is in, those with one person first."""
+        for types in ("im", "mpim,private_channel,public_channel"):
+            asked: dict[str, Any] = {"types": types, "exclude_archived": True, "limit": PAGE}
+            async for page in self._pages(self._web.client.users_conversations, "channels", asked):
+                for each in page:
+                    yield str(each["id"])
+
+    async def _history(self, channel: str, since: str) -> int:
+        """The messages of one chat, and of its threads that went on."""
+        found: list[Mapping[str, Any]] = []
+        asked: dict[str, Any] = {"channel": channel, "oldest": since, "limit": PAGE}
+        async for page in self._pages(self._web.client.conversations_history, "messages", asked):
+            found += page
+            if len(found) >= MAX_MESSAGES:
+                logger.warning("channel %s: %s has more messages than are read after a gap", self._name, channel)
+                break
+        for message in sorted(found, key=lambda each: str(each.get("ts", ""))):
+            await self._put(channel, message)
+            if message.get("reply_count"):
+                await self._thread(channel, str(message["ts"]), since)
+        return len(found)
+
+    async def _thread(self, channel: str, thread: str, since: str) -> int:
+        asked: dict[str, Any] = {"channel": channel, "ts": thread, "oldest": since, "limit": PAGE}
+        count = 0
+        try:
+            async for page in self._pages(self._web.client.conversations_replies, "messages", asked):
+                for message in page:
+                    if str(message.get("ts")) > since:
+                        await self._put(channel, message)
+                        count += 1
+        except Fault as fault:
+            if fault.error not in ("thread_not_found", "channel_not_found", "not_in_channel"):
+                raise
+        return count
+
+    async def _put(self, channel: str, message: Mapping[str, Any]) -> None:
+        await self._receiver.message({"type": "message"} | dict(message) | {"channel": channel}, self._team)
+
+    async def _pages(self, method: Any, field: str, asked: dict[str, Any]) -> AsyncIterator[list[Mapping[str, Any]]]:
+        cursor = ""
+        while True:
+            answer = await self._asked(method, asked | ({"cursor": cursor} if cursor else {}))
+            yield listed(answer, field)
+            cursor = str(inner(answer, "response_metadata").get("next_cursor") or "")
+            if not cursor:
+                return
+
+    async def _asked(self, method: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            try:
+                return await self._web.call(method, **asked)
+            except Fault as fault:
+                if fault.error in ("missing_scope", "not_in_channel", "channel_not_found"):
+                    logger.warning("channel %s: messages of the time away cannot be read: %s", self._name, fault)
+                    return {}
+                if fault.retry_after_s is None:
+                    raise
+                await anyio.sleep(min(fault.retry_after_s, LONGEST_WAIT_S))

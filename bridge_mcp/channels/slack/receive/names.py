@@ -1,0 +1,79 @@
+"""Names of people and chats, and which of them are of our own team: asked for once, and remembered for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from bridge_mcp.channels.slack.values import inner
+from bridge_mcp.channels.slack.web import Fault, SlackWeb
+
+__all__ = ["Known", "Names"]
+
+KEPT_S = 3600.0
+AGAIN_S = 60.0
+"""After so long a name that was not to be had is asked for again."""
+MOST_S = 1.5
+"""A message waits no longer for a name: Slack wants it acknowledged within three seconds."""
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a user or a chat."""
+
+    name: str = ""
+    team: str = ""
+    """Of a user: the team that they are of; "" where that was not to be had."""
+    bot: bool = False
+    until: float = 0.0
+
+
+class Names:
+    """Names, by the ids of one workspace."""
+
+    def __init__(self, web: SlackWeb) -> None:
+        self._web = web
+        self._known: dict[str, Known] = {}
+
+    def at_hand(self, user: str) -> str:
+        """The name of a user if it is known already, else their id."""
+        found = self._known.get(user)
+        return found.name if found and found.name else user
+
+    async def user(self, user: str) -> Known:
+        """A user."""
+        return await self._get(user, self._user)
+
+    async def title(self, channel: str) -> str:
+        """The name of a channel or a group; "" where it was not to be had."""
+        return (await self._get(channel, self._channel)).name
+
+    async def _get(self, key: str, ask: Callable[[str, float], Awaitable[Known]]) -> Known:
+        found, now = self._known.get(key), time.monotonic()
+        if found is not None and now < found.until:
+            return found
+        made = Known(found.name if found else "", found.team if found else "", until=now + AGAIN_S)
+        try:
+            with anyio.move_on_after(MOST_S):
+                made = await ask(key, now + KEPT_S)
+        except Fault:
+            pass  # a message is worth more than its sender's name
+        self._known.pop(key, None)
+        self._known[key] = made
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return made
+
+    async def _user(self, user: str, until: float) -> Known:
+        found = inner(await self._web.call(self._web.client.users_info, user=user), "user")
+        profile = inner(found, "profile")
+        name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
+        return Known(str(name or ""), str(found.get("team_id", "")), bool(found.get("is_bot")), until=until)
+
+    async def _channel(self, channel: str, until: float) -> Known:
+        found = inner(await self._web.call(self._web.client.conversations_info, channel=channel), "channel")
+        return Known(str(found.get("name") or ""), until=until)

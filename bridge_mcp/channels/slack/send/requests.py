@@ -1,0 +1,131 @@
+"""An action cut into requests: what each says, before anybody knows whether it can be sent. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bridge_mcp.channels.slack.send.emoji import emoji_name
+from bridge_mcp.channels.slack.text.mrkdwn import escaped
+from bridge_mcp.channels.slack.text.rich_text import Json, Renderer, plain
+from bridge_mcp.channels.slack.text.split import split
+from bridge_mcp.core.entries import Button
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upload
+
+__all__ = ["Body", "Post", "React", "Refused", "Share", "Update", "blocks_of", "cut"]
+
+MAX_LABEL = 75
+"""Characters of a button's label: https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
+MAX_BUTTONS = 25
+"""Of one `actions` block."""
+MAX_FILES = 10
+"""Of one share."""
+EMPTY = "(nothing to see)"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """`chat.postMessage`."""
+
+    blocks: tuple[Json, ...]
+    text: str
+    key: str
+    """Of this part: it goes along as metadata, by which the message is known again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Files, shared together."""
+
+    uploads: tuple[Upload, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """`chat.update`."""
+
+    message: str
+    blocks: tuple[Json, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """`reactions.add`; without an emoji: our own reactions go."""
+
+    message: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be said here."""
+
+    reason: str
+    fix: str = ""
+
+
+Body: TypeAlias = Post | Share | Update | React | Refused
+
+
+def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
+    """See `ports.Channel.parts`."""
+    match action:
+        case Outgoing():
+            bodies = posted(action, renderer)
+        case Edit():
+            bodies = edited(action, renderer)
+        case Reaction(message=message, emoji=emoji):
+            name = emoji_name(emoji) if emoji else ""
+            bodies = [React(message, name) if name or not emoji else Refused(f"Slack has no name for {emoji}")]
+    return tuple(Part(action.chat, body) for body in bodies)
+
+
+def posted(action: Outgoing, renderer: Renderer) -> list[Body]:
+    """Files first, so that buttons stand below all there is to see; then the text, buttons on its last part."""
+    files, made = action.uploads, list[Body]()
+    for at in range(0, len(files), MAX_FILES):
+        made.append(Share(files[at : at + MAX_FILES], f"{action.key}:f{at // MAX_FILES}"))
+    texts = split(renderer.render(action.text))
+    if not texts and (action.buttons or not files):
+        texts = [[{"type": "rich_text_section", "elements": [{"type": "text", "text": EMPTY}]}]]
+    for number, pieces in enumerate(texts):
+        buttons = action.buttons if number == len(texts) - 1 else ()
+        made.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), f"{action.key}:{number}"))
+    return made
+
+
+def edited(action: Edit, renderer: Renderer) -> list[Body]:
+    """The text goes into the first messages; the others say that there is no more; what does not fit is refused."""
+    texts, messages = split(renderer.render(action.text)) or [[]], action.messages
+    if len(texts) > len(messages):
+        reason = f"the new text takes {len(texts)} messages, and it has {len(messages)}"
+        return [Refused(reason, "Send it as a new message.")]
+    made = list[Body]()
+    for number, message in enumerate(messages):
+        pieces = texts[number] if number < len(texts) else []
+        buttons = action.buttons if number == len(texts) - 1 else ()
+        told = pieces or [{"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}]}]
+        made.append(Update(message, blocks_of(told, buttons), escaped(plain(told))))
+    return made
+
+
+def blocks_of(pieces: Sequence[Json], buttons: Sequence[Button]) -> tuple[Json, ...]:
+    """A rich text, and the buttons below it."""
+    made: list[Json] = [{"type": "rich_text", "elements": list(pieces)}]
+    for at in range(0, len(buttons), MAX_BUTTONS):
+        row = [button_of(number, each) for number, each in enumerate(buttons[at : at + MAX_BUTTONS], at)]
+        made.append({"type": "actions", "elements": row})
+    return tuple(made)
+
+
+def button_of(number: int, button: Button) -> Json:
+    label = button.label if len(button.label) <= MAX_LABEL else f"{button.label[: MAX_LABEL - 1]}…"
+    return {
+        "type": "button",
+        "action_id": f"b{number}",
+        "text": {"type": "plain_text", "text": label or "…", "emoji": True},
+        "value": button.token,
+    }

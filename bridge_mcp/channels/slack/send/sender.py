@@ -1,0 +1,195 @@
+"""The sending half: each part as one request, and what may have gone out is looked for before it is sent again.
+
+Slack has no key for repeats. Each message carries one of ours as metadata, and the chat's history tells whether it is
+there: https://docs.slack.dev/messaging/message-metadata. Knows nothing of the store or of turns.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+
+from bridge_mcp.channels.slack.places import Places
+from bridge_mcp.channels.slack.send.errors import failure
+from bridge_mcp.channels.slack.send.requests import Body, Post, React, Refused, Share, Update, cut
+from bridge_mcp.channels.slack.send.shows import Shows
+from bridge_mcp.channels.slack.send.uploads import Uploads
+from bridge_mcp.channels.slack.text.rich_text import Renderer
+from bridge_mcp.channels.slack.values import inner, listed
+from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.core.errors import SendFailed
+from bridge_mcp.ports import OutgoingAction, Part
+
+__all__ = ["EVENT_TYPE", "Sender"]
+
+logger = logging.getLogger(__name__)
+
+EVENT_TYPE = "bridge_message"
+"""Of the metadata."""
+LOOKED_BACK = 100
+"""Messages of a chat in which one of ours is looked for."""
+REMEMBERED = 2048
+DONE = ("already_reacted", "no_reaction")
+"""Answers of Slack's that say that it is as wanted."""
+
+
+class Sender:
+    """Sends for one app."""
+
+    def __init__(self, web: SlackWeb, places: Places) -> None:
+        self._web, self._places = web, places
+        self._name = web.settings.name
+        self._renderer = Renderer()
+        self._uploads = Uploads(web)
+        self.shows = Shows(web, places, self._renderer)
+        self._found: dict[str, str] = {}
+        """By key of a part: the message that is there already."""
+        self._looked: set[str] = set()
+        """Chats in which there can be no message of ours that is not known here."""
+        self._unsure: set[str] = set()
+        """Keys of parts whose request gave no answer."""
+
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
+        """See `ports.Channel.parts`."""
+        return cut(action, self._renderer)
+
+    def begin(self) -> None:
+        """An engine begins: another one may have sent to any chat meanwhile."""
+        self._looked.clear()
+
+    async def send(self, part: Part) -> tuple[str, ...]:
+        """See `ports.Channel.send`.
+
+        Raises:
+            SendFailed: it surely did not go out.
+            SendUncertain: it may have gone out.
+        """
+        where, body = f"{self._name}/{part.chat}", part.body
+        match body:
+            case Post() | Share() | Update() | React():
+                pass
+            case Refused(reason, fix):
+                raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
+            case _:
+                raise TypeError(f"{part.body!r} was not made by this channel")
+        try:
+            return await self._carry_out(part.chat, body)
+        except Fault as fault:
+            if fault.error in DONE and isinstance(body, React):
+                return (body.message,)
+            harmless = isinstance(body, Update | React)
+            if fault.begun and isinstance(body, Post):
+                return await self._settled(part.chat, body, fault)
+            raise failure(fault, where, harmless=harmless) from fault
+
+    async def _carry_out(self, chat: str, body: Body) -> tuple[str, ...]:
+        channel, thread = await self._places.of(chat)
+        client = self._web.client
+        match body:
+            case Post():
+                if there := await self._there(chat, channel, thread, body.key):
+                    return (there,)
+                return (await self._post(chat, channel, thread, body),)
+            case Share():
+                return await self._uploads.share(channel, thread, body)
+            case Update(message, blocks, text):
+                said: dict[str, Any] = {"channel": channel, "ts": message, "text": text, "blocks": list(blocks)}
+                await self._web.call(client.chat_update, **said)
+                return (message,)
+            case React(message, emoji):
+                if emoji:
+                    await self._web.call(client.reactions_add, channel=channel, timestamp=message, name=emoji)
+                else:
+                    await self._unreact(channel, message)
+                return (message,)
+            case Refused():
+                return ()
+
+    async def _post(self, chat: str, channel: str, thread: str, body: Post) -> str:
+        """Post a message, or make the one that was shown growing into it."""
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": body.key}}
+        shown = await self.shows.end(chat)
+        if shown:
+            said: dict[str, Any] = {"channel": channel, "ts": shown, "text": body.text, "blocks": list(body.blocks)}
+            await self._web.call(self._web.client.chat_update, **said, metadata=metadata)
+            return shown
+        answer = await self._web.call(
+            self._web.client.chat_postMessage,
+            channel=channel,
+            text=body.text,
+            blocks=list(body.blocks),
+            metadata=metadata,
+            thread_ts=thread or None,
+            unfurl_links=False,
+            unfurl_media=False,
+            link_names=False,
+        )
+        return str(answer["ts"])
+
+    async def _unreact(self, channel: str, message: str) -> None:
+        """Take away every reaction of ours below a message."""
+        client = self._web.client
+        me = str((await self._web.call(client.auth_test))["user_id"])
+        found = await self._web.call(client.reactions_get, channel=channel, timestamp=message)
+        for each in listed(inner(found, "message"), "reactions"):
+            if me in each.get("users", ()):
+                await self._web.call(client.reactions_remove, channel=channel, timestamp=message, name=each["name"])
+
+    # -- what may be there already -----------------------------------------------------------------------------
+
+    async def _there(self, chat: str, channel: str, thread: str, key: str) -> str:
+        """The message that a part made before; "" for none. Looks into a chat once, as long as nothing is unsure."""
+        if chat not in self._looked:
+            if await self._look(channel, thread):
+                self._unsure.discard(key)
+            elif key in self._unsure:
+                raise Fault("", "Slack lets the app not read the chat", begun=True)
+            self._looked.add(chat)
+        return self._found.get(key, "")
+
+    async def _look(self, channel: str, thread: str) -> bool:
+        """Read the end of a chat; whether that is allowed."""
+        client = self._web.client
+        asked: dict[str, Any] = {"channel": channel, "limit": LOOKED_BACK, "include_all_metadata": True}
+        try:
+            if thread:
+                answer = await self._web.call(client.conversations_replies, ts=thread, **asked)
+            else:
+                answer = await self._web.call(client.conversations_history, **asked)
+        except Fault as fault:
+            if fault.error == "thread_not_found":
+                return True
+            if fault.error and fault.retry_after_s is None and not fault.begun:
+                return False
+            raise
+        for message in listed(answer, "messages"):
+            metadata = inner(message, "metadata")
+            if metadata.get("event_type") == EVENT_TYPE:
+                self._found[str(inner(metadata, "event_payload").get("key", ""))] = str(message["ts"])
+        while len(self._found) > REMEMBERED:
+            del self._found[next(iter(self._found))]
+        return True
+
+    async def _settled(self, chat: str, body: Post, fault: Fault) -> tuple[str, ...]:
+        """The message of a request that gave no answer, where the chat has it.
+
+        Raises:
+            SendFailed: it is not there, and may be sent again.
+            SendUncertain: the chat cannot be read now.
+        """
+        where = f"{self._name}/{chat}"
+        self._looked.discard(chat)
+        self._unsure.add(body.key)
+        await anyio.sleep(self._web.patience.settle)
+        try:
+            channel, thread = await self._places.of(chat)
+            there = await self._there(chat, channel, thread, body.key)
+        except Fault:
+            self._looked.discard(chat)
+            raise failure(fault, where, harmless=False) from fault
+        if there:
+            return (there,)
+        self._looked.discard(chat)  # it may still come: the next try looks again
+        raise SendFailed(f"{fault.told}, and it is not in '{where}'; it is tried again.", retry_after_s=0.0)

@@ -1,0 +1,79 @@
+"""Slack's own markup (mrkdwn): people's messages as Markdown, and texts of ours with nothing of it in them.
+
+https://docs.slack.dev/messaging/formatting-message-text: `&`, `<` and `>` are escaped; `<…>` holds mentions and links.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+__all__ = ["bare", "escaped", "mentioned", "read"]
+
+REFERENCE = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
+CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
+BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])")
+STRIKE = re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])")
+MAX_TEXT = 3_000
+"""Characters of the text beside blocks, which notifications show."""
+
+
+def escaped(text: str, most: int = MAX_TEXT) -> str:
+    """A text in which Slack finds no markup that calls anybody or leads anywhere, cut to so many characters."""
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def mentioned(text: str) -> Iterable[str]:
+    """The ids of the users that a message mentions."""
+    return [found[1][1:].partition("|")[0] for found in REFERENCE.finditer(text) if found[1].startswith("@")]
+
+
+def read(text: str, name_of: Callable[[str], str]) -> str:
+    """A message as Markdown; `name_of` tells the name of a user."""
+    pieces = CODE.split(text)
+    return "".join(in_code(each, name_of) if at % 2 else in_words(each, name_of) for at, each in enumerate(pieces))
+
+
+def bare(text: str, me: str, name_of: Callable[[str], str]) -> str:
+    """The message without our own mention in front of it; "" where that does not stand there."""
+    first = re.match(rf"\s*<@{re.escape(me)}(?:\|[^<>]*)?>[\s,:;]*", text)
+    return read(text[first.end() :], name_of) if first else ""
+
+
+def in_code(text: str, name_of: Callable[[str], str]) -> str:
+    """Code: what stands in it is text, but for links that Slack found there."""
+    return unescaped(REFERENCE.sub(lambda found: worded(found, name_of, link=False), text))
+
+
+def in_words(text: str, name_of: Callable[[str], str]) -> str:
+    made, at = list[str](), 0
+    for found in REFERENCE.finditer(text):
+        made += [styled(text[at : found.start()]), worded(found, name_of, link=True)]
+        at = found.end()
+    return "".join([*made, styled(text[at:])])
+
+
+def styled(text: str) -> str:
+    return unescaped(STRIKE.sub(r"~~\1~~", BOLD.sub(r"**\1**", text)))
+
+
+def worded(found: re.Match[str], name_of: Callable[[str], str], *, link: bool) -> str:
+    """A reference in words: `@name`, `#channel`, `@channel`, or a link."""
+    target, label = found[1], found[2] or ""
+    match target[:1]:
+        case "@":
+            return f"@{label or name_of(target[1:])}"
+        case "#":
+            return f"#{label or target[1:]}"
+        case "!":
+            command = target[1:].partition("^")[0]
+            calls = command in ("here", "channel", "everyone", "subteam")
+            return f"@{label.lstrip('@') or command}" if calls else label
+        case _:
+            url, words = unescaped(target), unescaped(label)
+            return f"[{words}]({url})" if link and words and words != url else url

@@ -1,0 +1,1 @@
+"""One suite of behaviours over all channels, through the whole bridge, each on its platform's server on loopback."""
