@@ -147,6 +147,8 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
                     relay = Relay(lines, sink, process, tools, calls)
                     await until_over(relay.run)
                     await sink.close()
+                    for each in made:
+                        await each.settle()
                 if relay.server_left:
                     code = process.own_code
             except BadInput as exc:  # not wrapped into a group: it is told in one line

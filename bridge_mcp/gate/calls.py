@@ -2,8 +2,12 @@
 
 A free call goes to the server at once. One that needs a verdict is held, as long as the host waits for it; then the
 host is told in words that it waits, and the same call again takes up the one that waits, or was decided meanwhile. The
-outcome of a call is on disk before the host has it. The log tells what was asked, who decided, and how it ended; only
-the host gets what the server answered.
+log tells what was asked, who decided, and how it ended; only the host gets what the server answered.
+
+A call that may have an effect is begun on disk before the server has it, and its outcome is on disk before the host has
+that. One that only reads is written down while the server works on it. The host has its answer once the call is known
+to have begun; its outcome follows with whatever is written next. Of a gate that is killed in that moment such a call is
+`unknown`, as any other that nobody told the end of.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol, TypeAlias
 from uuid import uuid4
 
@@ -40,8 +45,6 @@ __all__ = ["Answer", "GatedCalls", "HostCall", "ServerGone"]
 
 logger = logging.getLogger(__name__)
 
-GRACE_S = 0.1
-"""How long a call that only reads may take until it is written that it runs."""
 TELL_S = 5.0
 """How often a host that asked for progress is told that a call waits."""
 MAX_ALIKE = 8
@@ -109,10 +112,6 @@ class Answer:
 class Sent(Protocol):
     """A request that the server has been given."""
 
-    async def answered(self, within_s: float) -> bool:
-        """Whether its response comes within this time."""
-        ...
-
     async def response(self) -> tuple[Body, bytes]:
         """Its response, as a value and as the line it came as. Raises `ServerGone` where there will be none."""
         ...
@@ -138,8 +137,12 @@ class GatedCalls:
         self._calls = calls
         self._lives = lives
         self._hold_s = hold_s
+        self._this_gate, self._numbers = uuid4().hex, count()
+        """What the names of this gate's logs are made of."""
         self._held: set[str] = set()
         """The conversations of calls that somebody waits for here."""
+        self._writing: set[asyncio.Task[None]] = set()
+        """Calls that only read, on their way to the disk."""
         self._continuing: dict[tuple[str, str], Begun] = {}
         """Calls that the server answered with a question to the host: by the call's place, and by the state that the
         host shows when it goes on. Another call with that state is another call."""
@@ -160,7 +163,7 @@ class GatedCalls:
         except BadInput as exc:
             return refused(call, f"Not run. {exc}")
         except StoreError as exc:
-            logger.error("a call of %s cannot be written down, so it is not passed on: %s", call.tool, exc)
+            logger.error("a call of %s cannot be written down, so its host gets nothing of it: %s", call.tool, exc)
             return refused(call, f"The gate cannot write this call down, so it gives nothing. {exc}")
 
     # -- what is asked for ------------------------------------------------------------------------------------
@@ -177,7 +180,8 @@ class GatedCalls:
             about=beside_words(call.params),
             claim_s=self._calls.rules.asking.expires_s or A_DAY_S,
         )
-        conversation = f"{CALLS}/{tickets.call_conversation(self._server.principal, uuid4().hex)}"
+        key = f"{self._this_gate} {next(self._numbers)}"
+        conversation = f"{CALLS}/{tickets.call_conversation(self._server.principal, key)}"
         return request_of(conversation, external, call.arguments, self._server.principal)
 
     def _place(self, request: Request, *beside: JSON) -> str:
@@ -192,20 +196,40 @@ class GatedCalls:
         """Run a call that nobody is asked about."""
         if not request.external.read_only:
             return await self._run(call, request, await self._begun(request, free), forward)
-        begun: Begun | None = None
+        sent = await forward(None)
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[StoreError | None] = loop.create_future()
+        over: asyncio.Future[Finished] = loop.create_future()
+        writing = loop.create_task(self._write(request, free, begun, over))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
         finished = Finished(free.call, "stopped", CUT_OFF)
         try:
-            sent = await forward(None)
-            if not await sent.answered(GRACE_S):
-                begun = await self._begun(request, free)
             answer, finished = await self._outcome(sent, free)
+            if failed := await begun:
+                raise failed
+            return answer
         finally:
-            with anyio.CancelScope(shield=True):
-                if begun is None:
-                    await self._calls.whole(request, free, finished)
-                else:
-                    await self._calls.finish(begun, finished)
-        return answer
+            over.set_result(finished)
+
+    async def _write(
+        self, request: Request, free: Begun, begun: asyncio.Future[StoreError | None], over: asyncio.Future[Finished]
+    ) -> None:
+        """Write that a call that only reads has begun, and then what became of it."""
+        failed: StoreError | None = None
+        try:
+            free = await self._calls.begin(request, free)
+        except StoreError as exc:
+            failed = exc
+        if not begun.done():  # else nobody waits for it any more
+            begun.set_result(failed)
+        if failed is None:
+            await self._finish(free, await over, patient=True)
+
+    async def settle(self) -> None:
+        """Wait until the outcomes of all calls are on disk."""
+        while self._writing:
+            await asyncio.wait(self._writing)
 
     async def _begun(self, request: Request, free: Begun) -> Begun:
         """Begin a free call: once that is written, whoever takes it back meets a call that is known to have begun."""
@@ -231,12 +255,13 @@ class GatedCalls:
         finally:
             if finished is not None:
                 with anyio.CancelScope(shield=True):
-                    await self._finish(begun, finished, waited is not None)
+                    await self._finish(begun, finished, waited=waited is not None)
 
-    async def _finish(self, begun: Begun, finished: Finished, waited: bool) -> None:
+    async def _finish(self, begun: Begun, finished: Finished, *, waited: bool = False, patient: bool = False) -> None:
         """Write what came of a call that has had its effect; the host has its answer though that fails."""
+        by = self._server.principal if waited else ""
         try:
-            await self._calls.finish(begun, finished, collected_by=self._server.principal if waited else "")
+            await self._calls.finish(begun, finished, collected_by=by, patient=patient)
         except StoreError as exc:
             logger.error("%s: what came of it cannot be written down: %s", begun.conversation, exc)
 

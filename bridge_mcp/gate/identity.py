@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePath
 
 from bridge_mcp.core.tools import canonical
@@ -38,8 +39,14 @@ class GuardedServer:
     @property
     def id(self) -> str:
         """The name under which pins, grants and digests know it: another command or folder is another server."""
-        written = canonical([self.name, *self.command, self.folder]).encode("utf-8", "surrogatepass")
-        return f"{DOOR}:{self.name}@{hashlib.sha256(written).hexdigest()[:16]}"
+        return f"{DOOR}:{self.name}@{digest((self.name, *self.command, self.folder))}"
+
+
+@cache
+def digest(written: tuple[str, ...]) -> str:
+    """A short digest of these texts."""
+    text = canonical(list(written)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def name_for(command: Sequence[str]) -> str:

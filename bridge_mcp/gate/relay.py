@@ -24,6 +24,7 @@ from bridge_mcp.gate.calls import Answer, GatedCalls, HostCall, Sent, ServerGone
 from bridge_mcp.gate.messages import Body, Key, NotTaken, key_of
 from bridge_mcp.gate.server_process import ServerProcess
 from bridge_mcp.gate.tools import GuardedTools
+from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.message_size import MAX_MESSAGE, answered_id
 
 __all__ = ["HostLines", "HostSink", "Relay"]
@@ -73,12 +74,6 @@ class OpenRequest:
         """Give it to the server."""
         self.sent = True
         await self.server.write(line)
-
-    async def answered(self, within_s: float) -> bool:
-        """See `calls.Sent`."""
-        with anyio.move_on_after(within_s):
-            await self.came.wait()
-        return self.came.is_set()
 
     def take(self, message: Body, line: bytes) -> None:
         """Its response, as the server says it; nobody answers what was not asked, or a second time."""
@@ -217,17 +212,25 @@ class Relay:
 
     async def _answer_to(self, call: HostCall, request: OpenRequest) -> Answer:
         calls = await self._calls()
-        try:
-            with anyio.fail_after(LIST_S):
-                tool = await self._tools.find(call.tool, self._list, envelope(call.params))
-        except TimeoutError:
-            raise ToolFailed(f"{UNLISTED} within {LIST_S:g} s.", fix="Make the same call again later.") from None
+        tool = self._tools.known(call.tool) or await self._found(call)
 
         async def forward(changed: Body | None) -> Sent:
             await request.send(call.line + b"\n" if changed is None else messages.line(changed))
             return request
 
         return await calls.answer(call, tool, forward)
+
+    async def _found(self, call: HostCall) -> ListedTool | None:
+        """The tool of a call, for which the server may have to be asked for its list.
+
+        Raises:
+            ToolFailed: it gives none.
+        """
+        try:
+            with anyio.fail_after(LIST_S):
+                return await self._tools.find(call.tool, self._list, envelope(call.params))
+        except TimeoutError:
+            raise ToolFailed(f"{UNLISTED} within {LIST_S:g} s.", fix="Make the same call again later.") from None
 
     @staticmethod
     def _broken(call: HostCall, words: str) -> Answer:

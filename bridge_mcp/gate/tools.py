@@ -57,6 +57,10 @@ class GuardedTools:
             self._changes_read = self._changes
         self._looked -= found.keys()
 
+    def known(self, name: str) -> ListedTool | None:
+        """The tool of this name, if it need not be looked for."""
+        return self._known.get(name) if self._changes_read == self._changes and name in self._looked else None
+
     async def find(self, name: str, ask: Ask, meta: JSON) -> ListedTool | None:
         """The tool of this name as it is now; None if there is none.
 

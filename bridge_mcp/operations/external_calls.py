@@ -5,7 +5,7 @@ door runs what may run, once. A door is no engine: it decides by the same `decid
 
     now = await calls.free(request)              a call that may run at once
     if now is not None:
-        begun = await calls.begin(request, now)
+        begun = await calls.begin(request, now)  one that only reads may run meanwhile
     else:
         await calls.ask(request)                 it waits; the engine asks people
         begun = await calls.cleared(request.conversation, timeout_s)
@@ -192,15 +192,6 @@ class ExternalCalls:
         entries = await self.store.log.intend(request.conversation, 0, request.entry, free.intent, wake=wake)
         return replace(free, head=len(entries))
 
-    async def whole(self, request: Request, free: Begun, finished: Finished) -> None:
-        """Write all of a call that only reads, which is over already: nothing that a crash could repeat or hide.
-
-        Raises:
-            Conflict: its log has entries already.
-        """
-        outcome = outcome_of(free.intent, finished)
-        await self.store.log.intend(request.conversation, 0, request.entry, free.intent, outcome, wake=None)
-
     async def ask(self, request: Request) -> None:
         """Write that a call is asked for: the engine takes it from here.
 
@@ -230,12 +221,15 @@ class ExternalCalls:
                     return None
                 await changes.wait(min(left, LOOK_S))
 
-    async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "") -> bool:
-        """Write what became of a call, and with `collected_by` that this one has it; False if its log says already."""
+    async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "", patient: bool = False) -> bool:
+        """Write what became of a call, and with `collected_by` that this one has it; False if its log says already.
+
+        `patient`: it may be written a moment later, with what comes next. A crash before that leaves `unknown`.
+        """
         outcome = outcome_of(begun.intent, finished)
         entries = (outcome, Collected(begun.call, collected_by)) if collected_by else (outcome,)
         try:
-            await self.store.log.intend(begun.conversation, begun.head, *entries, wake=None)
+            await self.store.log.intend(begun.conversation, begun.head, *entries, wake=None, patient=patient)
         except Conflict:
             recorded = await self.store.log.record(begun.conversation, *entries)
             return recorded[0].new

@@ -66,11 +66,12 @@ class LogStore(Protocol):
         ...
 
     async def intend(
-        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
+        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0, patient: bool = False
     ) -> tuple[Logged, ...]:
         """Append intents, if the next seq is `expected`.
 
-        `wake` is when the conversation next has something to do (epoch seconds; 0: now; None: not by itself).
+        `wake` is when the conversation next has something to do (epoch seconds; 0: now; None: not by itself). What is
+        `patient` may be written together with what comes next, a moment later: for what nobody waits for.
 
         Raises:
             Conflict: it is not; nothing was written. Load again.

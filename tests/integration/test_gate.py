@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from bridge_mcp.core.entries import Finished, Log
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.external_calls import LOOK_S
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.engine.engine import Engine
@@ -22,7 +23,7 @@ from bridge_mcp.gate.identity import GuardedServer, name_for
 from bridge_mcp.gate.relay import Relay
 from bridge_mcp.gate.server_process import ServerProcess, started
 from bridge_mcp.gate.tools import GuardedTools
-from bridge_mcp.operations.external_calls import Begun, ExternalCalls
+from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request
 from bridge_mcp.ports import ChannelRules, Rules, Store
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
@@ -140,6 +141,12 @@ class Gated:
             while await self.outcomes() != [(f"{SERVER.id}__{tool}", outcome)]:
                 await changes.wait()
 
+    async def come_to(self, *outcomes: str) -> None:
+        """Wait until the calls that were begun have come to these."""
+        with anyio.fail_after(5), closing(self.store.agenda.watch()) as changes:
+            while [ended for _, ended in await self.outcomes()] != list(outcomes):
+                await changes.wait()
+
     @asynccontextmanager
     async def another(self, server: GuardedServer = SERVER, caller: str = "two") -> AsyncGenerator[Host]:
         """Another gate in front of another process, by the same store."""
@@ -207,12 +214,57 @@ async def test_a_call_that_only_reads_is_answered_with_the_servers_own_line(at: 
         b'{"jsonrpc" : "2.0" , "id" : 1 , "result" : {"content" : [{"type" : "text" , '
         b'"text" : "run 1: {\\"path\\": \\"a\\"}"}] , "structuredContent" : {"n" : 1} , "_meta" : {"vendor/y" : 2}}}\n'
     )
-    assert await at.outcomes() == [(f"{SERVER.id}__look", "ok")]
+    await at.comes_to("look", "ok")
     failing = at.host.calls("look", do="fail")
     assert (await at.host.result(failing))["isError"] is True
     error = at.host.calls("look", do="error")
     assert json.loads(await at.host.line(id=error))["error"]["data"] == {"why": [1]}
-    assert [ended for _, ended in await at.outcomes()] == ["ok", "error", "error"]
+    await at.come_to("ok", "error", "error")
+
+
+async def test_a_call_that_only_reads_is_answered_once_it_is_written_that_it_began(
+    at: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, finish = ExternalCalls.begin, ExternalCalls.finish
+    may_begin, may_end, over = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def slow_begin(self: ExternalCalls, request: Request, free: Begun) -> Begun:
+        await may_begin.wait()
+        return await begin(self, request, free)
+
+    async def slow_finish(self: ExternalCalls, begun: Begun, finished: Finished, **how: Any) -> bool:
+        await may_end.wait()
+        told = await finish(self, begun, finished, **how)
+        over.set()
+        return told
+
+    monkeypatch.setattr(ExternalCalls, "begin", slow_begin)
+    monkeypatch.setattr(ExternalCalls, "finish", slow_finish)
+    number = at.host.calls("look", path="a")
+    with anyio.fail_after(5):  # the server works on it meanwhile
+        while "tools/call" not in [each.get("method") for each in await at.host.heard_by_server()]:
+            pass
+    assert not [line for line in at.host.heard if json.loads(line).get("id") == number]
+    may_begin.set()
+    assert await at.host.words(number) == 'run 1: {"path": "a"}'
+    assert await at.outcomes() == [(f"{SERVER.id}__look", "")], "its outcome follows"
+    may_end.set()
+    with anyio.fail_after(5):
+        await over.wait()
+    await at.comes_to("look", "ok")
+
+
+async def test_nothing_is_given_of_a_call_that_only_reads_and_cannot_be_written_down(
+    at: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: ExternalCalls, request: Request, free: Begun) -> Begun:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(ExternalCalls, "begin", broken)
+    answer = await at.host.result(at.host.calls("look", path="a"))
+    assert answer["isError"]
+    assert "cannot write this call down" in answer["content"][0]["text"]
+    assert await at.outcomes() == []
 
 
 async def test_a_call_that_waits_is_told_so_and_the_same_call_again_gets_its_result_once(at: Gated) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
@@ -227,3 +228,28 @@ def test_threads_that_ask_at_once_all_find_their_statement() -> None:
                 assert all(threads.map(text_of, names[-8:]))
     finally:
         sys.setswitchinterval(interval)
+
+
+async def test_a_patient_operation_shares_the_next_commit_and_goes_before_what_came_later(desk: Desk) -> None:
+    await desk.outcomes(put("warm"))
+    desk.ran.clear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: desk.writer.execute(put("same", "first"), patient=True))
+        await anyio.lowlevel.checkpoint()
+        await desk.outcomes(put("same", "second"))
+    assert desk.read()["same"] == "second"
+    assert desk.ran.count("COMMIT") == 1
+
+
+async def test_a_patient_operation_that_nothing_follows_goes_by_itself(desk: Desk) -> None:
+    with anyio.fail_after(SOON_S):
+        assert await desk.writer.execute(put("alone"), patient=True) == "alone"
+    assert desk.read()["alone"] == "x"
+
+
+async def test_a_patient_operation_is_on_disk_when_the_writer_has_closed(desk: Desk) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: desk.writer.execute(put("last"), patient=True))
+        await anyio.lowlevel.checkpoint()
+        await desk.writer.close()
+    assert desk.read()["last"] == "x"

@@ -12,6 +12,7 @@ import anyio
 from bridge_mcp.callers import CallerLock, caller_lives
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Finished
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.tools import ToolSpec, canonical
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
@@ -70,13 +71,14 @@ class Mortal(ExternalCalls):
             self.begun.append(conversation)
         return found
 
-    async def whole(self, request: Request, free: Begun, finished: Finished) -> None:
-        self.check()
-        await super().whole(request, free, finished)
+    async def begin(self, request: Request, free: Begun) -> Begun:
+        if self.dead:  # a call that only reads is with the server before that is written
+            raise StoreError("The process was killed: nothing is written any more.")
+        return await super().begin(request, free)
 
-    async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "") -> bool:
+    async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "", patient: bool = False) -> bool:
         self.check()
-        return await super().finish(begun, finished, collected_by=collected_by)
+        return await super().finish(begun, finished, collected_by=collected_by, patient=patient)
 
     def check(self) -> None:
         """Raise if the process was killed."""
@@ -89,9 +91,6 @@ class ServerAnswer:
     """What the server behind a gate says, if it does."""
 
     gone: bool
-
-    async def answered(self, within_s: float) -> bool:
-        return not self.gone
 
     async def response(self) -> tuple[Body, bytes]:
         if self.gone:
@@ -123,9 +122,11 @@ class Gate:
         listed = ListedTool(tool, "", "{}", tool == "look", destructive=tool != "look", idempotent=False,
                             open_world=True)  # fmt: skip
         try:
-            return await self._gated.answer(call, listed, forward)
+            answer = await self._gated.answer(call, listed, forward)
         except Killed:
             return None
+        await self._gated.settle()
+        return None if self.calls.dead else answer
 
 
 class EngineProcess:

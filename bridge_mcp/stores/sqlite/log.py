@@ -80,7 +80,7 @@ class SqliteLog:
         return None if row is None else logged(conversation, *row)
 
     async def intend(
-        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0
+        self, conversation: str, expected: int, *entries: Entry, wake: float | None = 0.0, patient: bool = False
     ) -> tuple[Logged, ...]:
         """See `ports.LogStore`; raises Conflict and writes nothing unless the log ends at `expected`."""
         prepared = [prepare(entry) for entry in entries]
@@ -102,7 +102,7 @@ class SqliteLog:
             heads[conversation] = append.head
             return added
 
-        return await self._writer.execute(operation, changed(heads, entries)) if prepared else ()
+        return await self._writer.execute(operation, changed(heads, entries), patient=patient) if prepared else ()
 
     async def record(
         self, conversation: str, *entries: Entry, offset: ChannelOffset | None = None

@@ -36,6 +36,9 @@ POLL_S = 0.02
 MAX_BATCH = 256
 """Operations of one commit: more would make the first of them wait."""
 
+PATIENT_S = 0.05
+"""How long a patient operation waits for another one whose commit it can share."""
+
 
 class Job:
     """One operation, and who awaits it. It may run more than once, but only its last run is committed."""
@@ -73,7 +76,9 @@ class Writer:
         """When this process committed last (epoch seconds)."""
         self.failure = ""
         """Why its last commit failed, if it did."""
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Job]] = SimpleQueue()
+        self._patient: list[Job] = []
+        """Operations that wait for another one, in order of their coming."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
         self._closing = False
@@ -81,8 +86,10 @@ class Writer:
         self._polled_at = 0.0
         self._data_version: int = 0
 
-    async def execute(self, operation: Callable[[Session], T], changed: Changed = NONE) -> T:
+    async def execute(self, operation: Callable[[Session], T], changed: Changed = NONE, *, patient: bool = False) -> T:
         """Run an operation in a transaction, and return once it is committed.
+
+        A patient one leaves the disk to others: it goes with the next operation that is not, or after `PATIENT_S`.
 
         `operation` may raise `Conflict` or `BadInput` before it has written anything; it is run again if another one in
         its transaction fails, so it must leave no trace but in the session, and in `changed`, which it may fill in.
@@ -95,15 +102,25 @@ class Writer:
             raise StoreError(f"The store {self._session.path} is closed.", fix="Open it again.")
         loop = self._started()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(Job(operation, changed, future))
+        self._patient.append(Job(operation, changed, future))
+        if not patient or len(self._patient) >= MAX_BATCH:
+            self._hand_over()
+        elif len(self._patient) == 1:
+            loop.call_later(PATIENT_S, self._hand_over)
         return await future
+
+    def _hand_over(self) -> None:
+        """Give the thread all that wait, at once, so that they share a commit."""
+        jobs, self._patient = self._patient, []
+        if jobs:
+            self._queue.put(jobs)
 
     def watch(self, watched: bool) -> None:
         """Look for commits of other processes from now on, or no longer."""
         if watched and not self._watched and not self._closing:
             self._watched = True
             self._started()
-            self._queue.put(None)
+            self._queue.put(())
         elif not watched:
             self._watched = False
 
@@ -115,7 +132,8 @@ class Writer:
             self._loop = asyncio.get_running_loop()
             return
         if self._ended is not None:
-            self._queue.put(None)
+            self._hand_over()
+            self._queue.put(())
             # The thread ends in any case; whoever is cancelled here just does not see it.
             await asyncio.shield(self._ended)
 
@@ -150,17 +168,14 @@ class Writer:
     def _next_batch(self) -> list[Job]:
         """All that wait; an empty list when it is time to look for others' commits, or to end."""
         try:
-            first = self._queue.get(timeout=POLL_S if self._watched else None)
+            jobs = list(self._queue.get(timeout=POLL_S if self._watched else None))
         except Empty:
             return []
-        jobs = [] if first is None else [first]
         while jobs and len(jobs) < MAX_BATCH:
             try:
-                job = self._queue.get_nowait()
+                jobs += self._queue.get_nowait()
             except Empty:
                 break
-            if job is not None:
-                jobs.append(job)
         return jobs
 
     def _commit(self, jobs: Sequence[Job]) -> None:
