@@ -11,6 +11,10 @@ expected seq, and finished by it:
     begun, and its runner is gone      Settle as unknown, once nobody can tell its outcome any more (`report_s`)
     waits, and its caller is gone      Settle as `undelivered` where it lapses; else it waits for the next who asks
 
+What the owner says of all calls, or of patterns that do not begin with a door, never lets one run: `never` is said
+of tools that the bridge calls itself, and who puts a gate before a server wants to be asked. A rule that names the door
+may let calls run: `"gate:files@*__write_*"`. It, an annotation or a grant frees a call with all that it brings.
+
 An engine looks now and then whether the processes live that a log names (`Policy.callers`). A caller that is no process
 of this machine has no name: nobody can look whether it lives, so that only time ends what it asked for.
 """
@@ -19,8 +23,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.entries import Call, External
-from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.policy import Policy, ToolRule
 from bridge_mcp.core.state import CallState
 from bridge_mcp.core.steps import HandOver, Run, Settle, Wait
 from bridge_mcp.core.tools import ToolSpec
@@ -28,12 +33,15 @@ from bridge_mcp.core.tools import ToolSpec
 __all__ = [
     "DOORS",
     "LOOK_S",
+    "asking_at_doors",
     "external_name",
     "external_tool",
     "handed_over",
     "is_external",
     "is_local_door",
+    "rules_at_door",
     "step_of_caller",
+    "unfreeing",
     "with_looks",
 ]
 
@@ -66,6 +74,30 @@ def external_name(server: str, tool: str) -> str:
 def is_external(server: str) -> bool:
     """Whether a server's name tells of a door, and not of a nested server."""
     return ":" in server
+
+
+def asking_at_doors(settings: ApprovalSettings) -> ApprovalSettings:
+    """How such calls are asked about in general."""
+    return replace(settings, confirmation="by-annotation") if settings.confirmation == "never" else settings
+
+
+def rules_at_door(rules: tuple[ToolRule, ...], server: str) -> tuple[ToolRule, ...]:
+    """What the owner says of such calls: a rule that does not name their door frees none of them."""
+    door = f"{server.partition(':')[0]}:"
+    return tuple(
+        replace(rule, says=unfreeing(rule.says))
+        if rule.says.get("confirmation") == "never" and not rule.pattern.startswith(door)
+        else rule
+        for rule in rules
+    )
+
+
+def unfreeing(says: PartialApprovalSettings) -> PartialApprovalSettings:
+    """What a rule says, without a word that frees."""
+    kept = says.copy()
+    if kept.get("confirmation") == "never":
+        del kept["confirmation"]
+    return kept
 
 
 def external_tool(external: External) -> ToolSpec:

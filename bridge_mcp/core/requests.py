@@ -32,6 +32,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     approval_id,
 )
+from bridge_mcp.core.external_calls import asking_at_doors, unfreeing
 from bridge_mcp.core.policy import ToolRule
 
 __all__ = [
@@ -73,21 +74,18 @@ def is_requested(external: External) -> bool:
 
 
 def asking_for_requests(settings: ApprovalSettings) -> ApprovalSettings:
-    """How such calls are asked about in general: `never` is said of tools that the bridge calls, and not of these."""
-    asking = "by-annotation" if settings.confirmation == "never" else settings.confirmation
-    return replace(settings, confirmation=asking, review=advising(settings.review))
+    """How such calls are asked about in general."""
+    return replace(asking_at_doors(settings), review=advising(settings.review))
 
 
 def rules_for_requests(rules: Iterable[ToolRule]) -> tuple[ToolRule, ...]:
     """What the owner says of such calls: a rule that does not name their namespace frees none of them."""
-    return tuple(rule if rule.pattern.startswith(DOOR) else replace(rule, says=unfreeing(rule.says)) for rule in rules)
+    return tuple(rule if rule.pattern.startswith(DOOR) else replace(rule, says=advised(rule.says)) for rule in rules)
 
 
-def unfreeing(says: PartialApprovalSettings) -> PartialApprovalSettings:
-    """What a rule says, without a word that frees."""
-    kept = says.copy()
-    if kept.get("confirmation") == "never":
-        del kept["confirmation"]
+def advised(says: PartialApprovalSettings) -> PartialApprovalSettings:
+    """What a rule of other tools says: no word that frees, and a reviewer that may only advise."""
+    kept = unfreeing(says)
     if "review" in kept:
         kept["review"] = advising(kept["review"])
     return kept

@@ -15,9 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol, TypeAlias
 from uuid import uuid4
 
 import anyio
@@ -25,9 +23,21 @@ import anyio
 from bridge_mcp.core.entries import CALLS, Collected, External, Finished, Requested, Started, Stopped, approval_id
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.core.tools import canonical, parse_arguments
+from bridge_mcp.core.tools import canonical
+from bridge_mcp.gate.host_calls import (
+    Answer,
+    Forward,
+    HostCall,
+    Sent,
+    ServerGone,
+    ended_words,
+    question_in,
+    refused,
+    state_shown,
+    waits_words,
+)
 from bridge_mcp.gate.identity import GuardedServer
-from bridge_mcp.gate.messages import Body, beside_words, goes_on_with, is_modern, refused_call
+from bridge_mcp.gate.messages import beside_words, goes_on_with
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations import tickets
 from bridge_mcp.operations.external_calls import (
@@ -41,7 +51,7 @@ from bridge_mcp.operations.external_calls import (
 )
 from bridge_mcp.toolservers.connection import ListedTool
 
-__all__ = ["Answer", "GatedCalls", "HostCall", "ServerGone"]
+__all__ = ["GatedCalls"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,68 +67,6 @@ MAX_CONTINUING = 1_000
 """Calls that may stand at a question of the server to the host; of more, each answer to one is a call of its own."""
 TAKEN_BACK = "Not run: the host took it back as it was to begin."
 BROKE = "Outcome unknown: the server ended while the call was running. Check before you repeat it."
-
-
-class ServerGone(Exception):
-    """The server answers nothing any more."""
-
-
-@dataclass(slots=True)
-class HostCall:
-    """A call as the host made it."""
-
-    message: Body
-    line: bytes
-    tell: Callable[[float, str], Awaitable[None]] | None = None
-    """Tells the host how far it is, if it asked for that."""
-
-    @property
-    def params(self) -> Body:
-        """What the request holds."""
-        params = self.message.get("params")
-        return params if isinstance(params, dict) else {}
-
-    @property
-    def tool(self) -> str:
-        """The server's own name of the tool."""
-        return str(self.params["name"])
-
-    @property
-    def arguments(self) -> Body:
-        """What the tool is called with."""
-        given = self.params.get("arguments")
-        return given if isinstance(given, dict) else {}
-
-    @property
-    def modern(self) -> bool:
-        """Whether it is of the newer era."""
-        return is_modern(self.params)
-
-    def with_arguments(self, arguments: str) -> Body:
-        """The request with the arguments that were approved."""
-        return {**self.message, "params": {**self.params, "arguments": dict(parse_arguments(arguments))}}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the host is given: the server's own line, or a result of the gate's."""
-
-    line: bytes = b""
-    result: Body = field(default_factory=dict[str, JSON])
-    code: int = 0
-    words: str = ""
-
-
-class Sent(Protocol):
-    """A request that the server has been given."""
-
-    async def response(self) -> tuple[Body, bytes]:
-        """Its response, as a value and as the line it came as. Raises `ServerGone` where there will be none."""
-        ...
-
-
-Forward: TypeAlias = Callable[[Body | None], Awaitable[Sent]]
-"""Gives the request to the server, changed or (None) as it came."""
 
 
 class GatedCalls:
@@ -143,9 +91,9 @@ class GatedCalls:
         """The conversations of calls that somebody waits for here."""
         self._writing: set[asyncio.Task[None]] = set()
         """Calls that only read, on their way to the disk."""
-        self._continuing: dict[tuple[str, str], Begun] = {}
+        self._continuing: dict[tuple[str, str], tuple[Begun, str]] = {}
         """Calls that the server answered with a question to the host: by the call's place, and by the state that the
-        host shows when it goes on. Another call with that state is another call."""
+        host shows when it goes on. Another call with that state is another call. With each is what its `_meta` said."""
 
     async def answer(self, call: HostCall, tool: ListedTool | None, forward: Forward) -> Answer:
         """What the host is to be answered. Cancelled while the call is held, it waits on in the log."""
@@ -155,7 +103,9 @@ class GatedCalls:
             request = self._request(call, tool)
             going_on = self._continuing.pop((self._place(request), state_shown(call)), None)
             if going_on is not None:
-                return await self._run(call, request, going_on, forward)
+                begun, said = going_on
+                given = call if call.meta_words == said else call.without_meta()
+                return await self._run(given, request, begun, forward)
             free = await self._calls.free(request)
             if free is not None:
                 return await self._free(call, request, free, forward)
@@ -242,14 +192,15 @@ class GatedCalls:
     ) -> Answer:
         """Run a call that is begun in the log, and write what came of it."""
         finished: Finished | None = Finished(begun.call, "stopped", CUT_OFF)
+        given = call.with_arguments(begun.arguments) if begun.edited else call
         try:
             if waited is not None and request.external.changed:
                 await self._tools.accept(waited)
-            sent = await forward(call.with_arguments(begun.arguments) if begun.edited else None)
+            sent = await forward(given.message if given.changed else None)
             answer, finished = await self._outcome(sent, begun)
             going_on = (self._place(request), question_in(answer))
             if going_on[1] and going_on not in self._continuing and len(self._continuing) < MAX_CONTINUING:
-                self._continuing[going_on] = begun
+                self._continuing[going_on] = (begun, call.meta_words)
                 finished = None  # it goes on once the host has asked whom the server wants to hear
             return answer
         finally:
@@ -282,17 +233,19 @@ class GatedCalls:
         """Hold a call until there is a verdict, or until the host is to be told that it waits."""
         place = self._place(request, *goes_on_with(call.params))
         while True:
-            conversation, new = await self._joined(place), False
-            if not conversation:
-                conversation = f"{place}/{uuid4().hex[:12]}"
-                new = True
+            conversation, shown = await self._joined(place)
+            new = not conversation
+            if new:
+                conversation, shown = f"{place}/{uuid4().hex[:12]}", request.external.about
             self._held.add(conversation)
             try:
                 if new:
                     await self._calls.ask(Request(conversation, request.entry))
                 found = await self._verdict(call, conversation)
                 if isinstance(found, Begun):
-                    return await self._run(call, request, found, forward, waited=tool)
+                    # What people were not shown goes no further: hosts write new things into each call's `_meta`.
+                    given = call if shown == request.external.about else call.without_meta()
+                    return await self._run(given, request, found, forward, waited=tool)
             finally:
                 self._held.discard(conversation)
             if found is None:
@@ -308,8 +261,11 @@ class GatedCalls:
         if begun and begun[-1].runner == self._calls.caller and ended(log) is None:
             await report(self._calls.store, conversation, Finished(begun[-1].call, "stopped", TAKEN_BACK))
 
-    async def _joined(self, place: str) -> str:
-        """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none."""
+    async def _joined(self, place: str) -> tuple[str, str]:
+        """The log of the same call that waits, or was decided, and that nobody has taken up; "" for none.
+
+        With it comes what people are shown that it brings beside its arguments.
+        """
         store = self._calls.store
         asked_about = await store.approvals.find(within=frozenset({place}), limit=MAX_ALIKE)
         due = await store.agenda.due(self._calls.clock.now(), MAX_DUE)  # nobody may have been asked so far
@@ -328,8 +284,8 @@ class GatedCalls:
                 continue
             if conversation in self._held:  # looked at last: another call may have taken it up just now
                 continue
-            return conversation
-        return ""
+            return conversation, asked.external.about if asked is not None and asked.external is not None else ""
+        return "", ""
 
     def _is_of_another_gate(self, external: External | None) -> bool:
         """Whether another gate asked for a call, and lives: its own host may ask for it again."""
@@ -358,36 +314,3 @@ async def tell(say: Callable[[float, str], Awaitable[None]], approval: str) -> N
         await say(number * 1e-9 - 1e-3, f"waits for approval {approval}")
         await anyio.sleep(TELL_S)
         number += 1
-
-
-def waits_words(tool: str, approval: str) -> str:
-    """What a host is told whose call waits on."""
-    return (
-        f"Not run yet: {tool} waits for approval ({approval}), and nobody has decided so far. Make the same call again "
-        "to go on waiting: once it is approved, it runs, and only once."
-    )
-
-
-def ended_words(entry: Finished | Stopped) -> str:
-    """What a host is told whose call is over without having run here."""
-    return entry.content if isinstance(entry, Finished) else f"Not run: {entry.reason}"
-
-
-def refused(call: HostCall, words: str) -> Answer:
-    """An answer of the gate's own."""
-    return Answer(result=refused_call(words, modern=call.modern))
-
-
-def state_shown(call: HostCall) -> str:
-    """The state with which the host goes on with a call that the server had questions about; "" if it does not."""
-    if "requestState" not in call.params and "inputResponses" not in call.params:
-        return ""
-    return canonical(call.params.get("requestState"))
-
-
-def question_in(answer: Answer) -> str:
-    """The state that the host is to show when it goes on with a call that the server has questions about; else ""."""
-    result = answer.result.get("result")
-    if not isinstance(result, dict) or result.get("resultType") != "input_required":
-        return ""
-    return canonical(result.get("requestState"))

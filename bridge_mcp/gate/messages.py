@@ -8,6 +8,7 @@ way, or they would read the rest of the message as one of its own. Knows no proc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "Key",
     "NotTaken",
     "answer",
+    "bare_meta",
     "beside_words",
     "error",
     "from_host",
@@ -48,9 +50,13 @@ OF_A_CALL = ("name", "arguments", "_meta", "requestState", "inputResponses", "ta
 VERSION = "io.modelcontextprotocol/protocolVersion"
 """What stands in the `_meta` of every request since 2026-07-28."""
 
-BESIDE = ("requestState", "inputResponses", "task")
-"""What a call may bring beside its arguments that changes what it does."""
-OF_EACH_REQUEST = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage|io\.modelcontextprotocol/.*)$")
+OF_THE_CALL = ("name", "arguments", "_meta")
+"""The parameters of a call that are looked at by themselves; each other one may change what it does."""
+OF_EACH_REQUEST = re.compile(
+    r"progressToken|traceparent|tracestate|baggage"
+    r"|io\.modelcontextprotocol/(protocolVersion|clientInfo|clientCapabilities|logLevel)"
+)
+"""What stands in the `_meta` of any request, and tells a tool nothing: the protocol's, and places in a trace."""
 MAX_TOLD, MAX_CHARACTERS = 12, 300
 """How many of these people are shown, and how much of each."""
 
@@ -151,29 +157,45 @@ def is_modern(params: Mapping[str, JSON]) -> bool:
 
 def goes_on_with(params: Mapping[str, JSON]) -> list[JSON]:
     """What makes a call another one beside its tool and arguments; nothing for most calls."""
-    return [[name, params[name]] for name in BESIDE if name in params]
+    return [[name, params[name]] for name in sorted(params) if name not in OF_THE_CALL]
+
+
+def bare_meta(params: Mapping[str, JSON]) -> Body:
+    """The parameters of a call with nothing in their `_meta` but what any request has."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict):
+        return dict(params)
+    return {**params, "_meta": {name: meta[name] for name in meta if OF_EACH_REQUEST.fullmatch(name)}}
 
 
 def beside_words(params: Mapping[str, JSON]) -> str:
     """What people are told that a call brings beside its arguments; "" for nothing.
 
     Left out is what each request has (the protocol's version, its client, its place in a trace) and what the gate takes
-    care of: where progress is told.
+    care of: where progress is told. The same words mean the same: what is cut stands there as its digest.
     """
     meta = params.get("_meta")
-    told = [(name, params[name]) for name in BESIDE if name in params]
+    told = [(name, params[name]) for name in sorted(params) if name not in OF_THE_CALL]
     if isinstance(meta, dict):
-        told += [(f"_meta {name}", meta[name]) for name in meta if not OF_EACH_REQUEST.match(name)]
+        told += [(f"_meta {name}", meta[name]) for name in sorted(meta) if not OF_EACH_REQUEST.fullmatch(name)]
     if not told:
         return ""
     words = [f"{cut(name)} = {cut(canonical(value))}" for name, value in told[:MAX_TOLD]]
-    more = f", and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
+    rest: list[JSON] = [[name, value] for name, value in told[MAX_TOLD:]]
+    more = f", and {len(rest)} more ({digest(canonical(rest))})" if rest else ""
     return f"beside its arguments: {', '.join(words)}{more}"
 
 
 def cut(text: str) -> str:
     """Each by itself: a long one hides no other."""
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters)"
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters, {digest(text)})"
+
+
+def digest(text: str) -> str:
+    """What tells a text from any other."""
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def refused_call(words: str, *, modern: bool) -> Body:

@@ -20,7 +20,8 @@ from bridge_mcp.core.errors import BridgeError, ToolFailed
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.line_buffer import LongLine, TooLong
 from bridge_mcp.gate import messages
-from bridge_mcp.gate.calls import Answer, GatedCalls, HostCall, Sent, ServerGone
+from bridge_mcp.gate.calls import GatedCalls
+from bridge_mcp.gate.host_calls import Answer, HostCall, Sent, ServerGone
 from bridge_mcp.gate.messages import Body, Key, NotTaken, key_of
 from bridge_mcp.gate.server_process import ServerProcess
 from bridge_mcp.gate.tools import GuardedTools

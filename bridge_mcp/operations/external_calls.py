@@ -35,7 +35,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.evidence import closing_entries, outcome_of, with_evidence
-from bridge_mcp.core.external_calls import LOOK_S, external_tool
+from bridge_mcp.core.external_calls import LOOK_S, asking_at_doors, external_tool, rules_at_door
 from bridge_mcp.core.grants import Grant, makes_grants
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import asking_for_requests, is_requested, rules_for_requests
@@ -136,8 +136,8 @@ def policy_of(
         own_places=rules.own_places,
         cli=rules.cli,
         separate=rules.separate,
-        defaults=asking_for_requests(rules.asking) if wanted else rules.asking,
-        rules=rules_for_requests(rules.tools) if wanted else rules.tools,
+        defaults=asking_for_requests(rules.asking) if wanted else asking_at_doors(rules.asking),
+        rules=rules_for_requests(rules.tools) if wanted else rules_at_door(rules.tools, external.server),
         callers=callers,
     )
 

@@ -27,7 +27,7 @@ Era: TypeAlias = Literal["handshake", "2026-07-28"]
 Requests: TypeAlias = "list[tuple[str, dict[str, Any]]]"
 
 NOTHING_ASKS = """
-[approvals]
+[approvals.tools."gate:*"]
 confirmation = "never"
 """
 ME = {"name": "host", "version": "1"}

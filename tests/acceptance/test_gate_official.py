@@ -29,7 +29,7 @@ Era: TypeAlias = Literal["legacy", "auto"]
 Driven: TypeAlias = Callable[[Client[Any]], Awaitable[list[Any]]]
 
 NOTHING_ASKS = """
-[approvals]
+[approvals.tools."gate:*"]
 confirmation = "never"
 """
 

@@ -148,20 +148,28 @@ class Gated:
                 await changes.wait()
 
     @asynccontextmanager
-    async def another(self, server: GuardedServer = SERVER, caller: str = "two") -> AsyncGenerator[Host]:
+    async def another(
+        self, server: GuardedServer = SERVER, caller: str = "two", rules: Rules = RULES
+    ) -> AsyncGenerator[Host]:
         """Another gate in front of another process, by the same store."""
-        async with opened(self.store, self.clock, self.alive, server, caller) as (host, _):
+        async with opened(self.store, self.clock, self.alive, server, caller, rules=rules) as (host, _):
             yield host
 
 
 @asynccontextmanager
 async def opened(
-    store: Store, clock: ManualClock, alive: set[str], server: GuardedServer, caller: str, hold_s: float = 0.05
+    store: Store,
+    clock: ManualClock,
+    alive: set[str],
+    server: GuardedServer,
+    caller: str,
+    hold_s: float = 0.05,
+    rules: Rules = RULES,
 ) -> AsyncGenerator[tuple[Host, ServerProcess]]:
     tools, host = GuardedTools(server, store.tool_pins), Host()
     alive.add(caller)
     calls = GatedCalls(
-        server, tools, ExternalCalls(store, RULES, clock, caller), lives=alive.__contains__, hold_s=hold_s
+        server, tools, ExternalCalls(store, rules, clock, caller), lives=alive.__contains__, hold_s=hold_s
     )
 
     async def gate() -> GatedCalls:

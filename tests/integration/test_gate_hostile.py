@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge_mcp.core.approval_settings import PartialApprovalSettings
+from bridge_mcp.core.policy import ToolRule
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import ManualClock
-from tests.integration.test_gate import MODERN, PROGRESS, SERVER, Gated, gated, opened
+from tests.integration.test_gate import MODERN, PROGRESS, RULES, SERVER, Gated, gated, opened
 
 
 @pytest.fixture
@@ -130,7 +133,7 @@ async def test_people_see_what_a_call_brings_beside_its_arguments(at: Gated) -> 
         assert each in asked.reason
     assert "traceparent" not in asked.reason
     assert "protocolVersion" not in asked.reason
-    assert "… (5,002 characters)" in asked.reason
+    assert "… (5,002 characters, sha256:" in asked.reason
     assert len(asked.reason) < 700
     await at.host.words(number)
     await at.approve(asked)
@@ -147,3 +150,56 @@ async def test_a_server_that_does_not_tell_its_tools_is_said_not_to(at: Gated, m
     assert "Not run" in words
     assert "The server did not answer which tools it has within 0.05 s." in words
     assert "Unknown tool" not in words
+
+
+async def test_a_call_that_takes_up_an_approved_one_brings_no_meta_that_nobody_was_shown(at: Gated) -> None:
+    safe, other = {"vendor/dryRun": True}, {"vendor/dryRun": False, "traceparent": "00-1", "progressToken": "p"}
+    assert "waits for approval" in await at.host.words(at.host.calls("act", safe, path="a"))
+    approval = await at.approval()
+    assert "vendor/dryRun = true" in approval.reason
+    await at.approve(approval)
+    assert await at.host.words(at.host.calls("act", other, path="a")) == 'run 1: {"path": "a"}'
+    (ran,) = [each["params"] for each in await at.host.heard_by_server() if each.get("method") == "tools/call"]
+    assert ran["_meta"] == {"traceparent": "00-1", "progressToken": "p"}
+    assert ran["arguments"] == {"path": "a"}
+
+
+async def test_with_the_meta_that_was_shown_the_call_is_the_hosts_own_line(at: Gated) -> None:
+    meta = {"vendor/dryRun": True, "progressToken": "p"}
+    number = at.host.calls("act", meta, path="a")
+    await at.approve(await at.approval())
+    await at.host.result(number)
+    (ran,) = [each["params"] for each in await at.host.heard_by_server() if each.get("method") == "tools/call"]
+    assert ran == {"name": "act", "arguments": {"path": "a"}, "_meta": meta}
+
+
+async def test_what_is_cut_where_people_read_it_is_told_apart_all_the_same(at: Gated) -> None:
+    long = "x" * 1_000
+    await at.host.result(at.host.calls("act", {"vendor/note": f"{long}a"}, path="a"))
+    await at.approve(await at.approval())
+    await at.host.result(at.host.calls("act", {"vendor/note": f"{long}b"}, path="a"))
+    (ran,) = [each["params"] for each in await at.host.heard_by_server() if each.get("method") == "tools/call"]
+    assert ran["_meta"] == {}
+
+
+async def test_a_parameter_that_nobody_knows_makes_another_call_and_is_shown(at: Gated) -> None:
+    await at.host.result(at.host.calls("act", None, {"force": True}, path="a"))
+    first = await at.approval()
+    assert "force = true" in first.reason
+    await at.approve(first)
+    assert "waits for approval" in await at.host.words(at.host.calls("act", path="a"))
+    assert "force" not in (await at.approval()).reason
+
+
+@pytest.mark.shows("approvals.gate-asks")
+@pytest.mark.parametrize("pattern", ["", "*", "*__act", "files__*", "hook:*"])
+async def test_a_never_that_does_not_name_the_gate_frees_no_call_through_it(at: Gated, pattern: str) -> None:
+    never: PartialApprovalSettings = {"confirmation": "never"}
+    rule = ToolRule(pattern, never)
+    rules = replace(RULES, tools=(rule,)) if pattern else replace(RULES, asking=replace(RULES.asking, **never))
+    async with at.another(rules=rules) as host:
+        assert "waits for approval" in await host.words(host.calls("act", path="a"))
+        assert await host.words(host.calls("look", path="a"))
+    named = replace(RULES, tools=(ToolRule("gate:files@*__act", never),))
+    async with at.another(rules=named) as host:
+        assert await host.words(host.calls("act", path="b")) == 'run 1: {"path": "b"}'

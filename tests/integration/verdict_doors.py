@@ -18,7 +18,8 @@ from bridge_mcp.core.tools import ToolSpec, canonical
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.policies import Policies
-from bridge_mcp.gate.calls import Answer, GatedCalls, HostCall, ServerGone
+from bridge_mcp.gate.calls import GatedCalls
+from bridge_mcp.gate.host_calls import Answer, HostCall, ServerGone
 from bridge_mcp.gate.identity import GuardedServer
 from bridge_mcp.gate.messages import Body
 from bridge_mcp.gate.tools import GuardedTools
