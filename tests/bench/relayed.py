@@ -50,7 +50,10 @@ def run(quick: bool) -> list[Table]:
     title = (
         f"bridge-mcp gate: a free call through it, {rounds} rounds of {calls} calls in turn, against its server alone"
     )
-    notes = ("a read-only tool; through the gate it is answered once it is on disk (one commit)",)
+    notes = (
+        "a read-only tool; through the gate it is answered once it is on disk that it began, written while the server",
+        "works on it; one commit for each call in a row, shared by calls at once (test_gate_costs counts them)",
+    )
     return [Table(title, columns, tuple(rows), notes=notes)]
 
 

@@ -91,6 +91,7 @@ async def test_resources_that_server_everything_makes_while_it_runs_can_be_read(
         made = {"name": "note.gz", "data": "data:text/plain,hello", "outputType": "resourceLink"}
         assert not (await at.box.call(at.spec("gzip-file-as-resource"), made)).is_error
         assert "note.gz" in await at.text("read_resource")
+        await at.until(lambda: "note.gz" in at.spec("read_resource").gives)  # the server says that its list has changed
         packed = await at.box.call(at.spec("read_resource"), {"uri": "demo://resource/session/note.gz"})
         assert [part.mime for part in packed.attachments] == ["application/gzip"]
 
