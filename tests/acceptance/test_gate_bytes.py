@@ -237,7 +237,7 @@ async def test_server_everything(quiet: Home) -> None:
         ("tools/call:get-structured-content", {"location": "Chicago"}),
         ("tools/call:get-annotated-message", {"messageType": "error", "includeImage": True}),
         ("tools/call:get-resource-links", {"count": 3}),
-        ("tools/call:get-resource-reference", {"resourceType": "Blob", "resourceId": 2}),
+        ("tools/call:get-resource-reference", {"resourceType": "Text", "resourceId": 2}),
         ("tools/call:gzip-file-as-resource", data),
         ("tools/call:trigger-long-running-operation", {"duration": 0.4, "steps": 4}),
         ("tools/call:trigger-sampling-request", {"prompt": "Say it", "maxTokens": 10}),
