@@ -57,6 +57,8 @@ def make_app() -> App:
     app.command(f"{cli}.setup:rebuild", name="rebuild", help="Compute anew what stands beside the logs.")
     app.command(f"{cli}.keeping:backup", name="backup", help="Write all that the bridge keeps into one file.")
     app.command(f"{cli}.keeping:restore", name="restore", help="Put a backup in the place of the store.")
+    app.command(f"{cli}.conversation_export:export", name="export", help="Print a conversation, as Markdown or JSON.")
+    app.command(f"{cli}.forgetting:forget_command", name="forget", help="Forget a conversation or a person, for good.")
     app.command(f"{cli}.reference:reference", name="reference", help="Print the reference: keys, tools, errors, …")
     app.command(f"{cli}.review:review", name="review", help="Try a reviewer's policy on the calls that people decided.")
     app.command(approvals_app(f"{cli}.approvals"))

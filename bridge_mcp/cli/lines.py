@@ -17,6 +17,7 @@ from bridge_mcp.core.entries import (
     Entry,
     Failed,
     Finished,
+    Forgot,
     Heard,
     Judged,
     Lapsed,
@@ -43,7 +44,7 @@ from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry
 
-__all__ = ["entry_line", "event_line", "event_words"]
+__all__ = ["entry_line", "event_line", "event_words", "forgotten_words"]
 
 COLOURS = {
     "approval.requested": "yellow",
@@ -137,8 +138,8 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"what stands before #{e.upto} leaves the model's view; it is told: {e.text or 'nothing'}"
         case Stopped() as e:
             return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
-        case Withdrawn() | Lapsed() as e:
-            return f"#{e.message}, by {e.by}"
+        case Withdrawn() | Lapsed() | Forgot() as e:
+            return f"{forgotten_words(e) if isinstance(e, Forgot) else f'#{e.message}'}, by {e.by}"
         case Cleared() as e:
             return f"by {e.by}"
         case Scheduled() as e:
@@ -151,6 +152,12 @@ def entry_words(conversation: str, entry: Entry) -> str:
             return f"{e.effect} #{e.ref}: {e.reason}" + (f", again at {clock(e.retry_at)}" if e.retry_at else "")
         case _:
             return call_words(conversation, entry)
+
+
+def forgotten_words(e: Forgot) -> str:
+    """Which entries were forgotten, and why."""
+    spans = ", ".join(f"#{first}" if first == last else f"#{first} to #{last}" for first, last in e.spans)
+    return f"the content of {spans} ({e.why})"
 
 
 def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.answers import answered, somebody_answers
 from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
-from bridge_mcp.cli.lines import entry_line, event_line
-from bridge_mcp.cli.output import console, print_json, progress
+from bridge_mcp.cli.lines import entry_line, event_line, forgotten_words
+from bridge_mcp.cli.output import clock, console, print_json, progress
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.entries import Forgot
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.unreadable import UnreadableEntry
@@ -227,8 +229,12 @@ def log(
     async def body(assembly: Assembly) -> int:
         out = console()
         page = await assembly.bridge.read_log(OWNER, conversation, after=after)
+        forgotten: list[str] = []
         while page:
             for logged in page:
+                if not isinstance(logged, UnreadableEntry) and isinstance(logged.entry, Forgot):
+                    told, by = forgotten_words(logged.entry), logged.entry.by
+                    forgotten.append(f"{told} was forgotten by {by}, {clock(logged.at)}")
                 if json and isinstance(logged, UnreadableEntry):
                     print_json(logged, indent=None)
                 elif json:
@@ -238,13 +244,13 @@ def log(
                 else:
                     out.print(entry_line(conversation, logged))
             page = await assembly.bridge.read_log(OWNER, conversation, after=page[-1].seq)
-        return await check_log(assembly, conversation) if verify else 0
+        return await check_log(assembly, conversation, forgotten) if verify else 0
 
     return with_bridge(common, body)
 
 
-async def check_log(assembly: Assembly, conversation: str) -> int:
-    """Say whether the store agrees with the log of a conversation; 1 if it does not."""
+async def check_log(assembly: Assembly, conversation: str, forgotten: Sequence[str]) -> int:
+    """Say whether the store agrees with the log of a conversation, and what of it is forgotten; 1 if it does not."""
     from anyio.to_thread import run_sync
 
     from bridge_mcp.stores.sqlite import verify
@@ -252,6 +258,8 @@ async def check_log(assembly: Assembly, conversation: str) -> int:
     err = console(stderr=True)
     with progress(err, "Verifying") as verified:
         wrong = await run_sync(verify, assembly.config.store_path, conversation, verified)
+    for line in forgotten:
+        err.print(visible(line))
     for line in wrong:
         err.print(Text(f"✗ {visible(line)}", "red"))
     if wrong:

@@ -222,6 +222,7 @@ class Reading:
             while_busy=section.while_busy,
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
+            keep_days=section.keep_days,
             gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
             groups=platform.groups,
             chats={chat: each.groups for chat, each in platform.chats.items()},

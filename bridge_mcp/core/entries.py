@@ -33,6 +33,7 @@ __all__ = [
     "External",
     "Failed",
     "Finished",
+    "Forgot",
     "Heard",
     "Judged",
     "Lapsed",
@@ -343,6 +344,17 @@ class Stopped(Fact, frozen=True):
     """What the chat is told; empty for nothing."""
 
 
+class Forgot(Fact, frozen=True):
+    """The content of these entries is gone from the store; `core/forgetting.py` says what of them is kept."""
+
+    by: str
+    """Who wanted it: a principal, or `retention`."""
+    spans: tuple[tuple[int, int], ...]
+    """Their seqs, each span from its first to its last."""
+    why: Literal["conversation", "person", "retention"] = "conversation"
+    """Whether all of the conversation was to go, one person, or what is older than its channel keeps."""
+
+
 class Lapsed(Fact, frozen=True):
     """A question is open no longer, and nobody has answered it."""
 
@@ -580,6 +592,7 @@ Entry: TypeAlias = (
     | Scheduled
     | Rang
     | Stopped
+    | Forgot
     | Lapsed
     | Withdrawn
     | Cleared
@@ -660,7 +673,7 @@ def wakes(entry: Entry) -> bool:
             return entry.to == "assistant" or entry.answers is not None
         case Edited():
             return entry.to == "assistant"
-        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Lapsed():
+        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Lapsed() | Forgot():
             return False
         case Voted() | Reminded() | Collected():
             return False

@@ -1,6 +1,8 @@
 """The hash chain over a conversation's log: every entry's hash covers all entries before it.
 
-A link is a hash of the link before it, the entry's seq and time, and its stored text. Changing, removing or inserting
+A link is a hash of the link before it, the entry's seq and time, and a digest of its stored text with a random salt.
+So the text can be forgotten, and the chain stands by the digest, which tells nothing of it. Entries of before the salt
+have a link over the text itself. Changing, removing or inserting
 an entry breaks every link from there on. Somebody who can write to the store can also compute all links anew: that
 shows only by comparison with a newest link that was kept elsewhere.
 """
@@ -9,13 +11,22 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["FIRST", "link"]
+__all__ = ["FIRST", "SALT_BYTES", "content_digest", "link"]
 
 FIRST = b""
 """The link before the first entry."""
 
 
-def link(before: bytes, conversation: str, seq: int, at: float, body: str) -> bytes:
-    """The SHA-256 link of an entry, 32 bytes."""
+SALT_BYTES = 16
+
+
+def content_digest(salt: bytes, body: str) -> bytes:
+    """The SHA-256 digest of an entry's text, 32 bytes, by which its link knows it."""
+    return hashlib.sha256(salt + body.encode("utf-8", "surrogatepass")).digest()
+
+
+def link(before: bytes, conversation: str, seq: int, at: float, content: bytes | str) -> bytes:
+    """The SHA-256 link of an entry, 32 bytes. `content` is its `content_digest`; of before the salt, its text."""
+    covered = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     head = f"{conversation}\0{seq}\0{at!r}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(before + head + body.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(before + head + covered).digest()

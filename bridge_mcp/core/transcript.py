@@ -13,6 +13,7 @@ from itertools import chain
 
 from bridge_mcp.core.entries import (
     Cleared,
+    Forgot,
     Heard,
     Log,
     Summarised,
@@ -140,7 +141,7 @@ class TranscriptBuilder:
         kept = self._builder
         if kept is not None and log and self._tail == log[0].seq and kept.settings == (result_chars, about):
             new = log[kept.upto - self._tail :]
-            cut = any(isinstance(logged.entry, Cleared | Summarised) for logged in new)
+            cut = any(isinstance(logged.entry, Cleared | Summarised | Forgot) for logged in new)
             if kept.upto <= log[-1].seq + 1 and not cut and kept.take(new):
                 return kept
         epoch, cut, self._whole = in_view(log)

@@ -17,6 +17,7 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
+from bridge_mcp.engine.forgetting import keep_forgetting
 from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
@@ -28,6 +29,7 @@ from bridge_mcp.engine.turns.progress import ProgressPublisher
 from bridge_mcp.engine.turns.scheduler import Scheduler
 from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import clocks, status_board
+from bridge_mcp.operations.forgetting import Keepers
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.operations.recent_log import LogCache
@@ -115,7 +117,8 @@ class Engine:
         """What was published last; None: unknown, publish everything."""
         self._beside = beside or {}
         """Lanes of others, by what they do."""
-        self._keep_events = rules.keep_events
+        self._rules = rules
+        self._keepers = Keepers(store, files, drafts, clock)
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
@@ -183,6 +186,7 @@ class Engine:
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
+        yield "Forgetting for good", partial(keep_forgetting, self._keepers, self._rules)
         yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
         yield "Sending messages", self._outbox.run
         yield "Welcoming who was let in", self._welcome.run
@@ -268,7 +272,7 @@ class Engine:
         """Delete the oldest events, and ended grants; the logs keep the facts."""
         while True:
             await self._store.grants.prune(self._clock.now())
-            spare = await self._store.feed.head() - self._keep_events
+            spare = await self._store.feed.head() - self._rules.keep_events
             if spare > 0 and (gone := await self._store.feed.prune(spare + 1)):
                 logger.info("the feed forgot its %d oldest events", gone)
             await anyio.sleep(PRUNE_S)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bridge_mcp.core.entries import Log, Logged
+from bridge_mcp.core.entries import Forgot, Log, Logged
 from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, redated
 from bridge_mcp.core.state import reaches_back_to
 from bridge_mcp.core.transcript import begins_at
@@ -62,7 +62,8 @@ class LogCache:
         kept = self._kept.pop(conversation, None)
         if kept:
             new = await self._log.load(conversation, kept[-1].seq, most=limit + 1)
-            if len(new) <= limit:
+            # What was forgotten since is in memory still, until all of it is read again.
+            if len(new) <= limit and not any(isinstance(logged.entry, Forgot) for logged in new):
                 kept.extend(self._dated(new))
                 trim(kept, limit)
             else:

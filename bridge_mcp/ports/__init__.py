@@ -31,6 +31,7 @@ from bridge_mcp.ports.channels import (
 )
 from bridge_mcp.ports.drafts import Draft, Drafts
 from bridge_mcp.ports.files import KEPT, Files
+from bridge_mcp.ports.forgetting import Forgetting, Forgotten, ToForget, Why
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
@@ -88,6 +89,8 @@ __all__ = [
     "Fetch",
     "Files",
     "FirstMessage",
+    "Forgetting",
+    "Forgotten",
     "Form",
     "Grants",
     "GroupMode",
@@ -128,10 +131,12 @@ __all__ = [
     "StoredClient",
     "SubscriptionLimit",
     "SubscriptionLimits",
+    "ToForget",
     "ToolPins",
     "ToolProgress",
     "Toolbox",
     "Traces",
     "Upload",
+    "Why",
     "instructions_of",
 ]

@@ -35,6 +35,14 @@ class Drafts(Protocol):
         """Show the text so far; "" ends the draft."""
         ...
 
+    def forget(self, conversation: str) -> None:
+        """Remove the draft of a conversation, whoever wrote it.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        ...
+
     def read(self, conversation: str) -> Draft | None:
         """The draft of now, if there is one; from then on one is wanted, for some seconds."""
         ...

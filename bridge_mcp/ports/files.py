@@ -24,6 +24,10 @@ class Files(Protocol):
         """
         ...
 
+    async def remove(self, ref: str) -> None:
+        """Remove the bytes of a reference, if they are there."""
+        ...
+
     async def read(self, ref: str) -> bytes:
         """The bytes of an `Attachment.ref` that `put` gave.
 

@@ -53,6 +53,8 @@ class ChannelRules:
     late_after_s: float = 3600.0
     gather_s: float = 0.0
     """How long a reply waits for what its sender's app made a message of its own; 0: it gathers nothing."""
+    keep_days: float = 0.0
+    """After how many days the content of its conversations is forgotten; 0 for never."""
     groups: GroupMode = "mention"
     chats: Mapping[str, GroupMode] = field(default_factory=dict[str, GroupMode])
     """What holds instead in single groups or topics, by `chat_id` or `chat_id/thread_id`."""

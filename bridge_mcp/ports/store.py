@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bridge_mcp.ports.access import Access, Claims, Clients, Grants
 from bridge_mcp.ports.channel_state import ChannelState
+from bridge_mcp.ports.forgetting import Forgetting
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.restoring import Restoring
@@ -139,6 +140,11 @@ class Store(Protocol):
     @property
     def restoring(self) -> Restoring:
         """What a restored store must not go on with by itself."""
+        ...
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """Forgets the content of entries for good."""
         ...
 
     def health(self) -> StoreHealth:

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Draft
 
 __all__ = ["DraftFolder"]
@@ -65,6 +66,15 @@ class DraftFolder:
             self._write(conversation)
         elif not waits:
             asyncio.get_running_loop().call_later(EVERY_S - since, self._write, conversation)
+
+    def forget(self, conversation: str) -> None:
+        """See `ports.Drafts`."""
+        self._later.pop(conversation, None)
+        try:
+            for kind in ("text", "text.new", "read"):
+                self._path(conversation, kind).unlink(missing_ok=True)
+        except OSError as exc:
+            raise StoreError(f"{exc.filename} cannot be removed: {exc.strerror}.") from exc
 
     def read(self, conversation: str) -> Draft | None:
         """See `ports.Drafts`."""

@@ -67,6 +67,19 @@ class FileFolder:
         except OSError as exc:
             raise StoreError(f"{exc.filename} cannot be read: {exc.strerror}.") from exc
 
+    async def remove(self, ref: str) -> None:
+        """See `ports.Files`.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        found = REF.fullmatch(ref)
+        if found is not None:
+            try:
+                await anyio.to_thread.run_sync(self._path(found[1]).unlink, True)
+            except OSError as exc:
+                raise StoreError(f"{exc.filename} cannot be removed: {exc.strerror}.") from exc
+
     # -- on a thread ------------------------------------------------------------------------------------------
 
     def _path(self, digest: str) -> Path:

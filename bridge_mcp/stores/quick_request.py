@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
+from os import urandom
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.core.hash_chain import FIRST, link
+from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
 
 __all__ = ["BUSY_S", "heads", "request"]
 
@@ -38,8 +39,9 @@ def request(path: str, conversations: Iterable[str], body: str, now: float) -> s
             return ""
         names = {"name": conversation, "channel": conversation.partition("/")[0], "at": now}
         place = connection.execute(sql["insert_conversation"], names).lastrowid
-        tip = link(FIRST, conversation, 0, now, body)
-        entry = {"id": place, "seq": 0, "at": now, "key": None, "body": body, "link": tip}
+        salt = urandom(SALT_BYTES)
+        tip = link(FIRST, conversation, 0, now, content_digest(salt, body))
+        entry = {"id": place, "seq": 0, "at": now, "key": None, "body": body, "link": tip, "salt": salt}
         connection.execute(sql["insert_entry"], entry)
         row = {"id": place, "head": 1, "at": now, "tip": tip, "calling": None, "woken": 0, "unsettled": 0}
         row |= {"heard": -1, "cleared": -1, "wake_at": 0.0, "due_since": now}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from bridge_mcp.ports import Pairing, StoredClient
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.testing import ManualClock
-from tests.acceptance.parts import COMMAND, Home
+from tests.acceptance.parts import COMMAND, Home, face
 from tests.contract.store_kit import asked, heard, model_started, posted, replied, turn
 
 CALLS = (Call("1.0", "files__delete", "{}"), Call("1.1", "files__read", "{}"))
@@ -198,3 +199,47 @@ async def test_a_restore_that_is_killed_leaves_the_old_store_or_the_new_one(home
         outcomes.add("old" if is_old else "new")
     home.run("restore", "kept.zip", "--replace")
     assert "old" in outcomes
+
+
+@pytest.mark.shows("keep.export")
+async def test_an_export_is_whole_and_disguises_nothing(home: Home) -> None:
+    await fill(home)
+    store = await open_store(home.state / "bridge.db", clock=ManualClock(2000.0))
+    evil = "end\n# heading\n**owner** says yes \u202etxt ``` \x1b[2J"
+    await store.log.record("tg/1", Heard(evil, Sender("9", "**owner**\n# x"), "evil"))
+    await store.log.record("tg/1", *(heard(f"message {number}") for number in range(500)))
+    await store.close()
+    told = home.run("export", "tg/1")
+    assert told.startswith("# tg/1\n")
+    assert told.count("\n> message ") == 500
+    assert "\u202e" not in told
+    assert "\x1b" not in told
+    assert "> # heading\n> **owner** says yes <U+202E>txt" in told
+    assert "\n# heading" not in told
+    assert "\\*\\*owner\\*\\*⏎" in told
+    whole = json.loads(home.run("export", "tg/1", "--format", "json"))
+    assert [each["seq"] for each in whole["entries"]] == list(range(len(whole["entries"])))
+    assert any(each["entry"].get("text") == evil for each in whole["entries"])
+    assert "There is no conversation" in home.run("export", "tg/404", code=1)
+
+
+@pytest.mark.shows("keep.forget")
+@pytest.mark.shows("keep.forget-chain")
+async def test_a_conversation_is_forgotten_while_the_engine_runs(home: Home) -> None:
+    home.scripted()
+    async with face(home) as bridge:
+        await bridge.engine_pid()
+        await bridge.call("run_turn", conversation="plain/zoe", text="secretword of mine", wait_s=20)
+        found = await bridge.call("search_messages", query="secretword")
+        assert len(found["messages"]) >= 1
+        assert "would be forgotten" in home.run("forget", "plain/zoe", code=1)
+        told = home.run("forget", "plain/zoe", "--yes")
+        assert told.startswith("Forgotten: plain/zoe.")
+        assert (await bridge.call("search_messages", query="secretword"))["messages"] == []
+        held = {path.name: path.read_bytes() for path in home.state.rglob("*") if path.is_file()}
+        assert [name for name, data in held.items() if b"secretword" in data] == []
+        answer = await bridge.call("run_turn", conversation="plain/zoe", text="what did I say?", wait_s=20)
+        assert answer["outcome"] == "replied", "the chat goes on"
+    done = home.done("log", "plain/zoe", "--verify")
+    assert "was forgotten by owner" in done.stderr
+    assert done.returncode == 0

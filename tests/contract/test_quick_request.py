@@ -53,8 +53,10 @@ async def test_the_rows_are_those_that_the_store_writes(tmp_path: Path, monkeypa
         await (await open_store(path, clock=clock)).close()
     with monkeypatch.context() as context:
         context.setattr("bridge_mcp.hooks.filing.time.time", clock.now)
+        context.setattr("bridge_mcp.stores.quick_request.urandom", bytes)
         assert request(str(tmp_path / "quick.db"), host, call, "me") == name
     whole = await open_store(tmp_path / "whole.db", clock=clock)
+    monkeypatch.setattr("bridge_mcp.stores.sqlite.appends.urandom", bytes)
     await whole.log.intend(name, 0, decode(body_of(host, call, arguments, "me")))
     await whole.close()
     quick, usual = (rows(tmp_path / each) for each in ("quick.db", "whole.db"))

@@ -26,6 +26,7 @@ from bridge_mcp.core.entries import (
     External,
     Failed,
     Finished,
+    Forgot,
     Heard,
     Judged,
     Lapsed,
@@ -180,6 +181,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         '{"v":1,"kind":"Reminded","call":"4.0","number":2,"why":"reminder","to":"family/42"}',
     ),
     (Lapsed(4, "restore"), '{"v":1,"kind":"Lapsed","message":4,"by":"restore"}'),
+    (Forgot("owner", ((0, 3), (5, 5))), '{"v":1,"kind":"Forgot","by":"owner","spans":[[0,3],[5,5]]}'),
     (Withdrawn(4, "host"), '{"v":1,"kind":"Withdrawn","message":4,"by":"host"}'),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (

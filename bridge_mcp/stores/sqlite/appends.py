@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from os import urandom
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
@@ -30,8 +31,9 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.events import Event, event_of
+from bridge_mcp.core.forgetting import of_forgotten, redacted
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.hash_chain import FIRST, link
+from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
 from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, tokens_of
 from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
@@ -110,15 +112,24 @@ class Append:
             begun = session.run("insert_conversation", name=self.name, channel=self._channel, at=self._now)
             self._id = begun.lastrowid or 0
             self._new = False
-        at = self._now
-        tip = link(self._tip, self.name, seq, at, prepared.body)
-        values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body, "link": tip}
+        if (about := of_forgotten(prepared.entry)) is not None:
+            prepared = self._as_told_late(prepared, about)
+        at, salt = self._now, urandom(SALT_BYTES)
+        tip = link(self._tip, self.name, seq, at, content_digest(salt, prepared.body))
+        values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body}
+        values |= {"link": tip, "salt": salt}
         if not session.run("insert_entry", **values).rowcount:
             return None
         self._tip = tip
         logged = Logged(seq, at, prepared.entry)
         self._follow(logged)
         return logged
+
+    def _as_told_late(self, prepared: Prepared, about: int) -> Prepared:
+        """What is told of an entry that was forgotten meanwhile comes without its content."""
+        if self._session.value("is_forgotten", id=self._id, seq=about):
+            return prepare(redacted(prepared.entry, self.head))
+        return prepared
 
     def set_wake(self, wake: float | None) -> None:
         """Set when there is something to do next. What is due already keeps its place in the line."""
@@ -203,8 +214,7 @@ class Append:
         """A message has another text. A model call that had read it, and is to answer it, is void."""
         if isinstance(changed, Edited) and changed.to == "assistant" and (self.calling or 0) > changed.message:
             self.calling = None
-        with fts.reindexed(self._session, self._id, changed.message):
-            self._session.run("set_message_edited", id=self._id, seq=changed.message, by=logged.seq)
+        self._index_text(changed, logged.seq)
 
     def _set_verdict(self, logged: Logged, verdict: Judged) -> None:
         """Close the approval. A verdict that is remembered makes a grant, which may free what waits elsewhere."""
@@ -264,6 +274,10 @@ class Append:
     def _insert_message(self, seq: int, status: str, **values: object) -> None:
         added = self._session.run("insert_message", id=self._id, seq=seq, status=status, **values)
         fts.index_every_step(self._session, added.lastrowid or 0)
+
+    def _index_text(self, changed: Edited | Revised, by: int) -> None:
+        with fts.reindexed(self._session, self._id, changed.message):
+            self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
 
     def _insert_button(self, seq: int, token: str) -> None:
         self._session.run("insert_button", id=self._id, seq=seq, token=token)

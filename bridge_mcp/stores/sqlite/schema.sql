@@ -179,6 +179,14 @@ CREATE TABLE first_messages (
 
 CREATE INDEX first_messages_by_channel ON first_messages (channel);
 
+CREATE TABLE forgetting (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,                 -- conversation, person, file or compact
+    subject TEXT NOT NULL,
+    by TEXT NOT NULL,
+    UNIQUE (kind, subject)
+);
+
 CREATE TABLE grants (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tool TEXT NOT NULL,
@@ -207,7 +215,7 @@ CREATE TABLE log (
     at REAL NOT NULL,
     key TEXT,                           -- at most one entry of a conversation has it
     body TEXT NOT NULL,                 -- core/codec.py
-    link BLOB NOT NULL,                 -- core/hash_chain.py
+    link BLOB NOT NULL, salt BLOB, digest BLOB,                 -- core/hash_chain.py
     PRIMARY KEY (conversation, seq)
 ) WITHOUT ROWID;
 

@@ -16,6 +16,7 @@ from bridge_mcp.stores.sqlite.channel_state import SqliteChannelState
 from bridge_mcp.stores.sqlite.claims import SqliteClaims
 from bridge_mcp.stores.sqlite.clients import SqliteClients
 from bridge_mcp.stores.sqlite.feed import SqliteFeed
+from bridge_mcp.stores.sqlite.forgetting import SqliteForgetting
 from bridge_mcp.stores.sqlite.grants import SqliteGrants
 from bridge_mcp.stores.sqlite.guard import Guard, Holder
 from bridge_mcp.stores.sqlite.history import SqliteHistory
@@ -87,6 +88,7 @@ class SqliteStore:
         self.tool_pins = SqliteToolPins(reader, writer)
         self.secrets = SqliteSecrets(reader, writer)
         self.status = SqliteStatus(reader, writer)
+        self.forgetting = SqliteForgetting(path, reader, readers, writer, clock, delivered_by_commit)
         self.restoring = SqliteRestoring(reader, writer)
 
     def health(self) -> StoreHealth:

@@ -18,6 +18,7 @@ from bridge_mcp.core.entries import (
     Edited,
     Failed,
     Finished,
+    Forgot,
     Heard,
     Judged,
     Lapsed,
@@ -35,7 +36,8 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.events import event_of
-from bridge_mcp.core.hash_chain import FIRST, link
+from bridge_mcp.core.forgetting import is_covered
+from bridge_mcp.core.hash_chain import FIRST, content_digest, link
 from bridge_mcp.core.projections import approval_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, scopes, taken_by
 from bridge_mcp.core.state import unsettled_after
@@ -135,6 +137,10 @@ class Expected:
     """The approvals whose calls have their outcome, or whose turn was ended."""
     events: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     """By seq: the type, or both where it depends on whether a commit is a delivery."""
+    emptied: set[int] = field(default_factory=set[int])
+    """The entries whose content is gone."""
+    forgotten: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """The spans of which an entry says so."""
     spending: dict[int, Spent] = field(default_factory=dict[int, Spent])
     """By day."""
 
@@ -148,10 +154,10 @@ def findings_in(
         yield f"{name}: there is no such conversation"
         return
     expected = Expected()
-    for seq, at, stored_key, body, sealed in session.rows("all_entries", id=row[0]):
+    for seq, at, stored_key, body, sealed, salt, digest in session.rows("all_entries", id=row[0]):
         if seq % EVERY == 0:
             progress(seq, row[1])
-        expected.tip = link(expected.tip, name, seq, at, body)
+        expected.tip = sealed_by(expected, name, (seq, at, body), salt, digest, sealed)
         if sealed != expected.tip:
             yield f"{name}, entry {seq}: its seal is broken: it, or an entry before it, is not what was written"
             expected.tip = sealed  # what follows is judged by itself
@@ -162,6 +168,8 @@ def findings_in(
             return
         yield from check_entry(name, expected, here, stored_key)
         fold(name, expected, here)
+    for seq in sorted(seq for seq in expected.emptied if not is_covered(seq, expected.forgotten)):
+        yield f"{name}, entry {seq}: its content is gone, and no entry says who had it forgotten"
     yield from check_conversation(name, expected, row[1:])
     yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
     kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}
@@ -178,6 +186,23 @@ def findings_in(
             yield f"{name}, approval {approval}: it still waits for a verdict, and its call is over"
     yield from compare(name, "spending of day", spending_of(session, name), expected.spending)
     yield from check_events(name, expected, told, pruned)
+
+
+def sealed_by(
+    expected: Expected,
+    name: str,
+    entry: tuple[int, float, str],
+    salt: bytes | None,
+    digest: bytes | None,
+    sealed: bytes,
+) -> bytes:
+    """The seal that an entry must have: over its text, or over the digest that is kept of what was forgotten."""
+    seq, at, body = entry
+    if digest is not None:
+        expected.emptied.add(seq)
+        # Of before the salt the seal itself is all that is kept: the next one depends on it.
+        return link(expected.tip, name, seq, at, digest) if digest else sealed
+    return link(expected.tip, name, seq, at, body if salt is None else content_digest(salt, body))
 
 
 def spending_of(session: Session, scope: str) -> dict[int, Spent]:
@@ -281,6 +306,8 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             expected.asking.discard(question)
         case Configured() as e:
             expected.responder = e.responder
+        case Forgot(spans=spans):
+            expected.forgotten += spans
         case _:
             pass
 

@@ -35,10 +35,10 @@ INSERT INTO conversations
     (name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text)
 VALUES (:name, :channel, 0, 0, x'', -1, 0, '', 0, :at, '');
 
--- name: insert_entry(id, seq, at, key, body, link)
+-- name: insert_entry(id, seq, at, key, body, link, salt)
 -- Nothing happens where the key is taken.
-INSERT INTO log (conversation, seq, at, key, body, link)
-VALUES (:id, :seq, :at, :key, :body, :link)
+INSERT INTO log (conversation, seq, at, key, body, link, salt)
+VALUES (:id, :seq, :at, :key, :body, :link, :salt)
 ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
 
 -- name: seq_of_key(id, key)

@@ -5,7 +5,7 @@ SELECT * FROM pragma_quick_check(3);
 SELECT name FROM conversations ORDER BY name;
 
 -- name: all_entries(id)
-SELECT seq, at, key, body, link FROM log WHERE conversation = :id ORDER BY seq;
+SELECT seq, at, key, body, link, salt, digest FROM log WHERE conversation = :id ORDER BY seq;
 
 -- name: message_rows(id)
 SELECT seq, status, reason, platform_ids FROM messages WHERE conversation = :id ORDER BY seq;

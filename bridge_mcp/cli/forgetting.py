@@ -1,0 +1,76 @@
+"""The command `forget`: a conversation or a person, for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from bridge_mcp.assembly import Assembly
+from bridge_mcp.cli.common import USUAL, Common, with_bridge
+from bridge_mcp.cli.output import console
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.safe_text import visible
+from bridge_mcp.operations.clocks import WallClock
+from bridge_mcp.operations.forgetting import Keepers, forget, go_on
+from bridge_mcp.ports import ToForget
+from bridge_mcp.service import OWNER
+
+__all__ = ["forget_command"]
+
+KEPT = (
+    "Kept: that there was a conversation of this name, how many entries it had and when, tokens and cost, and a "
+    "digest of each entry. Not in reach: what models, tools, platforms and earlier backups hold."
+)
+
+
+def forget_command(
+    conversation: str = "",
+    /,
+    *,
+    person: str = "",
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = USUAL,
+) -> int:
+    """Forget a conversation, or a person, for good: nothing of it is found in the store any more.
+
+    What is under way there is ended first. The log still verifies, and tells who forgot what, and when. The bridge may
+    run meanwhile; its writes wait while the store is written anew. Without anything named: go on with what was begun.
+
+    Parameters
+    ----------
+    conversation
+        channel/chat, as `bridge-mcp status` shows it.
+    person
+        CHANNEL/ID of a person: their chats, their messages in all others, their pairing and their grants.
+    yes
+        Do it: there is no way back.
+    """
+    if conversation and person:
+        raise BadInput("One of the two.", fix="bridge-mcp forget CONVERSATION, or forget --person CHANNEL/ID.")
+    wanted = ToForget("person" if person else "conversation", person or conversation, OWNER.name)
+
+    async def body(assembly: Assembly) -> int:
+        err, keepers = console(stderr=True), keepers_of(assembly)
+        with err.status("Forgetting") as line:
+
+            def progress(what: str) -> None:
+                line.update(f"Forgetting {visible(what)}")
+
+            whole = await (forget(keepers, wanted, progress) if wanted.subject else go_on(keepers, progress))
+        if not whole:
+            err.print(Text("! Free pages of the store hold some of it still: other processes read from it.", "yellow"))
+            err.print("The engine goes on with that; or end them, and run: bridge-mcp forget")
+            return 1
+        console().print(f"Forgotten: {visible(wanted.subject) or 'what was begun'}.\n{KEPT}")
+        return 0
+
+    if wanted.subject and not yes:
+        raise BadInput(f"'{wanted.subject}' would be forgotten for good.", fix="Add --yes to do it.")
+    return with_bridge(common, body)
+
+
+def keepers_of(assembly: Assembly) -> Keepers:
+    """All that keeps content, for an open bridge."""
+    return Keepers(assembly.store, assembly.files, assembly.drafts, WallClock())

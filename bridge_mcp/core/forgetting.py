@@ -1,0 +1,253 @@
+"""Forgetting: how the content of entries goes while their log stands.
+
+Design
+------
+*What is kept.* A forgotten entry keeps its place: seq, time, kind, and the few fields by which a log is followed (which
+call, which message, which outcome, how far a reply had read). Everything that anybody wrote, is called or was given
+goes: texts, arguments, results, reasons, names, ids of people and of messages on the platform, files, digests, keys.
+So `decide`, transcripts, projections, `rebuild` and `verify` read a forgotten log as any other: a message says
+`(forgotten)`, a call has no arguments. The rule is one-sided: a text field that `KEPT` does not name is emptied.
+
+*Why the chain stands.* The link of an entry covers a digest of a salt and its text (`core/hash_chain.py`). Forgetting
+drops text and salt and keeps the digest, so every link can still be computed, and nobody can find the text by trying
+texts. An entry of before the salt is covered by its link directly: that link is kept, is taken as given, and the links
+after it still depend on it; whoever guesses the whole text of such an entry can see that they guessed right.
+
+*Who says so.* A `Forgot` entry names the seqs, who asked for it, and why. It stands in the chain as any entry, and
+comes in the very transaction that empties the others. An entry that is empty without one is a finding of `verify`.
+
+*What comes late.* A tool that was running ends after its call was forgotten: the store empties such an outcome as it
+comes (`of_forgotten` says which entry it speaks of). A running turn is stopped and cleared first, so a late reply is
+dropped. What a model's provider or a platform was sent is theirs.
+
+*Caches.* Whoever holds a log in memory reads on, meets the `Forgot`, and begins anew; an intent that was made from the
+old text is refused, because the log has grown.
+
+*Rebuild* computes rows from entries as they are now: forgotten rows stay forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from functools import cache
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bridge_mcp.core.entries import (
+    Asked,
+    Attachment,
+    Cleared,
+    Collected,
+    Configured,
+    Delivered,
+    Edited,
+    Entry,
+    Failed,
+    Finished,
+    Forgot,
+    Heard,
+    Judged,
+    Lapsed,
+    Log,
+    Logged,
+    Posted,
+    Reacted,
+    Reminded,
+    Replied,
+    Reviewed,
+    Revised,
+    Started,
+    Stopped,
+    Summarised,
+    Voted,
+    Withdrawn,
+)
+
+__all__ = ["FORGOTTEN", "files_of", "is_covered", "of_forgotten", "of_person", "redacted", "spans_of", "without_quote"]
+
+FORGOTTEN = "(forgotten)"
+"""What stands in the place of a message's text, and of a call's result."""
+
+KEPT: Mapping[str, frozenset[str]] = {
+    "Call": frozenset({"id", "tool"}),
+    "Question": frozenset({"call"}),
+    "Started": frozenset({"call", "tool", "cleared_by"}),
+    "Asked": frozenset({"call", "server", "tool"}),
+    "Finished": frozenset({"call", "tool"}),
+    "Replied": frozenset({"model", "finish"}),
+    "Summarised": frozenset({"model"}),
+    "Reviewed": frozenset({"call", "model"}),
+    "Scheduled": frozenset({"conversation", "call"}),
+    **{name: frozenset({"call"}) for name in ("Judged", "Voted", "Reminded", "Collected")},
+}
+"""By type: the text fields that a log is followed by."""
+
+INSTEAD = {"arguments": "{}", "content": FORGOTTEN, "text": FORGOTTEN}
+"""What stands in fields that may not be empty where they were not."""
+
+UNIQUE = frozenset({("Heard", "key"), ("Edited", "key"), ("Posted", "key"), ("Revised", "key"), ("Reacted", "key")})
+"""Fields that keys are made of: each gets a word of its own."""
+
+
+def redacted(entry: Entry, seq: int) -> Entry:
+    """The entry at `seq` without its content."""
+    if isinstance(entry, Forgot):
+        return entry
+    empty = cast("Entry", emptied(entry, f"forgotten.{seq}"))
+    # Each vote of a call has its author in its key.
+    return replace(empty, by=f"forgotten.{seq}") if isinstance(empty, Voted) else empty
+
+
+def emptied(value: Struct, unique: str) -> Struct:
+    """A value without its content, and all values in it."""
+    name = type(value).__name__
+    changes: dict[str, object] = {}
+    for field, hint in hints(type(value)).items():
+        found = getattr(value, field)
+        if isinstance(found, str) and not is_word(hint) and field not in KEPT.get(name, ()):
+            changes[field] = unique if (name, field) in UNIQUE else INSTEAD.get(field, "") if found else ""
+        elif isinstance(found, Struct):
+            changes[field] = emptied(found, unique)
+        elif isinstance(found, tuple) and found:
+            items = cast("tuple[object, ...]", found)
+            kept = [item for item in items if isinstance(item, Struct) and type(item).__name__ == "Call"]
+            changes[field] = tuple([emptied(item, unique) for item in kept])
+    return replace(value, **cast("dict[str, Any]", changes))
+
+
+@cache
+def hints(of: type[Struct]) -> dict[str, Any]:
+    """The fields of a type of values, with their types."""
+    found = get_type_hints(of)
+    return {name: found[name] for name in of.__struct_fields__}
+
+
+def is_word(hint: Any) -> bool:
+    """Whether a field holds one of a few words of ours."""
+    return get_origin(hint) is Literal or any(get_origin(each) is Literal for each in get_args(hint))
+
+
+def without_quote(entry: Heard) -> Heard:
+    """A message of somebody else without what it quotes or forwards of whoever is forgotten."""
+    return replace(entry, quote="", forwarded_from="")
+
+
+def of_forgotten(entry: Entry) -> int | None:
+    """The seq of the entry that this one speaks of, and with which its content goes, if it comes later."""
+    match entry:
+        case Finished(call=call) | Reviewed(call=call) | Judged(call=call) | Voted(call=call):
+            return origin(call)
+        case Asked(call=call) | Started(effect="tool", call=call):
+            return origin(call)
+        case Revised(message=message) | Edited(message=message) | Delivered(message=message):
+            return message
+        case Failed(effect="deliver", ref=ref):
+            return ref
+        case _:
+            return None
+
+
+def origin(call: str) -> int | None:
+    """The seq that a call's id begins with: of the `Started` whose reply asked for it, or of its request."""
+    first = call.partition(".")[0]
+    return int(first) if first.isdecimal() and len(first) < 19 else None
+
+
+def files_of(entry: Entry) -> tuple[Attachment, ...]:
+    """The files that an entry brings."""
+    match entry:
+        case Heard(attachments=files) | Finished(attachments=files) | Posted(files=files):
+            return files
+        case _:
+            return ()
+
+
+def spans_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """These seqs as spans, each from its first to its last."""
+    spans: list[tuple[int, int]] = []
+    for seq in sorted(seqs):
+        if spans and seq == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], seq)
+        else:
+            spans.append((seq, seq))
+    return tuple(spans)
+
+
+def is_covered(seq: int, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether one of the spans holds this seq."""
+    return any(first <= seq <= last for first, last in spans)
+
+
+def of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set[int]]:
+    """What of a chat with several people goes with one of them: the seqs that go, and those that lose their quotes.
+
+    That is what they wrote and did, the assistant's turns that read it, with all calls, and later summaries. Others'
+    messages stay. What somebody else, or a later turn, says in words of their own is theirs.
+
+    Args:
+        log: the whole log of the chat.
+        sender: the person's id on the platform.
+        principal: as whom they act, `channel:id`.
+    """
+    theirs = {logged.seq for logged in log if is_theirs(logged.entry, sender, principal)}
+    messages = {logged.seq for logged in log if logged.seq in theirs and isinstance(logged.entry, Heard)}
+    turns = {logged.seq for logged in log if is_turn_of(logged, messages)}
+    gone = theirs | turns
+    for logged in log:
+        about = of_forgotten(logged.entry)
+        if about is not None and about in gone:
+            gone.add(logged.seq)
+        elif is_of_turn(logged, gone):
+            gone.add(logged.seq)
+        elif isinstance(logged.entry, Summarised) and messages and logged.seq > min(messages):
+            gone.add(logged.seq)
+    quoting = {logged.seq for logged in log if logged.seq not in gone and quotes(logged.entry)}
+    return gone, quoting if messages else frozenset()
+
+
+def quotes(entry: Entry) -> bool:
+    """Whether a message brings words of somebody else, who cannot be told."""
+    return isinstance(entry, Heard) and bool(entry.quote or entry.forwarded_from)
+
+
+def is_theirs(entry: Entry, sender: str, principal: str) -> bool:
+    """Whether an entry is what a person wrote or did."""
+    match entry:
+        case Heard():
+            return (entry.sender.id == sender and entry.sender.kind == "person") or principal in entry.asked_by
+        case Judged(by=by) | Voted(by=by) | Stopped(by=by) | Cleared(by=by) | Configured(by=by) | Withdrawn(by=by):
+            return by == principal
+        case Lapsed(by=by) | Collected(by=by):
+            return by == principal
+        case Posted(by=by) | Revised(by=by) | Reacted(by=by):
+            return by.id == sender
+        case _:
+            return False
+
+
+def is_turn_of(logged: Logged, messages: Set[int]) -> bool:
+    """Whether a reply, or the intent of one, has read one of these messages as what it answers."""
+    match logged.entry:
+        case Started(effect="model" | "summary", turn=turn):
+            return any(turn <= message < logged.seq for message in messages)
+        case Replied(turn=turn, upto=upto):
+            return any(turn <= message < upto for message in messages)
+        case _:
+            return False
+
+
+def is_of_turn(logged: Logged, gone: Set[int]) -> bool:
+    """Whether an entry belongs to a turn that goes: a stop of it, a question of its call, a message that it sent."""
+    match logged.entry:
+        case Posted(question=question) if question is not None and question.call:
+            return origin(question.call) in gone
+        case Failed(effect="model" | "summary", ref=ref):
+            return ref in gone
+        case Reminded(call=call) | Collected(call=call):
+            return origin(call) in gone
+        case Stopped(upto=upto):
+            return upto - 1 in gone or logged.seq - 1 in gone
+        case _:
+            return False

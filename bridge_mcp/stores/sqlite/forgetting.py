@@ -1,0 +1,305 @@
+"""Forgets for good (`Forgetting`); `core/forgetting.py` has the design.
+
+In a database file content outlives its rows: in free pages, in the unused parts of pages that were split, in older
+segments of the search index, and in the write-ahead log. So `compact` merges the index into one segment, has SQLite
+write all pages anew (`VACUUM`), and truncates the log. Other processes may work meanwhile; their writes wait for the
+`VACUUM`, about a second per 100 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from contextlib import closing
+from pathlib import Path
+
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.codec import encode
+from bridge_mcp.core.entries import CALLS, Asked, Edited, Entry, Forgot, Heard, Revised, approval_id, key
+from bridge_mcp.core.errors import NotFound
+from bridge_mcp.core.forgetting import files_of, redacted, spans_of, without_quote
+from bridge_mcp.core.hash_chain import content_digest
+from bridge_mcp.ports import KEPT, Clock, Forgotten, ToForget, Why
+from bridge_mcp.stores.sqlite.appends import Append, prepare
+from bridge_mcp.stores.sqlite.feed import cursor_span
+from bridge_mcp.stores.sqlite.readers import Readers
+from bridge_mcp.stores.sqlite.rebuild import Replay, Told
+from bridge_mcp.stores.sqlite.rows import dump, logged
+from bridge_mcp.stores.sqlite.session import BROKEN, Session, connect, store_error
+from bridge_mcp.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteForgetting"]
+
+PAGE = 1000
+CHECKPOINT_S = 5.0
+"""How long others may keep the write-ahead log from being emptied."""
+
+FILE = re.compile(rf"{KEPT}[0-9a-f]{{64}}")
+
+BESIDE = ("delete_claim_on", "delete_undelivered_of", "delete_grants_in", "delete_held_grants_in")
+"""The statements about one conversation."""
+OF_PERSON = ("delete_grants_by", "delete_held_grants_by", "clear_pairings_by", "clear_clients_by")
+"""The statements about what somebody has done."""
+
+
+class SqliteForgetting:
+    """See `ports.Forgetting`."""
+
+    def __init__(
+        self, path: Path, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered: Set[str]
+    ) -> None:
+        self._path = path
+        self._reader = reader
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+        self._delivered = delivered
+
+    async def note(self, *wanted: ToForget) -> None:
+        """See `ports.Forgetting`."""
+
+        def operation(session: Session) -> None:
+            for each in wanted:
+                session.run("add_to_forget", **each._asdict())
+
+        await self._writer.execute(operation)
+
+    async def noted(self) -> tuple[ToForget, ...]:
+        """In the order in which they were noted."""
+        return tuple([ToForget(*row) for row in self._reader.rows("to_forget")])
+
+    async def done(self, *wanted: ToForget) -> None:
+        """See `ports.Forgetting`."""
+
+        def operation(session: Session) -> None:
+            for each in wanted:
+                session.run("done_forgetting", kind=each.kind, subject=each.subject)
+            session.run("add_to_forget", kind="compact", subject="", by="")
+
+        await self._writer.execute(operation)
+
+    async def entries(
+        self, conversation: str, seqs: Collection[int] | None, quoting: Collection[int] = (), *, by: str, why: Why
+    ) -> Forgotten:
+        """See `ports.Forgetting`; one transaction, as long as the conversation."""
+        now, heads = self._clock.now(), {conversation: 0}
+
+        def operation(session: Session) -> Forgotten:
+            emptying = Emptying(session, conversation, now, self._delivered)
+            found = emptying.run(seqs, quoting, by, why)
+            heads[conversation] = emptying.head
+            return found
+
+        return await self._writer.execute(operation, heads)
+
+    async def beside(self, conversation: str) -> None:
+        """See `ports.Forgetting`."""
+        channel, chat, _ = Address.of(conversation)
+        target = Address.of(conversation).target
+
+        def operation(session: Session) -> None:
+            session.run("delete_own_events_of", name=conversation)
+            for statement in BESIDE:
+                session.run(statement, conversation=conversation)
+            below, beyond = f"{target}/", f"{target}0"
+            session.run("delete_topic_titles_of", channel=channel, chat=target, below=below, beyond=beyond)
+            session.run("clear_pairing_name", channel=channel, subject=chat)
+            session.run("delete_first_messages_of", channel=channel, subject=chat)
+
+        await self._writer.execute(operation, None)
+
+    async def person(self, channel: str, subject: str, principal: str) -> None:
+        """See `ports.Forgetting`."""
+        who = {"channel": channel, "subject": subject}
+
+        def operation(session: Session) -> None:
+            for statement in ("delete_pairing", "delete_pairing_requests", "delete_first_messages_of"):
+                session.run(statement, **who)
+            session.run("delete_pairing_events", **who)
+            for statement in (*OF_PERSON, "clear_accepted_tools_by"):
+                session.run(statement, by=principal)
+
+        await self._writer.execute(operation, None)
+
+    async def conversations_with(self, channel: str, subject: str) -> tuple[str, ...]:
+        """Reads all logs of the channel, in a thread."""
+        needles = (f'"id":{dump(subject)}', dump(f"{channel}:{subject}"))
+        found = [
+            await self._readers.run(
+                lambda session, needle=needle: session.rows("conversations_with", channel=channel, needle=needle)
+            )
+            for needle in needles
+        ]
+        return tuple(dict.fromkeys(name for rows in found for (name,) in rows))
+
+    async def reminders_for(self, conversation: str) -> tuple[str, ...]:
+        """See `ports.Forgetting`."""
+        within = {"first": f"{CALLS}/bridge.", "end": f"{CALLS}/bridge/"}
+        rows = await self._readers.run(
+            lambda session: session.rows("reminders_for", **within, conversation=conversation)
+        )
+        return tuple([name for (name,) in rows])
+
+    async def prompts_of(self, approvals: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+        """Reads all keys, in a thread."""
+
+        def read(session: Session) -> dict[str, tuple[int, ...]]:
+            found: dict[str, tuple[int, ...]] = {}
+            for approval in approvals:
+                for name, seq in session.rows("entries_with_key_of", approval=approval):
+                    found[name] = (*found.get(name, ()), seq)
+            return found
+
+        return await self._readers.run(read) if approvals else {}
+
+    async def older_than(self, channel: str, at: float, limit: int) -> Mapping[str, int]:
+        """See `ports.Forgetting`; in a thread."""
+
+        def read(session: Session) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for (name,) in session.rows("conversations_of_channel_before", channel=channel, at=at):
+                first = session.value("first_remembered", name=name)
+                last = session.value("last_entry_before", name=name, at=at)
+                if first is not None and last is not None and first <= last:
+                    found[name] = last
+                if len(found) >= limit:
+                    break
+            return found
+
+        return await self._readers.run(read)
+
+    async def unused(self) -> tuple[str, ...]:
+        """Reads all entries with files, in a thread."""
+        noted = [each for each in await self.noted() if each.kind == "file"]
+        if not noted:
+            return ()
+        used = await self._readers.run(lambda session: used_files(session, {each.subject for each in noted}))
+        if kept := [each for each in noted if each.subject in used]:
+            await self.done(*kept)
+        return tuple([each.subject for each in noted if each.subject not in used])
+
+    async def compact(self) -> bool:
+        """See `ports.Forgetting`; on a connection and a thread of its own."""
+        whole = await asyncio.to_thread(written_anew, self._path)
+        if whole:
+            await self._writer.execute(lambda session: session.run("done_forgetting", kind="compact", subject=""))
+            whole = await asyncio.to_thread(checkpointed, self._path)
+        return whole
+
+
+class Emptying:
+    """Empties entries of one conversation, within a writer's transaction."""
+
+    def __init__(self, session: Session, name: str, now: float, delivered: Set[str]) -> None:
+        row = session.row("conversation_head", name=name)
+        if row is None:
+            raise NotFound(f"There is no conversation '{name}'.", fix="See bridge-mcp status.")
+        self._session, self._name, self._now, self._delivered = session, name, now, delivered
+        self._id, self.head = row
+        self._approvals: list[str] = []
+        self._files: set[str] = set()
+
+    def run(self, seqs: Collection[int] | None, quoting: Collection[int], by: str, why: Why) -> Forgotten:
+        """Empty them; see `ports.Forgetting.entries`."""
+        emptied = dict(self._emptied(seqs, quoting))
+        if not emptied:
+            return Forgotten()
+        session, id = self._session, self._id
+        texts = [seq for (seq,) in session.rows("messages_with_text_of", id=id, seqs=dump(sorted(emptied)))]
+        for seq in texts:
+            session.run("fts_delete_message", id=id, seq=seq)
+        for seq, (entry, digest) in emptied.items():
+            session.run("forget_entry", id=id, seq=seq, key=key(entry), body=encode(entry), digest=digest)
+        self._replay()
+        for seq in texts:
+            session.run("fts_insert_message", id=id, seq=seq)
+        append = Append(session, self._name, self._now, self._delivered)
+        append.add(prepare(Forgot(by, spans_of(emptied), why)))
+        append.close()
+        self.head = append.head
+        for ref in sorted(self._files):
+            session.run("add_to_forget", kind="file", subject=ref, by="")
+        return Forgotten(len(emptied), tuple(self._approvals))
+
+    def _emptied(
+        self, seqs: Collection[int] | None, quoting: Collection[int]
+    ) -> Iterable[tuple[int, tuple[Entry, bytes]]]:
+        """The entries as they are to stand, each with the digest of what it was."""
+        after = -1
+        while rows := self._session.rows("entries_to_forget", id=self._id, after=after, limit=PAGE):
+            for seq, at, body, salt, digest in rows:
+                whole = seqs is None or seq in seqs
+                if not whole and seq not in quoting:
+                    continue
+                before = logged(self._name, seq, at, body).entry
+                new = redacted(before, seq) if whole else without_quote(before) if isinstance(before, Heard) else before
+                if isinstance(before, Asked):
+                    self._approvals.append(approval_id(self._name, before.call))
+                if isinstance(before, Forgot) or (digest is not None and new == before):
+                    continue
+                self._files |= {each.ref for each in files_of(before) if FILE.fullmatch(each.ref)}
+                kept = digest if digest is not None else b"" if salt is None else content_digest(salt, body)
+                yield seq, (new, kept)
+            after = rows[-1][0]
+
+    def _replay(self) -> None:
+        """Compute the rows of the conversation anew, from the entries as they are now."""
+        session = self._session
+        told = [
+            (seq, Told(cursor, type)) for cursor, seq, type in session.rows("events_of_conversation", name=self._name)
+        ]
+        delivered = Address.of(self._name).channel in self._delivered
+        replay = EmptyReplay(session, self._id, self._name, delivered, told, pruned=cursor_span(session)[1] > 1)
+        after = -1
+        while page := session.rows("entries_page", id=self._id, after=after, limit=PAGE):
+            for seq, at, _, body, link in page:
+                replay.take(logged(self._name, seq, at, body), link)
+            after = page[-1][0]
+        replay.finish(self._now)
+
+
+class EmptyReplay(Replay):
+    """As a rebuild, while the search index is in use: it has given up the old texts, and takes the new ones after."""
+
+    def _index_text(self, changed: Edited | Revised, by: int) -> None:
+        self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
+
+
+def used_files(session: Session, wanted: Set[str]) -> Set[str]:
+    """Which of these references stand in any entry."""
+    used, place = set[str](), (0, -1)
+    while rows := session.rows("bodies_with_files", after=place[0], seq=place[1], limit=PAGE):
+        for conversation, seq, body in rows:
+            used |= wanted & set(FILE.findall(body))
+            place = (conversation, seq)
+    for (body,) in session.rows("first_messages_heard"):
+        used |= wanted & set(FILE.findall(body))
+    return used
+
+
+def written_anew(path: Path) -> bool:
+    """Merge the search index, write all pages anew, and empty the write-ahead log; whether that was possible."""
+    with closing(connect(path, reading=False)) as session:
+        session.begin()
+        session.run("fts_optimize")
+        session.execute("COMMIT")
+        session.execute("VACUUM")
+    return checkpointed(path)
+
+
+def checkpointed(path: Path) -> bool:
+    """Copy the write-ahead log into the database and truncate it; False while somebody reads from it for too long."""
+    deadline = time.monotonic() + CHECKPOINT_S
+    with closing(connect(path, reading=False)) as session:
+        while True:
+            try:
+                (busy, _, _) = session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except BROKEN as exc:
+                raise store_error(path, exc) from exc
+            if not busy:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)

@@ -1,0 +1,328 @@
+"""Forgetting: nothing of it is found in any file, the chain stands, and who did it is told; also over kills."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bridge_mcp.core.codec import decode, encode
+from bridge_mcp.core.entries import (
+    ENTRY_TYPES,
+    Asked,
+    Attachment,
+    Call,
+    Delivered,
+    Edited,
+    Entry,
+    Finished,
+    Forgot,
+    Heard,
+    Judged,
+    Posted,
+    Replied,
+    Scheduled,
+    Sender,
+    Started,
+    Stopped,
+    key,
+)
+from bridge_mcp.core.forgetting import redacted
+from bridge_mcp.core.grants import Grant
+from bridge_mcp.operations.forgetting import Keepers, forget, go_on, retain
+from bridge_mcp.ports import ChannelRules, FirstMessage, Pairing, PairingRequest, Rules, Store, ToForget
+from bridge_mcp.stores.drafts import DraftFolder
+from bridge_mcp.stores.files import FileFolder
+from bridge_mcp.stores.sqlite import open_store, verify
+from bridge_mcp.stores.sqlite.rebuild import rebuild
+from bridge_mcp.testing import ManualClock
+from tests.contract.store_kit import rows_of, turn
+from tests.unit.test_codec import PINNED
+
+ZOE, BOB = Sender("7", "Zoe Markername"), Sender("8", "Bob Otherperson")
+CHAT, GROUP, OWNER = "tg/7", "tg/-100", "tg/8"
+WORDS = ("Markername", "secretword", "searchableword", "argumentword", "resultword", "captionword", "filename",
+         "bytesword", "quotedword", "titleword", "draftword", "replyword", "noteword", "editedword", "reminderword",
+         "postedword", "keyword-of-client", "platform-77", "strangerword", "telegram-file-ref")  # fmt: skip
+"""What must not be found once Zoe is forgotten."""
+ARGUMENTS = '{"path":"argumentword"}'
+STAYS = ("Otherperson", "bobsword")
+"""What is of somebody else."""
+
+
+def keepers(folder: Path, store: Store, clock: ManualClock) -> Keepers:
+    return Keepers(store, FileFolder(folder / "files"), DraftFolder(folder / "drafts"), clock)
+
+
+async def fill(folder: Path, store: Store) -> None:
+    """Zoe everywhere: her own chat with a call and its verdict, a group, a prompt in the owner's chat, all tables."""
+    kept = await FileFolder(folder / "files").put(b"bytesword " * 100, mime="text/plain", name="filename.txt")
+    shared = await FileFolder(folder / "files").put(b"bobsword in a file", mime="text/plain", name="bob.txt")
+    photo = Attachment("telegram-file-ref", "image", "image/png", name="filename.png")
+    for chat in (CHAT, GROUP):
+        heard = Heard(
+            "secretword searchableword captionword", ZOE, "m1", attachments=(kept, photo, shared), title="titleword"
+        )
+        await store.log.record(chat, heard)
+        await store.log.intend(chat, 1, Started("model", turn=0))
+        call = Call("1.0", "files__delete", ARGUMENTS)
+        await store.log.answer(chat, 1, Replied("replyword", (call,), 1, turn=0))
+        asked = Asked("1.0", "files", "files__delete", arguments=ARGUMENTS, digest="sha256:argumentword")
+        await store.log.record(chat, asked)
+        await store.log.record(chat, Judged("1.0", "approved", "tg:7", note="noteword"))
+        begun = Started("tool", call="1.0", tool="files__delete", arguments=ARGUMENTS)
+        await store.log.intend(chat, 5, begun)
+        await store.log.record(chat, Finished("1.0", "ok", "resultword", attachments=(kept,)))
+        await store.log.intend(chat, 7, Started("model", turn=0))
+        await store.log.answer(chat, 7, Replied("replyword done", (), 7, turn=0), wake=None)
+        await store.log.record(chat, Edited(0, "editedword", "m1 2"), Delivered(8, platform_ids=("platform-77",)))
+    await store.log.record(CHAT, Posted("postedword", Sender("nova", "nova", "client"), "keyword-of-client"))
+    await store.log.record(GROUP, Heard("bobsword", BOB, "m2", to="off", quote="quotedword", reply_to="m1"))
+    await store.log.record(GROUP, Heard("more of bobsword", BOB, "m3", to="off", attachments=(shared,)))
+    await turn(store, OWNER, "bobsword", "bobsword again")
+    (asked,) = [each async for each in approvals_of(store, CHAT)]
+    await store.log.record(OWNER, Posted("approve argumentword of Markername?", Sender("bridge"), f"prompt:{asked}"))
+    await store.log.record("calls/bridge.abc", Scheduled(CHAT, "reminderword", 9e9, call="1.0", asked_by=("tg:7",)))
+    await store.history.search("searchableword")
+    await store.access.pair(Pairing("tg", "7", name="Zoe Markername", by="owner"))
+    await store.access.request(PairingRequest("CODE", "tg", "7", name="Markername", at=1.0, expires_at=9e9), 10)
+    await store.grants.add(
+        Grant(0, "files__delete", CHAT, arguments=(("path", "argumentword"),), by="tg:7", created_at=1.0)
+    )
+    message = FirstMessage("tg", "7", "7", 1.0, bare="strangerword", heard=encode(Heard("strangerword", ZOE, "s")))
+    await store.channel_state.keep_first_message(message, at_most=5)
+    await store.channel_state.set_topic_title("tg", "7/3", "titleword", at_most=5)
+    await store.channel_state.set_undelivered(CHAT, "secretword", at_most=5)
+    drafts = DraftFolder(folder / "drafts")
+    drafts.read(CHAT)
+    drafts.put(CHAT, 1, "draftword")
+
+
+async def approvals_of(store: Store, conversation: str):
+    for each in await store.approvals.find(conversation=conversation):
+        yield each.id
+
+
+def found(folder: Path, words: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Where these words stand, byte by byte, in any file of the folder, or in the name of one."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    spelled = [(word, encoded) for word in words for encoded in (word.encode(), word.encode("utf-16-le"))]
+    return sorted(
+        {
+            (path.name, word)
+            for path in files
+            for word, encoded in spelled
+            if encoded in path.read_bytes() + path.name.encode()
+        }
+    )
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_000_000.0)
+
+
+@pytest.mark.shows("keep.forget-person")
+async def test_nothing_of_a_person_is_found_and_all_else_stays(tmp_path: Path, clock: ManualClock) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    await fill(tmp_path, store)
+    assert {word for _, word in found(tmp_path, (*WORDS, *STAYS))} == {*WORDS, *STAYS}
+    assert await forget(keepers(tmp_path, store, clock), ToForget("person", "tg/7", "owner"))
+    assert [each.text for each in await store.history.search("searchableword")] == []
+    assert [each.text for each in await store.history.search("bobsword", conversation=GROUP)] == [
+        "more of bobsword",
+        "bobsword",
+    ]
+    assert (await store.history.messages(CHAT))[0].text == "(forgotten)"
+    assert await store.access.find("tg", "7") == ()
+    assert await store.grants.active(clock.now()) == ()
+    await store.close()
+    check(tmp_path)
+    assert {word for _, word in found(tmp_path, STAYS)} == set(STAYS)
+    assert len(list((tmp_path / "files").glob("??/*"))) == 1, "the file that Bob sent too"
+
+
+def check(folder: Path) -> None:
+    """Nothing is found, the chain stands, and a rebuild agrees."""
+    assert found(folder, WORDS) == []
+    path = folder / "bridge.db"
+    assert verify(path) == ()
+    before = rows_of(path)
+    assert rebuild(path, 1_000_000.0).skipped == []
+    assert rows_of(path) == before
+    assert verify(path) == ()
+    assert found(folder, WORDS) == []
+
+
+@pytest.mark.shows("keep.forget")
+async def test_a_conversation_goes_while_another_process_has_the_store_open(tmp_path: Path, clock: ManualClock) -> None:
+    store, other = [await open_store(tmp_path / "bridge.db", clock=clock) for _ in range(2)]
+    await fill(tmp_path, store)
+    await other.history.search("secretword")
+    assert await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
+    log = await other.log.load(CHAT)
+    assert isinstance(log[-1].entry, Forgot)
+    assert log[-1].entry.by == "owner"
+    with closing(sqlite3.connect(tmp_path / "bridge.db")) as reading:
+        bodies = "".join(body for (body,) in reading.execute("SELECT body FROM log WHERE conversation = 1"))
+    assert not [word for word in WORDS if word in bodies]
+    await other.log.record(CHAT, Heard("a new beginning", ZOE, "m1"))
+    assert (await other.history.messages(CHAT))[-1].text == "a new beginning"
+    await other.close()
+    await store.close()
+    assert verify(tmp_path / "bridge.db") == ()
+
+
+@pytest.mark.shows("keep.forget")
+async def test_what_ends_later_comes_without_content(tmp_path: Path, clock: ManualClock) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    await store.log.record(CHAT, Heard("secretword", ZOE, "m1"))
+    await store.log.intend(CHAT, 1, Started("model", turn=0))
+    await store.log.answer(CHAT, 1, Replied("", (Call("1.0", "files__read", ARGUMENTS),), 1, turn=0))
+    await store.log.intend(CHAT, 3, Started("tool", call="1.0", tool="files__read", arguments=ARGUMENTS))
+    await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
+    await store.log.record(CHAT, Finished("1.0", "ok", "resultword", structured='"resultword"'))
+    assert await store.log.answer(CHAT, 1, Replied("replyword", (), 1, turn=0)) is None
+    await store.close()
+    assert found(tmp_path, WORDS) == []
+    assert verify(tmp_path / "bridge.db") == ()
+
+
+KILLED = """
+import asyncio, os, random, signal, sys, threading
+from pathlib import Path
+from bridge_mcp.stores.sqlite import open_store, session
+from bridge_mcp.testing import ManualClock
+from bridge_mcp.operations.forgetting import forget
+from bridge_mcp.ports import ToForget
+from tests.integration.test_forgetting import keepers
+left = int(sys.argv[2])
+run = session.Session.run
+def counted(self, statement, /, **values):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run(self, statement, **values)
+session.Session.run = counted
+async def main():
+    folder, clock = Path(sys.argv[1]), ManualClock(1_000_000.0)
+    store = await open_store(folder / "bridge.db", clock=clock)
+    await forget(keepers(folder, store, clock), ToForget("person", "tg/7", "owner"))
+    await store.close()
+asyncio.run(main())
+"""
+
+
+def points(full: bool) -> Iterator[int]:
+    dice = random.Random(15)
+    yield from range(1, 400) if full else sorted(dice.sample(range(5, 330), 4))
+
+
+@pytest.mark.shows("keep.forget-crash")
+async def test_a_forgetting_that_is_killed_is_gone_on_with(tmp_path: Path, clock: ManualClock, full: bool) -> None:
+    for point in points(full):
+        folder = tmp_path / str(point)
+        folder.mkdir()
+        store = await open_store(folder / "bridge.db", clock=clock)
+        await fill(folder, store)
+        await store.close()
+        killed(folder, point)
+        store = await open_store(folder / "bridge.db", clock=clock)
+        assert await store.verify() == ()
+        if await store.forgetting.noted():
+            assert await go_on(keepers(folder, store, clock))
+        else:
+            assert await forget(keepers(folder, store, clock), ToForget("person", "tg/7", "owner"))
+        assert await store.forgetting.noted() == ()
+        await store.close()
+        check(folder)
+
+
+def killed(folder: Path, point: int) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(folder), str(point)], check=False, timeout=60)
+
+
+@pytest.mark.shows("keep.forget-chain")
+async def test_content_that_is_gone_without_a_word_is_found(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "bridge.db"
+    store = await open_store(path, clock=clock)
+    await turn(store, CHAT)
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (body, salt) = connection.execute("SELECT body, salt FROM log WHERE seq = 0").fetchone()
+        from bridge_mcp.core.hash_chain import content_digest
+
+        empty = encode(redacted(decode(body), 0))
+        connection.execute(
+            "UPDATE log SET body = ?, key = 'heard:forgotten.0', salt = NULL, digest = ? WHERE seq = 0",
+            (empty, content_digest(salt, body)),
+        )
+    assert any("its content is gone, and no entry says who" in line for line in verify(path))
+
+
+@pytest.mark.shows("keep.forget-chain")
+async def test_a_log_of_before_the_salt_is_forgotten_too(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "bridge.db"
+    store = await open_store(path, clock=clock)
+    await turn(store, CHAT, "secretword", "replyword")
+    await store.close()
+    unsalted(path)
+    assert verify(path) == ()
+    store = await open_store(path, clock=clock)
+    await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
+    await store.close()
+    assert verify(path) == ()
+    assert found(tmp_path, WORDS) == []
+
+
+def unsalted(path: Path) -> None:
+    """The store as an earlier version wrote it."""
+    from bridge_mcp.core.hash_chain import FIRST, link
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        tip = FIRST
+        for seq, at, body in connection.execute("SELECT seq, at, body FROM log ORDER BY seq").fetchall():
+            tip = link(tip, CHAT, seq, at, body)
+            connection.execute("UPDATE log SET link = ?, salt = NULL WHERE seq = ?", (tip, seq))
+        connection.execute("UPDATE conversations SET tip = ?", (tip,))
+
+
+@pytest.mark.shows("keep.retention")
+async def test_what_is_older_than_its_channel_keeps_goes(tmp_path: Path, clock: ManualClock) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    await fill(tmp_path, store)
+    await store.channel_state.clear_undelivered(CHAT)
+    clock.advance(10 * 24 * 3600.0)
+    await store.log.record("tg/8", Heard("bobsword of today", BOB, "new", to="off"))
+    rules = Rules(channels={"tg": ChannelRules("tg", keep_days=7.0), "other": ChannelRules("other")})
+    assert await retain(keepers(tmp_path, store, clock), rules) == 3
+    assert await go_on(keepers(tmp_path, store, clock))
+    assert await retain(keepers(tmp_path, store, clock), rules) == 0
+    texts = [each.text for each in await store.history.messages("tg/8")]
+    assert texts[-1] == "bobsword of today"
+    assert set(texts[:-1]) == {"(forgotten)"}
+    told = [each.entry for each in await store.log.load("tg/8") if isinstance(each.entry, Forgot)]
+    assert {(each.by, each.why) for each in told} == {("retention", "retention")}
+    await store.close()
+    assert verify(tmp_path / "bridge.db") == ()
+    assert found(tmp_path, ("secretword", "resultword", "replyword", "editedword", "postedword")) == []
+
+
+@pytest.mark.parametrize("entry", [entry for entry, _ in PINNED], ids=lambda entry: type(entry).__name__)
+def test_an_emptied_entry_is_of_its_kind_and_can_be_written(entry: Entry) -> None:
+    empty = redacted(entry, 5)
+    assert type(empty) is type(entry)
+    assert decode(encode(empty)) == empty
+    assert redacted(empty, 5) == empty
+    if isinstance(entry, Heard | Posted):
+        assert key(empty) == f"{type(entry).__name__.lower()}:forgotten.5"
+    if isinstance(entry, Stopped):
+        assert empty == Stopped("", entry.upto, "", text="(forgotten)" if entry.text else "")
+    assert set(ENTRY_TYPES) >= {type(empty)}
