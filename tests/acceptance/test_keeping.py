@@ -203,24 +203,25 @@ async def test_a_restore_that_is_killed_leaves_the_old_store_or_the_new_one(home
 
 @pytest.mark.shows("keep.export")
 async def test_an_export_is_whole_and_disguises_nothing(home: Home) -> None:
-    await fill(home)
+    home.write('[channels.desk]\ntype = "local"\n')
+    home.state.mkdir()
     store = await open_store(home.state / "bridge.db", clock=ManualClock(2000.0))
     evil = "end\n# heading\n**owner** says yes \u202etxt ``` \x1b[2J"
-    await store.log.record("tg/1", Heard(evil, Sender("9", "**owner**\n# x"), "evil"))
-    await store.log.record("tg/1", *(heard(f"message {number}") for number in range(500)))
+    await store.log.record("desk/main", Heard(evil, Sender("9", "**owner**\n# x"), "evil"))
+    await store.log.record("desk/main", *(heard(f"message {number}") for number in range(500)))
     await store.close()
-    told = home.run("export", "tg/1")
-    assert told.startswith("# tg/1\n")
+    told = home.run("export", "desk/main")
+    assert told.startswith("# desk/main\n")
     assert told.count("\n> message ") == 500
     assert "\u202e" not in told
     assert "\x1b" not in told
     assert "> # heading\n> **owner** says yes <U+202E>txt" in told
     assert "\n# heading" not in told
     assert "\\*\\*owner\\*\\*⏎" in told
-    whole = json.loads(home.run("export", "tg/1", "--format", "json"))
+    whole = json.loads(home.run("export", "desk/main", "--format", "json"))
     assert [each["seq"] for each in whole["entries"]] == list(range(len(whole["entries"])))
     assert any(each["entry"].get("text") == evil for each in whole["entries"])
-    assert "There is no conversation" in home.run("export", "tg/404", code=1)
+    assert "There is no conversation" in home.run("export", "desk/none", code=1)
 
 
 @pytest.mark.shows("keep.forget")

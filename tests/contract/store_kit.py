@@ -22,6 +22,7 @@ from bridge_mcp.core.entries import (
     Started,
     Verdict,
 )
+from bridge_mcp.core.hash_chain import FIRST, link
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.stores.sqlite.rebuild import rebuild
@@ -91,6 +92,18 @@ def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
             name: sorted(connection.execute(f"SELECT * FROM {'c' if name == 'conversations' else name}"), key=repr)
             for name in tables
         }
+
+
+def without_salt(connection: sqlite3.Connection) -> None:
+    """The logs as earlier versions wrote them: each link over the text itself."""
+    for id, name in connection.execute("SELECT id, name FROM conversations").fetchall():
+        tip = FIRST
+        rows = connection.execute("SELECT seq, at, body FROM log WHERE conversation = ? ORDER BY seq", (id,)).fetchall()
+        for seq, at, body in rows:
+            tip = link(tip, name, seq, at, body)
+            of = (tip, id, seq)
+            connection.execute("UPDATE log SET link = ?, salt = NULL WHERE conversation = ? AND seq = ?", of)
+        connection.execute("UPDATE conversations SET tip = ? WHERE id = ?", (tip, id))
 
 
 def heard(text: str = "hi", key: str = "", *, sender: Sender = ANN, **more: Any) -> Heard:

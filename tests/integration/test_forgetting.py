@@ -42,7 +42,7 @@ from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.stores.sqlite.rebuild import rebuild
 from bridge_mcp.testing import ManualClock
-from tests.contract.store_kit import rows_of, turn
+from tests.contract.store_kit import rows_of, turn, without_salt
 from tests.unit.test_codec import PINNED
 
 ZOE, BOB = Sender("7", "Zoe Markername"), Sender("8", "Bob Otherperson")
@@ -273,25 +273,14 @@ async def test_a_log_of_before_the_salt_is_forgotten_too(tmp_path: Path, clock: 
     store = await open_store(path, clock=clock)
     await turn(store, CHAT, "secretword", "replyword")
     await store.close()
-    unsalted(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        without_salt(connection)
     assert verify(path) == ()
     store = await open_store(path, clock=clock)
     await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
     await store.close()
     assert verify(path) == ()
     assert found(tmp_path, WORDS) == []
-
-
-def unsalted(path: Path) -> None:
-    """The store as an earlier version wrote it."""
-    from bridge_mcp.core.hash_chain import FIRST, link
-
-    with closing(sqlite3.connect(path)) as connection, connection:
-        tip = FIRST
-        for seq, at, body in connection.execute("SELECT seq, at, body FROM log ORDER BY seq").fetchall():
-            tip = link(tip, CHAT, seq, at, body)
-            connection.execute("UPDATE log SET link = ?, salt = NULL WHERE seq = ?", (tip, seq))
-        connection.execute("UPDATE conversations SET tip = ?", (tip,))
 
 
 @pytest.mark.shows("keep.retention")

@@ -13,6 +13,7 @@ from bridge_mcp.core.entries import Edited, Heard, Posted, Question, Replied, Re
 from bridge_mcp.stores.sqlite import migrate, open_store
 from bridge_mcp.stores.sqlite.verify import verify
 from bridge_mcp.testing import ManualClock
+from tests.contract.store_kit import without_salt
 from tests.unit.logs import ANN
 
 CHAT = "family/1"
@@ -121,6 +122,8 @@ ALTER TABLE conversations DROP COLUMN unsettled;
 ALTER TABLE conversations DROP COLUMN heard;
 ALTER TABLE conversations DROP COLUMN cleared;
 ALTER TABLE messages DROP COLUMN expires_at;
+ALTER TABLE log DROP COLUMN salt;
+ALTER TABLE log DROP COLUMN digest;
 ALTER TABLE messages DROP COLUMN answered;
 INSERT INTO words (words) VALUES ('delete-all');
 INSERT INTO words (rowid, text, place) SELECT m.id, json_extract(l.body, '$.text'), 'c1'
@@ -160,6 +163,7 @@ async def test_a_store_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
     assert before == [None, None, 0, 0]
     await store.close()
     with sqlite3.connect(path) as connection:
+        without_salt(connection)
         drop_what_is_newer(connection)
         connection.executescript(OLDER)
     connection.close()
