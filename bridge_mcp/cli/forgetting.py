@@ -73,4 +73,4 @@ def forget_command(
 
 def keepers_of(assembly: Assembly) -> Keepers:
     """All that keeps content, for an open bridge."""
-    return Keepers(assembly.store, assembly.files, assembly.drafts, WallClock())
+    return Keepers(assembly.store, assembly.files, assembly.drafts, clock=WallClock())

@@ -118,7 +118,7 @@ class Engine:
         self._beside = beside or {}
         """Lanes of others, by what they do."""
         self._rules = rules
-        self._keepers = Keepers(store, files, drafts, clock)
+        self._keepers = Keepers(store, files, drafts, clock=clock)
         self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)

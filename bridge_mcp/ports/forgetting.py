@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 __all__ = ["Forgetting", "Forgotten", "ToForget", "Why"]
 
 Why: TypeAlias = Literal["conversation", "person", "retention"]
+"""What was to be forgotten: a conversation, a person, or what is older than its channel keeps."""
 
 
 class ToForget(NamedTuple):
