@@ -43,6 +43,7 @@ def make_app() -> App:
     app.command(f"{cli}.console:console", name="console", help="Open the web console in the browser.")
     app.command(f"{cli}.chat:chat", name="chat", help="Chat in this terminal, on the local channel.")
     app.command(f"{cli}.messages:send", name="send", help="Send a message to a conversation.")
+    app.command(f"{cli}.later:scheduled", name="scheduled", help="List the messages to be sent later; cancel one.")
     app.command(f"{cli}.messages:say", name="say", help="Say something on a local channel, as a person would.")
     app.command(f"{cli}.conversations:conversations", name="conversations", help="List the conversations.")
     app.command(f"{cli}.messages:events", name="events", help="Show what happens in the bridge.")

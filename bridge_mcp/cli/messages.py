@@ -37,6 +37,7 @@ def send(
     *,
     reply_to: str = "",
     silent: bool = False,
+    at: str = "",
     idempotency_key: str = "",
     wait_s: float = 5.0,
     new: Annotated[bool, NEW] = False,
@@ -55,6 +56,8 @@ def send(
         The platform's id of the message to reply to.
     silent
         Without a sound on the other side.
+    at
+        Send it then: a time with its offset, as 2026-12-24T09:00:00+01:00.
     idempotency_key
         A message with a key that was used before is not sent again.
     wait_s
@@ -65,7 +68,7 @@ def send(
         await check_conversation(assembly, conversation, new)
         sent = await assembly.bridge.send_message(
             OWNER, conversation, sys.stdin.read() if text == "-" else text,
-            reply_to=reply_to, silent=silent, idempotency_key=idempotency_key, wait_s=wait_s,
+            reply_to=reply_to, silent=silent, send_at=at, idempotency_key=idempotency_key, wait_s=wait_s,
         )  # fmt: skip
         if json:
             print_json(sent)
@@ -73,9 +76,9 @@ def send(
             again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
             reason = f": {visible(sent.reason)}" if sent.reason else ""
             console().print(f"{sent.status}  {visible(sent.message)}{reason}{again}")
-            if sent.status == "queued" and not engine_runs(assembly):
+            if sent.status in ("queued", "scheduled") and not engine_runs(assembly):
                 console().print(NO_ENGINE)
-        return 0 if sent.status in ("sent", "queued", "sending") else 1
+        return 0 if sent.status in ("sent", "queued", "sending", "scheduled") else 1
 
     return with_bridge(common, body)
 

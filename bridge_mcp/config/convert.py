@@ -16,6 +16,7 @@ from bridge_mcp.config.events import events
 from bridge_mcp.config.people import people
 from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
+from bridge_mcp.config.quiet import quiet_hours
 from bridge_mcp.config.reviews import Reviews, places
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
@@ -222,6 +223,7 @@ class Reading:
             while_busy=section.while_busy,
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
+            quiet=quiet_hours(key, section.quiet, section.timezone, self.problems),
             keep_days=section.keep_days,
             gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
             groups=platform.groups,

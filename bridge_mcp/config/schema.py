@@ -150,6 +150,8 @@ class Channel(Section):
     """In how many of the last turns the model sees images."""
     late_after_s: float = Field(default=3600.0, ge=0)
     """Messages that came in more seconds late than this are marked as late."""
+    quiet: Text | None = None
+    """Hours such as `22:00-07:00`, in `timezone`, in which messages make no sound and nobody is reminded of calls."""
     keep_days: float = Field(default=0.0, ge=0, le=36_500)
     """After how many days the content of conversations here is forgotten for good; 0 for never."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
     Asked,
     Call,
@@ -171,8 +172,10 @@ def step_of_waiting(
     if escalate_at and now >= escalate_at:
         return Remind(call, asked, Reminded(call.id, 1, "escalation", to=asked.escalate_to, digest=asked.digest))
     remind_at = fate.told_at + asked.remind_s if asked.remind_s > 0 else 0.0
+    to = asked.escalate_to if fate.escalated else asked.route
+    if remind_at and (quiet := policy.quiet.get(Address.of(to or policy.conversation).channel, 0.0)) > remind_at:
+        remind_at = quiet
     if remind_at and now >= remind_at:
-        to = asked.escalate_to if fate.escalated else asked.route
         return Remind(call, asked, Reminded(call.id, fate.reminders + 1, "reminder", to=to, digest=asked.digest))
     ahead = [at for at in (asked.expires_at, escalate_at, remind_at) if at]
     return Wait(min(ahead, default=None))

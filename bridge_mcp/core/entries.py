@@ -389,7 +389,10 @@ class Configured(Fact, frozen=True):
 
 
 class Scheduled(Fact, frozen=True):
-    """The assistant wants to be reminded. It stands in a log of its own, which has nothing to do before `at`."""
+    """The assistant wants to be reminded, or a message is to be sent later, at a time of the wall clock.
+
+    It stands in a log of its own, which has nothing to do before `at`.
+    """
 
     conversation: str
     """Where the reminder is to come."""
@@ -398,6 +401,8 @@ class Scheduled(Fact, frozen=True):
     call: str
     asked_by: tuple[str, ...] = ()
     """The principals in whose turn that was."""
+    posts: Posted | None = None
+    """Of a message to be sent then: the message. Then it is no reminder."""
 
 
 class Rang(Fact, frozen=True):

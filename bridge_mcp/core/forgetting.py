@@ -58,6 +58,7 @@ from bridge_mcp.core.entries import (
     Replied,
     Reviewed,
     Revised,
+    Scheduled,
     Started,
     Stopped,
     Summarised,
@@ -159,6 +160,8 @@ def files_of(entry: Entry) -> tuple[Attachment, ...]:
     """The files that an entry brings."""
     match entry:
         case Heard(attachments=files) | Finished(attachments=files) | Posted(files=files):
+            return files
+        case Scheduled(posts=Posted(files=files)):
             return files
         case _:
             return ()

@@ -48,7 +48,7 @@ def shifted(entry: Entry, by: float) -> Entry:
             )
         case Posted(question=Question(expires_at=at) as question) if question and at:
             return structs.replace(entry, question=structs.replace(question, expires_at=max(1.0, at + by)))
-        case Scheduled(at=at):
+        case Scheduled(at=at, posts=None):
             return structs.replace(entry, at=at + by)
         case _:
             return entry

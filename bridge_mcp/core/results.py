@@ -16,6 +16,7 @@ __all__ = [
     "ChannelInfo",
     "ConversationPage",
     "Decision",
+    "Later",
     "MessagePage",
     "Sent",
     "ServerInfo",
@@ -89,8 +90,9 @@ class Sent:
     """What became of a message to send. `repeated`: the idempotency key had been used, and nothing was sent anew."""
 
     message: str
-    status: MessageStatus
-    """`sent`, `queued` (it goes out by itself), `sending`, `uncertain` (it may have gone out) or `failed`."""
+    status: MessageStatus | Literal["scheduled"]
+    """`scheduled` (`message` is the id by which it is cancelled), `sent`,
+    `queued` (it goes out by itself), `sending`, `uncertain` (it may have gone out) or `failed`."""
     reason: str = ""
     """Why it failed, or waits."""
     parts: tuple[str, ...] = ()
@@ -99,6 +101,18 @@ class Sent:
     """Whether the idempotency key had been used, so that nothing was sent anew."""
     warning: str = ""
     """While it has not gone out: what is wrong with the engine that is to send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A message that is to be sent later."""
+
+    id: str
+    conversation: str
+    send_at: float
+    """Epoch seconds."""
+    text: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

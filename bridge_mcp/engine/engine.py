@@ -132,7 +132,7 @@ class Engine:
         self._scheduler = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
         self.fast_path = FastPath(deps, self._scheduler)
         """The fast path for clients' calls, while this runs."""
-        self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor)
+        self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
         self._welcome = WelcomeWorker(store, rules, clock, self._intake)
         self._prompts = PromptWorker(store, traits, clock) if any(each.prompts for each in traits.values()) else None

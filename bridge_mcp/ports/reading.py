@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bridge_mcp.core.entries import Scheduled
 from bridge_mcp.core.projections import Approval, Conversation, Message
 
 __all__ = ["Approvals", "History", "Outbox", "Traces"]
@@ -35,6 +36,10 @@ class History(Protocol):
 
     async def message(self, conversation: str, seq: int) -> Message | None:
         """None for none."""
+        ...
+
+    async def scheduled(self, first: str, end: str, limit: int) -> tuple[tuple[str, Scheduled], ...]:
+        """What waits for its time in the logs whose names lie between these, at most `limit`."""
         ...
 
     async def search(

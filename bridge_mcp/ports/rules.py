@@ -12,6 +12,7 @@ from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Budget, ToolRule, WhileBusy
+from bridge_mcp.core.quiet import QuietHours
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 
@@ -53,6 +54,8 @@ class ChannelRules:
     late_after_s: float = 3600.0
     gather_s: float = 0.0
     """How long a reply waits for what its sender's app made a message of its own; 0: it gathers nothing."""
+    quiet: QuietHours | None = None
+    """When what is sent makes no sound, and nobody is reminded."""
     keep_days: float = 0.0
     """After how many days the content of its conversations is forgotten; 0 for never."""
     groups: GroupMode = "mention"
@@ -116,6 +119,11 @@ class Rules:
     def channel(self, name: str) -> ChannelRules:
         """What holds on a channel; one that the config lacks has no tool servers, while clients' own calls have all."""
         return self.channels.get(name) or ChannelRules(name, tool_servers=None if name == CALLS else ())
+
+    def quiet_until(self, channel: str, now: float) -> float:
+        """Until when it is quiet on a channel, in epoch seconds; 0 where it is not."""
+        hours = self.channel(channel).quiet
+        return 0.0 if hours is None else hours.until(now)
 
     @property
     def relayed(self) -> bool:

@@ -29,10 +29,11 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import ASSISTANT, Message
 from bridge_mcp.core.results import (
+    Later,
     Sent,
     Ticket,
 )
-from bridge_mcp.operations import claims, conversations, tickets
+from bridge_mcp.operations import claims, conversations, later, tickets
 from bridge_mcp.operations.addresses import check_text, parse_message
 from bridge_mcp.ports import (
     Claim,
@@ -61,6 +62,7 @@ class Sending(Filing):
         reply_to: str = "",
         buttons: Sequence[str] = (),
         silent: bool = False,
+        send_at: str = "",
         idempotency_key: str = "",
         wait_s: float = 5.0,
     ) -> Sent:
@@ -70,6 +72,7 @@ class Sending(Filing):
         `buttons` says its text. `reply_to` is a message id of this conversation.
 
         Waits up to `wait_s` for the platform; after that the status is `queued` and the message goes out by itself.
+        With `send_at` (as `2026-12-24T09:00:00+01:00`) it is `scheduled`, and sent then.
         """
         who.require("send")
         await self._writable(who, conversation)
@@ -85,7 +88,28 @@ class Sending(Filing):
             reply_to=await self._answerable(conversation, reply_to),
             silent=silent,
         )
+        if send_at:
+            at = later.due_time(send_at, self._clock.now())
+            id, recorded = await later.schedule(self.store, conversation, entry, at)
+            return Sent(id, "scheduled", repeated=not recorded.new, warning=self._silence())
         return await self._sent(conversation, await self._write(conversation, entry), wait_s)
+
+    async def scheduled_messages(self, who: Principal) -> tuple[Later, ...]:
+        """The messages to be sent later that `who` may see, the next one first."""
+        who.require("send")
+        return tuple([each for each in await later.scheduled(self.store) if who.sees(each.conversation)])
+
+    async def cancel_scheduled(self, who: Principal, message: str) -> bool:
+        """Have a message not sent later; False if its time came first.
+
+        Raises:
+            NotFound: there is no such message that `who` may see.
+        """
+        found = next((each for each in await self.scheduled_messages(who) if each.id == message), None)
+        if found is None:
+            raise NotFound(f"No message '{message[:80]}' waits for its time.", fix="See scheduled_messages.")
+        await claims.free_for(self.store, who, found.conversation, self._clock.now())
+        return await later.cancel(self.store, found, who.name)
 
     async def edit_message(
         self,

@@ -21,7 +21,7 @@ TOOLS = {
         "list_channels list_conversations read_messages search_messages fetch_attachment wait_for_events wait_for "
         "list_approvals list_tools get_status"
     ),
-    "send": "send_message edit_message react ask_user run_turn set_responder claim_conversation",
+    "send": "send_message scheduled_messages edit_message react ask_user run_turn set_responder claim_conversation",
     "approve": "approve_call reject_call",
     "tools": "call_tool request_approval consume_approval report_outcome",
     "admin": "list_pairings pair_chat unpair_chat list_grants revoke_grant run_command",
@@ -30,7 +30,7 @@ READ_ONLY = {*TOOLS["read"].split(), "list_pairings", "list_grants"}
 DESTRUCTIVE = {"edit_message", "run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
 IDEMPOTENT = READ_ONLY | {
     "edit_message", "react", "set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant",
-    "consume_approval", "report_outcome", "claim_conversation",
+    "consume_approval", "report_outcome", "claim_conversation", "scheduled_messages",
 }  # fmt: skip
 OPEN_WORLD = {
     "fetch_attachment", "send_message", "edit_message", "react", "ask_user", "run_turn", "approve_call", "call_tool",
@@ -47,7 +47,7 @@ def names_of(*scopes: str) -> list[str]:
 UNTOLD = {
     "fetch_attachment", "wait_for", "call_tool",  # what they show as content has no structured content beside it
     "list_channels", "search_messages", "list_tools", "get_status", "approve_call", "reject_call",  # for the size
-    "request_approval", "report_outcome", "claim_conversation",
+    "request_approval", "report_outcome", "claim_conversation", "scheduled_messages",
 }  # fmt: skip
 """The tools whose answers have no schema in the list."""
 

@@ -84,6 +84,7 @@ class OutboxWorker:
         folders: Sequence[Path] = (),
         files: Files | None = None,
         supervisor: TaskSupervisor | None = None,
+        quiet: Callable[[str, float], float] = lambda channel, now: 0.0,
     ) -> None:
         self._store = store
         self._state = store.channel_state
@@ -91,6 +92,8 @@ class OutboxWorker:
         self._clock = clock
         self._uploads = Uploads(folders, channels, store.approvals, files)
         self._supervisor = supervisor or TaskSupervisor(Troubles())
+        self._quiet = quiet
+        """Until when it is quiet on a channel; 0 where it is not."""
         self._sending: set[str] = set()
         self._pauses = Pauses(self._supervisor, "Sending to {}")
         """Conversations whose first message could not be begun."""
@@ -295,7 +298,7 @@ class OutboxWorker:
             await self._uploads.uploads(address.channel, message.attachments),
             message.buttons,
             await self._replied_to(message),
-            message.silent,
+            message.silent or self._quiet(address.channel, self._clock.now()) > 0,
             message.question,
             message.id,
         )

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, approval_id, message_id
+from bridge_mcp.core.entries import Heard, Posted, Rang, Reminded, Sender, Stopped, approval_id, message_id
 from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.core.steps import Remind, Ring
 from bridge_mcp.operations.access import is_let_in
@@ -22,9 +22,16 @@ from bridge_mcp.ports import ChannelTraits, Clock, Store
 __all__ = ["ring", "tell"]
 
 
-async def ring(store: Store, conversation: str, step: Ring) -> None:
-    """Put a reminder into the assistant's conversation, as a message that it has to read, once."""
+async def ring(store: Store, traits: Mapping[str, ChannelTraits], conversation: str, step: Ring) -> None:
+    """Put a reminder into the assistant's conversation, as a message that it has to read; or post a message. Once."""
     wanted = step.scheduled
+    if wanted.posts is not None:
+        if await is_let_in(store.access, traits, wanted.conversation):
+            await store.log.record(wanted.conversation, wanted.posts)
+            await store.log.record(conversation, Rang())
+        else:
+            await store.log.record(conversation, Stopped("the chat is not let in any more", 1))
+        return
     text = chat_texts.reminder(wanted.text)
     bridge = Sender("bridge", "reminder", "bot")
     heard = Heard(text, bridge, f"reminder:{wanted.call}", to="assistant", asked_by=wanted.asked_by)

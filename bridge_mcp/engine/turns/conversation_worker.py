@@ -174,7 +174,7 @@ class ConversationWorker:
             case Run():
                 await self._run(step, look, effects)
             case Ring():
-                await reminders.ring(self._deps.store, self.conversation, step)
+                await reminders.ring(self._deps.store, self._deps.traits, self.conversation, step)
                 self._log.note_head(None)
             case Remind():
                 deps = self._deps

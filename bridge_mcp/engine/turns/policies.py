@@ -155,6 +155,11 @@ class Policies:
             if server.in_prompts and (allowed is None or server.name in allowed)
         )
 
+    def _quiet(self) -> dict[str, float]:
+        """Until when it is quiet, by channel, where it is."""
+        now = self._clock.now()
+        return {name: end for name in self._rules.channels if (end := self._rules.quiet_until(name, now))}
+
     async def spent(self, conversation: str) -> str:
         """Which of the day's caps on models is reached here, in words; "" if none is."""
         caps = self._rules.caps
@@ -177,7 +182,7 @@ class Policies:
         grants = await self._grants.concerning((name,), conversation, self._clock.now())
         lives = self._lives
         callers = None if lives is None else frozenset(each for each in runners(log) if lives(each))
-        policy = policy_of(self._rules, conversation, external, grants, callers)
+        policy = replace(policy_of(self._rules, conversation, external, grants, callers), quiet=self._quiet())
         if policy.defaults.route or self._home is None:
             return policy
         return replace(policy, defaults=replace(policy.defaults, route=await self._home()))
@@ -204,4 +209,5 @@ class Policies:
             own_places=self._rules.own_places,
             cli=self._rules.cli,
             separate=self._rules.separate,
+            quiet=self._quiet(),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import CALLS
+from bridge_mcp.core.entries import CALLS, Scheduled
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
 from bridge_mcp.stores.sqlite import fts
 from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
 from bridge_mcp.stores.sqlite.rows import conversation as conversation_of
-from bridge_mcp.stores.sqlite.rows import is_within
+from bridge_mcp.stores.sqlite.rows import is_within, logged
 from bridge_mcp.stores.sqlite.rows import message as message_of
 from bridge_mcp.stores.sqlite.session import Row, Session
 from bridge_mcp.stores.sqlite.writer import Writer
@@ -68,6 +68,14 @@ class SqliteHistory:
         """None for none. Raises `Unreadable` for a damaged one."""
         row = self._reader.row("message", name=conversation, seq=seq)
         return None if row is None else message_of(row)
+
+    async def scheduled(self, first: str, end: str, limit: int) -> tuple[tuple[str, Scheduled], ...]:
+        """See `ports.History`; in a thread."""
+        rows = await self._readers.run(
+            lambda session: session.rows("scheduled_entries", first=first, end=end, limit=limit)
+        )
+        entries = ((name, logged(name, 0, 0.0, body).entry) for name, body in rows)
+        return tuple([(name, entry) for name, entry in entries if isinstance(entry, Scheduled)])
 
     async def search(
         self, query: str, *, conversation: str = "", within: frozenset[str] = frozenset(), limit: int = 20

@@ -62,6 +62,13 @@ CROSS JOIN message_details AS m ON m.id = open.id
 ORDER BY m.seq DESC
 LIMIT :limit;
 
+-- name: scheduled_entries(first, end, limit)
+-- The logs whose names lie between these and that wait for their time, each with its first entry.
+SELECT c.name, l.body FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id AND l.seq = 0
+WHERE c.name >= :first AND c.name < :end AND c.unsettled IS NOT NULL
+ORDER BY c.name LIMIT :limit;
+
 -- name: fts_progress()
 -- How far the full-text index has come, and how far the messages have.
 SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);

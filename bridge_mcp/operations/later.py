@@ -1,0 +1,110 @@
+"""Messages to be sent later: each stands in a log of its own until its time, as the assistant's reminders do.
+
+So it blocks no other message of its chat, survives restarts, and is an ordinary message from the moment on at which it
+is due: posted once, with an idempotency key of its log, and sent like any other. Its time is one of the wall clock: a
+clock that is set makes it neither earlier nor later than it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from msgspec import structs
+
+from bridge_mcp.core.entries import CALLS, Posted, Scheduled, Stopped
+from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.results import Later
+from bridge_mcp.ports import Recorded, Store
+
+__all__ = ["cancel", "due_time", "log_of", "schedule", "scheduled"]
+
+PREFIX = f"{CALLS}/bridge.later-"
+END = f"{CALLS}/bridge.later."
+"""The names of these logs lie between them."""
+
+LATEST_S = 366 * 24 * 3600.0
+AT_MOST = 1000
+"""Messages that may wait at once."""
+
+
+def due_time(text: str, now: float) -> float:
+    """The epoch seconds of a time as `2026-12-24T09:00:00+01:00`.
+
+    Raises:
+        BadInput: it is no such time, has no offset, is over, or more than a year away.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+        at = found.timestamp() if found.tzinfo is not None else None
+    except (ValueError, OverflowError) as exc:
+        fix = "Write it as 2026-12-24T09:00:00+01:00."
+        raise BadInput(f"send_at: '{text[:60]}' is no time.", fix=fix) from exc
+    if at is None:
+        raise BadInput(f"send_at: '{text[:60]}' has no offset.", fix="Add one: Z, or +01:00.")
+    if at <= now:
+        raise BadInput(f"send_at: {text[:60]} is over.", fix="Leave it out to send the message now.")
+    if at > now + LATEST_S:
+        raise BadInput(f"send_at: {text[:60]} is too far away.", fix="It may be a year away at most.")
+    return at
+
+
+def log_of(conversation: str, key: str) -> str:
+    """The log of the message with this idempotency key."""
+    return PREFIX + hashlib.sha256(f"{conversation}#{key}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+async def schedule(store: Store, conversation: str, message: Posted, at: float) -> tuple[str, Recorded]:
+    """Have a message sent at this time; the id by which it is cancelled, and whether it is new.
+
+    Raises:
+        BadInput: the key was used for another message, or as many wait as may.
+    """
+    log = log_of(conversation, message.key)
+    entry = Scheduled(conversation, "", at, call="", posts=message)
+    if len(await store.history.scheduled(PREFIX, END, AT_MOST)) >= AT_MOST and not await store.log.load(log, limit=1):
+        raise BadInput(f"{AT_MOST:,} messages wait already.", fix="Cancel some, or send this one later.")
+    (recorded,) = await store.log.record(log, entry)
+    if not recorded.new:
+        (before,) = await store.log.load(log, limit=None, most=1)
+        if not isinstance(before.entry, Scheduled) or without_tokens(before.entry) != without_tokens(entry):
+            raise BadInput("This idempotency_key was used for another message here.", fix="Use a new key.")
+    return log.partition("/")[2], recorded
+
+
+def without_tokens(entry: Scheduled) -> Scheduled:
+    """What was asked for, without what is random in it."""
+    if entry.posts is None:
+        return entry
+    buttons = tuple([structs.replace(button, token="") for button in entry.posts.buttons])
+    return structs.replace(entry, posts=structs.replace(entry.posts, buttons=buttons))
+
+
+async def scheduled(store: Store) -> tuple[Later, ...]:
+    """All messages that wait for their time, the next one first."""
+    found: list[Later] = []
+    for log, entry in await store.history.scheduled(PREFIX, END, AT_MOST):
+        if entry.posts is not None:
+            id = log.partition("/")[2]
+            found.append(Later(id, entry.conversation, entry.at, text=entry.posts.text, by=entry.posts.by.id))
+    return tuple(sorted(found, key=lambda each: each.send_at))
+
+
+async def cancel(store: Store, later: Later, by: str) -> bool:
+    """Cancel one; False if its time came first.
+
+    Raises:
+        NotFound: there never was such a message.
+    """
+    log = f"{CALLS}/{later.id}"
+    while True:
+        entries = await store.log.load(log)
+        if not entries:
+            raise NotFound(f"There is no message '{later.id}' to be sent later.", fix="See scheduled_messages.")
+        if len(entries) > 1:
+            return False
+        try:
+            await store.log.intend(log, 1, Stopped("cancelled", 1, by), wake=None)
+        except Conflict:
+            continue
+        return True
