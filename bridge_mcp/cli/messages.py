@@ -18,6 +18,7 @@ from bridge_mcp.cli.output import clock, console, print_json, progress
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Forgot
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.results import Sent
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.operations.commands import is_verdict
@@ -73,14 +74,19 @@ def send(
         if json:
             print_json(sent)
         else:
-            again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
-            reason = f": {visible(sent.reason)}" if sent.reason else ""
-            console().print(f"{sent.status}  {visible(sent.message)}{reason}{again}")
-            if sent.status in ("queued", "scheduled") and not engine_runs(assembly):
-                console().print(NO_ENGINE)
+            tell_sent(sent, engine_runs(assembly))
         return 0 if sent.status in ("sent", "queued", "sending", "scheduled") else 1
 
     return with_bridge(common, body)
+
+
+def tell_sent(sent: Sent, engine: bool) -> None:
+    """What became of a message, for people."""
+    again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
+    reason = f": {visible(sent.reason)}" if sent.reason else ""
+    console().print(f"{sent.status}  {visible(sent.message)}{reason}{again}")
+    if sent.status in ("queued", "scheduled") and not engine:
+        console().print(NO_ENGINE)
 
 
 def say(

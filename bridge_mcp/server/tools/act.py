@@ -10,8 +10,7 @@ from pydantic import Field
 
 from bridge_mcp.core.results import Decision
 from bridge_mcp.server.tools import answers, attachments
-from bridge_mcp.server.tools.bridge_answers import ClaimState
-from bridge_mcp.server.tools.later_answers import ScheduledMessages
+from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages
 from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
@@ -37,7 +36,7 @@ async def send_message(
     reply_to: Annotated[str, Field(description="A message id")] = "",
     buttons: Annotated[Texts, Field(description="Choices below the message; pressing one says its text")] = (),
     silent: bool = False,
-    send_at: Annotated[str, Field(description="Later: 2026-12-24T09:00+01:00")] = "",
+    send_at: Annotated[str, Field(description="2026-12-24T09:00+01:00")] = "",
     idempotency_key: Key = "",
 ) -> answers.Sent:
     """Send a message to a chat.
@@ -61,9 +60,9 @@ async def send_message(
 @tool("send", idempotent=True, answer_listed=False)
 async def scheduled_messages(
     call: ToolCall,
-    cancel: Annotated[str, Field(description="Id of one that is not to be sent")] = "",
+    cancel: str = "",
 ) -> ScheduledMessages:
-    """List the messages that send_message is to send later, or cancel one."""
+    """List messages to be sent later; cancel one by its id."""
     cancelled = bool(cancel) and await call.bridge.cancel_scheduled(call.who, cancel)
     found = await call.bridge.scheduled_messages(call.who)
     return ScheduledMessages.of_all(found, cancelled if cancel else None)
