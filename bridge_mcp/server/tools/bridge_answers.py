@@ -25,6 +25,8 @@ __all__ = [
     "Pairing",
     "Pairings",
     "Revoked",
+    "ScheduledMessage",
+    "ScheduledMessages",
     "Server",
     "Status",
     "ToolPage",
