@@ -30,7 +30,7 @@ from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
-from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store
+from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store, Transcriber
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
 
@@ -300,6 +300,7 @@ class Standby:
         )
         traits = {name: channel.traits for name, channel in self.channels.items()}
         tools = with_builtins(toolbox, config, store, traits, self.clock, self.models)
+        transcriber = make_transcriber(config)
         engine = engine_type(
             store,
             config.rules,
@@ -312,6 +313,7 @@ class Standby:
             lives=partial(caller_lives, config.callers_path),
             beside=event_lanes(self.assembly.bridge, self.clock),
             drafts=self.assembly.drafts,
+            transcriber=transcriber,
         )
         await toolbox.recall()
         await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())
@@ -331,6 +333,8 @@ class Standby:
                 with anyio.CancelScope(shield=True):
                     await toolbox.close()
                     await self.models.close()
+                    if transcriber is not None:
+                        await transcriber.close()
                 tasks.cancel_scope.cancel()
 
     async def beat(self, seal: Seal) -> None:
@@ -359,6 +363,15 @@ class Standby:
         await self.models.warm()
         await toolbox.ready(frozenset(server.name for server in self.assembly.config.tool_servers), WARM_S)
         self.on_ready()
+
+
+def make_transcriber(config: Config) -> Transcriber | None:
+    """Who turns voice messages into text; None for nobody."""
+    if config.transcription is None:
+        return None
+    from bridge_mcp.models.transcription import OpenAITranscriber
+
+    return OpenAITranscriber(config.transcription)
 
 
 def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:

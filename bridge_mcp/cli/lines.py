@@ -35,6 +35,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Voted,
     Withdrawn,
     approval_id,
@@ -127,7 +128,7 @@ def entry_line(conversation: str, logged: Logged | UnreadableEntry) -> Text:
 def entry_words(conversation: str, entry: Entry) -> str:
     """What an entry tells, in words; whole."""
     match entry:
-        case Heard() | Edited() | Posted() | Revised() | Reacted() | Delivered():
+        case Heard() | Edited() | Transcribed() | Posted() | Revised() | Reacted() | Delivered():
             return message_words(entry)
         case Requested() as e:
             return f"{e.by} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
@@ -160,13 +161,13 @@ def forgotten_words(e: Forgot) -> str:
     return f"the content of {spans} ({e.why})"
 
 
-def message_words(entry: Heard | Edited | Posted | Revised | Reacted | Delivered) -> str:
+def message_words(entry: Heard | Edited | Transcribed | Posted | Revised | Reacted | Delivered) -> str:
     """What an entry of a message, or of something done to one, tells."""
     match entry:
         case Heard() as e:
             late = " (late)" if e.late else ""
             return f"{person(e.sender)}: {e.text}{files(len(e.attachments))} → {e.to}{late}"
-        case Edited() as e:
+        case Edited() | Transcribed() as e:
             return f"#{e.message} now says: {e.text}"
         case Posted() as e:
             return f"{person(e.by)}: {e.text}{files(len(e.files))}" + (" (a question)" if e.question else "")

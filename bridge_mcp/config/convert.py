@@ -117,6 +117,7 @@ class Reading:
             keep_events=self.file.store.keep_events,
             outbox=self.outbox(state),
             max_turns=engine.max_turns,
+            hears=self.file.transcription is not None,
             budget=Budget(engine.model_calls, engine.tool_rounds, engine.work_s, attempts=engine.attempts),
             caps=self._caps(),
             events=events(self.file.events, self.problems),

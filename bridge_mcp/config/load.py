@@ -16,6 +16,7 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.convert import Reading
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.transcription import transcription
 from bridge_mcp.config.values import STORE_NAME, Config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.paths import find_config, make_private, passed_over, state_folder, working_folder
@@ -77,6 +78,7 @@ def examine(
         rate_per_s=file.http.rate_per_s,
         burst=file.http.burst,
         oauth=reading.oauth(),
+        transcription=transcription(file.transcription, problems, reading.secrets),
         max_file=int(file.store.max_file_mb * 1_000_000),
         max_files=int(file.store.max_files_mb * 1_000_000),
         secrets=reading.secrets.known,
@@ -100,6 +102,7 @@ def complaint(text: str, folder: Path | None = None) -> str:
         reading.clients()
         reading.stdio()
         reading.oauth()
+        transcription(file.transcription, problems, reading.secrets)
     except ConfigError as exc:
         return str(exc)
     return str(problems.found() or "").removeprefix("The environment: ").removeprefix("The environment ")

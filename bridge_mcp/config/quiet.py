@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.quiet import QuietHours
+from bridge_mcp.ports.quiet import QuietHours
 
 __all__ = ["quiet_hours"]
 

@@ -19,6 +19,7 @@ from bridge_mcp.channels.plug import Keys
 from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
+from bridge_mcp.config.schema_transcription import Transcription
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [
@@ -377,6 +378,7 @@ class File(Section):
     store: Store = Store()
     files: Files = Files()
     models: dict[Name, ModelSection] = {}
+    transcription: Transcription | None = None
     channels: dict[Name, Annotated[Channel, WrapValidator(by_type)]] | None = None
     tool_servers: dict[ServerName, ToolServer] = {}
     approvals: Approvals = Approvals()

@@ -9,7 +9,7 @@ from pathlib import Path
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Principal, Scope
-from bridge_mcp.models.settings import ModelSettings
+from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
 from bridge_mcp.ports import Rules
 from bridge_mcp.toolservers.settings import ToolServer
 
@@ -71,6 +71,8 @@ class Config:
     burst: int = 1000
     """Requests that each HTTP client may make at once."""
     oauth: OAuth | None = None
+    transcription: TranscriptionSettings | None = None
+    """Who turns voice messages into text; None: nobody."""
     lacking: Mapping[str, str] = field(default_factory=dict[str, str])
     """By key: a secret that was not there, and its fix. What needs it does not work; all else does."""
     digest: str = ""

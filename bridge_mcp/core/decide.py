@@ -58,6 +58,8 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.failed_rounds import rounds_in_vain
 from bridge_mcp.core.gathering import LONGEST_S, asks_at, group_end
+from bridge_mcp.core.hearing import LONGEST_S as HEARING_S
+from bridge_mcp.core.hearing import waits_until
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.state import State, state_of
 from bridge_mcp.core.steps import CallModel, Cut, Idle, Ring, Step, Stop, Summarise, Wait
@@ -127,7 +129,11 @@ def step_of_model(state: State, policy: Policy, now: float) -> Step:
     upto = left_to_the_next(state) if policy.while_busy == "queue" else None
     if state.failed is not None and state.failed.retry_at is None:
         return stop(state, state.failed.reason, state.failed.text or GAVE_UP, upto)
-    later = max(held_until(state, upto, now), (state.failed.retry_at or 0.0) if state.failed else 0.0)
+    later = max(
+        held_until(state, upto, now),
+        words_until(state, policy, now),
+        (state.failed.retry_at or 0.0) if state.failed else 0.0,
+    )
     if now < later:
         return Wait(later)
     attempt = len(state.model_starts) + 1
@@ -165,6 +171,15 @@ def held_until(state: State, upto: int | None, now: float) -> float:
     last = next((heard for heard in reversed(state.unread) if upto is None or heard.seq < upto), None)
     held = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
     return held if held <= now + LONGEST_S else 0.0
+
+
+def words_until(state: State, policy: Policy, now: float) -> float:
+    """Until when to wait for the words of voice messages, in epoch seconds."""
+    if not policy.hears:
+        return 0.0
+    unheard = [waits_until(heard) for heard in state.unread if heard.seq not in state.transcribed]
+    until = max(unheard, default=0.0)
+    return until if until <= now + HEARING_S else 0.0
 
 
 def stop(state: State, reason: str, text: str, upto: int | None) -> Stop:

@@ -55,6 +55,7 @@ __all__ = [
     "Started",
     "Stopped",
     "Summarised",
+    "Transcribed",
     "Usage",
     "Verdict",
     "Voted",
@@ -551,6 +552,21 @@ class Reviewed(Fact, frozen=True):
     """The `Started` that it answers; -1 where no model answered."""
 
 
+class Transcribed(Fact, frozen=True):
+    """The words of a voice message are known, or why they are not."""
+
+    message: int
+    """The seq of the `Heard`."""
+    text: str
+    """The message's text from now on: what was written with it, and what was heard, marked as such."""
+    model: str = ""
+    failed: str = ""
+    """Why its words could not be had; empty where they could."""
+    usage: Usage = Usage()
+    calls: int = 0
+    """How many requests it took."""
+
+
 class Collected(Fact, frozen=True):
     """Whoever asked for a call that its caller runs has been given its outcome, and is not given it again."""
 
@@ -608,6 +624,7 @@ Entry: TypeAlias = (
     | Summarised
     | Reviewed
     | Finished
+    | Transcribed
     | Collected
     | Delivered
     | Failed
@@ -638,8 +655,8 @@ def key(entry: Entry) -> str | None:
             return f"{type(entry).__name__.lower()}:{entry.key}"
         case Scheduled() | Rang():
             return type(entry).__name__.lower()
-        case Withdrawn():
-            return f"withdrawn:{entry.message}"
+        case Withdrawn() | Transcribed():
+            return f"{type(entry).__name__.lower()}:{entry.message}"
         case Lapsed():
             return f"lapsed:{entry.message}"
         case Delivered():

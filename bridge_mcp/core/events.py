@@ -29,6 +29,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Voted,
     Withdrawn,
     approval_id,
@@ -45,6 +46,7 @@ EventType: TypeAlias = Literal[
     "message.sent",
     "message.uncertain",
     "message.failed",
+    "message.transcribed",
     "message.edited",
     "message.reacted",
     "message.reaction",
@@ -97,6 +99,9 @@ EVENTS: Mapping[EventType, EventInfo] = {
     ),
     "message.uncertain": EventInfo("A message may have gone out: the connection broke meanwhile.", ("message",)),
     "message.failed": EventInfo("A message did not go out.", ("message", "reason")),
+    "message.transcribed": EventInfo(
+        "The words of a voice message are known, or why they are not.", ("message", "text", "failed")
+    ),
     "message.edited": EventInfo(
         "A message has another text: its writer changed it, or the bridge did.",
         ("message", "text", "to?", "by?", "buttons?"),
@@ -280,6 +285,9 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
 
 def conversation_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
     match entry:
+        case Transcribed() as e:
+            told: dict[str, JSON] = {"text": e.text, "failed": e.failed}
+            return "message.transcribed", {"message": message_id(conversation, e.message), **told}
         case Withdrawn() as e:
             return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
         case Cleared() as e:

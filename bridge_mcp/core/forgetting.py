@@ -62,6 +62,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Voted,
     Withdrawn,
 )
@@ -80,6 +81,7 @@ KEPT: Mapping[str, frozenset[str]] = {
     "Replied": frozenset({"model", "finish"}),
     "Summarised": frozenset({"model"}),
     "Reviewed": frozenset({"call", "model"}),
+    "Transcribed": frozenset({"model"}),
     "Scheduled": frozenset({"conversation", "call"}),
     **{name: frozenset({"call"}) for name in ("Judged", "Voted", "Reminded", "Collected")},
 }
@@ -142,6 +144,8 @@ def of_forgotten(entry: Entry) -> int | None:
             return origin(call)
         case Asked(call=call) | Started(effect="tool", call=call):
             return origin(call)
+        case Transcribed(message=message):
+            return message
         case Revised(message=message) | Edited(message=message) | Delivered(message=message):
             return message
         case Failed(effect="deliver", ref=ref):

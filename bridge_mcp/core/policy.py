@@ -242,6 +242,8 @@ class Policy:
     """Whether whoever started a turn is kept from deciding on its calls: then a reviewer decides on none, either."""
     unreviewable: str = ""
     """Why no reviewer can be asked now, in words; "" if nothing is in the way, or nobody has measured."""
+    hears: bool = False
+    """Whether voice messages get their words: then a turn waits for them a while."""
     quiet: Mapping[str, float] = field(default_factory=dict[str, float])
     """By channel: until when it is quiet there now, in epoch seconds."""
     callers: frozenset[str] | None = None

@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Revised,
     Sender,
     Stopped,
+    Transcribed,
     Verdict,
     approval_id,
     message_id,
@@ -274,8 +275,8 @@ def outgoing(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) ->
 
 
 def text_after(entry: Entry) -> str | None:
-    """The text that the message named by an `Edited` or `Revised` has from then on; None for other entries."""
-    return entry.text if isinstance(entry, Edited | Revised) else None
+    """The text that the message named by an `Edited`, `Revised` or `Transcribed` has from then on; None for others."""
+    return entry.text if isinstance(entry, Edited | Revised | Transcribed) else None
 
 
 def tokens_of(entry: Entry) -> tuple[str, ...]:

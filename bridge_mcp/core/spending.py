@@ -6,10 +6,10 @@ are exact in any order. A call whose price nobody knows is counted as such, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Usage
+from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Transcribed, Usage
 
 __all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "taken_by"]
 
@@ -88,6 +88,8 @@ def taken_by(logged: Logged) -> Spent | None:
     match logged.entry:
         case Replied(usage=usage):
             return spent(usage)
+        case Transcribed(usage=usage, calls=calls) if calls:
+            return replace(spent(usage), calls=calls, unpriced=0 if usage.cost_usd is not None else calls)
         case Summarised(usage=usage, ref=ref) | Reviewed(usage=usage, ref=ref) if ref >= 0:
             return spent(usage)
         case _:

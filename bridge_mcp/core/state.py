@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Voted,
     Withdrawn,
 )
@@ -105,6 +106,8 @@ class State:
     """Where the model's view was cut last, as far as this part of the log tells."""
     head: int = 0
     scheduled: Scheduled | None = None
+    transcribed: set[int] = field(default_factory=set[int])
+    """The seqs of the voice messages whose words are known, or known not to be."""
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -171,6 +174,8 @@ def read(log: Log) -> State:
                 state.scheduled = entry
             case Rang():
                 state.scheduled = None
+            case Transcribed(message=message):
+                state.transcribed.add(message)
             case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
                 note_model(state, logged.seq, entry)
             case Started() | Asked() | Reviewed() | Judged() | Voted() | Reminded() | Finished() as entry:

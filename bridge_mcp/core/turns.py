@@ -20,6 +20,7 @@ from bridge_mcp.core.entries import (
     Sender,
     Stopped,
     Summarised,
+    Transcribed,
     Withdrawn,
 )
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
@@ -158,8 +159,8 @@ class Builder:
                 self._unread.append(logged)
             case Withdrawn(message=message):
                 self._unread = [each for each in self._unread if each.seq != message]
-            case Edited() as entry:
-                self._edited(logged, entry)
+            case Edited() | Transcribed() as entry:
+                self._edited(logged, entry if isinstance(entry, Edited) else Edited(entry.message, entry.text, key=""))
             case Replied() as entry if entry.upto > self._border:
                 self._read(entry.upto)
                 self._reply(entry)

@@ -22,6 +22,7 @@ from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
 from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
+from bridge_mcp.engine.transcriptions import TranscriptionWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.engine.turns.policies import Policies
@@ -50,6 +51,7 @@ from bridge_mcp.ports import (
     ServerStatus,
     Store,
     Toolbox,
+    Transcriber,
 )
 
 __all__ = ["Engine"]
@@ -104,6 +106,7 @@ class Engine:
         lives: Callable[[str], bool] | None = None,
         beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
         drafts: Drafts | None = None,
+        transcriber: Transcriber | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -126,6 +129,7 @@ class Engine:
         home = partial(owners_chat, store.access, traits)
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
         self._drafts = drafts
+        self._transcriptions = self._make_transcriptions(transcriber)
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
@@ -136,6 +140,11 @@ class Engine:
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
         self._welcome = WelcomeWorker(store, rules, clock, self._intake)
         self._prompts = PromptWorker(store, traits, clock) if any(each.prompts for each in traits.values()) else None
+
+    def _make_transcriptions(self, transcriber: Transcriber | None) -> TranscriptionWorker | None:
+        if transcriber is None:
+            return None
+        return TranscriptionWorker(self._store, transcriber, partial(self._fetch, most=transcriber.max_bytes))
 
     def _make_deps(self, traits: Mapping[str, ChannelTraits]) -> Deps:
         return Deps(
@@ -191,6 +200,8 @@ class Engine:
         yield "Sending messages", self._outbox.run
         yield "Welcoming who was let in", self._welcome.run
         yield "Showing what is typed", self._presence.run
+        if self._transcriptions is not None:
+            yield "Turning speech into text", self._transcriptions.run
         if self._prompts is not None:
             yield "Asking for approvals in chats", self._prompts.run
         yield "Telling the progress of calls", self._progress.run
@@ -209,14 +220,14 @@ class Engine:
             except StoreError as exc:
                 logger.warning("the engine's end could not be written down: %s", exc)
 
-    async def _fetch(self, conversation: str, attachment: Attachment) -> bytes:
-        """The bytes of a file of a conversation, for its model."""
+    async def _fetch(self, conversation: str, attachment: Attachment, most: int = MAX_FETCHED_FILE) -> bytes:
+        """The bytes of a file of a conversation, for a model."""
         if attachment.ref.startswith(KEPT) and self._files is not None:
             return await self._files.read(attachment.ref)
         channel = self._channels.get(Address.of(conversation).channel)
         if channel is None:
             raise FetchFailed(f"There is no channel that holds '{attachment.name or attachment.ref}'.")
-        return await channel.fetch(attachment, MAX_FETCHED_FILE)
+        return await channel.fetch(attachment, most)
 
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""

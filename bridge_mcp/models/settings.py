@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.prices import Prices
 
-__all__ = ["SCRIPTED", "ModelSettings"]
+__all__ = ["SCRIPTED", "ModelSettings", "TranscriptionSettings"]
 
 SCRIPTED = "scripted"
 """The `model` that needs no provider."""
@@ -63,3 +63,17 @@ class ModelSettings:
         """A key for the model and its endpoint: provider fields of one model are sent to no other."""
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] if self.base_url else ""
         return f"{self.model} at {host}" if host else self.model
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionSettings:
+    """The section [transcription]."""
+
+    model: str
+    api_key: str = field(default="", repr=False)
+    base_url: str = ""
+    language: str = ""
+    """ISO 639-1; empty: the model finds out."""
+    timeout_s: float = 60.0
+    max_bytes: int = 20_000_000
+    usd_per_minute: float | None = None

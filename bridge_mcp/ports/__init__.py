@@ -56,6 +56,7 @@ from bridge_mcp.ports.tools import (
     ToolProgress,
     instructions_of,
 )
+from bridge_mcp.ports.transcription import Transcriber, Transcript
 
 __all__ = [
     "KEPT",
@@ -136,6 +137,8 @@ __all__ = [
     "ToolProgress",
     "Toolbox",
     "Traces",
+    "Transcriber",
+    "Transcript",
     "Upload",
     "Why",
     "instructions_of",

@@ -12,9 +12,9 @@ from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Budget, ToolRule, WhileBusy
-from bridge_mcp.core.quiet import QuietHours
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
+from bridge_mcp.ports.quiet import QuietHours
 
 __all__ = ["ChannelRules", "EventRules", "GroupMode", "Rules"]
 
@@ -115,6 +115,8 @@ class Rules:
     caps: Caps = Caps()
     """What models may take in a day."""
     events: EventRules = EventRules()
+    hears: bool = False
+    """Whether voice messages are turned into text."""
 
     def channel(self, name: str) -> ChannelRules:
         """What holds on a channel; one that the config lacks has no tool servers, while clients' own calls have all."""

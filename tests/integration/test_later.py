@@ -15,11 +15,11 @@ from bridge_mcp.core.call_steps import step_of_calls
 from bridge_mcp.core.entries import Asked, Call, Heard, Log, Logged, Replied
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Policy, Principal
-from bridge_mcp.core.quiet import QuietHours
 from bridge_mcp.core.state import state_of
 from bridge_mcp.core.steps import Judge, Remind, Wait
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.ports import ChannelRules, Pairing, Rules
+from bridge_mcp.ports.quiet import QuietHours
 from bridge_mcp.stores.sqlite import open_store
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 

@@ -44,6 +44,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Usage,
     Voted,
     Withdrawn,
@@ -182,6 +183,7 @@ PINNED: tuple[tuple[Entry, str], ...] = (
     ),
     (Lapsed(4, "restore"), '{"v":1,"kind":"Lapsed","message":4,"by":"restore"}'),
     (Forgot("owner", ((0, 3), (5, 5))), '{"v":1,"kind":"Forgot","by":"owner","spans":[[0,3],[5,5]]}'),
+    (Transcribed(4, "x", "whisper-1"), '{"v":1,"kind":"Transcribed","message":4,"text":"x","model":"whisper-1"}'),
     (Withdrawn(4, "host"), '{"v":1,"kind":"Withdrawn","message":4,"by":"host"}'),
     (Stopped("spent", 7, text="Sorry."), '{"v":1,"kind":"Stopped","reason":"spent","upto":7,"text":"Sorry."}'),
     (

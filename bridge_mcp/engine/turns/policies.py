@@ -210,4 +210,5 @@ class Policies:
             cli=self._rules.cli,
             separate=self._rules.separate,
             quiet=self._quiet(),
+            hears=self._rules.hears,
         )

@@ -25,6 +25,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Withdrawn,
     approval_id,
     key,
@@ -202,7 +203,7 @@ class Append:
             case Heard(answers=int() as asked) | Lapsed(message=asked):
                 answered = None if isinstance(logged.entry, Lapsed) else logged.seq
                 self._session.run("set_question_over", id=self._id, seq=asked, by=answered)
-            case Edited() | Revised() as e:
+            case Edited() | Revised() | Transcribed() as e:
                 self._set_text(logged, e)
             case Configured() as e:
                 self._responder = e.responder
@@ -210,7 +211,7 @@ class Append:
             case _:
                 pass
 
-    def _set_text(self, logged: Logged, changed: Edited | Revised) -> None:
+    def _set_text(self, logged: Logged, changed: Edited | Revised | Transcribed) -> None:
         """A message has another text. A model call that had read it, and is to answer it, is void."""
         if isinstance(changed, Edited) and changed.to == "assistant" and (self.calling or 0) > changed.message:
             self.calling = None
@@ -275,7 +276,7 @@ class Append:
         added = self._session.run("insert_message", id=self._id, seq=seq, status=status, **values)
         fts.index_every_step(self._session, added.lastrowid or 0)
 
-    def _index_text(self, changed: Edited | Revised, by: int) -> None:
+    def _index_text(self, changed: Edited | Revised | Transcribed, by: int) -> None:
         with fts.reindexed(self._session, self._id, changed.message):
             self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
 

@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Transcribed,
     Withdrawn,
     approval_id,
     wakes,
@@ -164,7 +165,7 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             asked = expected.approvals.get(approval)
             if asked is not None and asked[2] is None:
                 expected.approvals[approval] = (asked[0], asked[1], here.seq, e.verdict)
-        case Edited(message=seq) | Revised(message=seq) if seq in expected.kinds:
+        case Edited(message=seq) | Revised(message=seq) | Transcribed(message=seq) if seq in expected.kinds:
             expected.kinds[seq] = (expected.kinds[seq][0], here.seq)
         case Posted() as e if e.question is not None:
             expected.asking.add(here.seq)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
-from bridge_mcp.core.entries import CALLS, Asked, Edited, Entry, Forgot, Heard, Revised, approval_id, key
+from bridge_mcp.core.entries import CALLS, Asked, Edited, Entry, Forgot, Heard, Revised, Transcribed, approval_id, key
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.forgetting import files_of, redacted, spans_of, without_quote
 from bridge_mcp.core.hash_chain import content_digest
@@ -263,7 +263,7 @@ class Emptying:
 class EmptyReplay(Replay):
     """As a rebuild, while the search index is in use: it has given up the old texts, and takes the new ones after."""
 
-    def _index_text(self, changed: Edited | Revised, by: int) -> None:
+    def _index_text(self, changed: Edited | Revised | Transcribed, by: int) -> None:
         self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
 
 

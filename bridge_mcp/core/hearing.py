@@ -1,0 +1,37 @@
+"""Voice messages as text: what is written beside the file, and how long an answer waits for it."""
+
+from __future__ import annotations
+
+from bridge_mcp.core.entries import Heard, Logged
+
+__all__ = ["HEARD", "LONGEST_S", "failed_text", "has_speech", "heard_text", "waits_until"]
+
+LONGEST_S = 90.0
+"""How long a turn waits for the words of a voice message, from when it came in."""
+
+HEARD = "🎤 (heard, not typed)"
+"""What marks words that a model has heard: they may be wrong."""
+
+FAILED = "🎤 (a voice message; its words are not known: {})"
+
+
+def has_speech(heard: Heard) -> bool:
+    """Whether a message brings audio of its own."""
+    return any(each.kind == "audio" and not each.quoted for each in heard.attachments)
+
+
+def heard_text(caption: str, words: str) -> str:
+    """A message's text once its words are known."""
+    said = f"{HEARD} {words}" if words else f"{HEARD} (nothing that can be understood)"
+    return f"{caption}\n\n{said}" if caption else said
+
+
+def failed_text(caption: str, why: str) -> str:
+    """A message's text where its words could not be had."""
+    said = FAILED.format(why)
+    return f"{caption}\n\n{said}" if caption else said
+
+
+def waits_until(logged: Logged) -> float:
+    """Until when a turn waits for the words of this message; 0 for one without speech."""
+    return logged.at + LONGEST_S if isinstance(logged.entry, Heard) and has_speech(logged.entry) else 0.0

@@ -1,0 +1,108 @@
+"""The engine's lane for voice messages: each is transcribed once it is in the log, whoever answers its chat.
+
+It follows the feed from where it stood. A crash in the middle repeats one request at most; what came of it is recorded
+once per message. Where transcription was switched on just now, older messages stay as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+
+import anyio
+
+from bridge_mcp.core.entries import Attachment, Heard, Transcribed, Usage
+from bridge_mcp.core.errors import BridgeError, Unreadable
+from bridge_mcp.core.hearing import failed_text, has_speech, heard_text
+from bridge_mcp.core.json_reader import whole_characters
+from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.ports import Store, Transcriber
+
+__all__ = ["TranscriptionWorker"]
+
+logger = logging.getLogger(__name__)
+
+READER = "bridge transcription"
+PAGE = 50
+AT_ONCE = 4
+FILES = 4
+"""Audio files of one message that are transcribed."""
+
+Fetch = Callable[[str, Attachment], Awaitable[bytes]]
+
+
+class TranscriptionWorker:
+    """Transcribes what comes in."""
+
+    def __init__(self, store: Store, transcriber: Transcriber, fetch: Fetch) -> None:
+        self._store = store
+        self._transcriber = transcriber
+        self._fetch = fetch
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        feed = self._store.feed
+        cursor = await feed.acknowledge(READER, -1)
+        if not cursor:
+            cursor = await feed.acknowledge(READER, await feed.head())
+        with closing(self._store.agenda.watch()) as changes:
+            while True:
+                page = await feed.read(cursor, PAGE, types=("message.received",))
+                spoken = [str(event.body.get("message", "")) for event in page.events if event.body.get("attachments")]
+                for start in range(0, len(spoken), AT_ONCE):
+                    async with anyio.create_task_group() as tasks:
+                        for message in spoken[start : start + AT_ONCE]:
+                            tasks.start_soon(self._hear, *parse_message(message))
+                if page.cursor > cursor:
+                    cursor = await feed.acknowledge(READER, page.cursor)
+                if len(page.events) < PAGE:
+                    await changes.wait()
+
+    async def _hear(self, conversation: str, seq: int) -> None:
+        """Transcribe one message, and record what came of it."""
+        try:
+            found = await self._store.log.load(conversation, seq - 1, most=1)
+        except Unreadable as exc:
+            logger.error("a voice message cannot be read: %s", exc)
+            return
+        heard = found[0].entry if found else None
+        if not isinstance(heard, Heard) or not has_speech(heard):
+            return
+        if await self._store.log.find(conversation, f"transcribed:{seq}") is not None:
+            return
+        await self._store.log.record(conversation, await self._outcome(conversation, seq, heard))
+
+    async def _outcome(self, conversation: str, seq: int, heard: Heard) -> Transcribed:
+        """What came of it: the message's text from now on."""
+        words: list[str] = []
+        usage, model = Usage(), self._transcriber.model
+        try:
+            for file in [each for each in heard.attachments if each.kind == "audio" and not each.quoted][:FILES]:
+                if (file.size or 0) > self._transcriber.max_bytes:
+                    why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
+                    return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
+                data = await self._fetch(conversation, file)
+                if len(data) > self._transcriber.max_bytes:
+                    why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
+                    return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
+                found = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
+                words.append(found.text)
+                usage = found.usage if len(words) == 1 else added(usage, found.usage)
+        except BridgeError as exc:
+            why = whole_characters(str(exc))[:300]
+            logger.warning("a voice message in %s could not be transcribed: %s", conversation, why)
+            return Transcribed(seq, failed_text(heard.text, why), model, failed=why, usage=usage, calls=len(words))
+        text = heard_text(heard.text, whole_characters("\n".join(word for word in words if word)))
+        return Transcribed(seq, text, model, usage=usage, calls=len(words))
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """What two requests took together; the cost is known where both are."""
+    known = one.cost_usd is not None and other.cost_usd is not None
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        cost_usd=(one.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+        latency_s=one.latency_s + other.latency_s,
+    )
