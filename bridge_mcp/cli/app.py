@@ -66,6 +66,8 @@ def make_app() -> App:
     app.command(clients_app(f"{cli}.clients"))
     app.command(pair_app(f"{cli}.pairing"))
     app.command(servers_app(f"{cli}.servers"))
+    app.command(service_app(f"{cli}.service"))
+    app.command(f"{cli}.completion:completion", name="completion", help="Have a shell complete commands and options.")
     return app
 
 
@@ -115,6 +117,14 @@ def servers_app(module: str) -> App:
     return group
 
 
+def service_app(module: str) -> App:
+    group = App(name="service", help="Keep the bridge running for this user, by systemd or launchd.")
+    group.command(f"{module}:install", name="install", help="Have it started now, at each login and after a crash.")
+    group.command(f"{module}:status", name="status", help="Show whether it runs.")
+    group.command(f"{module}:uninstall", name="uninstall", help="End it, and take it out.")
+    return group
+
+
 def with_command(arguments: Sequence[str]) -> list[str]:
     """Plain serving under its own name, where its options stand alone: a mistake in them is told as one of theirs."""
     words = list(arguments)
@@ -133,5 +143,5 @@ def in_order(arguments: Sequence[str]) -> list[str]:
             options.append(left.pop(0))
     if not options or not left or left[0].startswith("-"):
         return list(arguments)
-    words = 2 if left[0] in ("approvals", "clients", "pair", "servers") else 1
+    words = 2 if left[0] in ("approvals", "clients", "pair", "servers", "service") else 1
     return [*left[:words], *options, *left[words:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,12 @@ from rich.text import Text
 
 from bridge_mcp.channels.registry import plug, type_names
 from bridge_mcp.cli.common import USUAL, Common
-from bridge_mcp.cli.output import console, counted, progress
+from bridge_mcp.cli.first_files import write_drafted, write_new
+from bridge_mcp.cli.output import Hanging, console, counted, progress
+from bridge_mcp.cli.run import report
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
-from bridge_mcp.config.template import template
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.config.template import template as all_keys
+from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.safe_text import visible
 
 __all__ = ["init", "migrate", "rebuild"]
@@ -24,8 +27,11 @@ RUNS = "The engine, {}, works with this store."
 THEN_REBUILT = "End that process (or the MCP host that started it), then run this again."
 
 
-def init(path: Path | None = None, /, *, here: bool = False) -> int:
+def init(path: Path | None = None, /, *, here: bool = False, template: bool = False) -> int:
     """Write a commented bridge.toml where every host of this user finds it; a file that is there is left as it is.
+
+    At a terminal it asks who answers, where people write and which host starts it, tries what it is told, keeps secrets
+    in files of their own, and checks all of it; Ctrl-C leaves nothing behind. Elsewhere it asks nothing.
 
     With the name of a platform, such as slack, it prints what to do and to paste there, and writes nothing.
 
@@ -35,13 +41,17 @@ def init(path: Path | None = None, /, *, here: bool = False) -> int:
         Where to write it instead: a file, or a folder. No host reads that one unless it is named. Or a platform.
     here
         Write it into this folder.
+    template
+        Ask nothing, and write all keys as comments.
     """
     if path is not None and not here and (steps := platform_steps(path)):
         console().print(steps, highlight=False, soft_wrap=True, markup=False)
         return 0
     own = own_config(os.environ)
     target = absolute(Path() if here and path is None else path) or own
-    write_new(target, template())
+    if not template and sys.stdin.isatty() and sys.stdout.isatty():
+        return asked(target, own)
+    write_new(target, all_keys())
     readers, option = who_reads(target, own)
     console().print(
         f"Wrote {target}.\n{readers}\nEdit it, then run: bridge-mcp {option}check", highlight=False, soft_wrap=True
@@ -56,6 +66,39 @@ def platform_steps(path: Path) -> str:
         return ""
     setup = plug(name).type.setup
     return setup() if setup else ""
+
+
+def asked(target: Path, own: Path) -> int:
+    """Ask at the terminal, write what came of it, put it into the host that was named, and check all."""
+    from bridge_mcp.cli.check import check
+    from bridge_mcp.cli.install import launch_of, put_into
+    from bridge_mcp.cli.interview import interview
+
+    if target.exists():
+        raise BadInput(f"{target} is there already.", fix="Edit it, or name another file.")
+    out = console()
+    try:
+        answers = interview()
+    except KeyboardInterrupt:
+        out.print("\nNothing was written.")
+        raise
+    written = write_drafted(target, all_keys(), answers.sections)
+    out.print("\n".join(f"Wrote {each}." for each in written), soft_wrap=True)
+    readers, option = who_reads(target, own)
+    out.print(readers, soft_wrap=True)
+    code = 0
+    if answers.host:
+        try:
+            put_into(answers.host, launch_of(str(target)))
+        except BridgeError as exc:
+            code = report(exc)
+    out.print()
+    code = check(ask=False, common=Common(config=str(target) if option else None)) or code
+    out.print()
+    answers.then.append("Keep it running without a host: bridge-mcp serve, or bridge-mcp service install.")
+    for number, each in enumerate(answers.then, 1):
+        out.print(Hanging(Text(f"{number}. "), Text(each)))
+    return code
 
 
 def who_reads(target: Path, own: Path) -> tuple[str, str]:
@@ -77,22 +120,6 @@ def absolute(path: Path | None) -> Path | None:
         return None
     named = working_folder() / path.expanduser()
     return named / CONFIG_NAME if named.is_dir() else named
-
-
-def write_new(target: Path, text: str) -> None:
-    """Write a file that is not there yet, for its owner alone to change.
-
-    Raises:
-        BadInput: it is there, or cannot be written.
-    """
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise BadInput(f"{target} is there already.", fix="Edit it, or name another file.") from None
-    except OSError as exc:
-        raise BadInput(f"{target} cannot be written: {exc.strerror}.", fix="Name another file.") from exc
 
 
 def migrate(*, common: Common = USUAL) -> int:

@@ -37,7 +37,7 @@ def until_connected(home: Home) -> None:
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_first_hour_never_meets_silence(home: Home, columns: int) -> None:
     home.config.parent.rmdir()
-    with terminal(home, "init", columns=columns) as screen:
+    with terminal(home, "init", "--template", columns=columns) as screen:
         assert screen.end() == 0
         assert f"Wrote{home.config}." in screen.joined
         assert "Everyhostandcommandofthisuserreadsit." in screen.joined

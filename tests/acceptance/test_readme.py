@@ -18,7 +18,7 @@ from bridge_mcp.server.protocol.prompts import PROMPTS
 from tests.acceptance.parts import RULES, Home
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-GROUPS = ("approvals", "clients", "pair", "servers")
+GROUPS = ("approvals", "clients", "pair", "servers", "service")
 
 
 def blocks(language: str) -> list[str]:

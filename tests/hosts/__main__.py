@@ -2,7 +2,8 @@
 
 Each gets an environment of its own, connects over stdio, relays a message, takes a turn through an approval and looks
 at a picture. Those with `-hook` behind their names are agents whose hook asks before they run something, those with
-`-gate` have a gate before somebody's server. A host whose packages cannot be had is told as skipped, with the reason.
+`-gate` have a gate before somebody's server, and those with `-installed` were given the bridge by `bridge-mcp install`.
+A host whose packages cannot be had is told as skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.hosts.clients import CLIENTS
 from tests.hosts.gates import GATES
 from tests.hosts.gateways import GATEWAYS
 from tests.hosts.hooks import HOOKS
+from tests.hosts.installed import INSTALLED
 from tests.hosts.installing import Skipped
 from tests.hosts.loop import SAW
 from tests.hosts.stage import set_up
@@ -43,7 +45,7 @@ class Host(Protocol):
         ...
 
 
-HOSTS: dict[str, Host] = {**CLIENTS, **GATEWAYS, **AGENTS, **HOOKS, **GATES}
+HOSTS: dict[str, Host] = {**CLIENTS, **GATEWAYS, **AGENTS, **HOOKS, **GATES, **INSTALLED}
 
 
 def main(names: Sequence[str]) -> int:

@@ -11,9 +11,20 @@ from dataclasses import dataclass
 
 from tests.hosts.stage import COMMAND
 
-__all__ = ["TASK", "Settings", "claude_code", "cline", "codex", "copilot", "gemini_cli", "opencode"]
+__all__ = ["QUIET", "TASK", "Settings", "claude_code", "cline", "codex", "copilot", "gemini_cli", "opencode"]
 
 KEY = "no-key-is-needed-here"
+QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+}
+"""Variables by which agents send nothing to anybody."""
 TASK = "Do what the model says."
 
 
@@ -35,10 +46,7 @@ def claude_code(address: str, bridge: Mapping[str, str]) -> Settings:
             **{name: value for name, value in bridge.items() if name.startswith("BRIDGE_MCP_")},
             "ANTHROPIC_BASE_URL": address,
             "ANTHROPIC_API_KEY": KEY,
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_TELEMETRY": "1",
-            "DISABLE_ERROR_REPORTING": "1",
-            "DISABLE_AUTOUPDATER": "1",
+            **QUIET,
             "ENABLE_TOOL_SEARCH": "false",
             "MCP_CONNECTION_NONBLOCKING": "0",  # else `-p` asks its model before the bridge is there
         },
@@ -115,12 +123,7 @@ def opencode(address: str, bridge: Mapping[str, str]) -> Settings:
     }
     return Settings(
         {".config/opencode/opencode.json": json.dumps(config)},
-        {
-            "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            "OPENCODE_DISABLE_MODELS_FETCH": "1",
-            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
-            "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
-        },
+        QUIET,
         ("run", TASK),
     )
 

@@ -1,0 +1,33 @@
+"""The command `completion`: has a shell complete commands and options."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+from bridge_mcp.cli.output import console
+
+__all__ = ["completion"]
+
+Shell = Literal["bash", "zsh", "fish", "powershell"]
+
+
+def completion(shell: Shell, /, *, install: bool = False) -> int:
+    """Print the completion of commands and options for a shell, or install it.
+
+    Parameters
+    ----------
+    shell
+        The shell.
+    install
+        Write it where that shell looks, and have the shell's start-up file load it where that is needed.
+    """
+    from bridge_mcp.cli.app import make_app
+
+    app = make_app()
+    if not install:
+        sys.stdout.write(app.generate_completion(shell=shell))
+        return 0
+    written = app.install_completion(shell=shell)
+    console().print(f"Wrote {written}. New shells complete bridge-mcp.", soft_wrap=True)
+    return 0

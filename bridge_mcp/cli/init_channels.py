@@ -1,0 +1,50 @@
+"""What `init` asks about each type of channel: a row here is all that a new one needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CHANNELS", "ChannelQuestions", "Question"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One key of a channel's section."""
+
+    key: str
+    """Of a secret without `_env` or `_file`."""
+    asks: str
+    secret: bool = True
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelQuestions:
+    """One type of channel; its section is called like its type."""
+
+    type: str
+    title: str
+    questions: tuple[Question, ...]
+    then: str
+    """What is left to do at the platform."""
+
+
+LET_IN = "Write to the bot: it shows you a code, and bridge-mcp pair add CODE --role approver lets you in."
+
+CHANNELS = (
+    ChannelQuestions(
+        "telegram",
+        "Telegram",
+        questions=(Question("token", "The bot's token, from @BotFather (/newbot)"),),
+        then=LET_IN,
+    ),
+    ChannelQuestions(
+        "telegram",
+        "Telegram, by a Bot API server of your own",
+        questions=(
+            Question("api_base_url", "The server's address", secret=False, default="http://127.0.0.1:8081"),
+            Question("token", "The bot's token, from @BotFather (/newbot)"),
+        ),
+        then=LET_IN,
+    ),
+)

@@ -1,0 +1,187 @@
+"""`init` at a terminal: asks who answers, where people write and which host starts it, and tries what it is told.
+
+Nothing is written before the last question is answered: what is tried is read from a passing file without a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from bridge_mcp.cli.check import models, platforms, shown
+from bridge_mcp.cli.findings import Finding
+from bridge_mcp.cli.init_channels import CHANNELS, ChannelQuestions
+from bridge_mcp.cli.install import machine
+from bridge_mcp.cli.output import console
+from bridge_mcp.cli.questions import one_of, secret, text
+from bridge_mcp.cli.run import loop
+from bridge_mcp.config import Config, examine
+from bridge_mcp.config.draft import Section
+from bridge_mcp.core.errors import BridgeError
+from bridge_mcp.hosts.found import found
+from bridge_mcp.redaction import Redactor, set_up_logging
+
+__all__ = ["Answers", "interview"]
+
+TRY_S = 60.0
+"""Seconds that one thing is tried for; a model has 30 of its own."""
+Look = Callable[[Config], AsyncIterator[Finding]]
+
+
+@dataclass(slots=True)
+class Answers:
+    """What was said."""
+
+    sections: list[Section] = field(default_factory=list[Section])
+    host: str = ""
+    then: list[str] = field(default_factory=list[str])
+    """What is left to do."""
+    redactor: Redactor = field(default_factory=Redactor)
+
+
+def interview() -> Answers:
+    """All questions.
+
+    Raises:
+        KeyboardInterrupt: whoever sits there wants no more of it.
+    """
+    answers = Answers()
+    set_up_logging("error", answers.redactor)
+    who_answers(answers)
+    where_people_write(answers)
+    which_host(answers)
+    return answers
+
+
+def who_answers(answers: Answers) -> None:
+    """The model, if there is to be one."""
+    kind = one_of(
+        "Who answers in the chats?",
+        [
+            ("none", "The model of an MCP host (Claude Code, Cursor, …), or nobody"),
+            ("provider", "A model of a provider (OpenAI, Anthropic, Google, …)"),
+            ("own", "A model at an endpoint of my own (Ollama, LM Studio, llama.cpp, vLLM, …)"),
+        ],
+    )
+    ask = {"provider": provider_model, "own": own_model}.get(kind)
+    if ask is None:
+        answers.then.append("Have a host's model answer: its prompt `answer_chat`, for local/main (bridge-mcp chat).")
+        return
+    settled(answers, ask, lambda config: models(config, ask=True))
+
+
+def provider_model() -> Section:
+    """A model that litellm knows, and its key."""
+    model = text("Which, as litellm names it", "openai/gpt-5-mini")
+    variable = model.partition("/")[0].upper().replace("-", "_") + "_API_KEY"
+    there = bool(os.environ.get(variable))
+    key = secret(f"Its key ({f'nothing: {variable} is set, and is read' if there else 'nothing: none is needed'})")
+    named = {"api_key_env": variable} if there and not key else {}
+    return model_section({"model": model, **named}, key)
+
+
+def own_model() -> Section:
+    """A model at an endpoint that speaks OpenAI's format."""
+    address = text("The endpoint's address", "http://127.0.0.1:11434/v1")
+    model = text("The model's name there", "qwen3")
+    key = secret("Its key (nothing: none is needed)")
+    return model_section({"model": model if "/" in model else f"openai/{model}", "base_url": address}, key)
+
+
+def model_section(values: Mapping[str, str], key: str) -> Section:
+    return Section("models.default", values, {"api_key": key} if key else {}, example="[models.default]")
+
+
+def where_people_write(answers: Answers) -> None:
+    """The channels beside the local one."""
+    while True:
+        taken = {section.name for section in answers.sections}
+        left = [each for each in CHANNELS if f"channels.{each.type}" not in taken]
+        if not left:
+            return
+        more = "else " if len(left) < len(CHANNELS) else ""
+        options: list[tuple[ChannelQuestions | None, str]] = [
+            (None, "Nowhere else than in a terminal (bridge-mcp chat)")
+        ]
+        chosen = one_of(f"Where {more}do people write?", [*options, *((each, each.title) for each in left)])
+        if chosen is None:
+            return
+        if settled(answers, lambda kind=chosen: channel(kind), platforms):
+            answers.then.append(chosen.then)
+
+
+def channel(kind: ChannelQuestions) -> Section:
+    """One channel's section."""
+    values, secrets = {"type": kind.type}, dict[str, str]()
+    for each in kind.questions:
+        if each.secret:
+            secrets[each.key] = secret(each.asks)
+        else:
+            values[each.key] = text(each.asks, each.default)
+    return Section(f"channels.{kind.type}", values, secrets, example=f'type = "{kind.type}"')
+
+
+def settled(answers: Answers, ask: Callable[[], Section], look: Look) -> bool:
+    """Ask until what is said works, or is kept as it is, or is left out; whether there is a section now."""
+    while True:
+        section = ask()
+        for key, value in section.secrets.items():
+            answers.redactor.learn({f"{section.name}.{key}": value})
+        with console().status("Trying it …"):
+            findings = tried(section, look)
+        shown(findings, json=False)
+        if all(each.fine for each in findings):
+            answers.sections.append(section)
+            return True
+        what = one_of(
+            "That does not work yet.", [("again", "Say it again"), ("keep", "Keep it"), ("out", "Leave it out")]
+        )
+        if what == "keep":
+            answers.sections.append(section)
+        if what != "again":
+            return what == "keep"
+
+
+def tried(section: Section, look: Look) -> list[Finding]:
+    """What comes of a section, looked at for real within `TRY_S`; its secrets stay in this process."""
+    names = {key: f"ANSWER_{number}" for number, key in enumerate(section.secrets)}
+    lines = section.lines({key: f'{key}_env = "{name}"' for key, name in names.items()})
+    env = {**os.environ, **{name: section.secrets[key] for key, name in names.items()}}
+    with tempfile.TemporaryDirectory(prefix="bridge-mcp-init-") as folder:
+        path = Path(folder) / "bridge.toml"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        try:
+            config, wrong = examine(path, env=env)
+        except BridgeError as exc:
+            wrong, config = exc, None
+    if wrong is not None or config is None:
+        told = str(wrong).removeprefix(f"{path}: ").replace(str(path), section.name)
+        return [Finding(section.name, False, told)]
+    return loop(looked, config, look, section.name)
+
+
+async def looked(config: Config, look: Look, what: str) -> list[Finding]:
+    """All that is found, or that it took too long."""
+    findings: list[Finding] = []
+    try:
+        with anyio.fail_after(TRY_S):
+            findings.extend([finding async for finding in look(config)])
+    except TimeoutError:
+        findings.append(Finding(what, False, f"No answer within {TRY_S:g} s."))
+    return findings
+
+
+def which_host(answers: Answers) -> None:
+    """The host that starts the bridge, of those whose settings are there."""
+    hosts = [each for each in found(machine()) if not each.wrong]
+    if not hosts:
+        answers.then.append("Connect a host: bridge-mcp install HOST (bridge-mcp install lists them).")
+        return
+    options = [*((each.host, each.title) for each in hosts), ("", "None, or later (bridge-mcp install HOST)")]
+    answers.host = one_of("Which MCP host shall start it?", options)
+    console().print()
