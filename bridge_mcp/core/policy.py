@@ -63,9 +63,11 @@ CLIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 AGENTS = "agents"
 """As a route: no chat is asked, only whoever decides over MCP or on the command line."""
 
-Via: TypeAlias = Literal["", "chat button", "chat text", "mcp", "mcp form", "cli", "console", "api", "rule", "reviewer"]
-"""By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `rule` the bridge's own: it
-expired, or a grant or the policy frees it now; `reviewer`: a model decided, as a rule lets it."""
+Via: TypeAlias = Literal[
+    "", "chat button", "chat text", "mcp", "mcp form", "mcp app", "cli", "console", "api", "rule", "reviewer"
+]
+"""By which path a verdict came; `mcp form` is a host's form for the person who sits at it, `mcp app` its card, `rule`
+the bridge's own: it expired, or a grant or the policy frees it now; `reviewer`: a model decided, as a rule lets it."""
 
 
 OWNER_NAME = "owner"

@@ -133,7 +133,7 @@ class Approval:
     decided_at: float = 0.0
     note: str = ""
     decided_via: str = ""
-    """By which path: `chat button`, `chat text`, `mcp`, `mcp form`, `cli`, `console`, `api`, or `rule`."""
+    """By which path: `chat button`, `chat text`, `mcp`, `mcp form`, `mcp app`, `cli`, `console`, `api`, or `rule`."""
     edited: str = ""
     """The arguments it was approved with, as JSON text, where the approver changed them."""
     quorum: int = 1

@@ -23,6 +23,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.apps.cards import Cards
 from bridge_mcp.server.events.configured import serve_events
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
@@ -106,6 +107,7 @@ class BridgeServer:
         self._tasks = Tasks(bridge, seals)
         self._forms = Elicitation(bridge, seals)
         self._context = ExposedContext(bridge, self._exposed, self._forms)
+        self._cards = Cards(bridge)
         self._bridge = bridge
         self._principal_of = principal_of
         self._hung_up = hung_up
@@ -168,7 +170,8 @@ class BridgeServer:
             listed = self._listed[who.scopes] = [
                 each.listed() for each in self._tools.values() if each.scope in who.scopes
             ]
-        return self._with_exposed(ctx, tools=[*listed, *await self._exposed.listed(who)])
+        own = self._cards.listed(ctx, who, listed)
+        return self._with_exposed(ctx, tools=[*own, *await self._exposed.listed(who)])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One tool call. Any error is a result with `isError`, which models see and can act on."""
@@ -176,7 +179,7 @@ class BridgeServer:
             who = self._principal_of(ctx)
             if params.name not in self._tools and await self._exposed.has(who, params.name):
                 return await self._call_exposed(ctx, who, params)
-            found = self._found(who, params.name)
+            found = self._cards.tool(ctx, who, params.name) or self._found(who, params.name)
             if found.ticket and params.request_state is not None:
                 return await self._going_on(ctx, who, found, params)
             answer = await self._called(ctx, who, found, params.arguments or {})
@@ -323,6 +326,8 @@ class BridgeServer:
         with naming(ctx, params.uri):
             if nested := await self._context.read(ctx, who, params):
                 return {"resultType": "complete", **nested}
+            if card := self._cards.read(ctx, who, params.uri):
+                return complete_result(contents=[card])
             body = await read_resource(self._bridge, who, params.uri)
         return complete_result(
             contents=[{"uri": params.uri, "mimeType": "application/json", "text": compact(body.as_json())}]

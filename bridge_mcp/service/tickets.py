@@ -6,11 +6,13 @@ These methods need no scope beyond the one that gave the ticket.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from bridge_mcp.core.entries import Finished, Judged, Requested
 from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
 from bridge_mcp.core.evidence import with_evidence
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import Decision, Ticket
 from bridge_mcp.core.state import open_fates
 from bridge_mcp.operations import conversations, tickets
@@ -93,20 +95,56 @@ class Following(Sending):
             Denied: `person_decides` is not set for this client, or nobody may decide on their own calls.
             NotFound: the ticket is not `who`'s.
         """
-        if not who.attended or self.rules.separate:
-            raise Denied(
-                f"Nobody decides at {who.name}.",
-                fix=f"person_decides = true under [clients.{who.name}] lets whoever sits there decide.",
-            )
+        person = self._person_at(who, "mcp form")
         check_text(note, "note", 2_000)
         stands, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
         undecided(approval)
         if approval_id not in stands.approvals:
             raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
+        return await self._decided(person, approval, digest=digest, approve=approve, note=note)
+
+    async def decide_on_card(
+        self, who: Principal, approval_id: str, *, digest: str, approve: bool, note: str = ""
+    ) -> Decision:
+        """Record the verdict of the person at `who`'s host, as a card that the host shows reports it.
+
+        A card shows whatever `who` may read and decide, so it takes the scope `approve`, unlike a form about a call
+        that `who` wants itself.
+
+        Raises:
+            AlreadyDecided: there is a verdict; the message says whose, and which.
+            BadInput: the digest is not that of the call.
+            Denied: `person_decides` is not set for this client, or nobody may decide on their own calls.
+        """
+        who.require("approve")
+        person = self._person_at(who, "mcp app")
+        check_text(note, "note", 2_000)
+        approval = await self._approval(who, approval_id)
+        undecided(approval)
+        return await self._decided(person, approval, digest=digest, approve=approve, note=note)
+
+    def _person_at(self, who: Principal, via: Literal["mcp form", "mcp app"]) -> Principal:
+        """The person at `who`'s host.
+
+        Raises:
+            Denied: nobody is known to be there, or nobody may decide on their own calls.
+        """
+        if not who.attended or self.rules.separate:
+            raise Denied(
+                f"Nobody decides at {who.name}.",
+                fix=f"person_decides = true under [clients.{who.name}] lets whoever sits there decide.",
+            )
         name = f"person at {who.name}"
-        person = replace(who, name=name, kind="person", scopes=frozenset({"approve"}), via="mcp form")
+        return replace(who, name=name, kind="person", scopes=frozenset({"approve"}), via=via)
+
+    async def _decided(
+        self, person: Principal, approval: Approval, *, digest: str, approve: bool, note: str
+    ) -> Decision:
+        """The person's verdict on exactly what they saw."""
         if approve:
             (decision,) = await self.verdicts.approve(person, [approval], ApprovalOptions(digest, note=note))
+        elif digest != approval.digest:
+            raise BadInput("This is not the call that was shown.", fix="Look at it again (list_approvals).")
         else:
             (decision,) = await self.verdicts.reject(person, [approval], note)
         return decided(decision)

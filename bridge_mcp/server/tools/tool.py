@@ -146,7 +146,7 @@ class Tool:
         return {
             "name": self.name,
             "description": self.description,
-            **schemas()[self.name],
+            **(schemas().get(self.name) or self.schemas),
             "annotations": {
                 "readOnlyHint": self.read_only,
                 "destructiveHint": self.destructive,
