@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge_mcp.channels.registry import BUILT_IN
+
 __all__ = ["CHANNELS", "ChannelQuestions", "Question"]
 
 
@@ -31,7 +33,7 @@ class ChannelQuestions:
 
 LET_IN = "Write to the bot: it shows you a code, and bridge-mcp pair add CODE --role approver lets you in."
 
-CHANNELS = (
+ROWS = (
     ChannelQuestions(
         "telegram",
         "Telegram",
@@ -47,4 +49,21 @@ CHANNELS = (
         ),
         then=LET_IN,
     ),
+    ChannelQuestions(
+        "discord",
+        "Discord",
+        questions=(Question("token", "The bot's token, from the Developer Portal (Bot, Reset Token)"),),
+        then=LET_IN,
+    ),
+    ChannelQuestions(
+        "slack",
+        "Slack",
+        questions=(
+            Question("bot_token", "The bot token (xoxb-…), from OAuth & Permissions"),
+            Question("app_token", "The app-level token (xapp-…) with connections:write, from Basic Information"),
+        ),
+        then=LET_IN,
+    ),
 )
+CHANNELS = tuple(each for each in ROWS if each.type in BUILT_IN)
+"""Those of types that this version has."""

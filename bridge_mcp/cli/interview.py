@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 
+from bridge_mcp.channels.registry import plug
 from bridge_mcp.cli.check import models, platforms, shown
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.cli.init_channels import CHANNELS, ChannelQuestions
@@ -117,6 +118,8 @@ def where_people_write(answers: Answers) -> None:
 
 def channel(kind: ChannelQuestions) -> Section:
     """One channel's section."""
+    if (steps := plug(kind.type).type.setup) is not None:
+        console().print(steps(), soft_wrap=True)
     values, secrets = {"type": kind.type}, dict[str, str]()
     for each in kind.questions:
         if each.secret:
