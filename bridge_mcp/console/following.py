@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Sequence
 from bridge_mcp.console.guard import cookie_name
 from bridge_mcp.console.visits import Visit
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.ports import EventPage
+from bridge_mcp.ports import Draft, EventPage
 
-__all__ = ["followed", "signed_in", "start_of"]
+__all__ = ["followed", "news", "signed_in", "start_of"]
 
 LOOK_S = 5.0
 """How often a stream looks whether its session lasts, where nothing happens."""
 
-RETRY = b"retry: 300\n\n"
-BEAT = b": here\n\n"
+LOOK_AT_DRAFT_S = 0.1
+"""How often a chat looks for another text of the reply that grows."""
 
 
 async def start_of(visit: Visit) -> int:
@@ -52,3 +52,21 @@ async def signed_in(visit: Visit) -> bool:
     value = visit.request.cookies.get(cookie_name(visit.origin), "")
     session = await visit.console.sessions.find(value)
     return session is visit.session
+
+
+async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage | None, Draft | None]]:
+    """What is new in a conversation: events, or another text of the reply that grows; while the session lasts."""
+    after = asked_cursor(visit)
+    if after is None:
+        after = await start_of(visit)
+    shown: Draft | None = None
+    while await signed_in(visit):
+        page = await visit.bridge.wait_for_events(
+            visit.who, after=after, conversation=conversation, timeout_s=LOOK_AT_DRAFT_S
+        )
+        draft = visit.bridge.draft(visit.who, conversation)
+        happened = bool(page.events) or page.gap
+        after = page.cursor
+        if happened or draft != shown:
+            shown = draft
+            yield (page if happened else None), draft

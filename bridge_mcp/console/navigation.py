@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bridge_mcp.console.pages import approval, approvals
+from bridge_mcp.console.pages import approval, approvals, conversation, conversations, files, log
 from bridge_mcp.console.visits import Page, Visit
 from bridge_mcp.core.policy import Scope
 
@@ -23,9 +23,16 @@ class Link:
     group: str = ""
 
 
-LINKS: tuple[Link, ...] = (Link("Approvals", "/approvals"),)
+LINKS: tuple[Link, ...] = (Link("Approvals", "/approvals"), Link("Conversations", "/conversations"))
 
-PAGES: tuple[Page, ...] = (*approvals.PAGES, *approval.PAGES)
+PAGES: tuple[Page, ...] = (
+    *approvals.PAGES,
+    *approval.PAGES,
+    *conversations.PAGES,
+    *conversation.PAGES,
+    *files.PAGES,
+    *log.PAGES,
+)
 
 
 def navigation(visit: Visit) -> Sequence[tuple[str, list[Link]]]:

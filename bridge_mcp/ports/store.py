@@ -151,6 +151,13 @@ class Store(Protocol):
         """When this process last wrote, and what keeps it from writing."""
         ...
 
+    async def verify(self, conversation: str = "") -> tuple[str, ...]:
+        """What is wrong with one conversation's log and what stands beside it, or with all, a line each; () for none.
+
+        Reads all of it, beside the event loop.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was begun, then let go of the files. Closing twice is fine."""
         ...

@@ -381,6 +381,12 @@ class Reading(BridgeBase):
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log
 
+    async def verify_log(self, who: Principal, conversation: str) -> tuple[str, ...]:
+        """What is wrong with a conversation's log, and with what is computed from it, a line each; () for nothing."""
+        who.require("admin")
+        self._address(who, conversation, calls=True)
+        return await self.store.verify(conversation)
+
 
 def seen_by(who: Principal, page: EventPage, after: int) -> EventPage:
     """A page within the limits of `who`, whose cursor discloses nothing about events elsewhere."""

@@ -9,6 +9,7 @@ store. Every line on standard input is a command (`answered`), and is answered w
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Capacity, ChannelRules, Incoming, ModelReply, ModelRequest, OnText, Rules
 from bridge_mcp.server.http.authenticator import Client
 from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.stores.drafts import DraftFolder
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeToolbox, calls, says
@@ -57,6 +59,7 @@ WRITE: dict[str, JSON] = {
 }
 NAME: dict[str, JSON] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 LONG, MANY = "{long}", "{many lines}"
 """What stands in a message for a text that is too long for one."""
 LINES = "\\n".join(f"line {number}" for number in range(10_000))
@@ -80,7 +83,7 @@ class PlannedModel:
                 text += f"{part} "
                 if on_text is not None:
                     on_text(text)
-                await anyio.sleep(float(os.environ.get("STREAM_PAUSE_S", "0.02")))
+                await anyio.sleep(float(os.environ.get("STREAM_PAUSE_S", "0.12")))
             return says(POEM)
         return says(f"{last.role} said: {last.text}")
 
@@ -122,7 +125,7 @@ async def running(state: Path, *, engine: bool) -> AsyncGenerator[Bridge]:
     toolbox = tools()
     rules = Rules({name: ChannelRules(name, "assistant") for name in channels})
     files = FileFolder(state / "files")
-    schemas = Schemas()
+    schemas, drafts = Schemas(), DraftFolder(state / "drafts")
     bridge = Bridge(
         store,
         rules,
@@ -131,10 +134,13 @@ async def running(state: Path, *, engine: bool) -> AsyncGenerator[Bridge]:
         check=schemas.complaint,
         is_engine=lambda: engine,
         fetch=lambda channel, attachment, most: files.read(attachment.ref),
+        drafts=drafts,
     )
     task = None
     if engine:
-        task = asyncio.create_task(Engine(store, rules, channels, PlannedModel(), toolbox, clock, files=files).run())
+        task = asyncio.create_task(
+            Engine(store, rules, channels, PlannedModel(), toolbox, clock, files=files, drafts=drafts).run()
+        )
     try:
         yield bridge
     finally:
@@ -160,6 +166,15 @@ async def answered(bridge: Bridge, console: Console, command: dict[str, str]) ->
             if waiting:
                 await bridge.reject_calls(OWNER, [each.id for each in waiting])
             return ""
+        case "picture":  # a message with an image and a page, both in the bridge's own store
+            files = FileFolder(Path(command["state"]) / "files")
+            png = await files.put(base64.b64decode(PIXEL), mime="image/png", name="pixel.png")
+            page = await files.put(b"<script>alert(1)</script>", mime="text/html", name="page.html")
+            sender = Sender("7", "Ann")
+            incoming = Incoming(
+                "local", command["chat"], "m1", sender=sender, text=command["text"], at=1, attachments=(png, page)
+            )
+            return str(await bridge.intake.hear(incoming))
         case "revoke":
             await bridge.revoke_client(OWNER, command["name"])
             return ""

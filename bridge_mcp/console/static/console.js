@@ -35,3 +35,18 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[type=radio]")) follow(event.target);
 });
 for (const choice of document.querySelectorAll("input[type=radio]:checked")) follow(choice);
+
+// The composer: Enter sends, and what was sent is cleared once the bridge has it.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || !event.target.matches("textarea[data-enter]")) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
+});
+document.addEventListener("htmx:after:request", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.matches("[data-reset]")) return;
+  if (event.detail.ctx.response && event.detail.ctx.response.status === 204) {
+    form.reset();
+    byId("unsent").replaceChildren();
+  }
+});
