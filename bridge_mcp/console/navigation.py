@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bridge_mcp.console.pages import approval, approvals, conversation, conversations, files, log
+from bridge_mcp.console.pages import (
+    administration,
+    approval,
+    approvals,
+    conversation,
+    conversations,
+    files,
+    log,
+    overview,
+)
 from bridge_mcp.console.visits import Page, Visit
 from bridge_mcp.core.policy import Scope
 
@@ -23,7 +32,18 @@ class Link:
     group: str = ""
 
 
-LINKS: tuple[Link, ...] = (Link("Approvals", "/approvals"), Link("Conversations", "/conversations"))
+LINKS: tuple[Link, ...] = (
+    Link("Approvals", "/approvals"),
+    Link("Conversations", "/conversations"),
+    Link("Health", "/health", group="The bridge"),
+    Link("Channels", "/channels", group="The bridge"),
+    Link("Tool servers", "/servers", group="The bridge"),
+    Link("Events", "/events", group="The bridge"),
+    Link("Usage", "/usage", group="The bridge"),
+    Link("Grants", "/grants", "admin", "Who may"),
+    Link("Pairing", "/pairing", "admin", "Who may"),
+    Link("Clients", "/clients", "admin", "Who may"),
+)
 
 PAGES: tuple[Page, ...] = (
     *approvals.PAGES,
@@ -32,6 +52,8 @@ PAGES: tuple[Page, ...] = (
     *conversation.PAGES,
     *files.PAGES,
     *log.PAGES,
+    *overview.PAGES,
+    *administration.PAGES,
 )
 
 

@@ -17,6 +17,7 @@ from bridge_mcp.service.looking import ApprovalDetails, GrantPreview, Looking
 from bridge_mcp.service.reading import Reading
 from bridge_mcp.service.requesting import Requesting, Submission
 from bridge_mcp.service.tickets import Following
+from bridge_mcp.service.usage import UsageReading
 
 __all__ = [
     "MAX_WAIT_S",
@@ -33,5 +34,5 @@ __all__ = [
 ]
 
 
-class Bridge(Reading, Looking, Following, Deciding, Requesting, Administration, Clients):
+class Bridge(Reading, Looking, UsageReading, Following, Deciding, Requesting, Administration, Clients):
     """The API of the bridge: all methods of the groups in this package."""

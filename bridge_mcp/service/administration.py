@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from bridge_mcp.core.errors import BadInput, NotFound
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.events import Event
-from bridge_mcp.core.grants import Grant
+from bridge_mcp.core.grants import Grant, makes_grants
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import ToolChange
 from bridge_mcp.operations import commands, conversations, server_instructions, tool_pins
+from bridge_mcp.operations.addresses import check_text
 from bridge_mcp.operations.client_limits import may_use
 from bridge_mcp.ports import (
     Pairing,
@@ -74,6 +76,42 @@ class Administration(BridgeBase):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
         body = {"grant": grant, "tool": found.tool, "by": who.name}
         await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), body=dict(body)))
+
+    async def make_grant(
+        self,
+        who: Principal,
+        tool: str,
+        *,
+        where: str = "",
+        arguments: Mapping[str, str] | None = None,
+        for_s: float = 0.0,
+    ) -> Grant:
+        """Give a standing verdict for calls of a tool, for `for_s` seconds or (0) until it is revoked.
+
+        `where` is a conversation, a channel, or empty for everywhere; `arguments` are patterns (`core/grants.py`).
+
+        Raises:
+            BadInput: there is no such tool or place, or whoever asks for its calls keeps standing permissions itself.
+            Denied: `who` is limited, and the place is beyond that.
+        """
+        who.require("admin")
+        if not makes_grants(tool) or tool not in {spec.name for spec in (await self._tools(who)).tools}:
+            raise BadInput(f"There is no tool '{tool[:80]}' that could be granted.", fix="See list_tools.")
+        if "/" in where:
+            self._address(who, where)
+        elif where:
+            self._within(who, where)
+        if who.within and not who.sees(where if "/" in where else f"{where}/"):
+            raise Denied(f"{who.name} is limited to some chats, and grants nothing beyond.", fix="Name one of them.")
+        for name, pattern in (arguments or {}).items():
+            check_text(name, "arguments", 200)
+            check_text(pattern, "arguments", 2_000)
+        now = self._clock.now()
+        until = now + for_s if for_s > 0 else 0.0
+        patterns = tuple(sorted((arguments or {}).items()))
+        return await self.store.grants.add(
+            Grant(0, tool, where, arguments=patterns, expires_at=until, by=who.name, created_at=now)
+        )
 
     async def list_changes(self, who: Principal) -> tuple[ToolChange, ...]:
         """The tools whose definition differs from the trusted one, as the engine last published."""

@@ -1,0 +1,155 @@
+"""Who was let in: pairings, grants, clients; for admins."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from starlette.responses import Response
+
+from bridge_mcp.console.pages.approval import SPANS, seconds
+from bridge_mcp.console.visits import Page, Visit
+from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.policy import SCOPES
+
+__all__ = ["PAGES"]
+
+
+# -- grants ----------------------------------------------------------------------------------------------------
+
+
+async def grants(visit: Visit) -> Response:
+    """The standing verdicts, and a form for one more."""
+    return await grants_page(visit)
+
+
+async def grants_page(visit: Visit, told: str = "") -> Response:
+    """The page, with what is wrong with a form that was sent."""
+    found = await visit.bridge.list_grants(visit.who)
+    tools = sorted(spec.name for spec in (await visit.bridge.list_tools(visit.who)).tools)
+    code = 422 if told else 200
+    return await visit.page(
+        "grants.html", code=code, grants=found, tools=tools, spans=SPANS, told=told, form=visit.form
+    )
+
+
+async def make_grant(visit: Visit) -> Response:
+    """Give a standing verdict."""
+    form = visit.form
+    try:
+        await visit.bridge.make_grant(
+            visit.who,
+            form.get("tool").strip(),
+            where=form.get("where").strip(),
+            arguments=patterns_in(form.get("arguments")),
+            for_s=seconds(form.get("for_s", "0")),
+        )
+    except BadInput as exc:
+        return await grants_page(visit, str(exc))
+    return visit.go("/grants")
+
+
+def patterns_in(text: str) -> dict[str, str]:
+    """Patterns by argument, one `NAME=PATTERN` on each line.
+
+    Raises:
+        BadInput: a line has another form.
+    """
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    pairs = [line.partition("=") for line in lines]
+    found = {name.strip(): pattern for name, _, pattern in pairs}
+    if any("=" not in line for line in lines) or "" in found:
+        raise BadInput("Each line is NAME=PATTERN.", fix="For example: path=notes/*")
+    return found
+
+
+async def revoke_grant(visit: Visit) -> Response:
+    """End a standing verdict."""
+    text = visit.form.get("grant")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadInput("This names no grant.", fix="Reload the page.")
+    await visit.bridge.revoke_grant(visit.who, int(text))
+    return visit.go("/grants")
+
+
+# -- pairings --------------------------------------------------------------------------------------------------
+
+
+async def pairings(visit: Visit) -> Response:
+    """Who was let in, and who asks."""
+    return await pairings_page(visit)
+
+
+async def pairings_page(visit: Visit, told: str = "") -> Response:
+    """The page, with what is wrong with a code that was sent."""
+    paired, requests = await visit.bridge.list_pairings(visit.who)
+    code = 422 if told else 200
+    return await visit.page("pairing.html", code=code, paired=paired, requests=requests, told=told, form=visit.form)
+
+
+async def pair(visit: Visit) -> Response:
+    """Let in whoever was shown a code."""
+    role = cast("Literal['user', 'approver']", visit.form.get("role", "user"))
+    try:
+        await visit.bridge.pair_chat(visit.who, code=visit.form.get("code").strip(), role=role)
+    except BadInput as exc:
+        return await pairings_page(visit, str(exc))
+    return visit.go("/pairing")
+
+
+async def unpair(visit: Visit) -> Response:
+    """Let somebody in no longer."""
+    await visit.bridge.unpair_chat(visit.who, channel=visit.form.get("channel"), chat=visit.form.get("chat"))
+    return visit.go("/pairing")
+
+
+# -- clients ---------------------------------------------------------------------------------------------------
+
+
+async def clients(visit: Visit) -> Response:
+    """Who may come over HTTP."""
+    return await clients_page(visit)
+
+
+async def clients_page(visit: Visit, *, told: str = "", token: str = "", name: str = "") -> Response:
+    """The page; with a `token`, which is shown this once, or with what is wrong with a form that was sent."""
+    found = await visit.bridge.list_clients(visit.who)
+    context = {"clients": found, "named": visit.console.taken, "scopes": SCOPES, "form": visit.form}
+    code = 422 if told else 200
+    return await visit.page("clients.html", code=code, told=told, token=token, name=name, **context)
+
+
+async def add_client(visit: Visit) -> Response:
+    """Let a client in, and show its token."""
+    form = visit.form
+    limits = [place for place in form.get("within").split() if place]
+    try:
+        client, token = await visit.bridge.add_client(
+            visit.who,
+            form.get("name").strip(),
+            scopes=form.all("scope"),
+            channels=[place for place in limits if "/" not in place],
+            conversations=[place for place in limits if "/" in place],
+            taken=visit.console.taken,
+        )
+    except BadInput as exc:
+        return await clients_page(visit, told=str(exc))
+    return await clients_page(visit, token=token, name=client.name)
+
+
+async def revoke_client(visit: Visit) -> Response:
+    """Shut a client out; what it has open ends."""
+    await visit.bridge.revoke_client(visit.who, visit.form.get("name"))
+    return visit.go("/clients")
+
+
+PAGES = (
+    Page("/grants", grants),
+    Page("/grants", make_grant, "POST"),
+    Page("/grants/revoke", revoke_grant, "POST"),
+    Page("/pairing", pairings),
+    Page("/pairing", pair, "POST"),
+    Page("/pairing/remove", unpair, "POST"),
+    Page("/clients", clients),
+    Page("/clients", add_client, "POST"),
+    Page("/clients/revoke", revoke_client, "POST"),
+)

@@ -1,0 +1,134 @@
+"""How the bridge is: health with each warning's fix, channels, tool servers and what changed in them, events, usage."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from bridge_mcp.console.following import followed, start_of
+from bridge_mcp.console.plots import Plot, bars
+from bridge_mcp.console.streams import event
+from bridge_mcp.console.visits import Page, Visit
+from bridge_mcp.core.events import EVENT_TYPES, EVENTS, Event
+from bridge_mcp.core.results import ToolChange
+from bridge_mcp.core.safe_text import pretty
+from bridge_mcp.core.tools import ToolSpec
+
+__all__ = ["PAGES"]
+
+DAYS = 30
+"""Days of the usage page."""
+RECENT = 100
+"""Events that are there when the page opens."""
+
+
+async def health(visit: Visit) -> Response:
+    """What is wrong, with what helps, and how all parts are."""
+    return await visit.page("health.html", status=await visit.bridge.get_status(visit.who))
+
+
+async def channels(visit: Visit) -> Response:
+    """The channels."""
+    return await visit.page("channels.html", channels=await visit.bridge.list_channels(visit.who))
+
+
+# -- tool servers ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A changed tool, and in what it differs: lines that begin with `+`, `-` or a blank, as diffs have them."""
+
+    change: ToolChange
+    says: tuple[str, ...]
+    takes: tuple[str, ...]
+
+
+async def servers(visit: Visit) -> Response:
+    """The tool servers, their tools, and what changed in them since it was trusted."""
+    listed = await visit.bridge.list_tools(visit.who)
+    changes = await visit.bridge.list_changes(visit.who) if visit.may("admin") else ()
+    by_server: dict[str, list[ToolSpec]] = {server.name: [] for server in listed.servers}
+    for spec in listed.tools:
+        by_server.setdefault(spec.server, []).append(spec)
+    return await visit.page(
+        "servers.html", servers=listed.servers, tools=by_server, changes=[difference(each) for each in changes]
+    )
+
+
+def difference(change: ToolChange) -> Difference:
+    says = diff(change.description, change.spec.description) if change.description else ()
+    takes = diff(pretty(change.schema), pretty(change.spec.schema)) if change.schema else ()
+    return Difference(change, says, takes)
+
+
+def diff(was: str, now: str) -> tuple[str, ...]:
+    """The lines of a diff, whole; nothing for equal texts."""
+    if was == now:
+        return ()
+    return tuple(line for line in difflib.ndiff(was.splitlines()[:400], now.splitlines()[:400]) if line[0] != "?")
+
+
+async def accept(visit: Visit) -> Response:
+    """Trust a changed tool as it was shown."""
+    await visit.bridge.accept_change(visit.who, visit.form.get("tool"), digest=visit.form.get("digest"))
+    return visit.go("/servers")
+
+
+# -- events ----------------------------------------------------------------------------------------------------
+
+
+async def events(visit: Visit) -> Response:
+    """What happens in the bridge, as it happens; the newest on top."""
+    after = await start_of(visit)
+    wanted = tuple(name for name in EVENT_TYPES if name in visit.request.query_params.getlist("type"))
+    page = await visit.bridge.read_feed(visit.who, max(0, after - RECENT), types=wanted, limit=RECENT)
+    return await visit.page(
+        "events.html", events=shown(page.events)[::-1], after=after, types=EVENT_TYPES, wanted=wanted
+    )
+
+
+def shown(found: Sequence[Event]) -> list[tuple[Event, str, str]]:
+    """Events, each with what its type tells and with its body as JSON."""
+    return [
+        (each, EVENTS[each.type].about, json.dumps(dict(each.body), indent=2, ensure_ascii=False)[:4_000])
+        for each in found
+    ]
+
+
+async def stream(visit: Visit) -> Response:
+    """The events of the page."""
+    return visit.console.streams.response(visit.who, new_events(visit))
+
+
+async def new_events(visit: Visit) -> AsyncIterator[bytes]:
+    """Events as rows."""
+    wanted = tuple(name for name in EVENT_TYPES if name in visit.request.query_params.getlist("type"))
+    async for page in followed(visit, wanted):
+        yield event(visit.html("events-change.html", events=shown(page.events)[::-1]), page.cursor)
+
+
+# -- usage -----------------------------------------------------------------------------------------------------
+
+
+async def usage(visit: Visit) -> Response:
+    """What models took, by day, and by model."""
+    found = await visit.bridge.usage(visit.who, days=DAYS)
+    tokens: Plot = bars([(each.day, each.total.tokens) for each in found.days], unit="tokens")
+    money: Plot = bars([(each.day, each.total.usd) for each in found.days], unit="$")
+    return await visit.page("usage.html", usage=found, tokens=tokens, money=money, days=DAYS)
+
+
+PAGES = (
+    Page("/health", health),
+    Page("/channels", channels),
+    Page("/servers", servers),
+    Page("/servers/accept", accept, "POST"),
+    Page("/events", events),
+    Page("/events/stream", stream),
+    Page("/usage", usage),
+)

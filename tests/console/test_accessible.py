@@ -1,0 +1,130 @@
+"""For everybody: by keyboard alone, with a screen reader, on a phone, in dark and light; and nothing moves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.console.conftest import ROOT, Running
+
+AXE = ROOT / ".ci" / "node_modules" / "axe-core" / "axe.min.js"
+PHONE = {"width": 360, "height": 740}
+PAGES = (
+    "approvals", "approvals?status=any", "conversations", "conversation?id=local/shown", "log?id=local/shown&verify=1",
+    "search?q=shown", "channels", "servers", "grants", "pairing", "clients", "events", "usage", "health",
+)  # fmt: skip
+
+
+WATCH_SHIFTS = """() => {
+  window.moved = 0;
+  new PerformanceObserver(list => {
+    for (const each of list.getEntries()) if (!each.hadRecentInput) window.moved += each.value;
+  }).observe({type: "layout-shift", buffered: true});
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core, from npm."""
+    if not AXE.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail("axe-core is not there, and CI has to have it.")
+        pytest.skip("needs axe-core: npm install --no-save --prefix .ci axe-core@4.14.1")
+    return AXE.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def furnished(bridge: Running) -> Running:
+    """A bridge with something on each page."""
+    bridge.say("shown with **words**", "local/shown")
+    bridge.calls(("files__write", {"path": "a/../b", "text": "x\u202ey\n" * 30}), ("files__delete", {"name": "b"}))
+    return bridge
+
+
+@pytest.mark.shows("console.accessible")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE], ids=["wide", "phone"])
+def test_axe_finds_nothing_serious(
+    furnished: Running, new_context: Callable[..., BrowserContext], axe: str, scheme: str, size: dict[str, int]
+) -> None:
+    context = new_context(color_scheme=scheme, viewport=size)
+    page = context.new_page()
+    furnished.enter(page)
+    page.locator("#approvals > li").nth(1).wait_for()
+    first = str(page.locator("#approvals h2 a").first.get_attribute("href")).removeprefix("/console/")
+    found: dict[str, list[str]] = {}
+    for path in (*PAGES, first, f"{first}?as=json"):
+        page.goto(f"{furnished.base}/{path}")
+        for fold in page.locator("main details").all():
+            fold.evaluate("fold => { fold.open = true }")
+        page.evaluate(axe)  # by the debugger, which no policy of the page binds
+        result = cast("dict[str, Any]", page.evaluate("() => axe.run(document, {resultTypes: ['violations']})"))
+        grave = [each for each in result["violations"] if each["impact"] in ("serious", "critical")]
+        if grave:
+            found[path] = [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in grave]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the page"
+    assert found == {}
+
+
+@pytest.mark.shows("console.keyboard")
+def test_a_call_is_found_edited_and_approved_by_keyboard_alone(fresh: Running, page: Page) -> None:
+    fresh.enter(page)
+    fresh.calls(("files__write", {"path": "a.txt", "text": "one"}))
+    page.locator("#approvals > li").wait_for()
+
+    def to(name: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if name in str(
+                page.evaluate("() => (document.activeElement.innerText || document.activeElement.name || '').trim()")
+            ):
+                return
+        pytest.fail(f"{name} cannot be reached by Tab")
+
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    page.keyboard.press("Enter")
+    to("Edit, remember")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/approvals/ap_*")
+    to("Change the arguments")
+    page.keyboard.press("Enter")
+    to("a.path")
+    page.keyboard.press("End")
+    page.keyboard.type(".bak")
+    page.keyboard.press("Enter")  # in a field: decides nothing
+    expect(page.get_by_role("heading", name="Your verdict")).to_be_visible()
+    to("Approve")
+    page.keyboard.press("Space")
+    expect(page.locator("#state")).to_contain_text("wrote 3 characters to a.txt.bak")
+
+
+@pytest.mark.shows("console.accessible")
+def test_each_page_has_one_heading_landmarks_and_names(furnished: Running, page: Page) -> None:
+    furnished.enter(page)
+    titles: set[str] = set()
+    for path in PAGES:
+        page.goto(f"{furnished.base}/{path}")
+        expect(page.locator("h1")).to_have_count(1)
+        expect(page.get_by_role("main")).to_have_count(1)
+        expect(page.get_by_role("navigation", name="Console")).to_have_count(1)
+        titles.add(page.title())
+    assert len(titles) >= len(PAGES) - 2
+
+
+@pytest.mark.shows("console.still")
+def test_nothing_moves_by_itself(fresh: Running, page: Page) -> None:
+    fresh.enter(page)
+    fresh.say("shown", "local/shown")
+    fresh.calls(("files__delete", {"name": "first"}))
+    page.locator("#approvals > li").first.wait_for()
+    for path in ("approvals", "conversations", "conversation?id=local/shown", "usage"):
+        page.goto(f"{fresh.base}/{path}")
+        page.evaluate(WATCH_SHIFTS)
+        fresh.calls(("files__delete", {"name": "later"}))
+        page.wait_for_function("() => Number(document.getElementById('waiting-count').textContent) > 0")
+        assert float(page.evaluate("() => window.moved")) < 0.01, path
