@@ -57,7 +57,7 @@ def main() -> None:
             page.goto(f"{bridge.base}/conversation?id=local/main")
             page.get_by_label("Message", exact=True).fill("stream a plan")
             page.get_by_label("Message", exact=True).press("Enter")
-            page.locator("#draft ol li").nth(1).wait_for()
+            page.locator(".bubble ol li").nth(1).wait_for()
             page.screenshot(path=FOLDER / "conversation.png")
         with opened(browser, bridge, PHONE, "dark") as page:
             page.locator("#approvals > li").nth(1).wait_for()
