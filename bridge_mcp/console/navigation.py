@@ -40,9 +40,9 @@ LINKS: tuple[Link, ...] = (
     Link("Tool servers", "/servers", group="The bridge"),
     Link("Events", "/events", group="The bridge"),
     Link("Usage", "/usage", group="The bridge"),
-    Link("Grants", "/grants", "admin", "Who may"),
-    Link("Pairing", "/pairing", "admin", "Who may"),
-    Link("Clients", "/clients", "admin", "Who may"),
+    Link("Grants", "/grants", scope="admin", group="Who may"),
+    Link("Pairing", "/pairing", scope="admin", group="Who may"),
+    Link("Clients", "/clients", scope="admin", group="Who may"),
 )
 
 PAGES: tuple[Page, ...] = (
