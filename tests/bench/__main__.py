@@ -9,7 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench import gate, hook, memory, models, offers, reading, relayed, roundtrip, startup, telegram, turns
+from tests.bench import (
+    console,
+    gate,
+    hook,
+    memory,
+    models,
+    offers,
+    reading,
+    relayed,
+    roundtrip,
+    startup,
+    telegram,
+    turns,
+)
 from tests.bench.table import Table
 
 PARTS: dict[str, Callable[[bool], list[Table]]] = {
@@ -22,6 +35,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "hook": hook.run,
     "offers": offers.run,
     "telegram": telegram.run,
+    "console": console.run,
     "models": models.run,
 }
 

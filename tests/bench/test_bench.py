@@ -44,6 +44,7 @@ ROWS = {
         "list_conversations with a query": 5,
     },
     "hook": {"started to filed": 3},
+    "console": {"memory with 100 open streams": 1},
     "gate": {"1 at once": 9, "32 at once": 9},
     "bridge-mcp gate": {"handshake": 9, "2026-07-28": 9},
     "tools on offer": {"scripted": 5, "chat completions": 5},

@@ -25,7 +25,7 @@ from bridge_mcp.console.app import Console
 from bridge_mcp.console.serving import ConsoleOptions, make_console, serve_console
 from bridge_mcp.console.visitors import owner
 from bridge_mcp.core.bearer_tokens import hash_token
-from bridge_mcp.core.entries import Sender, Usage
+from bridge_mcp.core.entries import Heard, Sender, Usage
 from bridge_mcp.core.policy import SCOPES
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.engine.engine import Engine
@@ -188,8 +188,6 @@ async def answered(bridge: Bridge, console: Console, command: dict[str, str]) ->
                 "local", command["chat"], "m1", sender=sender, text=command["text"], at=1, attachments=(png, page)
             )
             return str(await bridge.intake.hear(incoming))
-        case "accepted":
-            return (await bridge.store.tool_pins.accepted(command["tool"]) or ("", ""))[1]
         case "revoke":
             await bridge.revoke_client(OWNER, command["name"])
             return ""
@@ -198,6 +196,23 @@ async def answered(bridge: Bridge, console: Console, command: dict[str, str]) ->
         case "ask":  # a stranger writes to the bot, and is shown a code
             incoming = Incoming("family", command["chat"], "m1", sender=Sender(command["chat"], "Sue"), text="hi", at=1)
             return await bridge.intake.put(incoming)
+        case _:
+            return await arranged(bridge, command)
+
+
+async def arranged(bridge: Bridge, command: dict[str, str]) -> str:
+    """What is there before a test looks, and what it could not see in a page."""
+    match command["do"]:
+        case "seed":  # so many conversations, each with one message that nobody answers
+            for first in range(0, int(command["count"]), 500):
+                heard = Heard("seeded", Sender("7", "Ann"), "m1", to="off")
+                many = [f"local/seeded-{first + number}" for number in range(500)]
+                await asyncio.gather(*[bridge.store.log.record(each, heard) for each in many])
+            return ""
+        case "asked at":
+            return str((await bridge.list_approvals(OWNER, limit=1))[0].asked_at)
+        case "accepted":
+            return (await bridge.store.tool_pins.accepted(command["tool"]) or ("", ""))[1]
         case unknown:
             raise ValueError(unknown)
 
