@@ -353,7 +353,7 @@ class BridgeServer:
         """2026-07-28: one stream of notifications, until the client closes it."""
         who = self._principal_of(ctx)
         if exposes_any(who):
-            self._exposed.watch()
+            await self._exposed.watch()
         return await self.push.listen(ctx, who, params)
 
     # -- prompts ----------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class At:
 
     async def until(self, *kinds: type) -> None:
         """Wait for a notification of each of these kinds."""
-        with anyio.fail_after(15):
+        with anyio.fail_after(30):
             while not all(any(isinstance(each, kind) for each in self.heard) for kind in kinds):
                 self.news[0] = anyio.Event()
                 await self.news[0].wait()
@@ -82,7 +82,7 @@ async def at(
 
     async with world(folder, engine=False) as it:
         async with NestedToolbox(servers or [bench()], clock=it.clock) as box, it.engine_with(box):
-            with anyio.fail_after(20), closing(it.store.agenda.watch()) as news:
+            with anyio.fail_after(30), closing(it.store.agenda.watch()) as news:
                 while {each.state for each in (await it.bridge.callable_tools(HOST)).servers} != {"ready"}:
                     await news.wait()
             face = build_server(it.bridge, the_one(who), exposes=bool(who.expose))
@@ -188,15 +188,13 @@ async def test_a_client_is_told_when_resources_and_prompts_change_and_that_tools
         await found.it.bridge.call_tool(HOST, "bench__echo", {"text": "awake"})
         if era == "legacy":
             await found.names()
-            await anyio.sleep(0.1)  # the list is looked at
             await grown(found, grow)
             await found.until(types.ResourceListChangedNotification, types.PromptListChangedNotification)
         else:
             wanted: dict[str, Any] = {"resources_list_changed": True, "prompts_list_changed": True}
             async with found.client.listen(**wanted) as notices:
-                await anyio.sleep(0.1)
                 await grown(found, grow)
-                with anyio.fail_after(15):
+                with anyio.fail_after(30):
                     assert {await anext(notices), await anext(notices)} == {
                         ResourcesListChanged(),
                         PromptsListChanged(),

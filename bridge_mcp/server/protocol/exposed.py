@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import anyio
@@ -53,7 +53,7 @@ class ExposedTools:
         self._bridge = bridge
         self._push = push
         self._sessions: set[Connection] = set()
-        self._known: tuple[ListKey, ...] | None = None
+        self._known: tuple[ListKey, ...] = ()
         self._task: asyncio.Task[None] | None = None
 
     async def listed(self, who: Principal) -> list[dict[str, JSON]]:
@@ -64,6 +64,7 @@ class ExposedTools:
         """The tools that are exposed to `who`, those among them that the bridge made for resources and prompts."""
         if not exposes_any(who):
             return []
+        await self.watch()
         found = await self._bridge.callable_tools(who)
         return [spec for spec in found.tools if exposes(who, spec)]
 
@@ -88,19 +89,21 @@ class ExposedTools:
         if connection.has_standalone_channel and connection not in self._sessions:
             self._sessions.add(connection)
             connection.exit_stack.callback(self._sessions.discard, connection)
-        self.watch()
 
-    def watch(self) -> None:
-        """Look for changes from now on."""
+    async def watch(self) -> None:
+        """Look for changes from now on: whatever is listed after this, a later change of it is noticed."""
+        if self._task is not None:
+            return
+        known = keys(await self._bridge.published_tools())
         if self._task is None:
+            self._known = known
             self._task = asyncio.create_task(self._run(), name="exposed tools")
 
     async def _run(self) -> None:
         while True:
             try:
-                specs = await self._bridge.published_tools()
-                now = tuple(tuple(key(spec) for spec in specs if key(spec)) for _, _, key in LISTS)
-                for (event, send, _), before, after in zip(LISTS, self._known or now, now, strict=True):
+                now = keys(await self._bridge.published_tools())
+                for (event, send, _), before, after in zip(LISTS, self._known, now, strict=True):
                     if before != after:
                         await self._notify(event, send)
                 self._known = now
@@ -142,6 +145,11 @@ LISTS: tuple[tuple[ServerEvent, Send, Callable[[ToolSpec], tuple[str, ...]]], ..
     (PromptsListChanged(), Connection.send_prompt_list_changed, prompts_key),
 )
 """The lists of a client: the event of the newer era and the notification of the older one when it changes."""
+
+
+def keys(specs: Sequence[ToolSpec]) -> tuple[ListKey, ...]:
+    """What tells whether a list has changed, for each of `LISTS`."""
+    return tuple(tuple(key(spec) for spec in specs if key(spec)) for _, _, key in LISTS)
 
 
 def exposes_any(who: Principal) -> bool:
