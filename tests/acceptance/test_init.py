@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from bridge_mcp.cli.init_channels import CHANNELS
 from tests.acceptance.parts import COMMAND, Home
 from tests.acceptance.terminal import Terminal
 from tests.servers.model_apis.openai_server import OpenAIServer
@@ -15,6 +16,7 @@ CLEAR = "\x15"
 KEY = "sk-a-key-that-nobody-may-see"
 WHO, WHERE, ELSE = "Who answers in the chats?", "Where do people write?", "Where else do people write?"
 ADDRESS, NAME, SECRET = "The endpoint's address:", "The model's name there:", "Its key (nothing: none is needed):"
+LAST = CHANNELS[-1].title
 SERVER, TOKEN = "The server's address:", "The bot's token, from @BotFather (/newbot):"
 
 
@@ -61,6 +63,7 @@ def test_it_tries_what_it_is_told_and_writes_what_works(home: Home, columns: int
             ("does not know this token", "1"),
             (f"1 {SERVER}", f"{CLEAR}{telegram.url}"),
             (f"[1]: 1 {SERVER} {telegram.url} {TOKEN}", telegram.token),
+            (f"{ELSE} 1", ""),
             ("Which MCP host shall start it?", "1"),
         )
         assert screen.end() == 0
@@ -95,7 +98,7 @@ def test_ctrl_c_at_any_question_leaves_nothing(home: Home, at: int) -> None:
     with started(home) as screen:
         questions = [
             ("vLLM, …) Number [1]:", "3"), (ADDRESS, f"{CLEAR}http://127.0.0.1:9/v1"), (NAME, ""), (SECRET, KEY),
-            ("Leave it out Number [1]:", "2"), ("of your own Number [1]:", "2"),
+            ("Leave it out Number [1]:", "2"), (f"{LAST} Number [1]:", "2"),
         ]  # fmt: skip
         answer(screen, *questions[:at])
         screen.until(questions[at][0])  # the prompt itself: before it the terminal takes Ctrl-C for itself
