@@ -11,8 +11,7 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.values import ChannelSettings
-from bridge_mcp.core.entries import CALLS
-from bridge_mcp.core.external_calls import DOORS
+from bridge_mcp.core.external_calls import RESERVED_CHANNELS
 
 __all__ = ["SectionKeys", "channel_settings", "gather_s", "own_channels"]
 
@@ -62,8 +61,13 @@ def channel_settings(
 ) -> ChannelSettings:
     """One channel's settings. `holders` says which channel has which account's secret so far."""
     keys, found = SectionKeys(name, section, problems, secrets, holders), plug(section.type)
-    if name == CALLS or name in DOORS:
-        keys.problem("", "this name is taken by the bridge itself.", "Use another name.")
+    if name in RESERVED_CHANNELS:
+        keys.problem(
+            "",
+            "this name is taken by the bridge itself.",
+            "Use another name, also in routes. Chats that were paired under the old one are paired anew; what was said "
+            "there stays in the store.",
+        )
     settings: object = None
     try:
         settings = found.type.check(section, keys)

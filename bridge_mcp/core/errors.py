@@ -86,6 +86,12 @@ class TooEarly(BadInput):
     helps = "Nothing was changed: wait for what is named, and repeat the call."
 
 
+class KeyUsed(BadInput):
+    """This idempotency key was used for something else."""
+
+    helps = "Nothing was changed: use a new key for each different call, and the same one only to repeat a call."
+
+
 class NotFound(BadInput):
     """There is no such thing."""
 

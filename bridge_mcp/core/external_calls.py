@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
-from bridge_mcp.core.entries import Call, External
+from bridge_mcp.core.entries import CALLS, Call, External
 from bridge_mcp.core.policy import Policy, ToolRule
 from bridge_mcp.core.state import CallState
 from bridge_mcp.core.steps import HandOver, Run, Settle, Wait
@@ -33,6 +33,7 @@ from bridge_mcp.core.tools import ToolSpec
 __all__ = [
     "DOORS",
     "LOOK_S",
+    "RESERVED_CHANNELS",
     "asking_at_doors",
     "external_name",
     "external_tool",
@@ -47,6 +48,10 @@ __all__ = [
 
 DOORS = frozenset({"gate", "hook", "channel"})
 """What begins the names of those who run calls themselves, before a colon; no channel may be called so."""
+
+RESERVED_CHANNELS = DOORS | {"request", "oauth", CALLS}
+"""Names that no channel may have: its people would be called as callers of the bridge are (`request:ann`, `oauth:ann`),
+or its conversations as those of calls."""
 
 LOOK_S = 5.0
 """How often it is looked whether a process lives that a call depends on."""
@@ -137,7 +142,9 @@ def handed_over(step: Run, fate: CallState, external: External, asked_at: float,
     """What becomes of a call that may run: it is its caller's to begin, as long as that is waited for."""
     until = (fate.judged_at if fate.judged is not None else asked_at) + external.claim_s
     (call, _, _), *_ = step.calls
-    return HandOver(step.calls, until) if now < until else Settle(call, "undelivered", UNCLAIMED)
+    if now >= until:
+        return Settle(call, "undelivered", UNCLAIMED)
+    return HandOver(step.calls, min(until, now + LOOK_S) if external.lapses else until)
 
 
 def with_looks(wait: Wait, external: External, now: float) -> Wait:

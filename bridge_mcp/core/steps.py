@@ -106,7 +106,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """These calls may run, as `Run` says it, and their caller is to begin them before `until`: no engine does."""
+    """These calls may run, as `Run` says it, and their caller is to begin them: no engine does.
+
+    At `until` it is looked again whether the caller is still there, and has the time.
+    """
 
     calls: tuple[tuple[Call, str, str], ...]
     until: float

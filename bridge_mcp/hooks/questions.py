@@ -92,12 +92,14 @@ class Questions:
         answers: dict[str, str] = {}
         for each in map(fields_of, asked):
             question, labels = str(each.get("question", "")), labels_of(each)
+            several = bool(each.get("multiSelect"))
             text = question_text(self._head("asks you"), each)
-            found = await self._ask(text, labels, deadline)
+            # A button answers at once, with one choice: several are written, and any text answers then.
+            found = await self._ask(text, () if several else labels, deadline)
             if found is None:
                 return self.host.fallback(self.call, TOO_LATE), False
             said, _ = found
-            answers[question] = picked(labels, said, several=bool(each.get("multiSelect")))
+            answers[question] = picked(labels, said, several=several)
         return self.host.allow(self.call, {**self.call.arguments, "answers": answers}), True
 
     async def _plan(self, deadline: float) -> tuple[Answer, bool]:

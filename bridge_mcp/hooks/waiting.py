@@ -25,7 +25,10 @@ LOOK_S, FIRST_LOOK_S = 5.0, 0.1
 """How often it is looked whether there still is an engine; and, at first, whether people have been asked."""
 
 NO_ENGINE = "bridge-mcp has no engine running, so nobody could be asked (start one: bridge-mcp serve)."
-NO_APPROVER = "bridge-mcp knows nobody to ask (set [approvals] route, or pair an approver)."
+NO_APPROVER = (
+    "bridge-mcp knows nobody to ask. Pair an approver's chat (bridge-mcp pair add CODE --role approver), or set in "
+    'bridge.toml route = "CHANNEL/CHAT" under [approvals]: on this machine "local/main", which bridge-mcp chat shows.'
+)
 TOO_LATE = "Nobody decided in time."
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace as changed
 from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Asked, Entry, External, Finished, Judged, Log, Requested
-from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, NotFound, TooEarly, TooMany
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, KeyUsed, NotFound, TooEarly, TooMany
 from bridge_mcp.core.evidence import closing_entries, with_evidence
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import RequestState, request_in
@@ -62,7 +62,7 @@ class ApprovalRequests:
         What needs nobody has its verdict at once, in the same transaction, and keeps it whatever the settings become.
 
         Raises:
-            AlreadyDecided: the key belongs to another call.
+            KeyUsed: the key belongs to another call.
             BadInput: the call is not taken.
             TooMany: as many calls of this client wait as may.
         """
@@ -83,8 +83,8 @@ class ApprovalRequests:
                 pass
         (first,) = await self.store.log.load(request.conversation, -1, most=1)
         if as_asked(first.entry) != as_asked(request.entry):
-            raise AlreadyDecided(
-                "This idempotency key was used for another call.", fix="Use a new key for each different call."
+            raise KeyUsed(
+                "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )
         return await self.stand(request.conversation), False
 

@@ -17,7 +17,7 @@ from bridge_mcp.core.entries import (
     Sender,
     message_id,
 )
-from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, NotPaired
+from bridge_mcp.core.errors import BadInput, FetchFailed, KeyUsed, NotFound, NotPaired
 from bridge_mcp.core.events import EVENT_TYPES, EventType
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.projections import Approval, Message
@@ -286,7 +286,7 @@ class BridgeBase:
     async def _same_request(self, conversation: str, asked: Requested) -> None:
         first = (await self.store.log.load(conversation))[0].entry
         if first != asked:
-            raise BadInput(
+            raise KeyUsed(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )
 

@@ -65,7 +65,7 @@ class Requesting(BridgeBase):
         why it may not. The same key and call give the same ticket.
 
         Raises:
-            AlreadyDecided: the key was used for another call.
+            KeyUsed: the key was used for another call.
             BadInput: the call is not taken.
             TooMany: as many calls of this client wait as may.
         """

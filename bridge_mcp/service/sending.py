@@ -25,7 +25,7 @@ from bridge_mcp.core.entries import (
     key,
     message_id,
 )
-from bridge_mcp.core.errors import BadInput, Denied, NotFound
+from bridge_mcp.core.errors import BadInput, Denied, KeyUsed, NotFound
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import ASSISTANT, Message
 from bridge_mcp.core.results import (
@@ -321,13 +321,13 @@ class Sending(Filing):
         It is compared with the whole entry of then, not with the message's later text or state.
 
         Raises:
-            BadInput: the key belongs to another message.
+            KeyUsed: the key belongs to another message.
         """
         (recorded,) = await self.store.log.record(conversation, entry)
         if not recorded.new:
             before = await self.store.log.find(conversation, key(entry) or "")
             if before is None or as_asked(before.entry) != as_asked(entry):
-                raise BadInput(
+                raise KeyUsed(
                     "This idempotency_key was used for another message here.",
                     fix="Use a new key for each different message, and the same one only to repeat a call.",
                 )

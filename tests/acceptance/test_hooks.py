@@ -120,6 +120,53 @@ def test_agents_ask_in_the_chat_and_are_answered_in_their_own_words(home: Home) 
         assert "gone" in lapsed["note"]
 
 
+def asked(home: Home, text: str) -> None:
+    """Wait until a question stands in the chat."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        told = home.run("events", "--json").splitlines()
+        if any(text in line for line in told):
+            return
+    raise AssertionError("nothing was asked")
+
+
+@pytest.mark.shows("approvals.hook-asked")
+def test_questions_and_plans_of_an_agent_are_answered_in_the_chat(home: Home) -> None:
+    """By processes as Claude Code starts them: what a person writes is what its hook answers."""
+    with served(home):
+        question = Hook(home, "claude-code", hook_input("claude-code", "question"))
+        asked(home, "Which color?")
+        home.run("say", "desk/main", "blue")
+        asked(home, "Which sizes?")
+        home.run("say", "desk/main", "small, LARGE")
+        answers = question.answer()["hookSpecificOutput"]["decision"]["updatedInput"]["answers"]
+        assert answers == {"Which color?": "Blue", "Which sizes?": "Small, Large"}
+        plan = Hook(home, "claude-code", hook_input("claude-code", "plan"))
+        asked(home, "Shall it begin?")
+        home.run("say", "desk/main", "keep planning")
+        said = json.dumps(plan.answer()["hookSpecificOutput"])
+        assert "The plan was not approved: keep planning." in said
+        assert "allow" not in said
+
+
+def test_where_nobody_is_known_the_answer_says_what_to_set(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\nresponder = "relay"\n')
+    with subprocess.Popen(
+        [COMMAND, "serve"], cwd=home.work, env=home.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert b"The bridge is up" in process.stdout.readline()
+            for name in ("asks", "question"):
+                hook = Hook(home, "claude-code", hook_input("claude-code", name), ["--unattended"])
+                told = json.dumps(hook.answer())
+                assert "knows nobody to ask" in told
+                assert 'route = \\"CHANNEL/CHAT\\" under [approvals]' in told
+        finally:
+            process.terminate()
+            process.wait(WAIT_S)
+
+
 def test_without_an_engine_nobody_is_told_yes(home: Home) -> None:
     home.write(CONFIG)
     hooks = [Hook(home, host, hook_input(host, "asks"), ["--unattended"]) for host in ("cursor", "gemini")]

@@ -13,7 +13,7 @@ import pytest
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Finished, Started
-from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound, TooEarly, TooMany
+from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, KeyUsed, NotFound, TooEarly, TooMany
 from bridge_mcp.core.policy import Principal, ToolRule
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.requests import asking_for_requests, request_server, request_tool, rules_for_requests
@@ -171,7 +171,7 @@ async def test_a_question_ends_though_no_engine_is_there(tmp_path: Path) -> None
 async def test_the_same_key_is_the_same_call(here: World) -> None:
     one = await here.bridge.request_approval(AGENT, REFUND, idempotency_key="k")
     assert (await here.bridge.request_approval(AGENT, REFUND, idempotency_key="k")).id == one.id
-    with pytest.raises(AlreadyDecided, match="another call"):
+    with pytest.raises(KeyUsed, match="another call"):
         await here.bridge.request_approval(AGENT, replace(REFUND, arguments={"amount": 6}), idempotency_key="k")
     assert (await here.bridge.request_approval(OTHER, REFUND, idempotency_key="k")).id != one.id
 

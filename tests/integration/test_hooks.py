@@ -21,7 +21,7 @@ from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.hooks.after import ELSEWHERE, told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
-from bridge_mcp.hooks.filing import CLAIM_S, request
+from bridge_mcp.hooks.filing import request
 from bridge_mcp.hooks.hosts import host_named
 from bridge_mcp.hooks.open_calls import any_open, open_calls
 from bridge_mcp.hooks.people import People
@@ -122,10 +122,14 @@ class Desk:
     async def reply(self, label: str, text: str) -> None:
         """Ann answers the first message with this button in her own words, once it has arrived."""
         number, _ = await self.button(label)
-        with closing(self.store.agenda.watch()) as changes:
-            while sum(isinstance(each, Delivered) and each.of is None for each in await self.entries(PLACE)) < number:
-                await changes.wait()
+        await self.sent(number)
         await self.family.receive(text, chat="7", sender=ANN, reply_to=str(number))
+
+    async def sent(self, count: int) -> None:
+        """Wait until so many messages have been delivered."""
+        with closing(self.store.agenda.watch()) as changes:
+            while sum(isinstance(each, Delivered) and each.of is None for each in await self.entries(PLACE)) < count:
+                await changes.wait()
 
     async def press(self, label: str) -> None:
         """Ann presses a button of the first message that has it, once it is there."""
@@ -341,7 +345,7 @@ async def test_a_prompt_whose_hook_was_killed_lapses_and_a_late_verdict_was_not_
     first, second = await desk.approval(waits), await desk.approval(late)
     await desk.bridge.approve_call(SUPERVISOR, second.id)
     desk.alive.discard("killed")
-    desk.clock.advance(LOOK_S + CLAIM_S)
+    desk.clock.advance(LOOK_S)  # and not the time in which a hook that lives may come
     assert "was gone" in await desk.revised("⏹")
     for where in (waits, late):
         assert (await desk.over(where)).outcome == "undelivered"
@@ -410,7 +414,8 @@ async def test_questions_are_asked_one_by_one_with_buttons(desk: Desk) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
             await desk.press("Blue")
-            await desk.reply("Large", "small, huge")
+            await desk.sent(2)
+            await desk.family.receive("small, huge", chat="7", sender=ANN)
     first, second = desk.family.sent[:2]
     assert first.text.startswith("❓ Claude Code in /home/ann/project asks you:\n\nWhich color?")
     assert "- **Red**: warm" in first.text

@@ -33,6 +33,10 @@ def wrong(folder: Path, text: str, **env: str) -> str:
         (LOCAL + "zzz = 1\n", "channels.desk.zzz", "The keys here are: type, "),
         (LOCAL + 'responder = "robot"\n', "channels.desk.responder", "'assistant', 'relay' or 'off'"),
         ("[channels.desk]\n", "channels.desk.type", "missing"),
+        *[
+            (LOCAL.replace("desk", taken), f"channels.{taken}: this name is taken", "Use another name, also in routes")
+            for taken in ("calls", "gate", "hook", "channel", "request", "oauth")
+        ],
         (LOCAL + 'model = "fsat"\n[models.fast]\nmodel = "x"\n', "channels.desk.model", "Did you mean 'fast'?"),
         (LOCAL + 'responder = "assistant"\n', "channels.desk.responder", "BRIDGE_MCP_MODEL"),
         (LOCAL + 'tool_servers = ["file"]\n[tool_servers.files]\ncommand = "x"\n', "tool_servers", "'files'"),

@@ -32,6 +32,7 @@ from bridge_mcp.core.errors import (
     BadInput,
     BridgeError,
     Denied,
+    KeyUsed,
     NotFound,
     StoreError,
     TooEarly,
@@ -162,7 +163,7 @@ class ApprovalProtocol:
         asked = aap_format.submission(body)
         try:
             found, new = await self._bridge.file_request(who, asked, f"aap {key}")
-        except AlreadyDecided as exc:
+        except KeyUsed as exc:
             raise Refused(409, "idempotency_conflict", str(exc)) from exc
         return (201 if new else 200), found
 
