@@ -14,7 +14,7 @@ from rich.text import Text
 from bridge_mcp.assembly import WallClock, make_channels, open_bridge
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.cli.common import USUAL, Common, Json
-from bridge_mcp.cli.door_findings import doors, exposed
+from bridge_mcp.cli.door_findings import claude_channel, doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.host_findings import host_findings
 from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
@@ -35,6 +35,8 @@ from bridge_mcp.ports import Store, StoreHealth
 
 __all__ = ["check"]
 
+CLAUDE_CHANNEL = "stdio/claude-channel"
+"""The consumer of Claude Code's channel (`server.protocol.claude_channel`), as the feed knows it."""
 LOOK_S = 10.0
 """How long the schemas of tools are looked at."""
 
@@ -260,8 +262,10 @@ def too_many(config: Config, tools: Sequence[ToolSpec]) -> Iterator[tuple[str, s
 
 async def door_findings(config: Config) -> tuple[Finding, ...]:
     """Whether anybody could decide on the calls of doors."""
+    async with readable_store(config) as store:
+        used = store is not None and await store.feed.acknowledge(CLAUDE_CHANNEL, -1) > 0
     async with approvers(config) as found:
-        return () if found is None else tuple(doors(config, *found))
+        return (*claude_channel(config, used=used), *(() if found is None else doors(config, *found)))
 
 
 async def callbacks(config: Config) -> tuple[Finding, ...]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.config import Config
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.grants import SHORTENED
 from bridge_mcp.core.policy import AGENTS
 from bridge_mcp.operations.approver_check import ApproverCheck
 
-__all__ = ["doors", "exposed"]
+__all__ = ["claude_channel", "doors", "exposed"]
 
 MEND = "Pair an approver (bridge-mcp pair add CODE --role approver), or give a client the scope approve"
 
@@ -40,3 +41,27 @@ def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
     if not paired and not (asking.route and chats) and any(rule.pattern.startswith("hook:") for rule in rules.tools):
         told = f"rules speak of hooks, and a hook finds nobody to ask: its agent asks by itself. {MEND}, or set "
         yield Finding("hooks", True, f"{told}[approvals] route.", warning=True)
+
+
+def claude_channel(config: Config, *, used: bool) -> Iterator[Finding]:
+    """What keeps Claude Code's channel (`bridge-mcp --channel`) from working; `used`: a session has used it."""
+    freeing = [
+        rule.pattern
+        for rule in config.rules.tools
+        if rule.pattern.startswith(SHORTENED) and (rule.says.get("confirmation") == "never" or rule.says.get("review"))
+    ]
+    for pattern in freeing:
+        told = (
+            f'approvals.tools."{pattern}" frees nothing: Claude Code shortens what it relays, so people are always '
+            "asked. For calls that a rule is to free, install its hook: bridge-mcp hook claude-code --install."
+        )
+        yield Finding("channel", True, told, warning=True)
+    if not used and not any(rule.pattern.startswith(SHORTENED) for rule in config.rules.tools):
+        return
+    lacking = [scope for scope in ("read", "send") if scope not in config.stdio.scopes]
+    if lacking:
+        told = f"Claude Code's channel needs the scopes read and send: [clients.stdio] lacks {' and '.join(lacking)}."
+        yield Finding("channel", True, told, warning=True)
+    if all(each.responder != "relay" for each in config.rules.channels.values()):
+        told = 'Claude Code\'s channel is pushed nothing: no channel has responder = "relay".'
+        yield Finding("channel", True, told, warning=True)

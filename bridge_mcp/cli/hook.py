@@ -160,7 +160,7 @@ def heard(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
         from bridge_mcp.hooks.store_files import usual_files
 
         files = usual_files(options.config, os.environ)
-        if files is not None and not any_open(files.store, host, news.session):
+        if files is not None and not any_open(files.store, host, news):
             return 0
         from bridge_mcp.cli.hook_waits import tell
 

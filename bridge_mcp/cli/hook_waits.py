@@ -17,7 +17,7 @@ from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.config import Config
 from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.hooks.after import told
+from bridge_mcp.hooks.after import ELSEWHERE, told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.hosts import Host
 from bridge_mcp.hooks.open_calls import open_calls
@@ -26,6 +26,7 @@ from bridge_mcp.hooks.questions import Questions
 from bridge_mcp.hooks.stored_requests import write_request
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, Request, lapse
+from bridge_mcp.operations.relayed_prompts import answered_elsewhere
 from bridge_mcp.place import engine_lives
 from bridge_mcp.server.stdio.lifetime import orphaned, stop_on_signals
 
@@ -154,7 +155,12 @@ def tell(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     async def body(config: Config) -> int:
         async with open_bridge(config, engine="never") as assembly:
             path = str(config.store_path)
-            return await told(assembly.store, open_calls(path, host, news.session), news)
+            own = await told(assembly.store, open_calls(path, host, news.session), news)
+            if own or not isinstance(news, Outcome):
+                return own
+            # Its prompt may be one that the host's channel has relayed, which nobody else tells that it is answered.
+            outcome = Finished(ONLY_CALL, "undelivered" if news.refused else "error" if news.error else "ok", ELSEWHERE)
+            return await answered_elsewhere(assembly.store, f"channel:{host.name}", news.tool, news.arguments, outcome)
 
     return loop(body, settings(options))
 

@@ -1,13 +1,14 @@
-"""The calls of a session that are not over, found with next to nothing loaded: most hooks after a call concern none."""
+"""The calls that are not over, found with next to nothing loaded: most hooks after a call concern none."""
 
 from __future__ import annotations
 
 import json
 
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.hooks.events import Ended, Outcome
 from bridge_mcp.hooks.filing import prefix_of
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.stores.quick_request import heads
+from bridge_mcp.stores.quick_request import heads, waits_for_verdict
 
 __all__ = ["any_open", "open_calls"]
 
@@ -25,9 +26,18 @@ def open_calls(path: str, host: Host, session: str) -> tuple[str, ...]:
     return tuple(name for name, body in found.items() if json.loads(body).get("kind") not in OVER)
 
 
-def any_open(path: str, host: Host, session: str) -> bool:
-    """Whether there may be such calls; where the store cannot be read so, there may be."""
+def any_open(path: str, host: Host, news: Outcome | Ended) -> bool:
+    """Whether news may concern a call that is open; where the store cannot be read so, they may."""
     try:
-        return bool(open_calls(path, host, session))
+        return bool(open_calls(path, host, news.session)) or is_relayed(path, host, news)
     except StoreError:
         return True
+
+
+def is_relayed(path: str, host: Host, news: Outcome | Ended) -> bool:
+    """Whether the host's channel has had people asked about a call of the tool that is told of.
+
+    Raises:
+        StoreError: the store cannot be read so.
+    """
+    return isinstance(news, Outcome) and waits_for_verdict(path, f"channel:{host.name}__{news.tool}")

@@ -4,11 +4,16 @@ Claude Code sends its channels what its own prompt shows: the tool, a descriptio
 out. That is all a verdict is bound to, so the prompt says that it is shortened, no grant is made or used, and no rule
 lets it run (`core.grants.SHORTENED`). Where a hook of the agent asks about the same call, with all of it, the hook's
 prompt stands alone.
+
+First answer wins, and Claude Code does not tell a channel that its terminal answered first. A prompt closes when the
+session ends, when the hook after the call tells that it ran (`answered_elsewhere`; the plugin has that hook), or by its
+age. Nothing else that the host sends proves it: requests and calls come from subagents too, while others wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from uuid import uuid4
@@ -17,17 +22,24 @@ import anyio
 
 from bridge_mcp.core.entries import CALLS, External, Finished
 from bridge_mcp.core.external_calls import external_name
+from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import tickets
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, lapse, request_of
+from bridge_mcp.ports import Store
 
-__all__ = ["DOOR", "RelayedPrompts"]
+__all__ = ["DOOR", "RelayedPrompts", "answered_elsewhere"]
 
 DOOR, HOOK = "channel:claude-code", "hook:claude-code"
 """As whom the channel asks, and as whom the hooks of the same agent do."""
 
 HOOK_S, NEAR_S = 1.5, 10.0
 """How long a hook is waited for that asks about the same call; and how much older its question may be."""
+
+BEGINNING = 24
+"""Characters of a text by which it is found in a preview."""
+LEFT_OUT = ("…", "...", "[REDACTED]", "unserializable")
+"""What stands in a preview where something is left out of it."""
 
 LOOK_S = 3600.0
 CLAIM_S = 60.0
@@ -52,8 +64,18 @@ class RelayedPrompts:
         Raises:
             BridgeError: the prompt cannot be kept.
         """
-        if await self._hook_asks(tool):
+        conversation = "" if await self._hook_asks(tool) else await self.file(tool, description, preview)
+        if not conversation:
             return
+        try:
+            while not await self.answer(conversation, tell, LOOK_S):
+                continue
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.close(conversation)
+
+    async def file(self, tool: str, description: str, preview: str) -> str:
+        """Write a prompt down, for the engine to ask people; its log."""
         conversation = f"{CALLS}/{tickets.call_conversation(DOOR, uuid4().hex)}"
         external = External(
             DOOR,
@@ -67,20 +89,21 @@ class RelayedPrompts:
         )
         shown = {"description": description, "input_preview": preview}
         await self.calls.ask(request_of(conversation, external, shown, DOOR))
-        try:
-            await self._answer(conversation, tell)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await lapse(self.calls.store, conversation, Finished(ONLY_CALL, "undelivered", GONE))
+        return conversation
 
-    async def _answer(self, conversation: str, tell: Callable[[bool], Awaitable[None]]) -> None:
-        while (got := await self.calls.cleared(conversation, LOOK_S)) is None:
-            continue
+    async def answer(self, conversation: str, tell: Callable[[bool], Awaitable[None]], timeout_s: float) -> bool:
+        """Wait for the end of a prompt, and `tell` the verdict, if it is one; False when time is up."""
+        got = await self.calls.cleared(conversation, timeout_s)
         if isinstance(got, Begun):
             await tell(True)
             await self.calls.finish(got, Finished(got.call, "unknown", SENT))
         elif isinstance(got, Finished) and got.outcome == "denied":
             await tell(False)
+        return got is not None
+
+    async def close(self, conversation: str) -> None:
+        """Close a prompt that nobody waits for any more."""
+        await lapse(self.calls.store, conversation, Finished(ONLY_CALL, "undelivered", GONE))
 
     async def _hook_asks(self, tool: str) -> bool:
         """Whether a hook's prompt about a call of this tool waits, or comes within moments."""
@@ -95,3 +118,35 @@ class RelayedPrompts:
                 if left <= 0:
                     return False
                 await changes.wait(left)
+
+
+async def answered_elsewhere(
+    store: Store, door: str, tool: str, arguments: Mapping[str, JSON], outcome: Finished
+) -> int:
+    """Close the prompt about this call that a door relayed, since its agent has gone on without a verdict from here.
+
+    Nobody says which prompt it was: it is the oldest one of this tool whose preview shows these arguments. Returns how
+    many were closed.
+    """
+    waiting = await store.approvals.find(status="waiting")
+    shown = [each for each in waiting if each.tool == external_name(door, tool) and shows(each.arguments, arguments)]
+    if not shown:
+        return 0
+    oldest = min(shown, key=lambda each: each.asked_at)
+    return int(await lapse(store, oldest.conversation, outcome))
+
+
+def shows(relayed: str, arguments: Mapping[str, JSON]) -> bool:
+    """Whether what was relayed of a call can be the preview of these arguments.
+
+    A preview is no JSON: white space is folded, long texts lose their middle, and what looks like a credential is
+    masked. So the beginnings of all texts have to be in it; but for those that may have been left out or masked.
+    """
+    preview = folded(str(json.loads(relayed).get("input_preview", "")))
+    texts = [value for value in arguments.values() if isinstance(value, str)]
+    found = [any(folded(form)[:BEGINNING] in preview for form in (text, json.dumps(text)[1:-1])) for text in texts]
+    return any(found) if any(mark in preview for mark in LEFT_OUT) else all(found)
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())

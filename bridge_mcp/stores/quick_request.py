@@ -15,7 +15,7 @@ from os import urandom
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
 
-__all__ = ["BUSY_S", "heads", "request"]
+__all__ = ["BUSY_S", "heads", "request", "waits_for_verdict"]
 
 BUSY_S = 5.0
 """How long others may hold the store."""
@@ -60,6 +60,17 @@ def heads(path: str, prefix: str) -> dict[str, str]:
         sql = statements("last_entries")["last_entries"]
         found = connection.execute(sql, {"first": prefix, "end": f"{prefix}\U0010ffff"}).fetchall()
         return dict(found)
+
+
+def waits_for_verdict(path: str, tool: str) -> bool:
+    """Whether any call of this tool waits for a verdict.
+
+    Raises:
+        StoreError: the store cannot do it, or is none of this version's.
+    """
+    with OpenStore(path) as connection:
+        sql = statements("waits_for_verdict")["waits_for_verdict"]
+        return bool(connection.execute(sql, {"tool": tool}).fetchone()[0])
 
 
 class OpenStore:

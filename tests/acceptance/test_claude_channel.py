@@ -29,7 +29,7 @@ from bridge_mcp.cli.hook import parse_hook
 from bridge_mcp.cli.start_options import parse_stdio
 from bridge_mcp.config.load import load_config
 from bridge_mcp.core.entries import External
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import AlreadyDecided, BadInput
 from bridge_mcp.core.external_calls import external_name
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.projections import Approval
@@ -37,7 +37,7 @@ from bridge_mcp.hooks.filing import request
 from bridge_mcp.hooks.host_settings import wanted
 from bridge_mcp.hooks.hosts import host_named
 from bridge_mcp.operations.external_calls import policy_of
-from bridge_mcp.operations.relayed_prompts import DOOR
+from bridge_mcp.operations.relayed_prompts import DOOR, shows
 from bridge_mcp.ports import Rules
 from bridge_mcp.service import OWNER, Bridge
 from tests.acceptance.parts import COMMAND, Home
@@ -224,6 +224,53 @@ async def one_prompt_with_a_hook(host: Host) -> Approval:
         waiting = {each.tool: each for each in await host.approvals(2)}
         assert waiting.keys() == {f"hook:claude-code__{call.tool}", "channel:claude-code__Edit"}
     return waiting["channel:claude-code__Edit"]
+
+
+@pytest.mark.shows("approvals.channel-lapses")
+async def test_a_prompt_that_the_terminal_answered_lapses_once_a_hook_tells(home: Home, owner: Bridge) -> None:
+    done = hook_event("claude-code", "done")
+
+    async def after(**more: Any) -> None:
+        told = json.dumps({**done, "session_id": "s", **more})
+        await anyio.run_process([COMMAND, "hook", "claude-code"], input=told.encode(), env=home.environment())
+
+    def preview(command: str) -> str:
+        return json.dumps({"command": command, "description": "build"})
+
+    async with session(home, owner, "--channel") as host:
+        await host.ask("abcde", preview=preview("npm run build && ls"))
+        await host.ask("fghij", preview=preview("npm run other"))
+        (first,) = [each for each in await host.approvals(2) if "other" not in each.arguments]
+        await after(tool_name="Write")
+        await after(tool_input={"command": "rm x", "description": "build"})
+        assert len(await owner.list_approvals(OWNER)) == 2, "other calls than these"
+        await after()
+        (left,) = await owner.list_approvals(OWNER)
+        assert "npm run other" in left.arguments
+        (over,) = await owner.list_approvals(OWNER, status="any", conversation=first.conversation)
+        assert over.status == "cancelled"
+        assert "at the agent's own prompt first" in over.note
+        with pytest.raises(AlreadyDecided):
+            await owner.approve_call(OWNER, first.id)
+        await owner.approve_call(OWNER, left.id)
+        await host.until(lambda: len(host.verdicts) == 1)
+        assert [each.request_id for each in host.verdicts] == ["fghij"], "and the host is told nothing of the other"
+
+
+@pytest.mark.parametrize(
+    ("preview", "same"),
+    [
+        ('{"command": "npm run build && ls", "description": "build"}', True),
+        ('{"command": "npm   run", "description": "build"}', False),
+        ("command: npm run build && ls description: build", True),
+        ('{"command": "npm run build … ', True),
+        ('{"command": "curl … [REDACTED]", "description": "other"}', False),
+        ("", False),
+    ],
+)
+def test_what_a_preview_shows(preview: str, same: bool) -> None:
+    arguments = {"command": "npm run build  && ls", "description": "build"}
+    assert shows(json.dumps({"description": "", "input_preview": preview}), arguments) == same
 
 
 def test_a_grant_is_not_even_looked_at() -> None:

@@ -39,6 +39,8 @@ from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.approval_requests import ApprovalRequests
 from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked
 from bridge_mcp.operations.external_calls import request_of
+from bridge_mcp.operations.relayed_prompts import DOOR as CHANNEL
+from bridge_mcp.operations.relayed_prompts import RelayedPrompts, answered_elsewhere
 from bridge_mcp.stores import quick_request
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.testing import ManualClock
@@ -46,7 +48,7 @@ from tests.integration.test_verdict_machine import shown
 from tests.integration.verdict_doors import RULES, SERVER, TTL_S, EngineProcess, Gate, Mortal
 
 T = TypeVar("T")
-Door = Literal["client", "gate", "hook", "request"]
+Door = Literal["client", "gate", "hook", "request", "channel"]
 
 HOOK = host_named("claude-code")
 PEOPLE = {name: Principal(name, "client", frozenset({"approve"}), via="mcp") for name in ("ann", "agent", "stdio")} | {
@@ -91,7 +93,7 @@ class Life:
 
 
 class Doors(RuleBasedStateMachine):
-    """Calls at four doors, each in a log of its own."""
+    """Calls at five doors, each in a log of its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -219,6 +221,17 @@ class Doors(RuleBasedStateMachine):
         self.looked(life)
         self.drive()
 
+    @rule(path=st.sampled_from(PATHS))
+    @precondition(lambda self: len(self.lives) < 8)
+    def channel_relays(self, path: str) -> None:
+        """Claude Code relays its own prompt in short."""
+        process = self.process()
+        conversation = self.run(RelayedPrompts(process).file("Bash", "", path))
+        arguments = canonical({"description": "", "input_preview": path})
+        life = Life("channel", f"{CHANNEL}__Bash", CHANNEL, arguments, arguments, CLAIM, process)
+        self.lives[conversation] = life
+        self.drive()
+
     # -- deciding ---------------------------------------------------------------------------------------------
 
     @rule(newest=ANY, who=st.sampled_from(DECIDING), edit=RARELY, foreign=RARELY, always=RARELY, again=RARELY)
@@ -226,7 +239,8 @@ class Doors(RuleBasedStateMachine):
         conversation, life = self.among(newest, state="" if again else "waiting")
         edited: dict[str, JSON] | None = {"path": "edited"} if edit else None
         yes = ApprovalOptions("sha256:00" if foreign else "", edited, "always" if always else "once")
-        right = self.may_decide(who, life) and not foreign and not (always and life.door == "hook")
+        right = self.may_decide(who, life) and not foreign and not (always and life.door in ("hook", "channel"))
+        right = right and not (edit and life.door == "channel")  # its host takes no other arguments
         expected = right and life.state == "waiting" and self.now < life.due < float("inf")
         late = self.may_decide(who, life) and life.state == "waiting" and life.due <= self.now
         assert self.decided(conversation, who, yes) == expected
@@ -278,6 +292,8 @@ class Doors(RuleBasedStateMachine):
                 self.host_calls(gate, tool, json.loads(life.arguments)["path"], fate)
             case "hook":
                 self.hook_answers(self.place(number, "hook"))
+            case "channel":
+                self.channel_looks(self.place(number, "channel"))
             case "request":
                 self.agent_consumes(self.place(number, "request"), key, wrong)
             case "client":
@@ -314,10 +330,43 @@ class Doors(RuleBasedStateMachine):
         life.state = life.state if life.ran else "over"
         self.drive()
 
-    @rule(newest=ANY)
-    def hook_is_killed(self, newest: int) -> None:
-        _, life = self.among(newest, "hook")
-        if life.process is not None and life.door == "hook" and not life.process.dead:
+    @rule(newest=ANY, gone=RARELY)
+    def channel_looks(self, newest: int, gone: bool = False) -> None:
+        """The channel tells its host the verdict, once; or its session ends before there is one."""
+        conversation, life = self.among(newest, "channel")
+        if life.door != "channel" or life.process is None or life.process.dead or life.told:
+            return
+        said: list[bool] = []
+
+        async def tell(allowed: bool) -> None:
+            said.append(allowed)
+
+        expected, prompts = life.runnable(self.now), RelayedPrompts(life.process)
+        life.told = self.run(prompts.answer(conversation, tell, 0.0))
+        assert (True in said) == expected
+        if expected:
+            self.ran(conversation, life.arguments)
+        elif gone and not life.told:
+            self.run(prompts.close(conversation))
+            life.state, life.told = "over", True
+        self.drive()
+
+    @rule(path=st.sampled_from(PATHS))
+    def terminal_answers(self, path: str) -> None:
+        """A hook tells that a call ran, which was answered at the terminal: the oldest prompt that shows it closes."""
+        outcome = Finished("0.0", "ok", "elsewhere")
+        closed = self.run(answered_elsewhere(self.store, CHANNEL, "Bash", {"command": path}, outcome))
+        for conversation, life in self.lives.items():
+            if closed and life.door == "channel" and life.state == "waiting" and path in life.arguments:
+                if any(isinstance(each.entry, Finished) for each in self.run(self.store.log.load(conversation))):
+                    life.state = "over"
+                    break
+        self.drive()
+
+    @rule(newest=ANY, door=st.sampled_from(["hook", "channel"]))
+    def process_is_killed(self, newest: int, door: str) -> None:
+        _, life = self.among(newest, door)
+        if life.process is not None and life.door == door and not life.process.dead:
             life.process.kill()
             self.drive()
 
@@ -444,7 +493,7 @@ class Doors(RuleBasedStateMachine):
         """What a look at a call decides of it."""
         if life.state != "waiting":
             return
-        if life.door == "hook" and not life.alive:
+        if life.door in ("hook", "channel") and not life.alive:
             life.state = "over"
         elif self.free(life):
             life.state, life.judged_at = "yes", self.now
@@ -473,7 +522,7 @@ class Doors(RuleBasedStateMachine):
 
 def unclaimable(life: Life) -> bool:
     """Whether nobody can come for a call any more."""
-    return life.door == "hook" and not life.alive
+    return life.door in ("hook", "channel") and not life.alive
 
 
 def permission(path: str) -> Permission:

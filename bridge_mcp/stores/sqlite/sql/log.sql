@@ -131,3 +131,6 @@ WHERE id IN (SELECT conversation FROM approvals WHERE status = 'waiting' AND too
 
 -- name: insert_entry_event(type, conversation, seq)
 INSERT INTO events (type, conversation, seq) VALUES (:type, :conversation, :seq);
+
+-- name: waits_for_verdict(tool)
+SELECT EXISTS (SELECT 1 FROM approvals WHERE status = 'waiting' AND tool = :tool);
