@@ -157,6 +157,7 @@ class Doors(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.hook_asks("a")
+        self.channel_relays("a")
 
     @rule(tool=st.sampled_from(["t__act", "t__act", "t__look"]), path=st.sampled_from(PATHS), dies=RARELY)
     @precondition(lambda self: len(self.lives) < 8)
@@ -331,6 +332,7 @@ class Doors(RuleBasedStateMachine):
         self.drive()
 
     @rule(newest=ANY, gone=RARELY)
+    @precondition(lambda self: self.relayed)
     def channel_looks(self, newest: int, gone: bool = False) -> None:
         """The channel tells its host the verdict, once; or its session ends before there is one."""
         conversation, life = self.among(newest, "channel")
@@ -351,9 +353,26 @@ class Doors(RuleBasedStateMachine):
             life.state, life.told = "over", True
         self.drive()
 
-    @rule(path=st.sampled_from(PATHS))
-    def terminal_answers(self, path: str) -> None:
+    @rule(newest=ANY, who=st.sampled_from(DECIDING), yes=st.booleans())
+    @precondition(lambda self: self.up and self.relayed)
+    def channel_is_decided(self, newest: int, who: str, yes: bool) -> None:
+        """Somebody decides what was relayed, and its channel looks."""
+        at = list(self.lives)[::-1].index(self.relayed[max(0, len(self.relayed) - 1 - newest)])
+        conversation = list(self.lives)[len(self.lives) - 1 - at]
+        life = self.lives[conversation]
+        if self.decided(conversation, who, ApprovalOptions() if yes else None):
+            assert self.may_decide(who, life)
+            assert life.state == "waiting"
+            life.state, life.judged_at = ("yes" if yes else "over"), self.now
+        self.drive()
+        self.channel_looks(self.place(at, "channel"), gone=False)
+
+    @rule(path=st.sampled_from(PATHS), it_did=RARELY)
+    @precondition(lambda self: self.relayed)
+    def terminal_answers(self, path: str, it_did: bool) -> None:
         """A hook tells that a call ran, which was answered at the terminal: the oldest prompt that shows it closes."""
+        if not it_did:
+            return
         outcome = Finished("0.0", "ok", "elsewhere")
         closed = self.run(answered_elsewhere(self.store, CHANNEL, "Bash", {"command": path}, outcome))
         for conversation, life in self.lives.items():
@@ -439,6 +458,11 @@ class Doors(RuleBasedStateMachine):
         self.drive(every=True)
 
     # -- the model --------------------------------------------------------------------------------------------
+
+    @property
+    def relayed(self) -> list[str]:
+        """What channels have relayed and were not told of."""
+        return [name for name, life in self.lives.items() if life.door == "channel" and life.alive and not life.told]
 
     @property
     def requests(self) -> ApprovalRequests:
