@@ -38,6 +38,7 @@ from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.engine_liveness import troubles
 from bridge_mcp.operations.engine_settings import Settings, difference, posted
 from bridge_mcp.operations.event_callbacks import failing_callbacks
+from bridge_mcp.operations.feed_positions import position_at
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import EventPage, ToolProgress
 from bridge_mcp.service.base import LOOK_AGAIN_S, BridgeBase, bounded, bounded_wait, event_types
@@ -194,15 +195,7 @@ class Reading(BridgeBase):
 
     async def feed_position_at(self, moment: float, after: int) -> int:
         """The cursor, not before `after`, of the last event before a moment: it is searched for by halves."""
-        low, high = after, await self.store.feed.head()
-        while low < high:
-            middle = (low + high) // 2
-            page = await self.store.feed.read(middle, 1)
-            if page.events and page.events[0].at < moment:
-                low = page.events[0].cursor
-            else:
-                high = middle
-        return low
+        return await position_at(self.store.feed, moment, after)
 
     def _about(self, who: Principal, channel: str, conversation: str) -> frozenset[str]:
         """The places that events may be of. Raises NotFound for what `who` may not see."""

@@ -248,6 +248,21 @@ async def test_it_is_asked_so_often_and_for_so_much(tmp_path: Path) -> None:
         assert len(asked_of_reviewer(it)) == 2
 
 
+async def test_its_rate_holds_over_the_end_of_an_engine(tmp_path: Path) -> None:
+    """It is counted from what the store tells, whichever process was the engine."""
+    reviewer = Reviewer("small", str(policy_file(tmp_path)), "approve", per_minute=2)
+    rules = rules_for(review=reviewer)
+    async with world(tmp_path, models(APPROVE, "a"), files(), rules=rules) as it:
+        await it.say("tidy up")
+        await it.events("approval.reviewed", 1)
+        clock = it.clock
+    async with world(tmp_path, models(APPROVE, "b", "c"), files(), rules=rules, clock=clock) as it:
+        await it.say("tidy up again", "local/other")
+        told = [event.body for event in await it.events("approval.reviewed", 3)]
+        assert sorted(str(each["says"]) for each in told) == ["approve", "approve", "escalate"]
+        assert len(asked_of_reviewer(it)) == 1
+
+
 async def test_what_it_takes_is_in_the_days_sums(tmp_path: Path) -> None:
     def costly(request: ModelRequest) -> ModelReply:
         return replace(says(APPROVE), usage=Usage(100, 10, cost_usd=0.5))

@@ -282,7 +282,8 @@ class ConversationWorker:
     async def _about_to_review(self, step: Review, look: Look, effects: Effects) -> None:
         """Measure whether a reviewer may be asked, decide again, and do that."""
         deps, rates = self._deps, self._deps.review_rates
-        barred = rates.spent(step.reviewer) or await deps.policies.spent(self.conversation)
+        barred = await rates.spent(step.reviewer, deps.store, deps.clock)
+        barred = barred or await deps.policies.spent(self.conversation)
         policy = replace(look.policy, unreviewable=barred)
         match decide_from(look.state, policy, deps.clock.now(), look.running, effects.asking, effects.reviews):
             case Review(call=call, asked=asked, reviewer=reviewer):

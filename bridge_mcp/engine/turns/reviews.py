@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from bridge_mcp.core.approval_settings import Reviewer
+from bridge_mcp.core.call_steps import LOST
 from bridge_mcp.core.entries import Asked, Log, Reviewed
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.review import MAX_CALL, opinion_of, review_request
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.operations.clocks import elapsed
-from bridge_mcp.ports import Model, ModelRequest
+from bridge_mcp.operations.feed_positions import position_at
+from bridge_mcp.ports import Clock, Model, ModelRequest, Store
 
 __all__ = ["REVIEW_S", "ReviewRates", "escalated", "review"]
 
@@ -25,17 +27,25 @@ REVIEW_S = 30.0
 """How long a reviewer may take: people wait behind it."""
 
 MINUTE_S = 60.0
+MAX_EVENTS = 1_000
+"""Reviews of one minute that are looked at: more than any rate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReviewRates:
-    """How many calls each reviewer was asked about lately, in this process."""
+    """How many calls each reviewer was asked about lately, whichever process was the engine then."""
 
     now: Callable[[], float] = elapsed
     _begun: dict[Reviewer, deque[float]] = field(default_factory=dict[Reviewer, "deque[float]"])
+    _before: dict[str, list[float]] | None = None
+    """By model: when it was asked by engines before this process, by its clock; None until that was read."""
 
-    def spent(self, reviewer: Reviewer) -> str:
+    async def spent(self, reviewer: Reviewer, store: Store, clock: Clock) -> str:
         """Why this reviewer cannot be asked now; "" if it can."""
+        if self._before is None:
+            now = clock.now()
+            told = await reviews_since(store, now - MINUTE_S)
+            self._before = {model: [self.now() - max(0.0, now - at) for at in ats] for model, ats in told.items()}
         begun = self._of(reviewer)
         if len(begun) < reviewer.per_minute:
             return ""
@@ -47,10 +57,24 @@ class ReviewRates:
 
     def _of(self, reviewer: Reviewer) -> deque[float]:
         key = replace(reviewer, may="advise")  # the same one, where a call lets it say less
-        begun = self._begun.setdefault(key, deque())
+        if key not in self._begun:
+            self._begun[key] = deque((self._before or {}).get(reviewer.model, ()))
+        begun = self._begun[key]
         while begun and begun[0] <= self.now() - MINUTE_S:
             begun.popleft()
         return begun
+
+
+async def reviews_since(store: Store, moment: float) -> dict[str, list[float]]:
+    """By model: when it was asked about calls since a moment, the oldest first, as the feed tells of their outcomes."""
+    found: dict[str, list[float]] = {}
+    page = await store.feed.read(await position_at(store.feed, moment), MAX_EVENTS, types=("approval.reviewed",))
+    for event in page.events:
+        if event.body["model"] or event.body["reason"] == LOST:  # else nobody was asked
+            approval = await store.approvals.get(str(event.body["approval"]))
+            if approval is not None:
+                found.setdefault(approval.reviewer, []).append(event.at)
+    return found
 
 
 def escalated(call: str, digest: str, reason: str) -> Reviewed:
