@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -17,6 +18,7 @@ from bridge_mcp.config import Config
 from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.core.spending import Cap, Spent, spent
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.service.review_replay import ORDER, Case, Replayed, cases, in_order, replayed
 
@@ -33,6 +35,7 @@ def review(
     model: str = "",
     limit: int = 100,
     max_usd: float = 1.0,
+    max_tokens: int = 1_000_000,
     yes: bool = False,
     json: Json = False,
     common: Common = USUAL,
@@ -55,6 +58,8 @@ def review(
         How many calls at most, the newest first.
     max_usd
         Stop once the known cost reaches so many dollars.
+    max_tokens
+        Stop once so many tokens are read and written: that bounds models whose price nobody knows.
     yes
         Do not ask before a model is asked that costs money.
     """
@@ -68,8 +73,10 @@ def review(
             return 0
         if not yes and not agreed(assembly.config, name, told, found):
             return 1
-        answers = await asked(assembly.config, name, told, found, max_usd)
-        show(answers, len(found), json=json)
+        cap = Cap(max_usd, max_tokens)
+        answers = await asked(assembly.config, name, told, found, cap)
+        stopped = reached(answers, told, cap) if len(answers) < len(found) else ""
+        show(answers, len(found), stopped=stopped, json=json)
         return 0
 
     return with_bridge(common, body)
@@ -132,26 +139,37 @@ def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> b
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-async def asked(config: Config, name: str, policy: str, found: tuple[Case, ...], max_usd: float) -> list[Replayed]:
-    """What the model says of each call, until the money is spent."""
+async def asked(config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap) -> list[Replayed]:
+    """What the model says of each call, until as much is spent as may be."""
     models = make_models(config)
     answers: list[Replayed] = []
-    spent = 0.0
     try:
         for case in found:
-            if spent >= max_usd:
+            if reached(answers, policy, cap):
                 break
             answers.append(await replayed(models, name, policy, case))
-            spent += answers[-1].said.usage.cost_usd or 0.0
     finally:
         await models.close()
     return answers
 
 
-def show(answers: list[Replayed], of: int, *, json: bool) -> None:
-    """The comparison, what is worst first."""
+def total(answers: Sequence[Replayed]) -> Spent:
+    """What all of it took."""
+    return sum((spent(each.said.usage) for each in answers), Spent())
+
+
+def reached(answers: Sequence[Replayed], policy: str, cap: Cap) -> str:
+    """The bound that is reached, as its option; "" for none. Where a model tells no tokens, they are estimated."""
+    if cap.usd is not None and total(answers).usd >= cap.usd:
+        return f"--max-usd {cap.usd:g}"
+    tokens = sum(spent(each.said.usage).tokens or each.case.tokens(policy) for each in answers)
+    return f"--max-tokens {cap.tokens}" if cap.tokens is not None and tokens >= cap.tokens else ""
+
+
+def show(answers: list[Replayed], of: int, *, stopped: str, json: bool) -> None:
+    """The comparison, what is worst first, and what it took. `stopped`: the bound at which it ended, "" for none."""
     kinds = Counter(each.kind for each in answers)
-    cost = sum(each.said.usage.cost_usd or 0.0 for each in answers)
+    taken = total(answers)
     if json:
         rows = [
             {
@@ -165,7 +183,8 @@ def show(answers: list[Replayed], of: int, *, json: bool) -> None:
             }
             for each in in_order(answers)
         ]
-        print_json({"counts": {kind: kinds[kind] for kind in ORDER}, "cost_usd": cost, "calls": rows})
+        counts = {kind: kinds[kind] for kind in ORDER}
+        print_json({"counts": counts, "of": of, "stopped": stopped, **spending(taken), "calls": rows})
         return
     out = console()
     for each in in_order(answers):
@@ -176,4 +195,16 @@ def show(answers: list[Replayed], of: int, *, json: bool) -> None:
         line.append(f": {visible(said.reason)}" if said.reason else "", "default")
         out.print(line)
     told = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
-    out.print(f"{len(answers)} of {of} calls were looked at: {told}. ${cost:.4f} known cost.")
+    out.print(f"{len(answers)} of {of} calls were looked at: {told}. It took {taken}.")
+    if stopped:
+        out.print(f"It stopped at {stopped}.")
+
+
+def spending(taken: Spent) -> dict[str, float | int | None]:
+    """The total for programs; `cost_usd` is that of the calls whose price is known."""
+    return {
+        "cost_usd": taken.usd,
+        "unpriced_calls": taken.unpriced,
+        "input_tokens": taken.input_tokens,
+        "output_tokens": taken.output_tokens,
+    }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Transcribed, Usage
 
-__all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "taken_by"]
+__all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "spent", "taken_by"]
 
 DAY_S = 86_400
 

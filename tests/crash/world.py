@@ -33,6 +33,7 @@ from bridge_mcp.core.window import Window
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.engine.turns.reviews import ReviewRates
 from bridge_mcp.operations import approvals, conversations
 from bridge_mcp.operations.recent_log import LogCache
 from bridge_mcp.ports import (
@@ -60,6 +61,13 @@ SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
 
 class Crash(BaseException):
     """The process is gone. Not an `Exception`: nothing in the engine may catch it and go on."""
+
+
+class NoRates(ReviewRates):
+    """A thousand runs stand in one store and at one moment: no rate is held."""
+
+    async def spent(self, reviewer: Reviewer, store: Store, clock: Clock) -> str:
+        return ""
 
 
 @dataclass
@@ -272,6 +280,7 @@ class World:
                 recent_logs=LogCache(store.log),
                 clock=self.clock,
                 traits={},
+                review_rates=NoRates(),
             ),
         )
 

@@ -96,6 +96,24 @@ def test_a_policy_is_tried_on_what_people_decided(
     assert [each["kind"] for each in told["calls"]][:3] == ["false approval", "false rejection", "escalates"]
     assert command(home, ["review", "--replay", "--limit", "2"], CONFIG, monkeypatch) == 0
     assert "2 of 2 calls were looked at" in capsys.readouterr().out
+    assert (told["of"], told["stopped"], told["cost_usd"]) == (7, "", 0)
+    assert told["unpriced_calls"] == 0
+
+
+def test_what_trying_a_policy_takes_is_summed_and_bounded(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    most = ["review", "--replay", "--max-tokens", "1500"]
+    assert command(home, [*most, "--json"], CONFIG, monkeypatch) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["stopped"] == "--max-tokens 1500"
+    assert 0 < len(told["calls"]) < 7
+    assert command(home, most, CONFIG, monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert f"It took {len(told['calls'])} calls, 0 tokens in" in out, "as the scripted model tells"
+    assert "It stopped at --max-tokens 1500." in out
+    assert command(home, ["review", "--replay", "--max-usd", "0", "--json"], CONFIG, monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out)["calls"] == []
 
 
 def test_a_model_that_costs_money_is_asked_only_where_the_owner_says_so(
