@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from bridge_mcp.cli.output import clock, console, print_json
 from bridge_mcp.cli.spans import seconds
 from bridge_mcp.core.call_life import Life
 from bridge_mcp.core.safe_text import visible
-from bridge_mcp.service.call_export import lives_since
+from bridge_mcp.service.call_export import MAX_CALLS, lives_since
 
 __all__ = ["export"]
 
@@ -29,14 +30,16 @@ def export(*, since: str = "30d", json: JsonLines = False, common: Common = USUA
     """
 
     async def body(assembly: Assembly) -> None:
-        out, none = console(), True
+        out, count = console(), 0
         async for life in lives_since(assembly.store, time.time() - seconds(since)):
-            none = False
+            count += 1
             if json:
                 print_json(life, indent=None)
             else:
                 out.print(line_of(life))
-        if none and not json:
+        if count >= MAX_CALLS:
+            sys.stderr.write(f"These are the newest {count:,} calls; older ones are left out: export shorter spans.\n")
+        if not count and not json:
             out.print("There are no calls.")
 
     return with_bridge(common, body)

@@ -53,6 +53,13 @@ class LogStore(Protocol):
         """The first `most` entries with seq > after, in order, for people: one that cannot be read says so."""
         ...
 
+    async def calls_since(self, moment: float, most: int) -> tuple[tuple[str, str], ...]:
+        """The conversation and id of each call that was asked about, begun or ended since a moment, the oldest first.
+
+        Of more than `most`, the newest. Every log is looked through: it is for people who look back, and not for turns.
+        """
+        ...
+
     async def unsettled(self, conversation: str) -> int | None:
         """The lowest seq that `decide` needs (`core.state.unsettled_after`); None: none of those there are."""
         ...

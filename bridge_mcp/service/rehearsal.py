@@ -21,7 +21,6 @@ from bridge_mcp.service.review_replay import BY_ITSELF
 
 __all__ = ["Rehearsed", "calls_since", "rehearsed", "seen_in"]
 
-PAGE = 500
 AROUND = 400
 """Entries of a log in which the calls of one reply are looked for."""
 
@@ -48,19 +47,9 @@ class Rehearsed:
 
 
 async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, Log, CallRecord]]:
-    """The calls since then that were asked about or begun, at most so many, the newest first."""
-    wanted: dict[tuple[str, str], None] = {}
-    cursor = 0
-    while True:
-        page = await store.feed.read(cursor, PAGE, types=("approval.requested", "tool.started"))
-        for event in page.events:
-            if event.at >= since:
-                wanted[event.conversation, str(event.body.get("call", ""))] = None
-        cursor = page.cursor
-        if len(page.events) < PAGE:
-            break
+    """The calls of the logs that were asked about, begun or ended since then, at most so many, the newest first."""
     found: list[tuple[str, Log, CallRecord]] = []
-    for conversation, call in list(wanted)[: -most - 1 : -1]:
+    for conversation, call in reversed(await store.log.calls_since(since, most)):
         begun = int(call.partition(".")[0] or 0) if call.partition(".")[0].isdigit() else 0
         log = await store.log.load(conversation, begun - 1, most=AROUND)
         record = next((each for each in calls_of(conversation, log) if each.id == call), None)

@@ -64,6 +64,23 @@ async def test_an_entry_is_found_by_its_key_in_its_own_conversation_alone(store:
     assert await store.log.find("local/other", "tool:4.0") is None
 
 
+async def test_the_calls_since_a_moment_are_found_in_all_logs(place: Place, store: Store) -> None:
+    clock = place.clock
+    for number, conversation in enumerate((HERE, "local/other", HERE)):
+        call = f"{number}.0"
+        await store.log.record(conversation, asked(call))
+        clock.time += 10
+        await store.log.record(conversation, judged(call), Started("tool", call=call, tool="files__delete"))
+        await store.log.record(conversation, Finished(call, "ok", "done"))
+        clock.time += 10
+    await store.log.record(HERE, Started("tool", call="9.0", tool="files__x"), model_started())
+    first, second, third = (HERE, "0.0"), ("local/other", "1.0"), (HERE, "2.0")
+    assert await store.log.calls_since(0.0, 10) == (first, second, third, (HERE, "9.0"))
+    assert await store.log.calls_since(1015.0, 10) == (second, third, (HERE, "9.0"))
+    assert await store.log.calls_since(0.0, 2) == (third, (HERE, "9.0")), "the newest"
+    assert await store.log.calls_since(clock.time + 1, 10) == ()
+
+
 async def test_a_conversation_without_entries_is_empty(store: Store) -> None:
     assert await store.log.load("local/nobody") == ()
     assert await store.history.conversation("local/nobody") is None

@@ -64,6 +64,8 @@ async def fill(folder: Path) -> None:
             await it.bridge.wait_for(HOST, ticket.id, timeout_s=5)
         await it.bridge.call_tool(HOST, "files__list", {}, wait_s=5)
         assert len(await it.bridge.list_approvals(OWNER, status="any")) == len(CALLS)
+        # What is told is told by the logs: the feed forgets.
+        assert await it.store.feed.prune(await it.store.feed.head()) > len(CALLS)
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +229,19 @@ def test_every_call_is_told_once_with_who_asked_who_decided_and_what_came_of_it(
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["kind"] for each in entries] == ["Requested", "Asked", "Judged", "Started", "Finished"]
     assert {each["conversation"] for each in entries} == {lives[0]["conversation"]}
+
+
+@pytest.mark.shows("approvals.export-whole")
+def test_calls_whose_events_were_forgotten_are_exported(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(home, ["approvals", "export", "--jsonl"], CONFIG, monkeypatch) == 0
+    lives = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    deletes = [each for each in lives if each["tool"] == "files__delete"]
+    paths = [json.loads(each["arguments"])["path"] if isinstance(each["arguments"], str) else each["arguments"]["path"]
+             for each in deletes]  # fmt: skip
+    assert paths == [path for path, _ in CALLS], "the oldest first"
+    assert [each["verdict"] for each in deletes] == ["approved" if yes else "rejected" for _, yes in CALLS]
+    assert len(lives) == len(CALLS) + 1, "and one that needed nobody"
+    assert command(home, ["approvals", "rehearse", "--json"], CONFIG, monkeypatch) == 0
+    assert len(json.loads(capsys.readouterr().out)["calls"]) == len(CALLS) + 1

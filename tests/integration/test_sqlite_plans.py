@@ -35,6 +35,8 @@ MAY_SCAN = {
     "delete_expired_pairing_requests": {"SCAN pairing_requests"},
     "subscription_ids": {"SCAN event_subscriptions"},
     "count_subscriptions": {"SCAN event_subscriptions"},
+    "failing_subscriptions": {"SCAN event_subscriptions"},
+    "count_failing": {"SCAN event_subscriptions"},
     "delete_expired_subscriptions": {"SCAN event_subscriptions"},
     "count_failing": {"SCAN event_subscriptions"},
     "failing_subscriptions": {"SCAN event_subscriptions"},
@@ -45,6 +47,8 @@ MAY_SCAN = {
     "shift_messages": {"SCAN messages USING INDEX messages_pending"},
     "shift_pairing_requests": {"SCAN pairing_requests USING COVERING INDEX pairing_requests_by_channel"},
     "undelivered": {"SCAN undelivered"},
+    # What people ask for who look back: on a worker thread, and by no turn.
+    "calls_since": {"SCAN l"},
     # What a rebuild does once.
     "all_conversations": {"SCAN conversations"},
     "delete_messages_of_nobody": {"SCAN messages"},

@@ -64,6 +64,14 @@ class SqliteLog:
         short = found(self._reader, min(most, MAX_INLINE_ROWS + 1))
         return short if len(short) <= MAX_INLINE_ROWS else await self._readers.run(found)
 
+    async def calls_since(self, moment: float, most: int) -> tuple[tuple[str, str], ...]:
+        """See `ports.LogStore`; runs on a worker thread."""
+
+        def found(session: Session) -> tuple[tuple[str, str], ...]:
+            return tuple([(name, call) for name, call, _ in session.rows("calls_since", moment=moment, most=most)])
+
+        return (await self._readers.run(found))[::-1]
+
     async def unsettled(self, conversation: str) -> int | None:
         """See `ports.LogStore`."""
         found: int | None = self._reader.value("conversation_unsettled", name=conversation)

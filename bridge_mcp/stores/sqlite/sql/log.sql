@@ -134,3 +134,18 @@ INSERT INTO events (type, conversation, seq) VALUES (:type, :conversation, :seq)
 
 -- name: waits_for_verdict(tool)
 SELECT EXISTS (SELECT 1 FROM approvals WHERE status = 'waiting' AND tool = :tool);
+
+-- name: calls_since(moment, most)
+-- Every entry is looked at, by its first characters: no index of the log tells kinds, and people look back seldom.
+SELECT c.name, json_extract(l.body, '$.call') AS call, min(l.at) AS first
+FROM log AS l
+JOIN conversations AS c ON c.id = l.conversation
+WHERE l.at >= :moment
+    AND (
+        instr(substr(l.body, 1, 40), '"kind":"Asked"') OR instr(substr(l.body, 1, 40), '"kind":"Finished"')
+        OR (instr(substr(l.body, 1, 40), '"kind":"Started"') AND instr(substr(l.body, 1, 80), '"effect":"tool"'))
+    )
+    AND json_valid(l.body)
+GROUP BY l.conversation, call
+ORDER BY first DESC, l.conversation DESC, call DESC
+LIMIT :most;
