@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bridge_mcp import ports
 from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
@@ -66,7 +67,7 @@ class Crash(BaseException):
 class NoRates(ReviewRates):
     """A thousand runs stand in one store and at one moment: no rate is held."""
 
-    async def spent(self, reviewer: Reviewer, store: Store, clock: Clock) -> str:
+    async def spent(self, reviewer: Reviewer, store: Store, clock: ports.Clock) -> str:
         return ""
 
 

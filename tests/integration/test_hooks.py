@@ -281,12 +281,12 @@ async def test_what_became_of_a_call_is_told_by_the_hook_after_it(desk: Desk) ->
     await answered(desk, desk.waiting(call, where), desk.press("Approve"))
     news = host.read(hook_event("claude-code", "failed"), {})
     assert isinstance(news, Outcome)
-    assert any_open(str(desk.store.path), host, call.session)
+    assert any_open(str(desk.store.path), host, news)
     assert await told(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
     last = (await desk.entries(where))[-1]
     assert (last.outcome, last.content) == ("error", "Exit code 1\nnpm error")
     assert (last.tool, last.requested_by) == ("hook:claude-code__Bash", "hook:claude-code")
-    assert not any_open(str(desk.store.path), host, call.session)
+    assert not any_open(str(desk.store.path), host, news)
 
 
 async def test_of_two_same_calls_the_newer_one_is_meant(desk: Desk) -> None:
