@@ -63,23 +63,28 @@ def review(
     yes
         Do not ask before a model is asked that costs money.
     """
-    span = checked(replay, since, limit)
+    span, cap = checked(replay, since, limit), Cap(max_usd, max_tokens)
 
     async def body(assembly: Assembly) -> int:
         name, told = chosen(assembly.config, policy, model)
         found = await cases(assembly.store, time.time() - span, limit)
-        if not found:
-            console().print("People decided no calls since then.")
-            return 0
-        if not yes and not agreed(assembly.config, name, told, found):
-            return 1
-        cap = Cap(max_usd, max_tokens)
-        answers = await asked(assembly.config, name, told, found, cap)
-        stopped = reached(answers, told, cap) if len(answers) < len(found) else ""
-        show(answers, len(found), stopped=stopped, json=json)
-        return 0
+        return await tried(assembly.config, name, told, found, cap, yes=yes, json=json)
 
     return with_bridge(common, body)
+
+
+async def tried(
+    config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap, *, yes: bool, json: bool
+) -> int:
+    """Ask the model about these calls, if its owner wants that, and print the comparison; the exit code."""
+    if not found:
+        console().print("People decided no calls since then.")
+        return 0
+    if not yes and not agreed(config, name, policy, found):
+        return 1
+    answers, stopped = await asked(config, name, policy, found, cap)
+    show(answers, len(found), stopped=stopped, json=json)
+    return 0
 
 
 def checked(replay: bool, since: str, limit: int) -> float:
@@ -139,18 +144,20 @@ def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> b
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-async def asked(config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap) -> list[Replayed]:
-    """What the model says of each call, until as much is spent as may be."""
+async def asked(
+    config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap
+) -> tuple[list[Replayed], str]:
+    """What the model says of each call, until as much is spent as may be; and the bound that ended it, "" for none."""
     models = make_models(config)
     answers: list[Replayed] = []
     try:
         for case in found:
-            if reached(answers, policy, cap):
-                break
+            if stopped := reached(answers, policy, cap):
+                return answers, stopped
             answers.append(await replayed(models, name, policy, case))
     finally:
         await models.close()
-    return answers
+    return answers, ""
 
 
 def total(answers: Sequence[Replayed]) -> Spent:

@@ -48,11 +48,13 @@ class EventSubscription:
     last_error: str = ""
     failed_since: float = 0.0
     delivered_at: float = 0.0
+    instance: str = ""
+    """Not empty: an instance of the Agent Approval Protocol, which is told of verdicts on its own requests."""
 
     @property
     def suspended(self) -> bool:
         """Whether it failed so often that nothing is posted until its client renews it."""
-        return self.failures >= SUSPENDED_AFTER
+        return self.failures >= SUSPENDED_AFTER and not self.instance  # an instance is never renewed
 
 
 @dataclass(frozen=True, slots=True)

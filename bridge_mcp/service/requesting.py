@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
-from bridge_mcp.core.entries import External
+from bridge_mcp.core.entries import External, Requested
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
-from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.requests import RequestState, request_server, request_tool
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
@@ -21,7 +21,9 @@ from bridge_mcp.operations import tickets
 from bridge_mcp.operations.addresses import CALLS, check_text
 from bridge_mcp.operations.approval_requests import ApprovalRequests
 from bridge_mcp.operations.external_calls import request_of
-from bridge_mcp.service.base import BridgeBase, bounded_wait
+from bridge_mcp.ports import EventPage
+from bridge_mcp.service.base import bounded_wait
+from bridge_mcp.service.clients import Clients
 
 __all__ = ["Requesting", "Submission"]
 
@@ -30,6 +32,9 @@ MAX_NAME, MAX_REASON, MAX_OUTCOME, MAX_GIVEN = 200, 2_000, 20_000, 64_000
 
 LONGEST_S = 366 * 24 * 3600.0
 """How long a call may wait for its verdict at most."""
+
+PAGE = 200
+"""Verdicts that are looked through at once."""
 
 REPORT_S = 24 * 3600.0
 """How long after a verdict was taken its call's outcome may be told; after that it is `unknown`."""
@@ -53,7 +58,7 @@ class Submission:
     """What its protocol gives beside all that, as JSON text."""
 
 
-class Requesting(BridgeBase):
+class Requesting(Clients):
     """What needs the scope `tools` where the bridge is an approval provider."""
 
     async def request_approval(
@@ -165,6 +170,22 @@ class Requesting(BridgeBase):
         """
         await self._own(who, conversation)
         return await self._requests(who).withdraw(conversation, who.name)
+
+    async def next_decided_request(self, client: str, scopes: frozenset[Scope], after: int) -> EventPage | None:
+        """The next verdict in the feed on a call that a client asked about by a protocol of its own.
+
+        At most one event, with the cursor up to which there is no other; None where nobody comes by this name any more.
+        """
+        if await self.client_now(client, scopes) is None:
+            return None
+        page = await self.store.feed.read(after, PAGE, types=("approval.decided",), within=frozenset({CALLS}))
+        for event in page.events:
+            if tickets.is_call_of(event.conversation, client):
+                log = await self.store.log.load(event.conversation, -1, most=1)
+                asked = log[0].entry if log else None
+                if isinstance(asked, Requested) and asked.external is not None and asked.external.given:
+                    return EventPage((event,), event.cursor)
+        return EventPage((), page.cursor)
 
     def _requests(self, who: Principal) -> ApprovalRequests:
         who.require("tools")

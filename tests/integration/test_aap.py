@@ -214,7 +214,8 @@ async def test_what_is_no_request_is_refused_in_the_protocols_form(provider: Pro
         ("GET", "/v1/requests/x", head, None, 404, "not_found"),
         ("PATCH", f"/v1/requests/{nobody}", head, None, 404, "not_found"),
         ("GET", "/v2", head, None, 404, "not_found"),
-        ("POST", "/v1/instances", keyed, "{}", 403, "instances_by_owner"),
+        ("POST", "/v1/instances", keyed, "{}", 403, "denied"),
+        ("GET", "/v1/instances", keyed, "", 405, "method_not_allowed"),
     ]
     for method, path, headers, body, status, code in cases:
         answer = await provider.http.request(method, provider.url + path, headers=headers, content=body)

@@ -71,7 +71,7 @@ class Callbacks:
     timeout_s: float = POST_S
 
     async def post(self, url: str, subscription: str, message: str, body: str, keys: Sequence[str]) -> bytes:
-        """Post a message, signed with each of the keys; the beginning of the answer.
+        """Post a message, signed with each of the keys; the beginning of the answer. `subscription`: of MCP Events.
 
         Raises:
             CallbackFailed: there was no answer of success.
@@ -81,7 +81,7 @@ class Callbacks:
         headers = {
             "content-type": "application/json",
             "user-agent": f"bridge-mcp/{__version__}",
-            "x-mcp-subscription-id": subscription,
+            **({"x-mcp-subscription-id": subscription} if subscription else {}),
             **signed(message, body, keys),
         }
         try:

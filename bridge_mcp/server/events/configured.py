@@ -27,8 +27,11 @@ def serve_events(
 
 
 def event_lanes(bridge: Bridge, clock: Clock) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """The engine's lane that posts events to callbacks of clients, where that is configured."""
-    if not bridge.rules.events.webhooks:
+    """The engine's lane that posts events to callbacks of clients, where that is configured.
+
+    Instances of the Agent Approval Protocol have callbacks too, where the bridge is an approval provider.
+    """
+    if not (bridge.rules.events.webhooks or bridge.rules.provider):
         return {}
     from bridge_mcp.server.events.deliveries import EventDeliveries
 

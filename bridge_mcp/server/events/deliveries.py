@@ -19,6 +19,7 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound, StoreError
 from bridge_mcp.ports import Changes, Clock, EventPage, EventSubscription
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import MAX_BODY, cursor_of, occurrence
+from bridge_mcp.server.http.aap_webhooks import resolved
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
 
@@ -119,6 +120,8 @@ class EventDeliveries:
 
     async def _next(self, found: EventSubscription, seen: int) -> EventPage | None:
         """The next event of a subscription, if there is one; None where its client may not have it any more."""
+        if found.instance:
+            return await self._bridge.next_decided_request(found.client, found.scopes, max(found.position, seen))
         who = await self._bridge.client_now(found.client, found.scopes)
         if who is None:
             logger.info("subscription %s ends: its client %s is let in no longer", found.id, found.client)
@@ -142,6 +145,9 @@ class EventDeliveries:
             position = page.first_available - 1
             message = f"msg_gap_{position}"
             body = compact({"type": "gap", "cursor": cursor_of(position)})
+        elif found.instance:
+            position = page.events[0].cursor
+            message, body = resolved(found, page.events[0])
         else:
             event = page.events[0]
             position = event.cursor
@@ -157,7 +163,7 @@ class EventDeliveries:
             keys.append(found.old_secret)
         try:
             async with self._hosts.setdefault(found.host, asyncio.Semaphore(AT_HOST)):
-                await self._callbacks.post(found.url, found.id, message, body, keys)
+                await self._callbacks.post(found.url, "" if found.instance else found.id, message, body, keys)
         except CallbackFailed as exc:
             await self._refused(found, position, exc)
         else:

@@ -7,9 +7,9 @@
     POST   /aap/v1/requests/ID/outcome       tell what came of the call
 
 It is what `request_approval`, `consume_approval` and `report_outcome` do, in other words (`aap_format`). An instance is
-a client with the scope `tools`, and its credential that client's token. The owner makes instances, and not
-`/v1/instances`; there are no webhooks, so that agents poll. A call runs as it was asked for or not at all, since the
-protocol knows no edited arguments.
+a client with the scope `tools`, and its credential that client's token: the owner makes it, or a provisioner at
+`/v1/instances` (`aap_instances`), with a webhook that tells when a request is decided (`aap_webhooks`). A call runs as
+it was asked for or not at all, since the protocol knows no edited arguments.
 
 https://agentapprovalprotocol.io; consume and outcome as its published client (0.3) speaks them.
 """
@@ -42,6 +42,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.requests import RequestState
 from bridge_mcp.core.tools import MAX_ARGUMENTS
 from bridge_mcp.server.http import aap_format
+from bridge_mcp.server.http.aap_instances import InstanceRefused, Instances
 from bridge_mcp.server.http.auth import answer
 from bridge_mcp.server.http.authenticator import PRINCIPAL
 from bridge_mcp.service import Bridge
@@ -52,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "/aap"
 REQUESTS = f"{PREFIX}/v1/requests"
+INSTANCES = f"{PREFIX}/v1/instances"
 
 MAX_BODY = MAX_ARGUMENTS + 200_000
 """Bytes of one request: its arguments, and what stands beside them."""
@@ -106,6 +108,7 @@ class ApprovalProtocol:
         self._app = app
         self._bridge = bridge
         self._polls = polls
+        self._instances = Instances(bridge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -113,20 +116,30 @@ class ApprovalProtocol:
             await self._app(scope, receive, send)
             return
         try:
-            status, found = await self._answered(scope, receive)
-            body = aap_format.resource(found)
+            if scope["path"].rstrip("/") == INSTANCES:
+                status, body = await self._instance(scope, receive)
+            else:
+                status, found = await self._answered(scope, receive)
+                body = aap_format.resource(found)
         except Exception as exc:
             refused = refusal(exc)
             await answer(send, refused.status, {"error": refused.code, "error_description": str(refused)})
             return
         await answer(send, status, body)
 
+    async def _instance(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
+        """The answer to a provisioner. Raises what it is refused for."""
+        if scope["method"] != "POST":
+            raise Refused(405, "method_not_allowed", f"There is no {scope['method']} here.")
+        try:
+            return await self._instances.create(cast("Principal", scope[PRINCIPAL]), key_of(scope), await sent(receive))
+        except InstanceRefused as exc:
+            raise Refused(exc.status, exc.code, str(exc)) from None
+
     async def _answered(self, scope: Scope, receive: Receive) -> Answer:
         """The status and the request of an answer. Raises what it is refused for."""
         who = cast("Principal", scope[PRINCIPAL])
         method, path = scope["method"], str(scope["path"]).rstrip("/")
-        if path.startswith(f"{PREFIX}/v1/instances"):
-            raise Refused(403, "instances_by_owner", "The owner makes instances: bridge-mcp clients add NAME.")
         if path == REQUESTS and method == "POST":
             return await self._create(who, key_of(scope), await sent(receive))
         name, _, act = path.removeprefix(f"{REQUESTS}/").partition("/")

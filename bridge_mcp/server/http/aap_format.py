@@ -19,7 +19,7 @@ from bridge_mcp.core.tools import canonical
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.service import Submission
 
-__all__ = ["handle_in", "outcome_in", "resource", "seconds", "submission", "why_not"]
+__all__ = ["handle_in", "id_of", "object_in", "outcome_in", "resource", "seconds", "submission", "why_not"]
 
 DURATION = re.compile(r"([1-9][0-9]{0,7})([smh])")
 SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -58,7 +58,7 @@ class SqliteEventSubscriptions:
                 client=subscription.client,
                 scopes=dump(sorted(subscription.scopes)),
                 event=subscription.event,
-                arguments=dump({"channel": subscription.channel, "conversation": subscription.conversation}),
+                arguments=dump(about(subscription)),
                 url=subscription.url,
                 host=subscription.host,
                 secret=subscription.secret,
@@ -130,18 +130,24 @@ class SqliteEventSubscriptions:
         await self._writer.execute(operation, None)
 
 
+def about(subscription: EventSubscription) -> dict[str, str]:
+    """What it is limited to, and for whom it is where that is no client of MCP Events."""
+    limits = {"channel": subscription.channel, "conversation": subscription.conversation}
+    return limits | ({"instance": subscription.instance} if subscription.instance else {})
+
+
 def of_row(row: Row) -> EventSubscription:
     """From the columns of the statement `subscription`."""
     identity, client, scopes, event, arguments, *others = row
-    about = json.loads(arguments)
+    limits = json.loads(arguments)
     url, host, secret, old_secret, secret_at, position, expires_at, failures, due_at, error, since, at = others
     return EventSubscription(
         identity,
         client,
         frozenset(json.loads(scopes)),
         event=event,
-        channel=about["channel"],
-        conversation=about["conversation"],
+        channel=limits["channel"],
+        conversation=limits["conversation"],
         url=url,
         host=host,
         secret=secret,
@@ -154,4 +160,5 @@ def of_row(row: Row) -> EventSubscription:
         last_error=error,
         failed_since=since,
         delivered_at=at,
+        instance=limits.get("instance", ""),
     )
