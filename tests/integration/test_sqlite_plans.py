@@ -35,8 +35,6 @@ MAY_SCAN = {
     "delete_expired_pairing_requests": {"SCAN pairing_requests"},
     "subscription_ids": {"SCAN event_subscriptions"},
     "count_subscriptions": {"SCAN event_subscriptions"},
-    "failing_subscriptions": {"SCAN event_subscriptions"},
-    "count_failing": {"SCAN event_subscriptions"},
     "delete_expired_subscriptions": {"SCAN event_subscriptions"},
     "count_failing": {"SCAN event_subscriptions"},
     "failing_subscriptions": {"SCAN event_subscriptions"},
