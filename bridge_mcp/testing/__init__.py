@@ -5,6 +5,8 @@
     FakeToolbox   a `Toolbox` of async functions that can be held, fail, or leave their outcome unknown
     FakeChannel   a `Channel` that is told what it hears, and remembers what it sent
 
+`bridge_mcp.testing.channel_contract` has the tests that every channel passes, for channels of other packages too.
+
 They keep the contracts of `bridge_mcp.ports` and run in the same suites as the real adapters. Servers that speak the
 protocols of platforms and model providers are not part of the package: they stand in `tests/servers` of the repository.
 """

@@ -66,6 +66,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "tomlkit": frozenset({"config", "hosts"}),
     "cachetools": frozenset({"engine", "operations", "models", "server"}),
     "jwt": frozenset({"server"}),
+    "pytest": frozenset({"testing"}),
     "pydantic": frozenset({"server", "channels", "config", "reference", "toolservers"}),
     "pydantic_core": frozenset({"server", "config"}),
     "standardwebhooks": frozenset({"server"}),

@@ -31,7 +31,7 @@ class Post:
     blocks: tuple[Json, ...]
     text: str
     key: str
-    """Of this part: it goes along as metadata, by which the message is known again."""
+    """Of this part: it goes along as metadata, by which the message is known again; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,19 @@ def posted(action: Outgoing, renderer: Renderer) -> list[Body]:
     """Files first, so that buttons stand below all there is to see; then the text, buttons on its last part."""
     files, made = action.uploads, list[Body]()
     for at in range(0, len(files), MAX_FILES):
-        made.append(Share(files[at : at + MAX_FILES], f"{action.key}:f{at // MAX_FILES}"))
+        made.append(Share(files[at : at + MAX_FILES], key_of(action, f"f{at // MAX_FILES}")))
     texts = split(renderer.render(action.text))
     if not texts and (action.buttons or not files):
         texts = [[{"type": "rich_text_section", "elements": [{"type": "text", "text": EMPTY}]}]]
     for number, pieces in enumerate(texts):
         buttons = action.buttons if number == len(texts) - 1 else ()
-        made.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), f"{action.key}:{number}"))
+        made.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), key_of(action, number)))
     return made
+
+
+def key_of(action: Outgoing, part: object) -> str:
+    """The key of one part; "" where its message has none."""
+    return f"{action.key}:{part}" if action.key else ""
 
 
 def edited(action: Edit, renderer: Renderer) -> list[Body]:

@@ -80,7 +80,7 @@ class Sender:
             if fault.error in DONE and isinstance(body, React):
                 return (body.message,)
             harmless = isinstance(body, Update | React)
-            if fault.begun and isinstance(body, Post):
+            if fault.begun and isinstance(body, Post) and body.key:
                 return await self._settled(part.chat, body, fault)
             raise failure(fault, where, harmless=harmless) from fault
 
@@ -91,7 +91,10 @@ class Sender:
             case Post():
                 if there := await self._there(chat, channel, thread, body.key):
                     return (there,)
-                return (await self._post(chat, channel, thread, body),)
+                made = await self._post(chat, channel, thread, body)
+                if body.key:
+                    self._found[body.key] = made
+                return (made,)
             case Share():
                 return await self._uploads.share(channel, thread, body)
             case Update(message, blocks, text):
@@ -141,6 +144,8 @@ class Sender:
 
     async def _there(self, chat: str, channel: str, thread: str, key: str) -> str:
         """The message that a part made before; "" for none. Looks into a chat once, as long as nothing is unsure."""
+        if not key:
+            return ""
         if chat not in self._looked:
             if await self._look(channel, thread):
                 self._unsure.discard(key)

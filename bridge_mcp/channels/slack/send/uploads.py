@@ -55,12 +55,13 @@ class Uploads:
         except Fault as fault:
             if not fault.begun:
                 raise
-            self._unsure[body.key] = ids
+            if body.key:
+                self._unsure[body.key] = ids
             if len(self._unsure) > REMEMBERED:
                 del self._unsure[next(iter(self._unsure))]
             if not (sent := await self._messages(ids[:1], channel, looks=LOOKS)):
                 raise
-            self._unsure.pop(body.key, None)
+            self._unsure.pop(body.key, [])
             return sent
         return await self._messages(ids[:1], channel, looks=LOOKS) or tuple(ids[:1])
 

@@ -1,0 +1,208 @@
+"""What every `Channel` holds to, as tests: for the built-in channels, and for those of other packages.
+
+    from bridge_mcp.testing.channel_contract import ChannelContract, ChannelRig
+
+    class TestMine(ChannelContract):
+        @pytest.fixture
+        async def rig(self):
+            async with my_server() as server:
+                yield ChannelRig(MyChannel(...), server.say, chat=server.chat)
+
+It needs pytest and anyio, and is imported by tests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+
+from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.errors import FetchFailed, SendFailed
+from bridge_mcp.ports import Arrival, ButtonPress, Channel, Form, Incoming, Outgoing, Part
+
+__all__ = ["ChannelContract", "ChannelRig", "KeptInbox"]
+
+WAIT_S = 10.0
+
+
+class KeptInbox:
+    """An `Inbox` that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[Incoming] = []
+        self.place: int | None = None
+        self._more = anyio.Event()
+
+    async def put(self, arrival: Arrival) -> str:
+        """See `ports.Inbox`."""
+        if arrival.offset is not None:
+            self.place = max(arrival.offset, self.place or 0)
+        if isinstance(arrival, Incoming) and arrival.key not in {each.key for each in self.heard}:
+            self.heard.append(arrival)
+        self._more.set()
+        self._more = anyio.Event()
+        return ""
+
+    async def offset(self, channel: str) -> int | None:
+        """See `ports.Inbox`."""
+        return self.place
+
+    async def form(self, press: ButtonPress) -> Form | None:
+        """See `ports.Inbox`."""
+        return None
+
+    async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
+        """See `ports.Inbox`."""
+        return tuple(dict.fromkeys(each.chat for each in reversed(self.heard)))[:at_most]
+
+    async def hears(self, count: int) -> None:
+        """Wait for so many messages."""
+        while len(self.heard) < count:
+            await self._more.wait()
+
+
+@dataclass(frozen=True)
+class ChannelRig:
+    """A channel called `here`, and the way to its platform."""
+
+    channel: Channel
+    say: Callable[[str], Awaitable[object]] | None = None
+    """Lets somebody write on the platform; None: nobody can."""
+    chat: str = "1"
+    """Where it may send, once somebody has written there."""
+    read: Callable[[], list[str]] | None = field(default=None)
+    """What the channel has sent to that chat, as people read it."""
+
+
+class ChannelContract:
+    """The tests. A subclass has a fixture `rig`."""
+
+    pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """The bridge runs on asyncio."""
+        return "asyncio"
+
+    async def test_says_what_it_is_like(self, rig: ChannelRig) -> None:
+        """Its name is its section's."""
+        assert rig.channel.traits.name == "here"
+        assert rig.channel.traits.type
+
+    async def test_runs_until_cancelled_and_is_ready_meanwhile(self, rig: ChannelRig) -> None:
+        """It tells that it works."""
+        with anyio.fail_after(WAIT_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(rig.channel.run, KeptInbox())
+                await ready(rig.channel)
+                assert not rig.channel.health().error
+                group.cancel_scope.cancel()
+        assert group.cancel_scope.cancelled_caught
+
+    async def test_runs_again_after_it_was_cancelled(self, rig: ChannelRig) -> None:
+        """An engine may come back."""
+        for _ in range(2):
+            with anyio.fail_after(WAIT_S):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(rig.channel.run, KeptInbox())
+                    await ready(rig.channel)
+                    group.cancel_scope.cancel()
+
+    async def test_what_it_hears_is_in_the_inbox(self, rig: ChannelRig) -> None:
+        """In order, each by a key of its own."""
+        inbox = KeptInbox()
+        with anyio.fail_after(WAIT_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(rig.channel.run, inbox)
+                await ready(rig.channel)
+                if rig.say is not None:
+                    await rig.say("hello")
+                    await rig.say("again")
+                    await inbox.hears(2)
+                group.cancel_scope.cancel()
+        assert [incoming.text for incoming in inbox.heard] == (["hello", "again"] if rig.say else [])
+        assert len({incoming.key for incoming in inbox.heard}) == len(inbox.heard)
+        assert {incoming.channel for incoming in inbox.heard} <= {"here"}
+        assert all(incoming.sender.id for incoming in inbox.heard)
+
+    async def test_what_came_while_it_did_not_run_is_heard(self, rig: ChannelRig) -> None:
+        """And what was stored before is the same message again, if it comes twice."""
+        if rig.say is None or rig.channel.traits.type == "fake":
+            pytest.skip("nobody can write while it does not run")
+        inbox = KeptInbox()
+        await heard(rig, inbox, "first", count=1)
+        await rig.say("meanwhile")
+        with anyio.fail_after(WAIT_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(rig.channel.run, inbox)
+                await inbox.hears(2)
+                group.cancel_scope.cancel()
+        assert [incoming.text for incoming in inbox.heard] == ["first", "meanwhile"]
+
+    async def test_sends_unless_a_commit_delivers(self, rig: ChannelRig) -> None:
+        """Each message has an id of its own."""
+        if rig.channel.traits.delivered_by_commit:
+            with pytest.raises(SendFailed) as failure:
+                await sent(rig.channel, "hi")
+            assert failure.value.retry_after_s is None
+            assert failure.value.fix
+            return
+        await heard(rig, KeptInbox(), "hello", count=0)  # platforms let nobody write first to people
+        first = await sent(rig.channel, "hi", rig.chat, key="here/1#1")
+        second = await sent(rig.channel, "hi", rig.chat, key="here/1#2")
+        assert first
+        assert second
+        assert not set(first) & set(second)
+        if rig.read is not None:
+            assert rig.read() == ["hi", "hi"]
+
+    async def test_a_repeated_part_makes_no_second_message_where_it_says_so(self, rig: ChannelRig) -> None:
+        """See `ChannelTraits.settles_s`."""
+        if not rig.channel.traits.settles_s or rig.read is None:
+            pytest.skip("it does not say so")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        for _ in range(2):
+            await sent(rig.channel, "once", rig.chat, key="here/1#7")
+        assert rig.read() == ["once"]
+
+    async def test_the_same_action_has_the_same_parts(self, rig: ChannelRig) -> None:
+        """So that a crash in the middle goes on where it stopped."""
+        action = Outgoing(rig.chat, "word " * 5000, key="here/1#3")
+        parts = rig.channel.parts(action)
+        assert parts
+        assert all(isinstance(part, Part) and part.chat == rig.chat for part in parts)
+        assert parts == rig.channel.parts(action)
+
+    async def test_a_file_that_is_not_there_is_told(self, rig: ChannelRig) -> None:
+        """As `FetchFailed`, and as nothing else."""
+        with pytest.raises(FetchFailed):
+            await rig.channel.fetch(Attachment("nowhere", name="x.txt"), 1000)
+
+
+async def ready(channel: Channel) -> None:
+    """Wait until it says that it is."""
+    while True:
+        if channel.health().state == "ready":
+            return
+        await anyio.sleep(0.002)
+
+
+async def heard(rig: ChannelRig, inbox: KeptInbox, text: str, *, count: int) -> None:
+    """Somebody writes while the channel runs."""
+    with anyio.fail_after(WAIT_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(rig.channel.run, inbox)
+            await ready(rig.channel)
+            if rig.say is not None:
+                await rig.say(text)
+                await inbox.hears(max(count, 1))
+            group.cancel_scope.cancel()
+
+
+async def sent(channel: Channel, text: str, chat: str = "1", *, key: str = "") -> tuple[str, ...]:
+    """Everything a short message takes."""
+    (part,) = channel.parts(Outgoing(chat, text, key=key))
+    return await channel.send(part)
