@@ -14,6 +14,7 @@ import anyio
 
 from bridge_mcp.assembly import Assembly, open_bridge
 from bridge_mcp.config import load_config
+from bridge_mcp.core.entries import Heard, Logged
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.service import OWNER, Bridge
 from tests.channels.platforms import WAIT_S, Human, Place, Platform
@@ -101,6 +102,11 @@ class Stage:
                     if holds(each):
                         return each
                 cursor = page.cursor
+
+    async def heard(self, chat: str) -> list[str]:
+        """Everything that people said in a conversation, in order."""
+        log = await self.bridge.read_log(OWNER, f"family/{chat}")
+        return [each.entry.text for each in log if isinstance(each, Logged) and isinstance(each.entry, Heard)]
 
     async def texts(self, chat: str) -> list[str]:
         """What stands in a conversation, in order."""
