@@ -37,6 +37,7 @@ async def test_each_tool_answers_by_its_schema(tmp_path: Path, era: str) -> None
 
 async def chat(ask: Ask) -> None:
     sent = await ask("send_message", conversation="family/42", text="hi", buttons=["Yes", "No"])
+    await ask("scheduled_messages")
     await ask("edit_message", message=sent["message"], text="hello")
     await ask("react", message=sent["message"], emoji="👍")
     question = await ask("ask_user", conversation=CHAT, question="Tea?", choices=["yes", "no"])
