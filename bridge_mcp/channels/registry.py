@@ -39,6 +39,7 @@ BUILT_IN: Mapping[str, Builtin] = {
         "bridge_mcp.channels.slack.type:TYPE",
         {"bot_token_env": "SLACK_BOT_TOKEN", "app_token_env": "SLACK_APP_TOKEN"},
     ),
+    "discord": Builtin("bridge_mcp.channels.discord.type:TYPE", {"token_env": "DISCORD_BOT_TOKEN"}),
 }
 
 

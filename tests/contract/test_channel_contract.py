@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from bridge_mcp.assembly import WallClock
+from bridge_mcp.channels.discord.bot.settings import DiscordSettings
+from bridge_mcp.channels.discord.channel import DiscordChannel
 from bridge_mcp.channels.local import LocalChannel
 from bridge_mcp.channels.slack.channel import SlackChannel
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
@@ -16,6 +18,8 @@ from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.testing import FakeChannel
 from bridge_mcp.testing.channel_contract import ChannelContract, ChannelRig
 from tests.channels.slack_platform import SlackPlace
+from tests.integration.discord_chats import QUICK
+from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
 from tests.servers.telegram import TelegramServer
 
@@ -58,7 +62,20 @@ async def slack() -> AsyncGenerator[ChannelRig]:
         )
 
 
-RIGS: list[Callable[[], AbstractAsyncContextManager[ChannelRig]]] = [local, fake, telegram, slack]
+@asynccontextmanager
+async def discord() -> AsyncGenerator[ChannelRig]:
+    async with DiscordServer(limits=False) as server:
+        ann = server.user("Ann")
+        channel = DiscordChannel(DiscordSettings("here", server.token, server.api_url), WallClock(), (), QUICK)
+
+        async def says(text: str) -> object:
+            await server.connected()
+            return await ann.sends(ann.dm, text)
+
+        yield ChannelRig(channel, says, chat=str(ann.id), read=lambda: [each.content for each in ann.dm.bot_messages])
+
+
+RIGS: list[Callable[[], AbstractAsyncContextManager[ChannelRig]]] = [local, fake, telegram, slack, discord]
 
 
 class TestChannels(ChannelContract):

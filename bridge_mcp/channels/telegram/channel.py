@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from bridge_mcp.channels.telegram.bot.health import BotHealth
+from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer, Rates
 from bridge_mcp.core.entries import Attachment

@@ -153,7 +153,9 @@ class OutboxWorker:
     def _settles(self, message: Message) -> bool:
         """Whether sending a part of it again settles whether it went out, and sends no second one."""
         channel = self._channels.get(Address.of(message.conversation).channel)
-        return channel is not None and 0 <= self._clock.now() - message.at < channel.traits.settles_s
+        if channel is None or message.kind != "message":
+            return False
+        return 0 <= self._clock.now() - message.at < channel.traits.settles_s
 
     async def _follow(self) -> None:
         with closing(self._store.agenda.watch()) as changes:

@@ -15,8 +15,8 @@ from typing import TypeVar
 import anyio
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
 from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.channels.telegram.receive.errors import explained, refused

@@ -9,8 +9,8 @@ import anyio
 from telegram import WebhookInfo
 from telegram.error import TelegramError
 
+from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
-from bridge_mcp.channels.telegram.bot.health import BotHealth
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.channels.telegram.receive.mentions import Account

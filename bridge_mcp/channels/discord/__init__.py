@@ -1,0 +1,1 @@
+"""Discord as a channel: one bot per channel, on the HTTP and gateway layers of discord.py."""

@@ -1,0 +1,1 @@
+"""The sending half: actions become requests, within the limits that Discord tells."""

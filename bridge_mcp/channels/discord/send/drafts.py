@@ -1,0 +1,108 @@
+"""Shows that a reply is being made: "is typing", and a message that is edited as the reply grows.
+
+That message goes when the reply itself is sent. All of it is best effort, takes only what messages leave of the limits,
+and drops what fails; a draft that a crash leaves is deleted when its chat is read again (`receive/backlog.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+
+from bridge_mcp.channels.discord.bot.requests import Requests
+from bridge_mcp.channels.discord.bot.settings import Patience
+from bridge_mcp.channels.discord.send.messages import (
+    DRAFT_END,
+    TROUBLE,
+    MessageRoutes,
+    changed,
+    drop_quietly,
+    said,
+)
+from bridge_mcp.channels.discord.text.markdown import as_discord
+from bridge_mcp.channels.discord.text.split import MAX_TEXT, split
+
+__all__ = ["Drafts"]
+
+REMEMBERED = 1024
+TYPING_S = 8.0
+"""Discord shows it for ten seconds."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What one channel shows."""
+
+    typing_at: float = float("-inf")
+    at: float = float("-inf")
+    message: str = ""
+    text: str = ""
+    over: int = 0
+    """The draft whose reply has been sent: it is not shown again."""
+    draft: int = 0
+
+
+class Drafts:
+    """Growing replies of one bot."""
+
+    def __init__(self, requests: Requests, patience: Patience, *, stream: bool) -> None:
+        self._requests, self._patience, self._stream = requests, patience, stream
+        self._shown: LRUCache[str, Shown] = LRUCache(REMEMBERED)
+
+    async def show(self, channel: str, draft: int, text: str) -> None:
+        """Show a reply so far; "" for nothing yet."""
+        shown = self._shown.setdefault(channel, Shown())
+        if draft == shown.over:
+            return
+        if draft != shown.draft and shown.message:
+            await self.end(channel)
+        shown.draft = draft
+        try:
+            if text and self._stream:
+                await self._grow(channel, shown, text)
+            else:
+                await self._type(channel, shown)
+        except TROUBLE:
+            return  # a hint that could not be shown is none
+
+    async def _type(self, channel: str, shown: Shown) -> None:
+        now, route = time.monotonic(), MessageRoutes(channel).typing
+        if now - shown.typing_at >= TYPING_S and self._requests.spare(route):
+            shown.typing_at = now
+            await self._requests.request(route)
+
+    async def _grow(self, channel: str, shown: Shown, text: str) -> None:
+        now, routes = time.monotonic(), MessageRoutes(channel)
+        route = routes.edit(shown.message) if shown.message else routes.create
+        if now - shown.at < self._patience.draft or not self._requests.spare(route):
+            return
+        pieces = split(as_discord(text), MAX_TEXT - len(DRAFT_END))
+        if not pieces or pieces[-1] == shown.text:
+            return
+        shown.at, shown.text = now, pieces[-1]
+        text = f"{pieces[-1]}{DRAFT_END}"
+        if shown.message:
+            await self._requests.request(route, json=changed(text))
+            return
+        made: Any = await self._requests.request(route, json=said(text, silent=True))
+        shown.message = str(made["id"])
+        if shown.over == shown.draft:
+            await self.end(channel)
+
+    def over(self, channel: str) -> bool:
+        """A message goes out there: nothing more of this draft is shown. Whether there is something to take away."""
+        shown = self._shown.get(channel)
+        if shown is None:
+            return False
+        shown.over = shown.draft
+        return bool(shown.message)
+
+    async def end(self, channel: str) -> None:
+        """Take the draft away."""
+        shown = self._shown.get(channel)
+        if shown is not None and shown.message:
+            message, shown.message, shown.text = shown.message, "", ""
+            await drop_quietly(self._requests, channel, message)

@@ -1,0 +1,129 @@
+"""The bodies of requests that make and change messages, and the few that go out beside the outbox.
+
+No text that a model wrote can notify anybody (`allowed_mentions` names nobody), and none makes Discord fetch an address
+(embeds are suppressed).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+from discord.errors import HTTPException, RateLimited
+from discord.http import Route
+from discord.utils import _to_json as to_json  # pyright: ignore[reportPrivateUsage]
+
+from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.send.components import rows
+from bridge_mcp.channels.discord.text.split import MAX_TEXT
+from bridge_mcp.core.entries import Button
+
+__all__ = ["DRAFT_END", "NOBODY", "MessageRoutes", "changed", "drop_quietly", "form", "is_draft", "note", "said"]
+
+logger = logging.getLogger(__name__)
+
+NO_EMBEDS, SILENT = 1 << 2, 1 << 12
+NOBODY: dict[str, Any] = {"parse": [], "replied_user": False}
+DRAFT_END = " ▌"
+"""Stands behind a reply that is still being made, and tells such a message from all others."""
+TROUBLE = (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError)
+
+
+class MessageRoutes:
+    """The routes of one channel's messages."""
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+
+    @property
+    def create(self) -> Route:
+        """Make one."""
+        return Route("POST", "/channels/{channel_id}/messages", channel_id=self._channel)
+
+    @property
+    def typing(self) -> Route:
+        """Show that the bot types."""
+        return Route("POST", "/channels/{channel_id}/typing", channel_id=self._channel)
+
+    def edit(self, message: str) -> Route:
+        """Change one."""
+        return self._one("PATCH", message)
+
+    def delete(self, message: str) -> Route:
+        """Delete one."""
+        return self._one("DELETE", message)
+
+    def react(self, method: str, message: str, emoji: str) -> Route:
+        """A reaction of the bot."""
+        path = "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
+        return Route(method, path, channel_id=self._channel, message_id=message, emoji=emoji)
+
+    def read(self, message: str) -> Route:
+        """Read one."""
+        return self._one("GET", message)
+
+    def _one(self, method: str, message: str) -> Route:
+        path = "/channels/{channel_id}/messages/{message_id}"
+        return Route(method, path, channel_id=self._channel, message_id=message)
+
+
+def said(
+    text: str,
+    *,
+    nonce: str = "",
+    buttons: Sequence[Button] = (),
+    reply_to: str = "",
+    silent: bool = False,
+) -> dict[str, Any]:
+    """The body of a new message."""
+    body: dict[str, Any] = {
+        "allowed_mentions": NOBODY,
+        "flags": NO_EMBEDS | (SILENT if silent else 0),
+    }
+    if text:
+        body["content"] = text
+    if nonce:
+        body |= {"nonce": nonce, "enforce_nonce": True}
+    if buttons:
+        body["components"] = rows(buttons)
+    if reply_to:
+        body["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
+    return body
+
+
+def changed(text: str, buttons: Sequence[Button] = ()) -> dict[str, Any]:
+    """The body of an edit, which replaces the buttons too."""
+    return {"content": text, "components": rows(buttons), "allowed_mentions": NOBODY, "flags": NO_EMBEDS}
+
+
+def form(body: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """A message with files: https://docs.discord.com/developers/reference#uploading-files."""
+    body = body | {"attachments": [{"id": index, "filename": name} for index, (name, _) in enumerate(files)]}
+    fields: list[dict[str, Any]] = [{"name": "payload_json", "value": to_json(body)}]
+    for index, (name, data) in enumerate(files):
+        kind = "application/octet-stream"
+        fields.append({"name": f"files[{index}]", "value": data, "filename": name, "content_type": kind})
+    return fields
+
+
+def is_draft(content: str) -> bool:
+    """Whether a message of the bot is a reply that was never finished."""
+    return content.endswith(DRAFT_END.strip())
+
+
+async def drop_quietly(requests: Requests, channel: str, message: str) -> None:
+    """Delete a message of the bot; where that fails, it stays."""
+    try:
+        await requests.request(MessageRoutes(channel).delete(message))
+    except TROUBLE as exc:
+        logger.info("a draft could not be deleted: %s", type(exc).__name__)
+
+
+async def note(requests: Requests, channel: str, text: str, reply_to: str) -> None:
+    """Tell somebody what stands in no log, like a stranger their code; where that fails, it is dropped."""
+    try:
+        await requests.request(MessageRoutes(channel).create, json=said(text[:MAX_TEXT], reply_to=reply_to))
+    except TROUBLE as exc:
+        logger.info("what a sender is to be told could not be sent: %s", type(exc).__name__)

@@ -1,0 +1,1 @@
+"""Texts: Markdown as Discord shows it, in pieces that it takes."""

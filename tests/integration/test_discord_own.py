@@ -1,0 +1,318 @@
+"""What the Discord channel has of its own: threads, slash commands, forms, growing replies, gaps, intents, limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge_mcp.assembly import WallClock
+from bridge_mcp.channels.discord.type import TYPE
+from bridge_mcp.core.errors import ConfigError, SendFailed, SendUncertain
+from bridge_mcp.ports import ChannelRules, Edit, Outgoing
+from bridge_mcp.service import OWNER
+from bridge_mcp.testing import FakeModel, says
+from tests.integration.discord_chats import Box, channel_on, ready, send, settings_on
+from tests.integration.discord_house import Platform, first, house, tools
+from tests.integration.setup import rules_for
+from tests.integration.test_discord import HOST, RELAY, deletes
+from tests.servers.discord import DiscordServer, Fault
+
+ALL = rules_for(channels={"family": ChannelRules("family", "relay", groups="always")})
+PRIVILEGED = 1 << 15
+
+
+@pytest.fixture
+async def platform() -> AsyncGenerator[Platform]:
+    async with DiscordServer(limits=False) as server:
+        yield Platform(server)
+
+
+@pytest.mark.shows("discord.threads")
+async def test_a_thread_is_a_conversation_of_its_own(tmp_path: Path, platform: Platform) -> None:
+    server = platform.server
+    async with house(tmp_path, platform, FakeModel([says("In the thread.")])) as it:
+        ann = server.user("Ann")
+        home = server.channel(server.guild("Home"), "general")
+        thread = server.thread(home, "the cellar")
+        await it.let_in(str(home.id))
+        await ann.sends(thread, f"{server.mention} anybody?")
+        assert [each.content for each in await thread.bot_says()] == ["In the thread."]
+        conversation = f"family/{home.id}/{thread.id}"
+        assert await it.hears(1, conversation) == ["@loopback anybody?"]
+        known = await it.store.history.conversation(conversation)
+        assert known is not None
+        assert known.title == "#general (Home), the cellar" or "the cellar" in known.title
+        assert home.bot_messages == []
+
+
+@pytest.mark.shows("discord.slash")
+async def test_slash_commands_are_made_known_and_answered(tmp_path: Path, platform: Platform) -> None:
+    server = platform.server
+    async with house(tmp_path, platform) as it:
+        ann = server.user("Ann")
+        await it.let_in(str(ann.id))
+        await server.until(lambda: bool(server.world.commands))
+        names = {each["name"] for each in server.world.commands}
+        assert {"approve", "reject", "edit", "status", "stop"} <= names
+        called = await ann.calls(ann.dm, "whoami")
+        answered = await called.answered()
+        assert (answered.ephemeral, answered.told) == (True, "✓ /whoami")
+        (told,) = await ann.dm.bot_says()
+        assert f"family:{ann.id}" in told.content
+        eve = server.user("Eve")
+        stranger = await eve.calls(eve.dm, "whoami")
+        assert "does not know you" in (await stranger.answered()).told
+    server.web.received.clear()
+    async with house(tmp_path, platform):
+        assert server.calls("PUT", "/commands") == [], "they are known"
+
+
+@pytest.mark.shows("discord.forms")
+async def test_a_rejection_asks_why_and_other_arguments_are_written(tmp_path: Path, platform: Platform) -> None:
+    server, toolbox = platform.server, tools()
+    model = FakeModel([deletes("a"), says("I see."), deletes("b"), says("Done.")])
+    async with house(tmp_path, platform, model, toolbox) as it:
+        ann = server.user("Ann")
+        await it.let_in(str(ann.id), "approver")
+        await ann.sends(ann.dm, "delete it")
+        (prompt,) = await ann.dm.bot_says()
+        pressed = await ann.presses(prompt, "❌ Reject")
+        assert (await pressed.answered()).form["title"] == "Reject this call"
+        assert toolbox.calls == []
+        assert (await it.bridge.list_approvals(OWNER))[0].status == "waiting", "a form decides nothing"
+        told = await (await ann.submits(pressed, "not today")).answered()
+        assert told.told.startswith("Rejected")
+        await ann.dm.bot_says(2)
+        assert "not today" in next(m.text for m in model.requests[1].messages if m.role == "tool")
+        await ann.sends(ann.dm, "then the other one")
+        prompt = (await ann.dm.bot_says(3))[-1]
+        pressed = await ann.presses(prompt, "✏️ Edit")
+        field = (await pressed.answered()).form["components"][0]["component"]
+        assert field["value"] == '{\n  "path": "b"\n}'
+        await (await ann.submits(pressed, '{"path": "c"}')).answered()
+        await ann.dm.bot_says(4)
+    assert toolbox.calls == [("files__delete", {"path": "c"})]
+
+
+@pytest.mark.shows("discord.acknowledged")
+async def test_a_press_is_answered_only_once_it_is_stored(tmp_path: Path, platform: Platform) -> None:
+    async with house(tmp_path, platform, rules=RELAY) as it:
+        ann = platform.server.user("Ann")
+        await it.let_in(str(ann.id))
+        await ann.sends(ann.dm, "hello")
+        await it.hears(1, f"family/{ann.id}")
+        await it.bridge.send_message(HOST, f"family/{ann.id}", "Which?", buttons=["Tea"])
+        (asked,) = await ann.dm.bot_says()
+        pressed = await ann.presses(asked, "Tea")
+        answered = await pressed.answered()
+        assert answered.answered_after_s < 3
+        texts = [each.text for each in (await it.bridge.read_messages(OWNER, f"family/{ann.id}")).messages]
+        assert texts == ["hello", "Which?", "Tea"]
+
+
+@pytest.mark.shows("discord.grows")
+async def test_a_reply_is_shown_while_it_grows_and_once_in_the_end(platform: Platform) -> None:
+    server = platform.server
+    channel, ann = channel_on(server, WallClock()), server.user("Ann")
+    await channel.show(str(ann.id), 1, "")
+    assert ann.dm.place.typing == 1
+    await channel.show(str(ann.id), 1, "It is")
+    (draft,) = ann.dm.bot_messages
+    assert draft.content == "It is ▌"
+    await anyio.sleep(0.06)
+    await channel.show(str(ann.id), 1, "It is raining")
+    assert draft.content == "It is raining ▌"
+    await send(channel, "It is raining.", str(ann.id))
+    assert [each.content for each in ann.dm.bot_messages] == ["It is raining."]
+    await channel.show(str(ann.id), 1, "It is raining. And")
+    assert len(ann.dm.bot_messages) == 1, "its reply has been sent"
+
+
+@pytest.mark.shows("discord.grows")
+async def test_a_draft_that_a_crash_left_goes_with_the_next_session(tmp_path: Path, platform: Platform) -> None:
+    ann = platform.server.user("Ann")
+    async with house(tmp_path, platform, rules=RELAY) as it:
+        await it.let_in(str(ann.id))
+        await ann.sends(ann.dm, "hello")
+        await it.hears(1, f"family/{ann.id}")
+        await it.channel.show(str(ann.id), 7, "half a re")
+        assert len(ann.dm.bot_messages) == 1
+    async with house(tmp_path, platform, rules=RELAY):
+        await platform.until(lambda: ann.dm.bot_messages == [])
+
+
+@pytest.mark.shows("discord.gaps")
+@pytest.mark.parametrize("how", ["resumed", "forgotten", "invalid", "asked"])
+async def test_nothing_is_lost_or_doubled_when_the_gateway_breaks(tmp_path: Path, platform: Platform, how: str) -> None:
+    gateway = platform.server.gateway
+    async with house(tmp_path, platform, rules=RELAY) as it:
+        ann = platform.server.user("Ann")
+        home = platform.server.channel(platform.server.guild())
+        await it.let_in(str(ann.id))
+        await it.let_in(str(home.id))
+        await ann.sends(ann.dm, "one")
+        await ann.sends(home, f"{platform.mention} one")
+        await it.hears(1, f"family/{ann.id}")
+        await it.hears(1, f"family/{home.id}")
+        if how == "forgotten":
+            gateway.forget()
+        {"invalid": gateway.invalidate, "asked": gateway.ask_reconnect}.get(how, gateway.cut)()
+        for text in ("two", "three"):
+            await ann.sends(ann.dm, text)
+            await ann.sends(home, f"{platform.mention} {text}")
+        assert await it.hears(3, f"family/{ann.id}") == ["one", "two", "three"]
+        assert await it.hears(3, f"family/{home.id}") == ["@loopback one", "@loopback two", "@loopback three"]
+        assert gateway.resumes == (0 if how in ("forgotten", "invalid") else 1)
+
+
+@pytest.mark.shows("discord.intents")
+async def test_no_privileged_intent_is_asked_for_where_none_is_needed(tmp_path: Path, platform: Platform) -> None:
+    async with house(tmp_path, platform, rules=RELAY) as it:
+        ann = platform.server.user("Ann")
+        home = platform.server.channel(platform.server.guild())
+        await it.let_in(str(home.id))
+        await ann.sends(home, "between ourselves")
+        await ann.sends(home, f"{platform.mention} and you?")
+        assert await it.hears(1, f"family/{home.id}") == ["@loopback and you?"]
+        (session,) = platform.server.gateway.sessions.values()
+        assert not session.intents & PRIVILEGED
+
+
+@pytest.mark.shows("discord.intents")
+async def test_an_intent_that_is_refused_ends_the_channel_with_the_fix(platform: Platform) -> None:
+    channel = channel_on(platform.server, WallClock(), hears_all=True)
+    with pytest.raises(ConfigError, match=r"4014.*Message Content Intent"):
+        await channel.run(Box())
+    assert channel.health().state == "stopped"
+    platform.server.gateway.allowed = PRIVILEGED
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(channel.run, Box())
+        await ready(channel)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_wrong_token_ends_the_channel_and_is_nowhere_told(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.server.gateway.token = "another"
+    channel = channel_on(platform.server, WallClock())
+    with pytest.raises(ConfigError, match="does not know this token") as failure:
+        await channel.run(Box())
+    assert platform.server.token not in f"{failure.value}{caplog.text}{settings_on(platform.server)!r}"
+    with pytest.raises(SendFailed) as refused:
+        await send(channel, "hi", "123")
+    assert refused.value.retry_after_s
+
+
+@pytest.mark.shows("discord.inert")
+async def test_what_a_model_writes_neither_pings_nor_fetches(platform: Platform) -> None:
+    server = platform.server
+    ann, home = server.user("Ann"), server.channel(server.guild())
+    channel = channel_on(server, WallClock())
+    text = f"@everyone @here <@{ann.id}> <@&5> https://example.org/?secret=1 [x](https://example.org/y)"
+    await send(channel, text, str(home.id))
+    (made,) = await send(channel, text, str(home.id))
+    for part in channel.parts(Edit(str(home.id), (made,), f"{text} again")):
+        await channel.send(part)
+    assert [each.pings for each in home.bot_messages] == [set(), set()]
+    assert server.world.unfurled == []
+
+
+@pytest.mark.shows("discord.limits")
+async def test_limits_are_kept_by_what_headers_tell_and_no_request_is_refused() -> None:
+    async with DiscordServer() as server:
+        server.web.limits.routes["POST /channels/{channel}/messages"] = (3, 0.4)
+        channel, ann = channel_on(server, WallClock()), server.user("Ann")
+        for number in range(10):
+            await send(channel, str(number), str(ann.id))
+        assert [each.content for each in ann.dm.bot_messages] == [str(number) for number in range(10)]
+        assert server.web.invalid == 0
+        server.web.limits.routes["POST /channels/{channel}/messages"] = (1, 30.0)
+        server.web.limits.buckets.clear()
+        await anyio.sleep(0.4)
+        await send(channel, "last", str(ann.id))
+        with pytest.raises(SendFailed) as later:
+            await send(channel, "later", str(ann.id))
+        assert 20 < (later.value.retry_after_s or 0) <= 30
+
+
+@pytest.mark.shows("discord.limits")
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_the_library_repeats_no_request(platform: Platform, status: int) -> None:
+    server = platform.server
+    channel, ann = channel_on(server, WallClock()), server.user("Ann")
+    await send(channel, "first", str(ann.id))
+    server.web.received.clear()
+    server.fault(Fault("status", "POST .*/messages$", status=status))
+    with pytest.raises(SendUncertain):
+        await send(channel, "second", str(ann.id))
+    assert len(server.calls("POST", "/messages")) == 1
+
+
+@pytest.mark.shows("discord.settled")
+async def test_the_same_part_again_makes_no_second_message(platform: Platform) -> None:
+    server = platform.server
+    channel, ann = channel_on(server, WallClock()), server.user("Ann")
+    parts = channel.parts(Outgoing(str(ann.id), "x" * 3000, key="family/1#4"))
+    assert parts == channel_on(server, WallClock()).parts(Outgoing(str(ann.id), "x" * 3000, key="family/1#4"))
+    first_ids = [await channel.send(part) for part in parts]
+    again = [await channel.send(part) for part in parts]
+    assert first_ids == again
+    assert (len(ann.dm.bot_messages), server.messages.repeats) == (2, 2)
+
+
+async def test_other_bots_are_not_heard(tmp_path: Path, platform: Platform) -> None:
+    platform.server.gateway.allowed = PRIVILEGED
+    async with house(tmp_path, platform, rules=ALL) as it:
+        home = platform.server.channel(platform.server.guild())
+        await it.let_in(str(home.id))
+        await platform.server.bot_user("Parrot").sends(home, f"{platform.mention} hello")
+        await platform.server.user("Ann").sends(home, f"{platform.mention} hi")
+        assert await it.hears(1, f"family/{home.id}") == ["@loopback hi"]
+
+
+async def test_what_cannot_be_sent_says_why(platform: Platform) -> None:
+    server = platform.server
+    channel, ann, home = channel_on(server, WallClock()), server.user("Ann"), server.channel(server.guild())
+    await ann.blocks()
+    home.place.denied.add("SEND_MESSAGES")
+    for chat, why in (
+        (str(ann.id), "take no direct messages"),
+        (str(home.id), "lacks a permission"),
+        ("123456", "no such channel or person"),
+        ("general", "ids are numbers"),
+    ):
+        with pytest.raises(SendFailed, match=why) as failure:
+            await send(channel, "hi", chat)
+        assert failure.value.retry_after_s is None
+        assert failure.value.fix
+
+
+@pytest.mark.shows("discord.check")
+async def test_check_says_what_discord_says_of_the_bot(platform: Platform) -> None:
+    assert TYPE.probe is not None
+    server = platform.server
+    server.guild("Home")
+    told = [each async for each in TYPE.probe(settings_on(server), WallClock())]
+    assert [each.fine for each in told] == [True, True]
+    assert "intent is not needed" in told[1].told
+    (_, intent) = [each async for each in TYPE.probe(settings_on(server, hears_all=True), WallClock())]
+    assert not intent.fine
+    assert "Message Content Intent" in intent.told
+    server.gateway.token = "another"
+    (refused,) = [each async for each in TYPE.probe(settings_on(server), WallClock())]
+    assert (refused.fine, "does not know this token" in refused.told) == (False, True)
+    assert server.gateway.identifies == 0
+
+
+async def test_the_first_conversation_is_by_the_persons_number(tmp_path: Path, platform: Platform) -> None:
+    async with house(tmp_path, platform, FakeModel([says("Hi.")])) as it:
+        ann = platform.person("Ann")
+        await it.let_in(ann.id, "approver")
+        sent = await it.bridge.send_message(HOST, first(ann), "I write first")
+        assert sent.status == "sent"
+        await ann.says("hello")
+        assert [each.text for each in await it.sees(ann.id, 2)] == ["I write first", "Hi."]
