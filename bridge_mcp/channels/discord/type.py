@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from typing import Literal
 
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings
@@ -34,6 +35,9 @@ class DiscordKeys(PlatformKeys):
 
 def check(section: DiscordKeys, keys: KeyReader) -> DiscordSettings:
     """One bot's settings."""
+    if find_spec("discord") is None:
+        fix = "Install the bridge with its extra, as '.[discord]' in the clone."
+        keys.problem("", "a discord channel needs the package discord.py, which is not installed.", fix)
     keys.web_address("api_base_url", section.api_base_url)
     for chat in section.chats:
         if not CHAT.fullmatch(chat):
