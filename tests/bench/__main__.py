@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.bench import (
+    channels,
     console,
     gate,
     hook,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "offers": offers.run,
     "telegram": telegram.run,
     "console": console.run,
+    "channels": channels.run,
     "models": models.run,
 }
 

@@ -53,6 +53,8 @@ ROWS = {
         "arrival to sendMessage, p99": 1,
         "replies/s to everybody at once": 1,
     },
+    "channels": {"telegram": 3, "slack": 3, "discord": 3},
+    "channels, memory": {"with this platform": 4},
     "startup, a model of litellm's configured": {"spawn to initialize answered": 3, "spawn to tools/list answered": 3},
     "models": {f"{what}, {count} at once": 3 for what in ("per second", "p50", "p99") for count in (1, 16, 100)},
     "models, costs": {"CPU of one": 3, "with a history of 20 messages": 3},
@@ -103,7 +105,7 @@ def test_every_figure_is_printed_and_is_a_number(full: bool) -> None:
 def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
     refused = run("startupp")
     assert refused.returncode == 2
-    names = "startup, roundtrip, turns, memory, reading, gate, hook, offers, telegram, models"
+    names = "startup, roundtrip, turns, memory, reading, gate, hook, offers, telegram, console, channels, models"
     assert f"there is no figure 'startupp'; there are {names}" in refused.stderr
 
 

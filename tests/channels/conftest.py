@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from tests.channels.discord_platform import discord
 from tests.channels.platforms import Platform
 from tests.channels.slack_platform import slack
 from tests.channels.telegram_platform import telegram
 
-PLATFORMS: list[Callable[[], AbstractAsyncContextManager[Platform]]] = [telegram, slack]
+PLATFORMS: list[Callable[[], AbstractAsyncContextManager[Platform]]] = [telegram, slack, discord]
 
 
 @pytest.fixture(params=PLATFORMS, ids=lambda each: each.__name__)
