@@ -68,11 +68,12 @@ async def discord() -> AsyncGenerator[ChannelRig]:
         ann = server.user("Ann")
         channel = DiscordChannel(DiscordSettings("here", server.token, server.api_url), WallClock(), (), QUICK)
 
-        async def says(text: str) -> object:
-            await server.connected()
-            return await ann.sends(ann.dm, text)
-
-        yield ChannelRig(channel, says, chat=str(ann.id), read=lambda: [each.content for each in ann.dm.bot_messages])
+        yield ChannelRig(
+            channel,
+            lambda text: ann.sends(ann.dm, text),
+            chat=str(ann.id),
+            read=lambda: [each.content for each in ann.dm.bot_messages],
+        )
 
 
 RIGS: list[Callable[[], AbstractAsyncContextManager[ChannelRig]]] = [local, fake, telegram, slack, discord]
