@@ -240,7 +240,7 @@ class Standby:
         """Until cancelled. An engine that breaks is logged, and started again, here or in a luckier process."""
         await self.assembly.place.wanted.wait()
         lock = await anyio.to_thread.run_sync(make_lock, self.assembly.config.lock_path)
-        backoff, looked = Backoff(PAUSE_S, LONGEST_PAUSE_S), 0.0
+        backoff, looked, standing_by = Backoff(PAUSE_S, LONGEST_PAUSE_S), 0.0, False
         while True:
             try:
                 held = taken(lock)
@@ -251,12 +251,15 @@ class Standby:
                 await anyio.sleep(LONGEST_PAUSE_S)
                 continue
             if not held:
+                if not standing_by:
+                    standing_by = True
+                    logger.info("another process is the engine; this one stands by")
                 if time.monotonic() - looked > LOOK_S:
                     looked = time.monotonic()
                     await self.look_at_engine()
                 await anyio.sleep(TRY_S * random.uniform(0.75, 1.25))
                 continue
-            began = time.monotonic()
+            began, standing_by = time.monotonic(), False
             try:
                 self.roster.go_by(self.roster.own)
                 await put_posted(self.assembly.store, self.roster.own)

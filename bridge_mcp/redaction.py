@@ -10,10 +10,12 @@ are from.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
@@ -22,7 +24,7 @@ from urllib.parse import quote
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.secrets import MIN_SECRET
 
-__all__ = ["LEVELS", "Redactor", "clean_message", "set_up_logging"]
+__all__ = ["LEVELS", "Redactor", "clean_message", "log_as_json", "set_up_logging"]
 
 LEVELS = ("debug", "info", "warning", "error")
 NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3", "telegram")
@@ -62,6 +64,27 @@ class CleanFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(self._redactor(super().format(record)), lines=True)
+
+
+class JsonFormatter(CleanFormatter):
+    """One JSON object a line, in ASCII: `time` (RFC 3339, UTC), `level`, `logger`, `message`; `error` of tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self._redactor(record.getMessage()),
+        }
+        if record.exc_text or record.stack_info:
+            told["error"] = self._redactor("\n".join(filter(None, (record.exc_text, record.stack_info))))
+        return json.dumps(told)
+
+
+def log_as_json(redactor: Redactor) -> None:
+    """From now on, write log lines as JSON objects."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonFormatter(redactor))
 
 
 def set_up_logging(level: str, redactor: Redactor) -> None:

@@ -35,14 +35,15 @@ class Common:
 
     config: Annotated[str | None, Parameter(help="The configuration file.")] = None
     log_level: Annotated[LogLevel | None, Parameter(help="What goes to standard error; else BRIDGE_MCP_LOG.")] = None
+    log_json: Annotated[bool, Parameter(negative=(), help="Log lines are JSON objects.")] = False
 
     def prepare(self, usual: LogLevel = "warning") -> Config:
         """The settings, with logging on."""
-        return prepare(self.config, self.log_level, usual)
+        return prepare(self.config, self.log_level, usual, json=self.log_json)
 
     def examine(self, usual: LogLevel = "warning") -> tuple[Config, ConfigError | None]:
         """The settings as far as they can be read, and what is wrong with them, with logging on."""
-        return examined(self.config, self.log_level, usual)
+        return examined(self.config, self.log_level, usual, json=self.log_json)
 
 
 OWNER = replace(service.OWNER, via="cli")

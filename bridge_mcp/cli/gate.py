@@ -53,7 +53,7 @@ def serve(options: GateOptions) -> int:
         name = options.name or name_for(options.command)
         if not NAME.fullmatch(name):
             raise BadInput(f"--name: '{name[:40]}' is not a name.", fix="Use up to 32 letters, digits, '_' or '-'.")
-        config = prepare(options.config, options.log_level, "warning")
+        config = prepare(options.config, options.log_level, "warning", json=options.log_json)
         return loop(run, config, GuardedServer(name, options.command, os.getcwd()), options.hold_s, wire, serving=True)
     except BridgeError as exc:
         return report(exc)

@@ -15,7 +15,7 @@ from bridge_mcp.config import Config, examine
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.paths import make_private
-from bridge_mcp.redaction import LEVELS, Redactor, set_up_logging
+from bridge_mcp.redaction import LEVELS, Redactor, log_as_json, set_up_logging
 
 __all__ = ["examined", "loop", "not_taken", "prepare", "report"]
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-def prepare(path: str | Path | None, level: str | None, usual: str = "info") -> Config:
-    """The settings, with logging on as they want it: --log-level, BRIDGE_MCP_LOG, or `usual`.
+def prepare(path: str | Path | None, level: str | None, usual: str = "info", *, json: bool = False) -> Config:
+    """The settings, with logging on as they want it: --log-level, BRIDGE_MCP_LOG, or `usual`; --log-json, or [log].
 
     Raises:
         BridgeError: the settings are off, or there is no such level.
     """
-    config, wrong = examined(path, level, usual)
+    config, wrong = examined(path, level, usual, json=json)
     if wrong is not None:
         raise wrong
     make_private(config.state_dir)
@@ -38,7 +38,9 @@ def prepare(path: str | Path | None, level: str | None, usual: str = "info") -> 
     return config
 
 
-def examined(path: str | Path | None, level: str | None, usual: str = "info") -> tuple[Config, ConfigError | None]:
+def examined(
+    path: str | Path | None, level: str | None, usual: str = "info", *, json: bool = False
+) -> tuple[Config, ConfigError | None]:
     """The settings as far as they can be read, and what is wrong with them, with logging on.
 
     Raises:
@@ -49,8 +51,12 @@ def examined(path: str | Path | None, level: str | None, usual: str = "info") ->
         raise BadInput(f"There is no log level '{wanted}'.", fix=f"The levels are: {', '.join(LEVELS)}.")
     redactor = Redactor()
     set_up_logging(wanted, redactor)
+    if json:
+        log_as_json(redactor)
     config, wrong = examine(path)
     redactor.learn(config.secrets)
+    if config.log_json:
+        log_as_json(redactor)
     return config, wrong
 
 

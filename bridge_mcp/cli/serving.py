@@ -44,7 +44,9 @@ def plain(
     from bridge_mcp.cli.start_options import StdioOptions
 
     named = None if expose is None else ",".join(expose)
-    return stdio.serve(StdioOptions(common.config, scopes, common.log_level, expose=named, channel=channel))
+    return stdio.serve(
+        StdioOptions(common.config, scopes, common.log_level, expose=named, channel=channel, log_json=common.log_json)
+    )
 
 
 def gate(
@@ -70,7 +72,9 @@ def gate(
     from bridge_mcp.cli import gate
     from bridge_mcp.cli.start_options import GateOptions
 
-    return gate.serve(GateOptions(command, name, common.config, log_level=common.log_level, hold_s=hold_s))
+    return gate.serve(
+        GateOptions(command, name, common.config, log_level=common.log_level, hold_s=hold_s, log_json=common.log_json)
+    )
 
 
 def serve(

@@ -22,6 +22,7 @@ class StdioOptions:
     log_level: str | None = None
     expose: str | None = None
     channel: bool = False
+    log_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class GateOptions:
     config: str | None = None
     log_level: str | None = None
     hold_s: float = HOLD_S
+    log_json: bool = False
 
 
 def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
@@ -40,20 +42,32 @@ def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
     if not arguments or arguments[0] != "gate" or "--" not in arguments:
         return None
     at = arguments.index("--")
-    known = options_of(arguments[1:at], ("--name", "--config", "--log-level"))
-    if known is None:
+    valued, flags = without_flags(arguments[1:at], ("--log-json",))
+    known = options_of(valued, ("--name", "--config", "--log-level"))
+    if known is None or len(flags) > 1:
         return None
     return GateOptions(
-        tuple(arguments[at + 1 :]), known.get("name", ""), known.get("config"), log_level=known.get("log_level")
+        tuple(arguments[at + 1 :]),
+        known.get("name", ""),
+        known.get("config"),
+        log_level=known.get("log_level"),
+        log_json=bool(flags),
     )
 
 
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
-    flags = [each for each in arguments if each == "--channel"]
-    valued = [each for each in arguments if each != "--channel"]
+    valued, flags = without_flags(arguments, ("--channel", "--log-json"))
     found = options_of(valued, ("--config", "--scopes", "--log-level", EXPOSE))
-    return None if found is None or len(flags) > 1 else StdioOptions(**found, channel=bool(flags))
+    if found is None or len(flags) > len(set(flags)):
+        return None
+    return StdioOptions(**found, channel="--channel" in flags, log_json="--log-json" in flags)
+
+
+def without_flags(arguments: Sequence[str], names: Collection[str]) -> tuple[list[str], list[str]]:
+    """The arguments but for the options that take no value, and those of them."""
+    flags = [each for each in arguments if each in names]
+    return [each for each in arguments if each not in names], flags
 
 
 def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:

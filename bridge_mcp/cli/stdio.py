@@ -45,7 +45,7 @@ def serve(options: StdioOptions) -> int:
         sys.stderr.write(HINT)
     wire = claim()
     try:
-        config = prepare(options.config, options.log_level)
+        config = prepare(options.config, options.log_level, json=options.log_json)
         loop(run, config, principal(config, options.scopes, options.expose), wire, options.channel, serving=True)
     except BridgeError as exc:
         return report(exc)

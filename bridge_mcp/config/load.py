@@ -81,6 +81,7 @@ def examine(
         transcription=transcription(file.transcription, problems, reading.secrets),
         max_file=int(file.store.max_file_mb * 1_000_000),
         max_files=int(file.store.max_files_mb * 1_000_000),
+        log_json=file.log.format == "json",
         secrets=reading.secrets.known,
         lacking=reading.secrets.lacking,
         digest=hashlib.sha256(data).hexdigest() if source else "",

@@ -20,6 +20,7 @@ from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
 from bridge_mcp.config.schema_transcription import Transcription
+from bridge_mcp.config.schema_seen import Log
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "File",
     "Files",
     "Http",
+    "Log",
     "ModelSection",
     "Name",
     "OAuth",
@@ -388,3 +390,4 @@ class File(Section):
     engine: Engine = Engine()
     budget: Budget = Budget()
     events: Events = Events()
+    log: Log = Log()

@@ -125,6 +125,9 @@ expires_s = 600                            # 0: never
 # work_s = 900                             # seconds of work in one turn; waiting for people does not count
 # attempts = 4                             # before a call that fails is given up
 
+# [log]                                    # what goes to standard error; --log-level says how much
+# format = "text"                          # json: an object a line
+
 # [budget]                                 # of models, in a day (UTC); without a line: no cap
 # usd_per_day = 5.0
 # usd_per_channel_day = 2.0

@@ -79,6 +79,8 @@ class Config:
     """The SHA-256 of the file's bytes, by which processes see whether they read the same; "" without a file."""
     passed_over: Path | None = None
     """A bridge.toml in the working folder that was not taken, because nobody named it."""
+    log_json: bool = False
+    """Whether log lines are JSON objects."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Every secret value that is known, by the name that logs show in its place."""
 

@@ -18,6 +18,7 @@ from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.forgetting import keep_forgetting
+from bridge_mcp.engine.activity_log import ActivityLog
 from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
@@ -202,6 +203,8 @@ class Engine:
         yield "Showing what is typed", self._presence.run
         if self._transcriptions is not None:
             yield "Turning speech into text", self._transcriptions.run
+        if ActivityLog.wanted():
+            yield "Writing into the log what happens", ActivityLog(self._store, self._clock).run
         if self._prompts is not None:
             yield "Asking for approvals in chats", self._prompts.run
         yield "Telling the progress of calls", self._progress.run

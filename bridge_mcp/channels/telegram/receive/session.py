@@ -67,6 +67,7 @@ class Session:
         if self._settings.webhook is None:
             hints += await self._retry.until_answered(self._without_webhook)
         self._health.met(f"@{me.username}", tuple(hints))
+        logger.info("channel %s: connected as @%s (%d)", self._settings.name, me.username, me.id)
         failure: ConfigError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._show_commands)
