@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
 
+from bridge_mcp import __version__
 from bridge_mcp.builtin_tools import with_builtins
 from bridge_mcp.callers import caller_lives, sweep
 from bridge_mcp.channels.plug import Given
@@ -33,11 +34,13 @@ from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of,
 from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store, Transcriber
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
+from bridge_mcp.telemetry.configured import recording, span_lanes
 
 if TYPE_CHECKING:
     from bridge_mcp.engine.engine import Engine
     from bridge_mcp.engine.turns.fast_path import FastPath
     from bridge_mcp.models.registry import Models
+    from bridge_mcp.telemetry.otlp import Otlp
     from bridge_mcp.toolservers.toolbox import NestedToolbox
 
 __all__ = ["Assembly", "EngineWish", "WallClock", "make_channels", "open_bridge"]
@@ -91,6 +94,8 @@ class Assembly:
     bridge: Bridge
     place: Place
     drafts: Drafts
+    otlp: Otlp | None
+    """What records spans and metrics, where that is on."""
 
     def want_engine(self) -> None:
         """From now on, stand by for the engine's place. Calling it again is fine."""
@@ -174,7 +179,8 @@ async def open_face(
             starting=lambda: place.coming,
             drafts=drafts,
         )
-        yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts)
+        async with recording(config.telemetry, __version__) as otlp:
+            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp)
     finally:
         with anyio.CancelScope(shield=True):
             await schemas.close()
@@ -314,9 +320,13 @@ class Standby:
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
             lives=partial(caller_lives, config.callers_path),
-            beside=event_lanes(self.assembly.bridge, self.clock),
+            beside={
+                **event_lanes(self.assembly.bridge, self.clock),
+                **span_lanes(self.assembly.otlp, store, config.telemetry),
+            },
             drafts=self.assembly.drafts,
             transcriber=transcriber,
+            traced=self.assembly.otlp is not None,
         )
         await toolbox.recall()
         await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())

@@ -31,6 +31,7 @@ from bridge_mcp.core.tools import BRIDGE
 from bridge_mcp.core.window import Window
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import ChannelRules, Rules
+from bridge_mcp.telemetry.settings import TelemetrySettings
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["Reading"]
@@ -161,6 +162,14 @@ class Reading:
             channels=frozenset(section.channels),
             conversations=frozenset(section.conversations),
         )
+
+    def telemetry(self) -> TelemetrySettings | None:
+        """Where traces and metrics go; None for nowhere."""
+        section = self.file.telemetry
+        if section.endpoint is None:
+            return None
+        self.problems.add_unless_web("telemetry.endpoint", section.endpoint)
+        return TelemetrySettings(section.endpoint, section.service, contents=section.contents, sample=section.sample)
 
     # -- one section each -------------------------------------------------------------------------------------
 

@@ -81,6 +81,7 @@ def examine(
         transcription=transcription(file.transcription, problems, reading.secrets),
         max_file=int(file.store.max_file_mb * 1_000_000),
         max_files=int(file.store.max_files_mb * 1_000_000),
+        telemetry=reading.telemetry(),
         log_json=file.log.format == "json",
         secrets=reading.secrets.known,
         lacking=reading.secrets.lacking,
@@ -104,6 +105,7 @@ def complaint(text: str, folder: Path | None = None) -> str:
         reading.stdio()
         reading.oauth()
         transcription(file.transcription, problems, reading.secrets)
+        reading.telemetry()
     except ConfigError as exc:
         return str(exc)
     return str(problems.found() or "").removeprefix("The environment: ").removeprefix("The environment ")

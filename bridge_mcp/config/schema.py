@@ -20,7 +20,7 @@ from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
 from bridge_mcp.config.schema_transcription import Transcription
-from bridge_mcp.config.schema_seen import Log
+from bridge_mcp.config.schema_seen import Log, Telemetry
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Review",
     "Section",
     "Store",
+    "Telemetry",
     "ToolServer",
     "ToolShape",
     "channel_section",
@@ -391,3 +392,4 @@ class File(Section):
     budget: Budget = Budget()
     events: Events = Events()
     log: Log = Log()
+    telemetry: Telemetry = Telemetry()

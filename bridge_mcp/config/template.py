@@ -128,6 +128,11 @@ expires_s = 600                            # 0: never
 # [log]                                    # what goes to standard error; --log-level says how much
 # format = "text"                          # json: an object a line
 
+# [telemetry]                              # traces and metrics by OpenTelemetry (extra: otel)
+# endpoint = "http://127.0.0.1:4318"       # a collector that takes OTLP over HTTP
+# contents = false                         # true: what was said, arguments and results too
+# sample = 1.0                             # the share of turns that are traced
+
 # [budget]                                 # of models, in a day (UTC); without a line: no cap
 # usd_per_day = 5.0
 # usd_per_channel_day = 2.0

@@ -11,6 +11,7 @@ from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
 from bridge_mcp.ports import Rules
+from bridge_mcp.telemetry.settings import TelemetrySettings
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["ChannelSettings", "Client", "Config"]
@@ -79,6 +80,8 @@ class Config:
     """The SHA-256 of the file's bytes, by which processes see whether they read the same; "" without a file."""
     passed_over: Path | None = None
     """A bridge.toml in the working folder that was not taken, because nobody named it."""
+    telemetry: TelemetrySettings | None = None
+    """Where traces and metrics go; None: nowhere."""
     log_json: bool = False
     """Whether log lines are JSON objects."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

@@ -56,6 +56,7 @@ __all__ = [
     "Stopped",
     "Summarised",
     "Transcribed",
+    "TraceContext",
     "Usage",
     "Verdict",
     "Voted",
@@ -125,6 +126,15 @@ class Question(Value, frozen=True):
     """The assistant's call that asks this; the answer is its result."""
     expires_s: float = 0.0
     """What the asker wanted, in seconds from then on; 0 for never, or where nobody said."""
+
+
+class TraceContext(Value, frozen=True):
+    """The trace in which a client does something, as W3C Trace Context has it."""
+
+    parent: str
+    """`traceparent`: the ids of the trace and of the client's span."""
+    state: str = ""
+    """`tracestate`, passed on as it came."""
 
 
 class Call(Value, frozen=True):
@@ -225,6 +235,8 @@ class Heard(Fact, frozen=True):
     """Whether more of the same sender was known to come right behind it."""
     continues: int | None = None
     """The seq of the message of the same sender that it continues: apps split what was sent once."""
+    trace: TraceContext | None = None
+    """The trace of the client that said it."""
 
 
 class Edited(Fact, frozen=True):
@@ -250,6 +262,8 @@ class Posted(Fact, frozen=True):
     reply_to: str = ""
     silent: bool = False
     question: Question | None = None
+    trace: TraceContext | None = None
+    """The trace of the client that sends it."""
 
 
 class Revised(Fact, frozen=True):
@@ -284,6 +298,8 @@ class Requested(Fact, frozen=True):
     """Whether the client is to get the result as the tool's server gives it."""
     external: External | None = None
     """Of one call that its caller runs itself; None where the engine runs them."""
+    trace: TraceContext | None = None
+    """The trace of the client that asked."""
 
 
 class Judged(Fact, frozen=True):
@@ -307,6 +323,8 @@ class Judged(Fact, frozen=True):
     """The limit of a grant for `always`, because its author is limited; empty: none."""
     via: str = ""
     """By which path it came: `chat button`, `chat text`, `mcp`, `cli`, `console`, `api`, or `rule`."""
+    trace: TraceContext | None = None
+    """The trace of the client that decided."""
 
 
 class Voted(Fact, frozen=True):

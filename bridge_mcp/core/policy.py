@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, get_args
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
-from bridge_mcp.core.entries import Asked, Call
+from bridge_mcp.core.entries import Asked, Call, TraceContext
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import HOOKS, SHORTENED, Grant
 from bridge_mcp.core.own_places import named_place
@@ -110,6 +110,8 @@ class Principal:
     """Whether a person at the client may decide on the calls that it makes (`person_decides`)."""
     expose: frozenset[str] = frozenset()
     """The tool servers whose tools are among its own; `*` for all."""
+    trace: TraceContext | None = field(default=None, compare=False)
+    """The trace in which it acts just now."""
 
     def require(self, scope: Scope) -> None:
         """Raise unless it has this scope.

@@ -108,6 +108,7 @@ class Engine:
         beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
         drafts: Drafts | None = None,
         transcriber: Transcriber | None = None,
+        traced: bool = False,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -131,6 +132,7 @@ class Engine:
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
         self._drafts = drafts
         self._transcriptions = self._make_transcriptions(transcriber)
+        self._traced = traced
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
@@ -161,6 +163,7 @@ class Engine:
             progress=self._progress,
             shows=self._presence.shows,
             supervisor=self._supervisor,
+            traced=self._traced,
         )
 
     def changed(self) -> None:

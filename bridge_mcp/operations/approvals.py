@@ -114,7 +114,10 @@ class ApprovalDesk:
             self._allowed(approval, who)
             undecided(approval)
         made = [
-            (each, Judged(each.call, "rejected", who.name, digest=each.digest, note=reason, via=who.via))
+            (
+                each,
+                Judged(each.call, "rejected", who.name, digest=each.digest, note=reason, via=who.via, trace=who.trace),
+            )
             for each in approvals
         ]
         decided = await self._judge(made)
@@ -210,6 +213,7 @@ class ApprovalDesk:
             remember_s=yes.remember_s,
             limit=limit_of(who, approval) if yes.remember == "always" else "",
             via=who.via,
+            trace=who.trace,
         )
 
     async def _judge(self, verdicts: Sequence[tuple[Approval, Judged]]) -> dict[str, Decision]:

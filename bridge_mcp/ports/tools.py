@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from bridge_mcp.core.entries import TraceContext
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 
 __all__ = [
@@ -89,6 +90,8 @@ class CallContext:
     """Who asked for it: `assistant`, `assistant for CLIENT`, or the client's name."""
     verbatim: bool = False
     """Whether the outcome keeps the result as the server gave it."""
+    trace: TraceContext | None = None
+    """The trace that its server is told it is part of; None for none."""
 
 
 class Toolbox(Protocol):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, TypeAlias, TypeVar
 
 import mcp_types as types
@@ -53,6 +52,7 @@ from bridge_mcp.server.protocol.tasks import (
     undeclared,
 )
 from bridge_mcp.server.protocol.tool_results import complete_result, result, shows_files, tool_result
+from bridge_mcp.server.protocol.trace_context import in_its_trace, measured, records_spans
 from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
@@ -109,7 +109,7 @@ class BridgeServer:
         self._context = ExposedContext(bridge, self._exposed, self._forms)
         self._cards = Cards(bridge)
         self._bridge = bridge
-        self._principal_of = principal_of
+        self._principal_of: PrincipalOf = lambda ctx: in_its_trace(principal_of(ctx), ctx)
         self._hung_up = hung_up
         serve_events(self.server, bridge, principal_of)
         self._tools: Mapping[str, Tool] = {
@@ -134,10 +134,12 @@ class BridgeServer:
             },
             get_tool_input_schema=self.input_schema,
         )
-        if find_spec("opentelemetry.sdk") is None:
-            # The SDK's one middleware makes OpenTelemetry spans: without that package they go nowhere, and cost a tenth
-            # of a call.
+        if not records_spans():
+            # The SDK's one middleware makes OpenTelemetry spans: where nobody records them, they cost a tenth of a
+            # call.
             server.middleware.clear()
+        else:
+            server.middleware.append(measured())
         add = server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self.list_tools)
         add("tools/call", types.CallToolRequestParams, self.call_tool)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from uuid import uuid4
 
 import anyio
+from msgspec import structs
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
@@ -285,7 +286,8 @@ class BridgeBase:
 
     async def _same_request(self, conversation: str, asked: Requested) -> None:
         first = (await self.store.log.load(conversation))[0].entry
-        if first != asked:
+        same = isinstance(first, Requested) and structs.replace(first, trace=None) == structs.replace(asked, trace=None)
+        if not same:  # a repeated request may come in another trace
             raise KeyUsed(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )

@@ -167,7 +167,9 @@ class Deciding(BridgeBase):
         wrong = await self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
-        asked = Requested((Call(call_id(0, 0), tool, written),), by=who.name, within=within, verbatim=verbatim)
+        asked = Requested(
+            (Call(call_id(0, 0), tool, written),), by=who.name, within=within, verbatim=verbatim, trace=who.trace
+        )
         ticket = tickets.call(conversation)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
             fast_path = None  # it is in the log already: even a read-only call is not run again

@@ -87,6 +87,7 @@ class Sending(Filing):
             buttons=pressable(buttons),
             reply_to=await self._answerable(conversation, reply_to),
             silent=silent,
+            trace=who.trace,
         )
         if send_at:
             at = later.due_time(send_at, self._clock.now())
@@ -200,7 +201,7 @@ class Sending(Filing):
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
-        heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant")
+        heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant", trace=who.trace)
         ticket = ""
         with anyio.CancelScope(shield=True):  # the turn begins even if the caller goes away meanwhile
             ticket = tickets.turn(conversation, (await self._write(conversation, heard)).seq)
@@ -341,6 +342,8 @@ def as_asked(entry: Entry) -> Entry:
             entry = structs.replace(entry, question=structs.replace(question, expires_at=0.0))
         case _:
             pass
+    if isinstance(entry, Posted | Heard):
+        entry = structs.replace(entry, trace=None)
     if isinstance(entry, Posted | Revised):
         return structs.replace(entry, buttons=tuple([structs.replace(button, token="") for button in entry.buttons]))
     return entry

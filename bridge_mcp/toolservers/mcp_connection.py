@@ -40,6 +40,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import resources_prompts
+from bridge_mcp.toolservers.call_trace import attached, trace_meta
 from bridge_mcp.toolservers.connection import Completion, Hooks, Lost, Mode, Offered, Refused, Unsent
 from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
@@ -183,7 +184,8 @@ class McpConnection:
         if self._pipe is not None:
             return await self._call_beside(self._pipe, tool, given, progress)
         try:
-            answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
+            with attached():
+                answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
             return await self._read(
                 session_result(answer), answer.model_dump(mode="json", by_alias=True, exclude_none=True)
             )
@@ -195,7 +197,7 @@ class McpConnection:
     async def _call_beside(
         self, pipe: PipeTransport, tool: str, arguments: dict[str, Any], progress: ToolProgress | None
     ) -> ToolResult:
-        told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress)
+        told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress, trace_meta())
         if told.result is None:
             return answered_with_error(told.code, told.message)
         return await self._read(call_result(told.result), told.result)

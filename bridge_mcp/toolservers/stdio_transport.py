@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Unpack, cast
 
 import anyio
@@ -58,6 +59,8 @@ FIRST = 1 << 30
 """The id of our first request: a number, as every server accepts, and beyond those of the session."""
 ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
 """Keys of `_meta` that belong to one request alone."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +135,22 @@ class PipeTransport(ClientTransport):
 
     # -- our own requests -------------------------------------------------------------------------------------
 
-    async def request(self, method: str, params: Mapping[str, Any], progress: ToolProgress | None) -> Answered:
-        """Send a request and wait for its response. Cancelling sends `notifications/cancelled`."""
+    async def request(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        progress: ToolProgress | None,
+        more: Mapping[str, str] = NOTHING,
+    ) -> Answered:
+        """Send a request, with `more` in its `_meta`, and wait for its response.
+
+        Cancelling sends `notifications/cancelled`.
+        """
         if self._closed:
             return Answered(None, CONNECTION_CLOSED, "the connection is closed")
         number = next(self._numbers)
         meta = {**self._meta, "progressToken": number} if progress is not None else self._meta
+        meta = {**meta, **more} if more else meta
         body = {**params, "_meta": meta} if meta else params
         line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": body}).encode() + b"\n"
         pending = self._pending[number] = Pending(progress)

@@ -20,6 +20,7 @@ from bridge_mcp.core.errors import BadInput, ConfigError, StoreError, ToolFailed
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, arguments_text, tool_names
 from bridge_mcp.ports import CallContext, Clock, Files, Pins, ServerStatus, ToolProgress
+from bridge_mcp.toolservers.call_trace import called_in
 from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.schemas import Schemas
 from bridge_mcp.toolservers.settings import ToolServer
@@ -178,7 +179,8 @@ class NestedToolbox:
             arguments_text(arguments)
         except BadInput as exc:
             raise ToolFailed(f"'{spec.name}' was not called. {exc}") from None
-        return await supervisor.call(spec, arguments, progress)
+        with called_in(context.trace if context is not None else None):
+            return await supervisor.call(spec, arguments, progress)
 
     async def accept(self, spec: ToolSpec) -> None:
         """Trust a tool as it is in `spec`; see `Toolbox`."""

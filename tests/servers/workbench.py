@@ -63,10 +63,21 @@ def workbench(effects: str) -> MCPServer[Any]:
     """The server."""
     server: MCPServer[Any] = MCPServer("workbench", instructions="Mind the vice.", log_level="ERROR")
     add_answers(server)
+    add_trace(server)
     add_questions(server)
     add_beside(server)
     add_ways_to_go(server, effects)
     return server
+
+
+def add_trace(server: MCPServer[Any]) -> None:
+    """A tool that says what it is told beside its arguments."""
+
+    @server.tool(annotations=READ_ONLY, structured_output=False)
+    def trace(ctx: Context[Any, Any]) -> str:
+        """The trace that a call says it belongs to."""
+        meta = ctx.request_context.meta or {}
+        return f"{meta.get('traceparent', '')} {meta.get('tracestate', '')}".strip()
 
 
 def add_answers(server: MCPServer[Any]) -> None:

@@ -40,6 +40,7 @@ from bridge_mcp.core.steps import (
     Wait,
 )
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.trace_context import call_trace
 from bridge_mcp.core.transcript import in_view
 from bridge_mcp.engine.outbound import reminders
 from bridge_mcp.engine.turns import model_calls, reviews, tool_calls
@@ -251,7 +252,8 @@ class ConversationWorker:
         for call, spec, started in begun:
             if spec.changed and tool_calls.told_of(spec.changed, call, look.state.log):
                 await self._deps.toolbox.accept(spec)
-            effects.call(call, spec, started, verbatim=verbatim)
+            trace = call_trace(self.conversation, look.log, call.id, traced=self._deps.traced)
+            effects.call(call, spec, started, verbatim=verbatim, trace=trace)
 
     async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """The error of a call, for the model; "" for none."""

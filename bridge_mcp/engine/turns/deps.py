@@ -47,6 +47,9 @@ class Deps:
     transcripts: TranscriptCache = field(default_factory=TranscriptCache)
     """What models have seen of conversations before."""
 
+    traced: bool = False
+    """Whether spans are recorded of what happens (`core.spans`), so that nested servers' spans belong below them."""
+
     review_rates: ReviewRates = field(default_factory=ReviewRates)
     """How often reviewers were asked lately."""
 

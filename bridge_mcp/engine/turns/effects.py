@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    TraceContext,
     Withdrawn,
 )
 from bridge_mcp.core.evidence import outcome_of
@@ -96,10 +97,18 @@ class Effects:
 
     # -- tool calls -------------------------------------------------------------------------------------------
 
-    def call(self, call: Call, spec: ToolSpec, started: Started, *, verbatim: bool = False) -> None:
+    def call(
+        self,
+        call: Call,
+        spec: ToolSpec,
+        started: Started,
+        *,
+        verbatim: bool = False,
+        trace: TraceContext | None = None,
+    ) -> None:
         """Start a call whose intent is recorded."""
         scope = self._calls[call.id] = anyio.CancelScope()
-        context = CallContext(self._conversation, call.id, started.requested_by, verbatim=verbatim)
+        context = CallContext(self._conversation, call.id, started.requested_by, verbatim=verbatim, trace=trace)
         self._tasks.start_soon(self._tool, context, spec, started, scope)
 
     async def _tool(self, context: CallContext, spec: ToolSpec, started: Started, scope: anyio.CancelScope) -> None:

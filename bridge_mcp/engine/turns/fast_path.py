@@ -28,6 +28,7 @@ from bridge_mcp.core.errors import BridgeError, Conflict
 from bridge_mcp.core.evidence import outcome_of
 from bridge_mcp.core.steps import Run
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.core.trace_context import call_trace
 from bridge_mcp.engine.supervision import error_line
 from bridge_mcp.engine.turns import tool_calls
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
@@ -207,7 +208,11 @@ class FastPath:
     async def _outcome(self, action: PendingCall, spec: ToolSpec, intent: Started) -> Finished:
         """Run the call."""
         deps, arguments = self._deps, intent.arguments
-        context = CallContext(action.conversation, intent.call, action.entry.by, verbatim=action.entry.verbatim)
+        asked = (Logged(0, 0.0, action.entry),)
+        trace = call_trace(action.conversation, asked, intent.call, traced=deps.traced)
+        context = CallContext(
+            action.conversation, intent.call, action.entry.by, verbatim=action.entry.verbatim, trace=trace
+        )
         hear = deps.progress.listener(action.conversation, intent) if deps.progress else None
         finished: Finished | None = Finished(intent.call, "stopped", tool_calls.CUT_OFF)
         with anyio.CancelScope() as scope:
