@@ -95,7 +95,6 @@ class Assembly:
     place: Place
     drafts: Drafts
     otlp: Otlp | None
-    """What records spans and metrics, where that is on."""
 
     def want_engine(self) -> None:
         """From now on, stand by for the engine's place. Calling it again is fine."""
@@ -310,6 +309,8 @@ class Standby:
         traits = {name: channel.traits for name, channel in self.channels.items()}
         tools = with_builtins(toolbox, config, store, traits, self.clock, self.models)
         transcriber = make_transcriber(config)
+        otlp = self.assembly.otlp
+        lanes = {**event_lanes(self.assembly.bridge, self.clock), **span_lanes(otlp, store, config.telemetry)}
         engine = engine_type(
             store,
             config.rules,
@@ -320,13 +321,10 @@ class Standby:
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
             lives=partial(caller_lives, config.callers_path),
-            beside={
-                **event_lanes(self.assembly.bridge, self.clock),
-                **span_lanes(self.assembly.otlp, store, config.telemetry),
-            },
+            beside=lanes,
             drafts=self.assembly.drafts,
             transcriber=transcriber,
-            traced=self.assembly.otlp is not None,
+            traced=otlp is not None,
         )
         await toolbox.recall()
         await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())

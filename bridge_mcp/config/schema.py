@@ -19,8 +19,8 @@ from bridge_mcp.channels.plug import Keys
 from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
-from bridge_mcp.config.schema_transcription import Transcription
 from bridge_mcp.config.schema_seen import Log, Telemetry
+from bridge_mcp.config.schema_transcription import Transcription
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [

@@ -36,6 +36,8 @@ def activity(event: Event) -> str:
             return f"{cut(body['message'])}: may have been sent, and is not sent again"
         case "message.failed":
             return f"{cut(body['message'])}: not sent: {cut(body['reason'], REASON)}"
+        case "message.transcribed":
+            return f"{cut(body['message'])}: its speech is text now"
         case "turn.finished":
             return f"{cut(body['message'])}: answered"
         case "turn.stopped":

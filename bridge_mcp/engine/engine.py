@@ -17,8 +17,8 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
 from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
-from bridge_mcp.engine.forgetting import keep_forgetting
 from bridge_mcp.engine.activity_log import ActivityLog
+from bridge_mcp.engine.forgetting import keep_forgetting
 from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
