@@ -309,8 +309,6 @@ class Standby:
         traits = {name: channel.traits for name, channel in self.channels.items()}
         tools = with_builtins(toolbox, config, store, traits, self.clock, self.models)
         transcriber = make_transcriber(config)
-        otlp = self.assembly.otlp
-        lanes = {**event_lanes(self.assembly.bridge, self.clock), **span_lanes(otlp, store, config.telemetry)}
         engine = engine_type(
             store,
             config.rules,
@@ -321,13 +319,12 @@ class Standby:
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
             lives=partial(caller_lives, config.callers_path),
-            beside=lanes,
+            beside=event_lanes(self.assembly.bridge, self.clock) | span_lanes(self.assembly.otlp, store),
             drafts=self.assembly.drafts,
             transcriber=transcriber,
-            traced=otlp is not None,
+            traced=self.assembly.otlp is not None,
         )
         await toolbox.recall()
-        await anyio.to_thread.run_sync(sweep, config.callers_path, self.clock.now())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.beat, seal)
             toolbox.start(tasks)
@@ -370,7 +367,8 @@ class Standby:
             await anyio.sleep(BEAT_S)
 
     async def warm(self, toolbox: NestedToolbox) -> None:
-        """Load what the first turn would wait for, and say when it is there."""
+        """Load what the first turn would wait for, and say when it is there; clear up after callers that are gone."""
+        await anyio.to_thread.run_sync(sweep, self.assembly.config.callers_path, self.clock.now())
         await self.models.warm()
         await toolbox.ready(frozenset(server.name for server in self.assembly.config.tool_servers), WARM_S)
         self.on_ready()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -42,12 +42,10 @@ async def recording(settings: TelemetrySettings | None, version: str) -> AsyncGe
         await found.close()
 
 
-def span_lanes(
-    otlp: Otlp | None, store: Store, settings: TelemetrySettings | None
-) -> Mapping[str, Callable[[], Awaitable[None]]]:
+def span_lanes(otlp: Otlp | None, store: Store) -> dict[str, Callable[[], Awaitable[None]]]:
     """The engine's lane that sends spans, where that is configured."""
-    if otlp is None or settings is None:
+    if otlp is None:
         return {}
     from bridge_mcp.telemetry.lane import SpanLane
 
-    return {"Sending traces": SpanLane(store, otlp.export, contents=settings.contents).run}
+    return {"Sending traces": SpanLane(store, otlp.export, contents=otlp.settings.contents).run}

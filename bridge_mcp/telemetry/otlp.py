@@ -40,7 +40,7 @@ class Otlp:
 
     def __init__(self, settings: TelemetrySettings, version: str) -> None:
         base = settings.endpoint.rstrip("/")
-        self._settings = settings
+        self.settings = settings
         self._scope = InstrumentationScope("bridge_mcp", version)
         self._resource = Resource.create({"service.name": settings.service, "service.version": version})
         self._spans = OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=TIMEOUT_S)
@@ -76,7 +76,7 @@ class Otlp:
         if sampled:
             outcome = await anyio.to_thread.run_sync(self._spans.export, sampled, abandon_on_cancel=True)
             if outcome is not SpanExportResult.SUCCESS:
-                logger.warning("%d spans were not taken by %s; trying again", len(sampled), self._settings.endpoint)
+                logger.warning("%d spans were not taken by %s; trying again", len(sampled), self.settings.endpoint)
                 return False
         for span in spans:
             self._measure(span)
@@ -84,7 +84,7 @@ class Otlp:
 
     def _is_sampled(self, span: Span) -> bool:
         """By the client's word, or by the trace's id: every process says the same of it."""
-        own = int(span.trace[16:], 16) < self._settings.sample * (1 << 64)
+        own = int(span.trace[16:], 16) < self.settings.sample * (1 << 64)
         return span.sampled and own
 
     def _readable(self, span: Span) -> ReadableSpan:

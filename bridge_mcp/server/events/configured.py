@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def serve_events(
         ClientEvents(bridge, principal_of).add_to(server)
 
 
-def event_lanes(bridge: Bridge, clock: Clock) -> Mapping[str, Callable[[], Awaitable[None]]]:
+def event_lanes(bridge: Bridge, clock: Clock) -> dict[str, Callable[[], Awaitable[None]]]:
     """The engine's lane that posts events to callbacks of clients, where that is configured.
 
     Instances of the Agent Approval Protocol have callbacks too, where the bridge is an approval provider.
