@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from bridge_mcp import __version__
+from bridge_mcp.channels.registry import BUILT_IN
 from bridge_mcp.config.schema import File
 from bridge_mcp.place import make_lock, taken
 from bridge_mcp.reference import drawn
@@ -157,7 +158,7 @@ def test_every_line_that_init_comments_out_is_a_setting_there_is(home: Home) -> 
     shown = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
     file = File.model_validate(tomllib.loads("\n".join(shown)))
     assert file.channels is not None
-    assert set(file.channels) == {"local", "family"}
+    assert {section.type for section in file.channels.values()} == set(BUILT_IN)
     assert file.http.allowed_hosts
     assert file.engine.max_turns == 64
 
