@@ -125,7 +125,9 @@ class Intake:
     async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
         """See `ports.Inbox`."""
         found, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
-        return tuple([each.id.partition("/")[2] for each in found])
+        let_in = await self._store.access.pairings(channel)
+        every = [*(each.id.partition("/")[2] for each in found), *(each.subject for each in let_in)]
+        return tuple(dict.fromkeys(every))[:at_most]
 
     async def hear(self, incoming: Incoming, via: Via = "", scopes: frozenset[Scope] | None = None) -> int:
         """Take in a message of this machine's user on a channel without pairing; returns its seq.

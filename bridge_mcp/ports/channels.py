@@ -201,7 +201,7 @@ class Inbox(Protocol):
         ...
 
     async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
-        """The chats and threads that a channel has conversations in, the latest first: where messages may wait."""
+        """Where messages may wait: chats and threads with conversations, the latest first, and all that was let in."""
         ...
 
 
