@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
+from msgspec import Struct
 
 from bridge_mcp import __version__
 from bridge_mcp.builtin_tools import with_builtins
@@ -84,8 +85,7 @@ class Place:
     """Whether it is about to be held: nothing has gone wrong so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
+class Assembly(Struct, frozen=True):
     """An open bridge."""
 
     config: Config
@@ -230,8 +230,7 @@ def make_models(config: Config) -> Models:
 # -- the engine's place ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Standby:
+class Standby(Struct, frozen=True):
     """Tries for the engine's place, and is the engine while it is ours."""
 
     assembly: Assembly

@@ -12,9 +12,10 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict, replace
 
 from bridge_mcp.core.errors import PlaceLost, StoreError
 from bridge_mcp.ports import Pulse

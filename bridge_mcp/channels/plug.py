@@ -7,9 +7,9 @@ stands at `type` in `[channels.NAME]`. Nothing else of the bridge knows the plat
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bridge_mcp.ports import Channel, Clock, GroupMode
@@ -73,8 +73,7 @@ class KeyReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """What a channel gets beside its settings."""
 
     clock: Clock
@@ -82,8 +81,7 @@ class Given:
     """Name and description of each command that the bridge answers in chats."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The result of one look at the platform: whether it passed, and its text, with the fix where it did not."""
 
     fine: bool
@@ -94,8 +92,7 @@ K = TypeVar("K", bound=Keys)
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelType(Generic[K, S]):
+class ChannelType(Struct, Generic[K, S], frozen=True):
     """One type of channel. Making one, and importing its module, loads no library of the platform."""
 
     settings: type[K]

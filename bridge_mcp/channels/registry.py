@@ -7,11 +7,12 @@ name of a built-in one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
+
+from msgspec import Struct, field
 
 from bridge_mcp.channels.plug import AnyChannelType, ChannelType
 from bridge_mcp.core.errors import ConfigError
@@ -22,8 +23,7 @@ GROUP = "bridge_mcp.channels"
 """The group of entry points."""
 
 
-@dataclass(frozen=True, slots=True)
-class Builtin:
+class Builtin(Struct, frozen=True):
     """A type that comes with the bridge."""
 
     where: str
@@ -43,8 +43,7 @@ BUILT_IN: Mapping[str, Builtin] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Plug:
+class Plug(Struct, frozen=True):
     """A type that was found."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from bridge_mcp.config import Client, Config
 from bridge_mcp.core.policy import SCOPES
@@ -14,8 +15,7 @@ from bridge_mcp.core.tools import ToolSpec
 __all__ = ["Finding", "clients", "patterns"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line: what was looked at, whether it is fine, and what there is to say."""
 
     what: str

@@ -7,13 +7,13 @@ import logging
 import os
 from asyncio import Event, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
 
 from bridge_mcp.callers import CallerLock, caller_lives
 from bridge_mcp.cli.run import loop, prepare, report
@@ -103,8 +103,7 @@ class OpenBridge:
         self._closed.set()
 
 
-@dataclass(frozen=True, slots=True)
-class LatePins:
+class LatePins(Struct, frozen=True):
     """The pins of a store that is still being opened: whoever needs them waits for it."""
 
     bridge: OpenBridge

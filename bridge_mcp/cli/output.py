@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 from msgspec import Struct, structs
@@ -94,8 +93,7 @@ def heading(text: str) -> Text:
     return Text(text, "bold")
 
 
-@dataclass(frozen=True)
-class Hanging:
+class Hanging(Struct, frozen=True):
     """A text behind a head; where it wraps, its further lines stand below its first, or indented by a little."""
 
     head: Text
@@ -116,8 +114,7 @@ class Hanging:
             yield from (trimmed(Text.assemble(" " * WRAPPED, line)) for line in rest)
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Rows in columns, without lines between; the last cell of a row wraps, and nothing is cut."""
 
     rows: tuple[tuple[Text, ...], ...]
@@ -165,8 +162,6 @@ def progress(err: Console, about: str) -> Generator[Callable[[int, int], None]]:
 
 def dumped(value: Any) -> Any:
     """A value of ours as what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return dumped(asdict(value))
     if isinstance(value, Struct):
         return dumped(structs.asdict(value))
     if isinstance(value, dict):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["HOLD_S", "GateOptions", "StdioOptions", "parse_gate", "parse_stdio"]
 
@@ -13,8 +14,7 @@ EXPOSE = "--expose"
 """The one option that may stand more than once: it names servers, with commas or one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class StdioOptions:
+class StdioOptions(Struct, frozen=True):
     """What may stand behind a plain `bridge-mcp`; None is: not said."""
 
     config: str | None = None
@@ -25,8 +25,7 @@ class StdioOptions:
     log_json: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GateOptions:
+class GateOptions(Struct, frozen=True):
     """What stands behind `bridge-mcp gate`: its options, and the server's command behind the `--`."""
 
     command: tuple[str, ...]

@@ -8,8 +8,9 @@ import sys
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from bridge_mcp.cli.run import loop, prepare, report
 from bridge_mcp.cli.start_options import StdioOptions

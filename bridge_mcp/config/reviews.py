@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
+
+from msgspec import Struct, field
 
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems, nearest
@@ -17,8 +18,7 @@ __all__ = ["Reviews", "places"]
 Asked = schema.Review | Literal[False] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reviews:
+class Reviews(Struct, frozen=True):
     """Reads what a configuration says of reviewers, and notes what is wrong with it."""
 
     models: Collection[str]

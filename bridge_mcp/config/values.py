@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+from msgspec import Struct, field
 
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.core.bearer_tokens import OAuth
@@ -17,8 +19,7 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["ChannelSettings", "Client", "Config"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelSettings:
+class ChannelSettings(Struct, frozen=True):
     """How one channel is reached; what is done there is in `Rules.channels`."""
 
     name: str
@@ -30,24 +31,26 @@ class ChannelSettings:
     """Secrets that the section names and that are not there, with the fix."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(HidesFields, frozen=True):
     """One MCP client; without limits it may go everywhere. Whoever started the process is `stdio`, without a token."""
+
+    HIDDEN: ClassVar = frozenset({"token"})
 
     name: str
     scopes: frozenset[Scope]
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
-    token: str = field(default="", repr=False)
+    token: str = ""
     expose: frozenset[str] = frozenset()
     """The tool servers whose tools are among its own."""
     person_decides: bool = False
     """Whether a person sits at its host, who decides in a form of it on the calls that it asks for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(HidesFields, frozen=True):
     """All settings."""
+
+    HIDDEN: ClassVar = frozenset({"secrets"})
 
     source: Path | None
     """The file they are from; None when there is none."""

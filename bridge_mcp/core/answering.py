@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Edited, Heard, Log
 from bridge_mcp.core.gathering import asks_at
@@ -10,8 +10,7 @@ from bridge_mcp.core.gathering import asks_at
 __all__ = ["Answer", "answer_in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer, of one message or several."""
 
     seq: int

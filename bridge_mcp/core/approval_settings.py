@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias, TypedDict, cast
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 __all__ = ["APPROVAL_FIELDS", "ApprovalSettings", "ConfirmationMode", "PartialApprovalSettings", "Reviewer"]
 
@@ -13,8 +15,7 @@ ConfirmationMode: TypeAlias = Literal["required", "person", "never", "by-annotat
 read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewer:
+class Reviewer(Struct, frozen=True):
     """The model that looks at calls before people do, and what it is told to go by."""
 
     model: str
@@ -27,8 +28,7 @@ class Reviewer:
     """How many calls it is asked about in a minute; with more, people are asked at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalSettings:
+class ApprovalSettings(Struct, frozen=True, kw_only=True):
     """All settings of approvals. Seconds: 0 is never."""
 
     confirmation: ConfirmationMode = "by-annotation"
@@ -63,7 +63,7 @@ class ApprovalSettings:
 
     def as_part(self) -> PartialApprovalSettings:
         """The same as a part with all keys."""
-        return cast("PartialApprovalSettings", {each.name: getattr(self, each.name) for each in fields(self)})
+        return cast("PartialApprovalSettings", asdict(self))
 
 
 class PartialApprovalSettings(TypedDict, total=False):
@@ -86,5 +86,5 @@ def first_with(key: str, parts: Sequence[PartialApprovalSettings]) -> int | None
     return next((number for number, part in enumerate(parts) if key in part), None)
 
 
-APPROVAL_FIELDS = frozenset(each.name for each in fields(ApprovalSettings))
+APPROVAL_FIELDS = frozenset(ApprovalSettings.__struct_fields__)
 """The keys of both."""

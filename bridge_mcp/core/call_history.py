@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import (
     Asked,
@@ -20,8 +21,7 @@ from bridge_mcp.core.unreadable import ReadLog, UnreadableEntry
 __all__ = ["CallRecord", "calls_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+class CallRecord(Struct, frozen=True):
     """One call so far. Times are epoch seconds, 0 for what has not happened; texts are empty for it."""
 
     id: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -650,8 +649,7 @@ Entry: TypeAlias = (
 ENTRY_TYPES: tuple[type[Entry], ...] = get_args(Entry)
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """An entry with its seq and time."""
 
     seq: int

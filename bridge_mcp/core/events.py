@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.entries import (
     Asked,
@@ -78,8 +79,7 @@ EventType: TypeAlias = Literal[
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
 
-@dataclass(frozen=True, slots=True)
-class EventInfo:
+class EventInfo(Struct, frozen=True):
     """What one type of event tells."""
 
     about: str
@@ -170,8 +170,7 @@ EVENTS: Mapping[EventType, EventInfo] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened, in the order of the whole bridge. `cursor` is set by the store."""
 
     type: EventType

@@ -7,8 +7,8 @@ to follow one action from the request to the outcome.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Asked, Entry, Finished, Judged, Log, Reminded, Replied, Requested, Started
@@ -20,8 +20,7 @@ from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 __all__ = ["closing_entries", "outcome_of", "with_evidence"]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What a log tells of one call."""
 
     tool: str

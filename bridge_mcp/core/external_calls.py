@@ -21,7 +21,7 @@ of this machine has no name: nobody can look whether it lives, so that only time
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings
 from bridge_mcp.core.entries import CALLS, Call, External

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["FileText", "read_text"]
 
@@ -20,8 +21,7 @@ MARKS = (
 EIGHT_BITS = "text that is neither UTF-8 nor UTF-16, but of an older encoding such as Windows-1251 or Latin-1"
 
 
-@dataclass(frozen=True, slots=True)
-class FileText:
+class FileText(Struct, frozen=True):
     """The text of a file, or why it has none."""
 
     text: str = ""

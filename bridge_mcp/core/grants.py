@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS
@@ -43,8 +44,7 @@ DECODINGS = 8
 """Layers of percent-encoding that are decoded; no honest path has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """A standing verdict for calls of one tool."""
 
     id: int

@@ -6,7 +6,7 @@ does not depend on the length of its line, and of a line that is too long only b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["ENDS", "LineBuffer", "LongLine", "TooLong"]
 
@@ -20,8 +20,7 @@ class TooLong(Exception):
     """A line was longer than its reader's limit, and has been dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class LongLine:
+class LongLine(Struct, frozen=True):
     """A line that was longer than its buffer's limit: both its ends, and its size in bytes."""
 
     head: bytes

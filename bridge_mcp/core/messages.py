@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.attachments import gone, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment, Call, Sender
@@ -24,8 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
+class ChatMessage(Struct, frozen=True):
     """One message of a model request. `calls` only on an assistant's, `call` only on a tool's (whose result it is)."""
 
     role: Literal["system", "user", "assistant", "tool"]

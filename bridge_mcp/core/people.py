@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 __all__ = ["LOCAL", "People"]
 
@@ -14,8 +15,7 @@ AT = "person at "
 """How a person is called who decides in a host's form; the rest is the host's own name."""
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """The people that the owner names, by the principals that each of them is."""
 
     names: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
@@ -93,8 +95,7 @@ def behind(requested_by: str) -> tuple[str, ...]:
     return tuple(requested_by.removeprefix(FOR).split(", ")) if requested_by.startswith(FOR) else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """One who acts: the owner, a client, or a user of a chat.
 
     `channels` and `conversations` limit it to those (a chat includes its topics); both empty: no limit.
@@ -152,8 +153,7 @@ class Principal:
         return not places or any(Address.of(place).channel == channel for place in places)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """Limits of one turn. `work_s` counts seconds in which a model or a tool was at work, not waiting for people."""
 
     model_calls: int = 25
@@ -165,22 +165,19 @@ class Budget:
     """Rounds in a row in which none of a model's calls could be made; see `failed_rounds`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(Struct, frozen=True):
     """The call may run; `because` goes into the log."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """The call waits for a verdict; `because` is shown to the approvers."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """The call cannot run; `because` is its result for the model."""
 
     because: str
@@ -189,8 +186,7 @@ class Refuse:
 Gate: TypeAlias = Free | Ask | Refuse
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRule:
+class ToolRule(Struct, frozen=True):
     """The owner's settings for calls of tools that match a pattern (fnmatch over `server__tool`)."""
 
     pattern: str
@@ -205,8 +201,7 @@ class ToolRule:
         return fnmatchcase(tool, self.pattern)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSource:
+class ToolSource(Struct, frozen=True):
     """One tool server: its state, and what the config withholds of it."""
 
     ready: bool = True
@@ -215,8 +210,7 @@ class ToolSource:
     """Its tools that the config lets nobody use, by their names in the bridge."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Everything that `decide` may know beside the log, for one conversation."""
 
     conversation: str = ""

@@ -6,8 +6,10 @@ Every row that a store keeps beside the log is computed here, from an entry in i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal, Required, TypeAlias, TypedDict, Unpack
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import (
     Asked,
@@ -64,8 +66,7 @@ class Delivery(TypedDict, total=False):
     asks: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message of a conversation, in or out; or, by its `kind`, something on its way to a message that went out."""
 
     conversation: str
@@ -108,8 +109,7 @@ class Message:
         return message_id(self.conversation, self.seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """One call that waits, or waited, for a verdict, with all that a verdict must know."""
 
     id: str
@@ -184,8 +184,7 @@ class Approval:
         return tuple(place for place in (self.asked_in, *self.also_route, self.escalate_to) if place)
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """One chat (and topic) on one channel, as lists show it."""
 
     id: str

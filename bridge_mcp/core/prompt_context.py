@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Log
@@ -28,8 +29,7 @@ MAX_QUOTED = 200
 """Characters of a title, a name or a quotation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A chat as its platform tells of it."""
 
     title: str = ""

@@ -15,9 +15,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
 from bridge_mcp.core.entries import (
@@ -96,8 +98,7 @@ def advising(reviewer: Reviewer | None) -> Reviewer | None:
     return replace(reviewer, may="advise") if reviewer is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestState:
+class RequestState(Struct, frozen=True):
     """One such call so far. Times are epoch seconds, 0 for what has not happened."""
 
     conversation: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.call_history import CallRecord
 from bridge_mcp.core.entries import Attachment, Responder
@@ -31,16 +32,14 @@ __all__ = [
 TicketKind: TypeAlias = Literal["turn", "question", "approval", "call"]
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What fails now. `since` is epoch seconds."""
 
     text: str
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelInfo:
+class ChannelInfo(Struct, frozen=True):
     """One channel. `state` is `unknown` while no engine has told."""
 
     name: str
@@ -57,16 +56,14 @@ class ChannelInfo:
     """The package that brings its type, with its version; "" where it is built in."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationPage:
+class ConversationPage(Struct, frozen=True):
     """The most recent first. `cursor` is for the next page, "" at the end."""
 
     conversations: tuple[Conversation, ...]
     cursor: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePage:
+class MessagePage(Struct, frozen=True):
     """Oldest first. `before` is what to ask for the page before this one, "" at the beginning."""
 
     conversation: str
@@ -76,8 +73,7 @@ class MessagePage:
     """The tool calls in the same stretch, where they were asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalPage:
+class ApprovalPage(Struct, frozen=True):
     """The newest first. `count` is how many there are on all pages; `cursor` is for the next page, "" at the end."""
 
     approvals: tuple[Approval, ...]
@@ -85,8 +81,7 @@ class ApprovalPage:
     cursor: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """What became of a message to send. `repeated`: the idempotency key had been used, and nothing was sent anew."""
 
     message: str
@@ -147,8 +142,7 @@ class Ticket:
     """While open: what is wrong with the engine that is to settle it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What a verdict did."""
 
     approval: Approval
@@ -160,8 +154,7 @@ class Decision:
     """Of an approved call whose tool is not there now: what it waits for, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
+class ServerInfo(Struct, frozen=True):
     """One nested tool server as the engine last told of it."""
 
     name: str
@@ -175,16 +168,14 @@ class ServerInfo:
     """What it says, where it has changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolList:
+class ToolList(Struct, frozen=True):
     """The nested tools and how their servers are."""
 
     tools: tuple[ToolSpec, ...]
     servers: tuple[ServerInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolChange:
+class ToolChange(Struct, frozen=True):
     """A tool that is no longer what it was when it was first seen, or last approved. `spec.changed` says in what."""
 
     spec: ToolSpec
@@ -195,8 +186,7 @@ class ToolChange:
     schema: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """How the bridge is."""
 
     version: str
@@ -221,8 +211,7 @@ class Status:
     """The file that the engine reads, or this process where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationStatus:
+class ConversationStatus(Struct, frozen=True):
     """How one conversation is: what it waits for, and what it has cost so far."""
 
     conversation: Conversation

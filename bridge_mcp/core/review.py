@@ -7,8 +7,9 @@ no more than the rule lets it decide, and why whatever cannot be read is for peo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Asked, Log
 from bridge_mcp.core.errors import BadJSON
@@ -45,8 +46,7 @@ TASK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(Struct, frozen=True):
     """What a reviewer says of a call."""
 
     says: Says

@@ -11,10 +11,10 @@ while tools ran. For those servers there is `alternating`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import pairwise
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from bridge_mcp.core.messages import ChatMessage
 

@@ -16,8 +16,7 @@ __all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "spent",
 DAY_S = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """The sum of some calls of models."""
 
     calls: int = 0
@@ -114,16 +113,14 @@ def scopes(conversation: str) -> tuple[str, str, str]:
     return "", Address.of(conversation).channel, conversation
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(Struct, frozen=True):
     """Limits of a day; None: no limit."""
 
     usd: float | None = None
     tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(Struct, frozen=True):
     """Limits of the bridge, each channel and each conversation for a day. Running calls are not counted yet."""
 
     bridge: Cap = Cap()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.entries import (
@@ -35,8 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """Write a call's outcome without running it."""
 
     call: Call
@@ -44,8 +44,7 @@ class Settle:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """Close an asked call: it expired, a grant given meanwhile covers it (`via`: `rule`), or its reviewer decides."""
 
     call: Call
@@ -56,15 +55,13 @@ class Judge:
     via: str = "rule"
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """Ask for verdicts on these calls, each with the reason why."""
 
     calls: tuple[tuple[Call, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """Have a model look at this asked call, before people are asked."""
 
     call: Call
@@ -72,8 +69,7 @@ class Review:
     reviewer: Reviewer
 
 
-@dataclass(frozen=True, slots=True)
-class Escalate:
+class Escalate(Struct, frozen=True):
     """Leave this asked call to people: no reviewer can be asked, or what it said does not count."""
 
     call: Call
@@ -81,8 +77,7 @@ class Escalate:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remind:
+class Remind(Struct, frozen=True):
     """Tell people again that this call waits, or tell the next ones; `reminded` is what to record once that is done."""
 
     call: Call
@@ -90,15 +85,13 @@ class Remind:
     reminded: Reminded
 
 
-@dataclass(frozen=True, slots=True)
-class Ring:
+class Ring(Struct, frozen=True):
     """Tell the assistant, in its conversation, what it wanted to be reminded of."""
 
     scheduled: Scheduled
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Run these calls, together; each with its arguments as they shall run, and what let it."""
 
     calls: tuple[tuple[Call, str, str], ...]
@@ -115,8 +108,7 @@ class HandOver:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallModel:
+class CallModel(Struct, frozen=True):
     """Call the model. `turn` is the seq of the message that opened the turn; `attempt` counts from 1."""
 
     turn: int
@@ -125,8 +117,7 @@ class CallModel:
     """Messages with this seq and later ones are left to turns of their own; None: none are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summarise:
+class Summarise(Struct, frozen=True):
     """Have the model sum up what was said before `upto`, so that it can leave its view; `attempt` counts from 1."""
 
     turn: int
@@ -134,15 +125,13 @@ class Summarise:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Let what was said before `upto` leave the model's view without a summary of its own."""
 
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """End the turn without a reply."""
 
     reason: str
@@ -150,15 +139,13 @@ class Stop:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing to do before `until` (epoch seconds; None: until something comes in)."""
 
     until: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """Nothing to do until something comes in."""
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput, BadJSON
 from bridge_mcp.core.grants import Grant, grant_place, makes_grants
@@ -19,8 +20,7 @@ from bridge_mcp.core.tools import ToolSpec, canonical, parse_arguments
 __all__ = ["Seen", "Suggestion", "pattern_of", "suggestions"]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A call that people were asked about."""
 
     conversation: str
@@ -31,8 +31,7 @@ class Seen:
     """People approved it as it was; False: it was edited, rejected, expired or cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """A grant, and what it would have saved; or, with `why_not`, why there is none for calls that were approved."""
 
     tool: str

@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, BadJSON
@@ -66,8 +67,7 @@ MAX_ARGUMENTS = 1_000_000
 write_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
+class ToolSpec(Struct, frozen=True):
     """One tool as the model sees it, with its server's definition and the owner's setting for approval."""
 
     name: str
@@ -98,8 +98,7 @@ class ToolSpec:
         return self.read_only or self.idempotent
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True):
     """The result of a call. `text` is for the model; `structured` is JSON text, if the tool returned any."""
 
     text: str

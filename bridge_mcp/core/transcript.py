@@ -8,8 +8,9 @@ result loses its call and the beginning stays the same from turn to turn; `core.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import (
     Cleared,
@@ -40,8 +41,7 @@ __all__ = [
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelView:
+class ModelView(Struct, frozen=True):
     """The part of a conversation that the model may see."""
 
     turns: tuple[Turn, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from bridge_mcp.core.entries import (
     Edited,
@@ -80,8 +80,7 @@ class Turn:
         return self._tokens
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """What the bridge's own line says of each user message."""
 
     when: Callable[[float], str] | None = None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Logged, Verdict, message_id
 from bridge_mcp.core.errors import NewerSchema, Unreadable
@@ -29,8 +30,7 @@ KIND = re.compile(r'\{(?:"v":\d{1,9},)?[^{}]{0,200}?"kind":"([A-Za-z]{1,40})"')
 """What kind of entry a text says it is, if only that can be read of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableEntry:
+class UnreadableEntry(Struct, frozen=True):
     """The place of an entry that cannot be read."""
 
     seq: int

@@ -7,9 +7,8 @@ beginning. So a cut removes more than it must: the rest fills half of the window
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, without_files
@@ -31,8 +30,7 @@ SHORTEST = 120
 """Characters below which a text is not shortened further."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """The limits of one request."""
 
     context_tokens: int | None = None
@@ -65,8 +63,7 @@ class Window:
         return max(SHORTEST, min(self.result_chars, self.room * 2 // 8))
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """The messages of a request, and the cut that should come before it."""
 
     messages: tuple[ChatMessage, ...]

@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from msgspec import Struct
 
 import bridge_mcp
 
@@ -76,8 +77,7 @@ say = "(scripted) {text}"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """The folders and files."""
 
     root: Path

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
 
+from msgspec import Struct
+
 from bridge_mcp.core.tools import canonical
 
 __all__ = ["DOOR", "GuardedServer", "name_for"]
@@ -23,8 +25,7 @@ WORDS = frozenset({"run", "exec", "dlx", "tool", "-m"})
 """What may stand between such a command and the name of what it starts."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedServer:
+class GuardedServer(Struct, frozen=True):
     """One server behind a gate. Of its command, arguments and folder nothing but a digest leaves this value."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bridge_mcp.core.tools import JSON
 
@@ -24,8 +25,7 @@ ASIDE: Mapping[str, JSON] = {"async": True}
 NAMED: Mapping[str, JSON] = {"name": "bridge-mcp"}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The settings of one host."""
 
     file: Path

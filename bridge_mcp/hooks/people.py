@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Asked, External, Heard
@@ -26,8 +27,7 @@ def asker(host: Host) -> Principal:
     return Principal(principal_of(host), "client", frozenset({"read", "send"}), via="api")
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """Who is there to decide, as the config and the store have it now."""
 
     store: Store

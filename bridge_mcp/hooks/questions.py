@@ -7,10 +7,10 @@ approvals. But a plan is carried out once it is approved, so only somebody who m
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.core.choices import chosen
 from bridge_mcp.core.entries import Finished, Heard, Posted, Revised, Started, Stopped
@@ -42,8 +42,7 @@ UNANSWERED = "It was not answered in the chat."
 NOT_THEIRS = "Whoever answered may not approve plans."
 
 
-@dataclass(frozen=True, slots=True)
-class Questions:
+class Questions(Struct, frozen=True):
     """What a host's model asks people, in one conversation."""
 
     bridge: Bridge

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Asked, Finished, Stopped
 from bridge_mcp.hooks.events import Permission
@@ -32,8 +33,7 @@ NO_APPROVER = (
 TOO_LATE = "Nobody decided in time."
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """One call of one host that waits for its verdict."""
 
     calls: ExternalCalls

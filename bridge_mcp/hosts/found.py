@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hosts.installing import entries, is_plain
@@ -16,8 +17,7 @@ from bridge_mcp.hosts.table import HOSTS, Machine
 __all__ = ["Found", "found", "is_there"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One host whose settings are there."""
 
     host: str

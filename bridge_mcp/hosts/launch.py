@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 __all__ = ["Launch", "merged_args"]
 
@@ -11,8 +12,7 @@ MODULE = ("-m", "bridge_mcp")
 """How Python starts the bridge where its command is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """What a host runs. Holds paths and names, never the value of a secret."""
 
     command: str

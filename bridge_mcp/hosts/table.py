@@ -6,8 +6,9 @@ Places and shapes are those of each host's documentation, or of the host itself 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.hosts.launch import Launch
@@ -17,8 +18,7 @@ __all__ = ["HOSTS", "Host", "Machine"]
 Entry = dict[str, JSON]
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What the places of settings depend on."""
 
     platform: str
@@ -48,8 +48,7 @@ class Machine:
         return Path(self.env.get(variable) or self.home / usual)
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """One host."""
 
     title: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
+from msgspec import Struct, field
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["WELCOME", "Connection", "Limits", "limited"]
@@ -38,8 +38,7 @@ def room_for_connections() -> int:
     return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, may_open // 2, may_open - KEPT_BACK))
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Limits for connections: times in seconds, and their number."""
 
     head_s: float = 10.0

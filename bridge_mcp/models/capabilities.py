@@ -6,8 +6,9 @@ Knows adapters by their protocol alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.file_support import Taste, told_of

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
+from msgspec.structs import replace
+
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.models.errors import ProviderError, failed
 from bridge_mcp.models.model_info import UNKNOWN, Known, look_up, read_map
 from bridge_mcp.models.settings import ModelSettings
@@ -30,13 +32,14 @@ CONNECT_S = 10.0
 """How long reaching the server may take, within `timeout_s`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(HidesFields, frozen=True):
     """The URL and headers of one model."""
 
+    HIDDEN: ClassVar = frozenset({"headers", "proxy"})
+
     url: str
-    headers: Mapping[str, str] = field(repr=False)
-    proxy: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str]
+    proxy: str | None = None
     tls: ssl.SSLContext | None = None
     known: Known = UNKNOWN
     """Capabilities of OpenAI's own models, by litellm's map; unknown at any other endpoint, whatever the name."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.errors import ModelFailed
@@ -42,8 +43,7 @@ Kind: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """What a kind of failure means, and whether it is permanent; `fix` may hold {name}, the model's section."""
 
     what: str
@@ -237,8 +237,7 @@ KEY_SHAPES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderError:
+class ProviderError(Struct, frozen=True):
     """A failed call, before it is classified. `status` is the HTTP status; None: there was no HTTP response."""
 
     message: str

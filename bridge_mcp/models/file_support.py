@@ -7,9 +7,9 @@ without the files that were never accepted before; if that succeeds, those were 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.safe_text import escape_markdown

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 import anyio
 from cachetools import LRUCache, TTLCache
+from msgspec import Struct
 
 from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
@@ -49,15 +49,14 @@ KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A file as a model sees it: an image or PDF as a data URL, a text, or the reason why it sees none of these."""
 
     image: str = ""
     pdf: str = ""
     text: str = ""
     why_not: str = ""
-    unshowable: bool = field(default=False, compare=False)
+    unshowable: bool = False
     """Whether it can never be shown: its bytes have no format that models read."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.errors import OF_THE_REQUEST

@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any, TypeAlias, cast
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import JSON, MAX_SIZE
@@ -44,8 +45,7 @@ MAX_LINE = 2 * MAX_SIZE
 Message: TypeAlias = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A completion as litellm returns it, and its cost in US dollars by litellm's prices."""
 
     completion: Mapping[str, JSON]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from msgspec import Struct
 
 from bridge_mcp.models.prices import Prices, listed
 
@@ -19,8 +20,7 @@ __all__ = ["UNKNOWN", "Known", "look_up", "read_map"]
 MAP = "model_prices_and_context_window_backup.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A model's capabilities; None: unknown. `reads` is how many tokens fit into a request."""
 
     calls_tools: bool | None = None

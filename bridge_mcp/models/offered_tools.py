@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.models.refusals import fewest, suspects, unable_to_call

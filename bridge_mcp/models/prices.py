@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Prices", "listed"]
 
@@ -12,8 +13,7 @@ ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 """The map's key for the price of a long request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     """In US dollars a token."""
 
     read: float

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.errors import ModelFailed

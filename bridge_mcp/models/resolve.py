@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-from dataclasses import replace
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import anyio
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.messages import ChatMessage

@@ -33,11 +33,12 @@ import re
 import string
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import JSON
@@ -54,16 +55,14 @@ CALL_KEYS = ("tool", "arguments")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A call that a rule makes. Texts in `arguments` are templates."""
 
     tool: str
     arguments: Mapping[str, JSON]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What to do when a text matches."""
 
     on: On = "user"
@@ -81,8 +80,7 @@ class Rule:
         return takes and (self.when is None or self.when.search(message.text) or False)
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """Rules in order, and the default; an empty script says that it is one."""
 
     rules: tuple[Rule, ...] = ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
+from msgspec import field
+
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.prices import Prices
 
@@ -17,15 +19,16 @@ SCRIPTED = "scripted"
 """The `model` that needs no provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelSettings(HidesFields, frozen=True):
     """One configured model."""
+
+    HIDDEN: ClassVar = frozenset({"api_key", "params"})
 
     name: str
     """Its section's name: `default` for `[models.default]`."""
     model: str
     """Any litellm name (`openai/gpt-5-mini`); with `base_url`, what that endpoint calls it; or `scripted`."""
-    api_key: str = field(default="", repr=False)
+    api_key: str = ""
     """Empty: litellm looks for its provider's usual environment variable, and an endpoint by `base_url` gets none."""
     base_url: str = ""
     """An endpoint that speaks OpenAI's chat format; `/chat/completions` is added to it. Via litellm: its provider's."""
@@ -51,7 +54,7 @@ class ModelSettings:
     """The context window: tokens of request and answer together; None: as litellm's map says."""
     reserve_tokens: int | None = None
     """How many of these are reserved for the answer; see `core.window`."""
-    params: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
+    params: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     """Passed on with every request: `temperature`, `max_tokens`, … Not in the repr: headers may hold secrets."""
     script_path: Path | None = None
     """The rules of a `scripted` model; without them it echoes."""

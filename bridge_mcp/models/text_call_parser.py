@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json, read_json_at
@@ -43,8 +44,7 @@ ARGUMENTS = ("arguments", "args", "parameters", "input")
 NAMED = re.compile(r'"(?:tool|name|function|tool_name)"\s*:\s*"([^"]*)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A part of a text that may be a call: its position, its body, and whether it is marked as a call."""
 
     start: int

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json_at
@@ -44,8 +45,7 @@ NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "an
 """Words of the templates themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A part of a text that may hold such calls.
 
     `body` is the calls as JSON text, "" if no JSON follows the tokens. `end` is where the part ends, or how far it was

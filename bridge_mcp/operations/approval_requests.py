@@ -7,9 +7,9 @@ may do all of it; the engine asks people meanwhile. What time alone decides is w
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from bridge_mcp.core.asking import asked_of
@@ -46,8 +46,7 @@ NO_SUCH = "Use the ticket that request_approval gave."
 TAKEN_BACK = "Not run: its caller took it back."
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRequests:
+class ApprovalRequests(Struct, frozen=True):
     """The calls of agents that run them themselves."""
 
     store: Store

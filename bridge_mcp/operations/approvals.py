@@ -7,8 +7,10 @@ scope, that nobody decides on a call of their own, that the first verdict holds.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.defaults import with_defaults
@@ -40,8 +42,7 @@ async def unchecked(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalOptions:
+class ApprovalOptions(Struct, frozen=True):
     """The options of an approval. The default is the narrowest: `once` is this one call."""
 
     digest: str = ""
@@ -53,8 +54,7 @@ class ApprovalOptions:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalDesk:
+class ApprovalDesk(Struct, frozen=True):
     """Records verdicts.
 
     `separate`: those who started a turn may not decide on its calls, under any of their names. `people`: which names

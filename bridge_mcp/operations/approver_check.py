@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
@@ -15,8 +16,7 @@ from bridge_mcp.ports import ChannelRules, ChannelTraits, Pairing, Rules
 __all__ = ["ApproverCheck"]
 
 
-@dataclass(frozen=True, slots=True)
-class ApproverCheck:
+class ApproverCheck(Struct, frozen=True):
     """Finds possible approvers. `clients` are all clients over MCP, with whatever scopes."""
 
     rules: Rules

@@ -8,8 +8,9 @@ model.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
+
+from msgspec import Struct
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
@@ -37,8 +38,7 @@ TIME_TO_SEE_S = 1.5
 """A bare `/approve` means an approval that was asked at least this long ago: its sender has seen that one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """The parts of the bridge that a command may use."""
 
     store: Store
@@ -51,8 +51,7 @@ class Scene:
     """What is wrong with arguments that somebody edited, by the tool's schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One use of a command."""
 
     scene: Scene
@@ -67,8 +66,7 @@ class Asked:
     """Whether it came by a button, which is only below complete prompts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command: its scope, a line of help, and its function."""
 
     scope: Scope

@@ -7,8 +7,11 @@ settings hold for chats; a process that read others says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict, replace
 
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.operations.status_board import read, read_all
@@ -17,8 +20,7 @@ from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules, Store
 __all__ = ["Roster", "Settings", "difference", "posted", "put_posted", "settings_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class PostedChannel:
+class PostedChannel(Struct, frozen=True):
     """The part of a channel's settings that other processes need."""
 
     name: str
@@ -39,8 +41,7 @@ class PostedChannel:
         return ChannelTraits(**known)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The settings that a process read when it started."""
 
     file: str = ""
@@ -81,7 +82,7 @@ def settings_of(
 
 async def put_posted(store: Store, settings: Settings) -> None:
     """Publish the engine's settings."""
-    await store.status.put("settings", cast("JSON", asdict(settings)))
+    await store.status.put("settings", cast("JSON", to_builtins(settings)))
 
 
 async def posted(store: Store) -> Settings | None:

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
@@ -61,8 +63,7 @@ ONLY_CALL = call_id(0, 0)
 """The id of the one call of such a log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One call that somebody wants to make, and the log that is to tell of it."""
 
     conversation: str
@@ -80,8 +81,7 @@ class Request:
         return self.entry.external
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A call that is this process's to run, now and once."""
 
     conversation: str
@@ -162,8 +162,7 @@ def ended(log: Log) -> Finished | Stopped | None:
     return next((entry for entry in entries if isinstance(entry, Finished | Stopped)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalCalls:
+class ExternalCalls(Struct, frozen=True):
     """The calls of one process, which `caller` names (`callers.CallerLock`); "" for callers elsewhere."""
 
     store: Store

@@ -6,9 +6,9 @@ A message is stored before it is acknowledged; the same message twice is one ent
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.entries import (

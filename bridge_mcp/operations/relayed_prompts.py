@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from uuid import uuid4
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.core.entries import CALLS, External, Finished
 from bridge_mcp.core.external_calls import external_name
@@ -50,8 +50,7 @@ SENT = "The verdict was sent to Claude Code, which does not tell what became of 
 GONE = "No verdict is needed any more: Claude Code was gone."
 
 
-@dataclass(frozen=True, slots=True)
-class RelayedPrompts:
+class RelayedPrompts(Struct, frozen=True):
     """The prompts of one session; `calls` is of the process that holds the channel."""
 
     calls: ExternalCalls

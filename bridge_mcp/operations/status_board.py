@@ -6,8 +6,9 @@ It shows the state when the engine last looked; nothing is decided by it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
+
+from msgspec import Struct, to_builtins
 
 from bridge_mcp.core.results import ChannelInfo, ServerInfo, ToolList, Trouble
 from bridge_mcp.core.tools import JSON, ToolSpec
@@ -33,11 +34,10 @@ __all__ = [
     "warnings",
 ]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
+class EngineInfo(Struct, frozen=True):
     """The engine's process. `since` is epoch seconds, 0 when it has ended."""
 
     pid: int
@@ -46,7 +46,7 @@ class EngineInfo:
 
 async def put_engine(store: Store, info: EngineInfo) -> None:
     """Publish the engine's process."""
-    await store.status.put("engine", cast("JSON", asdict(info)))
+    await store.status.put("engine", cast("JSON", to_builtins(info)))
 
 
 async def engine(store: Store) -> EngineInfo | None:
@@ -58,7 +58,7 @@ async def engine(store: Store) -> EngineInfo | None:
 
 async def put_channels(store: Store, healths: Mapping[str, ChannelHealth]) -> None:
     """Publish the health of channels, by name."""
-    await store.status.put("channels", {name: cast("JSON", asdict(health)) for name, health in healths.items()})
+    await store.status.put("channels", {name: cast("JSON", to_builtins(health)) for name, health in healths.items()})
 
 
 async def channels(store: Store) -> dict[str, ChannelHealth]:
@@ -69,7 +69,7 @@ async def channels(store: Store) -> dict[str, ChannelHealth]:
 
 async def put_models(store: Store, healths: Sequence[ModelHealth]) -> None:
     """Publish the health of models."""
-    await store.status.put("models", [cast("JSON", asdict(health)) for health in healths])
+    await store.status.put("models", [cast("JSON", to_builtins(health)) for health in healths])
 
 
 async def models(store: Store) -> tuple[ModelHealth, ...]:
@@ -90,7 +90,7 @@ async def complaints(store: Store) -> dict[str, str]:
 
 async def put_troubles(store: Store, troubles: Mapping[str, Trouble]) -> None:
     """Publish what fails, by what it concerns."""
-    await store.status.put("troubles", {what: cast("JSON", asdict(each)) for what, each in troubles.items()})
+    await store.status.put("troubles", {what: cast("JSON", to_builtins(each)) for what, each in troubles.items()})
 
 
 async def troubles(store: Store) -> dict[str, Trouble]:
@@ -112,8 +112,8 @@ async def reload_asked(store: Store) -> JSON:
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
     """Publish the tools and the status of their servers."""
     body: JSON = {
-        "tools": [cast("JSON", asdict(spec)) for spec in specs],
-        "servers": [cast("JSON", asdict(server_info(status))) for status in servers],
+        "tools": [cast("JSON", to_builtins(spec)) for spec in specs],
+        "servers": [cast("JSON", to_builtins(server_info(status))) for status in servers],
     }
     await store.status.put("tools", body)
 
@@ -203,8 +203,8 @@ def warnings(
 
 
 def read(cls: type[T], body: JSON) -> T:
-    """A flat dataclass from its published form; fields of a newer version are ignored."""
-    known = {field.name for field in fields(cast("Any", cls))}
+    """A flat value from its published form; fields of a newer version are ignored."""
+    known = frozenset(cls.__struct_fields__)
     given = body if isinstance(body, dict) else {}
     return cls(**{name: value for name, value in given.items() if name in known})
 

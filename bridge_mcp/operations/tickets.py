@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.answering import answer_in
@@ -67,8 +69,7 @@ CANCELLED = "its caller cancelled it"
 """The reason of a turn that its caller cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """The parts of a ticket. `conversation` is empty for an approval, whose id does not name it."""
 
     kind: TicketKind

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
+
+from msgspec import Struct
 
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["Access", "Claim", "Claims", "Clients", "Grants", "Pairing", "PairingRequest", "StoredClient"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(Struct, frozen=True):
     """A chat or a person that was let in on a channel. `subject` is the platform's chat or user id."""
 
     channel: str
@@ -25,8 +26,7 @@ class Pairing:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class PairingRequest:
+class PairingRequest(Struct, frozen=True):
     """Somebody unknown who wrote, and the one-time code by which the owner lets them in."""
 
     code: str
@@ -37,12 +37,13 @@ class PairingRequest:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class StoredClient:
+class StoredClient(HidesFields, frozen=True):
     """A client that may come over HTTP, by a token that was shown once. No limits mean everywhere."""
 
+    HIDDEN: ClassVar = frozenset({"token_hash"})
+
     name: str
-    token_hash: str = field(repr=False)
+    token_hash: str
     scopes: frozenset[Scope]
     channels: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
@@ -120,8 +121,7 @@ class Grants(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A conversation that one client has for itself until then (epoch seconds)."""
 
     conversation: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 __all__ = ["ChannelOffset", "ChannelState", "FirstMessage"]
 
@@ -16,8 +17,7 @@ class ChannelOffset(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class FirstMessage:
+class FirstMessage(Struct, frozen=True):
     """What a stranger wrote last, kept until they are let in or their code has expired."""
 
     channel: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Attachment, Button, Question, Sender
 from bridge_mcp.core.tools import JSON
@@ -41,8 +42,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelTraits:
+class ChannelTraits(Struct, frozen=True):
     """What a channel is like."""
 
     name: str
@@ -68,8 +68,7 @@ class ChannelTraits:
 # -- coming in -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """A message as the platform gave it. `chat` is `chat_id` or `chat_id/thread_id`."""
 
     channel: str
@@ -103,8 +102,7 @@ class Incoming:
     """Where the platform's stream stands once this is stored: kept in the same transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class ButtonPress:
+class ButtonPress(Struct, frozen=True):
     """Somebody pressed a button below a message of ours."""
 
     channel: str
@@ -132,8 +130,7 @@ class Form:
     """Whether it may not be empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """A chat has another id from now on (Telegram: a group became a supergroup). Its conversations stay the same."""
 
     channel: str
@@ -142,16 +139,14 @@ class Moved:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """Something came in that concerns nobody; only the place in the stream is kept."""
 
     channel: str
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A topic of a chat has this name from now on."""
 
     channel: str
@@ -161,8 +156,7 @@ class Named:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Struct, frozen=True):
     """Something happened in a chat that is no message, and that the owner wants to be told of in the feed."""
 
     channel: str
@@ -208,8 +202,7 @@ class Inbox(Protocol):
 # -- going out -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A file on its way out. Exactly one of `path`, `data` and `ref` says where its bytes are."""
 
     kind: Literal["image", "audio", "video", "file"]
@@ -221,8 +214,7 @@ class Upload:
     """The platform's own name for a file it already has (Telegram: a `file_id`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """A message for the platform."""
 
     chat: str
@@ -239,8 +231,7 @@ class Outgoing:
     """The bridge's own name of the message, the same at every try; a platform may know a repeat by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """A message that was sent gets another text; its buttons are replaced by these."""
 
     chat: str
@@ -250,8 +241,7 @@ class Edit:
     buttons: tuple[Button, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(Struct, frozen=True):
     """An emoji below a message; an empty one takes ours away."""
 
     chat: str
@@ -263,16 +253,14 @@ OutgoingAction: TypeAlias = Outgoing | Edit | Reaction
 """Something to do on the platform, as one or more parts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What one request to the platform does. Only its channel knows what `body` is."""
 
     chat: str
     body: object
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelHealth:
+class ChannelHealth(Struct, frozen=True):
     """How a channel is. `last_ok` is the epoch second of its last good exchange with the platform."""
 
     state: Literal["starting", "ready", "degraded", "stopped"]

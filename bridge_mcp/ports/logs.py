@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import (
     Entry,
@@ -20,8 +21,7 @@ from bridge_mcp.ports.channel_state import ChannelOffset
 __all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """Where a recorded entry stands. `new` is False when its key was there before: then it is the older one's place."""
 
     seq: int
@@ -159,8 +159,7 @@ class Changes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EventPage:
+class EventPage(Struct, frozen=True):
     """Events after a cursor. `gap` is True when events between the asked cursor and the first one were pruned."""
 
     events: tuple[Event, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Attachment, Usage
 from bridge_mcp.core.tools import ToolSpec
@@ -23,15 +24,14 @@ Fetch: TypeAlias = Callable[[Attachment], Awaitable[bytes]]
 """Gives the bytes of a file that came with a message. Raises a `BridgeError` where they cannot be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True):
     """One question to a model. `model` is the name of a `[models.NAME]` section."""
 
     model: str
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
     conversation: str = ""
-    fetch: Fetch | None = field(default=None, repr=False, compare=False)
+    fetch: Fetch | None = None
     """For the files of the messages that the model can be shown; without it they are named only."""
     fallbacks: bool = True
     """Whether other models may answer where this one fails; where not, no other one is sent any of it."""
@@ -39,8 +39,7 @@ class ModelRequest:
     """How many tokens the provider counts for one of the estimate (`core.tokens`), as far as experience tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(Struct, frozen=True):
     """A tool call as the model gave it."""
 
     id: str
@@ -50,8 +49,7 @@ class ModelCall:
     """What its provider gave beside it and wants back, as the text of a JSON object."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelReply:
+class ModelReply(Struct, frozen=True):
     """What a model gave: text, calls, or both."""
 
     text: str
@@ -66,8 +64,7 @@ class ModelReply:
     """The only model that `kept`, and what is kept of the calls, may be sent to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(Struct, frozen=True):
     """What a model can take, as far as anybody knows."""
 
     context_tokens: int | None = None
@@ -76,8 +73,7 @@ class Capacity:
     pdfs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelHealth:
+class ModelHealth(Struct, frozen=True):
     """How one model of a `[models.NAME]` section is. `error` is the whole truth of its last failure, with its fix."""
 
     name: str

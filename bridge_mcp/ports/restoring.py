@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.ports.access import StoredClient
@@ -12,8 +13,7 @@ from bridge_mcp.ports.access import StoredClient
 __all__ = ["HeldBack", "Restoring"]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
+class HeldBack(Struct, frozen=True):
     """The clients and grants of a restored store that are off until its owner has seen them."""
 
     clients: tuple[StoredClient, ...] = ()

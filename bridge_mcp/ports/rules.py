@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
@@ -22,8 +23,7 @@ GroupMode: TypeAlias = Literal["mention", "always", "observe"]
 """In a group: answer what is meant for the bot; answer all; or listen, and answer nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelRules:
+class ChannelRules(Struct, frozen=True):
     """What the owner wants of one channel."""
 
     name: str
@@ -67,8 +67,7 @@ class ChannelRules:
         return self.chats.get(chat) or self.chats.get(Address.on(self.name, chat).chat) or self.groups
 
 
-@dataclass(frozen=True, slots=True)
-class EventRules:
+class EventRules(Struct, frozen=True):
     """MCP Events: whether clients may poll them, and have them posted to callbacks of their own."""
 
     poll: bool = False
@@ -84,8 +83,7 @@ class EventRules:
         return self.poll or self.webhooks
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What the owner wants of the bridge, as far as the engine is concerned."""
 
     channels: Mapping[str, ChannelRules] = field(default_factory=dict[str, ChannelRules])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bridge_mcp.ports.access import Access, Claims, Clients, Grants
 from bridge_mcp.ports.channel_state import ChannelState
@@ -19,8 +20,7 @@ from bridge_mcp.ports.tools import ToolPins
 __all__ = ["Pulse", "Store", "StoreHealth"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreHealth:
+class StoreHealth(Struct, frozen=True):
     """How the store serves this process."""
 
     written_at: float = 0.0
@@ -33,8 +33,7 @@ class StoreHealth:
     """Who that is, since when, and how to go on, where it takes long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(Struct, frozen=True):
     """What the engine says of itself every few seconds, outside of the store. Times are epoch seconds."""
 
     pid: int

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.events import EventType
 from bridge_mcp.core.policy import Scope
+from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["SUSPENDED_AFTER", "EventSubscription", "EventSubscriptions", "SubscriptionLimit", "SubscriptionLimits"]
 
@@ -17,9 +19,10 @@ SubscriptionLimit: TypeAlias = Literal["", "subscriptions", "subscriptions_of_cl
 """The limit that was reached; "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventSubscription:
+class EventSubscription(HidesFields, frozen=True):
     """One type of events, posted to one callback. Times are epoch seconds, 0 for never."""
+
+    HIDDEN: ClassVar = frozenset({"url", "secret", "old_secret"})
 
     id: str
     client: str
@@ -31,11 +34,11 @@ class EventSubscription:
     """The only channel it is about; "" for all."""
     conversation: str
     """The only conversation it is about; "" for all."""
-    url: str = field(repr=False)
+    url: str
     host: str
     """Of the url, without its port."""
-    secret: str = field(repr=False)
-    old_secret: str = field(repr=False, default="")
+    secret: str
+    old_secret: str = ""
     secret_at: float = 0.0
     """When the secret was set; the old one signs beside it for a while."""
     position: int = 0
@@ -57,8 +60,7 @@ class EventSubscription:
         return self.failures >= SUSPENDED_AFTER and not self.instance  # an instance is never renewed
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionLimits:
+class SubscriptionLimits(Struct, frozen=True):
     """How many subscriptions there may be: in all, of one client, at one host."""
 
     total: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.entries import TraceContext
@@ -27,8 +26,7 @@ ToolProgress: TypeAlias = Callable[[float, float | None, str], None]
 """Hears how far a running call is: progress so far, the total if it is known, and words ("" for none). Never blocks."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStatus:
+class ServerStatus(Struct, frozen=True):
     """How one nested server is. `error` says what is wrong and the next move."""
 
     name: str
@@ -79,8 +77,7 @@ class ToolPins(Pins, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CallContext:
+class CallContext(Struct, frozen=True):
     """For whom a call runs. The bridge's own tools work by it; nested servers are told nothing of it."""
 
     conversation: str = ""

@@ -8,7 +8,6 @@ transport; `principal_of` returns who makes a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +15,7 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from msgspec.structs import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.errors import NotFound

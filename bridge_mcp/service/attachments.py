@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import anyio.to_thread
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Attachment
@@ -24,8 +24,7 @@ MAX_FILES = 10
 """Files of one message: as many as one album holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """A whole file that came with a message."""
 
     attachment: Attachment

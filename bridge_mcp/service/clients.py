@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.bearer_tokens import hash_token
 from bridge_mcp.core.entries import CALLS

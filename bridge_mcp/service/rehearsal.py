@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.call_history import CallRecord, calls_of
@@ -28,8 +30,7 @@ AROUND = 400
 Now: TypeAlias = Literal["run", "ask", "review", "refuse"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """A call as it was, and what the settings would make of it now."""
 
     conversation: str

@@ -7,7 +7,6 @@ else it is as good as not there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
@@ -40,8 +39,7 @@ REPORT_S = 24 * 3600.0
 """How long after a verdict was taken its call's outcome may be told; after that it is `unknown`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A call that a client wants to run itself."""
 
     tool: str

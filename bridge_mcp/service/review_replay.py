@@ -6,9 +6,8 @@ Reads only. What a model answers here decides nothing and stands in no log.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from bridge_mcp.core.entries import Asked, Log, Reviewed
 from bridge_mcp.core.messages import message_tokens
@@ -30,8 +29,7 @@ BEFORE = 60
 AROUND = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A call that people decided, with what stood before the question."""
 
     approval: Approval
@@ -44,8 +42,7 @@ class Case:
         return sum(map(message_tokens, review_request(policy, self.asked, self.spec, self.log)))
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """What a reviewer says of a call that was decided."""
 
     case: Case

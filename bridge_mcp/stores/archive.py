@@ -21,9 +21,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from bridge_mcp.core.errors import BadInput, BadJSON, StoreError
 from bridge_mcp.core.json_reader import read_json
@@ -53,8 +55,7 @@ Progress = Callable[[str, int, int], None]
 """Hears what is done, how many bytes of it, and of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """What an archive says of itself."""
 
     format: int

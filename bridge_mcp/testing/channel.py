@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import count
 
 import anyio
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import FetchFailed, SendFailed

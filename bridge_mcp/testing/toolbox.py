@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 import anyio
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec, canonical

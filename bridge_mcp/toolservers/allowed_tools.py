@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.tools import tool_name
 from bridge_mcp.ports import Pins, ServerStatus

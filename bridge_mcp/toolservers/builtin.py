@@ -7,8 +7,9 @@ bridge by ports; `CallContext` names the conversation of a call.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError, ToolFailed
 from bridge_mcp.core.tools import BRIDGE, JSON, ToolResult, ToolSpec, canonical, tool_name
@@ -21,8 +22,7 @@ ToolFunction: TypeAlias = Callable[[Mapping[str, JSON], CallContext], Awaitable[
 """Runs a call. A `BridgeError` that it raises becomes a result with `isError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Builtin:
+class Builtin(Struct, frozen=True):
     """One tool of the bridge."""
 
     spec: ToolSpec

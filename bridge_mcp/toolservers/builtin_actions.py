@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
@@ -29,8 +30,7 @@ SOONEST_S, LATEST_S = 1.0, 366 * 24 * 3600.0
 TEXT: JSON = {"type": "string", "minLength": 1, "maxLength": 20_000}
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltinActions:
+class BuiltinActions(Struct, frozen=True):
     """The tools. `outbox` returns a file below an outbox folder, or raises `BadInput`."""
 
     store: Store

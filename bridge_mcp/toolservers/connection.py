@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import Files, ToolProgress
@@ -22,8 +23,7 @@ Mode: TypeAlias = Literal["auto", "legacy"]
 """Try the newest protocol era first, or begin with the handshake of the older one."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTool:
+class ListedTool(Struct, frozen=True):
     """A tool as its server lists it, with MCP's defaults where the server says nothing."""
 
     name: str
@@ -38,8 +38,7 @@ class ListedTool:
     """The tool as its server lists it, as canonical JSON; empty where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """A server's tools, resources and prompts. `complaint` says what was left out, and why."""
 
     tools: tuple[ListedTool, ...]
@@ -51,8 +50,7 @@ class Offered:
     complaint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """A request for what an argument of a prompt, or of a URI template, may be."""
 
     argument: str
@@ -114,8 +112,7 @@ class Connection(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(Struct, frozen=True):
     """Callbacks of a connection, and what it may use."""
 
     down: Callable[[str], None]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+
+from msgspec import structs
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON
@@ -24,7 +25,7 @@ MAX_KEPT = 4_000_000
 """Characters of one server's descriptions and schemas; a longer list is not stored."""
 
 TYPES: Mapping[str, type] = {
-    each.name: str if each.name in ("name", "description", "schema", "listed") else bool for each in fields(ListedTool)
+    name: str if name in ("name", "description", "schema", "listed") else bool for name in ListedTool.__struct_fields__
 }
 
 
@@ -65,7 +66,7 @@ class Memory:
             return
         body: dict[str, JSON] = {
             "place": place(self._server),
-            "tools": [asdict(tool) for tool in offered.tools],
+            "tools": [structs.asdict(tool) for tool in offered.tools],
             "resources": offered.resources,
             "prompts": offered.prompts,
             "instructions": instructions,

@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 import anyio
@@ -34,6 +33,7 @@ from mcp_types import (
     ToolListChangedNotification,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from msgspec.structs import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.backoff import Backoff

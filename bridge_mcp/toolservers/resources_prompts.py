@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from fastmcp import Client
@@ -23,6 +22,7 @@ from mcp_types import (
     ResourceTemplateReference,
     TextContent,
 )
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from bridge_mcp.core.tools import JSON, ToolResult, canonical

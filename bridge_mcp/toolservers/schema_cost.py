@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from bridge_mcp.core.json_reader import JSON
 
 __all__ = ["Cost", "cost_of"]
@@ -38,8 +40,7 @@ class Unknown(Exception):
     """The cost cannot be bounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """An upper bound of what is evaluated at one location of a value."""
 
     here: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import read_json

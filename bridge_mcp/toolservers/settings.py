@@ -10,13 +10,15 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from msgspec import field
 
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.grants import climbs
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.core.secrets import MIN_SECRET
 from bridge_mcp.core.tools import Confirmation
 
@@ -38,24 +40,25 @@ class ToolRule(NamedTuple):
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolServer:
+class ToolServer(HidesFields, frozen=True):
     """One nested server: a `command` to start and talk to over stdio, or the `url` of a Streamable HTTP endpoint.
 
     Raises:
         ConfigError: it names both or neither, or a timeout is not a positive number of seconds.
     """
 
+    HIDDEN: ClassVar = frozenset({"env", "url", "headers"})
+
     name: str
     command: str = ""
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
     """Environment variables for the child."""
     env_pass: tuple[str, ...] = ()
     """Names of the bridge's own variables that the child gets too; unset ones are left out."""
     cwd: str = ""
-    url: str = field(default="", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     transport: Literal["auto", "http", "sse"] = "auto"
     """The transport for a `url`: Streamable HTTP, or the older SSE; `auto` is SSE if the path ends in `/sse`."""
     oauth: bool = False

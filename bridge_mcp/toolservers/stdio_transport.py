@@ -15,7 +15,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 from typing import Any, Unpack, cast
@@ -36,6 +35,7 @@ from mcp_types import (
     JSONRPCRequest,
     jsonrpc_message_adapter,
 )
+from msgspec import Struct
 from pydantic import ValidationError
 
 from bridge_mcp.core.errors import BadJSON
@@ -63,8 +63,7 @@ ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """The response to a request of ours: a result, or an error's code and message."""
 
     result: Mapping[str, Any] | None

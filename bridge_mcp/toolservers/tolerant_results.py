@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from mcp_types import CallToolResult, ContentBlock, TextContent, methods
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
 from bridge_mcp.core.safe_text import visible
@@ -40,8 +40,7 @@ OPTIONAL = ("annotations", "_meta", "icons", "size", "title", "description")
 """Optional fields of a block that the bridge does not need: an invalid one is dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(Struct, frozen=True):
     """The result of a call. `structured` is None if it has no structured content."""
 
     content: list[ContentBlock]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import ModelFailed

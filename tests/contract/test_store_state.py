@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ChannelOffset, FirstMessage, Store

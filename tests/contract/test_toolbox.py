@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from typing import TypeAlias
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain

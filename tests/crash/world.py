@@ -7,7 +7,7 @@ module wraps the real store and small fakes of model and tools, and calls `Point
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge_mcp import ports

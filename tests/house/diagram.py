@@ -7,8 +7,9 @@ does for that step, and what the outside may do meanwhile), and the step after i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.decide import decide

@@ -57,3 +57,18 @@ def test_no_value_gets_more_than_three_fields_by_their_place() -> None:
 def test_the_check_finds_a_crowded_call(call: str, found: list[tuple[int, str]]) -> None:
     tree = ast.parse(f"@dataclass\nclass V:\n    a: int\n{call}")
     assert list(crowded(tree, values({Path("x"): tree}))) == found
+
+
+BY_CYCLOPTS = {"cli/common.py"}
+"""Options that a library makes of dataclasses."""
+
+
+def test_frozen_values_are_structs() -> None:
+    wrong = [
+        f"{path.relative_to(HOME)}: {node.name}"
+        for path in sorted(HOME.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and any("frozen=True" in ast.unparse(each) for each in node.decorator_list)
+        if str(path.relative_to(HOME)) not in BY_CYCLOPTS
+    ]
+    assert wrong == []

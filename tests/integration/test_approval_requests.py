@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Finished, Started

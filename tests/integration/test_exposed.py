@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import mcp_types as types
 import pytest
 from mcp.client.client import Client
 from mcp_types import ToolListChangedNotification
+from msgspec.structs import replace
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import build_server, the_one

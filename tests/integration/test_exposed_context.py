@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,6 +17,7 @@ import pytest
 from mcp import MCPError
 from mcp.client.client import Client
 from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged
+from msgspec.structs import replace
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import build_server, the_one

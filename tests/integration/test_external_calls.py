@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import anyio
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from bridge_mcp.callers import CallerLock, caller_lives

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Asked, Delivered, Finished, Judged, Posted, Revised, Sender, Started
@@ -260,8 +261,6 @@ async def test_only_what_was_offered_can_be_remembered(desk: Desk) -> None:
 
 
 async def test_no_setting_for_nested_tools_lets_a_hook_s_call_run(desk: Desk) -> None:
-    from dataclasses import replace
-
     loose = replace(
         RULES,
         asking=ApprovalSettings(confirmation="never"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Attachment, Call
 from bridge_mcp.core.errors import ModelFailed

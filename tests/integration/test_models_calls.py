@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.tools import JSON, ToolSpec, canonical

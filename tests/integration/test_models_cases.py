@@ -7,11 +7,12 @@ import re
 import tomllib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.policy import Budget
 from bridge_mcp.core.projections import Approval

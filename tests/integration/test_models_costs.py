@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.openai import OpenAIModel

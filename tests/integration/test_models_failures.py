@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 from typing import Literal
@@ -13,6 +12,7 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ConfigError, ModelFailed
 from bridge_mcp.core.tools import JSON

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Asked, Finished, Judged

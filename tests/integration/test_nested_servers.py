@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.toolservers.results import MAX_TEXT

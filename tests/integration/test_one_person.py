@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.core.entries import External

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.entries import Asked, Judged, Reviewed, Started, Usage

@@ -7,11 +7,11 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Delivered, message_id
 from bridge_mcp.core.grants import Grant

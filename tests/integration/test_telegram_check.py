@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.channels.plug import Found
 from bridge_mcp.channels.telegram.bot.probe import probe

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 
 import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from telegram.error import TelegramError
 
 from bridge_mcp.channels.telegram.bot.responses import MAX_ANSWER, BotRequest

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 
 import anyio
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.core.errors import ConfigError, StoreError

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import anyio
+from msgspec import field
 
 from bridge_mcp.callers import CallerLock, caller_lives
 from bridge_mcp.core.approval_settings import ApprovalSettings
@@ -41,8 +42,7 @@ class Killed(Exception):
     """A process was killed, and so it writes no more."""
 
 
-@dataclass(frozen=True)
-class Mortal(ExternalCalls):
+class Mortal(ExternalCalls, frozen=True):
     """The calls of a process that may be killed."""
 
     lock: CallerLock

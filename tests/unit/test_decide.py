@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.core.decide import INTERRUPTED, SPENT, decide
 from bridge_mcp.core.entries import (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from bridge_mcp.core.answering import answer_in
 from bridge_mcp.core.decide import decide

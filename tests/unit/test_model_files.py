@@ -60,7 +60,7 @@ async def test_an_image_becomes_a_data_url_of_its_true_type(data: bytes, mime: s
 
 async def test_an_image_of_no_known_format_is_not_sent() -> None:
     found = await shown(Shelf(photo=b"<svg>"), PHOTO)
-    assert found["photo"] == Shown(why_not="of a format that models do not see")
+    assert found["photo"] == Shown(why_not="of a format that models do not see", unshowable=True)
     assert note(PHOTO, found["photo"]) == "[image, not shown here, of a format that models do not see: cat.jpg]"
 
 
@@ -84,7 +84,7 @@ async def test_a_long_text_is_cut_and_says_so() -> None:
 
 @pytest.mark.parametrize(("data", "why"), [(b"\xff\xfe\x00", "no text in UTF-8"), (b"a\0b", "no text")])
 async def test_what_is_no_text_is_not_shown_as_one(data: bytes, why: str) -> None:
-    assert (await shown(Shelf(notes=data), NOTES))["notes"] == Shown(why_not=why)
+    assert (await shown(Shelf(notes=data), NOTES))["notes"] == Shown(why_not=why, unshowable=True)
 
 
 @pytest.mark.shows("assistant.sees")
@@ -126,7 +126,7 @@ async def test_what_is_too_large_or_gone_is_said() -> None:
     shelf = Shelf(photo=PNG + b"\0" * MAX_IMAGE)
     large = Attachment("large", "image", size=MAX_IMAGE + 1)
     found = await shown(shelf, PHOTO, large, NOTES)
-    assert found["photo"] == found["large"] == Shown(why_not="too large")
+    assert found["photo"].why_not == found["large"].why_not == "too large"
     assert found["notes"] == Shown(why_not="could not be fetched")
     assert "large" not in shelf.fetched
 

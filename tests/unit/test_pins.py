@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, definition_digest

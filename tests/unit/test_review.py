@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalSettings, Reviewer
 from bridge_mcp.core.decide import decide

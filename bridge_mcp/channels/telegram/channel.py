@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from msgspec.structs import replace
 
 from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings

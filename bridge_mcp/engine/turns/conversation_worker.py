@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Set
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.asking import asked_of
 from bridge_mcp.core.decide import decide, decide_from
@@ -61,8 +62,7 @@ READY_S = 15.0
 """How long a turn waits for tool servers that are still connecting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """The input of one decision."""
 
     log: Log

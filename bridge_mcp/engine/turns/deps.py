@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import StoreError
@@ -21,8 +22,7 @@ __all__ = ["Deps"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Deps:
+class Deps(Struct, frozen=True):
     """What a drive works with; shared by all of them."""
 
     store: Store

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.arguments import repaired_arguments

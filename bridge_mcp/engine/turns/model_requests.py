@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Log
 from bridge_mcp.core.messages import ChatMessage, message_tokens
@@ -26,8 +27,7 @@ SENDS = "send_message"
 """The bridge's own tool that takes files by their ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A request as it could be made now."""
 
     request: ModelRequest

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import External, Log
@@ -24,8 +26,7 @@ from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolb
 __all__ = ["Policies"]
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """The tools of one channel. With a hundred of them, choosing anew for every step is felt."""
 
     of: tuple[ToolSpec, ...]

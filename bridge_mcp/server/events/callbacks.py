@@ -13,11 +13,12 @@ import secrets
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from bridge_mcp import __version__
 from bridge_mcp.core.errors import BadJSON
@@ -62,8 +63,7 @@ async def look_up(host: str, port: int) -> Sequence[str]:
     return [str(each[4][0]) for each in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Callbacks:
+class Callbacks(Struct, frozen=True):
     """Callbacks of clients. `local_hosts` (HOST:PORT) may be in private networks too."""
 
     local_hosts: frozenset[str] = frozenset()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from msgspec import Struct
 from starlette.types import ASGIApp
 
 from bridge_mcp.core.bearer_tokens import OAuth
@@ -47,8 +47,7 @@ LEAVE_S = 2
 """Seconds that open responses have when serving ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOptions:
+class HttpOptions(Struct, frozen=True, kw_only=True):
     """Where MCP is served over HTTP, to whom, and within which limits."""
 
     host: str = "127.0.0.1"

@@ -20,6 +20,7 @@ from cachetools import TTLCache
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
+from msgspec import Struct
 from starlette.requests import HTTPConnection
 
 from bridge_mcp.core.bearer_tokens import OAuth, hash_token
@@ -48,8 +49,7 @@ LOOK_S = 30.0
 """How often open requests are checked even without a commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """A client of the config. `token_hash` is made by `hash_token`; empty limits mean all of the bridge."""
 
     name: str
@@ -62,8 +62,7 @@ class Client:
     """Whether a person at its host decides, by elicitation, on the calls that it makes."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticatedClient:
+class AuthenticatedClient(Struct, frozen=True):
     """The client of a request. `user` is the SDK's key for the sessions of a client."""
 
     principal: Principal

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal, Scope
@@ -15,8 +16,7 @@ from bridge_mcp.service import Bridge
 __all__ = ["PROMPTS", "get_prompt", "listed_prompts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """One prompt, for clients with all of its scopes."""
 
     name: str

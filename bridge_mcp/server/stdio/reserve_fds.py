@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Wire", "claim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """Private duplicates of the original descriptors 0 and 1; no child process inherits them."""
 
     read_fd: int

@@ -11,10 +11,11 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.tools import JSON
@@ -33,8 +34,7 @@ Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Illustrated:
+class Illustrated(Struct, frozen=True):
     """An answer with further content blocks, such as images.
 
     It has no structured content, because hosts (Codex is one) show their model that instead of all content, so that no
@@ -68,8 +68,7 @@ class News:
         self.fresh.set()
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """One call: its principal and bridge. `progress` is set if the caller asked for it."""
 
     bridge: Bridge
@@ -108,8 +107,7 @@ async def tell(progress: Progress, news: News, most_s: float) -> None:
             await asyncio.sleep(NEWS_S)
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """One tool, as it is listed and called."""
 
     name: str

@@ -50,8 +50,7 @@ LAST_TEXT_CHARS = 200
 """Characters of the last message that lists show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """An entry with what the log keeps of it."""
 
     entry: Entry

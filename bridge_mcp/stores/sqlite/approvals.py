@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bridge_mcp.core.codec import decode
 from bridge_mcp.core.entries import Reviewed, Voted, key

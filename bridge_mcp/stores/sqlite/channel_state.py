@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+
+from msgspec import structs
 
 from bridge_mcp.ports import ChannelOffset, FirstMessage
 from bridge_mcp.stores.sqlite.session import Session
@@ -65,7 +66,7 @@ class SqliteChannelState:
         """Replaces the subject's older one."""
 
         def operation(session: Session) -> None:
-            session.run("set_first_message", **asdict(message))
+            session.run("set_first_message", **structs.asdict(message))
             session.run("delete_oldest_first_messages", channel=message.channel, at_most=at_most)
 
         await self._writer.execute(operation, None)

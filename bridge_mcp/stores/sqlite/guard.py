@@ -13,7 +13,6 @@ import os
 import struct
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge_mcp.core.errors import StoreLost
@@ -24,17 +23,13 @@ RECORD = struct.Struct("=qd")
 """A process, and when it began to write (epoch seconds)."""
 
 
-@dataclass(frozen=True, slots=True)
 class Guard:
     """Knows a store's file again, and the version of its schema."""
 
-    path: Path
-    version: int
-    identity: tuple[int, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = self.path.stat()
-        object.__setattr__(self, "identity", (found.st_dev, found.st_ino))
+    def __init__(self, path: Path, version: int) -> None:
+        self.path, self.version = path, version
+        found = path.stat()
+        self.identity = (found.st_dev, found.st_ino)
 
     def check_file(self) -> None:
         """Raise where the file is no longer the one that was opened.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from bridge_mcp.core.tools import JSON
 
 __all__ = ["Answer", "calling", "cut", "failing", "saying", "silent", "streaming", "trickling"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the server gives to one request. `body` is sent as JSON, or as it is where it is a text.
 
     A completion goes out in chunks where a stream was asked for.

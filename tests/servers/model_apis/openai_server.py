@@ -27,7 +27,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from typing import Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import uvicorn
+from msgspec.structs import replace
 
 from bridge_mcp.core.tools import JSON
 from tests.servers.model_apis.answers import Answer, failing, saying

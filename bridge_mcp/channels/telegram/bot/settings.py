@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from msgspec import Struct
+
+from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["TELEGRAM", "Patience", "TelegramSettings", "Webhook"]
 
 TELEGRAM = "https://api.telegram.org"
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(HidesFields, frozen=True):
     """The URL that Telegram posts updates to, and the address on which this process listens."""
+
+    HIDDEN: ClassVar = frozenset({"secret"})
 
     url: str
     """The public URL; a reverse proxy may terminate HTTPS in front of us."""
     host: str
     port: int
-    secret: str = field(default="", repr=False)
+    secret: str = ""
     """The secret token that Telegram sends with every update; empty: a random one at each start."""
 
 
-@dataclass(frozen=True, slots=True)
-class TelegramSettings:
+class TelegramSettings(HidesFields, frozen=True):
     """One bot."""
+
+    HIDDEN: ClassVar = frozenset({"token"})
 
     name: str
     """As in `[channels.NAME]`."""
-    token: str = field(repr=False)
+    token: str
     api_base_url: str = ""
     """A self-hosted Bot API server; empty: Telegram's."""
     poll_timeout_s: int = 30
@@ -52,8 +58,7 @@ class TelegramSettings:
         return self.base_url != TELEGRAM
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """Time-outs and pauses, in seconds."""
 
     slack: float = 10.0

@@ -7,7 +7,9 @@ the most parts there can be, or when no part came for a while.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bridge_mcp.channels.telegram.receive.updates import Reading
 from bridge_mcp.ports import Incoming

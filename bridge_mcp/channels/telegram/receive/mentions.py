@@ -6,8 +6,8 @@ By Telegram's entities alone: a name inside a word does not count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from telegram import Message, MessageEntity
 
 from bridge_mcp.channels.telegram.receive.markdown_of_entities import as_markdown
@@ -19,8 +19,7 @@ BEHIND_NAME = " ,:;\n\t\u00a0"
 """What separates the bot's name from the text behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """The bot's own account."""
 
     id: int

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import anyio
+from msgspec.structs import replace
 from telegram.error import TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections

@@ -6,8 +6,9 @@ https://core.telegram.org/bots/api#update. Knows neither access rules nor how up
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from telegram import (
     CallbackQuery,
     InaccessibleMessage,
@@ -47,8 +48,7 @@ QUOTED = 200
 """Characters that are quoted of a message that somebody replied to and that is not the bot's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One update, read."""
 
     update_id: int

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
+from msgspec.structs import replace
 from telegram import Bot
 from telegram.constants import ReactionEmoji
 from telegram.error import BadRequest

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
+from msgspec.structs import replace
 from telegram import (
     Bot,
     ForceReply,

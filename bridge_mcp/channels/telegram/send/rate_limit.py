@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.ports import Clock
 
@@ -23,8 +24,7 @@ PATIENCE_S = 1.5
 SWEEP_AT = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """The limits; a little slower than allowed: messages do not arrive as evenly as they leave."""
 
     in_all: int = 30
@@ -37,6 +37,9 @@ class Rates:
     group: int = 20
     group_s: float = 61.0
     """Seconds within which so many may go out in one group."""
+
+
+RATES = Rates()
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class Pacer:
         self,
         clock: Clock,
         *,
-        rates: Rates = Rates(),
+        rates: Rates = RATES,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         patience_s: float = PATIENCE_S,
     ) -> None:

@@ -8,8 +8,10 @@ fits into a caption goes there, where all files go out as one message. Knows not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.channels.telegram.send.keyboards import flaw
 from bridge_mcp.channels.telegram.send.uploads import Form, form_of
@@ -28,8 +30,7 @@ GENERAL = 1
 """The General topic of a forum; Telegram wants its thread id left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a message goes: chat, topic, the message it replies to, and whether it is silent."""
 
     chat: int
@@ -43,8 +44,7 @@ class Place:
         return self.chat < 0
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """`sendMessage`."""
 
     place: Place
@@ -53,8 +53,7 @@ class Text:
     wants_reply: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """`sendPhoto`, `sendDocument`, and their sisters."""
 
     place: Place
@@ -65,8 +64,7 @@ class File:
     wants_reply: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Album:
+class Album(Struct, frozen=True):
     """`sendMediaGroup`: two to ten photos and videos. It cannot have buttons."""
 
     place: Place
@@ -74,8 +72,7 @@ class Album:
     caption: Rich = Rich("")
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True):
     """`editMessageText`, or `editMessageCaption` where the message is a file."""
 
     place: Place
@@ -84,16 +81,14 @@ class Rewrite:
     buttons: tuple[Button, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """A message that an edit has no more text for: deleted if it is text; a file stays, without its buttons."""
 
     place: Place
     message: int
 
 
-@dataclass(frozen=True, slots=True)
-class React:
+class React(Struct, frozen=True):
     """`setMessageReaction`."""
 
     place: Place
@@ -101,8 +96,7 @@ class React:
     emoji: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """An action that Telegram would refuse; nothing of it goes out."""
 
     reason: str

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.channels.telegram.text.marked_text import Rich
 
@@ -26,8 +28,7 @@ EAST = re.compile(
 """Scripts that put no spaces between words: Thai to Burmese, Khmer, and the Han, Kana and Hangul of East Asia."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A delimiter run: stars or underscores that may open or close emphasis."""
 
     start: int

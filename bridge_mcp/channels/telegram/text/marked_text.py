@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["LITERAL", "Kind", "Mark", "Rich", "cleaned", "measure", "units", "visible"]
 
@@ -40,8 +42,7 @@ FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols by category, but invisible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """One marked stretch, in characters."""
 
     kind: Kind
@@ -51,8 +52,7 @@ class Mark:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rich:
+class Rich(Struct, frozen=True):
     """A text with its marks, in the order of their starts, the longer first."""
 
     text: str

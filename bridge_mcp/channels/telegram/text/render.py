@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from bridge_mcp.channels.telegram.text.chunks import LONG, chunks, joined
 from bridge_mcp.channels.telegram.text.east_asian import eastern, with_emphasis, without_joints
