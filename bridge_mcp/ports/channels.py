@@ -118,8 +118,7 @@ class ButtonPress(Struct, frozen=True):
     """What the person wrote into the form that the button opened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """What a button asks for before it takes effect, where the channel has forms."""
 
     title: str
