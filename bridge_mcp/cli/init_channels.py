@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bridge_mcp.channels.registry import BUILT_IN
 
 __all__ = ["CHANNELS", "ChannelQuestions", "Question"]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One key of a channel's section."""
 
     key: str
@@ -20,8 +19,7 @@ class Question:
     default: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelQuestions:
+class ChannelQuestions(Struct, frozen=True):
     """One type of channel; its section is called like its type."""
 
     type: str

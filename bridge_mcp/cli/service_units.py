@@ -5,8 +5,9 @@ from __future__ import annotations
 import plistlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 __all__ = ["ENV", "LABEL", "UNIT", "Manager", "manager", "plist", "unit"]
 
@@ -38,8 +39,7 @@ WantedBy=default.target
 """`on-failure`: it is started again after a crash, and not after `systemctl --user stop`. 2 is wrong usage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(Struct, frozen=True):
     """Who keeps programs running here."""
 
     name: str

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.policy import Principal, Scope
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
 from bridge_mcp.ports import Rules
 from bridge_mcp.telemetry.settings import TelemetrySettings
@@ -87,7 +88,7 @@ class Config(HidesFields, frozen=True):
     """Where traces and metrics go; None: nowhere."""
     log_json: bool = False
     """Whether log lines are JSON objects."""
-    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     """Every secret value that is known, by the name that logs show in its place."""
 
     @property

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from bridge_mcp.core.call_risks import Risk, mixed_words, risks_of
 from bridge_mcp.core.errors import BadInput
@@ -25,8 +25,7 @@ MARKED = 300_000
 CLIMB = re.compile(r"\.\.(?=[/\\]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument. `left` is how many characters of it are not shown here."""
 
     name: str
@@ -37,8 +36,7 @@ class Argument:
     lines: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class CallView:
+class CallView(Struct, frozen=True):
     """An approval as a list or its page shows it."""
 
     approval: Approval

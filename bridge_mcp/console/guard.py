@@ -14,8 +14,8 @@ https://www.w3.org/TR/fetch-metadata/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
@@ -52,8 +52,7 @@ class Refused(BridgeError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where this console is: which Host headers are its own.
 
     Beyond loopback it is reached by the names in `allowed` alone, through something that speaks TLS: cookies are

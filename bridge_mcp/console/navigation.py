@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from bridge_mcp.console.pages import (
     administration,
@@ -22,8 +23,7 @@ from bridge_mcp.core.policy import Scope
 __all__ = ["LINKS", "PAGES", "Link", "navigation"]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One page in the navigation, for those who have the scope."""
 
     name: str

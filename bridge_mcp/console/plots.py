@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from bridge_mcp.core.spending import DAY_S
 
@@ -14,8 +15,7 @@ WIDTH, HEIGHT, FOOT = 720, 160, 20
 """Sizes in the plot's own units."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """One bar: where it stands, and what it tells."""
 
     x: float
@@ -25,8 +25,7 @@ class Bar:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """Bars by day. `marks` are the days below them, each with its place."""
 
     bars: tuple[Bar, ...]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.console.visits import Form
 from bridge_mcp.core.errors import BadInput, BadJSON
@@ -28,8 +30,7 @@ LONG = 80
 """Characters from which on a text gets several lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One argument as a field. `value` is what the field holds; `given` tells whether the call has the argument."""
 
     name: str

@@ -12,8 +12,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import ClassVar
 
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.service import elapsed
 
 __all__ = ["LINK_S", "Session", "Sessions", "Visitor"]
@@ -28,12 +30,13 @@ MAX_SESSIONS, MAX_LINKS = 256, 16
 """How many there are at once; the oldest gives way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(HidesFields, frozen=True):
     """Who signs in. `token_hash` is of the token that was shown, "" for none; `until` is epoch seconds, 0 for never."""
 
+    HIDDEN: ClassVar = frozenset({"token_hash"})
+
     principal: Principal
-    token_hash: str = field(default="", repr=False)
+    token_hash: str = ""
     until: float = 0.0
 
 

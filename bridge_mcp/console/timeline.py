@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from bridge_mcp.console.call_view import Argument, arguments_view, marked
 from bridge_mcp.console.markdown import rendered
@@ -21,8 +21,7 @@ RESULT = 4_000
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFile:
+class ShownFile(Struct, frozen=True):
     """A file of a message. `image`: it lies in the bridge's own store, and may be shown."""
 
     attachment: Attachment
@@ -30,8 +29,7 @@ class ShownFile:
     image: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Bubble:
+class Bubble(Struct, frozen=True):
     """One message."""
 
     message: Message
@@ -41,8 +39,7 @@ class Bubble:
     """Whose it is: `theirs` (came in), `assistant`, or `ours` (somebody sent it)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCall:
+class ShownCall(Struct, frozen=True):
     """One tool call, with its arguments and the beginning of its result."""
 
     record: CallRecord
@@ -51,8 +48,7 @@ class ShownCall:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(Struct, frozen=True):
     """The calls between two messages."""
 
     calls: tuple[ShownCall, ...]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.console.sessions import Visitor
 from bridge_mcp.core.bearer_tokens import hash_token
@@ -18,8 +20,7 @@ def owner(scopes: frozenset[str]) -> Visitor:
     return Visitor(Principal(OWNER_NAME, "owner", frozenset(each for each in SCOPES if each in scopes), via="console"))
 
 
-@dataclass(frozen=True, slots=True)
-class Visitors:
+class Visitors(Struct, frozen=True):
     """Authenticates tokens, and looks at each request whether they still hold."""
 
     authenticator: Authenticator

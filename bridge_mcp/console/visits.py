@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl, quote
 
 import anyio
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -49,8 +49,7 @@ class Form:
         return any(each == name for each, _ in self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """One request: who asks, for what, with which form."""
 
     request: Request
@@ -106,8 +105,7 @@ class Visit:
 Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """One path of the console, below `BASE`, and what answers it."""
 
     path: str

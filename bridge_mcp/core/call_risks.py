@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.grants import climbs, texts_in
@@ -29,8 +30,7 @@ SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 """Scripts with letters that look alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(Struct, frozen=True):
     """One thing to look at. `high`: it may hide what the call does, or cannot be undone."""
 
     kind: Literal["changed", "destructive", "hidden", "climbs", "look-alike", "address", "long"]

@@ -111,7 +111,7 @@ class Principal(Struct, frozen=True):
     """Whether a person at the client may decide on the calls that it makes (`person_decides`)."""
     expose: frozenset[str] = frozenset()
     """The tool servers whose tools are among its own; `*` for all."""
-    trace: TraceContext | None = field(default=None, compare=False)
+    trace: TraceContext | None = None
     """The trace in which it acts just now."""
 
     def require(self, scope: Scope) -> None:

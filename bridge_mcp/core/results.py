@@ -98,8 +98,7 @@ class Sent(Struct, frozen=True):
     """While it has not gone out: what is wrong with the engine that is to send it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(Struct, frozen=True):
     """A message that is to be sent later."""
 
     id: str
@@ -110,8 +109,7 @@ class Later:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """Something that takes longer than a call may. Ask again with `wait_for` while `state` is `open`."""
 
     id: str

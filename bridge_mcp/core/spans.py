@@ -16,6 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+import msgspec
+from msgspec import Struct
+
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
     Asked,
@@ -47,8 +50,7 @@ __all__ = ["Attribute", "Span", "spans_of"]
 Attribute: TypeAlias = str | int | float | bool | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """One span. Ids are hex digits, times are epoch seconds; `parent` is empty for the first one of its trace."""
 
     name: str
@@ -60,7 +62,7 @@ class Span:
     closed_by: int
     """The seq of the entry that ends it."""
     kind: Literal["internal", "client", "producer"] = "internal"
-    attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    attributes: Mapping[str, Attribute] = msgspec.field(default_factory=dict[str, Attribute])
     error: str = ""
     """What kind of failure it ended with; empty for none."""
     links: tuple[tuple[str, str], ...] = ()

@@ -97,8 +97,7 @@ class Run(Struct, frozen=True):
     calls: tuple[tuple[Call, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(Struct, frozen=True):
     """These calls may run, as `Run` says it, and their caller is to begin them: no engine does.
 
     At `until` it is looked again whether the caller is still there, and has the time.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Edited, Heard, Log, Logged, Posted, Replied, Requested, TraceContext
 
@@ -31,8 +32,7 @@ def parse_trace(meta: Mapping[str, object] | None) -> TraceContext | None:
     return TraceContext(parent, str(state) if kept else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """What opened a turn, and the ids that follow from it."""
 
     conversation: str

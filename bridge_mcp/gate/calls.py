@@ -19,7 +19,6 @@ from itertools import count
 from uuid import uuid4
 
 import anyio
-from msgspec import Struct, field
 
 from bridge_mcp.core.entries import CALLS, Collected, External, Finished, Requested, Started, Stopped, approval_id
 from bridge_mcp.core.errors import BadInput, StoreError

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
+
+import msgspec
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Finished, Stopped
 from bridge_mcp.core.json_reader import JSON
@@ -79,12 +82,11 @@ class HostCall:
         return replace(self, message={**self.message, "params": params}, changed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the host is given: the server's own line, or a result of the gate's."""
 
     line: bytes = b""
-    result: Body = field(default_factory=dict[str, JSON])
+    result: Body = msgspec.field(default_factory=dict[str, JSON])
     code: int = 0
     words: str = ""
 

@@ -68,12 +68,13 @@ class ModelSettings(HidesFields, frozen=True):
         return f"{self.model} at {host}" if host else self.model
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptionSettings:
+class TranscriptionSettings(HidesFields, frozen=True):
     """The section [transcription]."""
 
+    HIDDEN: ClassVar = frozenset({"api_key"})
+
     model: str
-    api_key: str = field(default="", repr=False)
+    api_key: str = ""
     base_url: str = ""
     language: str = ""
     """ISO 639-1; empty: the model finds out."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Delivered, Entry, Failed, Lapsed, Rang
@@ -37,8 +38,7 @@ Progress = Callable[[str], None]
 """Hears what is being forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keepers:
+class Keepers(Struct, frozen=True):
     """All that keeps content."""
 
     store: Store

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
 
 __all__ = ["Forgetting", "Forgotten", "ToForget", "Why"]
 
@@ -22,8 +23,7 @@ class ToForget(NamedTuple):
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """What went with the entries of one conversation."""
 
     entries: int = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from bridge_mcp.core.entries import TraceContext
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 

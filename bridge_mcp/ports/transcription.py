@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Usage
 
 __all__ = ["Transcriber", "Transcript"]
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """What was said in a file; empty where nothing was."""
 
     text: str

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import anyio
 from msgspec import structs
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (

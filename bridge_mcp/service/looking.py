@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.core.call_history import CallRecord, calls_of
 from bridge_mcp.core.errors import BadInput
@@ -24,8 +25,7 @@ LOOKED = 500
 """Approvals among which a preview looks for calls of the tool."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalDetails:
+class ApprovalDetails(Struct, frozen=True):
     """One approval with what stands beside it."""
 
     approval: Approval
@@ -37,8 +37,7 @@ class ApprovalDetails:
     """Whether whoever asks may decide on it, and has not voted already."""
 
 
-@dataclass(frozen=True, slots=True)
-class GrantPreview:
+class GrantPreview(Struct, frozen=True):
     """What a grant with these patterns would have let run, of the calls of its tool that were asked about before."""
 
     matched: tuple[Approval, ...]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Literal
 from uuid import uuid4
 
+from msgspec import Struct
+
 from bridge_mcp.core.entries import External, Requested
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import Principal, Scope

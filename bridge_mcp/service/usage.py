@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Replied, Reviewed, Summarised
 from bridge_mcp.core.policy import Principal
@@ -20,8 +21,7 @@ ENTRIES = 2_000
 """Entries of each, the newest."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayUsage:
+class DayUsage(Struct, frozen=True):
     """One day of UTC, counted from 1970."""
 
     day: int
@@ -33,8 +33,7 @@ class DayUsage:
         return datetime.fromtimestamp(self.day * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """The days, the oldest first, and what each model took on them.
 
     `partly`: not all conversations were read for what single models took, but the last `looked` ones.

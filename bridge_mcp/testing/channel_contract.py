@@ -14,10 +14,10 @@ It needs pytest and anyio, and is imported by tests alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import anyio
 import pytest
+from msgspec import Struct
 
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed
@@ -64,8 +64,7 @@ class KeptInbox:
             await self._more.wait()
 
 
-@dataclass(frozen=True)
-class ChannelRig:
+class ChannelRig(Struct, frozen=True):
     """A channel called `here`, and the way to its platform."""
 
     channel: Channel
@@ -73,7 +72,7 @@ class ChannelRig:
     """Lets somebody write on the platform; None: nobody can."""
     chat: str = "1"
     """Where it may send, once somebody has written there."""
-    read: Callable[[], list[str]] | None = field(default=None)
+    read: Callable[[], list[str]] | None = None
     """What the channel has sent to that chat, as people read it."""
 
 

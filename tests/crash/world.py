@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from bridge_mcp import ports
 from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.decide import decide

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from msgspec import Struct
+
+from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["SLACK", "Patience", "Posts", "SlackSettings"]
 
 SLACK = "https://slack.com/api/"
 
 
-@dataclass(frozen=True, slots=True)
-class Posts:
+class Posts(HidesFields, frozen=True):
     """Where this process takes events that Slack posts (Events API over HTTP)."""
+
+    HIDDEN: ClassVar = frozenset({"secret"})
 
     host: str
     port: int
-    secret: str = field(repr=False)
+    secret: str
     """The app's signing secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlackSettings:
+class SlackSettings(HidesFields, frozen=True):
     """One app in one workspace."""
+
+    HIDDEN: ClassVar = frozenset({"bot_token", "app_token"})
 
     name: str
     """As in `[channels.NAME]`."""
-    bot_token: str = field(repr=False)
-    app_token: str = field(default="", repr=False)
+    bot_token: str
+    app_token: str = ""
     """The token of Socket Mode."""
     posts: Posts | None = None
     """None: Socket Mode."""
@@ -47,8 +53,7 @@ class SlackSettings:
         return f"{(self.api_base_url or SLACK).rstrip('/')}/"
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """Time-outs and pauses, in seconds."""
 
     request: float = 30.0

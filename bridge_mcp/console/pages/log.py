@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import cast
 
 from markupsafe import Markup
+from msgspec import Struct
 from starlette.responses import Response
 
 from bridge_mcp.console.call_view import marked
@@ -23,8 +23,7 @@ SHOWN = 6_000
 """Characters of one entry that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry."""
 
     seq: int

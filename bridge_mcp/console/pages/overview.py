@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from bridge_mcp.console.following import followed, start_of
@@ -39,8 +39,7 @@ async def channels(visit: Visit) -> Response:
 # -- tool servers ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A changed tool, and in what it differs: lines that begin with `+`, `-` or a blank, as diffs have them."""
 
     change: ToolChange

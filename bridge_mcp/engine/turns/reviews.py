@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import anyio
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from bridge_mcp.core.approval_settings import Reviewer

@@ -17,8 +17,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -29,6 +28,7 @@ from mcp.shared.exceptions import MCPError
 from bridge_mcp.core.errors import BadInput, BadJSON, Denied
 from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.ports import EventSubscription, SubscriptionLimits
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import check_secret, host_of
@@ -61,14 +61,15 @@ class InstanceRefused(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(HidesFields, frozen=True):
     """Where an instance wants to be told that a request is decided."""
 
-    url: str = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"url", "secret"})
+
+    url: str
     host: str
     registration: str
-    secret: str = field(repr=False)
+    secret: str
 
 
 class Instances:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from msgspec import Struct
+
+from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["DISCORD", "DiscordSettings", "Patience"]
 
 DISCORD = "https://discord.com/api/v10"
 
 
-@dataclass(frozen=True, slots=True)
-class DiscordSettings:
+class DiscordSettings(HidesFields, frozen=True):
     """One bot."""
+
+    HIDDEN: ClassVar = frozenset({"token"})
 
     name: str
     """As in `[channels.NAME]`."""
-    token: str = field(repr=False)
+    token: str
     api_base_url: str = ""
     """Another server in the place of Discord's, with the version in its path; empty: Discord's."""
     hears_all: bool = False
@@ -33,8 +38,7 @@ class DiscordSettings:
         return (self.api_base_url or DISCORD).rstrip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """Time-outs and pauses, in seconds."""
 
     first: float = 1.0

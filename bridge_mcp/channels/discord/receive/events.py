@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from bridge_mcp.channels.discord.ids import digits, snowflake_time
 from bridge_mcp.channels.discord.receive.payloads import File, Message, Reacted, User
@@ -27,8 +28,7 @@ EMOJI = re.compile(r"<a?:([A-Za-z0-9_]{1,64}):[0-9]{1,20}>")
 BEHIND_NAME = " ,:;\n\t\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """The bot's own account."""
 
     id: str

@@ -6,8 +6,9 @@ or other arguments opens a form, which stores nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from bridge_mcp.channels.discord.receive.payloads import Interaction, User
 from bridge_mcp.channels.discord.receive.places import Place
@@ -27,8 +28,7 @@ MAX_WRITTEN = 4000
 """https://docs.discord.com/developers/components/reference#text-input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slash:
+class Slash(Struct, frozen=True):
     """A command as it is made known to Discord."""
 
     name: str

@@ -7,13 +7,14 @@ asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from cachetools import LRUCache
 from discord.errors import Forbidden, NotFound
 from discord.http import Route
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.channels.discord.bot.requests import Requests
 from bridge_mcp.channels.discord.ids import digits
@@ -30,8 +31,7 @@ class NoPlace(Exception):
     """There is no such channel, thread or person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A channel."""
 
     id: str

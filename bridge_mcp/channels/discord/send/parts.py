@@ -8,9 +8,11 @@ they were not shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.channels.discord.ids import digits
 from bridge_mcp.channels.discord.send.components import flaw
@@ -26,8 +28,7 @@ MAX_FILES = 10
 NONCE = 25
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Struct, frozen=True):
     """`POST /channels/{channel}/messages`."""
 
     chat: str
@@ -40,8 +41,7 @@ class Say:
     silent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True):
     """`PATCH /channels/{channel}/messages/{message}`; files stay."""
 
     chat: str
@@ -50,16 +50,14 @@ class Rewrite:
     buttons: tuple[Button, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """A message that an edit has no more text for."""
 
     chat: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class React:
+class React(Struct, frozen=True):
     """A reaction of the bot, or (with an empty emoji) the end of all it made there."""
 
     chat: str
@@ -67,8 +65,7 @@ class React:
     emoji: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """An action that Discord would refuse; nothing of it goes out."""
 
     chat: str

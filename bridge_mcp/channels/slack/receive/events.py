@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places, chat_of, micros, person
 from bridge_mcp.channels.slack.receive.names import Names
@@ -30,8 +31,7 @@ REMEMBERED = 4096
 MAX_FILES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """The app's own account."""
 
     team: str
@@ -183,8 +183,7 @@ class Events:
         return self._me.name if user == self._me.user else self._names.at_hand(user)
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """A message of ours, below which something was pressed."""
 
     channel: str

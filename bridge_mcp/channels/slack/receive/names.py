@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.channels.slack.values import inner
 from bridge_mcp.channels.slack.web import Fault, SlackWeb
@@ -21,8 +21,7 @@ MOST_S = 1.5
 REMEMBERED = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What is known of a user or a chat."""
 
     name: str = ""

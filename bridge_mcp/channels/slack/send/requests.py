@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from bridge_mcp.channels.slack.send.emoji import emoji_name
 from bridge_mcp.channels.slack.text.mrkdwn import escaped
@@ -24,8 +25,7 @@ MAX_FILES = 10
 EMPTY = "(nothing to see)"
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """`chat.postMessage`."""
 
     blocks: tuple[Json, ...]
@@ -34,16 +34,14 @@ class Post:
     """Of this part: it goes along as metadata, by which the message is known again; "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """Files, shared together."""
 
     uploads: tuple[Upload, ...]
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """`chat.update`."""
 
     message: str
@@ -51,16 +49,14 @@ class Update:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class React:
+class React(Struct, frozen=True):
     """`reactions.add`; without an emoji: our own reactions go."""
 
     message: str
     emoji: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """It cannot be said here."""
 
     reason: str
