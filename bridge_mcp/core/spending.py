@@ -6,9 +6,8 @@ are exact in any order. A call whose price nobody knows is counted as such, and 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Transcribed, Usage

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import BadJSON, ModelFailed

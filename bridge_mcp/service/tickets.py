@@ -5,8 +5,9 @@ These methods need no scope beyond the one that gave the ticket.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Finished, Judged, Requested
 from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound

@@ -15,10 +15,10 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
+from msgspec.structs import replace
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.console.app import Console

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls
 from tests.integration.setup import OWNER, world

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+from msgspec.structs import replace
 from opentelemetry import metrics, trace
 
 from bridge_mcp.core.entries import TraceContext

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from msgspec.structs import replace
 
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed, SendUncertain

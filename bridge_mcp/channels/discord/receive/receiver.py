@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ import msgspec
 from anyio.abc import TaskGroup
 from discord.errors import HTTPException, RateLimited
 from discord.http import Route
+from msgspec.structs import replace
 
 from bridge_mcp.channels.discord.bot.errors import explained
 from bridge_mcp.channels.discord.bot.requests import Requests, Unfit

@@ -9,11 +9,11 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from bridge_mcp.channels.slack.places import micros
 from bridge_mcp.channels.slack.receive.events import Events, Where
