@@ -25,7 +25,7 @@ class Keys(BaseModel):
     Keys of secrets end in `_env` and `_file`; their values are names, never secrets.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Chat(Keys):

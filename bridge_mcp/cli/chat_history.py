@@ -12,8 +12,12 @@ from pathlib import Path
 from prompt_toolkit.history import History
 
 from bridge_mcp.config.secret_looks import holds_secret
+from bridge_mcp.core.errors import StoreError
 
-__all__ = ["ChatHistory"]
+__all__ = ["ChatHistory", "clear_chat_history"]
+
+FILE = "chat_history"
+"""Its name in the state folder."""
 
 MOST = 1000
 """Lines that are kept."""
@@ -27,13 +31,13 @@ class ChatHistory(History):
     """A JSON string a line, the oldest first. What cannot be read or written is left out, and chatting goes on.
 
     Args:
-        path: the file.
+        folder: the state folder.
         clean: replaces known secrets in a text; a line that it changes is not kept.
     """
 
-    def __init__(self, path: Path, clean: Callable[[str], str] = lambda text: text) -> None:
+    def __init__(self, folder: Path, clean: Callable[[str], str] = lambda text: text) -> None:
         super().__init__()
-        self._path = path
+        self._path = folder / FILE
         self._clean = clean
 
     def load_history_strings(self) -> Iterable[str]:
@@ -64,3 +68,16 @@ class ChatHistory(History):
         words = text.split()
         looks = any(holds_secret(before, word) for before, word in zip(["", *words], words, strict=False))
         return looks or self._clean(text) != text
+
+
+def clear_chat_history(folder: Path) -> None:
+    """Remove all typed lines of a state folder; a `chat` that runs meanwhile writes none of them again.
+
+    Raises:
+        StoreError: a file cannot be removed.
+    """
+    try:
+        for name in (FILE, f"{FILE}.new"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as exc:
+        raise StoreError(f"{exc.filename} cannot be removed: {exc.strerror}.", fix="Remove it yourself.") from exc

@@ -69,7 +69,7 @@ class TerminalChat(Chat):
         self._session: PromptSession[str] = PromptSession(
             self._prompt,
             input=self._input,
-            history=ChatHistory(assembly.config.state_dir / "chat_history", redactor),
+            history=ChatHistory(assembly.config.state_dir, redactor),
             completer=ChatCompleter(self),
             complete_while_typing=False,
             enable_history_search=True,

@@ -10,6 +10,7 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.output import console
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.clocks import WallClock
@@ -35,8 +36,9 @@ def forget_command(
 ) -> int:
     """Forget a conversation, or a person, for good: nothing of it is found in the store any more.
 
-    What is under way there is ended first. The log still verifies, and tells who forgot what, and when. The bridge may
-    run meanwhile; its writes wait while the store is written anew. Without anything named: go on with what was begun.
+    What is under way there is ended first. With a chat of a terminal go the lines that `chat` keeps for the arrow keys.
+    The log still verifies, and tells who forgot what, and when. The bridge may run meanwhile; its writes wait while the
+    store is written anew. Without anything named: go on with what was begun.
 
     Parameters
     ----------
@@ -58,6 +60,10 @@ def forget_command(
             def progress(what: str) -> None:
                 line.update(f"Forgetting {visible(what)}")
 
+            if typed_in_terminals(assembly, wanted.subject):
+                from bridge_mcp.cli.chat_history import clear_chat_history
+
+                clear_chat_history(assembly.config.state_dir)
             whole = await (forget(keepers, wanted, progress) if wanted.subject else go_on(keepers, progress))
         if not whole:
             err.print(Text("! Free pages of the store hold some of it still: other processes read from it.", "yellow"))
@@ -69,6 +75,12 @@ def forget_command(
     if wanted.subject and not yes:
         raise BadInput(f"'{wanted.subject}' would be forgotten for good.", fix="Add --yes to do it.")
     return with_bridge(common, body)
+
+
+def typed_in_terminals(assembly: Assembly, subject: str) -> bool:
+    """Whether what is forgotten may stand among the lines that `chat` keeps for the arrow keys."""
+    section = assembly.config.channels.get(Address.of(subject).channel)
+    return section is not None and section.plug.name == "local"
 
 
 def keepers_of(assembly: Assembly) -> Keepers:

@@ -13,9 +13,12 @@ Confirmation = Literal["required", "person", "never", "by-annotation", "default"
 
 
 class Section(BaseModel):
-    """A table of the file: no key beside those it lists, and no guessing of types."""
+    """A table of the file: no key beside those it lists, and no guessing of types.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    Its validator is built with that of the whole file: at each start that is once, and not once for every table.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Review(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import uuid4
 
 import anyio
@@ -27,7 +27,6 @@ from bridge_mcp.core.results import (
     ToolList,
 )
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.operations import approvals, status_board, tickets
 from bridge_mcp.operations.addresses import (
     CALLS,
@@ -51,6 +50,9 @@ from bridge_mcp.ports import (
     Store,
     ToolProgress,
 )
+
+if TYPE_CHECKING:  # only the engine's process loads how turns are worked on
+    from bridge_mcp.engine.turns.fast_path import FastPath
 
 __all__ = [
     "MAX_WAIT_S",

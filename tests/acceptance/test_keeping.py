@@ -234,6 +234,7 @@ async def test_a_conversation_is_forgotten_while_the_engine_runs(home: Home) -> 
         found = await bridge.call("search_messages", query="secretword")
         assert len(found["messages"]) >= 1
         assert "would be forgotten" in home.run("forget", "plain/zoe", code=1)
+        (home.state / "chat_history").write_text('"secretword of mine"\n')
         told = home.run("forget", "plain/zoe", "--yes")
         assert told.startswith("Forgotten: plain/zoe.")
         assert (await bridge.call("search_messages", query="secretword"))["messages"] == []

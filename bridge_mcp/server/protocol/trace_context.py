@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from msgspec.structs import replace
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from bridge_mcp.core.entries import TraceContext
 from bridge_mcp.core.policy import Principal
@@ -18,6 +18,8 @@ __all__ = ["in_its_trace", "measured", "records_spans"]
 
 def measured() -> ServerMiddleware[Any]:
     """A middleware of the SDK's server that measures how long requests take (`mcp.server.operation.duration`)."""
+    from opentelemetry import metrics  # where nobody measures, it is not loaded
+
     durations = metrics.get_meter("bridge_mcp").create_histogram("mcp.server.operation.duration", unit="s")
 
     async def measure(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
