@@ -31,7 +31,7 @@ from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.paths import make_private
 from bridge_mcp.place import PulseFile, engine_lives, owner_of
-from bridge_mcp.ports import Store, StoreHealth
+from bridge_mcp.ports import HeldBack, Store, StoreHealth
 
 __all__ = ["check"]
 
@@ -102,7 +102,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         if (differs := await other_settings(config)) and config.source:
             yield Finding("engine", True, differs, warning=True)
     yield channels(config)
-    for finding in (*clients(config), *host_findings()):
+    for finding in (*clients(config), *await held_back(config), *host_findings()):
         yield finding
     for finding in (*exposed(config), *quorums(config), *await door_findings(config), *await callbacks(config)):
         yield finding
@@ -266,6 +266,17 @@ async def door_findings(config: Config) -> tuple[Finding, ...]:
         used = store is not None and await store.feed.acknowledge(CLAUDE_CHANNEL, -1) > 0
     async with approvers(config) as found:
         return (*claude_channel(config, used=used), *(() if found is None else doors(config, *found)))
+
+
+async def held_back(config: Config) -> tuple[Finding, ...]:
+    """Clients and grants of a restored store that are off."""
+    async with readable_store(config) as store:
+        found = HeldBack() if store is None else await store.restoring.held_back()
+    if not found:
+        return ()
+    off = f"{counted(len(found.clients), 'client')} and {counted(len(found.grants), 'grant')} are off"
+    told = f"{off} since the store was restored. See them and turn them on: bridge-mcp restore --confirm"
+    return (Finding("clients", True, told, warning=True),)
 
 
 async def callbacks(config: Config) -> tuple[Finding, ...]:

@@ -96,7 +96,9 @@ async def test_a_restored_bridge_has_everything_and_goes_on_with_nothing(home: H
         await store.close()
     found = FileFolder(home.state / "files")
     assert await found.read("kept:" + hashlib.sha256(b"a picture").hexdigest()) == b"a picture"
+    assert "1 client and 1 grant are off since the store was restored." in home.done("check").stdout
     told = home.run("restore", "--confirm")
+    assert "are off since" not in home.done("check").stdout
     assert "client nova: read, send (everywhere)" in told
     assert "grant of files__read in tg/1, by bob" in told
     assert "Nothing is held back" in home.run("restore", "--confirm")
