@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,6 +40,20 @@ def pytest_configure() -> None:
     """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a command that a test runs in this process has set up for logging: it would clean others' records."""
+    root, factory = logging.getLogger(), logging.getLogRecordFactory()
+    handlers, level, hooks = [*root.handlers], root.level, (sys.excepthook, threading.excepthook)
+    yield
+    if logging.getLogRecordFactory() is not factory:
+        logging.setLogRecordFactory(factory)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture(scope="session")

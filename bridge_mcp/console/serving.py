@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bridge_mcp.console.app import Console
 from bridge_mcp.console.guard import Places
@@ -24,8 +25,7 @@ LEAVE_S = 1
 """Seconds that open responses have when serving ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleOptions:
+class ConsoleOptions(Struct, frozen=True, kw_only=True):
     """Who may sign in to a console, and by which names browsers reach it."""
 
     clients: Sequence[Client] = ()

@@ -20,16 +20,19 @@ ELSEWHERE = (
     "python3 -m venv .venv",
     ".venv/bin/pip install",
     ".venv/bin/python -m pytest -n auto",  # CI runs these three, as they stand there
-    "uv tool install",
-    "pipx install",  # packages come from PyPI with them
+    "uv tool install",  # packages come from PyPI with it
     ".venv/bin/bridge-mcp demo",  # test_demo.py
-    "claude mcp add bridge -- bridge-mcp",
     "claude mcp add files -- bridge-mcp gate",
     "bridge-mcp chat",  # test_gate.py both
     "bridge-mcp say local/main",  # test_chat_terminal.py
-    "codex mcp add bridge -- bridge-mcp",  # with the real ones: python -m tests.hosts
     "claude plugin marketplace add ./examples/claude-code-plugin",
     "claude plugin install bridge@bridge-mcp",  # by hand, with the real one
+    "bridge-mcp init",  # test_init.py
+    "bridge-mcp install",  # test_install.py
+    "bridge-mcp backup",
+    "bridge-mcp restore",
+    "bridge-mcp export family",
+    "bridge-mcp forget",  # test_keeping.py these four
     "claude --dangerously-load-development-channels plugin:bridge@bridge-mcp",  # asks for a login
 )
 """How the lines begin that are not run here, and who runs them."""
@@ -135,4 +138,6 @@ def test_the_commands_that_do_something_in_an_empty_home(home: Home) -> None:
 def test_what_it_names_of_the_machine_is_where_it_says() -> None:
     root = Path(__file__).parents[2]
     for module in re.findall(r"\.venv/bin/python -m ([\w.]+)", README):
-        assert (root / f"{module.replace('.', '/')}.py").exists() or module == "pytest", module
+        path = root / module.replace(".", "/")
+        there = path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+        assert there or module == "pytest", module

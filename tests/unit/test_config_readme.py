@@ -24,6 +24,7 @@ def test_its_blocks_are_one_configuration(tmp_path: Path) -> None:
     env = {name: f"{name}-a-secret-long-enough" for name in named} | {
         "HOME": str(tmp_path),
         "TELEGRAM_BOT_TOKEN": "1:abc",
+        "DISCORD_BOT_TOKEN": "MTIz.planted.token",
         "SLACK_BOT_TOKEN": "xoxb-planted-token",
         "SLACK_APP_TOKEN": "xapp-planted-token",
     }
