@@ -262,8 +262,19 @@ def number(value: object) -> int:
     return value
 
 
+def moment(value: object) -> float:
+    """A time in epoch seconds, of before the year 5138: any system can write it as a date.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+        raise ValueError(value)
+    return float(value)
+
+
 KINDS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("format", "schema", "conversations", "entries"), number),
     **dict.fromkeys(("store_bytes", "files", "file_bytes"), number),
-    **{"made_at": float, "version": str, "store_sha256": str},
+    **{"made_at": moment, "version": str, "store_sha256": str},
 }

@@ -103,6 +103,15 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes], Path], None], list[tuple[st
         lambda m, p: other_store(m, p, "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM log; END"),
         [], "no store of bridge-mcp",
     ),
+    "an endless view": (
+        lambda m, p: other_store(m, p, "ALTER TABLE topic_titles RENAME TO away",
+            "CREATE VIEW topic_titles AS WITH RECURSIVE n(channel) AS (SELECT 1 UNION ALL SELECT 1 FROM n) "
+            "SELECT channel, 1 AS chat, 1 AS title, 1 AS at FROM n"),
+        [], "no store of bridge-mcp",
+    ),
+    "a time that is none": (lambda m, p: about(m, made_at=1e300), [], "manifest is not one of ours"),
+    "a time without an end": (lambda m, p: about(m, made_at=10**400), [], "manifest is n"),
+    "a time that is no number": (lambda m, p: about(m, made_at="nan"), [], "manifest is not one of ours"),
     "another database": (lambda m, p: other_store(m, p, "DROP TABLE log"), [], "no store of bridge-mcp"),
     "no manifest": (lambda m, p: m.__delitem__("manifest.json"), [], "no manifest"),
     "a manifest of nonsense": (lambda m, p: m.update({"manifest.json": b"[" * 50}), [], "no manifest"),
@@ -121,6 +130,12 @@ def test_an_archive_that_is_not_ours_is_refused_with_nothing_touched(config: Con
     assert tree(config.state_dir) == before
     assert [path.name for path in config.state_dir.iterdir() if path.name.endswith(".part")] == []
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.shows("keep.restore")
+def test_an_archive_of_ours_is_restored(config: Config, tmp_path: Path) -> None:
+    manifest, _ = restored(config, tmp_path / "kept.zip", True)
+    assert manifest.conversations == 1
 
 
 @pytest.mark.shows("keep.restore-refuses")

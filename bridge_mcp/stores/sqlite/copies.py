@@ -8,13 +8,14 @@ without a write-ahead log, so a crash leaves the old file or the new one, and ne
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bridge_mcp.core.errors import BadInput, StoreError
-from bridge_mcp.stores.sqlite.migrate import newest
+from bridge_mcp.stores.sqlite.migrate import migrations, newest
 from bridge_mcp.stores.sqlite.session import BROKEN, LOCK_S, store_error
 
 __all__ = ["Copied", "check_stranger", "copy_store", "replace_store", "sole_use"]
@@ -70,7 +71,7 @@ def check_stranger(path: Path) -> Copied:
     """Look at a store that may come from anybody, before it is opened as one: its version, tables and pages.
 
     Raises:
-        BadInput: it is no store of this or an older version, has triggers, or is damaged.
+        BadInput: it is no store of this or an older version, has triggers or views of somebody else's, or is damaged.
     """
     fix = "Nothing was changed. Use another backup."
     try:
@@ -84,13 +85,25 @@ def check_stranger(path: Path) -> Copied:
                 )
             names = {name: kind for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
             wanted = {"conversations", "log", "messages", "approvals", "grants", "events"}
-            if not found or "trigger" in names.values() or any(names.get(each) != "table" for each in wanted):
+            strange = "trigger" in names.values() or not views_in(connection) <= known_views()
+            if not found or strange or any(names.get(each) != "table" for each in wanted):
                 raise BadInput(f"The store in {path.parent.name} is no store of bridge-mcp.", fix=fix)
             return looked_through(connection, path)
     except BROKEN as exc:
         raise BadInput(f"The backup's store cannot be read: {exc}.", fix=fix) from exc
     except StoreError as exc:
         raise BadInput(str(exc), fix="Nothing was changed.") from exc
+
+
+def views_in(connection: sqlite3.Connection) -> set[str]:
+    """The statements of a store's views; those of anybody else could be without an end."""
+    return {str(sql).strip() for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'view'")}
+
+
+def known_views() -> set[str]:
+    """The statements of the views of this and of older versions."""
+    files = [file.read_text(encoding="utf-8") for file in migrations() if file.suffix == ".sql"]
+    return {found.strip() for text in files for found in re.findall(r"^CREATE VIEW [^;]+", text, re.MULTILINE)}
 
 
 @contextmanager
