@@ -224,7 +224,11 @@ def is_theirs(entry: Entry, sender: str, principal: str) -> bool:
     match entry:
         case Heard():
             return (entry.sender.id == sender and entry.sender.kind == "person") or principal in entry.asked_by
-        case Judged(by=by) | Voted(by=by) | Stopped(by=by) | Cleared(by=by) | Configured(by=by) | Withdrawn(by=by):
+        case Scheduled(asked_by=asked_by):
+            return principal in asked_by
+        case Judged(by=by):
+            return principal in by.split(", ")  # a quorum's verdict names all who voted
+        case Voted(by=by) | Stopped(by=by) | Cleared(by=by) | Configured(by=by) | Withdrawn(by=by):
             return by == principal
         case Lapsed(by=by) | Collected(by=by):
             return by == principal

@@ -33,6 +33,8 @@ AT_ONCE = 10_000
 """Conversations of a channel that one look for old entries finds at most."""
 
 WHY = "forgotten"
+ELSEWHERE = "\0"
+"""A sender's id that nobody has: on another platform the same id is another person's."""
 
 Progress = Callable[[str], None]
 """Hears what is being forgotten."""
@@ -101,16 +103,20 @@ async def forget_conversation(keepers: Keepers, conversation: str, by: str, why:
 
 
 async def forget_person(keepers: Keepers, wanted: ToForget, progress: Progress) -> None:
-    """Forget a person: their own chats whole, and what is theirs in all others of the channel."""
+    """Forget a person: their own chats whole, and what is theirs in all others, calls and other channels included."""
     channel, subject = person_in(wanted.subject)
     principal, store = f"{channel}:{subject}", keepers.store
     for conversation in await conversations_of(store, channel, subject):
-        if Address.of(conversation).chat == subject:
+        address = Address.of(conversation)
+        if (address.channel, address.chat) == (channel, subject):
             await forget_conversation(keepers, conversation, wanted.by, "person", progress)
             continue
+        sender = subject if address.channel == channel else ELSEWHERE
+        if sender == ELSEWHERE and not any(of_person(await store.log.load(conversation), sender, principal)):
+            continue  # it only speaks of them
         progress(conversation)
         await stop(store, keepers.clock, conversation, wanted.by, WHY)  # whoever else waits there is told so
-        seqs, quoting = of_person(await store.log.load(conversation), subject, principal)
+        seqs, quoting = of_person(await store.log.load(conversation), sender, principal)
         await settle_unsent(keepers, conversation, set(seqs))
         gone = await store.forgetting.entries(conversation, seqs, quoting, by=wanted.by, why="person")
         await forget_prompts(keepers, gone, wanted.by, "person")

@@ -69,7 +69,7 @@ class Forgetting(Protocol):
         ...
 
     async def conversations_with(self, channel: str, subject: str) -> tuple[str, ...]:
-        """The conversations of a channel in whose logs a person is."""
+        """The conversations in whose logs a person is: by their id in those of the channel, by `channel:id` in all."""
         ...
 
     async def reminders_for(self, conversation: str) -> tuple[str, ...]:

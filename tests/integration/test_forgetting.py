@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import (
     Judged,
     Posted,
     Replied,
+    Requested,
     Scheduled,
     Sender,
     Started,
@@ -146,6 +147,38 @@ async def test_nothing_of_a_person_is_found_and_all_else_stays(tmp_path: Path, c
     check(tmp_path)
     assert {word for _, word in found(tmp_path, STAYS)} == set(STAYS)
     assert len(list((tmp_path / "files").glob("??/*"))) == 1, "the file that Bob sent too"
+
+
+@pytest.mark.shows("keep.forget-person")
+async def test_a_verdict_of_a_person_goes_from_every_log_with_or_without_others(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    await turn(store, "tg/7", "hello", "hi")
+    await store.log.record("calls/bridge.abc", Scheduled(GROUP, "reminderword", 9e9, call="1.0", asked_by=("tg:7",)))
+    for log, by in (
+        ("calls/gate_x.1", "tg:7"),
+        ("dc/7", "tg:7"),
+        ("tg/-100", "tg:8, tg:7"),
+        ("calls/gate_x.2", "tg:77"),
+    ):
+        await store.log.record(log, Heard("bobsword", Sender("7", "Bob"), "m1", to="off"))
+        call = Call("1.0", "files__delete", ARGUMENTS)
+        await store.log.record(log, Requested((call,), by="nova"))
+        await store.log.record(log, Asked("1.0", "files", "files__delete", arguments=ARGUMENTS, digest="d"))
+        await store.log.record(log, Judged("1.0", "rejected", by, note=f"noteword in {log}"))
+        await store.log.record(log, Finished("1.0", "denied", "no"))
+    assert await forget(keepers(tmp_path, store, clock), ToForget("person", "tg/7", "owner"))
+    judged = [each.entry for log in ("calls/gate_x.1", "dc/7", "tg/-100") for each in await store.log.load(log)]
+    assert [(each.by, each.note) for each in judged if isinstance(each, Judged)] == [("", "")] * 3
+    kept = [each.entry.by for each in await store.log.load("calls/gate_x.2") if isinstance(each.entry, Judged)]
+    assert kept == ["tg:77"], "somebody else"
+    assert (await store.history.messages("dc/7"))[0].text == "bobsword", "the 7 of another platform is somebody else"
+    reminder = await store.log.load("calls/bridge.abc")
+    assert isinstance(reminder[1].entry, Stopped), "and it does not ring any more"
+    assert found(tmp_path, ("reminderword", "noteword in")) == [("bridge.db", "noteword in")], "of somebody else"
+    await store.close()
+    assert verify(tmp_path / "bridge.db") == ()
 
 
 def check(folder: Path) -> None:

@@ -47,6 +47,7 @@ MAY_SCAN = {
     "undelivered": {"SCAN undelivered"},
     # What people ask for who look back: on a worker thread, and by no turn.
     "calls_since": {"SCAN l"},
+    "conversations_with": {"SCAN c"},
     # What a rebuild does once.
     "all_conversations": {"SCAN conversations"},
     "delete_messages_of_nobody": {"SCAN messages"},

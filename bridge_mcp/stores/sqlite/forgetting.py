@@ -124,13 +124,17 @@ class SqliteForgetting:
         await self._writer.execute(operation, None)
 
     async def conversations_with(self, channel: str, subject: str) -> tuple[str, ...]:
-        """Reads all logs of the channel, in a thread."""
-        needles = (f'"id":{dump(subject)}', dump(f"{channel}:{subject}"))
+        """Reads all logs, in a thread."""
+        name = dump(f"{channel}:{subject}")[1:-1]
+        ends = [(before, after) for before in ('"', ", ") for after in ('"', ", ")]  # a quorum's verdict names several
+        needles = [(channel, f'"id":{dump(subject)}'), *(("", f"{before}{name}{after}") for before, after in ends)]
         found = [
             await self._readers.run(
-                lambda session, needle=needle: session.rows("conversations_with", channel=channel, needle=needle)
+                lambda session, within=within, needle=needle: session.rows(
+                    "conversations_with", channel=within, needle=needle
+                )
             )
-            for needle in needles
+            for within, needle in needles
         ]
         return tuple(dict.fromkeys(name for rows in found for (name,) in rows))
 

@@ -62,9 +62,9 @@ UPDATE clients SET by = '' WHERE by = :by;
 UPDATE accepted_tools SET by = '' WHERE by = :by;
 
 -- name: conversations_with(channel, needle)
--- Those of a channel in whose logs a piece of JSON stands.
+-- Those of a channel, or with '' of any, in whose logs a piece of JSON stands.
 SELECT name FROM conversations AS c
-WHERE channel = :channel
+WHERE (:channel = '' OR channel = :channel)
     AND EXISTS (SELECT 1 FROM log AS l WHERE l.conversation = c.id AND instr(l.body, :needle) > 0)
 ORDER BY id;
 
