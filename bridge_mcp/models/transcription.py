@@ -74,7 +74,10 @@ class OpenAITranscriber:
         try:
             with anyio.fail_after(self._settings.timeout_s):
                 form = self._form(data, name, mime)
-                async with session.post(url_of(endpoint), data=form) as response:
+                # A redirect would take the voice, and headers beside the key, to a host that nobody configured.
+                async with session.post(url_of(endpoint), data=form, allow_redirects=False) as response:
+                    if 300 <= response.status < 400:
+                        raise ModelFailed("the endpoint redirects to another address, to which nothing was sent")
                     body = await whole_body(response, MAX_ANSWER)
                     return self._read(response, body, time.perf_counter() - began)
         except TimeoutError:

@@ -13,6 +13,7 @@ from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import CLIENT_NAME, RESERVED, SCOPES, Principal, Scope
+from bridge_mcp.operations import later
 from bridge_mcp.operations.addresses import parse_conversation
 from bridge_mcp.ports import StoredClient
 from bridge_mcp.service.base import BridgeBase
@@ -90,7 +91,7 @@ class Clients(BridgeBase):
         return None if stored is None else stored.principal
 
     async def revoke_client(self, who: Principal, name: str) -> None:
-        """Revoke a client: at once, in all processes, and its open requests end."""
+        """Revoke a client: at once, in all processes. Its open requests end, and nothing of it is sent later."""
         self._unlimited(who)
         found = next((client for client in await self.store.clients.all() if client.name == name), None)
         if found is None or not await self.store.clients.revoke(name):
@@ -98,6 +99,9 @@ class Clients(BridgeBase):
                 f"There is no client '{name[:80]}' here.",
                 fix="See bridge-mcp clients list; those of bridge.toml are ended there.",
             )
+        for message in await later.scheduled(self.store):
+            if message.by == name:
+                await later.cancel(self.store, message, who.name)
         await self._tell("client.revoked", found, who)
 
     def _unlimited(self, who: Principal) -> None:

@@ -9,10 +9,13 @@ from typing import cast
 
 import anyio
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bridge_mcp.config.load import complaint
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Attachment, Heard, Log, Logged, Transcribed
+from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.hearing import HEARD
 from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.steps import CallModel, Wait
@@ -99,6 +102,30 @@ async def test_a_failure_leaves_the_note_says_so_and_the_turn_goes_on(tmp_path: 
         text = (await it.bridge.read_messages(OWNER, CHAT)).messages[0].text
         assert text.startswith("listen\n\n🎤 (a voice message; its words are not known: ")
         assert "sk-speech" not in text
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    """It would take the voice, the key and the headers to a host that nobody configured, and its answer into a chat."""
+    came: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        came.append(request.path)
+        if request.path == "/elsewhere":
+            return web.json_response({"text": "of another host"})
+        await request.read()
+        return web.Response(status=status, headers={"location": "/elsewhere"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        transcriber = OpenAITranscriber(
+            TranscriptionSettings(model="whisper-1", api_key="sk", base_url=str(server.make_url("/v1")))
+        )
+        with pytest.raises(ModelFailed, match="redirects"):
+            await transcriber.transcribe(b"OggS voice", name="voice.ogg", mime="audio/ogg")
+        await transcriber.close()
+    assert came == ["/v1/audio/transcriptions"]
 
 
 @pytest.mark.shows("chats.voice")
