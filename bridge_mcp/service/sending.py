@@ -96,9 +96,10 @@ class Sending(Filing):
         return await self._sent(conversation, await self._write(conversation, entry), wait_s)
 
     async def scheduled_messages(self, who: Principal) -> tuple[Later, ...]:
-        """The messages to be sent later that `who` may see, the next one first."""
+        """The messages to be sent later that `who` may see, the next one first; without `read`, those of its own."""
         who.require("send")
-        return tuple([each for each in await later.scheduled(self.store) if who.sees(each.conversation)])
+        found = [each for each in await later.scheduled(self.store) if who.sees(each.conversation)]
+        return tuple([each for each in found if each.by == who.name or "read" in who.scopes])
 
     async def cancel_scheduled(self, who: Principal, message: str) -> bool:
         """Have a message not sent later; False if its time came first.

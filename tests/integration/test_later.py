@@ -253,3 +253,29 @@ async def test_what_was_to_be_sent_later_lapses_where_a_backup_is_restored(tmp_p
     async with bridge(tmp_path, clock) as it:
         await it.bridge.send_message(HOST, CHAT, "new")
         assert await sent(it) == ["new"]
+
+
+@pytest.mark.shows("tools.send-later")
+async def test_what_a_revoked_client_wanted_to_send_is_not_sent(tmp_path: Path) -> None:
+    clock = WallAndElapsed()
+    async with bridge(tmp_path, clock) as it:
+        added, _ = await it.bridge.add_client(OWNER, "stolen", scopes=("send",))
+        for who in (added.principal, HOST):
+            await it.bridge.send_message(who, CHAT, f"of {who.name}", send_at="2026-12-02T08:00:00Z")
+        await it.bridge.revoke_client(OWNER, "stolen")
+        (left,) = await it.bridge.scheduled_messages(HOST)
+        assert left.by == "host"
+        clock.at = datetime(2026, 12, 2, 9, 0, tzinfo=UTC).timestamp()
+        await it.bridge.send_message(HOST, CHAT, "wakes the engine")
+        assert sorted(await sent(it, 2)) == ["of host", "wakes the engine"]
+
+
+async def test_a_client_without_read_sees_its_own_messages_alone(tmp_path: Path) -> None:
+    async with bridge(tmp_path, WallAndElapsed()) as it:
+        sender = Principal("sender", scopes=frozenset({"send"}))
+        other = await it.bridge.send_message(HOST, CHAT, "a secret", send_at="2026-12-02T08:00:00Z")
+        own = await it.bridge.send_message(sender, CHAT, "mine", send_at="2026-12-02T08:00:00Z")
+        assert [each.id for each in await it.bridge.scheduled_messages(sender)] == [own.message]
+        with pytest.raises(NotFound):
+            await it.bridge.cancel_scheduled(sender, other.message)
+        assert await it.bridge.cancel_scheduled(sender, own.message)
