@@ -215,6 +215,21 @@ async def test_who_may_make_instances_and_how_often_one_is_made(fleet: Fleet) ->
         assert refused.value.status == (403 if token == first.token else 401)
 
 
+async def test_another_client_of_the_same_name_is_not_told_what_the_first_one_made(fleet: Fleet) -> None:
+    bridge = fleet.here.bridge
+
+    async def made(token: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {token}", "idempotency-key": "k"}
+        return await fleet.http.post(f"{fleet.url}/v1/instances", json={"instance_name": "x"}, headers=headers)
+
+    first = await made(fleet.provisioner)
+    await bridge.revoke_client(OWNER, "platform")
+    _, token = await bridge.add_client(OWNER, "platform", scopes=("admin",))
+    second = await made(token)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json()["credential"] != first.json()["credential"]
+
+
 async def test_a_revoked_instance_is_told_nothing_more(fleet: Fleet) -> None:
     made = await fleet.provision()
     await fleet.client(made.token).create(REFUND, "key")

@@ -78,7 +78,7 @@ class Instances:
     def __init__(self, bridge: Bridge, callbacks: Callbacks | None = None) -> None:
         self._bridge = bridge
         self._callbacks = callbacks or Callbacks(bridge.rules.events.local_hosts)
-        self._answers: TTLCache[tuple[str, str], tuple[JSON, dict[str, Any]]] = TTLCache(MAX_REPEATED, REPEATED_S)
+        self._answers: TTLCache[tuple[str, str, str], tuple[JSON, dict[str, Any]]] = TTLCache(MAX_REPEATED, REPEATED_S)
         self._under_way: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
 
     async def create(self, who: Principal, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -94,11 +94,15 @@ class Instances:
             raise Denied(f"{who.name} is limited to some chats, and makes no instances.", fix="The owner can.")
         given = object_in(body, set(), {"instance_name", "delivery"})
         async with self._under_way.setdefault((who.name, key), anyio.Lock()):
-            return await self._once(who, key, given)
+            return await self._once(who, (await self._token_of(who), key), given)
 
-    async def _once(self, who: Principal, key: str, given: dict[str, JSON]) -> tuple[int, dict[str, Any]]:
-        """The answer that was given for this key, or a new one."""
-        told = self._answers.get((who.name, key))
+    async def _token_of(self, who: Principal) -> str:
+        """The hash of a client's token in the store: whoever gets its name later is somebody else."""
+        return next((each.token_hash for each in await self._bridge.store.clients.all() if each.name == who.name), "")
+
+    async def _once(self, who: Principal, place: tuple[str, str], given: dict[str, JSON]) -> tuple[int, dict[str, Any]]:
+        """The answer that was given for this token and key, or a new one."""
+        told = self._answers.get((who.name, *place))
         if told is not None:
             if told[0] != given:
                 raise InstanceRefused(
@@ -110,7 +114,7 @@ class Instances:
         if delivery is not None:
             await self._verify(who, delivery, instance)
         answer = await self._made(who, name or f"instance-{instance[:8]}", delivery, instance)
-        self._answers[who.name, key] = (given, answer)
+        self._answers[who.name, *place] = (given, answer)
         return 201, answer
 
     async def _made(self, who: Principal, name: str, delivery: Delivery | None, instance: str) -> dict[str, Any]:
