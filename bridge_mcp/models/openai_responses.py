@@ -27,6 +27,8 @@ USUAL_TIERS = (None, "auto", "default", "standard")
 
 MAX_ID = 200
 """Characters of a call's id that are kept: no provider sees them again."""
+MAX_TOKENS = 10**9
+"""Of one answer."""
 MAX_WORDS = 2_000
 """Characters of an error's message."""
 
@@ -218,4 +220,5 @@ def sequence(value: object) -> Sequence[object]:
 
 
 def tokens(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    """A number of tokens that can be one: others could not be stored, nor counted."""
+    return value if isinstance(value, int) and 0 < value < MAX_TOKENS else 0

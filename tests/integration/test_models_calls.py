@@ -75,6 +75,14 @@ async def test_usage_is_counted_as_the_provider_counts(model: Adapter, server: O
     assert reply.usage.cost_usd is None
 
 
+@pytest.mark.parametrize("told", [10**30, 2**63])
+async def test_more_tokens_than_there_are_count_as_none(model: Adapter, server: OpenAIServer, told: int) -> None:
+    """A reply with such a number could neither be stored nor counted."""
+    server.answer(saying("hi", usage={"prompt_tokens": told, "completion_tokens": told, "total_tokens": told}))
+    reply = await model.reply(HELLO)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (0, 0)
+
+
 async def test_a_known_price_makes_a_cost(server: OpenAIServer, litellm: LitellmProcess) -> None:
     model = LitellmModel(ModelSettings("default", "openai/gpt-4o-mini", "sk-a", base_url=server.url), litellm)
     server.answer(saying("hi", usage={"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}))
