@@ -315,9 +315,13 @@ class Reader:
 STEPS: Mapping[str, str] = {"model": "CallModel", "summary": "Summarise", "review": "Review"}
 """The step that an intent belongs to."""
 
+LONGEST_NAME = 300
+"""Characters of a tool's name: a model may make one up."""
+
 
 def tool_span(turn: Turn, tool: str, call: str, at: float) -> Open:
     """The span of a tool call, with what MCP's conventions say of it too: there is no second span for the same call."""
+    tool = tool[:LONGEST_NAME]
     begun = Open(turn, f"execute_tool {tool}", ("call", call), start=at)
     begun.attributes |= {
         "gen_ai.operation.name": "execute_tool",

@@ -53,6 +53,13 @@ def turn_with_call(trace: TraceContext | None = None) -> list[Logged]:
     )
 
 
+def test_a_name_that_a_model_made_up_is_bounded_in_spans() -> None:
+    name = "x" * 1_000_000
+    entries = log(heard(), model_started(), replied("", name), finished("1.0", "There is no such tool."))
+    (call,) = [span for span in spans_of(CHAT, entries) if span.name.startswith("execute_tool")]
+    assert len(str(call)) < 5_000
+
+
 @pytest.mark.shows("telemetry.spans")
 def test_a_turn_is_one_trace_below_its_clients_span() -> None:
     spans = spans_of(CHAT, turn_with_call(TraceContext(PARENT)))
