@@ -112,10 +112,17 @@ def makes_grants(tool: str) -> bool:
     return not tool.startswith((HOOKS, SHORTENED))
 
 
+CONTROLS = re.compile(r"[\0-\x1f\x7f]")
+
+
 def climbs(text: str) -> bool:
-    """Whether a path in this text may leave its folder by `..`, in any layer of percent-encoding."""
+    """Whether a path in this text may leave its folder by `..`, in any layer of percent-encoding.
+
+    Parsers of URLs leave out control characters, and end a part of a path at `?`, `#` and `;` (url.spec.whatwg.org).
+    """
     layers = tuple(decoded(text))
-    return len(layers) > DECODINGS or any(".." in re.split(r"[/\\]", layer) for layer in layers)
+    read = (*layers, *(CONTROLS.sub("", layer) for layer in layers))
+    return len(layers) > DECODINGS or any(".." in re.split(r"[/\\?#;]", each) for each in read)
 
 
 def decoded(text: str) -> Iterator[str]:

@@ -83,4 +83,7 @@ def test_the_lists_are_over_names_and_addresses() -> None:
     assert server.allows_resource("file:///docs/a/b.txt")
     assert not server.allows_resource("file:///docs/../etc/passwd")
     assert not server.allows_resource("file:///docs/%252e%252e/x")
+    for hidden in (".\t./", "..\r/", ".%0a./", "..?", "..#x", "..;/", "..\0/"):  # as parsers of URLs read them
+        assert not server.allows_resource(f"file:///docs/{hidden}etc/passwd"), hidden
+    assert server.allows_resource("file:///docs/a;v=1/..b?at=1#top")
     assert (server.allows_prompt("ab"), server.allows_prompt("b")) == (True, False)
