@@ -91,7 +91,7 @@ class Clients(BridgeBase):
         return None if stored is None else stored.principal
 
     async def revoke_client(self, who: Principal, name: str) -> None:
-        """Revoke a client: at once, in all processes. Its open requests end, and nothing of it is sent later."""
+        """Revoke a client: at once, in all processes; its open requests end, and nothing of it is sent later."""
         self._unlimited(who)
         found = next((client for client in await self.store.clients.all() if client.name == name), None)
         if found is None or not await self.store.clients.revoke(name):
