@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_mcp.channels.discord.text.markdown import as_discord, fences
 from bridge_mcp.channels.discord.text.split import split, units
+from bridge_mcp.operations.approval_texts import fenced
 
 WORDS = st.text(alphabet=st.sampled_from("ab \n`~*_|-#😀é"), max_size=400)
 
@@ -29,6 +33,27 @@ WORDS = st.text(alphabet=st.sampled_from("ab \n`~*_|-#😀é"), max_size=400)
 )
 def test_markdown_in_discords_dialect(markdown: str, shown: str) -> None:
     assert as_discord(markdown) == shown
+
+
+BLOCK = re.compile(r"```(?:[a-z0-9_+\-.#]+?\n)?\n*([^\n][^\0]*?)\n*```", re.IGNORECASE)
+"""A block of code as Discord's apps read it: three backticks, wherever they stand, begin and end it."""
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["``` ||rm -rf /|| ```", "```` [ls](https://example.org)", "~~~ ``` ||x||", "`` ``` ` ``````` ||x||", "no more"],
+)
+def test_arguments_get_out_of_no_block_of_code(hidden: str) -> None:
+    shown = as_discord(f"Approve?\n\n{fenced(json.dumps({'command': hidden}))}\n\nOr write.")
+    found = BLOCK.search(shown)
+    assert found is not None
+    assert found[1].replace("\u200b", "") == json.dumps({"command": hidden}, indent=2)
+    assert shown[found.end() :] == "\n\nOr write."
+
+
+def test_blocks_of_other_fences_are_blocks_in_discord() -> None:
+    assert as_discord("~~~py\na\n~~~") == "```py\na\n```"
+    assert as_discord("`````\n```py\na\n```\n`````").replace("\u200b", "") == "```\n```py\na\n```\n```"
 
 
 def test_a_wide_table_becomes_a_list() -> None:

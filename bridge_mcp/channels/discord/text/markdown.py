@@ -2,7 +2,8 @@
 
 Discord shows bold, italics, strikes, spoilers, code, quotes, lists, links and three levels of headings. It knows no
 tables (they become blocks of code, in columns), no deeper headings, rules, pictures or HTML, and it underlines what two
-underscores mark. Everything else stays as it is: nothing is lost. Pure.
+underscores mark. Its blocks of code have three backticks, and end at the next three. Everything else stays as it is:
+nothing is lost. Pure.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ BORDER = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 IMAGE = re.compile(r"!\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)\n]*\)")
 STRONG = re.compile(r"(?<![\w\\_])__(?=[^\s_])(.+?)(?<=[^\s_\\])__(?![\w_])")
 CODE = re.compile(r"(`+)(?:(?!\1).)+?\1")
+TICKS = re.compile(r"`{3,}")
 CELL = re.compile(r"(?<!\\)\|")
 MAX_WIDTH = 60
 """Columns of a table that is wider are written as lists: phones wrap code."""
@@ -54,9 +56,30 @@ def as_discord(markdown: str) -> str:
             made += table([cells(line) for line, _ in rows])
             at += len(rows)
             continue
-        made.append(line if inside else plain_line(line))
         at += 1
+        if not inside:
+            made.append(plain_line(line))
+            continue
+        begun, end = at - 1, at
+        while end < len(lines) and lines[end][1] and not closes(lines[end - 1], opened=end - 1 > begun):
+            end += 1
+        made += block([each for each, _ in lines[begun:end]], inside)
+        at = end
     return "\n".join(made)
+
+
+def closes(line: tuple[str, str], *, opened: bool) -> bool:
+    """Whether a line of a block ends it; its first one never does."""
+    found = FENCE.match(line[0])
+    return opened and found is not None and found[1].startswith(line[1]) and not found[2].strip()
+
+
+def block(lines: Sequence[str], fence: str) -> list[str]:
+    """A block of code that ends in Discord where it ends here: three backticks within it get an invisible gap."""
+    ended = closes((lines[-1], fence), opened=len(lines) > 1)
+    body = [TICKS.sub(lambda ticks: "\u200b".join(ticks[0]), line) for line in (lines[1:-1] if ended else lines[1:])]
+    indent, _, info = lines[0].partition(fence)
+    return [f"{indent}```{info}", *body, *([f"{indent}```"] if ended else [])]
 
 
 def plain_line(line: str) -> str:
