@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import read_json
 
-__all__ = ["escape_markdown", "escaped", "hidden", "pretty", "segments", "visible"]
+__all__ = ["escape_markdown", "escaped", "hidden", "name_within", "pretty", "segments", "visible"]
 
 JOINERS = "\u200c\u200d"
 """Invisible, but words of some scripts and many emoji need them between their characters."""
@@ -71,6 +71,14 @@ def segments(text: str, *, lines: bool = False) -> Iterator[tuple[str, bool]]:
 def escape_markdown(text: str, *, lines: bool = False) -> str:
     """An untrusted text inside our own Markdown: visible, on one line unless `lines`, and without markup."""
     return "".join([f"\\{char}" if char in MARKUP else char for char in visible(text, lines=lines)])
+
+
+def name_within(name: str) -> str:
+    """A name in the place of a mention in somebody else's text, which may be JSON: it ends no string in it, nor a line.
+
+    People choose their names themselves, and whoever mentions them wrote an id.
+    """
+    return visible(name).replace('"', "'").replace("\\", "/")
 
 
 def hidden(text: str) -> frozenset[str]:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge_mcp.channels.discord.receive.events import Account, worded
+from bridge_mcp.channels.discord.receive.payloads import User
 from bridge_mcp.channels.discord.text.markdown import as_discord, fences
 from bridge_mcp.channels.discord.text.split import split, units
 from bridge_mcp.operations.approval_texts import fenced
@@ -113,3 +115,9 @@ def test_every_piece_fits_and_nothing_is_lost(text: str, most: int) -> None:
 def test_fences_name_each_line_once(text: str) -> None:
     lines = text.split("\n")
     assert [line for line, _ in fences(lines)] == lines
+
+
+def test_nobody_writes_into_others_texts_by_their_own_name() -> None:
+    bob = User("7", global_name='Bob", "path": "/etc\\\n')
+    told = worded('/edit AB12 {"text": "for <@7>"}', [bob], Account("1", "Bot"))
+    assert list(json.loads(told.removeprefix("/edit AB12 "))) == ["text"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,3 +132,17 @@ def test_our_name_in_front_goes() -> None:
     assert bare("<@U9> /status now", "U9", name_of) == "/status now"
     assert bare("hey <@U9>", "U9", name_of) == ""
     assert list(mentioned("<@U9|x> <@U1>")) == ["U9", "U1"]
+
+
+def test_a_command_is_taken_as_it_was_written() -> None:
+    written = '/edit AB12 {"glob": "*x*", "old": "~y~", "url": "<https://x.org/?a&amp;b|x.org>"}'
+    meant = '/edit AB12 {"glob": "*x*", "old": "~y~", "url": "https://x.org/?a&b"}'
+    assert read(written, str) == meant
+    assert bare(f"<@U9> {written}", "U9", str) == meant
+
+
+def test_nobody_writes_into_others_texts_by_their_own_name() -> None:
+    """Whoever mentions somebody in a command's arguments wrote an id; the name is that person's choice."""
+    for mention in ("<@U1>", '<@U1|Bob", "path": "/etc">'):
+        told = read(f'/edit AB12 {{"text": "for {mention}"}}', lambda _: 'Bob", "path": "/etc\\\n')
+        assert list(json.loads(told.removeprefix("/edit AB12 "))) == ["text"]

@@ -13,6 +13,7 @@ from bridge_mcp.channels.discord.ids import digits, snowflake_time
 from bridge_mcp.channels.discord.receive.payloads import File, Message, Reacted, User
 from bridge_mcp.channels.discord.receive.places import Place
 from bridge_mcp.core.entries import Attachment, Sender
+from bridge_mcp.core.safe_text import name_within
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Happening, Incoming
 
@@ -91,7 +92,7 @@ def is_addressed(message: Message, me: Account) -> bool:
 def worded(content: str, mentions: Sequence[User], me: Account) -> str:
     """The text with names in the place of ids. It is Markdown already."""
     names = {each.id: each.name for each in mentions} | {me.id: me.name}
-    named = MENTION.sub(lambda found: f"@{names.get(found[1], found[1])}", content)
+    named = MENTION.sub(lambda found: f"@{name_within(names.get(found[1], found[1]))}", content)
     return EMOJI.sub(lambda found: f":{found[1]}:", named)
 
 

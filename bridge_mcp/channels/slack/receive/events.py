@@ -129,7 +129,7 @@ class Events:
             chat=sender.id if direct else channel,
             key=f"command:{payload['trigger_id']}",
             sender=sender,
-            text=f"/{read(str(payload.get('text') or 'help'), self._name).strip().lstrip('/')}",
+            text=read(f"/{str(payload.get('text') or 'help').strip().lstrip('/')}", self._name),
             at=self._clock.now(),
             title=sender.name if direct else str(payload.get("channel_name") or ""),
             group=not direct,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from bridge_mcp.core.safe_text import name_within
+
 __all__ = ["bare", "escaped", "mentioned", "read"]
 
 REFERENCE = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
@@ -34,7 +36,12 @@ def mentioned(text: str) -> Iterable[str]:
 
 
 def read(text: str, name_of: Callable[[str], str]) -> str:
-    """A message as Markdown; `name_of` tells the name of a user."""
+    """A message as Markdown; `name_of` tells the name of a user.
+
+    What begins with a slash may be a command, whose arguments are taken as they were written: no sign of it is markup.
+    """
+    if text.lstrip().startswith("/"):
+        return in_code(text, name_of)
     pieces = CODE.split(text)
     return "".join(in_code(each, name_of) if at % 2 else in_words(each, name_of) for at, each in enumerate(pieces))
 
@@ -67,9 +74,9 @@ def worded(found: re.Match[str], name_of: Callable[[str], str], *, link: bool) -
     target, label = found[1], found[2] or ""
     match target[:1]:
         case "@":
-            return f"@{label or name_of(target[1:])}"
+            return f"@{name_within(label or name_of(target[1:]))}"
         case "#":
-            return f"#{label or target[1:]}"
+            return f"#{name_within(label or target[1:])}"
         case "!":
             command = target[1:].partition("^")[0]
             calls = command in ("here", "channel", "everyone", "subteam")
