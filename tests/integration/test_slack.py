@@ -193,6 +193,31 @@ async def test_threads_of_the_time_away_are_read_too(server: SlackServer, tmp_pa
         assert sum("three" in text for text in texts) == 1
 
 
+async def test_a_thread_of_somebody_who_left_and_a_list_without_end_hold_up_nobody(
+    server: SlackServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bridge_mcp.channels.slack")
+    ann, bob = server.user("Ann"), server.user("Bob")
+    async with staged(tmp_path, Own(server)) as it:
+        async with it.up() as bridge:
+            for each in (ann, bob):
+                await bridge.pair_chat(OWNER, channel="family", chat=each.address)
+            asked = await ann.says(ann.dm, "one")
+            await ann.says(ann.dm, "in a thread", thread=asked.ts)
+            await said(server, ann.dm, 2)
+            await bob.says(bob.dm, "one")
+            await said(server, bob.dm, 1)
+        server.fail("conversations.open", *[Fault("user_disabled")] * 9)
+        every = server.methods.do_users_conversations
+        server.methods.do_users_conversations = lambda given: (  # pyright: ignore[reportAttributeAccessIssue]
+            every(given | {"cursor": ""}) | {"response_metadata": {"next_cursor": "again"}}
+        )
+        await bob.says(bob.dm, "two")
+        async with it.up():
+            await said(server, bob.dm, 2)
+            await server.until(lambda: "looked for messages of the time away" in caplog.text, WAIT_S)
+
+
 @pytest.mark.shows("chats.slack-quiet")
 async def test_nothing_that_a_model_says_calls_people_or_fetches(server: SlackServer, tmp_path: Path) -> None:
     ann = server.user("Ann")

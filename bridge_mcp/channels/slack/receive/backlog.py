@@ -14,6 +14,7 @@ import anyio
 
 from bridge_mcp.channels.slack.places import Places, stamp
 from bridge_mcp.channels.slack.receive.receiver import Receiver
+from bridge_mcp.channels.slack.send.errors import TOKENS
 from bridge_mcp.channels.slack.values import inner, listed
 from bridge_mcp.channels.slack.web import Fault, SlackWeb
 from bridge_mcp.ports import Inbox
@@ -28,6 +29,8 @@ PAGE = 200
 MAX_CHATS = 1000
 MAX_MESSAGES = 2000
 """Of one chat."""
+MAX_PAGES = 100
+"""Of one listing."""
 LONGEST_WAIT_S = 60.0
 
 
@@ -50,8 +53,7 @@ class Backlog:
             count += await self._history(channel, since)
         for chat in await self._inbox.chats(self._name, MAX_CHATS):
             if "/" in chat:
-                channel, thread = await self._places.of(chat)
-                count += await self._thread(channel, thread, since)
+                count += await self._thread_of(chat, since)
         logger.info("channel %s: looked for messages of the time away, and read %d", self._name, count)
 
     async def _channels(self) -> AsyncIterator[str]:
@@ -77,40 +79,54 @@ class Backlog:
                 await self._thread(channel, str(message["ts"]), since)
         return len(found)
 
+    async def _thread_of(self, chat: str, since: str) -> int:
+        """The messages of a thread that is a conversation; none where its chat is no more, as with who has left."""
+        try:
+            channel, thread = await self._places.of(chat)
+        except Fault as fault:
+            if not for_good(fault):
+                raise
+            logger.warning("channel %s: messages of the time away cannot be read: %s", self._name, fault)
+            return 0
+        return await self._thread(channel, thread, since)
+
     async def _thread(self, channel: str, thread: str, since: str) -> int:
         asked: dict[str, Any] = {"channel": channel, "ts": thread, "oldest": since, "limit": PAGE}
         count = 0
-        try:
-            async for page in self._pages(self._web.client.conversations_replies, "messages", asked):
-                for message in page:
-                    if str(message.get("ts")) > since:
-                        await self._put(channel, message)
-                        count += 1
-        except Fault as fault:
-            if fault.error not in ("thread_not_found", "channel_not_found", "not_in_channel"):
-                raise
+        async for page in self._pages(self._web.client.conversations_replies, "messages", asked):
+            for message in page:
+                if str(message.get("ts")) > since:
+                    await self._put(channel, message)
+                    count += 1
         return count
 
     async def _put(self, channel: str, message: Mapping[str, Any]) -> None:
         await self._receiver.message({"type": "message"} | dict(message) | {"channel": channel}, self._team)
 
     async def _pages(self, method: Any, field: str, asked: dict[str, Any]) -> AsyncIterator[list[Mapping[str, Any]]]:
-        cursor = ""
-        while True:
+        seen, cursor = set[str](), ""
+        while cursor not in seen and len(seen) < MAX_PAGES:
+            seen.add(cursor)
             answer = await self._asked(method, asked | ({"cursor": cursor} if cursor else {}))
             yield listed(answer, field)
             cursor = str(inner(answer, "response_metadata").get("next_cursor") or "")
             if not cursor:
                 return
+        logger.warning("channel %s: Slack's list of %s goes on, and is read no further", self._name, field)
 
     async def _asked(self, method: Any, asked: dict[str, Any]) -> dict[str, Any]:
         while True:
             try:
                 return await self._web.call(method, **asked)
             except Fault as fault:
-                if fault.error in ("missing_scope", "not_in_channel", "channel_not_found"):
+                if for_good(fault):
                     logger.warning("channel %s: messages of the time away cannot be read: %s", self._name, fault)
                     return {}
                 if fault.retry_after_s is None:
                     raise
                 await anyio.sleep(min(fault.retry_after_s, LONGEST_WAIT_S))
+
+
+def for_good(fault: Fault) -> bool:
+    """Whether Slack refused this one request, and will again; a wrong token is another matter."""
+    return bool(fault.error) and not fault.begun and fault.retry_after_s is None and fault.error not in TOKENS
