@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -237,6 +238,17 @@ async def test_limits_are_kept_by_what_headers_tell_and_no_request_is_refused() 
         with pytest.raises(SendFailed) as later:
             await send(channel, "later", str(ann.id))
         assert 20 < (later.value.retry_after_s or 0) <= 30
+
+
+@pytest.mark.parametrize(("told", "waits"), [("nan", 60.0), ("-5", 0.05), ("1e999", 86_400.0), ("soon", 60.0)])
+async def test_a_wait_that_is_no_time_is_not_taken_as_one(platform: Platform, told: Any, waits: float) -> None:
+    server = platform.server
+    channel, ann = channel_on(server, WallClock()), server.user("Ann")
+    await send(channel, "first", str(ann.id))
+    server.fault(Fault("flood", "POST .*/messages$", retry_after=told))
+    with pytest.raises(SendFailed) as later:
+        await send(channel, "second", str(ann.id))
+    assert later.value.retry_after_s == waits
 
 
 @pytest.mark.shows("discord.limits")

@@ -12,6 +12,7 @@ from bridge_mcp.channels.slack.send.requests import Post, blocks_of, cut
 from bridge_mcp.channels.slack.text.mrkdwn import bare, escaped, mentioned, read
 from bridge_mcp.channels.slack.text.rich_text import Json, Renderer, plain
 from bridge_mcp.channels.slack.text.split import MAX_TEXT, split
+from bridge_mcp.channels.slack.web import waited
 from bridge_mcp.core.entries import Button
 from bridge_mcp.ports import Edit, Outgoing
 from tests.servers.slack.blocks import MAX_TOGETHER, length, pings, wrong
@@ -146,3 +147,10 @@ def test_nobody_writes_into_others_texts_by_their_own_name() -> None:
     for mention in ("<@U1>", '<@U1|Bob", "path": "/etc">'):
         told = read(f'/edit AB12 {{"text": "for {mention}"}}', lambda _: 'Bob", "path": "/etc\\\n')
         assert list(json.loads(told.removeprefix("/edit AB12 "))) == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("told", "waits"), [("30", 30.0), ("nan", 1.0), ("-5", 0.0), ("1e999", 3600.0), ("86400", 3600.0), ("soon", 1.0)]
+)
+def test_a_wait_is_a_time_and_no_longer_than_an_hour(told: str, waits: float) -> None:
+    assert waited({"Retry-After": told}) == waits

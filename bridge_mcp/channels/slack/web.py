@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, cast
 
 import aiohttp
@@ -23,6 +24,9 @@ SDK.setLevel(logging.CRITICAL)
 
 UNSURE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Errors of Slack's behind which an operation may have taken effect."""
+
+LONGEST_WAIT_S = 3600.0
+"""No longer than that is waited without asking again, whatever an answer says."""
 
 
 @dataclass(slots=True)
@@ -150,9 +154,10 @@ def fault_of(exc: SlackApiError) -> Fault:
 
 
 def waited(headers: Any) -> float:
-    """The seconds of `Retry-After`; 1 where there are none."""
+    """The seconds of `Retry-After`, at most an hour's; 1 where there are none."""
     value: Any = headers.get("Retry-After", headers.get("retry-after", "1"))
     try:
-        return max(0.0, float(value))
+        wait = float(value)
     except (TypeError, ValueError):
         return 1.0
+    return 1.0 if isnan(wait) else min(max(0.0, wait), LONGEST_WAIT_S)

@@ -129,7 +129,7 @@ class Web:
             if status == 429 and "Via" not in headers:
                 headers = headers | {
                     "Via": "1.1 google",
-                    "Retry-After": str(round(cast("Object", answer)["retry_after"])),
+                    "Retry-After": whole(cast("Object", answer)["retry_after"]),
                 }
             return reply(status, answer, headers)
 
@@ -382,3 +382,8 @@ def checked_command(place: str, command: Object) -> None:
             kind = "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID"
             raise invalid(f"{place}.options", kind, "Required options must be placed before non-required options")
         optional = optional or not option.get("required")
+
+
+def whole(seconds: float | str) -> str:
+    """Seconds as a header tells them; what is no number, as it is."""
+    return seconds if isinstance(seconds, str) else str(round(seconds))

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, cast
 
 import aiohttp
@@ -152,9 +153,10 @@ class Requests(HTTPClient):
         body = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
         asked = body.get("retry_after", headers.get("Retry-After"))
         try:
-            wait = min(max(float(asked), 0.0), LONGEST_WAIT_S) if asked is not None else 60.0
-        except (TypeError, ValueError):
-            wait = 60.0
+            told_s = float(asked) if asked is not None else 60.0
+        except (TypeError, ValueError, OverflowError):
+            told_s = 60.0
+        wait = 60.0 if isnan(told_s) else min(max(told_s, 0.0), LONGEST_WAIT_S)
         until = time.monotonic() + wait
         if body.get("global") is True or not body:
             # Without a body it is the firewall in front: then nothing gets through.
