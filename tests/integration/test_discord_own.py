@@ -114,6 +114,23 @@ async def test_a_press_is_answered_only_once_it_is_stored(tmp_path: Path, platfo
         assert texts == ["hello", "Which?", "Tea"]
 
 
+async def test_a_press_waits_for_no_message(tmp_path: Path, platform: Platform) -> None:
+    server = platform.server
+    async with house(tmp_path, platform, rules=RELAY) as it:
+        ann = server.user("Ann")
+        await it.let_in(str(ann.id))
+        await ann.sends(ann.dm, "hello")
+        await it.hears(1, f"family/{ann.id}")
+        await it.bridge.send_message(HOST, f"family/{ann.id}", "Which?", buttons=["Tea"])
+        (asked,) = await ann.dm.bot_says()
+        server.fault(Fault("flood", "GET /channels/123456$", times=9, retry_after=600.0))
+        chatter = {"id": "9", "channel_id": "123456", "guild_id": "9", "author": {"id": "5", "username": "x"}}
+        server.world.emit("MESSAGE_CREATE", chatter | {"content": "hi", "mentions": []}, 0)
+        await server.until(lambda: bool(server.calls("GET", "/channels/123456")))
+        pressed = await ann.presses(asked, "Tea")
+        assert (await pressed.answered()).answered_after_s < 3
+
+
 @pytest.mark.shows("discord.grows")
 async def test_a_reply_is_shown_while_it_grows_and_once_in_the_end(platform: Platform) -> None:
     server = platform.server

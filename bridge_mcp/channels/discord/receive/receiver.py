@@ -2,7 +2,8 @@
 
 Nothing of the gateway is acknowledged one by one, and a session that ends loses what it had not handed over. So each
 message is stored with its own number as the channel's place in the stream, and a new session first reads what the chats
-hold since that place (`Backlog`); messages that come meanwhile wait for it, presses do not.
+hold since that place (`Backlog`); messages that come meanwhile wait for it. Interactions wait for no message: Discord
+gives them three seconds, whatever a message has to wait for.
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ ELSEWHERE = 2
 NOT_STORED = "That could not be stored just now. Please try again."
 
 
+class Queue:
+    """Events that wait for their turn."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Event] = deque()
+        self.came = anyio.Event()
+
+
 class Receiver:
     """The receiving half of one bot, for one run of the channel."""
 
@@ -78,8 +87,7 @@ class Receiver:
         self._health, self._clock, self._patience = health, clock, patience
         self._commands = tuple(Slash(*each) for each in commands)
         self._me = Account("0", "")
-        self._events: deque[Event] = deque()
-        self._came = anyio.Event()
+        self._events, self._interactions = Queue(), Queue()
         self._held: deque[Message] = deque()
         self._awaited: set[str] = set()
         """Guilds whose channels are not told yet."""
@@ -106,23 +114,28 @@ class Receiver:
 
     def take(self, name: str, data: dict[str, Any]) -> None:
         """An event of the gateway. It waits for its turn."""
-        if len(self._events) >= MAX_WAITING and name.startswith("MESSAGE"):
+        queue = self._interactions if name == "INTERACTION_CREATE" else self._events
+        if len(queue.waiting) >= MAX_WAITING and name.startswith(("MESSAGE", "INTERACTION")):
             self._again = True
             return
-        self._events.append((name, data))
-        self._came.set()
+        queue.waiting.append((name, data))
+        queue.came.set()
 
     async def run(self) -> None:
         """Handle events until cancelled."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            while True:
-                await self._came.wait()
-                while self._events:
-                    await self._handle(*self._events.popleft())
-                self._came = anyio.Event()
-                if self._again and not self._catching:
-                    self._catch_up()
+            tasks.start_soon(self._take_from, self._interactions)
+            await self._take_from(self._events)
+
+    async def _take_from(self, queue: Queue) -> None:
+        while True:
+            await queue.came.wait()
+            while queue.waiting:
+                await self._handle(*queue.waiting.popleft())
+            queue.came = anyio.Event()
+            if self._again and not self._catching:
+                self._catch_up()
 
     async def _handle(self, name: str, data: dict[str, Any]) -> None:
         """Handle one event; one that cannot be read holds up no other."""
@@ -174,7 +187,7 @@ class Receiver:
         self._catching = False
         await self._put(Ignored(self._settings.name, self._top))
         if self._again:
-            self._came.set()
+            self._events.came.set()
 
     async def _heard_before(self, message: Message, place: Place) -> None:
         arrival = incoming(message, place, self._me, self._settings.name)
@@ -293,7 +306,7 @@ class Receiver:
             said = command_of(interaction, place, name, at)
             if said is None:
                 return None
-            told = await self._inbox.put(replace(said, offset=self._next(interaction.id)))
+            told = await self._inbox.put(said)
             return told_answer(told or f"✓ {said.text}")
         press = press_of(interaction, place, name, at)
         if press is None:
@@ -303,7 +316,7 @@ class Receiver:
             opened = form_answer(press.token, form) if form is not None else None
             if opened is not None:
                 return opened
-        return told_answer(await self._inbox.put(replace(press, offset=self._next(interaction.id))))
+        return told_answer(await self._inbox.put(press))
 
     async def _answer(self, interaction: Interaction, answer: dict[str, Any]) -> None:
         """Answer within three seconds; later nobody can, and the person sees that it failed."""
