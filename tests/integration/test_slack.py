@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -314,6 +316,14 @@ async def test_posts_are_taken_once_if_slack_signed_them_now(
         asked = b'{"type": "url_verification", "challenge": "c"}'
         assert await posted(server, unused_port, asked, signed(SECRET, asked)) == 200
         assert await posted(server, unused_port, b"{", signed(SECRET, b"{")) == 400
+        form = {"type": "view_submission", "user": {"id": ann.id}}
+        for kept in ("[]", "7", '{"channel": "D1"}', "{" * 5000, ""):
+            view = {"callback_id": "bridge_form", "private_metadata": kept}
+            body = urlencode({"payload": json.dumps(form | {"view": view})}).encode()
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            assert await posted(server, unused_port, body, signed(SECRET, body) | kind) == 200, kept
+        body = b"command=%2Fbridge&text=status"
+        assert await posted(server, unused_port, body, signed(SECRET, body) | kind) == 200, "nobody's command"
 
 
 @pytest.fixture

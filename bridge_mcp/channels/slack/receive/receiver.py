@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -29,6 +29,7 @@ __all__ = ["Receiver"]
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 SEEN = 4096
 """Events that are known again by their ids; what is older is known again by the store."""
 MAX_INPUT = 3_000
@@ -66,7 +67,8 @@ class Receiver:
                 case "events_api":
                     await self._event(payload)
                 case "slash_commands":
-                    await self._say(await self._events.command(payload), str(payload["channel_id"]), "")
+                    if (said := await self._legible(self._events.command(payload))) is not None:
+                        await self._say(said, str(payload["channel_id"]), "")
                 case "interactive":
                     await self._interaction(payload)
                 case _:
@@ -106,6 +108,14 @@ class Receiver:
         if told := await self._inbox.put(incoming):
             self._tasks.start_soon(self._tell, incoming, channel, thread, told)
 
+    async def _legible(self, reading: Coroutine[Any, Any, T]) -> T | None:
+        """What is read; None, with a warning, where it is not as documented: it would not be the next time either."""
+        try:
+            return await reading
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            logger.warning("channel %s: something cannot be read, and is left out (%s)", self._name, type(exc).__name__)
+            return None
+
     async def _interaction(self, payload: Mapping[str, Any]) -> None:
         match payload.get("type"):
             case "block_actions":
@@ -122,7 +132,9 @@ class Receiver:
         channel = str(inner(payload, "channel").get("id") or box.get("channel_id") or "")
         ts, thread = str(message.get("ts") or box.get("message_ts") or ""), str(message.get("thread_ts") or "")
         where = Where(channel, ts, "" if thread == ts and channel.startswith("D") else thread)
-        press = await self._events.press(payload, token, where)
+        press = await self._legible(self._events.press(payload, token, where))
+        if press is None:
+            return
         form = await self._inbox.form(press)
         if form is not None:
             self._tasks.start_soon(self._open, str(payload.get("trigger_id") or ""), form, press, where)
@@ -133,13 +145,15 @@ class Receiver:
         """What was written into a form: its place stands in the form, its words in its one field."""
         view = inner(payload, "view")
         try:
-            kept: Any = read_json(str(view.get("private_metadata") or "").encode())
+            kept = inner({"kept": read_json(str(view.get("private_metadata") or "").encode())}, "kept")
         except BadJSON:
             return
-        where = Where(str(kept["channel"]), str(kept["message"]), str(kept["thread"]))
+        where = Where(*(str(kept.get(each) or "") for each in ("channel", "message", "thread")))
         field = inner(inner(inner(inner(view, "state"), "values"), "words"), "words")
         words = str(field.get("value") or "")
-        await self._press(await self._events.press(payload, str(kept["token"]), where, words), where)
+        press = await self._legible(self._events.press(payload, str(kept.get("token") or ""), where, words))
+        if press is not None:
+            await self._press(press, where)
 
     async def _press(self, press: ButtonPress, where: Where) -> None:
         if told := await self._inbox.put(press):
