@@ -6,6 +6,7 @@ name of a built-in one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -14,7 +15,7 @@ from typing import cast
 
 from msgspec import Struct, field
 
-from bridge_mcp.channels.plug import AnyChannelType, ChannelType
+from bridge_mcp.channels.plug import AnyChannelType, ChannelType, Keys
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = ["BUILT_IN", "GROUP", "Builtin", "Plug", "plug", "type_names"]
@@ -90,17 +91,30 @@ def loaded(point: EntryPoint) -> AnyChannelType:
     whose = distribution(point)
     try:
         found: object = point.load()
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise ConfigError(
             f"{whose} brings the type '{point.name}', and cannot be loaded: {type(exc).__name__}: {exc}.",
             fix="Install a version of it that fits this bridge.",
         ) from exc
-    if not isinstance(found, ChannelType):
+    if not isinstance(found, ChannelType) or not whole(cast("AnyChannelType", found)):
         raise ConfigError(
             f"{whose} brings the type '{point.name}' as '{point.value}', which is no ChannelType.",
             fix="Install a version of it that fits this bridge.",
         )
     return cast("AnyChannelType", found)
+
+
+def whole(made: AnyChannelType) -> bool:
+    """Whether a type of a package's has fields of the right kinds, which nothing checks where it is made."""
+    given: tuple[object, ...] = (made.settings, made.check, made.make, made.probe, made.setup)
+    keys, check, make, probe, setup = given
+    try:
+        re.compile(made.user_id)
+        written = f"{made.template:s}{made.gather_s:f}"
+    except (TypeError, ValueError, re.error):
+        return False
+    known = isinstance(keys, type) and issubclass(keys, Keys) and callable(check) and callable(make)
+    return bool(written) and known and all(each is None or callable(each) for each in (probe, setup))
 
 
 def distribution(point: EntryPoint) -> str:

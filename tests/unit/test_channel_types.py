@@ -110,7 +110,11 @@ def test_no_package_takes_the_place_of_a_built_in_type(site: Path) -> None:
     ("source", "words"),
     [
         ("import no_such_library", "bridge-fax 1.2 brings the type 'fax', and cannot be loaded: ModuleNotFoundError"),
+        ("raise SystemExit", "bridge-fax 1.2 brings the type 'fax', and cannot be loaded: SystemExit"),
         ("TYPE = 1", "bridge-fax 1.2 brings the type 'fax' as 'fax_channel:TYPE', which is no ChannelType"),
+        (SOURCE + "TYPE = ChannelType(Text, check, check)", "as 'fax_channel:TYPE', which is no ChannelType"),
+        (SOURCE + "TYPE = ChannelType(FaxKeys, 1, check)", "as 'fax_channel:TYPE', which is no ChannelType"),
+        (SOURCE.replace("[a-z]+", "["), "as 'fax_channel:TYPE', which is no ChannelType"),
         (SOURCE.replace("number", "model"), "keys that every channel has: model"),
         (SOURCE.replace("if not section", "if not no_such_name"), "bridge-fax 1.2 failed to read it: NameError"),
     ],
