@@ -51,14 +51,14 @@ class Field(Struct, frozen=True):
 
 
 def fields_of(arguments: Mapping[str, JSON], schema: str) -> tuple[Field, ...]:
-    """The fields for arguments, those of the schema first."""
+    """The fields for arguments, those of the schema first; none where no form can hold them."""
     known = read_schema(schema)
     properties = known.get("properties")
     kinds = properties if isinstance(properties, dict) else {}
     needed = known.get("required")
     required = frozenset(str(each) for each in needed) if isinstance(needed, list) else frozenset[str]()
     names = [*kinds, *(name for name in arguments if name not in kinds)]
-    if len(names) > MAX_FIELDS:
+    if len(names) > MAX_FIELDS or any(hidden(name) for name in names):  # browsers send such names as others
         return ()
     return tuple(field_for(name, kinds.get(name), arguments, required=name in required) for name in names)
 
@@ -88,7 +88,7 @@ def kind_of(says: Mapping[str, JSON], value: JSON, *, given: bool) -> tuple[Kind
     listed, kind = says.get("enum"), says.get("type")
     choices = tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
     if choices and isinstance(listed, list) and len(choices) == len(listed):
-        fits = not given or (isinstance(value, str) and value in choices)
+        fits = not given or (isinstance(value, str) and value in choices and kept_by_browsers(value))
         return ("choice", choices) if fits else ("json", ())
     match kind:
         case "string" if not given or (isinstance(value, str) and kept_by_browsers(value)):
@@ -155,14 +155,14 @@ def left_out(field: Field) -> bool:
     """Whether an empty field means no argument: where there was none, or where it cannot be empty."""
     if field.value.strip():
         return False
-    return not field.given or field.kind not in ("line", "text", "lines")
+    return not field.given or field.kind not in ("line", "text", "lines", "choice")
 
 
 def value_of(field: Field) -> JSON:
     """The value that a field says. Raises ValueError or BadInput where it says none."""
     match field.kind:
         case "number":
-            return int(field.value) if field.whole else number_in(field.value)
+            return number_in(field.value, whole=field.whole)
         case "switch":
             return field.value == "true"
         case "lines":
@@ -173,9 +173,12 @@ def value_of(field: Field) -> JSON:
             return field.value
 
 
-def number_in(text: str) -> JSON:
+def number_in(text: str, *, whole: bool) -> JSON:
+    """The number that a text is. For JSON schema 1.0 is an integer too."""
     value = read_json(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(text)
+    if whole and isinstance(value, float) and not value.is_integer():
         raise ValueError(text)
     return value
 

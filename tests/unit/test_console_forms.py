@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge_mcp.console.schema_form import Field, fields_of, read_arguments, with_complaint
 from bridge_mcp.console.visits import Form
+from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON
 
 SCHEMA = json.dumps(
@@ -20,7 +21,7 @@ SCHEMA = json.dumps(
             "count": {"type": "integer"},
             "ratio": {"type": "number"},
             "on": {"type": "boolean"},
-            "mode": {"type": "string", "enum": ["a", "b"]},
+            "mode": {"type": "string", "enum": ["", "a", "b"]},
             "lines": {"type": "array", "items": {"type": "string"}},
             "deep": {"type": "object"},
         },
@@ -44,10 +45,32 @@ def as_browsers_send(fields: tuple[Field, ...]) -> Form:
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
 def test_a_form_that_nobody_touched_says_the_arguments_that_it_was_made_of(arguments: dict[str, JSON]) -> None:
     fields = fields_of(arguments, SCHEMA)
+    if any(hidden(name) for name in arguments):
+        assert fields == ()
+        return
     assert all("\n" not in field.value for field in fields if field.kind in ("line", "number", "choice"))
     found, seen = read_arguments(as_browsers_send(fields), fields)
     assert [field.wrong for field in seen if field.wrong] == []
     assert found == arguments
+
+
+@pytest.mark.parametrize("arguments", [{"mode": ""}, {"count": 1.0}, {"count": 0}, {"text": " "}, {"lines": []}])
+def test_what_looks_empty_or_whole_is_approved_as_it_was_asked_for(arguments: dict[str, JSON]) -> None:
+    fields = fields_of(arguments, SCHEMA)
+    found, seen = read_arguments(as_browsers_send(fields), fields)
+    assert ([field.wrong for field in seen if field.wrong], json.dumps(found)) == ([], json.dumps(arguments))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\u202eb", "a\0b"])
+def test_a_name_that_browsers_send_as_another_is_edited_as_json(name: str) -> None:
+    assert fields_of({name: "x", "text": "y"}, SCHEMA) == ()
+
+
+@pytest.mark.parametrize("typed", ["1_0", "١", "1.5", "true", "1e999", "x"])
+def test_no_field_of_a_whole_number_takes_anything_else(typed: str) -> None:
+    fields = fields_of({"count": 1}, SCHEMA)
+    _, seen = read_arguments(Form([("a.count", typed)]), fields)
+    assert [field.wrong for field in seen if field.name == "count"] == ["Write a whole number."]
 
 
 @pytest.mark.parametrize("schema", ["", "[]", "{", '{"properties": []}', '{"required": 1, "properties": {"a": 1}}'])
