@@ -22,6 +22,8 @@ __all__ = ["PAGES"]
 
 DAYS = 30
 """Days of the usage page."""
+DIFFED = 2_000
+"""Lines of each side of a diff."""
 RECENT = 100
 """Events that are there when the page opens."""
 
@@ -66,10 +68,24 @@ def difference(change: ToolChange) -> Difference:
 
 
 def diff(was: str, now: str) -> tuple[str, ...]:
-    """The lines of a diff, whole; nothing for equal texts."""
+    """The lines of a diff, whole; nothing for equal texts. A last line tells of lines that are not shown.
+
+    Lines are equal or not: to look for similar ones takes a time that grows with the cube of their number, and a tool
+    server chooses them.
+    """
     if was == now:
         return ()
-    return tuple(line for line in difflib.ndiff(was.splitlines()[:400], now.splitlines()[:400]) if line[0] != "?")
+    before, after = was.split("\n"), now.split("\n")
+    left = max(0, len(before) - DIFFED) + max(0, len(after) - DIFFED)
+    before, after = before[:DIFFED], after[:DIFFED]
+    lines: list[str] = []
+    for kind, begin, end, begin_now, end_now in difflib.SequenceMatcher(None, before, after).get_opcodes():
+        if kind == "equal":
+            lines += [f"  {line}" for line in before[begin:end]]
+            continue
+        lines += [f"- {line}" for line in before[begin:end]]
+        lines += [f"+ {line}" for line in after[begin_now:end_now]]
+    return (*lines, f"… {left:,} more lines are not shown: see bridge-mcp servers changes") if left else tuple(lines)
 
 
 async def accept(visit: Visit) -> Response:
