@@ -28,6 +28,8 @@ LONGEST_S = 12 * 3600.0
 """No session lasts longer, however busy."""
 MAX_SESSIONS, MAX_LINKS = 256, 16
 """How many there are at once; the oldest gives way."""
+MAX_OWN_SESSIONS = 32
+"""Sessions of one principal; its own oldest gives way, so that no client puts the others out."""
 
 
 class Visitor(HidesFields, frozen=True):
@@ -94,6 +96,9 @@ class Sessions:
         """Begin a session; the value of its cookie."""
         value = secrets.token_urlsafe(32)
         now = self._now()
+        own = [key for key, session in self._sessions.items() if session.who.name == visitor.principal.name]
+        for key in own[: max(0, len(own) - MAX_OWN_SESSIONS + 1)]:
+            del self._sessions[key]
         self._sessions[hashed(value)] = Session(visitor, secrets.token_urlsafe(32), begun=now, used=now)
         while len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)

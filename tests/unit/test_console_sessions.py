@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge_mcp.console.sessions import IDLE_S, LINK_S, LONGEST_S, Sessions, Visitor
+from bridge_mcp.console.sessions import IDLE_S, LINK_S, LONGEST_S, MAX_SESSIONS, Sessions, Visitor
 from bridge_mcp.core.policy import Principal
 
 ANN = Visitor(Principal("ann", "client", frozenset({"read"})), "hash-of-a-token")
@@ -68,3 +68,13 @@ async def test_a_session_ends_idle_after_its_longest_time_and_with_its_token() -
     value = sessions.open(ANN)
     sessions.close(value)
     assert await sessions.find(value) is None
+
+
+async def test_a_client_that_signs_in_again_and_again_ends_its_own_sessions_alone() -> None:
+    sessions = Sessions(Tokens(), Clock())
+    owner = sessions.open(Visitor(Principal("owner", "owner", frozenset({"admin"}))))
+    of_ann = [sessions.open(ANN) for _ in range(MAX_SESSIONS + 1)]
+    assert await sessions.find(owner) is not None
+    assert await sessions.find(of_ann[0]) is None
+    assert await sessions.find(of_ann[-1]) is not None
+    assert len([value for value in of_ann if await sessions.find(value) is not None]) == 32
