@@ -21,7 +21,7 @@ from bridge_mcp.console.navigation import PAGES, navigation
 from bridge_mcp.console.rendering import environment, static_files
 from bridge_mcp.console.sessions import Sessions, Visitor, same
 from bridge_mcp.console.streams import Streams
-from bridge_mcp.console.visits import BASE, Form, Page, Visit, read_form
+from bridge_mcp.console.visits import BASE, MAX_ENTRY, Form, Page, Visit, read_form
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, BridgeError, Denied, NotFound, StoreError
 from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.service import Bridge
@@ -102,7 +102,7 @@ class Console:
         async def answer(request: Request) -> Response:
             null = request.url.path == f"{BASE}/enter"
             origin = check_origin(request, self.places, null=null)
-            form = await read_form(request) if request.method == "POST" else Form()
+            form = await read_form(request, MAX_ENTRY) if request.method == "POST" else Form()
             return await handler(self, request, origin, form)
 
         return answer

@@ -19,13 +19,15 @@ from bridge_mcp.service import Bridge
 if TYPE_CHECKING:
     from bridge_mcp.console.app import Console
 
-__all__ = ["BASE", "Form", "Handler", "Page", "Visit", "path_of", "read_form"]
+__all__ = ["BASE", "MAX_ENTRY", "Form", "Handler", "Page", "Visit", "path_of", "read_form"]
 
 BASE = "/console"
 """All pages are below this path."""
 
 MAX_FORM = 4_000_000
 """Bytes of one form: the longest arguments, as browsers encode them."""
+MAX_ENTRY = 32_000
+"""Bytes of the form of somebody who is not signed in: a key, or a token."""
 MAX_FIELDS = 2_000
 FORM_S = 30.0
 """Seconds in which a form has to be here."""
@@ -118,8 +120,8 @@ def path_of(name: str) -> str:
     return quote(name, safe="/:@")
 
 
-async def read_form(request: Request) -> Form:
-    """The fields of a form that was sent (`application/x-www-form-urlencoded`).
+async def read_form(request: Request, most: int = MAX_FORM) -> Form:
+    """The fields of a form that was sent (`application/x-www-form-urlencoded`), of at most so many bytes.
 
     Raises:
         Refused: it is too large, too slow, of another type, or of too many fields.
@@ -132,8 +134,8 @@ async def read_form(request: Request) -> Form:
     with anyio.move_on_after(FORM_S) as patience:
         async for part in request.stream():
             size += len(part)
-            if size > MAX_FORM:
-                raise Refused(413, f"A form has at most {MAX_FORM:,} bytes.", fix="Send less.")
+            if size > most:
+                raise Refused(413, f"This form has at most {most:,} bytes.", fix="Send less.")
             parts.append(part)
     if patience.cancelled_caught:
         raise Refused(408, f"The form was not here within {FORM_S:g} s.", fix="Send it again.")

@@ -93,3 +93,10 @@ def test_every_answer_forbids_what_pages_do_not_need(fresh: Running) -> None:
         assert told["x-content-type-options"] == "nosniff"
         assert told["referrer-policy"] == "same-origin"
         assert told["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["sign-in", "enter"])
+def test_a_stranger_cannot_send_a_large_form(fresh: Running, path: str) -> None:
+    body = "token=" + "%41" * 20_000
+    status, told, _ = asked(fresh, "POST", f"/console/{path}", body, origin=fresh.origin)
+    assert (status, "32,000 bytes" in told) == (413, True)
