@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.conftest import ARGUMENTS, CHROMIUM, Running, asked
+from tests.console.conftest import ALL, ARGUMENTS, CHROMIUM, Running, asked
 
 ATTACK = """
 async (target) => {
@@ -169,3 +170,23 @@ def test_a_stolen_cookie_alone_changes_nothing(fresh: Running, page: Page) -> No
         status, *_ = asked(fresh, "POST", path, given, **held, **headers)
         assert status in (403, 415), (given, headers)
     assert asked(fresh, "POST", path, body, **held, origin=own)[0] == 303
+
+
+def test_a_form_that_lacks_a_field_of_the_call_decides_nothing(fresh: Running) -> None:
+    status, _, told = asked(fresh, "POST", "/console/enter", f"key={fresh.do('link', scopes=ALL)}", origin=fresh.origin)
+    assert status == 200
+    cookie = told["set-cookie"].partition(";")[0]
+    fresh.calls(("files__delete", {"name": "kept.txt"}))
+    found = None
+    while found is None:
+        _, page, _ = asked(fresh, "GET", "/console/approvals", cookie=cookie)
+        found = re.search(r'action="(/console/approvals/[^"]+)" class="row acts"', page)
+    csrf, digest = (re.search(f'name="{name}" value="([^"]+)"', page) for name in ("csrf", "digest"))
+    assert csrf is not None
+    assert digest is not None
+    fields = {"csrf": csrf[1], "digest": digest[1], "verdict": "approve", "as": "form"}
+    status, page, _ = asked(fresh, "POST", found[1], urlencode(fields), cookie=cookie, origin=fresh.origin)
+    assert (status, "not the one of these arguments" in page) == (422, True)
+    fields |= {"a.name": "kept.txt"}
+    status, _, _ = asked(fresh, "POST", found[1], urlencode(fields), cookie=cookie, origin=fresh.origin)
+    assert status == 303

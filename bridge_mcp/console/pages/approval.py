@@ -153,7 +153,7 @@ def sent_arguments(
     """The arguments of the form where they are others than the call's, and the fields as they were filled in.
 
     Raises:
-        BadInput: they are no JSON object.
+        BadInput: they are no JSON object, or the form lacks a field of today's schema.
     """
     given = arguments_of(details.approval.arguments)
     if visit.form.get("as") == "json":
@@ -169,7 +169,10 @@ def sent_arguments(
     if visit.form.get("as") != "form" or given is None or details.approval.fixed:
         return None, None
     schema = details.spec.schema if details.spec is not None else ""
-    found, fields = read_arguments(visit.form, fields_of(given, schema))
+    fields = fields_of(given, schema)
+    if (given and not fields) or any(f"a.{field.name}" not in visit.form for field in fields):
+        raise BadInput("The form is not the one of these arguments any more.", fix="Look at them again.")
+    found, fields = read_arguments(visit.form, fields)
     same = json.dumps(found, sort_keys=True) == json.dumps(dict(given), sort_keys=True)
     return (None if same else found), fields
 
