@@ -1,0 +1,54 @@
+"""What the card shows of hostile arguments, in a real Chromium, before a host that answers it with what is planned."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import FrameLocator, async_playwright, expect
+
+from bridge_mcp.server.apps.page import card_page
+from tests.servers.npm import cannot_be_had
+
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+HOST = """
+([card, told]) => {
+  addEventListener("message", (event) => {
+    const asked = event.data;
+    if (asked.id === undefined) return;
+    const result = asked.method === "tools/call" ? { structuredContent: JSON.parse(told) } : { hostContext: {} };
+    event.source.postMessage({ jsonrpc: "2.0", id: asked.id, result }, "*");
+  });
+  const frame = document.createElement("iframe");
+  frame.srcdoc = card;
+  document.body.append(frame);
+}
+"""
+
+
+@asynccontextmanager
+async def card_of(arguments: str) -> AsyncGenerator[FrameLocator]:
+    """The card, with buttons, that shows one call with these arguments (JSON)."""
+    chromium = shutil.which("chromium") or ""
+    if not chromium:
+        cannot_be_had("Chromium is not on this machine: apt install chromium")
+    approval: dict[str, Any] = {"id": "1", "tool": "bank__pay", "conversation": "local/main", "reason": "", "note": ""}
+    approval |= {"requested_by": "", "digest": "d", "status": "waiting", "truncated": "", "arguments": None}
+    told = json.dumps({"approvals": [approval]}).replace('"arguments": null', f'"arguments": {arguments}')
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        page = await browser.new_page()
+        await page.evaluate(HOST, [card_page(decides=True), told])
+        yield page.frame_locator("iframe")
+        await browser.close()
+
+
+@pytest.mark.parametrize("number", ["9007199254740993", "-12345678901234567890", "1e300"])
+async def test_a_number_that_javascript_rounds_is_not_decided_on_the_card(number: str) -> None:
+    async with card_of(f'{{"to": "ann", "sums": [{{"cents": {number}}}]}}') as card:
+        await expect(card.get_by_text("too large to be shown exactly")).to_be_visible()
+        assert await card.get_by_role("button").count() == 0
