@@ -52,3 +52,11 @@ async def test_a_number_that_javascript_rounds_is_not_decided_on_the_card(number
     async with card_of(f'{{"to": "ann", "sums": [{{"cents": {number}}}]}}') as card:
         await expect(card.get_by_text("too large to be shown exactly")).to_be_visible()
         assert await card.get_by_role("button").count() == 0
+
+
+async def test_the_card_spells_out_what_hides() -> None:
+    signs = "\u2800\u034f\ue000\U0001d173\u0378\u202e\u200b\U000e0041"
+    async with card_of(json.dumps({"path": f"a{signs}b", "cents": 9007199254740991})) as card:
+        spelled = "".join(f"\\u{{{ord(sign):x}}}" for sign in signs)
+        await expect(card.locator("pre")).to_contain_text(f"a{spelled}b")
+        assert await card.get_by_role("button").count() == 2
