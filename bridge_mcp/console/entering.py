@@ -10,6 +10,7 @@ A link of the owner's is opened in one of two ways, neither of which has its key
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from bridge_mcp.console.guard import Refused, cookie_name
 from bridge_mcp.console.sessions import Visitor
 from bridge_mcp.console.visits import BASE, Form, Visit
+from bridge_mcp.server.http.jwks import IssuerAway
 
 if TYPE_CHECKING:
     from bridge_mcp.console.app import Console
@@ -73,7 +75,10 @@ async def sign_in(console: Console, request: Request, origin: str, form: Form) -
     if request.method == "GET":
         return console.show("sign-in.html", next=following, told="")
     address = limited(console, request)
-    visitor = await console.sign_in(form.get("token").strip())
+    try:
+        visitor = await console.sign_in(form.get("token").strip())
+    except IssuerAway as exc:
+        raise Refused(503, str(exc).capitalize() + ".", fix=f"Try again in {math.ceil(exc.retry_s)} s.") from None
     if visitor is None:
         told = "This token is not known. It was shown once, when bridge-mcp clients add made it."
         return console.show("sign-in.html", code=403, next=following, told=told)

@@ -1,0 +1,69 @@
+"""The console over ASGI: who comes in while an issuer is away, and what a client with limits sees on every page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx2
+
+from bridge_mcp.console.navigation import PAGES
+from bridge_mcp.console.serving import ConsoleOptions, make_console
+from bridge_mcp.core.bearer_tokens import OAuth, hash_token
+from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.server.http.authenticator import Client
+from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
+from tests.integration.setup import world
+from tests.integration.test_oauth_http import ISSUER, RESOURCE, token
+
+ORIGIN = "http://127.0.0.1:8765"
+LIMITED = "token-of-a-limited-client-012345"
+
+
+def browser_at(bridge: Bridge, options: ConsoleOptions) -> httpx2.AsyncClient:
+    """A browser that shows the console of a bridge."""
+    transport = httpx2.ASGITransport(make_console(bridge, options))
+    return httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+
+
+async def test_a_token_whose_issuer_is_away_is_told_so(tmp_path: Path) -> None:
+    options = ConsoleOptions(oauth=OAuth(ISSUER, "http://127.0.0.1:9/jwks", RESOURCE))
+    async with world(tmp_path, engine=False) as here, browser_at(here.bridge, options) as browser:
+        answer = await browser.post("/console/sign-in", data={"token": token()})
+        assert answer.status_code == 503
+        assert "keys cannot be fetched" in answer.text
+
+
+async def test_a_client_with_limits_sees_nothing_beyond_them_on_any_page(tmp_path: Path) -> None:
+    toolbox = FakeToolbox()
+
+    @toolbox.tool("files__delete")
+    async def delete(arguments: object) -> str:  # pyright: ignore[reportUnusedFunction]
+        return "gone"
+
+    model = FakeModel([says("the zebra is SECRET"), calls(("files__delete", {"name": "SECRET"}))])
+    known = Client("lim", hash_token(LIMITED), frozenset(SCOPES), conversations=frozenset({"family/42"}))
+    async with (
+        world(tmp_path, model, toolbox) as here,
+        browser_at(here.bridge, ConsoleOptions(clients=[known])) as browser,
+    ):
+        await here.settled("what is SECRET?")
+        await here.say("delete SECRET")
+        (waiting,) = await here.approvals()
+        answer = await browser.post("/console/sign-in", data={"token": LIMITED})
+        assert answer.status_code == 303
+        other = "local/main"
+        (message, *_) = (await here.bridge.read_messages(OWNER, other)).messages
+        asked = {"id": other, "q": "zebra", "message": message.id, "index": "0", "status": "any", "channel": "local"}
+        seen: set[int] = set()
+        for page in PAGES:
+            if page.method != "GET" or page.path.endswith("/stream"):
+                continue
+            path = "/console" + page.path.replace("{id}", waiting.id)
+            for query in ({}, asked, {"status": "any"}, {"q": "zebra"}):
+                shown = await browser.get(path, params=query)
+                seen.add(shown.status_code)
+                assert "SECRET" not in shown.text, path
+                assert not (shown.status_code == 200 and waiting.id in shown.text), path
+        assert seen <= {200, 400, 403, 404}
+        assert await here.bridge.search_messages(OWNER, "zebra")
