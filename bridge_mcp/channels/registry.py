@@ -106,15 +106,13 @@ def loaded(point: EntryPoint) -> AnyChannelType:
 
 def whole(made: AnyChannelType) -> bool:
     """Whether a type of a package's has fields of the right kinds, which nothing checks where it is made."""
-    given: tuple[object, ...] = (made.settings, made.check, made.make, made.probe, made.setup)
-    keys, check, make, probe, setup = given
+    keys, called = cast("object", made.settings), (made.check, made.make, made.probe or print, made.setup or print)
     try:
         re.compile(made.user_id)
         written = f"{made.template:s}{made.gather_s:f}"
     except (TypeError, ValueError, re.error):
         return False
-    known = isinstance(keys, type) and issubclass(keys, Keys) and callable(check) and callable(make)
-    return bool(written) and known and all(each is None or callable(each) for each in (probe, setup))
+    return bool(written) and isinstance(keys, type) and issubclass(keys, Keys) and all(map(callable, called))
 
 
 def distribution(point: EntryPoint) -> str:
