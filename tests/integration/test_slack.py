@@ -167,6 +167,20 @@ async def test_an_envelope_is_acknowledged_only_once_the_store_has_it(
         assert [each["retry_attempt"] for each in times] == [0, 1, 2]
 
 
+async def test_a_message_that_mentions_many_is_acknowledged_in_time(server: SlackServer, tmp_path: Path) -> None:
+    ann = server.user("Ann")
+    async with staged(tmp_path, Own(server)) as it, it.up() as bridge:
+        await bridge.pair_chat(OWNER, channel="family", chat=ann.address)
+        await ann.says(ann.dm, "one")
+        await said(server, ann.dm, 1)
+        held = asyncio.Event()
+        server.fail("users.info", *[Fault("internal_error", held=held)] * 5)
+        await ann.says(ann.dm, "two for " + " ".join(f"<@U0000000{number}X>" for number in range(5)))
+        held.set()
+        times = [each for each in server.deliveries.sent if "two" in each["payload"].get("event", {}).get("text", "")]
+        assert [each["retry_attempt"] for each in times] == [0]
+
+
 async def test_slash_commands_are_the_bridges(server: SlackServer, tmp_path: Path) -> None:
     ann = server.user("Ann")
     async with staged(tmp_path, Own(server)) as it, it.up() as bridge:

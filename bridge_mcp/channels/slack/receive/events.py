@@ -10,10 +10,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import anyio
 from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places, chat_of, micros, person
-from bridge_mcp.channels.slack.receive.names import Names
+from bridge_mcp.channels.slack.receive.names import MOST_S, Names
 from bridge_mcp.channels.slack.send.emoji import emoji_of
 from bridge_mcp.channels.slack.settings import SlackSettings
 from bridge_mcp.channels.slack.text.mrkdwn import bare, mentioned, read
@@ -68,9 +69,10 @@ class Events:
             return None
         sender = await self._sender(user, str(event.get("user_team") or event.get("source_team") or team))
         words = str(event.get("text") or "")
-        for each in list(mentioned(words))[:10]:
-            if each != self._me.user:
-                await self._names.user(each)
+        with anyio.move_on_after(MOST_S):  # all of them together: others wait for this message
+            for each in list(mentioned(words))[:10]:
+                if each != self._me.user:
+                    await self._names.user(each)
         direct, called = is_direct(event, channel), self._me.user in mentioned(words)
         if direct:
             self._places.learn(sender.id, channel)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from bridge_mcp.channels.slack.values import inner
 from bridge_mcp.channels.slack.web import Fault, SlackWeb
 
-__all__ = ["Known", "Names"]
+__all__ = ["MOST_S", "Known", "Names"]
 
 KEPT_S = 3600.0
 AGAIN_S = 60.0
