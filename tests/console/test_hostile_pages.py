@@ -177,7 +177,7 @@ def test_a_form_that_lacks_a_field_of_the_call_decides_nothing(fresh: Running) -
     assert status == 200
     cookie = told["set-cookie"].partition(";")[0]
     fresh.calls(("files__delete", {"name": "kept.txt"}))
-    found = None
+    page, found = "", None
     while found is None:
         _, page, _ = asked(fresh, "GET", "/console/approvals", cookie=cookie)
         found = re.search(r'action="(/console/approvals/[^"]+)" class="row acts"', page)
