@@ -10,11 +10,12 @@ import anyio
 import pytest
 
 from bridge_mcp.assembly import WallClock
+from bridge_mcp.channels.discord.ids import snowflake_at
 from bridge_mcp.channels.discord.type import TYPE
 from bridge_mcp.core.errors import ConfigError, SendFailed, SendUncertain
-from bridge_mcp.ports import ChannelRules, Edit, Outgoing
+from bridge_mcp.ports import Arrival, ChannelRules, Edit, Ignored, Outgoing
 from bridge_mcp.service import OWNER
-from bridge_mcp.testing import FakeModel, says
+from bridge_mcp.testing import FakeModel, ManualClock, says
 from tests.integration.discord_chats import Box, channel_on, ready, send, settings_on
 from tests.integration.discord_house import Platform, first, house, tools
 from tests.integration.setup import rules_for
@@ -197,6 +198,28 @@ async def test_no_privileged_intent_is_asked_for_where_none_is_needed(tmp_path: 
         assert await it.hears(1, f"family/{home.id}") == ["@loopback and you?"]
         (session,) = platform.server.gateway.sessions.values()
         assert not session.intents & PRIVILEGED
+
+
+async def test_a_clock_that_is_ahead_does_not_set_the_place_in_the_stream(platform: Platform) -> None:
+    clock = ManualClock(WallClock().now() + 7200)
+    channel, stored = channel_on(platform.server, clock), snowflake_at(WallClock().now() - 60)
+    offsets, caught_up = list[int | None](), anyio.Event()
+
+    class Noting(Box):
+        async def put(self, arrival: Arrival) -> str:
+            offsets.append(arrival.offset)
+            if len(offsets) == 2:
+                caught_up.set()
+            return await super().put(arrival)
+
+    box = Noting()
+    await box.put(Ignored("family", stored))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(channel.run, box)
+        with anyio.fail_after(10):
+            await caught_up.wait()
+        tasks.cancel_scope.cancel()
+    assert offsets == [stored, stored]
 
 
 @pytest.mark.shows("discord.intents")

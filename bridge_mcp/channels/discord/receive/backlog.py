@@ -53,12 +53,14 @@ class Backlog:
     async def read(
         self, stored: int | None, heard: Callable[[Message, Place], Awaitable[None]], patiently: Patiently
     ) -> int:
-        """Hand on every message since the one that was stored last; the highest number, or now."""
+        """Hand on every message since the one that was stored last; the highest number, or at first: now.
+
+        A clock that is ahead must not set the place in the stream: messages up to its time would count as read.
+        """
         now = self._clock.now()
-        top = snowflake_at(now)
         if stored is None:
-            return top
-        since = max(stored - OVERLAP, snowflake_at(now - MAX_AGE_S))
+            return snowflake_at(now)
+        top, since = stored, max(stored - OVERLAP, snowflake_at(now - MAX_AGE_S))
         chats = await self._inbox.chats(self._settings.name, MAX_CHATS)
         for place in await self._written_in(chats, since, patiently):
             top = max(top, await self._chat(place, since, heard, patiently))
