@@ -67,6 +67,6 @@ async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage
         draft = visit.bridge.draft(visit.who, conversation)
         happened = bool(page.events) or page.gap
         after = page.cursor
-        if happened or draft != shown:
+        if (happened or draft != shown) and await signed_in(visit):
             shown = draft
             yield (page if happened else None), draft

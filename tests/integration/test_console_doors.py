@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import pytest
+from starlette.requests import Request
 
+from bridge_mcp.console.following import news
+from bridge_mcp.console.guard import cookie_name
 from bridge_mcp.console.navigation import PAGES
 from bridge_mcp.console.serving import ConsoleOptions, make_console
+from bridge_mcp.console.sessions import Visitor
+from bridge_mcp.console.visits import Form, Visit
 from bridge_mcp.core.bearer_tokens import OAuth, hash_token
 from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.ports import EventPage
 from bridge_mcp.server.http.authenticator import Client
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
@@ -32,6 +40,31 @@ async def test_a_token_whose_issuer_is_away_is_told_so(tmp_path: Path) -> None:
         answer = await browser.post("/console/sign-in", data={"token": token()})
         assert answer.status_code == 503
         assert "keys cannot be fetched" in answer.text
+
+
+async def test_a_chat_that_is_followed_shows_nothing_once_the_token_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, FakeModel([says("hello"), says("nobody sees this")])) as here:
+        await here.settled("hello")
+        client, _ = await here.bridge.add_client(OWNER, "vera")
+        (stored,) = await here.bridge.store.clients.all()
+        console = make_console(here.bridge, ConsoleOptions())
+        value = console.sessions.open(Visitor(client.principal, stored.token_hash))
+        session = await console.sessions.find(value)
+        assert session is not None
+        headers = [(b"cookie", f"{cookie_name(ORIGIN)}={value}".encode())]
+        request = Request({"type": "http", "headers": headers, "query_string": b""})
+        wait = here.bridge.wait_for_events
+
+        async def revoked_meanwhile(*args: Any, **options: Any) -> EventPage:
+            await here.bridge.revoke_client(OWNER, "vera")
+            await here.say("only for who may still read")
+            return await wait(*args, **options)
+
+        monkeypatch.setattr(here.bridge, "wait_for_events", revoked_meanwhile)
+        visit = Visit(request, console, session, origin=ORIGIN, form=Form())
+        assert [page async for page, _ in news(visit, "local/main")] == []
 
 
 async def test_a_client_with_limits_sees_nothing_beyond_them_on_any_page(tmp_path: Path) -> None:
