@@ -12,10 +12,9 @@ from telegram.error import InvalidToken, TelegramError
 from bridge_mcp.channels.plug import Found
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
-from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, site_of
 from bridge_mcp.channels.telegram.receive.errors import explained, refused
 from bridge_mcp.channels.telegram.receive.session import PRIVACY
-from bridge_mcp.channels.telegram.receive.webhook import site_of
 from bridge_mcp.ports import Clock
 
 __all__ = ["probe"]

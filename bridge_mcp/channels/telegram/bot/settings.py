@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from bridge_mcp.core.secret_fields import HidesFields
 
-__all__ = ["TELEGRAM", "Patience", "TelegramSettings", "Webhook"]
+__all__ = ["TELEGRAM", "Patience", "TelegramSettings", "Webhook", "site_of"]
 
 TELEGRAM = "https://api.telegram.org"
 
@@ -79,3 +80,9 @@ class Patience(Struct, frozen=True):
     """How often to check that the webhook is still ours and works."""
     webhook_body: float = 30.0
     """How long the body of a post may take to come."""
+
+
+def site_of(url: str) -> str:
+    """An address without its path, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

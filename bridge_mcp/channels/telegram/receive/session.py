@@ -12,12 +12,11 @@ from telegram.error import TelegramError
 from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
-from bridge_mcp.channels.telegram.bot.settings import Patience
+from bridge_mcp.channels.telegram.bot.settings import Patience, site_of
 from bridge_mcp.channels.telegram.receive.mentions import Account
 from bridge_mcp.channels.telegram.receive.polling import Polling
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry
-from bridge_mcp.channels.telegram.receive.webhook import Hook, site_of
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.ports import Clock, Inbox
 
@@ -83,6 +82,9 @@ class Session:
 
     async def _receive(self, inbox: Inbox, receiver: Receiver) -> None:
         if self._settings.webhook is not None:
+            # Polls need no HTTP server; loading one while tool servers load theirs on another thread can fail.
+            from bridge_mcp.channels.telegram.receive.webhook import Hook
+
             await Hook(self._connections, self._settings.webhook, receiver, self._retry, self._patience).run()
         else:
             await Polling(self._connections, inbox, receiver, self._retry, self._patience).run()

@@ -12,7 +12,6 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias, cast
-from urllib.parse import urlsplit
 
 import anyio
 from telegram import WebhookInfo
@@ -20,7 +19,7 @@ from telegram.error import BadRequest, TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
-from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook
+from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook, site_of
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry
 from bridge_mcp.channels.telegram.receive.updates import KINDS
@@ -28,7 +27,7 @@ from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.listening import Server, configured, listening
 
-__all__ = ["Hook", "site_of"]
+__all__ = ["Hook"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +40,6 @@ MAX_BODY = 1024 * 1024
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 LEAVE_S = 1
 """Seconds that open requests have when the channel ends."""
-
-
-def site_of(url: str) -> str:
-    """An address without its path, which may be secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class Hook:
