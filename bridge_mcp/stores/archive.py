@@ -136,6 +136,7 @@ def unpack(source: Path, folder: Path, progress: Progress) -> Manifest:
         with zipfile.ZipFile(source) as archive:
             return take_apart(archive, source, folder, progress)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as exc:
+        # zipfile raises NotImplementedError for an unknown compression, and RuntimeError for a member with a password.
         raise BadInput(BROKEN.format(source, exc), fix=NOTHING) from exc
     except FileNotFoundError as exc:
         raise BadInput(f"There is no file {exc.filename}.", fix="Name a file that `bridge-mcp backup` made.") from exc

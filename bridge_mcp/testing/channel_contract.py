@@ -130,7 +130,7 @@ class ChannelContract:
     async def test_what_came_while_it_did_not_run_is_heard(self, rig: ChannelRig) -> None:
         """And what was stored before is the same message again, if it comes twice."""
         if rig.say is None or rig.channel.traits.type == "fake":
-            pytest.skip("nobody can write while it does not run")
+            pytest.skip("the rig has nobody who can write to this channel while it does not run")
         inbox = KeptInbox()
         await heard(rig, inbox, "first", count=1)
         await rig.say("meanwhile")
@@ -161,7 +161,7 @@ class ChannelContract:
     async def test_a_repeated_part_makes_no_second_message_where_it_says_so(self, rig: ChannelRig) -> None:
         """See `ChannelTraits.settles_s`."""
         if not rig.channel.traits.settles_s or rig.read is None:
-            pytest.skip("it does not say so")
+            pytest.skip("this channel does not claim to know repeats (settles_s), or the rig cannot read what arrived")
         await heard(rig, KeptInbox(), "hello", count=0)
         for _ in range(2):
             await sent(rig.channel, "once", rig.chat, key="here/1#7")
