@@ -8,11 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from bridge_mcp.models.litellm_process import LitellmProcess
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Database, PostgresServer, Served
 
 # The suite runs on busy machines, where how long an example takes tells nothing of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,3 +76,30 @@ async def litellm(anyio_backend: str) -> AsyncIterator[LitellmProcess]:
         process = LitellmProcess()
         yield process
         await process.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The Postgres of this run, which all its processes share: a test makes databases in it, and does it no harm."""
+    from tests.servers.postgres import shared_server
+
+    base = tmp_path_factory.getbasetemp()
+    with shared_server(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Served) -> Iterator[Database]:
+    """A database of its own for one test: empty, of a user who is no superuser."""
+    made = postgres.create()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that one test may stop, kill and start again."""
+    from tests.servers.postgres import PostgresServer
+
+    with PostgresServer() as server:
+        yield server
