@@ -17,8 +17,9 @@ from bridge_mcp.cli.common import USUAL, Common, Json
 from bridge_mcp.cli.door_findings import claude_channel, doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.host_findings import host_findings
-from bridge_mcp.cli.output import Hanging, console, counted, drawn, indented, print_json
+from bridge_mcp.cli.output import Hanging, console, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
+from bridge_mcp.cli.texts import counted
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import crowded

@@ -6,7 +6,8 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, with_bridge
-from bridge_mcp.cli.output import Hanging, ago, console, counted, print_json
+from bridge_mcp.cli.output import Hanging, ago, console, print_json
+from bridge_mcp.cli.texts import counted
 from bridge_mcp.core.projections import Conversation
 from bridge_mcp.core.safe_text import visible
 

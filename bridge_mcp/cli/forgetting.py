@@ -10,6 +10,7 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.output import console
+from bridge_mcp.cli.texts import keeping as texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
@@ -19,11 +20,6 @@ from bridge_mcp.ports import ToForget
 from bridge_mcp.service import OWNER
 
 __all__ = ["forget_command"]
-
-KEPT = (
-    "Kept: that there was a conversation of this name, how many entries it had and when, tokens and cost, and a "
-    "digest of each entry. Not in reach: what models, tools, platforms and earlier backups hold."
-)
 
 
 def forget_command(
@@ -55,10 +51,10 @@ def forget_command(
 
     async def body(assembly: Assembly) -> int:
         err, keepers = console(stderr=True), keepers_of(assembly)
-        with err.status("Forgetting") as line:
+        with err.status(texts.FORGETTING) as line:
 
             def progress(what: str) -> None:
-                line.update(f"Forgetting {visible(what)}")
+                line.update(texts.forgetting(visible(what)))
 
             if typed_in_terminals(assembly, wanted.subject):
                 from bridge_mcp.cli.chat_history import clear_chat_history
@@ -66,10 +62,10 @@ def forget_command(
                 clear_chat_history(assembly.config.state_dir)
             whole = await (forget(keepers, wanted, progress) if wanted.subject else go_on(keepers, progress))
         if not whole:
-            err.print(Text("! Free pages of the store hold some of it still: other processes read from it.", "yellow"))
-            err.print("The engine goes on with that; or end them, and run: bridge-mcp forget")
+            err.print(Text(f"! {texts.STILL_THERE}", "yellow"))
+            err.print(texts.GO_ON)
             return 1
-        console().print(f"Forgotten: {visible(wanted.subject) or 'what was begun'}.\n{KEPT}")
+        console().print(texts.forgotten(visible(wanted.subject) or texts.WHAT_WAS_BEGUN))
         return 0
 
     if wanted.subject and not yes:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bridge_mcp.cli.output import console, drawn, grid
 from bridge_mcp.cli.own_command import lasting_command
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.config.variables import variables_of
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
@@ -97,26 +98,20 @@ def put_into(host: str, launch: Launch, *, name: str | None = None) -> None:
         called = name or (ours[0] if ours and NAME not in ours else NAME)
         after = added(known, file, before, launch, name=called)
     except BadInput as exc:
-        by_hand = f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print"
-        raise BadInput(f"{file} was left alone. {exc}", fix=exc.fix or by_hand) from None
+        raise BadInput(
+            f"{file} was left alone. {exc}",
+            fix=exc.fix or f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print",
+        ) from None
     if after == (before or ""):
-        out.print(f"{known.title} has it already, as '{called}' in {file}.", soft_wrap=True)
+        out.print(texts.has_it_already(known.title, called, file), soft_wrap=True)
     else:
         kept = write(file, after, before)
-        copy = f" Before it was as in {kept}." if kept else ""
-        out.print(f"{known.title} has it as '{called}' now: {file}.{copy} {known.advice}", soft_wrap=True)
+        now = texts.has_it_now(known.title, called, file=file, copy=kept, advice=known.advice)
+        out.print(now, soft_wrap=True)
     if others := [each for each in ours if each != called]:
-        out.print(f"It is there a second time, as {', '.join(map(visible, others))}.", soft_wrap=True)
+        out.print(texts.second_time([*map(visible, others)]), soft_wrap=True)
     if not known.passes(launch):
-        out.print(missing(known, launch), soft_wrap=True)
-
-
-def missing(host: Host, launch: Launch) -> str:
-    """What to do about secrets that a host does not hand on."""
-    return (
-        f"{host.title} may start it without {', '.join(launch.secrets)}: write each value into a file that only you "
-        "can read, and name that file in bridge.toml (…_file in the place of …_env)."
-    )
+        out.print(texts.secrets_missing(known.title, launch.secrets), soft_wrap=True)
 
 
 def uninstall(
@@ -149,12 +144,12 @@ def uninstall(
     except BadInput as exc:
         raise BadInput(f"{file} was left alone. {exc}", fix="Mend it, or take the entry out by hand.") from None
     if not ours:
-        out.print(f"It is not among the servers of {known.title} ({file}).", soft_wrap=True)
+        out.print(texts.not_there(known.title, file), soft_wrap=True)
     elif print_:
-        out.print(f"Would go from {file}: {', '.join(map(visible, ours))}.", soft_wrap=True)
+        out.print(texts.would_go(file, [*map(visible, ours)]), soft_wrap=True)
     else:
         kept = write(file, after, before)
-        out.print(f"{known.title} has it no more. Before it was as in {kept}.", soft_wrap=True)
+        out.print(texts.gone(known.title, kept), soft_wrap=True)
     return 0
 
 
@@ -183,10 +178,10 @@ def machine() -> Machine:
 
 def shown(host: Host, file: Path, launch: Launch, name: str) -> int:
     """Print an entry as it would stand in a file of its own; nothing of the host's own file is shown."""
-    console(stderr=True).print(f"For {file}:", soft_wrap=True)
+    console(stderr=True).print(texts.printed_for(file), soft_wrap=True)
     sys.stdout.write(added(host, file, None, launch, name=name))
     if not host.passes(launch):
-        console(stderr=True).print(missing(host, launch), soft_wrap=True)
+        console(stderr=True).print(texts.secrets_missing(host.title, launch.secrets), soft_wrap=True)
     return 0
 
 
@@ -196,9 +191,9 @@ def overview(here: Machine) -> int:
     for each in found(here):
         good = bool(each.names) and not each.gone
         sign = Text(drawn("✓", "+"), "green") if good else Text("-", "dim")
-        said = f"as {', '.join(map(visible, each.names))}" if each.names else "not yet"
-        said = each.wrong or (f"its command is gone: {', '.join(each.gone)}" if each.gone else said)
+        said = texts.called([*map(visible, each.names)]) if each.names else texts.NOT_YET
+        said = each.wrong or (texts.command_gone(each.gone) if each.gone else said)
         rows.append([sign, each.host, f"{said} ({each.file})"])
-    console().print(grid(rows) if rows else "No host's settings are here.")
-    console().print(f"bridge-mcp install HOST, with one of: {', '.join(HOSTS)}", soft_wrap=True)
+    console().print(grid(rows) if rows else texts.NO_HOST)
+    console().print(texts.hosts([*HOSTS]), soft_wrap=True)
     return 0

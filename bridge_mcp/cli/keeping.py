@@ -19,8 +19,10 @@ from rich.text import Text
 from bridge_mcp import __version__
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
-from bridge_mcp.cli.output import clock, console, counted
+from bridge_mcp.cli.output import clock, console
 from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.texts import counted
+from bridge_mcp.cli.texts import keeping as texts
 from bridge_mcp.config import Config, working_folder
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.core.safe_text import visible
@@ -29,15 +31,6 @@ from bridge_mcp.ports import HeldBack
 from bridge_mcp.stores.archive import Manifest
 
 __all__ = ["backup", "restore"]
-
-RUNS = "The engine, {}, works with this store."
-THEN = "End that process (or the MCP host that started it), then run this again. Nothing was changed."
-
-INSIDE = "In it: every conversation with its log, who was let in, clients, grants, and {}."
-OUTSIDE = (
-    "Not in it: bridge.toml and the secrets that it names, logins to tool servers, your outbox folders, "
-    "and files that only a platform holds."
-)
 
 
 def backup(file: Path, /, *, common: Common = USUAL) -> int:
@@ -61,21 +54,17 @@ def backup(file: Path, /, *, common: Common = USUAL) -> int:
         raise BadInput(f"There is no store at {config.store_path}.", fix="Name its configuration: --config.")
     with scratch(target.parent) as folder, bars() as progress:
         copy = folder / "store.db"
-        schema, conversations, entries = copy_store(config.store_path, copy, partial(progress, "Copying the store"))
+        schema, conversations, entries = copy_store(config.store_path, copy, partial(progress, texts.COPYING))
         about = Manifest(
             FORMAT, time.time(), __version__, schema=schema, conversations=conversations, entries=entries,
             store_bytes=0, store_sha256="", files=0, file_bytes=0,
         )  # fmt: skip
-        made = pack(target, copy, config.files_path, about, lambda name, done, of: progress("Packing", done, of))
+        made = pack(target, copy, config.files_path, about, lambda name, done, of: progress(texts.PACKING, done, of))
     out = console()
-    out.print(f"Wrote {target} ({target.stat().st_size / 1e6:,.1f} MB).")
-    out.print(INSIDE.format(f"{counted(made.files, 'kept file')} ({told(made)})"))
-    out.print(OUTSIDE)
+    out.print(texts.wrote(target, target.stat().st_size / 1e6))
+    out.print(texts.inside(made.files, texts.contents(made.conversations, made.entries)))
+    out.print(texts.NOT_IN_IT)
     return 0
-
-
-def told(manifest: Manifest) -> str:
-    return f"{counted(manifest.conversations, 'conversation')}, entries: {manifest.entries:,}"
 
 
 def restore(
@@ -109,11 +98,12 @@ def restore(
     config, source = common.prepare(), working_folder() / file.expanduser()
     manifest, rested = restored(config, source, replace)
     out = console()
-    out.print(f"Restored the bridge as it was on {clock(manifest.made_at)} ({told(manifest)}).")
+    held = texts.contents(manifest.conversations, manifest.entries)
+    out.print(texts.restored(clock(manifest.made_at), held))
     for line in lines_of(rested):
         out.print(line)
-    out.print("Older cursors of the feed get a gap. " + OUTSIDE.replace("Not in it", "Not restored"))
-    out.print("Clients and grants of the backup are off: bridge-mcp restore --confirm lists them and turns them on.")
+    out.print(texts.CURSORS)
+    out.print(texts.HELD_BACK)
     return 0
 
 
@@ -130,13 +120,13 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
 
     path = config.store_path
     with (
-        owner_of(config.lock_path, PulseFile(config.lock_path), RUNS, THEN),
+        owner_of(config.lock_path, PulseFile(config.lock_path), texts.ENGINE_RUNS, texts.END_IT_UNCHANGED),
         scratch(path.parent) as folder,
         bars() as progress,
     ):
-        manifest = unpack(source, folder, lambda name, done, of: progress("Checking the backup", done, of))
+        manifest = unpack(source, folder, lambda name, done, of: progress(texts.CHECKING_BACKUP, done, of))
         check_stranger(folder / "store.db")
-        rested = loop(rest, folder / "store.db", partial(progress, "Bringing it to rest"))
+        rested = loop(rest, folder / "store.db", partial(progress, texts.BRINGING_TO_REST))
         with sole_use(path) as held:
             if held and not replace:
                 raise BadInput(
@@ -174,13 +164,13 @@ async def rest(path: Path, progress: Callable[[int, int], None]) -> Rested:
 def lines_of(rested: Rested) -> list[str]:
     """What was ended, a line each."""
     found = (
-        (rested.uncertain, "message", "on its way: `uncertain`, and not sent again"),
-        (rested.unknown, "call", "that had begun: `unknown`, and not run again"),
-        (rested.expired, "approval", "that waited: expired"),
-        (rested.turns, "turn", "under way: stopped"),
-        (rested.reminders, "reminder", "set for later: lapsed"),
+        (rested.uncertain, "message", texts.UNCERTAIN),
+        (rested.unknown, "call", texts.UNKNOWN),
+        (rested.expired, "approval", texts.EXPIRED),
+        (rested.turns, "turn", texts.STOPPED),
+        (rested.reminders, "reminder", texts.LAPSED),
     )
-    return [f"  {counted(number, noun)} {what}." for number, noun, what in found if number]
+    return [texts.ended(number, noun, what) for number, noun, what in found if number]
 
 
 async def confirmed(assembly: Assembly) -> None:
@@ -188,16 +178,16 @@ async def confirmed(assembly: Assembly) -> None:
     found: HeldBack = await assembly.store.restoring.let_in()
     out = console()
     if not found:
-        out.print("Nothing is held back.")
+        out.print(texts.NOTHING_HELD_BACK)
     for client in found.clients:
-        where = ", ".join(sorted(client.channels | client.conversations)) or "everywhere"
-        out.print(visible(f"client {client.name}: {', '.join(sorted(client.scopes))} ({where})"))
+        where = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
+        out.print(visible(texts.client(client.name, ", ".join(sorted(client.scopes)), where)))
     for grant in found.grants:
-        limits = ", ".join(f"{name} like {pattern}" for name, pattern in grant.arguments)
-        where = grant.conversation or "everywhere"
-        out.print(visible(f"grant of {grant.tool} in {where}, by {grant.by}" + (f", where {limits}" if limits else "")))
+        limits = [texts.like(name, pattern) for name, pattern in grant.arguments]
+        where = grant.conversation or texts.EVERYWHERE
+        out.print(visible(texts.grant(grant.tool, where=where, by=grant.by, limits=limits)))
     if found:
-        out.print("They hold from now on. End what you do not want: clients revoke, approvals revoke.")
+        out.print(texts.LET_IN)
 
 
 @contextmanager

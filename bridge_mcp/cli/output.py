@@ -24,7 +24,6 @@ __all__ = [
     "ago",
     "clock",
     "console",
-    "counted",
     "drawn",
     "dumped",
     "grid",
@@ -81,11 +80,6 @@ def drawn(sign: str, plain: str) -> str:
     except (UnicodeEncodeError, LookupError):
         return plain
     return sign
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: `1 approval`, `2 approvals`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def heading(text: str) -> Text:

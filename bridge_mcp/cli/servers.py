@@ -13,8 +13,9 @@ from cyclopts import Parameter
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, engine_runs, with_bridge
-from bridge_mcp.cli.output import console, counted, print_json
+from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.texts import counted
 from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.host_files import decoded
 from bridge_mcp.config.importing import Imported, imported

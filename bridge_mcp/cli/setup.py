@@ -14,17 +14,16 @@ from rich.text import Text
 from bridge_mcp.channels.registry import plug, type_names
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.first_files import write_drafted, write_new
-from bridge_mcp.cli.output import Hanging, console, counted, progress
+from bridge_mcp.cli.output import Hanging, console, progress
 from bridge_mcp.cli.run import report
+from bridge_mcp.cli.texts import keeping
+from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import template as all_keys
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.safe_text import visible
 
 __all__ = ["init", "migrate", "rebuild"]
-
-RUNS = "The engine, {}, works with this store."
-THEN_REBUILT = "End that process (or the MCP host that started it), then run this again."
 
 
 def init(path: Path | None = None, /, *, here: bool = False, template: bool = False) -> int:
@@ -53,9 +52,8 @@ def init(path: Path | None = None, /, *, here: bool = False, template: bool = Fa
         return asked(target, own)
     write_new(target, all_keys())
     readers, option = who_reads(target, own)
-    console().print(
-        f"Wrote {target}.\n{readers}\nEdit it, then run: bridge-mcp {option}check", highlight=False, soft_wrap=True
-    )
+    said = (texts.wrote(target), readers, texts.edit_it(option))
+    console().print("\n".join(said), highlight=False, soft_wrap=True)
     return 0
 
 
@@ -80,10 +78,10 @@ def asked(target: Path, own: Path) -> int:
     try:
         answers = interview()
     except KeyboardInterrupt:
-        out.print("\nNothing was written.")
+        out.print(texts.NOTHING_WRITTEN)
         raise
     written = write_drafted(target, all_keys(), answers.sections)
-    out.print("\n".join(f"Wrote {each}." for each in written), soft_wrap=True)
+    out.print("\n".join(map(texts.wrote, written)), soft_wrap=True)
     readers, option = who_reads(target, own)
     out.print(readers, soft_wrap=True)
     code = 0
@@ -95,7 +93,7 @@ def asked(target: Path, own: Path) -> int:
     out.print()
     code = check(ask=False, common=Common(config=str(target) if option else None)) or code
     out.print()
-    answers.then.append("Keep it running without a host: bridge-mcp serve, or bridge-mcp service install.")
+    answers.then.append(texts.KEEP_RUNNING)
     for number, each in enumerate(answers.then, 1):
         out.print(Hanging(Text(f"{number}. "), Text(each)))
     return code
@@ -106,12 +104,12 @@ def who_reads(target: Path, own: Path) -> tuple[str, str]:
     named = os.environ.get("BRIDGE_MCP_CONFIG")
     option = f"--config {shlex.quote(str(target))} "
     if named and working_folder() / Path(named).expanduser() == target:
-        return "Every host and command with this BRIDGE_MCP_CONFIG reads it.", ""
+        return texts.READ_BY_VARIABLE, ""
     if target != own:
-        return f"No host reads it by itself: give the host {option}or set BRIDGE_MCP_CONFIG.", option
+        return texts.read_by_nobody(option), option
     if named:
-        return f"Every host of this user reads it, where BRIDGE_MCP_CONFIG does not say otherwise ({named}).", option
-    return "Every host and command of this user reads it.", ""
+        return texts.read_by_hosts(named), option
+    return texts.READ_BY_ALL, ""
 
 
 def absolute(path: Path | None) -> Path | None:
@@ -134,13 +132,9 @@ def migrate(*, common: Common = USUAL) -> int:
     config = common.prepare()
     path = config.store_path
     before = schema_version(path)
-    with progress(console(stderr=True), "Migrating") as migrated:
+    with progress(console(stderr=True), keeping.MIGRATING) as migrated:
         bring(path, owner=partial(owner_of, config.lock_path, PulseFile(config.lock_path)), progress=migrated)
-    after = len(migrations())
-    what = (
-        f"was at schema version {before}, and is at {after} now" if before != after else f"is at schema version {after}"
-    )
-    console().print(f"The store {path} {what if before is not None else f'is new, at schema version {after}'}.")
+    console().print(keeping.migrated(path, before, len(migrations())))
     return 0
 
 
@@ -164,19 +158,19 @@ def rebuild(*, common: Common = USUAL) -> int:
     channels = make_channels(config.channels, clock)
     by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
     out, err = console(), console(stderr=True)
-    with owner_of(config.lock_path, PulseFile(config.lock_path), RUNS, THEN_REBUILT):
+    with owner_of(config.lock_path, PulseFile(config.lock_path), keeping.ENGINE_RUNS, keeping.END_IT):
         bring(path)
         began = time.monotonic()
-        with progress(err, "Rebuilding") as rebuilt:
+        with progress(err, keeping.REBUILDING) as rebuilt:
             done = compute(path, clock.now(), by_commit, rebuilt)
-        with progress(err, "Checking") as checked:
+        with progress(err, keeping.CHECKING) as checked:
             wrong = verify(path, progress=checked)
     took = time.monotonic() - began
-    out.print(f"Rebuilt {counted(done.conversations, 'conversation')} (entries: {done.entries:,}) in {took:.1f} s.")
+    out.print(keeping.rebuilt(done.conversations, entries=done.entries, seconds=took))
     for each in done.skipped:
-        err.print(Text(f"✗ left as it was: {visible(each)}", "red"))
+        err.print(Text(f"✗ {keeping.left_alone(visible(each))}", "red"))
     for each in wrong:
         err.print(Text(f"✗ {visible(each)}", "red"))
     if not wrong:
-        err.print(Text("✓ the logs are whole, and all that is computed from them agrees", "green"))
+        err.print(Text(f"✓ {keeping.LOGS_ARE_WHOLE}", "green"))
     return 1 if wrong else 0

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
-from bridge_mcp.cli.output import Hanging, ago, clock, console, counted, grid, heading, print_json, state
+from bridge_mcp.cli.output import Hanging, ago, clock, console, grid, heading, print_json, state
+from bridge_mcp.cli.texts import counted
 from bridge_mcp.core.results import Status
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import OWNER
