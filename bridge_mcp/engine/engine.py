@@ -25,6 +25,7 @@ from bridge_mcp.engine.outbound.outbox import OutboxWorker
 from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
 from bridge_mcp.engine.transcriptions import TranscriptionWorker
 from bridge_mcp.engine.turns.deps import Deps
+from bridge_mcp.engine.turns.drives import ConversationDrives
 from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.engine.turns.policies import Policies
 from bridge_mcp.engine.turns.progress import ProgressPublisher
@@ -44,6 +45,7 @@ from bridge_mcp.ports import (
     ChannelHealth,
     ChannelTraits,
     Clock,
+    Dispatcher,
     Drafts,
     Files,
     Model,
@@ -109,7 +111,9 @@ class Engine:
         drafts: Drafts | None = None,
         transcriber: Transcriber | None = None,
         traced: bool = False,
+        dispatcher: Dispatcher | None = None,
     ) -> None:
+        """`dispatcher` hands out the conversations; None: this process drives all of them."""
         self._store = store
         self._channels = channels
         self._model = model
@@ -136,8 +140,9 @@ class Engine:
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
-        self._scheduler = Scheduler(deps, rules.max_turns, self._presence, self._supervisor)
-        self.fast_path = FastPath(deps, self._scheduler)
+        dispatcher = dispatcher or Scheduler(store.agenda, clock, self._supervisor)
+        self._drives = ConversationDrives(deps, rules.max_turns, dispatcher, self._presence, self._supervisor)
+        self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
         self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
@@ -173,7 +178,7 @@ class Engine:
     async def run(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. `on_started` is called once every process can read in the status that this is the engine.
 
-        Each background task fails and is run again by itself; a bug in the scheduler of conversations ends the engine,
+        Each background task fails and is run again by itself; a bug in the dispatcher of conversations ends the engine,
         so that a fresh one begins.
 
         Raises:
@@ -189,7 +194,7 @@ class Engine:
                     tasks.start_soon(self._supervisor.keep, name, run)
                 for channel in self._channels.values():
                     tasks.start_soon(self._receive, channel)
-                tasks.start_soon(self._scheduler.run)
+                tasks.start_soon(self._drives.run)
         finally:
             await self._sign_off()
 
@@ -306,7 +311,7 @@ class Engine:
             await status_board.put_channels(self._store, healths)
         if published is None or published[1] != listed:
             await status_board.put_tools(self._store, *listed)
-            self._scheduler.look_again()
+            self._drives.look_again()
         if published is None or published[2] != models:
             await status_board.put_models(self._store, models)
         complaints = self._policies.crowded()

@@ -136,8 +136,8 @@ class Pauses:
         self._paused: dict[str, tuple[float, Backoff]] = {}
         """Until when (monotonic), and the pauses so far."""
 
-    def failed(self, name: str, exc: Exception) -> None:
-        """It failed, and pauses from now on.
+    def failed(self, name: str, exc: Exception) -> float:
+        """It failed, and pauses from now on; for how many seconds.
 
         Raises:
             StoreLost: that is what failed.
@@ -145,6 +145,7 @@ class Pauses:
         backoff = self._paused[name][1] if name in self._paused else Backoff(self._first_s, self._longest_s)
         pause = self._supervisor.failed(self._what.format(name), exc, backoff)
         self._paused[name] = (time.monotonic() + pause, backoff)
+        return pause
 
     def worked(self, name: str) -> None:
         """It works: its next pause is the shortest one."""
@@ -158,13 +159,6 @@ class Pauses:
     def left(self, moment: float) -> list[float]:
         """For how many seconds, from now, each of what paused at a moment still pauses."""
         return [until - time.monotonic() for until, _ in self._paused.values() if until > moment]
-
-    def __contains__(self, name: str) -> bool:
-        """Whether it failed last."""
-        return name in self._paused
-
-    def __len__(self) -> int:
-        return len(self._paused)
 
 
 def first_error(exc: BaseException) -> BaseException:

@@ -29,6 +29,7 @@ from bridge_mcp.ports.channels import (
     Reaction,
     Upload,
 )
+from bridge_mcp.ports.dispatch import Dispatcher, Driven, Drives
 from bridge_mcp.ports.drafts import Draft, Drafts
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.forgetting import Forgetting, Forgotten, ToForget, Why
@@ -78,8 +79,11 @@ __all__ = [
     "Claims",
     "Clients",
     "Clock",
+    "Dispatcher",
     "Draft",
     "Drafts",
+    "Driven",
+    "Drives",
     "Edit",
     "EngineStatus",
     "EventPage",

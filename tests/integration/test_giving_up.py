@@ -13,7 +13,7 @@ import pytest
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.engine.turns import scheduler
+from bridge_mcp.engine.turns import drives
 from bridge_mcp.ports import ModelCall, ModelReply
 from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
@@ -46,7 +46,7 @@ def broken(error: Exception) -> Broken:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(drives, "FIRST_PAUSE_S", 0.02)
 
 
 def asks() -> FakeModel:

@@ -33,7 +33,7 @@ from bridge_mcp.engine.supervision import error_line
 from bridge_mcp.engine.turns import tool_calls
 from bridge_mcp.engine.turns.conversation_worker import ConversationWorker
 from bridge_mcp.engine.turns.deps import Deps
-from bridge_mcp.engine.turns.scheduler import Scheduler
+from bridge_mcp.engine.turns.drives import ConversationDrives
 from bridge_mcp.ports import CallContext, ToolProgress
 
 __all__ = ["GRACE_S", "FastPath"]
@@ -73,16 +73,16 @@ class PendingCall:
 
 
 class FastPath:
-    """Runs requests of one call each. Shares conversations with the scheduler: one of the two works on each."""
+    """Runs requests of one call each. Shares conversations with the dispatcher: one of the two works on each."""
 
-    def __init__(self, deps: Deps, scheduler: Scheduler) -> None:
+    def __init__(self, deps: Deps, drives: ConversationDrives) -> None:
         self._deps = deps
-        self._scheduler = scheduler
+        self._drives = drives
 
     @property
     def open(self) -> bool:
-        """Whether it may be used: while the engine's scheduler runs."""
-        return self._scheduler.running
+        """Whether it may be used: while conversations are driven, and by this process alone."""
+        return self._drives.open
 
     def find(self, conversation: str, tool: str, within: tuple[str, ...] = ()) -> ToolSpec | None:
         """The tool of this name, as it is now, where whoever is limited to these places may call it."""
@@ -100,11 +100,11 @@ class FastPath:
             Conflict: the conversation has entries already.
             StoreError: it could not be written.
         """
-        worker = self._scheduler.enter(conversation)
+        worker = self._drives.enter(conversation)
         if worker is None:
             return ()
         action = PendingCall(conversation, entry, progress, worker=worker)
-        self._scheduler.start(self._work, action)
+        self._drives.start(self._work, action)
         with anyio.move_on_after(wait_s):
             await action.over.wait()
         await action.written.wait()
@@ -126,9 +126,9 @@ class FastPath:
             if not action.over.is_set():
                 action.end(failed=BridgeError("The engine stopped in the middle of this call.", fix=ASK_AGAIN))
             if not drive_on:
-                self._scheduler.leave(action.worker)
+                self._drives.leave(action.worker)
         if drive_on:
-            await self._scheduler.work_on(action.worker)
+            await self._drives.drive_on(action.worker)
 
     async def _begin(self, action: PendingCall) -> bool:
         """Decide, and go the way that fits; whether there is something left to worker."""
@@ -158,7 +158,7 @@ class FastPath:
 
     async def _look(self, action: PendingCall, spec: ToolSpec, intent: Started) -> bool:
         """Run a call that only reads, and write everything at its end; or its beginning, if that is long in coming."""
-        late = asyncio.get_running_loop().call_later(GRACE_S, self._scheduler.start, self._declare, action, intent)
+        late = asyncio.get_running_loop().call_later(GRACE_S, self._drives.start, self._declare, action, intent)
         try:
             finished = await self._outcome(action, spec, intent)
         finally:
@@ -216,7 +216,7 @@ class FastPath:
         hear = deps.progress.listener(action.conversation, intent) if deps.progress else None
         finished: Finished | None = Finished(intent.call, "stopped", tool_calls.CUT_OFF)
         with anyio.CancelScope() as scope:
-            watch = asyncio.get_running_loop().call_later(GRACE_S, self._scheduler.start, self._watch, action, scope)
+            watch = asyncio.get_running_loop().call_later(GRACE_S, self._drives.start, self._watch, action, scope)
             try:
                 finished = await tool_calls.outcome(deps.toolbox, spec, arguments, context, both(hear, action.progress))
             finally:
