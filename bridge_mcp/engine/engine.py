@@ -135,13 +135,11 @@ class Engine:
         home = partial(owners_chat, store.access, traits)
         self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
         self._drafts = drafts
-        self._transcriptions = self._make_transcriptions(transcriber)
-        self._traced = traced
+        self._transcriptions, self._traced = self._make_transcriptions(transcriber), traced
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
-        dispatcher = dispatcher or Scheduler(store.agenda, clock, self._supervisor)
-        self._drives = ConversationDrives(deps, rules.max_turns, dispatcher, self._presence, self._supervisor)
+        self._drives = self._make_drives(deps, dispatcher or Scheduler(store.agenda, clock, self._supervisor))
         self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
         self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
@@ -153,6 +151,9 @@ class Engine:
         if transcriber is None:
             return None
         return TranscriptionWorker(self._store, transcriber, partial(self._fetch, most=transcriber.max_bytes))
+
+    def _make_drives(self, deps: Deps, dispatcher: Dispatcher) -> ConversationDrives:
+        return ConversationDrives(deps, self._rules.max_turns, dispatcher, self._presence, self._supervisor)
 
     def _make_deps(self, traits: Mapping[str, ChannelTraits]) -> Deps:
         return Deps(
