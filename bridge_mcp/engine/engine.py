@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import TypeAlias
 
 import anyio
 
@@ -15,13 +14,12 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
-from bridge_mcp.core.results import Trouble
-from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.activity_log import ActivityLog
 from bridge_mcp.engine.forgetting import keep_forgetting
 from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
+from bridge_mcp.engine.publishing import StatusPublisher
 from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
 from bridge_mcp.engine.transcriptions import TranscriptionWorker
 from bridge_mcp.engine.turns.deps import Deps
@@ -30,28 +28,23 @@ from bridge_mcp.engine.turns.fast_path import FastPath
 from bridge_mcp.engine.turns.policies import Policies
 from bridge_mcp.engine.turns.progress import ProgressPublisher
 from bridge_mcp.engine.turns.scheduler import Scheduler
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import clocks, status_board
 from bridge_mcp.operations.forgetting import Keepers
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.operations.recent_log import LogCache
-from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.operations.waiting_approvals import close_what_is_over
 from bridge_mcp.operations.welcome import WelcomeWorker
 from bridge_mcp.ports import (
     KEPT,
     Channel,
-    ChannelHealth,
     ChannelTraits,
     Clock,
     Dispatcher,
     Drafts,
     Files,
     Model,
-    ModelHealth,
     Rules,
-    ServerStatus,
     Store,
     Toolbox,
     Transcriber,
@@ -60,18 +53,6 @@ from bridge_mcp.ports import (
 __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
-
-Published: TypeAlias = tuple[
-    dict[str, ChannelHealth],
-    tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
-    tuple[ModelHealth, ...],
-    dict[str, str],
-    dict[str, Trouble],
-]
-"""What was published last: the health of channels, tools and servers, and models; warnings about settings; failures."""
-
-LOOK_S = 2.0
-"""How often the engine publishes the state of its channels and servers, beside at changes."""
 
 WRITE_S = 60.0
 """The longest time between two writes to the store."""
@@ -120,15 +101,11 @@ class Engine:
         self._files = files
         self._toolbox = toolbox
         self._clock = clock
-        self._changed = Signal()
         self._supervisor = TaskSupervisor(Troubles(clock.now))
-        self._published: Published | None = None
-        """What was published last; None: unknown, publish everything."""
         self._beside = beside or {}
         """Lanes of others, by what they do."""
         self._rules = rules
         self._keepers = Keepers(store, files, drafts, clock=clock)
-        self._reconnect = reconnect
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         traits = {name: channel.traits for name, channel in channels.items()}
@@ -142,6 +119,9 @@ class Engine:
         self._drives = self._make_drives(deps, dispatcher or Scheduler(store.agenda, clock, self._supervisor))
         self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
+        self._status = StatusPublisher(
+            store, channels, toolbox, model, self._policies, self._supervisor, reconnect, self._drives.look_again
+        )
         self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
         self._welcome = WelcomeWorker(store, rules, clock, self._intake)
@@ -174,7 +154,7 @@ class Engine:
 
     def changed(self) -> None:
         """Note that a channel or a tool server changed: the status is published at once."""
-        self._changed.set()
+        self._status.changed()
 
     async def run(self, on_started: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. `on_started` is called once every process can read in the status that this is the engine.
@@ -201,7 +181,7 @@ class Engine:
 
     def _background_tasks(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """The background tasks beside conversations and channels, by name."""
-        yield "Telling how things are", self._keep_publishing
+        yield "Telling how things are", self._status.run
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
@@ -221,7 +201,7 @@ class Engine:
 
     async def _announce(self) -> None:
         """Publish channels and servers before the engine itself, so that whoever sees it sees them too."""
-        await self._publish()
+        await self._status.publish()
         await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
 
     async def _sign_off(self) -> None:
@@ -259,21 +239,9 @@ class Engine:
                 if time.monotonic() - began > STEADY_S:
                     backoff.reset()
                 pause = self._supervisor.failed(name, exc, backoff)
-            self._changed.set()
+            self._status.changed()
             await anyio.sleep(pause)
             self._supervisor.troubles.clear(name)
-
-    async def _keep_publishing(self) -> None:
-        """Publish the status at changes, and every `LOOK_S`."""
-        reloaded = await status_board.reload_asked(self._store)
-        while True:
-            await self._changed.wait(LOOK_S)
-            asked = await status_board.reload_asked(self._store)
-            if asked != reloaded:
-                reloaded = asked
-                self._reconnect()
-            await apply_accepted(self._store.tool_pins, self._toolbox)
-            await self._publish()
 
     async def _watch_the_clock(self) -> None:
         """Move deadlines when the wall clock was set."""
@@ -299,28 +267,3 @@ class Engine:
             if spare > 0 and (gone := await self._store.feed.prune(spare + 1)):
                 logger.info("the feed forgot its %d oldest events", gone)
             await anyio.sleep(PRUNE_S)
-
-    async def _publish(self) -> None:
-        """Publish the state of channels, tool servers and models, and what fails; write only changes."""
-        published, self._published = self._published, None
-        healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
-        # Tools for reading on and searching are for models alone: clients get whole results.
-        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
-        listed = (shown, self._toolbox.status())
-        models = self._model.health()
-        if published is None or published[0] != healths:
-            await status_board.put_channels(self._store, healths)
-        if published is None or published[1] != listed:
-            await status_board.put_tools(self._store, *listed)
-            self._drives.look_again()
-        if published is None or published[2] != models:
-            await status_board.put_models(self._store, models)
-        complaints = self._policies.crowded()
-        for channel, complaint in self._policies.prompts.complaints.items():
-            complaints[channel] = f"{complaint} {complaints.get(channel, '')}".strip()
-        if published is None or published[3] != complaints:
-            await status_board.put_complaints(self._store, complaints)
-        troubles = self._supervisor.troubles.all()
-        if published is None or published[4] != troubles:
-            await status_board.put_troubles(self._store, troubles)
-        self._published = (healths, listed, models, complaints, troubles)

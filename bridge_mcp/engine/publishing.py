@@ -1,0 +1,103 @@
+"""Publishes how the engine's channels, tools and models are, at changes and now and then; writes changes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from bridge_mcp.core.results import Trouble
+from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
+from bridge_mcp.engine.supervision import TaskSupervisor
+from bridge_mcp.engine.turns.policies import Policies
+from bridge_mcp.engine.wakeup import Signal
+from bridge_mcp.operations import status_board
+from bridge_mcp.operations.tool_pins import apply_accepted
+from bridge_mcp.ports import Channel, ChannelHealth, Model, ModelHealth, ServerStatus, Store, Toolbox
+
+__all__ = ["StatusPublisher"]
+
+Published: TypeAlias = tuple[
+    dict[str, ChannelHealth],
+    tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
+    tuple[ModelHealth, ...],
+    dict[str, str],
+    dict[str, Trouble],
+]
+"""What was published last: the health of channels, tools and servers, and models; warnings about settings; failures."""
+
+LOOK_S = 2.0
+"""How often the state of channels and servers is looked at, beside at changes."""
+
+
+class StatusPublisher:
+    """Looks at the engine's parts, and tells all processes by the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        toolbox: Toolbox,
+        model: Model,
+        policies: Policies,
+        supervisor: TaskSupervisor,
+        reconnect: Callable[[], object],
+        look_again: Callable[[], object],
+    ) -> None:
+        """`reconnect` has the tool servers connected anew; `look_again` is called when tools or servers changed."""
+        self._store = store
+        self._channels = channels
+        self._toolbox = toolbox
+        self._model = model
+        self._policies = policies
+        self._supervisor = supervisor
+        self._reconnect = reconnect
+        self._look_again = look_again
+        self._changed = Signal()
+        self._published: Published | None = None
+        """What was published last; None: unknown, publish everything."""
+
+    def changed(self) -> None:
+        """Note that a channel or a tool server changed: the status is published at once."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled: at changes, and every `LOOK_S`."""
+        reloaded = await status_board.reload_asked(self._store)
+        while True:
+            await self._changed.wait(LOOK_S)
+            asked = await status_board.reload_asked(self._store)
+            if asked != reloaded:
+                reloaded = asked
+                self._reconnect()
+            await apply_accepted(self._store.tool_pins, self._toolbox)
+            await self.publish()
+
+    async def publish(self) -> None:
+        """Publish the state of channels, tool servers and models, and what fails; write only changes."""
+        published, self._published = self._published, None
+        healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
+        # Tools for reading on and searching are for models alone: clients get whole results.
+        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
+        listed = (shown, self._toolbox.status())
+        models = self._model.health()
+        if published is None or published[0] != healths:
+            await status_board.put_channels(self._store, healths)
+        if published is None or published[1] != listed:
+            await status_board.put_tools(self._store, *listed)
+            self._look_again()
+        if published is None or published[2] != models:
+            await status_board.put_models(self._store, models)
+        complaints = self._complaints()
+        if published is None or published[3] != complaints:
+            await status_board.put_complaints(self._store, complaints)
+        troubles = self._supervisor.troubles.all()
+        if published is None or published[4] != troubles:
+            await status_board.put_troubles(self._store, troubles)
+        self._published = (healths, listed, models, complaints, troubles)
+
+    def _complaints(self) -> dict[str, str]:
+        """By channel: what is wrong with its settings although it works."""
+        complaints = self._policies.crowded()
+        for channel, complaint in self._policies.prompts.complaints.items():
+            complaints[channel] = f"{complaint} {complaints.get(channel, '')}".strip()
+        return complaints
