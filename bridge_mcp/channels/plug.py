@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bridge_mcp.ports import Channel, Clock, GroupMode
+from bridge_mcp.ports import BotMode, Channel, Clock, GroupMode
 
 __all__ = ["AnyChannelType", "ChannelType", "Chat", "Found", "Given", "KeyReader", "Keys", "PlatformKeys", "Text"]
 
@@ -31,8 +31,10 @@ class Keys(BaseModel):
 class Chat(Keys):
     """[channels.NAME.chats."ID"]: one group of a channel, or one topic or thread of it ("ID/THREAD")."""
 
-    groups: GroupMode
+    groups: GroupMode | None = None
     """What the bot answers there: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
+    bots: BotMode | None = None
+    """Other bots there: not heard (`never`), or answered where they mention it or reply to it (`mentions`)."""
 
 
 class PlatformKeys(Keys):
@@ -41,7 +43,11 @@ class PlatformKeys(Keys):
     groups: GroupMode = "mention"
     """What it answers in groups: all (`always`), what is meant for it (`mention`), nothing (`observe`)."""
     chats: dict[Text, Chat] = {}
-    """`groups` of single groups and topics, by their id."""
+    """`groups` and `bots` of single groups and topics, by their id."""
+    bots: BotMode = "never"
+    """Other bots: not heard (`never`), or answered where they mention it or reply to it (`mentions`)."""
+    bot_turns: int = Field(default=4, ge=1, le=50)
+    """So many messages of other bots are answered in a row; then a person has to write before more are."""
     gather_s: float | None = Field(default=None, ge=0, le=3)
     """Seconds that a reply waits for what belongs to its message; without it: as the platform's apps cut messages."""
 

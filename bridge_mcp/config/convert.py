@@ -237,7 +237,10 @@ class Reading:
             keep_days=section.keep_days,
             gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
             groups=platform.groups,
-            chats={chat: each.groups for chat, each in platform.chats.items()},
+            chats={chat: each.groups for chat, each in platform.chats.items() if each.groups},
+            bots=platform.bots,
+            bot_chats={chat: each.bots for chat, each in platform.chats.items() if each.bots},
+            bot_turns=platform.bot_turns,
         )
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "REMINDED",
     "STOPPED",
     "TOOL_MISSING",
+    "bots_wait",
     "failed",
     "let_in",
     "reminder",
@@ -60,6 +61,12 @@ def let_in(responder: Responder, *, may_decide: bool) -> str:
     """What somebody is told who was just let in; an approver also how a model would answer."""
     more = f" {SET_A_MODEL}" if responder == "relay" and may_decide else ""
     return f"You are in. {ANSWERED_BY[responder]} {HELP}{more}"
+
+
+def bots_wait(turns: int) -> str:
+    """What a chat is told, once, in which bots answer each other."""
+    often = "once" if turns == 1 else f"{turns} times"
+    return f"Other bots have spoken to me {often} since a person wrote here. I answer them again once somebody has."
 
 
 # -- buttons and questions -----------------------------------------------------------------------------------

@@ -236,6 +236,8 @@ class Heard(Fact, frozen=True):
     """The seq of the message of the same sender that it continues: apps split what was sent once."""
     trace: TraceContext | None = None
     """The trace of the client that said it."""
+    bot_turn: int = 0
+    """Of another bot's message: its number, counted from the last message of a person here (`core.bot_turns`)."""
 
 
 class Edited(Fact, frozen=True):

@@ -31,7 +31,7 @@ from bridge_mcp.core.projections import BRIDGE, Conversation
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.core.state import open_calls, unread
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.operations import chat_migrations, commands, topic_titles, welcome
+from bridge_mcp.operations import chat_migrations, commands, outsiders, topic_titles, welcome
 from bridge_mcp.operations.access import Admission, principal_of
 from bridge_mcp.operations.addresses import join, parse_message
 from bridge_mcp.operations.answers_to_questions import answer_of
@@ -140,6 +140,10 @@ class Intake:
 
     async def _message(self, incoming: Incoming) -> str:
         pairings = await self._admission.of(incoming)
+        bot = incoming.outsider == "bot"
+        if bot and (pairings is None or not outsiders.bot_may_speak(incoming, self._channel(incoming.channel))):
+            await self._passed(incoming)
+            return ""
         if pairings is None:
             told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
             if told:
@@ -148,6 +152,8 @@ class Intake:
             return told
         if incoming.edit:
             await self._edit(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+        elif bot:
+            await self._hear_bot(incoming)
         else:
             await self._hear(incoming, principal_of(incoming.channel, incoming.sender, pairings))
         return ""
@@ -188,6 +194,24 @@ class Intake:
         if command or hint:
             await self._command(conversation, incoming, who, hint)
         return recorded.seq
+
+    async def _hear_bot(self, incoming: Incoming) -> None:
+        """Take in a message of another bot. It is a message for the bot, and never a command or an answer."""
+        conversation = join(incoming.channel, incoming.chat)
+        if await self._store.traces.message(conversation, incoming.key) is not None:
+            await self._passed(incoming)
+            return
+        known = await self._store.history.conversation(conversation)
+        rules, replied = self._channel(incoming.channel), await self._replied_to(conversation, incoming.reply_to)
+        heard = self._heard(conversation, incoming, rules, replied)
+        heard, fate = await outsiders.counted(self._store.log, conversation, heard, rules.bot_turns)
+        if fate == "left out":
+            await self._passed(incoming)
+            return
+        if fate == "heard" and is_addressed(incoming, rules):
+            heard = structs.replace(heard, to=self._responder(incoming.channel, known))
+        told = (outsiders.notice(heard),) if fate == "last" else ()
+        await self._store.log.record(conversation, heard, *told, offset=offset_after(incoming))
 
     def _heard(self, conversation: str, incoming: Incoming, rules: ChannelRules, replied: int | None) -> Heard:
         """The entry of a message, before it is known who is to answer it."""
@@ -285,6 +309,8 @@ class Intake:
         rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
         was = await self._unanswered(conversation, before.seq)
+        if incoming.outsider:
+            was = None
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
         if was is not None and was.answers is None and not command and not hint and is_addressed(incoming, rules):
             known = await self._store.history.conversation(conversation)

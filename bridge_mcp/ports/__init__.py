@@ -37,7 +37,7 @@ from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Re
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.restoring import HeldBack, Restoring
-from bridge_mcp.ports.rules import ChannelRules, EventRules, GroupMode, Rules
+from bridge_mcp.ports.rules import BotMode, ChannelRules, EventRules, GroupMode, Rules
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets, StatusName
 from bridge_mcp.ports.store import Pulse, Store, StoreHealth
@@ -65,6 +65,7 @@ __all__ = [
     "Agenda",
     "Approvals",
     "Arrival",
+    "BotMode",
     "ButtonPress",
     "CallContext",
     "Capacity",

@@ -92,6 +92,12 @@ class Incoming(Struct, frozen=True):
     """Whether several people may write there."""
     addressed: bool = True
     """Whether it is meant for the bot. False for what people say to each other in a group."""
+    outsider: Literal["", "bot"] = ""
+    """Who may speak and no more: `bot` is another bot, app or webhook.
+
+    It gives no commands, answers no questions, decides nothing and is told no code. Who merely writes in a chat's name
+    is none.
+    """
     bare: str = ""
     """The text without our name in front of it, where that stands there; empty where it does not."""
     followed: bool = False

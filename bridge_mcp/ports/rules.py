@@ -17,10 +17,12 @@ from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 from bridge_mcp.ports.quiet import QuietHours
 
-__all__ = ["ChannelRules", "EventRules", "GroupMode", "Rules"]
+__all__ = ["BotMode", "ChannelRules", "EventRules", "GroupMode", "Rules"]
 
 GroupMode: TypeAlias = Literal["mention", "always", "observe"]
 """In a group: answer what is meant for the bot; answer all; or listen, and answer nothing."""
+BotMode: TypeAlias = Literal["never", "mentions"]
+"""Other bots: never heard; or heard, and answered, where they mention ours or reply to it."""
 
 
 class ChannelRules(Struct, frozen=True):
@@ -61,6 +63,16 @@ class ChannelRules(Struct, frozen=True):
     groups: GroupMode = "mention"
     chats: Mapping[str, GroupMode] = field(default_factory=dict[str, GroupMode])
     """What holds instead in single groups or topics, by `chat_id` or `chat_id/thread_id`."""
+
+    bots: BotMode = "never"
+    bot_chats: Mapping[str, BotMode] = field(default_factory=dict[str, BotMode])
+    """What holds instead in single groups or topics."""
+    bot_turns: int = 4
+    """How many messages of other bots are answered in a row, before a person has to write."""
+
+    def bot_mode(self, chat: str) -> BotMode:
+        """What holds for other bots in a chat, or in a topic of it."""
+        return self.bot_chats.get(chat) or self.bot_chats.get(Address.on(self.name, chat).chat) or self.bots
 
     def group_mode(self, chat: str) -> GroupMode:
         """What holds in a group, or in a topic of it."""

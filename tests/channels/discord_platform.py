@@ -78,6 +78,9 @@ class Discord(Platform):
     def human(self, name: str) -> Human:
         return DiscordHuman(self.server, self.server.user(name))
 
+    def robot(self, name: str) -> Human:
+        return DiscordHuman(self.server, self.server.bot_user(name))
+
     def group(self, *members: Human) -> Place:
         chat = self.server.channel(self.server.guild())
         return DiscordPlace(self.server, chat, str(chat.id))

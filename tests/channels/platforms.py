@@ -96,6 +96,10 @@ class Platform(ABC):
         """Somebody."""
 
     @abstractmethod
+    def robot(self, name: str) -> Human:
+        """Another bot, which ours can hear."""
+
+    @abstractmethod
     def group(self, *members: Human) -> Place:
         """A group with these people and the bot."""
 

@@ -93,6 +93,9 @@ class Slack(Platform):
     def human(self, name: str) -> Human:
         return SlackHuman(self.server, self.server.user(name))
 
+    def robot(self, name: str) -> Human:
+        return SlackHuman(self.server, self.server.user(name, is_bot=True))
+
     def group(self, *members: Human) -> Place:
         channel = self.server.channel("group", *(each.person for each in members if isinstance(each, SlackHuman)))
         return SlackPlace(self.server, channel, channel.id)

@@ -36,13 +36,14 @@ def seen(message: Message) -> Said:
 
 
 class TelegramHuman(Human):
-    def __init__(self, server: TelegramServer, user: User) -> None:
+    def __init__(self, server: TelegramServer, user: User, said: str = "@{bot} {text}") -> None:
+        self._said = said
         self.user, self.id, self.dm = user, str(user.id), TelegramPlace(server, user.dm)
         self._server, self.name = server, user.name
 
     async def says(self, where: Place, text: str, *, files: Sequence[File] = (), to_bot: bool = False) -> Any:
         assert isinstance(where, TelegramPlace)
-        said = f"@{self._server.world.bot.username} {text}" if to_bot else text
+        said = self._said.format(bot=self._server.world.bot.username, text=text) if to_bot else text
         if len(files) > 1:
             return (await self.user.sends_album(where.of, [("document", each.data, said) for each in files]))[0]
         if files:
@@ -73,6 +74,10 @@ class Telegram(Platform):
 
     def human(self, name: str) -> Human:
         return TelegramHuman(self.server, self.server.user(name))
+
+    def robot(self, name: str) -> Human:
+        user = self.server.user(name, talks_to_bots=True, username=f"{name}_bot")
+        return TelegramHuman(self.server, user, said="/ask@{bot} {text}")
 
     def group(self, *members: Human) -> Place:
         users = [each.user for each in members if isinstance(each, TelegramHuman)]

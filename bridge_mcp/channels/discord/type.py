@@ -42,11 +42,12 @@ def check(section: DiscordKeys, keys: KeyReader) -> DiscordSettings:
     for chat in section.chats:
         if not CHAT.fullmatch(chat):
             keys.problem(f'chats."{chat}"', "this is not a channel's id.", "Write its number, as /whoami says it.")
+    modes = [section.groups, *(each.groups for each in section.chats.values())]
     return DiscordSettings(
         name=keys.name,
         token=token(section, keys),
         api_base_url=section.api_base_url or "",
-        hears_all=any(mode != "mention" for mode in [section.groups, *(c.groups for c in section.chats.values())]),
+        hears_all=any(mode not in ("mention", None) for mode in modes),
         stream=section.stream,
         reactions="message_reaction" in section.updates,
         lacking=keys.lacking(),

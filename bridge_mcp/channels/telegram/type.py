@@ -50,6 +50,7 @@ def check(section: TelegramKeys, keys: KeyReader) -> TelegramSettings:
     for chat in section.chats:
         if not CHAT.fullmatch(chat):
             keys.problem(f'chats."{chat}"', "this is not a chat's id.", "Write its number, as /whoami says it.")
+    modes = [section.groups, *(each.groups for each in section.chats.values())]
     return TelegramSettings(
         name=keys.name,
         token=token(section, keys),
@@ -58,7 +59,7 @@ def check(section: TelegramKeys, keys: KeyReader) -> TelegramSettings:
         webhook=webhook(section, keys),
         lacking=keys.lacking(),
         updates=tuple(dict.fromkeys(section.updates)),
-        hears_all=any(mode != "mention" for mode in [section.groups, *(c.groups for c in section.chats.values())]),
+        hears_all=any(mode not in ("mention", None) for mode in modes),
     )
 
 
@@ -118,6 +119,7 @@ TEMPLATE = """\
 # type = "telegram"
 # token_env = "TELEGRAM_BOT_TOKEN"
 # groups = "mention"                       # in groups, answer what is meant for the bot; always: all; observe: nothing
+# bots = "mentions"                        # other bots may speak where they mention it; without this line: never
 # webhook_url = "https://bot.example.org/telegram"   # without this line: long polls, which need no open port
 # webhook_listen = "127.0.0.1:8443"
 # webhook_secret_env = "WEBHOOK_SECRET"    # without this line: one is drawn at each start

@@ -138,6 +138,9 @@ class Workspace:
             made["blocks"] = message.blocks
         if message.ours:
             made |= {"bot_id": BOT_ID, "app_id": APP}
+        elif (author := self.users[message.user]).is_bot:
+            profile = {"id": f"B{author.id[1:]}", "name": author.name, "app_id": f"A{author.id[1:]}", "deleted": False}
+            made |= {"bot_id": profile["id"], "app_id": profile["app_id"], "bot_profile": profile}
         if message.files:
             made["files"] = [self.file_wire(self.files[each]) for each in message.files]
             made["subtype"] = "file_share"

@@ -135,14 +135,37 @@ def visible(world: World, message: MessageState) -> bool:
     """Whether the bot gets to see a message."""
     chat, bot = message.chat, world.bot
     if chat.person:
-        return True
-    if by_another_bot(message) or (not chat.has(bot.id) and not message.wire.get("migrate_to_chat_id")):
+        return not chat.person.is_bot or (bot.talks_to_bots and chat.person.talks_to_bots)
+    if by_another_bot(message) and not heard_from_bot(world, message):
+        return False
+    if not chat.has(bot.id) and not message.wire.get("migrate_to_chat_id"):
         return False
     everything = world.reads_all or chat.kind == "channel" or chat.members[bot.id] == "administrator"
     if everything or any(name in message.wire for name in SERVICE):
         return True
     replied = chat.messages.get(message.wire.get("reply_to_message", {}).get("message_id", 0))
     return bool(replied and (replied.by_bot or replied.for_bot)) or addressed(world, message)
+
+
+def heard_from_bot(world: World, message: MessageState) -> bool:
+    """Whether another bot's message in a group may reach this one.
+
+    https://core.telegram.org/api/bots/bot-to-bot: a command with its name or a reply to it, where one of both is in
+    the mode; anything else where it is itself, as an administrator or without privacy mode.
+    """
+    bot, theirs = world.bot, world.users.get(message.wire["from"]["id"])
+    if bot.talks_to_bots and (world.reads_all or message.chat.members.get(bot.id) == "administrator"):
+        return True
+    replied = message.chat.messages.get(message.wire.get("reply_to_message", {}).get("message_id", 0))
+    named = any(
+        Entity(each["type"], each["offset"], each["length"])
+        .of(str(message.wire.get("text", "")))
+        .lower()
+        .endswith(f"@{world.bot.username}".lower())
+        for each in message.wire.get("entities", [])
+        if each["type"] == "bot_command"
+    )
+    return (named or bool(replied and replied.by_bot)) and (bot.talks_to_bots or bool(theirs and theirs.talks_to_bots))
 
 
 def by_another_bot(message: MessageState) -> bool:

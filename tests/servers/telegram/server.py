@@ -61,6 +61,7 @@ class TelegramServer:
         port: 0 for one that is free.
         clock: what dates, expiries and limits go by; waiting in a long poll and between webhook attempts goes by the
             real time in any case.
+        talks_to_bots: the bot is in Bot-to-Bot Communication Mode.
         privacy: privacy mode, in which the bot sees only what is meant for it in groups.
         limits: Telegram's limits on sending; None: none.
         callback_expiry_s: how long after a press it can be answered. Not documented; Telegram's is about this.
@@ -77,13 +78,16 @@ class TelegramServer:
         port: int = 0,
         clock: Clock | None = None,
         privacy: bool = True,
+        talks_to_bots: bool = False,
         limits: Limits | None = None,
         callback_expiry_s: float = 15.0,
         webhook_retry_s: float = 0.05,
         local_folder: Path | None = None,
     ) -> None:
         self.token, self.clock = token, clock or SystemClock()
-        bot = UserState(int(token.partition(":")[0]), first_name, username=username, is_bot=True)
+        bot = UserState(
+            int(token.partition(":")[0]), first_name, username=username, is_bot=True, talks_to_bots=talks_to_bots
+        )
         self.world = World(
             clock=self.clock,
             bot=bot,
@@ -183,12 +187,19 @@ class TelegramServer:
     # People and chats.
 
     def user(
-        self, first_name: str, *, username: str = "", last_name: str = "", language: str = "en", bot: bool = False
+        self,
+        first_name: str,
+        *,
+        username: str = "",
+        last_name: str = "",
+        language: str = "en",
+        bot: bool = False,
+        talks_to_bots: bool = False,
     ) -> User:
-        """A new person; with `bot` another bot, of which this one hears nothing: bots do not see each other."""
+        """A new person; with `bot` another bot, which this one hears by the rules of bot-to-bot communication."""
         with self.world.changes.lock:
             made = self.world.new_user(first_name, last_name, username, language)
-            made.is_bot = bot
+            made.is_bot, made.talks_to_bots = bot or talks_to_bots, talks_to_bots
             return User(self.world, made)
 
     def group(self, title: str, members: Sequence[User] = (), *, bot: Bot = "member") -> Chat:

@@ -27,6 +27,8 @@ class UserState:
     is_bot: bool = False
     started: bool = False
     """Has written to the bot at least once: before that a bot cannot write to them."""
+    talks_to_bots: bool = False
+    """A bot in Bot-to-Bot Communication Mode."""
     blocked: bool = False
     deactivated: bool = False
 

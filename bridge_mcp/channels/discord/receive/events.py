@@ -38,24 +38,24 @@ class Account(Struct, frozen=True):
 
 
 def incoming(message: Message, place: Place, me: Account, channel: str) -> Incoming | None:
-    """A message that somebody wrote to read; None for what nobody said, for bots, and for what came without content.
+    """A message that somebody wrote to read; None for what nobody said, for ours, and for what came without content.
 
     Without the message content intent other people's messages in guilds come empty, but for mentions of the bot.
     """
-    if message.type not in SAID or message.author.bot or message.webhook_id or not digits(message.id):
+    if message.type not in SAID or message.author.id == me.id or not digits(message.id):
         return None
     snapshot = message.message_snapshots[0].message if message.message_snapshots else None
     files = attachments(message, snapshot.attachments if snapshot else ())
     text = worded(snapshot.content if snapshot else message.content, message.mentions, me) or in_words(message)
     if not text and not files:
         return None
-    edit = message.edited_timestamp or ""
+    edit, bot = message.edited_timestamp or "", message.author.bot or bool(message.webhook_id)
     reply_to, quote = reply_of(message, me) if snapshot is None else ("", "")
     return Incoming(
         channel=channel,
         chat=place.chat,
         key=message.id,
-        sender=Sender(message.author.id, name_of(message)),
+        sender=Sender(message.author.id, name_of(message), "bot" if bot else "person"),
         text=text,
         at=epoch(edit or message.timestamp, int(message.id)),
         title=place.title if place.group else name_of(message),
@@ -66,6 +66,7 @@ def incoming(message: Message, place: Place, me: Account, channel: str) -> Incom
         forwarded_from=SOMEBODY if snapshot is not None else "",
         group=place.group,
         addressed=not place.group or is_addressed(message, me),
+        outsider="bot" if bot else "",
         bare=bare(message, me) if snapshot is None else "",
         edit=edit[:40],
     )

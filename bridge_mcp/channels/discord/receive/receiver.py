@@ -250,7 +250,7 @@ class Receiver:
         return None if self._catching else self._top
 
     async def _heard(self, message: Message, offset: int | None) -> None:
-        if not digits(message.id) or message.author.bot:
+        if not digits(message.id) or message.author.id == self._me.id:
             return
         if message.guild_id is None:
             place = self._places.met(message.author.id, message.channel_id, message.author.name)

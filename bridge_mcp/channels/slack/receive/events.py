@@ -38,6 +38,8 @@ class Account(Struct, frozen=True):
     team: str
     user: str
     name: str
+    bot: str = ""
+    """The id that messages of the app carry, beside that of its user."""
 
 
 class Events:
@@ -61,13 +63,15 @@ class Events:
                 return None
 
     async def _message(self, event: Mapping[str, Any], channel: str, team: str, *, edit: str = "") -> Incoming | None:
-        """A message that somebody wrote; None for our own, other apps', and those that nobody wrote."""
-        user, ts = str(event.get("user") or ""), str(event.get("ts") or "")
-        if not user or not ts or event.get("bot_id") or user == self._me.user:
+        """A message that somebody wrote; None for our own, and those that nobody wrote."""
+        bot, ts = str(event.get("bot_id") or ""), str(event.get("ts") or "")
+        user = str(event.get("user") or "") or bot
+        if not user or not ts or user == self._me.user or (bot and bot == self._me.bot):
             return None
-        if str(event.get("subtype") or "") not in SAID:
+        if str(event.get("subtype") or "") not in (SAID | {"bot_message"} if bot else SAID):
             return None
-        sender = await self._sender(user, str(event.get("user_team") or event.get("source_team") or team))
+        whose = str(event.get("user_team") or event.get("source_team") or team)
+        sender = by_app(event, user, whose or self._me.team) if bot else await self._sender(user, whose)
         words = str(event.get("text") or "")
         with anyio.move_on_after(MOST_S):  # all of them together: others wait for this message
             for each in list(mentioned(words))[:10]:
@@ -76,7 +80,8 @@ class Events:
         direct, called = is_direct(event, channel), self._me.user in mentioned(words)
         if direct:
             self._places.learn(sender.id, channel)
-        chat = self._chat(channel, sender.id if direct else "", event, ts, called=called)
+        # A bot begins no thread of its own: the guard against bots that answer each other counts by conversation.
+        chat = self._chat(channel, sender.id if direct else "", event, ts, called=called and not bot)
         return Incoming(
             channel=self._settings.name,
             chat=chat,
@@ -88,6 +93,7 @@ class Events:
             attachments=attachments(listed(event, "files")),
             group=not direct,
             addressed=direct or called or self._is_ours(event),
+            outsider="bot" if bot else "",
             bare=bare(words, self._me.user, self._name),
             edit=edit,
         )
@@ -191,6 +197,12 @@ class Where(Struct, frozen=True):
     channel: str
     message: str
     thread: str
+
+
+def by_app(event: Mapping[str, Any], user: str, team: str) -> Sender:
+    """Another app, as its messages name it: https://docs.slack.dev/reference/events/message/bot_message."""
+    name = event.get("username") or inner(event, "bot_profile").get("name") or user
+    return Sender(person(team, user), str(name)[:100], "bot")
 
 
 def is_direct(event: Mapping[str, Any], channel: str) -> bool:

@@ -46,7 +46,8 @@ class Session:
         """
         client = self._web.client
         me = await self._answered(lambda: self._web.call(client.auth_test), "bot_token")
-        account = Account(str(me["team_id"]), str(me["user_id"]), name=str(me.get("user", "")))
+        own = str(me.get("bot_id") or "")
+        account = Account(str(me["team_id"]), str(me["user_id"]), name=str(me.get("user", "")), bot=own)
         self._health.met(f"@{account.name}")
         failure: ConfigError | None = None
         async with anyio.create_task_group() as tasks:

@@ -154,6 +154,7 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
         quote=quote,
         forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
         group=message.chat.type != "private",
+        outsider="bot" if is_bots_own(message) else "",
         addressed=is_addressed(message, me),
         bare=bare_text(message, me),
         offset=number,
@@ -187,6 +188,16 @@ def sender_of(message: Message) -> Sender:
     if (via := message.via_bot) is not None:
         return Sender(str(via.id), f"{user.full_name} via @{via.username}", "bot")
     return Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person")
+
+
+def is_bots_own(message: Message) -> bool:
+    """Whether another bot wrote it itself: not somebody through that bot, nor in the name of a chat.
+
+    Telegram delivers such messages where one of both bots has Bot-to-Bot Communication Mode on:
+    https://core.telegram.org/bots/features#bot-to-bot-communication.
+    """
+    user = message.from_user
+    return user is not None and user.is_bot and message.sender_chat is None and message.via_bot is None
 
 
 def reply_of(message: Message, me: Account) -> tuple[str, str]:
