@@ -12,20 +12,15 @@ from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.entries import (
-    Cleared,
     Edited,
     Heard,
     Logged,
     Posted,
-    Replied,
     Responder,
-    Stopped,
     message_id,
 )
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.events import Event
-from bridge_mcp.core.file_names import plain_attachment
-from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.policy import Principal, Scope, Via
 from bridge_mcp.core.projections import BRIDGE, Conversation
 from bridge_mcp.core.safe_text import escape_markdown
@@ -37,11 +32,11 @@ from bridge_mcp.operations.addresses import join, parse_message
 from bridge_mcp.operations.answers_to_questions import answer_of
 from bridge_mcp.operations.approvals import Check, unchecked
 from bridge_mcp.operations.button_presses import form, is_open, press
+from bridge_mcp.operations.messages_in import continued, heard_of, is_addressed, offset_after, unanswered
 from bridge_mcp.operations.recent_log import tail
 from bridge_mcp.ports import (
     Arrival,
     ButtonPress,
-    ChannelOffset,
     ChannelRules,
     ChannelTraits,
     Clock,
@@ -58,10 +53,6 @@ from bridge_mcp.ports import (
 
 __all__ = ["Intake"]
 
-RECENT = 12
-"""Entries among which the message that another one continues is searched."""
-FAR_BACK = 500
-"""An edit of a message with more entries behind it changes no decision."""
 LONGEST_NEARLY = 500
 """Characters of a text that may be a misspelled command."""
 
@@ -181,8 +172,8 @@ class Intake:
         known = await self._store.history.conversation(conversation)
         rules = self._channel(incoming.channel)
         replied = await self._replied_to(conversation, incoming.reply_to)
-        heard = self._heard(conversation, incoming, rules, replied)
-        before = await self._continued(conversation, known, heard)
+        heard = heard_of(conversation, incoming, rules, replied=replied, now=self._clock.now())
+        before = await continued(self._store.log, conversation, known, heard, now=self._clock.now())
         command, hint = await self._as_command(conversation, incoming, rules)
         if command or hint:
             heard = structs.replace(heard, to="bridge")
@@ -203,7 +194,7 @@ class Intake:
             return
         known = await self._store.history.conversation(conversation)
         rules, replied = self._channel(incoming.channel), await self._replied_to(conversation, incoming.reply_to)
-        heard = self._heard(conversation, incoming, rules, replied)
+        heard = heard_of(conversation, incoming, rules, replied=replied, now=self._clock.now())
         heard, fate = await outsiders.counted(self._store.log, conversation, heard, rules.bot_turns)
         if fate == "left out":
             await self._passed(incoming)
@@ -212,36 +203,6 @@ class Intake:
             heard = structs.replace(heard, to=self._responder(incoming.channel, known))
         told = (outsiders.notice(heard),) if fate == "last" else ()
         await self._store.log.record(conversation, heard, *told, offset=offset_after(incoming))
-
-    def _heard(self, conversation: str, incoming: Incoming, rules: ChannelRules, replied: int | None) -> Heard:
-        """The entry of a message, before it is known who is to answer it."""
-        return Heard(
-            incoming.text,
-            incoming.sender,
-            incoming.key,
-            to="off",
-            answers=None,
-            attachments=tuple([plain_attachment(file) for file in incoming.attachments]),
-            reply_to="" if replied is None else message_id(conversation, replied),
-            late=self._clock.now() - incoming.at > rules.late_after_s,
-            title=incoming.title,
-            quote=incoming.quote,
-            forwarded_from=incoming.forwarded_from,
-            group=incoming.group,
-            sent_at=incoming.at if rules.gather_s else 0.0,
-            gather_s=rules.gather_s,
-            followed=incoming.followed,
-        )
-
-    async def _continued(self, conversation: str, known: Conversation | None, heard: Heard) -> Logged | None:
-        """The message that this one continues; searched only if there was one a moment ago."""
-        now = self._clock.now()
-        if not heard.gather_s or known is None or now - known.last_at > LONGEST_S:
-            return None
-        for logged in reversed(await self._store.log.load(conversation, limit=RECENT)):
-            if isinstance(logged.entry, Heard) and logged.entry.sender.id == heard.sender.id:
-                return logged if goes_on(logged, heard, now) else None
-        return None
 
     async def _for_somebody(
         self,
@@ -308,7 +269,7 @@ class Intake:
             return
         rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
-        was = await self._unanswered(conversation, before.seq)
+        was = await unanswered(self._store, conversation, before.seq)
         if incoming.outsider:
             was = None
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
@@ -321,28 +282,6 @@ class Intake:
         await self._store.log.record(conversation, edited, offset=None if command else offset_after(incoming))
         if command:
             await self._command(conversation, incoming, who, "")
-
-    async def _unanswered(self, conversation: str, seq: int) -> Heard | None:
-        """A message that no reply has answered, with its current responder; None if one has, or it is too long ago."""
-        known = await self._store.history.conversation(conversation)
-        if known is None or known.head - seq > FAR_BACK:
-            return None
-        log = await self._store.log.load(conversation, seq - 1)
-        heard = log[0].entry if log else None
-        if not isinstance(heard, Heard):
-            return None
-        since = seq
-        for logged in log:
-            match logged.entry:
-                case Replied(upto=upto, calls=()) | Stopped(upto=upto) if upto > since and heard.to == "assistant":
-                    return None
-                case Edited(message=message, to="assistant" | "relay" as to) if message == seq:
-                    heard, since = structs.replace(heard, to=to), logged.seq
-                case Cleared():
-                    return None
-                case _:
-                    pass
-        return heard
 
     async def _press(self, tap: ButtonPress) -> str:
         pairings = await self._admission.of(tap)
@@ -399,16 +338,3 @@ class Intake:
         # On platforms a text is Markdown, and this one quotes names, arguments and notes of others.
         told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
         await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), offset=offset_after(incoming))
-
-
-def is_addressed(incoming: Incoming, rules: ChannelRules) -> bool:
-    """Whether the message is to be answered: in groups, by the group's mode."""
-    if not incoming.group:
-        return True
-    wanted = rules.group_mode(incoming.chat)
-    return wanted == "always" or (wanted == "mention" and incoming.addressed)
-
-
-def offset_after(arrival: Arrival) -> ChannelOffset | None:
-    """The channel's offset after this arrival; None if the arrival has none."""
-    return None if arrival.offset is None else ChannelOffset(arrival.channel, arrival.offset)
