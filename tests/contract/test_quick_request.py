@@ -56,7 +56,7 @@ async def test_the_rows_are_those_that_the_store_writes(tmp_path: Path, monkeypa
         context.setattr("bridge_mcp.stores.quick_request.urandom", bytes)
         assert request(str(tmp_path / "quick.db"), host, call, "me") == name
     whole = await open_store(tmp_path / "whole.db", clock=clock)
-    monkeypatch.setattr("bridge_mcp.stores.sqlite.appends.urandom", bytes)
+    monkeypatch.setattr("bridge_mcp.stores.sql.appends.urandom", bytes)
     await whole.log.intend(name, 0, decode(body_of(host, call, arguments, "me")))
     await whole.close()
     quick, usual = (rows(tmp_path / each) for each in ("quick.db", "whole.db"))

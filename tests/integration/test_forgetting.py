@@ -236,14 +236,14 @@ from bridge_mcp.operations.forgetting import forget
 from bridge_mcp.ports import ToForget
 from tests.integration.test_forgetting import keepers
 left = int(sys.argv[2])
-run = session.Session.run
-def counted(self, statement, /, **values):
+run = session.Session._run
+def counted(self, statement, values):
     global left
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
-    return run(self, statement, **values)
-session.Session.run = counted
+    return run(self, statement, values)
+session.Session._run = counted
 async def main():
     folder, clock = Path(sys.argv[1]), ManualClock(1_000_000.0)
     store = await open_store(folder / "bridge.db", clock=clock)

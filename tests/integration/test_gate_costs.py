@@ -17,8 +17,8 @@ from bridge_mcp.gate.messages import Body
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations.external_calls import ExternalCalls
 from bridge_mcp.ports import Store
+from bridge_mcp.stores.sql.writer import Job, Writer
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.stores.sqlite.writer import Job, Writer
 from bridge_mcp.testing import ManualClock
 from bridge_mcp.toolservers.connection import ListedTool
 from tests.integration.test_gate import RULES, SERVER

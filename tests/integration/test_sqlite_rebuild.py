@@ -141,13 +141,14 @@ async def test_what_was_pruned_is_not_told_again(path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from bridge_mcp.stores.sql import replay
 from bridge_mcp.stores.sqlite import rebuild
-finish = rebuild.Replay.finish
+finish = replay.Replay.finish
 def cut(self, now):
     if self.name == "local/main":
         os.kill(os.getpid(), signal.SIGKILL)
     finish(self, now)
-rebuild.Replay.finish = cut
+replay.Replay.finish = cut
 rebuild.rebuild(Path(sys.argv[1]), 2000.0, frozenset({"local"}))
 """
 

@@ -15,11 +15,12 @@ import anyio.lowlevel
 import pytest
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
+from bridge_mcp.stores.sql.session import Session
+from bridge_mcp.stores.sql.writer import Changed, Writer
 from bridge_mcp.stores.sqlite import SqliteStore
 from bridge_mcp.stores.sqlite.fts import STEP
 from bridge_mcp.stores.sqlite.migrate import migrate
-from bridge_mcp.stores.sqlite.session import Session, connect, statements
-from bridge_mcp.stores.sqlite.writer import Changed, Writer
+from bridge_mcp.stores.sqlite.session import connect, statements
 from tests.contract.store_kit import SOON_S, StoreClock, heard
 
 Work: TypeAlias = Callable[[Session], object]

@@ -15,8 +15,8 @@ from bridge_mcp.core import decide, state
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ModelReply, ModelRequest
+from bridge_mcp.stores.sql.log import SqlLog
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.stores.sqlite.log import SqliteLog
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from tests.integration.setup import ANN, World, world
 
@@ -29,8 +29,8 @@ def counted() -> Generator[Counter[str]]:
     found: Counter[str] = Counter()
     with pytest.MonkeyPatch.context() as patch:
         for where, name, what in (
-            (SqliteLog, "load", "read"),
-            (SqliteLog, "unsettled", "read"),
+            (SqlLog, "load", "read"),
+            (SqlLog, "unsettled", "read"),
             (state.State, "__init__", "looked through"),
             (decide, "step_of_calls", "decided"),
         ):

@@ -6,55 +6,92 @@ are indexed at once, and a search begins by indexing the few that are missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
-from bridge_mcp.stores.sqlite.session import Session, spaced
+from bridge_mcp.stores.sql.session import Chat, Row, Session
 
-__all__ = ["channel_term", "conversation_term", "index_every_step", "index_pending", "is_behind", "match", "reindexed"]
+__all__ = ["STEP", "WORDS", "SqliteWords", "spaced"]
 
 STEP = 64
 MAX_BATCH = 2000
 """Messages that one transaction indexes at most."""
 
-
-def index_every_step(session: Session, message: int) -> None:
-    """Index the latest messages at every `STEP`th one; `message` is the id of the newest."""
-    if message % STEP == 0:
-        index_pending(session)
-
-
-def is_behind(session: Session) -> bool:
-    """Whether there are messages that the index does not hold yet."""
-    upto, newest = session.row("fts_progress") or (0, 0)
-    return bool(upto < newest)
+UNSPACED = re.compile(
+    "[\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+"""Characters of Chinese, Japanese and Korean: words have no spaces between them, or endings that stick to them."""
 
 
-def index_pending(session: Session) -> None:
-    """Index the next messages, at most `MAX_BATCH`."""
-    upto, newest = session.row("fts_progress") or (0, 0)
-    newest = min(newest, upto + MAX_BATCH)
-    if upto < newest:
-        session.run("fts_insert_messages", after=upto, upto=newest)
-        session.run("fts_set_progress", upto=newest)
+class SqliteWords:
+    """See `stores.sql.session.Words`. What is indexed is read from the entries."""
+
+    def insert_message(self, session: Session, chat: Chat, text: str, **values: object) -> None:
+        """At every `STEP`th message the latest ones are indexed."""
+        if session.insert("insert_message", **values) % STEP == 0:
+            self.take_in(session)
+
+    @contextmanager
+    def changing(self, session: Session, chat: Chat, seq: int, text: str) -> Generator[None]:
+        """The index gives up the old text before, and takes the new one after."""
+        session.put("fts_delete_message", id=chat.id, seq=seq)
+        yield
+        session.put("fts_insert_message", id=chat.id, seq=seq)
+
+    @contextmanager
+    def emptying(self, session: Session, chat: Chat, seqs: list[int]) -> Generator[None]:
+        """As `changing`, for several."""
+        for seq in seqs:
+            session.put("fts_delete_message", id=chat.id, seq=seq)
+        yield
+        for seq in seqs:
+            session.put("fts_insert_message", id=chat.id, seq=seq)
+
+    def replayed(self, session: Session, chat: Chat, seq: int, text: str) -> None:
+        """The index takes it in at the end, or within `emptying`."""
+
+    def begin_anew(self, session: Session) -> None:
+        """Empty it."""
+        for statement in ("fts_clear", "fts_forget_progress", "fts_begin_anew"):
+            session.put(statement)
+
+    def catch_up(self, session: Session) -> None:
+        """In as many transactions as it takes."""
+        while self.is_behind(session):
+            session.begin()
+            self.take_in(session)
+            session.commit()
+
+    def is_behind(self, session: Session) -> bool:
+        """Whether there are messages that the index does not hold yet."""
+        upto, newest = session.row("fts_progress") or (0, 0)
+        return bool(upto < newest)
+
+    def take_in(self, session: Session) -> None:
+        """Index the next messages, at most `MAX_BATCH`."""
+        upto, newest = session.row("fts_progress") or (0, 0)
+        newest = min(newest, upto + MAX_BATCH)
+        if upto < newest:
+            session.put("fts_insert_messages", after=upto, upto=newest)
+            session.put("fts_set_progress", upto=newest)
+
+    def search(self, session: Session, query: str, places: list[str] | None, limit: int) -> list[Row]:
+        """See `match`."""
+        asked = match(query, places)
+        return session.rows("search_messages", match=asked, limit=limit) if asked else []
 
 
-@contextmanager
-def reindexed(session: Session, conversation: int, seq: int) -> Generator[None]:
-    """Wraps a change of a message's text: the index gives up the old text before, and takes the new one after."""
-    session.run("fts_delete_message", id=conversation, seq=seq)
-    yield
-    session.run("fts_insert_message", id=conversation, seq=seq)
+WORDS = SqliteWords()
 
 
-def conversation_term(conversation: int) -> str:
-    """The term that the index holds for each message of this conversation."""
-    return f"c{conversation}"
+def spaced(text: str) -> str:
+    """The text as the full-text index takes it: around each character of a script without spaces there are some.
 
-
-def channel_term(channel: str) -> str:
-    """The term of a channel: one word for the index, whatever characters the channel's name has."""
-    return f"h{channel.encode().hex()}"
+    It may not change without a migration that empties the index: what goes out of it must be what went in.
+    """
+    return text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)
 
 
 def match(query: str, places: Iterable[str] | None) -> str:

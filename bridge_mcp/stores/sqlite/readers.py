@@ -1,4 +1,4 @@
-"""Reads beside the event loop: what may take long runs in a worker thread, on a connection that nobody else uses."""
+"""Reads of a file: short ones on the event loop, and what may take long in a thread, on a connection of its own."""
 
 from __future__ import annotations
 
@@ -9,29 +9,43 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.stores.sql.session import Row
 from bridge_mcp.stores.sqlite.guard import Guard
 from bridge_mcp.stores.sqlite.session import Session, connect
 
-__all__ = ["MAX_INLINE_ROWS", "Readers"]
+__all__ = ["SqliteReads"]
 
 T = TypeVar("T")
 
-MAX_INLINE_ROWS = 256
-"""Rows from which on a read is long. Below, reading on the event loop (10 to 20 us for a row or two) costs less than
-the way to a worker thread and back."""
 
+class SqliteReads:
+    """See `stores.sql.session.Reads`. Connections for long reads are opened as needed, and kept for the next one."""
 
-class Readers:
-    """Connections for long reads, opened as needed and kept for the next one."""
-
-    def __init__(self, path: Path, guard: Guard | None = None) -> None:
+    def __init__(self, path: Path, session: Session, guard: Guard | None = None) -> None:
         self._path = path
+        self._session = session
         self._guard = guard
         self._idle: deque[Session] = deque()
         self._running: set[asyncio.Future[Any]] = set()
         self._closed = False
 
-    async def run(self, read: Callable[[Session], T]) -> T:
+    async def short(self, read: Callable[[Session], T]) -> T:
+        """On the event loop: there is no way to wait for a file that is shorter than the read itself."""
+        return read(self._session)
+
+    async def rows(self, statement: str, /, **values: object) -> list[Row]:
+        """On the event loop."""
+        return self._session.rows(statement, **values)
+
+    async def row(self, statement: str, /, **values: object) -> Row | None:
+        """On the event loop."""
+        return self._session.row(statement, **values)
+
+    async def value(self, statement: str, /, **values: object) -> Any:
+        """On the event loop."""
+        return self._session.value(statement, **values)
+
+    async def long(self, read: Callable[[Session], T]) -> T:
         """What `read` finds; it runs in a worker thread, and on its own if the caller is cancelled.
 
         Raises:
@@ -66,3 +80,4 @@ class Readers:
             await asyncio.wait(self._running)
         while self._idle:
             self._idle.pop().close()
+        self._session.close()

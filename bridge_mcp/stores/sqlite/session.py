@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import random
-import re
 import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
+from bridge_mcp.stores.sql.session import Row, named_statements
+from bridge_mcp.stores.sqlite.fts import WORDS, SqliteWords, spaced
 from bridge_mcp.stores.sqlite.guard import Guard, Holder, is_stopped
 
-__all__ = ["BROKEN", "LOCAL_DISK", "LOCK_S", "Row", "Session", "connect", "spaced", "statements", "store_error"]
+logger = logging.getLogger(__name__)
 
-Row: TypeAlias = tuple[Any, ...]
+__all__ = ["BROKEN", "LOCAL_DISK", "LOCK_S", "Session", "connect", "statements", "store_error"]
 
 LOCK_S = 30.0
 """How long a writer waits for the other processes' turns; each takes milliseconds."""
@@ -44,15 +46,6 @@ times that after a burst."""
 BROKEN = (sqlite3.Error, UnicodeDecodeError)
 """What Python's `sqlite3` raises; the second of a damaged file, whose text it cannot read."""
 
-UNSPACED = re.compile(
-    "[\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-"""Characters of Chinese, Japanese and Korean: words have no spaces between them, or endings that stick to them."""
-
-NAMED = re.compile(r"^-- name: (\w+)\(.*\n", re.MULTILINE)
-"""The line above a statement in `sql/`."""
-
 FIXES = {
     "locked": "Another process has been writing for too long; end it, then try again.",
     "full": "Free some space on that disk.",
@@ -71,11 +64,7 @@ def statements() -> dict[str, str]:
 
     The files are read when the first statement is needed. Several threads may ask at once: each gets all of them.
     """
-    texts: dict[str, str] = {}
-    for file in sorted(Path(__file__).with_name("sql").glob("*.sql")):
-        _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
-        texts.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
-    return texts
+    return named_statements(Path(__file__).with_name("sql"))
 
 
 class Session:
@@ -96,7 +85,46 @@ class Session:
         self._holder = holder
         self._checked = 0.0
 
-    def run(self, statement: str, /, **values: object) -> sqlite3.Cursor:
+    @property
+    def place(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def changes(self) -> int:
+        """Grows with every row that is written."""
+        return self.connection.total_changes
+
+    @property
+    def words(self) -> SqliteWords:
+        """The full-text index."""
+        return WORDS
+
+    def run(self, statement: str, /, **values: object) -> int:
+        """Run a statement that writes; how many rows it has written. Raises `StoreError` and `BadInput`."""
+        return self._run(statement, values).rowcount
+
+    def put(self, statement: str, /, **values: object) -> None:
+        """Run a statement that writes. Raises `StoreError` and `BadInput`."""
+        self._run(statement, values)
+
+    def insert(self, statement: str, /, **values: object) -> int:
+        """Insert a row; its id. Raises `StoreError` and `BadInput`."""
+        return self._run(statement, values).lastrowid or 0
+
+    def tell(
+        self, type: str, conversation: str, *, seq: int | None = None, at: float | None = None, body: str = ""
+    ) -> None:
+        """Add an event to the feed: of an entry, or with a time and a body of its own."""
+        if seq is not None:
+            self._run("insert_entry_event", {"type": type, "conversation": conversation, "seq": seq})
+        else:
+            self._run("insert_event", {"type": type, "conversation": conversation, "at": at, "body": body})
+
+    def now_due(self, conversation: str) -> None:
+        """The row says it: whoever watches commits looks for it."""
+
+    def _run(self, statement: str, values: dict[str, object]) -> sqlite3.Cursor:
         """Run a named statement.
 
         Raises:
@@ -135,7 +163,7 @@ class Session:
         if self._guard is not None and time.monotonic() - self._checked > CHECK_S:
             self.check()
         try:
-            return self.run(statement, **values).fetchall()
+            return self._run(statement, values).fetchall()
         except BROKEN as exc:
             raise self._error(exc) from exc
 
@@ -197,6 +225,18 @@ class Session:
             raise self._error(exc) from exc
         raise StoreError(f"The store {self.path} is locked: {self._holder.words()}.", fix=self._holder.fix()) from exc
 
+    def commit(self) -> None:
+        """End what `begin` began: it is on disk."""
+        self.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Give up the transaction, unless SQLite has already done so."""
+        if self.connection.in_transaction:
+            try:
+                self.connection.execute("ROLLBACK")
+            except sqlite3.Error as exc:
+                logger.error("%s", store_error(self.path, exc))
+
     @contextmanager
     def snapshot(self) -> Generator[None]:
         """Several reads of one and the same state."""
@@ -248,14 +288,6 @@ def connect(
     except BROKEN as exc:
         raise store_error(path, exc) from exc
     return Session(connection, path, guard, holder)
-
-
-def spaced(text: str) -> str:
-    """The text as the full-text index takes it: around each character of a script without spaces there are some.
-
-    It may not change without a migration that empties the index: what goes out of it must be what went in.
-    """
-    return text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)
 
 
 def store_error(path: Path, exc: Exception) -> StoreError:

@@ -6,37 +6,37 @@ import json
 from typing import Literal
 
 from bridge_mcp.ports import EventSubscription, SubscriptionLimit, SubscriptionLimits
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Row, Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.session import Reads, Row, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteEventSubscriptions"]
+__all__ = ["SqlEventSubscriptions"]
 
 MINUTE_S = 60.0
 KEPT_S = 86_400.0
 """How long a callback is remembered that nobody subscribes with."""
 
 
-class SqliteEventSubscriptions:
+class SqlEventSubscriptions:
     """See `ports.EventSubscriptions`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def get(self, subscription: str) -> EventSubscription | None:
         """None for an unknown id."""
-        row = self._reader.row("subscription", id=subscription)
+        row = await self._reads.row("subscription", id=subscription)
         return None if row is None else of_row(row)
 
     async def ids(self) -> frozenset[str]:
         """The ids of all."""
-        return frozenset(row[0] for row in self._reader.rows("subscription_ids"))
+        return frozenset(row[0] for row in await self._reads.rows("subscription_ids"))
 
     async def failing(self, client: str, limit: int) -> tuple[tuple[EventSubscription, ...], int]:
         """See `ports.EventSubscriptions`."""
-        found = self._reader.rows("failing_subscriptions", client=client, limit=limit)
-        return tuple(of_row(row) for row in found), self._reader.value("count_failing", client=client) or 0
+        found = await self._reads.rows("failing_subscriptions", client=client, limit=limit)
+        return tuple(of_row(row) for row in found), await self._reads.value("count_failing", client=client) or 0
 
     async def put(self, subscription: EventSubscription, limits: SubscriptionLimits) -> SubscriptionLimit:
         """See `ports.EventSubscriptions`; counts and writes in one transaction."""
@@ -52,7 +52,7 @@ class SqliteEventSubscriptions:
                 return "subscriptions_of_client"
             if at_host >= limits.at_host:
                 return "subscriptions_at_host"
-            session.run(
+            session.put(
                 "put_subscription",
                 id=subscription.id,
                 client=subscription.client,
@@ -75,7 +75,7 @@ class SqliteEventSubscriptions:
         """False if it was not there."""
 
         def operation(session: Session) -> bool:
-            return session.run("delete_subscription", id=subscription).rowcount > 0
+            return session.run("delete_subscription", id=subscription) > 0
 
         return await self._writer.execute(operation, None)
 
@@ -83,8 +83,8 @@ class SqliteEventSubscriptions:
         """See `ports.EventSubscriptions`."""
 
         def operation(session: Session) -> None:
-            session.run("delete_expired_subscriptions", now=now)
-            session.run("delete_old_callbacks", before=now - KEPT_S)
+            session.put("delete_expired_subscriptions", now=now)
+            session.put("delete_old_callbacks", before=now - KEPT_S)
 
         await self._writer.execute(operation, None)
 
@@ -114,7 +114,7 @@ class SqliteEventSubscriptions:
             counted = session.row("count_asked_callbacks", client=client, host=host, since=now - MINUTE_S)
             if counted is not None and max(counted) >= at_most:
                 return "later"
-            session.run("ask_callback", client=client, url=url, host=host, at=now)
+            session.put("ask_callback", client=client, url=url, host=host, at=now)
             return "ask"
 
         return await self._writer.execute(operation, None)
@@ -125,7 +125,7 @@ class SqliteEventSubscriptions:
 
     async def _run(self, statement: str, **values: object) -> None:
         def operation(session: Session) -> None:
-            session.run(statement, **values)
+            session.put(statement, **values)
 
         await self._writer.execute(operation, None)
 

@@ -5,36 +5,36 @@ from __future__ import annotations
 from bridge_mcp.core.events import EventType
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Claim
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteClaims"]
+__all__ = ["SqlClaims"]
 
 
-class SqliteClaims:
+class SqlClaims:
     """See `ports.Claims`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def holding(self, conversation: str, now: float) -> Claim | None:
         """See `ports.Claims`; one lookup by key."""
-        return holding(self._reader, conversation, now)
+        return await self._reads.short(lambda session: holding(session, conversation, now))
 
     async def claim(self, claim: Claim, now: float, *, at_most: int) -> Claim | None:
         """See `ports.Claims`; removes all that have ended first."""
 
         def operation(session: Session) -> Claim | None:
-            session.run("delete_ended_claims", now=now, ahead=now + AHEAD_S)
+            session.put("delete_ended_claims", now=now, ahead=now + AHEAD_S)
             held = holding(session, claim.conversation, now)
             if held is not None and held.client != claim.client:
                 return held
             if held is None and session.value("count_claims_of", client=claim.client) >= at_most:
                 return None
             where = {"conversation": claim.conversation, "client": claim.client}
-            session.run("put_claim", **where, until=claim.until, at=now)
+            session.put("put_claim", **where, until=claim.until, at=now)
             tell(session, "conversation.claimed", claim, now)
             return claim
 
@@ -47,7 +47,7 @@ class SqliteClaims:
             held = holding(session, conversation, now)
             if held is None or held.client != client:
                 return False
-            session.run("delete_claim", conversation=conversation, client=client)
+            session.put("delete_claim", conversation=conversation, client=client)
             tell(session, "conversation.released", held, now)
             return True
 
@@ -63,4 +63,4 @@ def holding(session: Session, conversation: str, now: float) -> Claim | None:
 def tell(session: Session, kind: EventType, claim: Claim, now: float) -> None:
     """Tell of it in the feed, in the transaction that makes it so."""
     body = {"by": claim.client, **({"until": claim.until} if kind == "conversation.claimed" else {})}
-    session.run("insert_event", type=kind, conversation=claim.conversation, at=now, body=dump(body))
+    session.tell(kind, claim.conversation, at=now, body=dump(body))

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from bridge_mcp.core.projections import Message
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.rows import message as message_of
-from bridge_mcp.stores.sqlite.session import Row, Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.rows import message as message_of
+from bridge_mcp.stores.sql.session import Reads, Row, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteOutbox", "SqliteTraces"]
+__all__ = ["SqlOutbox", "SqlTraces"]
 
 
-class SqliteOutbox:
+class SqlOutbox:
     """See `ports.Outbox`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def due(self, now: float, limit: int, skip: frozenset[str] = frozenset()) -> tuple[Message, ...]:
         """See `ports.Outbox`; at most one message for each conversation."""
         # A conversation has at most one row here, so this many hold `limit` that are not to be skipped.
-        rows = self._reader.rows("messages_due", now=now, limit=limit + len(skip))
+        rows = await self._reads.rows("messages_due", now=now, limit=limit + len(skip))
         return tuple([message_of(row) for row in rows if row[0] not in skip][:limit])
 
     async def begin(self, conversation: str, seq: int) -> Message | None:
         """See `ports.Outbox`; None if it is no longer queued."""
 
         def operation(session: Session) -> Row | None:
-            begun = session.run("begin_sending", name=conversation, seq=seq).rowcount
+            begun = session.run("begin_sending", name=conversation, seq=seq)
             return session.row("message", name=conversation, seq=seq) if begun else None
 
         row = await self._writer.execute(operation, {conversation: 0})
@@ -38,7 +38,7 @@ class SqliteOutbox:
         """Queue the message again, due at `until` (epoch seconds)."""
 
         def operation(session: Session) -> None:
-            session.run("postpone_message", name=conversation, seq=seq, until=until, reason=reason)
+            session.put("postpone_message", name=conversation, seq=seq, until=until, reason=reason)
 
         await self._writer.execute(operation, {conversation: 0})
 
@@ -46,7 +46,7 @@ class SqliteOutbox:
         """Note the parts that went out, and their ids."""
 
         def operation(session: Session) -> None:
-            session.run(
+            session.put(
                 "set_message_progress", name=conversation, seq=seq, parts=parts, platform_ids=dump(platform_ids)
             )
 
@@ -54,42 +54,42 @@ class SqliteOutbox:
 
     async def pending(self, within: frozenset[str] = frozenset()) -> int:
         """How many messages are queued or being sent."""
-        return int(self._reader.value("count_pending_messages", within=dump(sorted(within))))
+        return int(await self._reads.value("count_pending_messages", within=dump(sorted(within))))
 
     async def stranded(self) -> tuple[Message, ...]:
         """The messages that are marked as being sent."""
-        return tuple([message_of(row) for row in self._reader.rows("messages_being_sent")])
+        return tuple([message_of(row) for row in await self._reads.rows("messages_being_sent")])
 
 
-class SqliteTraces:
+class SqlTraces:
     """See `ports.Traces`."""
 
-    def __init__(self, reader: Session) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def message(self, conversation: str, platform_id: str) -> int | None:
         """The seq of the message with this id on the platform; None for none."""
-        found: int | None = self._reader.value("seq_of_platform_id", name=conversation, id=platform_id)
+        found: int | None = await self._reads.value("seq_of_platform_id", name=conversation, id=platform_id)
         if found is None:
-            found = self._reader.value("seq_of_key_in", name=conversation, key=f"heard:{platform_id}")
+            found = await self._reads.value("seq_of_key_in", name=conversation, key=f"heard:{platform_id}")
         return found
 
     async def platform_id(self, conversation: str, seq: int) -> str:
         """Returns "" for a message that did not come from the platform."""
-        key: str = self._reader.value("key_of_entry", name=conversation, seq=seq) or ""
+        key: str = await self._reads.value("key_of_entry", name=conversation, seq=seq) or ""
         return key.removeprefix("heard:") if key.startswith("heard:") else ""
 
     async def posted(self, conversation: str, key: str) -> int | None:
         """The seq of the message with this key; None for none."""
-        found: int | None = self._reader.value("seq_of_key_in", name=conversation, key=f"posted:{key}")
+        found: int | None = await self._reads.value("seq_of_key_in", name=conversation, key=f"posted:{key}")
         return found
 
     async def answer(self, conversation: str, question: int) -> int | None:
         """The seq of the message that answered a question; None for none."""
-        found: int | None = self._reader.value("answer_of_question", name=conversation, seq=question)
+        found: int | None = await self._reads.value("answer_of_question", name=conversation, seq=question)
         return found
 
     async def button(self, token: str) -> tuple[str, int] | None:
         """Conversation and seq of the message with this button; None for none."""
-        row = self._reader.row("button_row", token=token)
+        row = await self._reads.row("button_row", token=token)
         return None if row is None else (row[0], row[1])

@@ -36,14 +36,13 @@ from bridge_mcp.core.events import Event, event_of
 from bridge_mcp.core.forgetting import of_forgotten, redacted
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
-from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, tokens_of
+from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, text_after, tokens_of
 from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
-from bridge_mcp.stores.sqlite import fts
-from bridge_mcp.stores.sqlite.grants import keep_grant
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.spending import add_spending
+from bridge_mcp.stores.sql.grants import keep_grant
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.session import Chat, Session
+from bridge_mcp.stores.sql.spending import add_spending
 
 __all__ = ["Append", "Prepared", "prepare"]
 
@@ -110,8 +109,7 @@ class Append:
         """Add an entry, with all that follows from it; None, and nothing done, where its key is taken."""
         session, seq = self._session, self.head
         if self._new:
-            begun = session.run("insert_conversation", name=self.name, channel=self._channel, at=self._now)
-            self._id = begun.lastrowid or 0
+            self._id = session.insert("insert_conversation", name=self.name, channel=self._channel, at=self._now)
             self._new = False
         if (about := of_forgotten(prepared.entry)) is not None:
             prepared = self._as_told_late(prepared, about)
@@ -119,7 +117,9 @@ class Append:
         tip = link(self._tip, self.name, seq, at, content_digest(salt, prepared.body))
         values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body}
         values |= {"link": tip, "salt": salt}
-        if not session.run("insert_entry", **values).rowcount:
+        if prepared.key is None:
+            session.put("insert_entry", **values)
+        elif not session.run("insert_entry", **values):
             return None
         self._tip = tip
         logged = Logged(seq, at, prepared.entry)
@@ -153,15 +153,17 @@ class Append:
             "last_at": self._last_at,
             "last_text": self._last_text,
         }
+        if self._due_changed and self._wake_at == 0.0:
+            self._session.now_due(self.name)
         match self._due_changed, self._listed_changed:
             case False, False:
-                self._session.run("update_conversation", **place)
+                self._session.put("update_conversation", **place)
             case True, False:
-                self._session.run("update_conversation_due", **place, **due)
+                self._session.put("update_conversation_due", **place, **due)
             case False, True:
-                self._session.run("update_conversation_listed", **place, **listed)
+                self._session.put("update_conversation_listed", **place, **listed)
             case _:
-                self._session.run("update_conversation_due_and_listed", **place, **due, **listed)
+                self._session.put("update_conversation_due_and_listed", **place, **due, **listed)
 
     def _follow(self, logged: Logged) -> None:
         """Bring everything beside the log to where this entry leaves it."""
@@ -202,7 +204,7 @@ class Append:
                 self._set_verdict(logged, e)
             case Heard(answers=int() as asked) | Lapsed(message=asked):
                 answered = None if isinstance(logged.entry, Lapsed) else logged.seq
-                self._session.run("set_question_over", id=self._id, seq=asked, by=answered)
+                self._session.put("set_question_over", id=self._id, seq=asked, by=answered)
             case Edited() | Revised() | Transcribed() as e:
                 self._set_text(logged, e)
             case Configured() as e:
@@ -220,7 +222,7 @@ class Append:
     def _set_verdict(self, logged: Logged, verdict: Judged) -> None:
         """Close the approval. A verdict that is remembered makes a grant, which may free what waits elsewhere."""
         approval = approval_id(self.name, verdict.call)
-        self._session.run("set_approval_verdict", approval=approval, seq=logged.seq, status=verdict.verdict)
+        self._session.put("set_approval_verdict", approval=approval, seq=logged.seq, status=verdict.verdict)
         if verdict.remember == "once":
             return
         tool = self._session.value("tool_of_approval", approval=approval)
@@ -234,15 +236,15 @@ class Append:
         settled = self._session.run(
             "set_message_outcome", id=self._id, seq=seq, status=status, reason=reason, platform_ids=ids
         )
-        if settled.rowcount:
+        if settled:
             for platform_id in filter(None, platform_ids or ()):
-                self._session.run("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
+                self._session.put("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
 
     def _set_platform_ids(self, seq: int, platform_ids: tuple[str, ...]) -> None:
         """Set the platform ids of a message whose parts an edit has changed."""
-        self._session.run("set_message_platform_ids", id=self._id, seq=seq, platform_ids=dump(platform_ids))
+        self._session.put("set_message_platform_ids", id=self._id, seq=seq, platform_ids=dump(platform_ids))
         for platform_id in filter(None, platform_ids):
-            self._session.run("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
+            self._session.put("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
 
     def _insert_rows(self, logged: Logged) -> None:
         """Insert the rows of the entry itself."""
@@ -259,8 +261,10 @@ class Append:
 
     def _add_message(self, logged: Logged, message: Message) -> None:
         question = logged.entry.question if isinstance(logged.entry, Posted) else None
-        asked = {"asks": int(question is not None), "expires_at": question.expires_at if question else 0.0}
-        self._insert_message(logged.seq, message.status, kind=message.kind, **asked)
+        asks, expires_at = (0, 0.0) if question is None else (1, question.expires_at)
+        self._insert_message(
+            logged.seq, message.status, message.text, kind=message.kind, asks=asks, expires_at=expires_at
+        )
         for token in tokens_of(logged.entry):
             self._insert_button(logged.seq, token)
         if message.kind != "message":
@@ -270,32 +274,37 @@ class Append:
         self._title = title_after(self._title, logged.entry)
         self._listed_changed = True
 
+    @property
+    def _chat(self) -> Chat:
+        return Chat(self._id, self._channel)
+
     # -- the rows themselves: `rebuild` writes them in another way ---------------------------------------------
 
-    def _insert_message(self, seq: int, status: str, **values: object) -> None:
-        added = self._session.run("insert_message", id=self._id, seq=seq, status=status, **values)
-        fts.index_every_step(self._session, added.lastrowid or 0)
+    def _insert_message(self, seq: int, status: str, text: str, *, kind: str, asks: int, expires_at: float) -> None:
+        values = {"status": status, "kind": kind, "asks": asks, "expires_at": expires_at}
+        text = text if kind == "message" else ""
+        self._session.words.insert_message(self._session, self._chat, text, id=self._id, seq=seq, **values)
 
     def _index_text(self, changed: Edited | Revised | Transcribed, by: int) -> None:
-        with fts.reindexed(self._session, self._id, changed.message):
-            self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
+        with self._session.words.changing(self._session, self._chat, changed.message, text_after(changed) or ""):
+            self._session.put("set_message_edited", id=self._id, seq=changed.message, by=by)
 
     def _insert_button(self, seq: int, token: str) -> None:
-        self._session.run("insert_button", id=self._id, seq=seq, token=token)
+        self._session.put("insert_button", id=self._id, seq=seq, token=token)
 
     def _insert_approval(self, seq: int, approval: str, tool: str) -> None:
-        self._session.run("insert_approval", approval=approval, id=self._id, tool=tool, seq=seq)
+        self._session.put("insert_approval", approval=approval, id=self._id, tool=tool, seq=seq)
 
     def _count_spending(self, logged: Logged) -> None:
         add_spending(self._session, scopes(self.name), logged)
 
     def _make_grant(self, grant: Grant) -> None:
         keep_grant(self._session, grant)
-        self._session.run("wake_conversations_waiting_for", tool=grant.tool, now=self._now)
+        self._session.put("wake_conversations_waiting_for", tool=grant.tool, now=self._now)
         self._granted = True
 
     def _tell(self, logged: Logged, event: Event) -> None:
-        self._session.run("insert_entry_event", type=event.type, conversation=self.name, seq=logged.seq)
+        self._session.tell(event.type, self.name, seq=logged.seq)
 
 
 def title_after(title: str, entry: Entry) -> str:

@@ -6,18 +6,18 @@ import json
 from typing import Any
 
 from bridge_mcp.ports import StoredClient
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteClients"]
+__all__ = ["SqlClients"]
 
 
-class SqliteClients:
+class SqlClients:
     """See `ports.Clients`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def add(self, client: StoredClient) -> bool:
@@ -34,27 +34,27 @@ class SqliteClients:
                 by=client.by,
                 created_at=client.created_at,
             )
-            return added.rowcount > 0
+            return added > 0
 
         return await self._writer.execute(operation, None)
 
     async def all(self) -> tuple[StoredClient, ...]:
         """In the order of their names."""
-        return tuple([client(row) for row in self._reader.rows("clients")])
+        return tuple([client(row) for row in await self._reads.rows("clients")])
 
     async def by_token(self, token_hash: str) -> StoredClient | None:
         """None for an unknown hash."""
-        row = self._reader.row("client_by_token", token_hash=token_hash)
+        row = await self._reads.row("client_by_token", token_hash=token_hash)
         return None if row is None else client(row)
 
     async def revoke(self, name: str) -> bool:
         """False if there was no such client. Its subscriptions and claims go with it."""
 
         def operation(session: Session) -> bool:
-            session.run("delete_subscriptions_of", client=name)
-            session.run("delete_callbacks_of", client=name)
-            session.run("delete_claims_of", client=name)
-            return session.run("delete_client", name=name).rowcount > 0
+            session.put("delete_subscriptions_of", client=name)
+            session.put("delete_callbacks_of", client=name)
+            session.put("delete_claims_of", client=name)
+            return session.run("delete_client", name=name) > 0
 
         return await self._writer.execute(operation, None)
 

@@ -33,7 +33,7 @@ from bridge_mcp.core.hash_chain import FIRST, content_digest, link
 from bridge_mcp.core.projections import approval_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, taken_by
 from bridge_mcp.core.state import unsettled_after
-from bridge_mcp.stores.sqlite.appends import LAST_TEXT_CHARS, title_after
+from bridge_mcp.stores.sql.appends import LAST_TEXT_CHARS, title_after
 
 __all__ = ["Expected", "Kind", "Outcome", "fold", "sealed_by"]
 

@@ -9,25 +9,23 @@ from bridge_mcp.core.entries import Reviewed, Voted, key
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.unreadable import unreadable_approval
-from bridge_mcp.stores.sqlite.readers import Readers
-from bridge_mcp.stores.sqlite.rows import approval as approval_of
-from bridge_mcp.stores.sqlite.rows import dump, is_within
-from bridge_mcp.stores.sqlite.session import Row, Session
+from bridge_mcp.stores.sql.rows import approval as approval_of
+from bridge_mcp.stores.sql.rows import dump, is_within
+from bridge_mcp.stores.sql.session import Reads, Row, Session
 
-__all__ = ["SqliteApprovals"]
+__all__ = ["SqlApprovals"]
 
 
-class SqliteApprovals:
+class SqlApprovals:
     """See `ports.Approvals`."""
 
-    def __init__(self, reader: Session, readers: Readers) -> None:
-        self._reader = reader
-        self._readers = readers
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def get(self, approval: str) -> Approval | None:
         """The approval with its votes; None for none. Raises `Unreadable` for a damaged one."""
-        row = self._reader.row("approval", id=approval)
-        return None if row is None else with_words(self._reader, row)
+        row = await self._reads.row("approval", id=approval)
+        return None if row is None else await self._reads.short(lambda session: with_words(session, row))
 
     async def find(
         self,
@@ -54,7 +52,7 @@ class SqliteApprovals:
             return tuple([listed(session, row) for row in rows])
 
         # Few wait; those that are decided grow without end, and a filter may look at all of them.
-        return read(self._reader) if status == "waiting" or conversation else await self._readers.run(read)
+        return await self._reads.short(read) if status == "waiting" or conversation else await self._reads.long(read)
 
     async def count(self, *, status: str = "", conversation: str = "", within: frozenset[str] = frozenset()) -> int:
         """See `ports.Approvals`; all but waiting ones are counted on a worker thread."""
@@ -70,7 +68,7 @@ class SqliteApprovals:
                 found = session.value("count_approvals")
             return found
 
-        return read(self._reader) if status == "waiting" else await self._readers.run(read)
+        return await self._reads.short(read) if status == "waiting" else await self._reads.long(read)
 
 
 def listed(session: Session, row: Row) -> Approval:

@@ -15,7 +15,7 @@ from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.projections import Approval, Conversation, Delivery, Message, approval_of, message_of, text_after
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.unreadable import UnreadableEntry, unreadable_entry, unreadable_event, unreadable_message
-from bridge_mcp.stores.sqlite.session import Row
+from bridge_mcp.stores.sql.session import Row
 
 __all__ = [
     "approval",

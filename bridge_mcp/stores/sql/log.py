@@ -8,23 +8,19 @@ from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summ
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports import ChannelOffset, Clock, Recorded
-from bridge_mcp.stores.sqlite.appends import Append, prepare
-from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
-from bridge_mcp.stores.sqlite.rows import logged, logged_or_unreadable
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Changed, Writer
+from bridge_mcp.stores.sql.appends import Append, prepare
+from bridge_mcp.stores.sql.rows import logged, logged_or_unreadable
+from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Session
+from bridge_mcp.stores.sql.writer import Changed, Writer
 
-__all__ = ["SqliteLog"]
+__all__ = ["SqlLog"]
 
 
-class SqliteLog:
+class SqlLog:
     """See `ports.LogStore`."""
 
-    def __init__(
-        self, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered_by_commit: Set[str]
-    ) -> None:
-        self._reader = reader
-        self._readers = readers
+    def __init__(self, reads: Reads, writer: Writer, clock: Clock, delivered_by_commit: Set[str]) -> None:
+        self._reads = reads
         self._writer = writer
         self._clock = clock
         self._delivered = delivered_by_commit
@@ -35,10 +31,10 @@ class SqliteLog:
         """See `ports.LogStore`; long reads run on a worker thread."""
         if limit is None:
             bound = MAX_INLINE_ROWS + 1 if most is None else min(most, MAX_INLINE_ROWS + 1)
-            found = self._reader.rows("entries_after", name=conversation, after=after, most=bound)
+            found = await self._reads.rows("entries_after", name=conversation, after=after, most=bound)
             if len(found) <= MAX_INLINE_ROWS:
                 return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
-        row = self._reader.row("conversation_head", name=conversation)
+        row = await self._reads.row("conversation_head", name=conversation)
         if row is None:
             return ()
         place, head = row
@@ -52,7 +48,7 @@ class SqliteLog:
             found = session.rows("entries_between", id=place, first=first, head=head)
             return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
 
-        return read(self._reader) if head - first <= MAX_INLINE_ROWS else await self._readers.run(read)
+        return await self._reads.short(read) if head - first <= MAX_INLINE_ROWS else await self._reads.long(read)
 
     async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
         """See `ports.LogStore`; long reads run on a worker thread."""
@@ -61,8 +57,8 @@ class SqliteLog:
             rows = session.rows("entries_after", name=conversation, after=after, most=most)
             return tuple([logged_or_unreadable(conversation, seq, at, body) for seq, at, body in rows])
 
-        short = found(self._reader, min(most, MAX_INLINE_ROWS + 1))
-        return short if len(short) <= MAX_INLINE_ROWS else await self._readers.run(found)
+        short = await self._reads.short(lambda session: found(session, min(most, MAX_INLINE_ROWS + 1)))
+        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(found)
 
     async def calls_since(self, moment: float, most: int) -> tuple[tuple[str, str], ...]:
         """See `ports.LogStore`; runs on a worker thread."""
@@ -70,21 +66,21 @@ class SqliteLog:
         def found(session: Session) -> tuple[tuple[str, str], ...]:
             return tuple([(name, call) for name, call, _ in session.rows("calls_since", moment=moment, most=most)])
 
-        return (await self._readers.run(found))[::-1]
+        return (await self._reads.long(found))[::-1]
 
     async def unsettled(self, conversation: str) -> int | None:
         """See `ports.LogStore`."""
-        found: int | None = self._reader.value("conversation_unsettled", name=conversation)
+        found: int | None = await self._reads.value("conversation_unsettled", name=conversation)
         return found
 
     async def cleared(self, conversation: str) -> int:
         """See `ports.LogStore`; -1 for never."""
-        found: int | None = self._reader.value("conversation_cleared", name=conversation)
+        found: int | None = await self._reads.value("conversation_cleared", name=conversation)
         return -1 if found is None else found
 
     async def find(self, conversation: str, key: str) -> Logged | None:
         """See `ports.LogStore`."""
-        row = self._reader.row("entry_of_key", name=conversation, key=key)
+        row = await self._reads.row("entry_of_key", name=conversation, key=key)
         return None if row is None else logged(conversation, *row)
 
     async def intend(
@@ -133,7 +129,7 @@ class SqliteLog:
             if any(each.new for each in recorded):
                 append.close()
             if offset is not None:
-                session.run("set_channel_offset", channel=offset.channel, offset=offset.offset)
+                session.put("set_channel_offset", channel=offset.channel, offset=offset.offset)
             heads[conversation] = append.head
             return tuple(recorded)
 

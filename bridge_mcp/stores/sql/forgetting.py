@@ -1,40 +1,34 @@
 """Forgets for good (`Forgetting`); `core/forgetting.py` has the design.
 
-In a database file content outlives its rows: in free pages, in the unused parts of pages that were split, in older
-segments of the search index, and in the write-ahead log. So `compact` merges the index into one segment, has SQLite
-write all pages anew (`VACUUM`), and truncates the log. Other processes may work meanwhile; their writes wait for the
-`VACUUM`, about a second per 100 MB.
+In a database content outlives its rows. What it takes to have it gone from the disk too is the adapter's: it gives a
+`Compaction`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
-from bridge_mcp.core.entries import CALLS, Asked, Edited, Entry, Forgot, Heard, Revised, Transcribed, approval_id, key
+from bridge_mcp.core.entries import CALLS, Asked, Entry, Forgot, Heard, approval_id, key
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.forgetting import files_of, redacted, spans_of, without_quote
 from bridge_mcp.core.hash_chain import content_digest
 from bridge_mcp.ports import KEPT, Clock, Forgotten, ToForget, Why
-from bridge_mcp.stores.sqlite.appends import Append, prepare
-from bridge_mcp.stores.sqlite.feed import cursor_span
-from bridge_mcp.stores.sqlite.readers import Readers
-from bridge_mcp.stores.sqlite.rebuild import Replay, Told
-from bridge_mcp.stores.sqlite.rows import dump, logged
-from bridge_mcp.stores.sqlite.session import BROKEN, Session, connect, store_error
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.appends import Append, prepare
+from bridge_mcp.stores.sql.feed import cursor_span
+from bridge_mcp.stores.sql.replay import Replay, Told
+from bridge_mcp.stores.sql.rows import dump, logged
+from bridge_mcp.stores.sql.session import Chat, Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteForgetting"]
+__all__ = ["Compaction", "SqlForgetting"]
 
 PAGE = 1000
-CHECKPOINT_S = 5.0
-"""How long others may keep the write-ahead log from being emptied."""
 
 FILE = re.compile(rf"{KEPT}[0-9a-f]{{64}}")
 
@@ -44,15 +38,21 @@ OF_PERSON = ("delete_grants_by", "delete_held_grants_by", "clear_pairings_by", "
 """The statements about what somebody has done."""
 
 
-class SqliteForgetting:
+class Compaction(Struct, frozen=True):
+    """What removes from the disk what was forgotten. Both run in a thread, and tell whether they could."""
+
+    rewrite: Callable[[], bool]
+    """Writes all that is kept anew."""
+    settle: Callable[[], bool]
+    """Has the database's log of changes hold nothing that is older."""
+
+
+class SqlForgetting:
     """See `ports.Forgetting`."""
 
-    def __init__(
-        self, path: Path, reader: Session, readers: Readers, writer: Writer, clock: Clock, delivered: Set[str]
-    ) -> None:
-        self._path = path
-        self._reader = reader
-        self._readers = readers
+    def __init__(self, compaction: Compaction, reads: Reads, writer: Writer, clock: Clock, delivered: Set[str]) -> None:
+        self._compaction = compaction
+        self._reads = reads
         self._writer = writer
         self._clock = clock
         self._delivered = delivered
@@ -62,21 +62,21 @@ class SqliteForgetting:
 
         def operation(session: Session) -> None:
             for each in wanted:
-                session.run("add_to_forget", **each._asdict())
+                session.put("add_to_forget", **each._asdict())
 
         await self._writer.execute(operation)
 
     async def noted(self) -> tuple[ToForget, ...]:
         """In the order in which they were noted."""
-        return tuple([ToForget(*row) for row in self._reader.rows("to_forget")])
+        return tuple([ToForget(*row) for row in await self._reads.rows("to_forget")])
 
     async def done(self, *wanted: ToForget) -> None:
         """See `ports.Forgetting`."""
 
         def operation(session: Session) -> None:
             for each in wanted:
-                session.run("done_forgetting", kind=each.kind, subject=each.subject)
-            session.run("add_to_forget", kind="compact", subject="", by="")
+                session.put("done_forgetting", kind=each.kind, subject=each.subject)
+            session.put("add_to_forget", kind="compact", subject="", by="")
 
         await self._writer.execute(operation)
 
@@ -100,13 +100,13 @@ class SqliteForgetting:
         target = Address.of(conversation).target
 
         def operation(session: Session) -> None:
-            session.run("delete_own_events_of", name=conversation)
+            session.put("delete_own_events_of", name=conversation)
             for statement in BESIDE:
-                session.run(statement, conversation=conversation)
+                session.put(statement, conversation=conversation)
             below, beyond = f"{target}/", f"{target}0"
-            session.run("delete_topic_titles_of", channel=channel, chat=target, below=below, beyond=beyond)
-            session.run("clear_pairing_name", channel=channel, subject=chat)
-            session.run("delete_first_messages_of", channel=channel, subject=chat)
+            session.put("delete_topic_titles_of", channel=channel, chat=target, below=below, beyond=beyond)
+            session.put("clear_pairing_name", channel=channel, subject=chat)
+            session.put("delete_first_messages_of", channel=channel, subject=chat)
 
         await self._writer.execute(operation, None)
 
@@ -116,10 +116,10 @@ class SqliteForgetting:
 
         def operation(session: Session) -> None:
             for statement in ("delete_pairing", "delete_pairing_requests", "delete_first_messages_of"):
-                session.run(statement, **who)
-            session.run("delete_pairing_events", **who)
+                session.put(statement, **who)
+            session.put("delete_pairing_events", **who)
             for statement in (*OF_PERSON, "clear_accepted_tools_by"):
-                session.run(statement, by=principal)
+                session.put(statement, by=principal)
 
         await self._writer.execute(operation, None)
 
@@ -129,7 +129,7 @@ class SqliteForgetting:
         ends = [(before, after) for before in ('"', ", ") for after in ('"', ", ")]  # a quorum's verdict names several
         needles = [(channel, f'"id":{dump(subject)}'), *(("", f"{before}{name}{after}") for before, after in ends)]
         found = [
-            await self._readers.run(
+            await self._reads.long(
                 lambda session, within=within, needle=needle: session.rows(
                     "conversations_with", channel=within, needle=needle
                 )
@@ -141,7 +141,7 @@ class SqliteForgetting:
     async def reminders_for(self, conversation: str) -> tuple[str, ...]:
         """See `ports.Forgetting`."""
         within = {"first": f"{CALLS}/bridge.", "end": f"{CALLS}/bridge/"}
-        rows = await self._readers.run(
+        rows = await self._reads.long(
             lambda session: session.rows("reminders_for", **within, conversation=conversation)
         )
         return tuple([name for (name,) in rows])
@@ -156,7 +156,7 @@ class SqliteForgetting:
                     found[name] = (*found.get(name, ()), seq)
             return found
 
-        return await self._readers.run(read) if approvals else {}
+        return await self._reads.long(read) if approvals else {}
 
     async def older_than(self, channel: str, at: float, limit: int) -> Mapping[str, int]:
         """See `ports.Forgetting`; in a thread."""
@@ -172,24 +172,24 @@ class SqliteForgetting:
                     break
             return found
 
-        return await self._readers.run(read)
+        return await self._reads.long(read)
 
     async def unused(self) -> tuple[str, ...]:
         """Reads all entries with files, in a thread."""
         noted = [each for each in await self.noted() if each.kind == "file"]
         if not noted:
             return ()
-        used = await self._readers.run(lambda session: used_files(session, {each.subject for each in noted}))
+        used = await self._reads.long(lambda session: used_files(session, {each.subject for each in noted}))
         if kept := [each for each in noted if each.subject in used]:
             await self.done(*kept)
         return tuple([each.subject for each in noted if each.subject not in used])
 
     async def compact(self) -> bool:
         """See `ports.Forgetting`; on a connection and a thread of its own."""
-        whole = await asyncio.to_thread(written_anew, self._path)
+        whole = await asyncio.to_thread(self._compaction.rewrite)
         if whole:
-            await self._writer.execute(lambda session: session.run("done_forgetting", kind="compact", subject=""))
-            whole = await asyncio.to_thread(checkpointed, self._path)
+            await self._writer.execute(lambda session: session.put("done_forgetting", kind="compact", subject=""))
+            whole = await asyncio.to_thread(self._compaction.settle)
         return whole
 
 
@@ -212,19 +212,16 @@ class Emptying:
             return Forgotten()
         session, id = self._session, self._id
         texts = [seq for (seq,) in session.rows("messages_with_text_of", id=id, seqs=dump(sorted(emptied)))]
-        for seq in texts:
-            session.run("fts_delete_message", id=id, seq=seq)
-        for seq, (entry, digest) in emptied.items():
-            session.run("forget_entry", id=id, seq=seq, key=key(entry), body=encode(entry), digest=digest)
-        self._replay()
-        for seq in texts:
-            session.run("fts_insert_message", id=id, seq=seq)
+        with session.words.emptying(session, Chat(id, Address.of(self._name).channel), texts):
+            for seq, (entry, digest) in emptied.items():
+                session.put("forget_entry", id=id, seq=seq, key=key(entry), body=encode(entry), digest=digest)
+            self._replay()
         append = Append(session, self._name, self._now, self._delivered)
         append.add(prepare(Forgot(by, spans_of(emptied), why)))
         append.close()
         self.head = append.head
         for ref in sorted(self._files):
-            session.run("add_to_forget", kind="file", subject=ref, by="")
+            session.put("add_to_forget", kind="file", subject=ref, by="")
         return Forgotten(len(emptied), tuple(self._approvals))
 
     def _emptied(
@@ -255,20 +252,13 @@ class Emptying:
             (seq, Told(cursor, type)) for cursor, seq, type in session.rows("events_of_conversation", name=self._name)
         ]
         delivered = Address.of(self._name).channel in self._delivered
-        replay = EmptyReplay(session, self._id, self._name, delivered, told, pruned=cursor_span(session)[1] > 1)
+        replay = Replay(session, self._id, self._name, delivered, told, pruned=cursor_span(session)[1] > 1)
         after = -1
         while page := session.rows("entries_page", id=self._id, after=after, limit=PAGE):
             for seq, at, _, body, link in page:
                 replay.take(logged(self._name, seq, at, body), link)
             after = page[-1][0]
         replay.finish(self._now)
-
-
-class EmptyReplay(Replay):
-    """As a rebuild, while the search index is in use: it has given up the old texts, and takes the new ones after."""
-
-    def _index_text(self, changed: Edited | Revised | Transcribed, by: int) -> None:
-        self._session.run("set_message_edited", id=self._id, seq=changed.message, by=by)
 
 
 def used_files(session: Session, wanted: Set[str]) -> Set[str]:
@@ -281,29 +271,3 @@ def used_files(session: Session, wanted: Set[str]) -> Set[str]:
     for (body,) in session.rows("first_messages_heard"):
         used |= wanted & set(FILE.findall(body))
     return used
-
-
-def written_anew(path: Path) -> bool:
-    """Merge the search index, write all pages anew, and empty the write-ahead log; whether that was possible."""
-    with closing(connect(path, reading=False)) as session:
-        session.begin()
-        session.run("fts_optimize")
-        session.execute("COMMIT")
-        session.execute("VACUUM")
-    return checkpointed(path)
-
-
-def checkpointed(path: Path) -> bool:
-    """Copy the write-ahead log into the database and truncate it; False while somebody reads from it for too long."""
-    deadline = time.monotonic() + CHECKPOINT_S
-    with closing(connect(path, reading=False)) as session:
-        while True:
-            try:
-                (busy, _, _) = session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except BROKEN as exc:
-                raise store_error(path, exc) from exc
-            if not busy:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 
 from bridge_mcp.ports import HeldBack
-from bridge_mcp.stores.sqlite.clients import client
-from bridge_mcp.stores.sqlite.rows import grant
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.clients import client
+from bridge_mcp.stores.sql.rows import grant
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteRestoring"]
+__all__ = ["SqlRestoring"]
 
 NEW_IDENTITY = (
     *("delete_all_events", "forget_newest_cursor"),
@@ -22,11 +22,11 @@ NEW_IDENTITY = (
 """The statements that leave nothing behind which only the store of before may use."""
 
 
-class SqliteRestoring:
+class SqlRestoring:
     """See `ports.Restoring`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def begin_anew(self, cursor: int) -> None:
@@ -34,37 +34,37 @@ class SqliteRestoring:
 
         def operation(session: Session) -> None:
             for statement in NEW_IDENTITY:
-                session.run(statement)
-            session.run("set_newest_cursor", cursor=cursor)
+                session.put(statement)
+            session.put("set_newest_cursor", cursor=cursor)
 
         await self._writer.execute(operation, None)
 
     async def unfinished(self) -> tuple[str, ...]:
         """In the order in which they began."""
-        return tuple([name for (name,) in self._reader.rows("unfinished_conversations")])
+        return tuple([name for (name,) in await self._reads.rows("unfinished_conversations")])
 
     async def unsent(self, conversation: str) -> Mapping[int, tuple[str, ...]]:
         """In order of their seqs."""
-        rows = self._reader.rows("unsent_messages", name=conversation)
+        rows = await self._reads.rows("unsent_messages", name=conversation)
         return {seq: tuple(json.loads(platform_ids)) for seq, platform_ids in rows}
 
     async def questions(self, conversation: str) -> tuple[int, ...]:
         """In order."""
-        return tuple([seq for (seq,) in self._reader.rows("unanswered_questions", name=conversation)])
+        return tuple([seq for (seq,) in await self._reads.rows("unanswered_questions", name=conversation)])
 
     async def held_back(self) -> HeldBack:
         """In the order in which they were made."""
-        return held_back(self._reader)
+        return await self._reads.short(held_back)
 
     async def let_in(self) -> HeldBack:
         """See `ports.Restoring`; nothing is written where nothing is held back."""
-        if not held_back(self._reader):
+        if not await self._reads.short(held_back):
             return HeldBack()
 
         def operation(session: Session) -> HeldBack:
             found = held_back(session)
             for statement in ("let_in_clients", "let_in_grants", "delete_held_back"):
-                session.run(statement)
+                session.put(statement)
             return found
 
         return await self._writer.execute(operation, None)

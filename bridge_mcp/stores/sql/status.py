@@ -8,74 +8,74 @@ from collections.abc import Mapping
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import StatusName
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteSecrets", "SqliteStatus", "SqliteToolPins"]
+__all__ = ["SqlSecrets", "SqlStatus", "SqlToolPins"]
 
 
-class SqliteStatus:
+class SqlStatus:
     """See `ports.EngineStatus`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def put(self, name: StatusName, body: JSON) -> None:
         """Writes only a changed body."""
         text = dump(body)
-        if text != self._reader.value("status_get", name=name):
-            await self._writer.execute(lambda session: session.run("status_put", name=name, body=text), None)
+        if text != await self._reads.value("status_get", name=name):
+            await self._writer.execute(lambda session: session.put("status_put", name=name, body=text), None)
 
     async def get(self, name: StatusName) -> JSON:
         """None for none."""
-        text = self._reader.value("status_get", name=name)
+        text = await self._reads.value("status_get", name=name)
         found: JSON = None if text is None else json.loads(text)
         return found
 
 
-class SqliteSecrets:
+class SqlSecrets:
     """See `ports.Secrets`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def get_or_create(self, name: str) -> str:
         """64 hex digits of 256 random bits; of several processes the first one's is kept."""
 
         def operation(session: Session) -> str:
-            session.run("insert_secret", name=name, value=secrets.token_hex(32))
+            session.put("insert_secret", name=name, value=secrets.token_hex(32))
             return str(session.value("secret", name=name))
 
-        return self._reader.value("secret", name=name) or await self._writer.execute(operation)
+        return await self._reads.value("secret", name=name) or await self._writer.execute(operation)
 
 
-class SqliteToolPins:
+class SqlToolPins:
     """See `ports.ToolPins`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def load(self, subject: str) -> Mapping[str, JSON]:
         """The pins of a server; empty for none."""
-        text = self._reader.value("tool_pins", subject=subject)
+        text = await self._reads.value("tool_pins", subject=subject)
         found: JSON = None if text is None else json.loads(text)
         return found if isinstance(found, dict) else {}
 
     async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
         """Writes only changed pins."""
         text = dump(dict(pinned))
-        if text != self._reader.value("tool_pins", subject=subject):
-            await self._writer.execute(lambda session: session.run("set_tool_pins", subject=subject, body=text), None)
+        if text != await self._reads.value("tool_pins", subject=subject):
+            await self._writer.execute(lambda session: session.put("set_tool_pins", subject=subject, body=text), None)
 
     async def accept(self, tool: str, digest: str, by: str) -> None:
         """Note that the owner trusts this definition of a tool; replaces an older note."""
-        await self._writer.execute(lambda session: session.run("accept_tool", tool=tool, digest=digest, by=by), None)
+        await self._writer.execute(lambda session: session.put("accept_tool", tool=tool, digest=digest, by=by), None)
 
     async def accepted(self, tool: str) -> tuple[str, str] | None:
         """Digest and owner; None for none."""
-        row = self._reader.row("accepted_tool", tool=tool)
+        row = await self._reads.row("accepted_tool", tool=tool)
         return None if row is None else (row[0], row[1])

@@ -9,19 +9,19 @@ from msgspec.structs import replace
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.grants import MAX_ALIKE, Grant, grant_place
 from bridge_mcp.core.redate import AHEAD_S
-from bridge_mcp.stores.sqlite.rows import dump
-from bridge_mcp.stores.sqlite.rows import grant as grant_of
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump
+from bridge_mcp.stores.sql.rows import grant as grant_of
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteGrants", "keep_grant"]
+__all__ = ["SqlGrants", "keep_grant"]
 
 
-class SqliteGrants:
+class SqlGrants:
     """See `ports.Grants`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def add(self, grant: Grant) -> Grant:
@@ -30,27 +30,27 @@ class SqliteGrants:
 
     async def active(self, now: float) -> tuple[Grant, ...]:
         """The grants in force at `now`."""
-        return tuple([grant_of(row) for row in self._reader.rows("active_grants", now=now, ahead=now + AHEAD_S)])
+        return tuple([grant_of(row) for row in await self._reads.rows("active_grants", now=now, ahead=now + AHEAD_S)])
 
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
         """See `ports.Grants`."""
         where = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
-        rows = self._reader.rows("grants_for", **where, now=now, ahead=now + AHEAD_S)
+        rows = await self._reads.rows("grants_for", **where, now=now, ahead=now + AHEAD_S)
         return tuple([grant_of(row) for row in rows])
 
     async def revoke(self, grant: int) -> bool:
         """False if there was no such grant."""
 
         def operation(session: Session) -> bool:
-            return session.run("delete_grant", id=grant).rowcount > 0
+            return session.run("delete_grant", id=grant) > 0
 
         return await self._writer.execute(operation, None)
 
     async def prune(self, now: float) -> int:
         """How many ended grants were deleted."""
-        if not self._reader.value("has_ended_grants", now=now):
+        if not await self._reads.value("has_ended_grants", now=now):
             return 0
-        return await self._writer.execute(lambda session: session.run("delete_ended_grants", now=now).rowcount)
+        return await self._writer.execute(lambda session: session.run("delete_ended_grants", now=now))
 
 
 def places(conversation: str) -> list[str]:
@@ -60,7 +60,7 @@ def places(conversation: str) -> list[str]:
 
 def keep_grant(session: Session, grant: Grant) -> Grant:
     """Store a new grant, as part of a transaction; see `ports.Grants.add`. The same with its id, as it holds now."""
-    session.run("delete_ended_grants", now=grant.created_at)
+    session.put("delete_ended_grants", now=grant.created_at)
     where = {"tool": grant.tool, "conversation": grant.conversation}
     arguments = dump(grant.arguments)
     row = session.row("same_grant", **where, arguments=arguments, by=grant.by)
@@ -68,13 +68,13 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         known = grant_of(row)
         ends = (known.expires_at, grant.expires_at)
         until = 0.0 if 0.0 in ends else max(ends)
-        session.run("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
+        session.put("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
         return replace(grant, id=known.id, expires_at=until)
     for number in [number for (number,) in session.rows("grants_of_tool_in", **where)][MAX_ALIKE - 1 :]:
-        session.run("delete_grant", id=number)
+        session.put("delete_grant", id=number)
         why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
         told = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
-        session.run("insert_event", type="grant.revoked", conversation="", at=grant.created_at, body=dump(told))
+        session.tell("grant.revoked", "", at=grant.created_at, body=dump(told))
     made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
-    made = session.run("insert_grant", **where, arguments=arguments, **made_at)
-    return replace(grant, id=made.lastrowid or 0)
+    made = session.insert("insert_grant", **where, arguments=arguments, **made_at)
+    return replace(grant, id=made)

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from bridge_mcp.ports import ChannelOffset, FirstMessage
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteChannelState"]
+__all__ = ["SqlChannelState"]
 
 
-class SqliteChannelState:
+class SqlChannelState:
     """See `ports.ChannelState`."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def offset(self, channel: str) -> int | None:
         """None before the first update."""
-        found: int | None = self._reader.value("channel_offset", channel=channel)
+        found: int | None = await self._reads.value("channel_offset", channel=channel)
         return found
 
     async def set_offset(self, position: ChannelOffset) -> None:
@@ -36,28 +36,28 @@ class SqliteChannelState:
         def operation(session: Session) -> None:
             first = first_chat_id(session, channel, chat)
             if to != first and session.value("current_chat_id", channel=channel, chat=first) != to:
-                session.run("move_chat", channel=channel, first_id=first, current_id=to)
+                session.put("move_chat", channel=channel, first_id=first, current_id=to)
 
         await self._writer.execute(operation, None)
 
     async def first_chat_id(self, channel: str, chat: str) -> str:
         """The id itself for a chat that never moved."""
-        return first_chat_id(self._reader, channel, chat)
+        return await self._reads.short(lambda session: first_chat_id(session, channel, chat))
 
     async def current_chat_id(self, channel: str, chat: str) -> str:
         """The id itself for a chat that never moved."""
-        return self._reader.value("current_chat_id", channel=channel, chat=chat) or chat
+        return await self._reads.value("current_chat_id", channel=channel, chat=chat) or chat
 
     async def topic_title(self, channel: str, chat: str) -> str:
         """Returns "" if unknown."""
-        return self._reader.value("topic_title", channel=channel, chat=chat) or ""
+        return await self._reads.value("topic_title", channel=channel, chat=chat) or ""
 
     async def set_topic_title(self, channel: str, chat: str, title: str, *, at_most: int) -> None:
         """Writes only a changed title."""
 
         def operation(session: Session) -> None:
-            session.run("set_topic_title", channel=channel, chat=chat, title=title)
-            session.run("delete_oldest_topic_titles", channel=channel, at_most=at_most)
+            session.put("set_topic_title", channel=channel, chat=chat, title=title)
+            session.put("delete_oldest_topic_titles", channel=channel, at_most=at_most)
 
         if await self.topic_title(channel, chat) != title:
             await self._writer.execute(operation, None)
@@ -66,14 +66,14 @@ class SqliteChannelState:
         """Replaces the subject's older one."""
 
         def operation(session: Session) -> None:
-            session.run("set_first_message", **structs.asdict(message))
-            session.run("delete_oldest_first_messages", channel=message.channel, at_most=at_most)
+            session.put("set_first_message", **structs.asdict(message))
+            session.put("delete_oldest_first_messages", channel=message.channel, at_most=at_most)
 
         await self._writer.execute(operation, None)
 
     async def first_message(self, channel: str, subject: str) -> FirstMessage | None:
         """None for none."""
-        row = self._reader.row("first_message", channel=channel, subject=subject)
+        row = await self._reads.row("first_message", channel=channel, subject=subject)
         return None if row is None else FirstMessage(*row)
 
     async def forget_first_message(self, channel: str, subject: str) -> None:
@@ -85,22 +85,22 @@ class SqliteChannelState:
         """Replaces the conversation's older reason."""
 
         def operation(session: Session) -> None:
-            session.run("set_undelivered", conversation=conversation, reason=reason)
-            session.run("delete_oldest_undelivered", at_most=at_most)
+            session.put("set_undelivered", conversation=conversation, reason=reason)
+            session.put("delete_oldest_undelivered", at_most=at_most)
 
         await self._writer.execute(operation, None)
 
     async def clear_undelivered(self, conversation: str) -> None:
         """Writes only if there is one."""
-        if self._reader.value("undelivered_reason", conversation=conversation) is not None:
+        if await self._reads.value("undelivered_reason", conversation=conversation) is not None:
             await self._write("delete_undelivered", conversation=conversation)
 
     async def undelivered(self) -> Mapping[str, str]:
         """Reasons by conversation."""
-        return dict(self._reader.rows("undelivered"))
+        return dict(await self._reads.rows("undelivered"))
 
     async def _write(self, statement: str, **values: object) -> None:
-        await self._writer.execute(lambda session: session.run(statement, **values), None)
+        await self._writer.execute(lambda session: session.put(statement, **values), None)
 
 
 def first_chat_id(session: Session, channel: str, chat: str) -> str:

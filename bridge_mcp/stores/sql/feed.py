@@ -7,23 +7,21 @@ from collections.abc import Sequence
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.ports import EventPage
-from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
-from bridge_mcp.stores.sqlite.rows import dump, event
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.rows import dump, event
+from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteFeed"]
+__all__ = ["SqlFeed"]
 
 PRUNED_AT_ONCE = 2000
 """Events that one transaction forgets at most: others write in between."""
 
 
-class SqliteFeed:
+class SqlFeed:
     """See `ports.Feed`."""
 
-    def __init__(self, reader: Session, readers: Readers, writer: Writer) -> None:
-        self._reader = reader
-        self._readers = readers
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def read(
@@ -36,7 +34,7 @@ class SqliteFeed:
         within: frozenset[str] = frozenset(),
     ) -> EventPage:
         """See `ports.Feed`; long or filtered reads run on a worker thread."""
-        head, first = cursor_span(self._reader)
+        head, first = await self._reads.short(cursor_span)
         check_cursor(after, head)
         if after == head:
             return EventPage((), head, first_available=first)
@@ -45,43 +43,40 @@ class SqliteFeed:
             return read_page(session, after, limit, types, conversation, within)
 
         looked_at = head - after if types or conversation or within else min(head - after, limit)
-        return read(self._reader) if looked_at <= MAX_INLINE_ROWS else await self._readers.run(read)
+        return await self._reads.short(read) if looked_at <= MAX_INLINE_ROWS else await self._reads.long(read)
 
     async def head(self, within: frozenset[str] = frozenset()) -> int:
         """The newest cursor; with `within`, that of the newest visible event."""
         if not within:
-            return cursor_span(self._reader)[0]
+            return (await self._reads.short(cursor_span))[0]
 
         def read(session: Session) -> int:
             with session.snapshot():
                 _, first = cursor_span(session)
                 return max(session.value("newest_cursor_within", within=dump(sorted(within))) or 0, first - 1)
 
-        return await self._readers.run(read)
+        return await self._reads.long(read)
 
     async def publish(self, *events: Event) -> None:
         """Add events that belong to no log entry, in one transaction."""
-        rows = [
-            {"type": each.type, "conversation": each.conversation, "at": each.at, "body": dump(each.body)}
-            for each in events
-        ]
+        bodies = [(each, dump(each.body)) for each in events]
 
         def operation(session: Session) -> None:
-            for row in rows:
-                session.run("insert_event", **row)
+            for each, body in bodies:
+                session.tell(each.type, each.conversation, at=each.at, body=body)
 
-        if rows:
+        if bodies:
             await self._writer.execute(operation, None)
 
     async def acknowledge(self, consumer: str, cursor: int) -> int:
         """See `ports.Feed`; returns the consumer's cursor, which never moves back."""
-        stands_at: int = self._reader.value("consumer_cursor", name=consumer) or 0
+        stands_at: int = await self._reads.value("consumer_cursor", name=consumer) or 0
         if cursor <= stands_at:
             return stands_at
-        check_cursor(cursor, cursor_span(self._reader)[0])
+        check_cursor(cursor, (await self._reads.short(cursor_span))[0])
 
         def operation(session: Session) -> int:
-            session.run("acknowledge_cursor", name=consumer, cursor=cursor)
+            session.put("acknowledge_cursor", name=consumer, cursor=cursor)
             moved: int = session.value("consumer_cursor", name=consumer)
             return moved
 
@@ -91,7 +86,7 @@ class SqliteFeed:
         """See `ports.Feed`; deletes in several transactions, so that none takes long."""
 
         def operation(session: Session) -> int:
-            return session.run("delete_events", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE).rowcount
+            return session.run("delete_events", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE)
 
         gone = 0
         while (went := await self._writer.execute(operation)) > 0:

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Changes, Clock
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.watch import Hub
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.session import Reads, Session
+from bridge_mcp.stores.sql.watch import Hub
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteAgenda"]
+__all__ = ["SqlAgenda"]
 
 LONGEST_WAIT_S = 600.0
 """How long a message waits at most to be sent, when a new engine begins."""
 
 
-class SqliteAgenda:
+class SqlAgenda:
     """See `ports.Agenda`."""
 
-    def __init__(self, reader: Session, writer: Writer, hub: Hub, clock: Clock) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer, hub: Hub, clock: Clock) -> None:
+        self._reads = reads
         self._writer = writer
         self._hub = hub
         self._clock = clock
 
     async def due(self, now: float, limit: int) -> tuple[str, ...]:
         """See `ports.Agenda`."""
-        return tuple([name for (name,) in self._reader.rows("conversations_due", now=now, limit=limit)])
+        return tuple([name for (name,) in await self._reads.rows("conversations_due", now=now, limit=limit)])
 
     async def next_due(self, after: float) -> float | None:
         """Epoch seconds; None if nothing is due later."""
-        found: float | None = self._reader.value("next_due_at", after=after)
+        found: float | None = await self._reads.value("next_due_at", after=after)
         return found
 
     async def waiting(self, limit: int) -> tuple[str, ...]:
         """See `ports.Agenda`; each conversation once."""
-        return tuple(dict.fromkeys(name for (name,) in self._reader.rows("conversations_waiting", limit=limit)))
+        return tuple(dict.fromkeys(name for (name,) in await self._reads.rows("conversations_waiting", limit=limit)))
 
     async def rest(self, conversation: str, expected: int, until: float | None) -> bool:
         """See `ports.Agenda`; writes only if the time to wake has changed."""
-        _, head, wake = self._reader.row("agenda_row", name=conversation) or (0, 0, None)
+        _, head, wake = await self._reads.row("agenda_row", name=conversation) or (0, 0, None)
         if head != expected or wake == until:
             # Nothing to write; most rests end here, because the append before has said when to wake.
             return bool(head == expected)
@@ -48,7 +48,7 @@ class SqliteAgenda:
             row = session.row("agenda_row", name=conversation)
             if row is None or row[1] != expected:
                 return False
-            session.run("set_wake", id=row[0], wake_at=None if until is None else max(0.0, until), due_since=now)
+            session.put("set_wake", id=row[0], wake_at=None if until is None else max(0.0, until), due_since=now)
             return True
 
         # Resting changes no entry and gives nobody anything to do: own watchers need not hear of it.
@@ -59,23 +59,23 @@ class SqliteAgenda:
 
         def operation(session: Session) -> None:
             for statement in ("shift_wakes", "shift_messages"):
-                session.run(statement, now=now, by=by)
+                session.put(statement, now=now, by=by)
             for statement in ("shift_grants", "shift_pairing_requests"):
-                session.run(statement, by=by)
+                session.put(statement, by=by)
 
         await self._writer.execute(operation, None)
 
     async def take_over(self, now: float) -> None:
         """See `ports.Agenda`; writes only if there are times in the future."""
-        held = self._reader.value(
+        held = await self._reads.value(
             "has_times_from_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S
         )
         if not held:
             return
 
         def operation(session: Session) -> None:
-            session.run("wake_conversations_from_the_future", now=now, ahead=now + AHEAD_S)
-            session.run("send_messages_from_the_future", latest=now + LONGEST_WAIT_S)
+            session.put("wake_conversations_from_the_future", now=now, ahead=now + AHEAD_S)
+            session.put("send_messages_from_the_future", latest=now + LONGEST_WAIT_S)
 
         await self._writer.execute(operation, None)
 

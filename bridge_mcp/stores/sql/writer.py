@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
-from bridge_mcp.stores.sqlite.session import Session, store_error
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["Changed", "Writer"]
 
@@ -66,12 +65,15 @@ class Writer:
     """Runs operations in order of their coming. The thread starts with the first one, in the event loop's company.
 
     `notify` is called on the event loop after each commit: of this writer with what it changed, of another process with
-    None, but of those only while `watched`.
+    None, but of those only while `watched`, and where `version` tells: a number that changes with others' commits.
     """
 
-    def __init__(self, session: Session, notify: Callable[[Changed], None]) -> None:
+    def __init__(
+        self, session: Session, notify: Callable[[Changed], None], version: Callable[[], int] | None = None
+    ) -> None:
         self._session = session
         self._notify = notify
+        self._version = version
         self.written_at = 0.0
         """When this process committed last (epoch seconds)."""
         self.failure = ""
@@ -96,10 +98,10 @@ class Writer:
         Cancelling the caller does not stop it.
 
         Raises:
-            StoreError: the store is closed, or SQLite cannot do it; nothing was written.
+            StoreError: the store is closed, or the database cannot do it; nothing was written.
         """
         if self._closing:
-            raise StoreError(f"The store {self._session.path} is closed.", fix="Open it again.")
+            raise StoreError(f"The store {self._session.place} is closed.", fix="Open it again.")
         loop = self._started()
         future: asyncio.Future[T] = loop.create_future()
         self._patient.append(Job(operation, changed, future))
@@ -117,7 +119,7 @@ class Writer:
 
     def watch(self, watched: bool) -> None:
         """Look for commits of other processes from now on, or no longer."""
-        if watched and not self._watched and not self._closing:
+        if watched and not self._watched and not self._closing and self._version is not None:
             self._watched = True
             self._started()
             self._queue.put(())
@@ -145,7 +147,7 @@ class Writer:
             threading.Thread(target=self._run, name="bridge-mcp-store", daemon=True).start()
         if self._loop is not loop:
             raise StoreError(
-                f"The store {self._session.path} belongs to another event loop.", fix="Open it in this one."
+                f"The store {self._session.place} belongs to another event loop.", fix="Open it in this one."
             )
         return loop
 
@@ -190,10 +192,10 @@ class Writer:
         try:
             for job in jobs:
                 self._run_job(job)
-            self._session.execute("COMMIT")
+            self._session.commit()
             self.written_at, self.failure = time.time(), ""
         except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
-            self._roll_back()
+            self._session.roll_back()
             if len(jobs) == 1:
                 jobs[0].error = exc
                 self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
@@ -202,28 +204,20 @@ class Writer:
                     self._commit([job])
 
     def _run_job(self, job: Job) -> None:
-        before = self._session.connection.total_changes
+        before = self._session.changes
         job.error = None
         try:
             job.result = job.operation(self._session)
         except (Conflict, BadInput) as exc:
-            if self._session.connection.total_changes != before:
+            if self._session.changes != before:
                 raise
             job.error = exc
-
-    def _roll_back(self) -> None:
-        """Give up the transaction, unless SQLite has already done so."""
-        if self._session.connection.in_transaction:
-            try:
-                self._session.connection.execute("ROLLBACK")
-            except sqlite3.Error as exc:
-                logger.error("%s", store_error(self._session.path, exc))
 
     def _poll_commits(self) -> bool:
         """Notice whether others have committed; False when nobody is there any more to be told."""
         self._polled_at = time.monotonic()
         try:
-            version = self._session.value("data_version")
+            version = -1 if self._version is None else self._version()
         except StoreError:
             # Whoever is told will read, and meet the error where it can be reported.
             version = -1

@@ -6,25 +6,25 @@ from collections.abc import Iterable
 
 from bridge_mcp.core.entries import Logged
 from bridge_mcp.core.spending import Spent, day_of, taken_by
-from bridge_mcp.stores.sqlite.session import Session
+from bridge_mcp.stores.sql.session import Reads, Session
 
-__all__ = ["SqliteSpending", "add_spending"]
+__all__ = ["SqlSpending", "add_spending"]
 
 
-class SqliteSpending:
+class SqlSpending:
     """See `ports.Spending`."""
 
-    def __init__(self, reader: Session) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
         """One sum for each scope; `day` counts from 1970-01-01 UTC."""
-        rows = [self._reader.row("spending_on_day", scope=scope, day=day) for scope in scopes]
+        rows = [await self._reads.row("spending_on_day", scope=scope, day=day) for scope in scopes]
         return tuple([Spent() if row is None else Spent(*row) for row in rows])
 
     async def ever(self, scope: str) -> Spent:
         """The sum over all days."""
-        row = self._reader.row("spending_total", scope=scope)
+        row = await self._reads.row("spending_total", scope=scope)
         return Spent() if row is None else Spent(*row)
 
 
@@ -34,7 +34,7 @@ def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> Non
     if taken is None:
         return
     for scope in scopes:
-        session.run(
+        session.put(
             "add_spending",
             scope=scope,
             day=day_of(logged.at),

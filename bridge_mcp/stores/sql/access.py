@@ -6,37 +6,41 @@ import math
 
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Pairing, PairingRequest
-from bridge_mcp.stores.sqlite.session import Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.session import Reads, Row, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteAccess"]
+__all__ = ["SqlAccess"]
 
 FAR_AHEAD_S = 60.0
 """A pairing request that is further from the future takes no place: a clock that was ahead made it."""
 
 
-class SqliteAccess:
+class SqlAccess:
     """See `ports.Access`. A request is open until its `expires_at`, by the time of whoever asks."""
 
-    def __init__(self, reader: Session, writer: Writer) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
         """All pairings, or those of one channel."""
-        rows = self._reader.rows("pairings_of", channel=channel) if channel else self._reader.rows("pairings")
+        rows = await self._reads.rows("pairings_of", channel=channel) if channel else await self._reads.rows("pairings")
         return tuple([Pairing(*row) for row in rows])
 
     async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
         """See `ports.Access`; one lookup by key for each subject."""
-        rows = [self._reader.row("pairing", channel=channel, subject=subject) for subject in dict.fromkeys(subjects)]
+
+        def read(session: Session) -> list[Row | None]:
+            return [session.row("pairing", channel=channel, subject=subject) for subject in dict.fromkeys(subjects)]
+
+        rows = await self._reads.short(read)
         return tuple([Pairing(*row) for row in rows if row is not None])
 
     async def pair(self, pairing: Pairing) -> None:
         """See `ports.Access`; ends the subject's open requests in the same transaction."""
 
         def operation(session: Session) -> None:
-            session.run(
+            session.put(
                 "upsert_pairing",
                 channel=pairing.channel,
                 subject=pairing.subject,
@@ -45,7 +49,7 @@ class SqliteAccess:
                 by=pairing.by,
                 at=pairing.at,
             )
-            session.run("delete_pairing_requests", channel=pairing.channel, subject=pairing.subject)
+            session.put("delete_pairing_requests", channel=pairing.channel, subject=pairing.subject)
 
         await self._writer.execute(operation, None)
 
@@ -53,7 +57,7 @@ class SqliteAccess:
         """False if there was no such pairing."""
 
         def operation(session: Session) -> bool:
-            return session.run("delete_pairing", channel=channel, subject=subject).rowcount > 0
+            return session.run("delete_pairing", channel=channel, subject=subject) > 0
 
         return await self._writer.execute(operation, None)
 
@@ -61,15 +65,15 @@ class SqliteAccess:
         """See `ports.Access`; removes expired requests first."""
 
         def operation(session: Session) -> PairingRequest | None:
-            session.run("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
+            session.put("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
             own = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
             if own is not None:
                 return PairingRequest(*own)
             if session.value("count_pairing_requests", channel=request.channel) >= at_most:
                 before = request.at - stands_s
-                if not session.run("delete_oldest_pairing_request", channel=request.channel, before=before).rowcount:
+                if not session.run("delete_oldest_pairing_request", channel=request.channel, before=before):
                     return None
-            session.run(
+            session.put(
                 "insert_pairing_request",
                 code=request.code,
                 channel=request.channel,
@@ -84,5 +88,5 @@ class SqliteAccess:
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
         """The open requests, but none that is dated far in the future."""
-        rows = self._reader.rows("open_pairing_requests", now=now, ahead=now + AHEAD_S)
+        rows = await self._reads.rows("open_pairing_requests", now=now, ahead=now + AHEAD_S)
         return tuple([PairingRequest(*row) for row in rows])

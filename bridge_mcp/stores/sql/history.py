@@ -6,37 +6,35 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Scheduled
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
-from bridge_mcp.stores.sqlite import fts
-from bridge_mcp.stores.sqlite.readers import MAX_INLINE_ROWS, Readers
-from bridge_mcp.stores.sqlite.rows import conversation as conversation_of
-from bridge_mcp.stores.sqlite.rows import is_within, logged
-from bridge_mcp.stores.sqlite.rows import message as message_of
-from bridge_mcp.stores.sqlite.session import Row, Session
-from bridge_mcp.stores.sqlite.writer import Writer
+from bridge_mcp.stores.sql.places import channel_term, conversation_term
+from bridge_mcp.stores.sql.rows import conversation as conversation_of
+from bridge_mcp.stores.sql.rows import is_within, logged
+from bridge_mcp.stores.sql.rows import message as message_of
+from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Row, Session
+from bridge_mcp.stores.sql.writer import Writer
 
-__all__ = ["SqliteHistory"]
+__all__ = ["SqlHistory"]
 
 
 END = 2**62
 """Beyond every seq and id."""
 
 
-class SqliteHistory:
+class SqlHistory:
     """See `ports.History`."""
 
-    def __init__(self, reader: Session, readers: Readers, writer: Writer) -> None:
-        self._reader = reader
-        self._readers = readers
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
         self._writer = writer
 
     async def conversation(self, conversation: str) -> Conversation | None:
         """None for an unknown one."""
-        row = self._reader.row("conversation", name=conversation)
+        row = await self._reads.row("conversation", name=conversation)
         return None if row is None else conversation_of(row)
 
     async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
         """See `ports.History`."""
-        rows = self._reader.rows("open_questions", name=conversation, now=now, limit=limit)
+        rows = await self._reads.rows("open_questions", name=conversation, now=now, limit=limit)
         return tuple([message_of(row) for row in rows])
 
     async def conversations(
@@ -49,7 +47,7 @@ class SqliteHistory:
             return latest_conversations(session, within, query.casefold(), limit + 1, before)
 
         # A query looks at every conversation.
-        rows = await self._readers.run(read) if query or limit > MAX_INLINE_ROWS else read(self._reader)
+        rows = await self._reads.long(read) if query or limit > MAX_INLINE_ROWS else await self._reads.short(read)
         following = f"{rows[limit - 1][5]!r}:{rows[limit - 1][9]}" if len(rows) > limit > 0 else ""
         return tuple([conversation_of(row) for row in rows[:limit]]), following
 
@@ -62,16 +60,16 @@ class SqliteHistory:
             )
             return tuple([message_of(row) for row in reversed(rows)])
 
-        return read(self._reader) if limit <= MAX_INLINE_ROWS else await self._readers.run(read)
+        return await self._reads.short(read) if limit <= MAX_INLINE_ROWS else await self._reads.long(read)
 
     async def message(self, conversation: str, seq: int) -> Message | None:
         """None for none. Raises `Unreadable` for a damaged one."""
-        row = self._reader.row("message", name=conversation, seq=seq)
+        row = await self._reads.row("message", name=conversation, seq=seq)
         return None if row is None else message_of(row)
 
     async def scheduled(self, first: str, end: str, limit: int) -> tuple[tuple[str, Scheduled], ...]:
         """See `ports.History`; in a thread."""
-        rows = await self._readers.run(
+        rows = await self._reads.long(
             lambda session: session.rows("scheduled_entries", first=first, end=end, limit=limit)
         )
         entries = ((name, logged(name, 0, 0.0, body).entry) for name, body in rows)
@@ -83,31 +81,30 @@ class SqliteHistory:
         """See `ports.History`; indexes new messages first, if the index is behind."""
         if conversation and not is_within(conversation, within):
             return ()
-        places = self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
-        asked = fts.match(query, places)
-        if not asked or places == ():
+        places = await self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
+        if places == []:
             return ()
-        while fts.is_behind(self._reader):
-            await self._writer.execute(fts.index_pending)
+        while await self._reads.short(lambda session: session.words.is_behind(session)):
+            await self._writer.execute(lambda session: session.words.take_in(session))
 
         def read(session: Session) -> tuple[Message, ...]:
-            return tuple([message_of(row) for row in session.rows("search_messages", match=asked, limit=limit)])
+            return tuple([message_of(row) for row in session.words.search(session, query, places, limit)])
 
-        return await self._readers.run(read)
+        return await self._reads.long(read)
 
-    def _places(self, within: frozenset[str], *, topics: bool) -> tuple[str, ...] | None:
+    async def _places(self, within: frozenset[str], *, topics: bool) -> list[str] | None:
         """The words by which the index knows these places; None for everywhere, nothing where they do not exist."""
         if not within:
             return None
         found: list[str] = []
         for place in sorted(within):
             if "/" not in place:
-                found.append(fts.channel_term(place))
+                found.append(channel_term(place))
                 continue
             below, beyond = (f"{place}/", f"{place}0") if topics else ("", "")
-            rows = self._reader.rows("conversations_of_chat", name=place, below=below, beyond=beyond)
-            found += [fts.conversation_term(row[9]) for row in rows]
-        return tuple(found)
+            rows = await self._reads.rows("conversations_of_chat", name=place, below=below, beyond=beyond)
+            found += [conversation_term(row[9]) for row in rows]
+        return found
 
 
 def latest_conversations(
