@@ -44,7 +44,7 @@ class CallView(Struct, frozen=True):
     risks: tuple[Risk, ...]
     may_decide: bool
     siblings: tuple[str, ...] = ()
-    """All calls of the same reply that wait, if there are several."""
+    """All calls of the same reply that wait, if there are several: what a form says of each (`chosen_as`)."""
 
     @property
     def cut(self) -> bool:
@@ -61,11 +61,16 @@ def call_view(
     return CallView(approval, shown, risks, may_decide=may_decide, siblings=tuple(siblings))
 
 
+def chosen_as(approval: Approval) -> str:
+    """What a form says of a call that is decided with others: what was shown of it, and its id."""
+    return f"{approval.digest} {approval.id}"
+
+
 def groups_of(approvals: Sequence[Approval]) -> dict[str, tuple[str, ...]]:
-    """By approval: the ids of all that belong to one reply with it, where there are several."""
+    """By approval: all that belong to one reply with it, as forms name them, where there are several."""
     batches: dict[str, list[str]] = {}
     for each in approvals:
-        batches.setdefault(each.batch, []).append(each.id)
+        batches.setdefault(each.batch, []).append(chosen_as(each))
     return {each.id: tuple(batches[each.batch]) for each in approvals if len(batches[each.batch]) > 1}
 
 

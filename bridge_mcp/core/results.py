@@ -17,6 +17,8 @@ __all__ = [
     "ChannelInfo",
     "ConversationPage",
     "Decision",
+    "Fix",
+    "InstructionChange",
     "Later",
     "MessagePage",
     "Sent",
@@ -37,6 +39,19 @@ class Trouble(Struct, frozen=True):
 
     text: str
     since: float
+
+
+class Fix(Struct, frozen=True):
+    """What helps against one warning, where a face can offer it beside the words.
+
+    `step` is what can be done on the spot, about `subject` (a channel, a tool server or a conversation): `retry` the
+    channel now, `reload` the tool servers, look at changed `instructions` or changed `tools` and accept them, look
+    at the `pairing` requests or at the `chat`. `paste` is the command, or the line of bridge.toml, that does it.
+    """
+
+    step: Literal["", "retry", "reload", "instructions", "tools", "pairing", "chat"] = ""
+    subject: str = ""
+    paste: str = ""
 
 
 class ChannelInfo(Struct, frozen=True):
@@ -166,6 +181,18 @@ class ServerInfo(Struct, frozen=True):
     """What it says, where it has changed."""
 
 
+class InstructionChange(Struct, frozen=True):
+    """A tool server that gives other instructions than those that are trusted.
+
+    `code` stands for the new text, to accept it; `was` is what the assistant is told meanwhile.
+    """
+
+    server: str
+    was: str
+    now: str
+    code: str
+
+
 class ToolList(Struct, frozen=True):
     """The nested tools and how their servers are."""
 
@@ -200,6 +227,8 @@ class Status(Struct, frozen=True):
     today: Spent = Spent()
     """What the bridge took of models since 00:00 UTC."""
     warnings: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    """The fix of each warning, in the order of the warnings."""
     engine: Literal["running", "starting", "silent", "none"] = "none"
     """`silent`: a process holds the engine's place, and gives no sign of life."""
     engine_seen: float = 0.0

@@ -106,6 +106,8 @@ class Engine:
         """Lanes of others, by what they do."""
         self._rules = rules
         self._keepers = Keepers(store, files, drafts, clock=clock)
+        self._attempts: dict[str, anyio.CancelScope] = {}
+        """By channel: its run under way, or the pause after one."""
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         traits = {name: channel.traits for name, channel in channels.items()}
@@ -119,9 +121,7 @@ class Engine:
         self._drives = self._make_drives(deps, dispatcher or Scheduler(store.agenda, clock, self._supervisor))
         self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
-        self._status = StatusPublisher(
-            store, channels, toolbox, model, self._policies, self._supervisor, reconnect, self._drives.look_again
-        )
+        self._status = self._make_status(model, toolbox, reconnect)
         self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
         self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
         self._welcome = WelcomeWorker(store, rules, clock, self._intake)
@@ -131,6 +131,19 @@ class Engine:
         if transcriber is None:
             return None
         return TranscriptionWorker(self._store, transcriber, partial(self._fetch, most=transcriber.max_bytes))
+
+    def _make_status(self, model: Model, toolbox: Toolbox, reconnect: Callable[[], object]) -> StatusPublisher:
+        return StatusPublisher(
+            self._store,
+            self._channels,
+            toolbox,
+            model,
+            self._policies,
+            self._supervisor,
+            reconnect,
+            look_again=self._drives.look_again,
+            retry=self._retry,
+        )
 
     def _make_drives(self, deps: Deps, dispatcher: Dispatcher) -> ConversationDrives:
         return ConversationDrives(deps, self._rules.max_turns, dispatcher, self._presence, self._supervisor)
@@ -223,25 +236,39 @@ class Engine:
 
     async def _receive(self, channel: Channel) -> None:
         """Run one channel; one that breaks does not touch the others."""
-        name = f"Channel {channel.traits.name}"
+        name = channel.traits.name
         backoff = Backoff(RESTART_S)
         while True:
-            began = time.monotonic()
-            try:
-                await channel.run(self._intake)
-                logger.error("channel %s ended by itself", channel.traits.name)
-                pause = backoff.next()
-            except ConfigError as exc:
-                # Only the owner can mend it; the retries are for servers that were wrong about that.
-                logger.error("channel %s cannot work: %s", channel.traits.name, exc)
-                pause = HOPELESS_S
-            except Exception as exc:
-                if time.monotonic() - began > STEADY_S:
-                    backoff.reset()
-                pause = self._supervisor.failed(name, exc, backoff)
-            self._status.changed()
-            await anyio.sleep(pause)
-            self._supervisor.troubles.clear(name)
+            with anyio.CancelScope() as attempt:
+                self._attempts[name] = attempt
+                pause = await self._received(channel, backoff)
+                self._status.changed()
+                await anyio.sleep(pause)
+            if attempt.cancelled_caught:
+                logger.info("channel %s is started afresh, as somebody asked", name)
+                backoff.reset()
+            self._supervisor.troubles.clear(f"Channel {name}")
+
+    def _retry(self, name: str) -> None:
+        """Run a channel afresh at once, if it runs here."""
+        if name in self._attempts:
+            self._attempts[name].cancel()
+
+    async def _received(self, channel: Channel, backoff: Backoff) -> float:
+        """Run a channel until it ends, which it should not; the seconds until it is run again."""
+        began = time.monotonic()
+        try:
+            await channel.run(self._intake)
+        except ConfigError as exc:
+            # Only the owner can mend it; the retries are for servers that were wrong about that.
+            logger.error("channel %s cannot work: %s", channel.traits.name, exc)
+            return HOPELESS_S
+        except Exception as exc:
+            if time.monotonic() - began > STEADY_S:
+                backoff.reset()
+            return self._supervisor.failed(f"Channel {channel.traits.name}", exc, backoff)
+        logger.error("channel %s ended by itself", channel.traits.name)
+        return backoff.next()
 
     async def _watch_the_clock(self) -> None:
         """Move deadlines when the wall clock was set."""

@@ -42,8 +42,12 @@ class StatusPublisher:
         supervisor: TaskSupervisor,
         reconnect: Callable[[], object],
         look_again: Callable[[], object],
+        retry: Callable[[str], object],
     ) -> None:
-        """`reconnect` has the tool servers connected anew; `look_again` is called when tools or servers changed."""
+        """What somebody asks for: `reconnect` has the tool servers connected anew, and `retry` runs a channel afresh.
+
+        `look_again` is called when tools or servers changed.
+        """
         self._store = store
         self._channels = channels
         self._toolbox = toolbox
@@ -52,6 +56,7 @@ class StatusPublisher:
         self._supervisor = supervisor
         self._reconnect = reconnect
         self._look_again = look_again
+        self._retry = retry
         self._changed = Signal()
         self._published: Published | None = None
         """What was published last; None: unknown, publish everything."""
@@ -63,12 +68,17 @@ class StatusPublisher:
     async def run(self) -> None:
         """Until cancelled: at changes, and every `LOOK_S`."""
         reloaded = await status_board.reload_asked(self._store)
+        retried = await status_board.retries_asked(self._store)
         while True:
             await self._changed.wait(LOOK_S)
             asked = await status_board.reload_asked(self._store)
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
+            wanted = await status_board.retries_asked(self._store)
+            for name in (each for each, at in wanted.items() if at != retried.get(each)):
+                self._retry(name)
+            retried = wanted
             await apply_accepted(self._store.tool_pins, self._toolbox)
             await self.publish()
 

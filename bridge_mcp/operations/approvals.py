@@ -52,6 +52,8 @@ class ApprovalOptions(Struct, frozen=True):
     """Patterns (`core/grants.py`) over the arguments of later calls."""
     remember_s: float = 0.0
     note: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """As `digest`, for several calls, by approval: each is approved only if it still is the call that was looked at."""
 
 
 class ApprovalDesk(Struct, frozen=True):
@@ -178,7 +180,8 @@ class ApprovalDesk(Struct, frozen=True):
 
     async def _meant(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
         """The entry of an approval, with everything that it is bound to."""
-        if yes.digest and yes.digest != approval.digest:
+        seen = yes.digests.get(approval.id, yes.digest)
+        if seen and seen != approval.digest:
             raise BadInput(
                 f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
                 fix="Look at it again with list_approvals, and pass the digest shown there.",

@@ -9,11 +9,28 @@ import hashlib
 
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.prompt_context import MAX_INSTRUCTIONS
+from bridge_mcp.core.results import InstructionChange
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations import status_board
 from bridge_mcp.ports import Clock, Store, instructions_of
 
-__all__ = ["trust"]
+__all__ = ["changes", "trust"]
+
+
+async def changes(store: Store) -> tuple[InstructionChange, ...]:
+    """The servers whose instructions differ from the trusted ones, as the engine last published them."""
+    found: list[InstructionChange] = []
+    for server in (await status_board.tools(store)).servers:
+        if server.instructions == "changed":
+            was = (await store.tool_pins.load(instructions_of(server.name))).get("text")
+            before = was if isinstance(was, str) else ""
+            found.append(InstructionChange(server.name, before, server.says, code=code_of(server.says)))
+    return tuple(found)
+
+
+def code_of(text: str) -> str:
+    """What stands for a text, so that this one is accepted and no later one."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
@@ -25,20 +42,18 @@ async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
         BadInput: the code is that of another text.
         NotFound: no server of this name has instructions that differ from the trusted ones.
     """
-    listed = await status_board.tools(store)
-    found = next((each for each in listed.servers if each.name == server and each.instructions == "changed"), None)
+    found = next((each for each in await changes(store) if each.server == server), None)
     if found is None:
         raise NotFound(
             f"There is no tool server '{server[:40]}' whose instructions have changed.",
             fix="See which are used: list_tools, or bridge-mcp servers list.",
         )
-    wanted = hashlib.sha256(found.says.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     if not code:
-        shown = visible(found.says[:MAX_INSTRUCTIONS], lines=True)
-        return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {wanted}"
-    if code != wanted:
+        shown = visible(found.now[:MAX_INSTRUCTIONS], lines=True)
+        return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {found.code}"
+    if code != found.code:
         raise BadInput("This code stands for another text.", fix="Look at what the server says now.")
     pins, subject = store.tool_pins, instructions_of(server)
-    await pins.keep(subject, {**await pins.load(subject), "text": found.says})
+    await pins.keep(subject, {**await pins.load(subject), "text": found.now})
     await status_board.ask_reload(store, clock.now())
     return f"The assistant is told what {server} says now. Tool servers are connected again."

@@ -17,6 +17,7 @@ from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHe
 __all__ = [
     "EngineInfo",
     "ask_reload",
+    "ask_retry",
     "channel_info",
     "channels",
     "complaints",
@@ -29,9 +30,9 @@ __all__ = [
     "put_tools",
     "put_troubles",
     "reload_asked",
+    "retries_asked",
     "tools",
     "troubles",
-    "warnings",
 ]
 
 T = TypeVar("T", bound=Struct)
@@ -109,6 +110,18 @@ async def reload_asked(store: Store) -> JSON:
     return await store.status.get("reload")
 
 
+async def ask_retry(store: Store, channel: str, at: float) -> None:
+    """Ask the engine to run a channel afresh, at once."""
+    asked = await retries_asked(store)
+    await store.status.put("retries", {**asked, channel: at})
+
+
+async def retries_asked(store: Store) -> dict[str, JSON]:
+    """By channel: when that was last asked for."""
+    body = await store.status.get("retries")
+    return dict(body) if isinstance(body, dict) else {}
+
+
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
     """Publish the tools and the status of their servers."""
     body: JSON = {
@@ -157,49 +170,6 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
         last_ok=known.last_ok if known else 0.0,
         distribution=rules.distribution,
     )
-
-
-def warnings(
-    told: EngineInfo | None,
-    lives: bool,
-    listed: Sequence[ChannelInfo],
-    servers: Sequence[ServerInfo],
-    healths: Sequence[ModelHealth] = (),
-    complained: Mapping[str, str] | None = None,
-    stuck: Mapping[str, str] | None = None,
-    failing: Mapping[str, Trouble] | None = None,
-    undelivered: Mapping[str, str] | None = None,
-    *,
-    starting: bool = False,
-) -> tuple[str, ...]:
-    """The warnings for the owner, each with its fix if there is one.
-
-    `told` is the last published engine, `lives` whether there is one now, `starting` whether one is about to start.
-    """
-    found: list[str] = []
-    if starting:
-        found.append("The engine is starting: messages wait a moment.")
-    elif told is None or not lives:
-        killed = f"The engine, process {told.pid}, was killed. " if told else ""
-        found.append(f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve")
-    found += [f"Channel {c.name} is {c.state}: {c.error}" for c in listed if c.error]
-    found += [f"Channel {name}: {told}" for each in (complained, stuck) for name, told in (each or {}).items()]
-    found += [f"{what} fails and is tried again: {each.text}" for what, each in (failing or {}).items()]
-    found += [f"The last message to {name} was not delivered: {why}" for name, why in (undelivered or {}).items()]
-    found += [f"Tool server {s.name} is {s.state}: {s.error}" for s in servers if s.error]
-    found += [
-        f"Tool server {s.name} gives other instructions than before; the assistant is told the earlier ones. "
-        f"Look at the new ones, and accept them or not: bridge-mcp servers trust {s.name}"
-        for s in servers
-        if s.instructions == "changed"
-    ]
-    found += [
-        f"Model {m.name} does not answer{f'; {m.instead} answers in its place' if m.instead else ''}: {m.error}"
-        for m in healths
-        if m.error
-    ]
-    found += [f"Model {m.name}: {m.remark}" for m in healths if m.remark]
-    return tuple(found)
 
 
 def read(cls: type[T], body: JSON) -> T:

@@ -17,6 +17,7 @@ StatusName: TypeAlias = Literal[
     "complaints",
     "troubles",
     "reload",
+    "retries",
     "written",
     "checked",
 ]

@@ -16,6 +16,7 @@ from bridge_mcp.service.deciding import ApprovalOptions, Deciding, decided
 from bridge_mcp.service.looking import ApprovalDetails, GrantPreview, Looking
 from bridge_mcp.service.reading import Reading
 from bridge_mcp.service.requesting import Requesting, Submission
+from bridge_mcp.service.status import StatusReading
 from bridge_mcp.service.tickets import Following
 from bridge_mcp.service.usage import UsageReading
 
@@ -34,5 +35,5 @@ __all__ = [
 ]
 
 
-class Bridge(Reading, Looking, UsageReading, Following, Deciding, Requesting, Administration, Clients):
+class Bridge(Reading, StatusReading, Looking, UsageReading, Following, Deciding, Requesting, Administration, Clients):
     """The API of the bridge: all methods of the groups in this package."""

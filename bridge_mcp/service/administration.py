@@ -9,8 +9,8 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.grants import Grant, makes_grants
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.results import ToolChange
-from bridge_mcp.operations import commands, conversations, server_instructions, tool_pins
+from bridge_mcp.core.results import InstructionChange, ToolChange
+from bridge_mcp.operations import commands, conversations, server_instructions, status_board, tool_pins
 from bridge_mcp.operations.addresses import check_text
 from bridge_mcp.operations.client_limits import may_use
 from bridge_mcp.ports import (
@@ -136,6 +136,27 @@ class Administration(BridgeBase):
             raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
         await self.store.tool_pins.accept(found.spec.name, found.digest, who.name)
         return found
+
+    async def list_instruction_changes(self, who: Principal) -> tuple[InstructionChange, ...]:
+        """The tool servers that give other instructions than those that are trusted, with both texts."""
+        who.require("admin")
+        found = await server_instructions.changes(self.store)
+        return tuple(each for each in found if may_use(who.within, self.rules, each.server))
+
+    async def retry_channel(self, who: Principal, channel: str) -> None:
+        """Have the engine run a channel afresh within seconds, whatever pause it is in."""
+        who.require("admin")
+        self._within(who, channel)
+        if channel not in self.traits:
+            raise NotFound(f"There is no channel '{channel[:80]}'.", fix="See list_channels.")
+        await status_board.ask_retry(self.store, channel, self._clock.now())
+
+    async def reload_tool_servers(self, who: Principal) -> None:
+        """Have the engine connect the tool servers again, as `/reload` in a chat does."""
+        who.require("admin")
+        if who.within:
+            raise Denied(f"{who.name} is limited to some chats, and tool servers serve all.", fix="The owner has to.")
+        await status_board.ask_reload(self.store, self._clock.now())
 
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
         """Accept a tool server's changed instructions; without their `code`, show them. Returns a text for people."""

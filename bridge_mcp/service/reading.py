@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
 
 from msgspec.structs import replace
 
-from bridge_mcp import __version__
 from bridge_mcp.core.call_history import calls_of
 from bridge_mcp.core.entries import Logged
 from bridge_mcp.core.errors import BadInput, NotFound, Unreadable
@@ -16,29 +14,19 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import Approval, Message
 from bridge_mcp.core.results import (
     ApprovalPage,
-    ChannelInfo,
     ConversationPage,
     ConversationStatus,
     MessagePage,
-    Status,
     Ticket,
-    ToolList,
-    Trouble,
 )
-from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.core.unreadable import ReadLog, UnreadableEntry
-from bridge_mcp.operations import approvals, conversations, status_board, tickets
-from bridge_mcp.operations.access import MAX_REQUESTS
+from bridge_mcp.operations import approvals, conversations, tickets
 from bridge_mcp.operations.addresses import (
     CALLS,
     check_text,
     parse_message,
 )
-from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.clocks import elapsed
-from bridge_mcp.operations.engine_liveness import troubles
-from bridge_mcp.operations.engine_settings import Settings, difference, posted
-from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.feed_positions import position_at
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import EventPage, ToolProgress
@@ -56,17 +44,6 @@ MAX_OPEN = 100
 
 class Reading(BridgeBase):
     """Methods that need the scope `read` (and `read_log`, which needs `admin`)."""
-
-    async def list_channels(self, who: Principal) -> tuple[ChannelInfo, ...]:
-        """The channels `who` may see, in the order of the config."""
-        who.require("read")
-        told = await status_board.channels(self.store)
-        seen = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
-        today = [await self._today(self._within(who, name)) for name in seen]
-        return tuple(
-            replace(status_board.channel_info(traits, self._channel_rules(name), told.get(name)), today=taken)
-            for (name, traits), taken in zip(seen.items(), today, strict=True)
-        )
 
     async def list_conversations(
         self, who: Principal, *, channel: str = "", query: str = "", limit: int = 50, cursor: str = ""
@@ -263,97 +240,6 @@ class Reading(BridgeBase):
         older = waiting(self.store, conversation=conversation, within=who.within, before=cursor)
         page = [each async for each in older if self.verdicts.may(who, each)] if cursor else own
         return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
-
-    async def list_tools(self, who: Principal) -> ToolList:
-        """The nested tools, as the engine last published them; for a limited client, those of its channels."""
-        who.require("read")
-        return await self._tools(who)
-
-    async def get_status(self, who: Principal) -> Status:
-        """The state of the bridge, with warnings; for a limited client, within its limits."""
-        who.require("read")
-        told, lives = await status_board.engine(self.store), self._engine_lives()
-        engine = told if lives else None
-        starting = engine is None and (lives or self._starting())
-        theirs = await posted(self.store) if lives and not self._is_engine() else None
-        read = theirs or self._settings
-        listed = await self._tools(who)
-        channels = await self.list_channels(who)
-        pulse = self._pulse() if lives else None
-        silent = self._silence() if lives else ""
-        return Status(
-            version=__version__,
-            role="engine" if self._is_engine() else "face",
-            engine="silent" if silent else "running" if engine else "starting" if starting else "none",
-            settings=read.where,
-            engine_pid=engine.pid if engine else None,
-            engine_since=engine.since if engine else 0.0,
-            engine_seen=pulse.at if pulse else 0.0,
-            engine_wrote=pulse.written_at if pulse else 0.0,
-            channels=channels,
-            servers=listed.servers,
-            waiting_approvals=await self.store.approvals.count(status="waiting", within=who.within),
-            queued_messages=await self.store.outbox.pending(who.within),
-            event_cursor=await self.store.feed.head(who.within),
-            today=await self._today(who.within),
-            warnings=((silent,) if silent else ())
-            + (() if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now())))
-            + self._of_settings(who, theirs)
-            + await self._crowded(who)
-            + await failing_callbacks(self.store, who)
-            + status_board.warnings(
-                told,
-                lives,
-                channels,
-                listed.servers,
-                await status_board.models(self.store),
-                {n: told for n, told in (await status_board.complaints(self.store)).items() if who.sees_channel(n)},
-                await self._stuck(who, await status_board.tools(self.store)),
-                await self._failing(who) if lives else {},
-                {name: why for name, why in (await self.store.channel_state.undelivered()).items() if who.sees(name)},
-                starting=starting,
-            ),
-        )
-
-    async def _crowded(self, who: Principal) -> tuple[str, ...]:
-        """Warnings for channels with so many requests for pairing that the oldest are dropped."""
-        asking = Counter(each.channel for each in await self.store.access.requests(self._clock.now()))
-        return tuple(
-            f"Channel {name}: {count} strangers ask to be let in, and the oldest requests give way to new ones. Let in "
-            "whom you expect by the code they read to you, or by their id; see list_pairings."
-            for name, count in asking.items()
-            if count >= MAX_REQUESTS and who.sees_channel(name)
-        )
-
-    async def other_settings(self) -> str:
-        """How this process's settings differ from the engine's, for the owner; "" if they do not."""
-        theirs = await posted(self.store) if self._engine_lives() and not self._is_engine() else None
-        return difference(self._settings, theirs) if theirs else ""
-
-    def _of_settings(self, who: Principal, theirs: Settings | None) -> tuple[str, ...]:
-        """Warnings about settings: a difference from the engine's, and missing secrets."""
-        if who.within:
-            return ()
-        differs = difference(self._settings, theirs) if theirs else ""
-        return (*([differs] if differs else []), *(theirs or self._settings).lacking)
-
-    async def _failing(self, who: Principal) -> dict[str, Trouble]:
-        """What fails in the engine, as far as `who` may see it: some of it names a conversation."""
-        return {} if who.within else await status_board.troubles(self.store)
-
-    async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
-        """By channel: which calls nobody could approve there. `who` counts as an approver."""
-        stored = [each.principal for each in await self.store.clients.all()]
-        asking = [who] if who.kind == "client" else []
-        reach = ApproverCheck(
-            self.rules, self.traits, await self.store.access.pairings(), clients=[*self._clients, *stored, *asking]
-        )
-        return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
-
-    async def _today(self, within: frozenset[str]) -> Spent:
-        """The tokens and cost of models since 00:00 UTC, in these channels and chats, or in all."""
-        day = day_of(self._clock.now())
-        return sum(await self.store.spending.on(day, *(within or {""})), Spent())
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
         """The state of one conversation: responder, what it waits for, and its cost."""

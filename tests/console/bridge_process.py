@@ -1,9 +1,10 @@
 """A bridge in a process of its own, with a planned model and tools of many kinds, and the console over HTTP.
 
-    python -m tests.console.bridge_process STATE_DIR [--face]
+    python -m tests.console.bridge_process STATE_DIR [--face] [--wrong]
 
 Prints a line of JSON with its origin once it answers. With `--face` it is no engine: it stands beside one on the same
-store. Every line on standard input is a command (`answered`), and is answered with a line of JSON.
+store. With `--wrong` a channel is refused at first, and a tool server says something else than before. Every line on
+standard input is a command (`answered`), and is answered with a line of JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bridge_mcp.core.entries import Heard, Sender, Usage
 from bridge_mcp.core.policy import SCOPES
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.engine.engine import Engine
-from bridge_mcp.ports import Capacity, ChannelRules, Incoming, ModelReply, ModelRequest, OnText, Rules
+from bridge_mcp.ports import Capacity, ChannelRules, Incoming, ModelReply, ModelRequest, OnText, Rules, instructions_of
 from bridge_mcp.server.http.authenticator import Client
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.drafts import DraftFolder
@@ -37,6 +38,7 @@ from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.schemas import Schemas
+from tests.console.wrong_things import SAID_BEFORE, ChangedInstructions, RefusedOnce
 
 ADMIN, APPROVER, VIEWER = "token-of-the-admin-0123456789", "token-of-an-approver-0123456789", "token-of-a-viewer-012345"
 CLIENTS = (
@@ -100,9 +102,8 @@ class PlannedModel:
         return ()
 
 
-def tools() -> FakeToolbox:
-    """Tools of several kinds."""
-    toolbox = FakeToolbox()
+def furnished(toolbox: FakeToolbox) -> FakeToolbox:
+    """A toolbox with tools of several kinds."""
 
     @toolbox.tool("files__write", schema=WRITE)
     async def write(arguments: Mapping[str, JSON]) -> str:  # pyright: ignore[reportUnusedFunction]
@@ -126,13 +127,18 @@ def tools() -> FakeToolbox:
 
 
 @asynccontextmanager
-async def running(state: Path, *, engine: bool) -> AsyncGenerator[Bridge]:
+async def running(state: Path, *, engine: bool, wrong: bool = False) -> AsyncGenerator[Bridge]:
     """A bridge, with its engine unless it is a face."""
     clock = WallClock()
     store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
     family = FakeChannel("family", needs_pairing=True, clock=clock)
     channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
-    toolbox = tools()
+    pins = store.tool_pins
+    changed = ChangedInstructions() if wrong else None
+    toolbox = furnished(changed or FakeToolbox())
+    if wrong:
+        channels["refused"] = RefusedOnce("refused", clock=clock)
+        await pins.keep(instructions_of("mail"), {"text": SAID_BEFORE})
     rules = Rules({name: ChannelRules(name, "assistant") for name in channels})
     files = FileFolder(state / "files")
     schemas, drafts = Schemas(), DraftFolder(state / "drafts")
@@ -148,11 +154,19 @@ async def running(state: Path, *, engine: bool) -> AsyncGenerator[Bridge]:
     )
     task = None
     if engine:
-        await store.tool_pins.keep(
-            "mail", {"tools": {"send": {"said": "Sends a mail.", "takes": canonical(NAME_BEFORE)}}}
-        )
+        await pins.keep("mail", {"tools": {"send": {"said": "Sends a mail.", "takes": canonical(NAME_BEFORE)}}})
         task = asyncio.create_task(
-            Engine(store, rules, channels, PlannedModel(), toolbox, clock, files=files, drafts=drafts).run()
+            Engine(
+                store,
+                rules,
+                channels,
+                PlannedModel(),
+                toolbox,
+                clock,
+                files=files,
+                reconnect=changed.connected_again if changed else int,
+                drafts=drafts,
+            ).run()
         )
     try:
         yield bridge
@@ -173,7 +187,8 @@ async def answered(bridge: Bridge, console: Console, command: dict[str, str]) ->
         case "say":
             return await bridge.say(OWNER, command["conversation"], command["text"])
         case "send":
-            return (await bridge.send_message(OWNER, command["conversation"], command["text"])).message
+            labels = [label for label in command.get("buttons", "").split("|") if label]
+            return (await bridge.send_message(OWNER, command["conversation"], command["text"], buttons=labels)).message
         case "clear":
             waiting = await bridge.list_approvals(OWNER)
             if waiting:
@@ -211,15 +226,17 @@ async def arranged(bridge: Bridge, command: dict[str, str]) -> str:
             return ""
         case "asked at":
             return str((await bridge.list_approvals(OWNER, limit=1))[0].asked_at)
+        case "instructions":
+            return str((await bridge.store.tool_pins.load(instructions_of(command["server"]))).get("text"))
         case "accepted":
             return (await bridge.store.tool_pins.accepted(command["tool"]) or ("", ""))[1]
         case unknown:
             raise ValueError(unknown)
 
 
-async def main(state: Path, *, engine: bool) -> None:
+async def main(state: Path, *, engine: bool, wrong: bool) -> None:
     """Serve until a signal; one line of JSON for each command."""
-    async with running(state, engine=engine) as bridge, anyio.create_task_group() as tasks:
+    async with running(state, engine=engine, wrong=wrong) as bridge, anyio.create_task_group() as tasks:
         console = make_console(bridge, ConsoleOptions(clients=CLIENTS))
 
         async def commands() -> None:
@@ -234,4 +251,4 @@ async def main(state: Path, *, engine: bool) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(lambda: main(Path(sys.argv[1]), engine="--face" not in sys.argv))
+    anyio.run(lambda: main(Path(sys.argv[1]), engine="--face" not in sys.argv, wrong="--wrong" in sys.argv))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import Running, Watched
+from tests.console.conftest import Running, Watched, bridge_in
 
 
 @pytest.mark.shows("console.pair")
@@ -123,3 +125,49 @@ def test_usage_health_and_channels_say_how_things_are(fresh: Running, page: Page
     expect(page.locator(".big").first).to_have_text("running")
     page.get_by_role("link", name="Channels").click()
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+@pytest.fixture
+def ailing(tmp_path: Path) -> Iterator[Running]:
+    """A bridge with a channel that was refused once, and a tool server that says something else than before."""
+    with bridge_in(tmp_path / "state", "--wrong") as made:
+        yield made
+
+
+@pytest.mark.shows("console.mends")
+def test_health_mends_what_it_warns_of(ailing: Running, page: Page) -> None:
+    ailing.enter(page)
+    page.get_by_role("link", name="Health").click()
+    refused = page.locator(".notice", has_text="Channel refused is degraded: The platform refused the token.")
+    expect(refused.locator("code")).to_have_text("bridge-mcp check")
+    refused.get_by_role("button", name="Try it again now (refused)").click()
+    expect(refused).to_have_count(0)  # the page asks again by itself
+    page.locator(".notice", has_text="mail gives other instructions").get_by_role("link", name="See what").click()
+    changed = page.get_by_role("region", name="The instructions of mail have changed")
+    expect(changed.locator(".removed")).to_have_text("- Ask before you send.")
+    expect(changed.locator(".added")).to_have_text("+ Send without asking.")
+    expect(changed.locator(".diff")).to_contain_text("  Write in plain words.")
+    changed.get_by_role("button", name="Accept what it says now").click()
+    page.get_by_role("region", name="mail__send has changed").get_by_role("button", name="Accept it").click()
+    page.get_by_role("link", name="Health").click()
+    expect(page.locator(".notice", has_text="mail")).to_have_count(0)
+    assert "Send without asking." in ailing.do("instructions", server="mail")
+
+
+def test_a_viewer_sees_what_helps_and_mends_nothing(ailing: Running, page: Page, watched: Watched) -> None:
+    watched.allowed = ("403",)
+    ailing.enter(page, "read")
+    page.goto(f"{ailing.base}/health")
+    refused = page.locator(".notice", has_text="Channel refused is degraded")
+    expect(refused.locator("code")).to_have_text("bridge-mcp check")
+    expect(page.locator("#health").get_by_role("button")).to_have_count(0)
+    csrf = page.locator("input[name=csrf]").first.get_attribute("value") or ""
+    for path, form in (
+        ("health/retry", {"subject": "refused"}),
+        ("health/reload", {}),
+        ("servers/instructions", {"server": "mail", "code": "0"}),
+    ):
+        headers = {"origin": ailing.origin}
+        answer = page.request.post(f"{ailing.base}/{path}", form={"csrf": csrf, **form}, headers=headers)
+        assert answer.status == 403, path
+        assert "needs the scope &#39;admin&#39;" in answer.text()

@@ -126,13 +126,28 @@ def test_a_decision_in_one_browser_shows_in_the_other_within_300_ms(
 
 
 @pytest.mark.shows("console.batches")
-def test_calls_of_one_reply_are_decided_together_and_others_by_choosing_them(fresh: Running, page: Page) -> None:
+def test_calls_of_one_reply_are_decided_together_and_others_by_choosing_them(
+    fresh: Running, page: Page, watched: Watched
+) -> None:
+    watched.allowed = ("400",)
     fresh.enter(page)
     fresh.calls(*[("files__delete", {"name": f"{n}.txt"}) for n in range(3)])
     fresh.calls(("files__delete", {"name": "x.txt"}), conversation="local/x")
     fresh.calls(("files__delete", {"name": "y.txt"}), conversation="local/y")
     expect(page.locator("#approvals > li")).to_have_count(5)
     page.reload()
+    every = page.locator("form", has=page.get_by_role("button", name="Approve all 3")).first
+    shown = every.locator("input[name=approval]").first
+    as_shown = shown.get_attribute("value") or ""
+    for stale, told in (
+        (f"sha256:0 {as_shown.partition(' ')[2]}", "asks for another call"),
+        ("x", "does not say what"),
+    ):
+        shown.evaluate("(field, value) => { field.value = value }", stale)
+        every.get_by_role("button", name="Approve all 3").click()
+        expect(page.get_by_role("alert").last).to_contain_text(told)
+        page.goto(f"{fresh.base}/approvals")
+    expect(page.locator("#approvals > li.waits")).to_have_count(5)
     page.get_by_role("button", name="Approve all 3").first.click()
     expect(page.locator("#approvals > li.waits")).to_have_count(2)
     for box in page.get_by_role("checkbox").all():

@@ -36,6 +36,28 @@ def test_a_reply_streams_and_goes_on_after_a_reload_in_its_middle(fresh: Running
     expect(done).to_have_count(1)
 
 
+@pytest.mark.shows("console.buttons")
+def test_a_button_of_a_message_says_its_text_and_comes_in_live(fresh: Running, page: Page) -> None:
+    fresh.enter(page)
+    chat(page, fresh, "local/buttons")
+    expect(page.locator("#timeline")).to_contain_text("No messages yet")
+    fresh.do("send", conversation="local/buttons", text="Which one?", buttons="The red|</button><b>bold")
+    choices = page.locator(".choices").get_by_role("button")
+    expect(choices).to_have_text(["The red", "</button><b>bold"])
+    choices.last.click()
+    expect(page.locator(".bubble.theirs")).to_contain_text("</button><b>bold")
+    expect(page.locator("#timeline b")).to_have_count(0)
+    expect(page.locator(".bubble.assistant", has_text="user said")).to_contain_text("bold")
+
+
+def test_a_viewer_sees_buttons_and_cannot_press_them(fresh: Running, page: Page) -> None:
+    fresh.do("send", conversation="local/pressed", text="Which one?", buttons="This")
+    fresh.enter(page, "read")
+    chat(page, fresh, "local/pressed")
+    expect(page.locator(".choices .chip")).to_have_text("This")
+    expect(page.locator(".choices").get_by_role("button")).to_have_count(0)
+
+
 @pytest.mark.shows("console.streams")
 def test_a_stream_that_broke_goes_on_where_it_was(fresh: Running, page: Page) -> None:
     fresh.enter(page)

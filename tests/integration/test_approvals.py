@@ -118,12 +118,14 @@ async def test_calls_of_one_reply_are_decided_together_or_one_by_one(tmp_path: P
     assert "keep it" in told[2]
 
 
-async def test_a_batch_names_calls_by_id_and_binds_no_digest(tmp_path: Path) -> None:
+async def test_a_batch_names_calls_by_id_and_binds_each_to_its_own_digest(tmp_path: Path) -> None:
     async with world(tmp_path, FakeModel([deletes("a", "b")]), files()) as it:
         await it.say("delete them")
         a, b = await it.approvals(2)
         with pytest.raises(BadInput, match="belong to one call"):
             await it.bridge.approve_calls(BOB, [a.id, b.id], ApprovalOptions(digest=a.digest))
+        with pytest.raises(BadInput, match="asks for another call than the one you looked at"):
+            await it.bridge.approve_calls(BOB, [a.id, b.id], ApprovalOptions(digests={a.id: a.digest, b.id: "old"}))
         with pytest.raises(BadInput, match="cannot be decided at once"):
             await it.bridge.approve_calls(BOB, [], ApprovalOptions())
         with pytest.raises(NotFound):

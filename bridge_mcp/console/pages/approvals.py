@@ -79,11 +79,14 @@ async def changed_html(visit: Visit, page: EventPage) -> str:
 
 async def decide(visit: Visit) -> Response:
     """A verdict on several calls together: those that were chosen, or all of one reply."""
-    chosen = dict.fromkeys(visit.form.all("approval"))
+    named = [each.partition(" ") for each in visit.form.all("approval")]
+    chosen = {approval: digest for digest, _, approval in named}
     if not chosen:
         raise BadInput("No call was chosen.", fix="Mark the calls that the verdict is for.")
+    if not all(approval and digest for approval, digest in chosen.items()):
+        raise BadInput("The form does not say what was shown of each call.", fix="Reload the page.")
     if visit.form.get("verdict") == "approve":
-        decisions = await visit.bridge.approve_calls(visit.who, list(chosen), ApprovalOptions())
+        decisions = await visit.bridge.approve_calls(visit.who, list(chosen), ApprovalOptions(digests=chosen))
     else:
         decisions = await visit.bridge.reject_calls(visit.who, list(chosen), reason=visit.form.get("reason").strip())
     wrong = [each.error for each in decisions if each.error]

@@ -13,6 +13,7 @@ from bridge_mcp.console.following import followed, start_of
 from bridge_mcp.console.plots import Plot, bars
 from bridge_mcp.console.streams import event
 from bridge_mcp.console.visits import Page, Visit
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.events import EVENT_TYPES, EVENTS, Event
 from bridge_mcp.core.results import ToolChange
 from bridge_mcp.core.safe_text import pretty
@@ -29,8 +30,24 @@ RECENT = 100
 
 
 async def health(visit: Visit) -> Response:
-    """What is wrong, with what helps, and how all parts are."""
-    return await visit.page("health.html", status=await visit.bridge.get_status(visit.who))
+    """What is wrong, with what helps, and how all parts are. The page asks for its own body again and again."""
+    status = await visit.bridge.get_status(visit.who)
+    warnings = list(zip(status.warnings, status.fixes, strict=True))
+    if visit.partial:
+        return visit.part("health-body.html", status=status, warnings=warnings)
+    return await visit.page("health.html", status=status, warnings=warnings)
+
+
+async def retry(visit: Visit) -> Response:
+    """Run a channel afresh."""
+    await visit.bridge.retry_channel(visit.who, visit.form.get("subject"))
+    return visit.go("/health")
+
+
+async def reload(visit: Visit) -> Response:
+    """Connect the tool servers again."""
+    await visit.bridge.reload_tool_servers(visit.who)
+    return visit.go("/health")
 
 
 async def channels(visit: Visit) -> Response:
@@ -53,11 +70,16 @@ async def servers(visit: Visit) -> Response:
     """The tool servers, their tools, and what changed in them since it was trusted."""
     listed = await visit.bridge.list_tools(visit.who)
     changes = await visit.bridge.list_changes(visit.who) if visit.may("admin") else ()
+    instructions = await visit.bridge.list_instruction_changes(visit.who) if visit.may("admin") else ()
     by_server: dict[str, list[ToolSpec]] = {server.name: [] for server in listed.servers}
     for spec in listed.tools:
         by_server.setdefault(spec.server, []).append(spec)
     return await visit.page(
-        "servers.html", servers=listed.servers, tools=by_server, changes=[difference(each) for each in changes]
+        "servers.html",
+        servers=listed.servers,
+        tools=by_server,
+        changes=[difference(each) for each in changes],
+        instructions=[(each, diff(each.was, each.now)) for each in instructions],
     )
 
 
@@ -91,6 +113,15 @@ def diff(was: str, now: str) -> tuple[str, ...]:
 async def accept(visit: Visit) -> Response:
     """Trust a changed tool as it was shown."""
     await visit.bridge.accept_change(visit.who, visit.form.get("tool"), digest=visit.form.get("digest"))
+    return visit.go("/servers")
+
+
+async def accept_instructions(visit: Visit) -> Response:
+    """Trust a server's instructions as they were shown."""
+    code = visit.form.get("code")
+    if not code:
+        raise BadInput("The form lacks what stands for the text that was shown.", fix="Reload the page.")
+    await visit.bridge.trust_instructions(visit.who, visit.form.get("server"), code)
     return visit.go("/servers")
 
 
@@ -140,9 +171,12 @@ async def usage(visit: Visit) -> Response:
 
 PAGES = (
     Page("/health", health),
+    Page("/health/retry", retry, "POST"),
+    Page("/health/reload", reload, "POST"),
     Page("/channels", channels),
     Page("/servers", servers),
     Page("/servers/accept", accept, "POST"),
+    Page("/servers/instructions", accept_instructions, "POST"),
     Page("/events", events),
     Page("/events/stream", stream),
     Page("/usage", usage),
