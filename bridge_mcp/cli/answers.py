@@ -9,6 +9,7 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import OWNER
 from bridge_mcp.cli.output import console, indented, print_json
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.addresses import parse_message
@@ -19,23 +20,14 @@ __all__ = ["answered", "nobody_answers", "somebody_answers"]
 LOOK_S = 2.0
 """How often calls that wait are looked for."""
 
-SET_A_MODEL = (
-    "For an assistant set BRIDGE_MCP_MODEL (for example openai/gpt-5-mini, with OPENAI_API_KEY), or write "
-    "[models.default] (bridge-mcp init), and start again."
-)
-
 
 async def nobody_answers(assembly: Assembly, conversation: str) -> tuple[str, str] | None:
     """Why no assistant answers there, and what to set; None where one does."""
     responder = (await assembly.bridge.get_conversation(OWNER, conversation)).responder
     if responder == "assistant":
         return None
-    why = (
-        "Nobody answers here (responder off)."
-        if responder == "off"
-        else "No model answers here: only an MCP client can, while its model is told to."
-    )
-    return why, "Remove responder from the channel." if assembly.config.models else SET_A_MODEL
+    why = texts.RESPONDER_OFF if responder == "off" else texts.RESPONDER_RELAY
+    return why, texts.REMOVE_RESPONDER if assembly.config.models else texts.SET_A_MODEL
 
 
 async def somebody_answers(assembly: Assembly, conversation: str, said: str) -> None:
@@ -80,8 +72,8 @@ async def tell_waiting(assembly: Assembly, conversation: str, approval: str) -> 
         if each.id == approval:
             for part, whole in approval_view(each):
                 err.print(part, soft_wrap=whole or None)
-    how = f"bridge-mcp approvals approve {approval}" if assembly.config.rules.cli else "an approver decides in a chat"
-    err.print(Text(f"  A call waits for a verdict: {how}", "yellow"))
+    how = texts.approve_by(approval) if assembly.config.rules.cli else texts.ELSEWHERE
+    err.print(Text(f"  {texts.waits(how)}", "yellow"))
 
 
 def printed(text: str, *, message: str, outcome: str, json: bool) -> int:
@@ -91,5 +83,5 @@ def printed(text: str, *, message: str, outcome: str, json: bool) -> int:
     elif outcome == "replied":
         console().print(Text(visible(text, lines=True)), soft_wrap=True)
     else:
-        console(stderr=True).print(indented(Text(f"No answer ({visible(outcome)}). {visible(text, lines=True)}"), 0))
+        console(stderr=True).print(indented(Text(texts.no_answer(visible(outcome), visible(text, lines=True))), 0))
     return 0 if outcome == "replied" else 1

@@ -9,16 +9,10 @@ from cyclopts import App, Parameter
 
 from bridge_mcp import __version__
 from bridge_mcp.cli.run import report
+from bridge_mcp.cli.texts.serving import HELP
 from bridge_mcp.core.errors import BridgeError
 
 __all__ = ["make_app", "run"]
-
-HELP = """\
-Connects AI agents to chats, gives them tools, and lets people decide which calls may run.
-
-Without a command it serves MCP over standard input and output, as hosts start it; `--config`, `--scopes` and
-`--log-level` go with that.
-"""
 
 
 def run(arguments: Sequence[str]) -> int:

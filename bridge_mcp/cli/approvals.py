@@ -11,8 +11,10 @@ from rich.console import Group
 from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, indented, print_json
+from bridge_mcp.cli.texts import NO_ENGINE
+from bridge_mcp.cli.texts import approvals as texts
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import Decision
@@ -63,9 +65,9 @@ def list_(
             for part, whole in approval_view(approval):
                 out.print(part, soft_wrap=whole or None)
         if not found:
-            out.print("No approval waits." if status == "waiting" else "There are none.")
+            out.print(texts.NONE_WAITS if status == "waiting" else texts.THERE_ARE_NONE)
         if page.cursor:
-            out.print(f"{len(found)} of {page.count} are shown; the next ones: approvals list --cursor {page.cursor}")
+            out.print(texts.next_page(len(found), of=page.count, cursor=page.cursor))
 
     return with_bridge(common, body)
 
@@ -147,14 +149,14 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
             (
                 str(g.id),
                 visible(g.tool),
-                visible(", ".join(f"{name}={pattern}" for name, pattern in g.arguments)) or "any arguments",
-                visible(g.conversation or "everywhere"),
-                f"by {visible(g.by)} {ago(g.created_at)}",
-                f"ends {ago(g.expires_at)}" if g.expires_at else "no end",
+                visible(", ".join(f"{name}={pattern}" for name, pattern in g.arguments)) or texts.ANY_ARGUMENTS,
+                visible(g.conversation) or texts.EVERYWHERE,
+                texts.made_by(visible(g.by), ago(g.created_at)),
+                texts.ends(ago(g.expires_at)) if g.expires_at else texts.NO_END,
             )
             for g in found
         ]
-        console().print(grid(rows) if rows else "There are no standing verdicts.")
+        console().print(grid(rows) if rows else texts.NO_GRANTS)
 
     return with_bridge(common, body)
 
@@ -170,7 +172,7 @@ def revoke(grant: int, /, *, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> None:
         await assembly.bridge.revoke_grant(OWNER, grant)
-        console().print(f"Grant {grant} is revoked.")
+        console().print(texts.revoked(grant))
 
     return with_bridge(common, body)
 
@@ -199,12 +201,12 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
     for decision in decisions:
         approval = decision.approval
         status = decision.error or f"{approval.status}{votes(approval)}  {approval.id}"
-        out.print(f"{visible(status)}  {visible(approval.tool)} in {visible(approval.conversation)}")
+        tool, where = visible(approval.tool), visible(approval.conversation)
+        out.print(texts.done(visible(status), tool=tool, conversation=where))
         if decision.waits:
             out.print(visible(decision.waits))
         if decision.grant is not None:
-            told = f"Later calls like it run by grant {decision.grant}; end it with: approvals revoke {decision.grant}"
-            out.print(told)
+            out.print(texts.granted(decision.grant))
     if not engine_runs(assembly):
         out.print(NO_ENGINE)
 
@@ -218,12 +220,17 @@ def approval_view(approval: Approval) -> tuple[tuple[Text | Group, bool], ...]:
     if approval.status == "waiting":
         head.append(f"  {ending(approval)}", "default")
     else:
-        how = f" ({approval.decided_via})" if approval.decided_via else ""
-        head.append(f"  {approval.status} by {visible(approval.decided_by)}{how} {ago(approval.decided_at)}", "default")
+        by, when = visible(approval.decided_by), ago(approval.decided_at)
+        head.append(f"  {texts.decided(approval.status, by=by, via=approval.decided_via, when=when)}", "default")
         head.append(f": {visible(approval.note)}" if approval.note else "", "default")
     what = Text(visible(approval.tool), "bold")
-    what.append(f"  in {visible(approval.conversation)}, asked by {visible(approval.requested_by)}", "default")
-    what.append(f" {ago(approval.asked_at)}: {visible(approval.reason)}{votes(approval)}", "default")
+    asked = texts.asked(
+        visible(approval.conversation),
+        by=visible(approval.requested_by),
+        when=ago(approval.asked_at),
+        reason=visible(approval.reason),
+    )
+    what.append(f"  {asked}{votes(approval)}", "default")
     what.append(review_words(approval), "default")
     shown = visible(pretty(approval.arguments), lines=True)
     digest = Text(approval.digest, "dim")
@@ -234,27 +241,22 @@ def review_words(approval: Approval) -> str:
     """What a reviewer says of it, where there is one."""
     if not approval.reviewer:
         return ""
+    reviewer = visible(approval.reviewer)
     if not approval.review:
-        return f"; the reviewer ({visible(approval.reviewer)}) looks at it" if approval.status == "waiting" else ""
-    reason = f": {visible(approval.review_reason)}" if approval.review_reason else ""
-    return f"; the reviewer ({visible(approval.reviewer)}) says {approval.review}{reason}"
+        return texts.in_review(reviewer) if approval.status == "waiting" else ""
+    return texts.reviewed(reviewer, says=approval.review, reason=visible(approval.review_reason))
 
 
 def ending(approval: Approval) -> str:
     """When a call that waits gives up waiting."""
     if not approval.expires_at:
-        return "does not expire"
-    over = approval.expires_at <= time.time()
-    return (
-        f"expired {ago(approval.expires_at)}: no verdict counts any more"
-        if over
-        else f"expires {ago(approval.expires_at)}"
-    )
+        return texts.NEVER_EXPIRES
+    says = texts.expired if approval.expires_at <= time.time() else texts.expires
+    return says(ago(approval.expires_at))
 
 
 def votes(approval: Approval) -> str:
     """How many of the approvers that it takes said yes, where it takes several."""
     if approval.quorum < 2:
         return ""
-    names = f": {visible(', '.join(approval.votes))}" if approval.votes else ""
-    return f" ({len(approval.votes)} of {approval.quorum} approvers{names})"
+    return texts.votes(len(approval.votes), of=approval.quorum, names=visible(", ".join(approval.votes)))

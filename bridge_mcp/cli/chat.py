@@ -22,6 +22,8 @@ from bridge_mcp.cli.common import OWNER, USUAL, Common, with_bridge
 from bridge_mcp.cli.lines import event_words
 from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.cli.output import Hanging, clock, console, indented
+from bridge_mcp.cli.texts import ERROR
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.projections import Approval
@@ -33,7 +35,6 @@ from bridge_mcp.service import MAX_WAIT_S
 __all__ = ["chat"]
 
 SHOWN = 10
-ELSEWHERE = "an approver decides in a chat ([approvals] cli is off)"
 SETTLE_S = 120.0
 """How long the end of input waits for the answer to what was said before it."""
 
@@ -103,7 +104,7 @@ class Chat:
     @property
     def how(self) -> str:
         """How a call that waits is decided."""
-        return "/approve or /reject" if self.decides else ELSEWHERE
+        return texts.HERE if self.decides else texts.CLI_IS_OFF
 
     async def say(self, line: str) -> None:
         """Say a line; what it causes is shown as it happens.
@@ -116,7 +117,7 @@ class Chat:
             said = await self.bridge.say(OWNER, self.conversation, line)
             self._own.add(said)
             if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
-                self.show(Text(f"  A call waits first: {self.how}", "yellow"))
+                self.show(Text(f"  {texts.waits_first(self.how)}", "yellow"))
 
     async def follow(self, cursor: int) -> None:
         """Show what happens, as it happens."""
@@ -134,7 +135,7 @@ class Chat:
     async def show_past(self) -> None:
         """The last messages, and what waits."""
         page = await self.bridge.read_messages(OWNER, self.conversation, limit=SHOWN)
-        self.show(Text(f"{visible(self.conversation)}: /help lists the commands, Ctrl-D ends the chat", "dim"))
+        self.show(Text(texts.begins(visible(self.conversation)), "dim"))
         await self.silence()
         for message in page.messages:
             self.message(message.author.name or message.author.id, message.text, message.at)
@@ -182,9 +183,9 @@ class Chat:
         for part, whole in approval_view(approval):
             self.show(part, whole=whole)
         if self.decides:
-            self.show(Text(f"  /approve {approval.id}   or   /reject {approval.id} REASON", "yellow"))
+            self.show(Text(f"  {texts.decide_it(approval.id)}", "yellow"))
         else:
-            self.show(Text(f"  {ELSEWHERE}", "yellow"))
+            self.show(Text(f"  {texts.CLI_IS_OFF}", "yellow"))
 
     def message(self, name: str, text: str, at: float) -> None:
         head = Text(f"{clock(at)}  ", "dim")
@@ -217,7 +218,7 @@ class PipedChat(Chat):
         try:
             await super().say(line)
         except BridgeError as exc:
-            self.show(Text(f"error: {visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
 
     async def settle(self) -> None:
         """Wait until all is shown, and nothing is left to do here but by people."""
@@ -238,7 +239,7 @@ def call_words(event: Event) -> str:
     tool = visible(str(event.body.get("tool", "")))
     match event.type:
         case "tool.started":
-            return f"{tool} runs (free by: {visible(str(event.body['cleared_by']))})"
+            return texts.runs(tool, visible(str(event.body["cleared_by"])))
         case "tool.finished":
             return f"{tool}: {visible(str(event.body['outcome']))}"
         case _:

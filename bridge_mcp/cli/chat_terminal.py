@@ -27,6 +27,8 @@ from bridge_mcp.cli.chat import Chat
 from bridge_mcp.cli.chat_history import ChatHistory
 from bridge_mcp.cli.common import OWNER
 from bridge_mcp.cli.output import console, drawn
+from bridge_mcp.cli.texts import ERROR
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.chat_texts import NOTHING_TO_STOP
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
@@ -44,9 +46,6 @@ SEEN_S = 1.0
 """How long a call has to stand on the screen before a `y` can mean it."""
 SHARE = 3
 """The growing reply takes at most one of so many lines of the screen; all of it stands there once it is whole."""
-
-OWN = {"/open": "/open CHANNEL/NAME - go to another conversation", "/quit": "/quit - leave, as Ctrl-D does"}
-"""What is a command on this terminal alone."""
 
 YES, NO = ("y", "yes"), ("n", "no")
 
@@ -114,9 +113,9 @@ class TerminalChat(Chat):
             else:
                 await self.say(line)
                 if word in ("/help", "/start"):
-                    self.show(Text("\n".join(OWN.values()), "dim"))
+                    self.show(Text("\n".join(own_commands()), "dim"))
         except BridgeError as exc:
-            self.show(Text(f"error: {visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
 
     # -- verdicts ---------------------------------------------------------------------------------------------
 
@@ -158,7 +157,7 @@ class TerminalChat(Chat):
         """Go to another conversation of a local channel."""
         if not conversation:
             names = await self.conversations()
-            self.show(Text("\n".join(map(visible, names)) or "There is no conversation yet."))
+            self.show(Text("\n".join(map(visible, names)) or texts.NO_CONVERSATION))
             return
         channel = parse_conversation(conversation).channel
         traits = self.bridge.traits.get(channel)
@@ -211,7 +210,7 @@ class TerminalChat(Chat):
             if told != NOTHING_TO_STOP:
                 self.show(Text(told, "yellow"))
         except BridgeError as exc:
-            self.show(Text(f"error: {visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
 
     # -- the prompt -------------------------------------------------------------------------------------------
 
@@ -222,10 +221,10 @@ class TerminalChat(Chat):
             return [("", sign)]
         told: StyleAndTextTuples = [("", f"{line}\n") for line in self._growing()]
         if self._leaving:
-            told.append(("ansiyellow", "Ctrl-C once more leaves.\n"))
+            told.append(("ansiyellow", f"{texts.ONCE_MORE}\n"))
         if (question := self._question) is not None:
             name = visible(question.tool)
-            told.append(("bold ansiyellow", f"Run {fitting(name)}? y/n "))
+            told.append(("bold ansiyellow", texts.run_it(fitting(name))))
         return [*told, ("", sign)]
 
     def _growing(self) -> list[str]:
@@ -263,7 +262,7 @@ class ChatCompleter(Completer):
         first, blank, rest = document.text_before_cursor.partition(" ")
         if not blank and first.startswith("/"):
             about = {f"/{name}": command.about for name, command in COMMANDS.items()}
-            about |= {name: line.partition(" - ")[2] for name, line in OWN.items()}
+            about |= texts.OWN_COMMANDS
             for name, told in about.items():
                 if name.startswith(first.lower()):
                     yield Completion(name, -len(first), display_meta=told)
@@ -281,6 +280,12 @@ class ChatCompleter(Completer):
             return
         for each in self.get_completions(document, complete_event):
             yield each
+
+
+def own_commands() -> list[str]:
+    """A line for each command of this terminal alone."""
+    takes = {"/open": f" {texts.OPEN_WHAT}"}
+    return [f"{name}{takes.get(name, '')} - {about}" for name, about in texts.OWN_COMMANDS.items()]
 
 
 def completions(begun: str, names: list[str]) -> Iterator[Completion]:

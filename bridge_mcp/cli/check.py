@@ -19,7 +19,7 @@ from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.host_findings import host_findings
 from bridge_mcp.cli.output import Hanging, console, drawn, indented, print_json
 from bridge_mcp.cli.run import loop, not_taken
-from bridge_mcp.cli.texts import counted
+from bridge_mcp.cli.texts import checks as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import crowded
@@ -93,7 +93,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     """All findings behind the settings themselves; where these are not `whole`, nothing is made."""
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
-    yield Finding("secrets", True, f"{len(config.secrets) or 'none'} known; logs show none of them")
+    yield Finding("secrets", True, texts.secrets_known(len(config.secrets)))
     if whole or config.store_path.exists():
         make_private(config.state_dir)
         for finding in engine(config):
@@ -135,11 +135,10 @@ async def store(config: Config) -> AsyncIterator[Finding]:
     except (BridgeError, OSError) as exc:
         yield Finding("store", False, str(exc))
         return
-    was = " (new)" if before is None else f" (was {before})" if before != after else ""
-    yield Finding("store", not damage, f"{path}, schema version {after}{was}" if not damage else f"{path}: {damage}")
+    opens = texts.store_opens(path, version=after or 0, before=before)
+    yield Finding("store", not damage, texts.store_damaged(path, damage) if damage else opens)
     if empty:
-        lost = f"{path} was an empty file: a new store begins in it. If there was one before, it is lost: see a backup."
-        yield Finding("store", True, lost, warning=True)
+        yield Finding("store", True, texts.store_was_empty(path), warning=True)
 
 
 def engine(config: Config) -> list[Finding]:
@@ -150,12 +149,13 @@ def engine(config: Config) -> list[Finding]:
     except BridgeError as exc:
         return [Finding("engine", False, str(exc))]
     if not lives:
-        return [Finding("engine", True, "none runs just now")]
+        return [Finding("engine", True, texts.NO_ENGINE)]
     if silent := silence(pulse, now):
         return [Finding("engine", False, silent)]
     wrong = list(troubles(pulse, StoreHealth(), now))
-    seen = f"process {pulse.pid}, alive {max(0.0, now - pulse.at):.0f} s ago" if pulse else "it runs"
-    wrote = f", last good write {max(0.0, now - pulse.written_at):.0f} s ago" if pulse and pulse.written_at else ""
+    seen = texts.engine_seen(pulse.pid, max(0.0, now - pulse.at)) if pulse else texts.ENGINE_RUNS
+    written = texts.seconds_ago(max(0.0, now - pulse.written_at)) if pulse and pulse.written_at else ""
+    wrote = texts.engine_wrote(written) if written else ""
     return [Finding("engine", not wrong, " ".join([f"{seen}{wrote}.", *wrong]))]
 
 
@@ -178,22 +178,18 @@ def quorums(config: Config) -> Iterator[Finding]:
     named = len(set(rules.people.names.values()))
     for key, wanted in places.items():
         if wanted > max(1, named):
-            told = (
-                f"{key} is {wanted}, and [people] names {named}: such calls wait until they expire. "
-                "Name who approves under [people.NAME]: only people who are named there are counted as different ones."
-            )
-            yield Finding("people", False, told)
+            yield Finding("people", False, texts.quorum_too_large(key, wanted, named))
 
 
 def channels(config: Config) -> Finding:
     """Which channels there are."""
-    told = ", ".join(f"{name} ({said(each.plug)})" for name, each in config.channels.items())
-    return Finding("channels", True, told or "none")
+    told = ", ".join(texts.named(name, said(each.plug)) for name, each in config.channels.items())
+    return Finding("channels", True, told or texts.NONE)
 
 
 def said(plug: Plug) -> str:
     """A type of channel, and the package that brings it where it is not built in."""
-    return f"{plug.name}, by {plug.distribution}" if plug.distribution else plug.name
+    return texts.brought_by(plug.name, plug.distribution) if plug.distribution else plug.name
 
 
 async def platforms(config: Config) -> AsyncIterator[Finding]:
@@ -206,14 +202,14 @@ async def platforms(config: Config) -> AsyncIterator[Finding]:
                 async for found in each.plug.type.probe(each.settings, WallClock()):
                     yield Finding(f"channel {name}", found.fine, found.told)
             except Exception as exc:
-                told = f"Its type, {said(each.plug)}, could not ask the platform: {type(exc).__name__}: {exc}."
+                told = texts.probe_failed(said(each.plug), kind=type(exc).__name__, why=exc)
                 yield Finding(f"channel {name}", False, told)
 
 
 async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:
     """Whether every model answers; without `ask`, whether it could be asked."""
     if not config.models:
-        yield Finding("models", True, "none: MCP clients answer the chats")
+        yield Finding("models", True, texts.NO_MODELS)
         return
     from bridge_mcp.models.resolve import answer_of, complaint
 
@@ -222,10 +218,10 @@ async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:
         if wrong or settings.model == SCRIPTED:
             yield Finding(f"model {name}", not wrong, wrong or settings.model)
         elif not ask:
-            yield Finding(f"model {name}", True, f"{settings.model}: not asked")
+            yield Finding(f"model {name}", True, texts.not_asked(settings.model))
         else:
             wrong = await answer_of(settings)
-            yield Finding(f"model {name}", not wrong, wrong or f"{settings.model} answers")
+            yield Finding(f"model {name}", not wrong, wrong or texts.answers(settings.model))
 
 
 async def tool_servers(config: Config) -> AsyncIterator[Finding]:
@@ -243,7 +239,7 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
         stuck = await approvals(config, tools)
     for status in found:
         fine = status.state == "ready"
-        told = f"connected, {counted(status.tools, 'tool')}" if fine else status.error or f"still {status.state}"
+        told = texts.connected(status.tools) if fine else status.error or texts.still(status.state)
         warned = fine and bool(status.error)
         yield Finding(f"server {status.name}", fine, f"{told}. {status.error}" if warned else told, warning=warned)
     for finding in patterns(config, tools, frozenset(each.name for each in found if each.state == "ready")):
@@ -275,8 +271,7 @@ async def held_back(config: Config) -> tuple[Finding, ...]:
         found = HeldBack() if store is None else await store.restoring.held_back()
     if not found:
         return ()
-    off = f"{counted(len(found.clients), 'client')} and {counted(len(found.grants), 'grant')} are off"
-    told = f"{off} since the store was restored. See them and turn them on: bridge-mcp restore --confirm"
+    told = texts.held_back(len(found.clients), len(found.grants))
     return (Finding("clients", True, told, warning=True),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, print_json
+from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.core.policy import SCOPES
 from bridge_mcp.core.safe_text import visible
 
@@ -49,9 +50,7 @@ def add(
             print_json(shown | {"channels": sorted(client.channels), "conversations": sorted(client.conversations)})
             return
         out = console()
-        out.print(
-            f"{client.name} may: {', '.join(s for s in SCOPES if s in client.scopes)}. Its token, shown only now:"
-        )
+        out.print(texts.client_added(client.name, [scope for scope in SCOPES if scope in client.scopes]))
         out.print(token)
 
     return with_bridge(common, body)
@@ -74,12 +73,12 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             (
                 visible(name),
                 ", ".join(s for s in SCOPES if s in scopes),
-                visible(", ".join(sorted(within))) or "everywhere",
-                f"by {visible(by)} {ago(at)}" if at else by,
+                visible(", ".join(sorted(within))) or texts.EVERYWHERE,
+                texts.made_by(visible(by), ago(at)) if at else by,
             )
             for by, name, scopes, within, at in rows
         ]
-        console().print(grid(lines) if lines else "No client may come over HTTP: bridge-mcp clients add NAME")
+        console().print(grid(lines) if lines else texts.NO_CLIENT)
 
     return with_bridge(common, body)
 
@@ -95,7 +94,7 @@ def revoke(name: str, /, *, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> None:
         await assembly.bridge.revoke_client(OWNER, name)
-        console().print(f"{visible(name)} is let in no longer.")
+        console().print(texts.client_revoked(visible(name)))
 
     return with_bridge(common, body)
 

@@ -13,20 +13,19 @@ from msgspec.structs import replace
 from bridge_mcp import service
 from bridge_mcp.assembly import Assembly, EngineWish, open_bridge
 from bridge_mcp.cli.run import examined, loop, prepare
+from bridge_mcp.cli.texts import NOTE
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.place import engine_lives
 
-__all__ = ["NO_ENGINE", "OWNER", "USUAL", "Common", "Json", "JsonLines", "LogLevel", "engine_runs", "with_bridge"]
+__all__ = ["OWNER", "USUAL", "Common", "Json", "JsonLines", "LogLevel", "engine_runs", "with_bridge"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 JsonLines = Annotated[
     bool, Parameter(name=["--json", "--jsonl"], help="Print JSON, for programs: an object on each line.")
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
-
-NO_ENGINE = "No engine is running: it happens once one does (a host that uses the bridge, bridge-mcp serve, or chat)."
 
 
 @Parameter(name="*")
@@ -69,7 +68,7 @@ def with_bridge(
     async def run(config: Config) -> int:
         async with open_bridge(config, engine=engine) as assembly:
             if config.source and told and (differs := await assembly.bridge.other_settings()):
-                sys.stderr.write(f"note: {visible(differs)}\n")
+                sys.stderr.write(f"{NOTE}{visible(differs)}\n")
             return await body(assembly) or 0
 
     return loop(run, common.prepare())

@@ -6,6 +6,7 @@ import sys
 from typing import Literal
 
 from bridge_mcp.cli.output import console
+from bridge_mcp.cli.texts import setup as texts
 
 __all__ = ["completion"]
 
@@ -29,5 +30,5 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
         sys.stdout.write(app.generate_completion(shell=shell))
         return 0
     written = app.install_completion(shell=shell)
-    console().print(f"Wrote {written}. New shells complete bridge-mcp.", soft_wrap=True)
+    console().print(texts.completes(written), soft_wrap=True)
     return 0

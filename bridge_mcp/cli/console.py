@@ -16,6 +16,7 @@ from rich.text import Text
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console as terminal
 from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.texts import serving as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import SCOPES
@@ -44,8 +45,12 @@ def console(
     wanted = frozenset(word.strip() for word in scopes.split(",") if word.strip())
     unknown = sorted(wanted - set(SCOPES))
     if unknown or "read" not in wanted:
-        what = f"There is no scope '{unknown[0]}'." if unknown else "Without the scope read there is nothing to see."
-        raise BadInput(f"--scopes: {what}", fix=f"The scopes are: {', '.join(SCOPES)}.")
+        raise BadInput(
+            f"--scopes: There is no scope '{unknown[0]}'."
+            if unknown
+            else "--scopes: Without the scope read there is nothing to see.",
+            fix=f"The scopes are: {', '.join(SCOPES)}.",
+        )
     loop(run, common.prepare(), port, wanted, open_, serving=True)
     return 0
 
@@ -69,11 +74,11 @@ async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) ->
         def ready(origin: str) -> None:
             key = made.sessions.link(owner(scopes))
             if not opens:
-                out.print(Text(f"Open this once, within a minute: {printed_link(origin, key)}"), soft_wrap=True)
+                out.print(Text(texts.open_once(printed_link(origin, key))), soft_wrap=True)
             else:
                 file = launcher(config.state_dir, origin, key)
-                out.print(Text(f"The console opens in your browser: {origin}{made.prefix}. Ctrl-C ends it."))
-                out.print(Text("If it does not: bridge-mcp console --no-open", "dim"))
+                out.print(Text(texts.opens_in_browser(f"{origin}{made.prefix}")))
+                out.print(Text(texts.BROWSER_STAYS_SHUT, "dim"))
                 tasks.start_soon(opened, file, LINK_S)
 
         try:

@@ -11,6 +11,7 @@ from typing import Literal
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, with_bridge
 from bridge_mcp.cli.output import dumped
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.entries import (
     Asked,
     Cleared,
@@ -102,23 +103,23 @@ async def as_markdown(
 def paragraphs(logged: Logged | UnreadableEntry) -> tuple[str, ...]:
     """What an entry tells people."""
     if isinstance(logged, UnreadableEntry):
-        return (f"\n*#{logged.seq} cannot be read: {escape_markdown(logged.why)}*\n",)
+        return (f"\n*{texts.unreadable(logged.seq, escape_markdown(logged.why))}*\n",)
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
-    files = "".join(f"\n- file: {escape_markdown(each.name or each.kind)}\n" for each in files_of(logged.entry))
+    files = "".join(f"\n- {texts.file(escape_markdown(each.name or each.kind))}\n" for each in files_of(logged.entry))
     match logged.entry:
         case Heard() as e:
             return (said(person(e.sender), at, e.text), files)
         case Posted() as e:
             return (said(person(e.by), at, e.text), files)
         case Replied() as e:
-            calls = "".join(fenced(f"calls {each.tool}", each.arguments) for each in e.calls)
+            calls = "".join(fenced(texts.calls(each.tool), each.arguments) for each in e.calls)
             silent = f"\n**assistant** · {at}\n"
             return (said(e.model or "assistant", at, e.text) if e.text else silent, calls)
         case Requested() as e:
-            asks = [fenced(f"calls {each.tool}", each.arguments) for each in e.calls]
+            asks = [fenced(texts.calls(each.tool), each.arguments) for each in e.calls]
             return (f"\n**{escape_markdown(e.by)}** · {at}\n", *asks)
         case Edited() | Revised() as e:
-            return (said(f"#{e.message} now says", at, e.text),)
+            return (said(texts.now_says(e.message), at, e.text),)
         case _:
             return told(logged.entry, at)
 
@@ -127,24 +128,24 @@ def told(entry: object, at: str) -> tuple[str, ...]:
     """What an entry of a call, or of the conversation itself, tells people."""
     match entry:
         case Asked() as e:
-            return (f"\n*{at}: {escape_markdown(e.tool)} waits for a verdict ({escape_markdown(e.reason)})*\n",)
+            return (f"\n*{at}: {texts.waits_for_verdict(escape_markdown(e.tool), escape_markdown(e.reason))}*\n",)
         case Judged() as e:
-            note = f": {escape_markdown(e.note)}" if e.note else ""
-            return (f"\n*{at}: {e.verdict} by {escape_markdown(e.by)}{note}*\n",)
+            verdict = texts.verdict(e.verdict, by=escape_markdown(e.by), note=escape_markdown(e.note))
+            return (f"\n*{at}: {verdict}*\n",)
         case Finished() as e:
-            return (fenced(f"{e.tool or 'the call'}: {e.outcome}", e.content),)
+            return (fenced(f"{e.tool or texts.THE_CALL}: {e.outcome}", e.content),)
         case Stopped() as e:
-            return (f"\n*{at}: stopped by {escape_markdown(e.by)}: {escape_markdown(e.reason)}*\n",)
+            return (f"\n*{at}: {texts.stopped(escape_markdown(e.by), escape_markdown(e.reason))}*\n",)
         case Cleared() as e:
-            return (f"\n*{at}: the history was cleared by {escape_markdown(e.by)}*\n",)
+            return (f"\n*{at}: {texts.cleared(escape_markdown(e.by))}*\n",)
         case Forgot() as e:
-            return (f"\n*{at}: content was forgotten by {escape_markdown(e.by)}*\n",)
+            return (f"\n*{at}: {texts.forgot(escape_markdown(e.by))}*\n",)
         case _:
             return ()
 
 
 def person(sender: Sender) -> str:
-    return sender.name or sender.id or "somebody"
+    return sender.name or sender.id or texts.SOMEBODY
 
 
 def said(who: str, at: str, text: str) -> str:

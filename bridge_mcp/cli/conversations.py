@@ -7,6 +7,7 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import Hanging, ago, console, print_json
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.cli.texts import counted
 from bridge_mcp.core.projections import Conversation
 from bridge_mcp.core.safe_text import visible
@@ -46,10 +47,9 @@ def conversations(
         for each in page.conversations:
             out.print(line(each))
         if not page.conversations:
-            none = "No conversation is like that." if channel or query or cursor else "There is no conversation yet."
-            out.print(none)
+            out.print(texts.NONE_LIKE_THAT if channel or query or cursor else texts.NO_CONVERSATION)
         if page.cursor:
-            out.print(f"There are more: bridge-mcp conversations --cursor {page.cursor}")
+            out.print(texts.next_conversations(page.cursor))
 
     return with_bridge(common, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge_mcp.cli.findings import Finding
+from bridge_mcp.cli.texts import checks as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.grants import SHORTENED
@@ -13,15 +14,12 @@ from bridge_mcp.operations.approver_check import ApproverCheck
 
 __all__ = ["claude_channel", "doors", "exposed"]
 
-MEND = "Pair an approver (bridge-mcp pair add CODE --role approver), or give a client the scope approve"
-
 
 def exposed(config: Config) -> Iterator[Finding]:
     """Clients that are to have tools of servers among their own, and cannot call any."""
     for client in (config.stdio, *config.clients):
         if client.expose and "tools" not in client.scopes:
-            told = f"clients.{client.name}.expose shows it no tool: it lacks the scope tools."
-            yield Finding(f"client {client.name}", True, told, warning=True)
+            yield Finding(f"client {client.name}", True, texts.shows_no_tool(client.name), warning=True)
 
 
 def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
@@ -33,14 +31,11 @@ def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
     chats = [place for place in places if place != AGENTS and any(check.in_chat(place))]
     paired = [place for place in chats if check.traits[Address.of(place).channel].needs_pairing]
     if not rules.cli and not paired:
-        told = f"[approvals] cli is off, and nobody is let in who could decide: calls wait until they expire. {MEND}."
-        yield Finding("approvals", False, told)
+        yield Finding("approvals", False, texts.NOBODY_DECIDES)
     elif AGENTS in places and not chats:
-        told = f"[approvals] route is {AGENTS}, and no client has the scope approve: nobody is asked. {MEND}."
-        yield Finding("approvals", True, told, warning=True)
+        yield Finding("approvals", True, texts.nobody_asked(AGENTS), warning=True)
     if not paired and not (asking.route and chats) and any(rule.pattern.startswith("hook:") for rule in rules.tools):
-        told = f"rules speak of hooks, and a hook finds nobody to ask: its agent asks by itself. {MEND}, or set "
-        yield Finding("hooks", True, f"{told}[approvals] route.", warning=True)
+        yield Finding("hooks", True, texts.NOBODY_FOR_HOOKS, warning=True)
 
 
 def claude_channel(config: Config, *, used: bool) -> Iterator[Finding]:
@@ -51,17 +46,11 @@ def claude_channel(config: Config, *, used: bool) -> Iterator[Finding]:
         if rule.pattern.startswith(SHORTENED) and (rule.says.get("confirmation") == "never" or rule.says.get("review"))
     ]
     for pattern in freeing:
-        told = (
-            f'approvals.tools."{pattern}" frees nothing: Claude Code shortens what it relays, so people are always '
-            "asked. For calls that a rule is to free, install its hook: bridge-mcp hook claude-code --install."
-        )
-        yield Finding("channel", True, told, warning=True)
+        yield Finding("channel", True, texts.frees_nothing(pattern), warning=True)
     if not used and not any(rule.pattern.startswith(SHORTENED) for rule in config.rules.tools):
         return
     lacking = [scope for scope in ("read", "send") if scope not in config.stdio.scopes]
     if lacking:
-        told = f"Claude Code's channel needs the scopes read and send: [clients.stdio] lacks {' and '.join(lacking)}."
-        yield Finding("channel", True, told, warning=True)
+        yield Finding("channel", True, texts.channel_lacks(lacking), warning=True)
     if all(each.responder != "relay" for each in config.rules.channels.values()):
-        told = 'Claude Code\'s channel is pushed nothing: no channel has responder = "relay".'
-        yield Finding("channel", True, told, warning=True)
+        yield Finding("channel", True, texts.NOTHING_PUSHED, warning=True)

@@ -11,6 +11,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, JsonLines, with_bridge
 from bridge_mcp.cli.output import clock, console, print_json
 from bridge_mcp.cli.spans import seconds
+from bridge_mcp.cli.texts import approvals as texts
 from bridge_mcp.core.call_life import Life
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service.call_export import MAX_CALLS, lives_since
@@ -38,9 +39,9 @@ def export(*, since: str = "30d", json: JsonLines = False, common: Common = USUA
             else:
                 out.print(line_of(life))
         if count >= MAX_CALLS:
-            sys.stderr.write(f"These are the newest {count:,} calls; older ones are left out: export shorter spans.\n")
+            sys.stderr.write(f"{texts.newest_only(count)}\n")
         if not count and not json:
-            out.print("There are no calls.")
+            out.print(texts.NO_CALLS)
 
     return with_bridge(common, body)
 
@@ -50,10 +51,10 @@ def line_of(life: Life) -> Text:
     told = {name: visible(str(value)) for name, value in life.items()}
     at = life["requested_at"]
     line = Text(f"{clock(at if isinstance(at, float) else 0.0)}  ", "dim")
-    line.append(told["tool"], "bold").append(f"  in {told['conversation']}, asked by {told['requested_by']}: ")
+    line.append(told["tool"], "bold").append(f"  {texts.asked_by(told['conversation'], told['requested_by'])}")
     if life["verdict"]:
-        path = f" ({told['decided_via']})" if life["decided_via"] else ""
-        line.append(f"{told['verdict']} by {told['decided_by']}{path}, ")
+        via = told["decided_via"] if life["decided_via"] else ""
+        line.append(texts.verdict(told["verdict"], by=told["decided_by"], via=via))
     elif life["cleared_by"]:
-        line.append(f"let run by {told['cleared_by']}, ")
-    return line.append(told["outcome"] or ("runs" if life["started_at"] else "waits"))
+        line.append(texts.cleared(told["cleared_by"]))
+    return line.append(told["outcome"] or (texts.RUNS if life["started_at"] else texts.WAITS))

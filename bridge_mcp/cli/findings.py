@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from bridge_mcp.cli.texts import checks as texts
 from bridge_mcp.config import Client, Config
 from bridge_mcp.core.policy import SCOPES
 from bridge_mcp.core.tools import ToolSpec
@@ -36,10 +37,9 @@ def clients(config: Config) -> Iterator[Finding]:
 
 def allowed(client: Client) -> str:
     """What a client may, and where."""
-    scopes = ", ".join(scope for scope in SCOPES if scope in client.scopes) or "nothing"
-    where = ", ".join(sorted(client.channels | client.conversations)) or "everywhere"
-    decides = "; a person at its host decides in a form of it" if client.person_decides else ""
-    return f"may {scopes}; {where}{decides}"
+    scopes = ", ".join(scope for scope in SCOPES if scope in client.scopes) or texts.NOTHING
+    where = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
+    return texts.may(scopes, where, person_decides=client.person_decides)
 
 
 def patterns(config: Config, tools: Sequence[ToolSpec], ready: frozenset[str]) -> Iterator[Finding]:
@@ -71,5 +71,4 @@ def unmatched(key: str, pattern: str, names: Sequence[str]) -> Iterator[Finding]
     if pattern == "*" or any(fnmatchcase(name, pattern) for name in names):
         return
     close = get_close_matches(pattern, names, 1, 0.5)
-    hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(names[:12]) or 'none'}."
-    yield Finding("pattern", True, f"{key} matches no tool. {hint}", warning=True)
+    yield Finding("pattern", True, texts.pattern_matches_nothing(key, close=close, names=names[:12]), warning=True)

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.hooks.events import BrokenInput, Ended, Outcome, Permission, fields_of
 from bridge_mcp.hooks.hosts import HOSTS, Host, host_named
@@ -88,11 +89,11 @@ def run(options: HookOptions) -> int:
             told.mode = "interactive" if options.attended else "headless"
         return asked(options, host, told)
     except BrokenInput as exc:
-        return refused(f"bridge-mcp could not read what the hook was told: {exc}.")
+        return refused(texts.hook_unread(exc))
     except KeyboardInterrupt:
-        return refused("bridge-mcp was interrupted.")
+        return refused(texts.HOOK_INTERRUPTED)
     except Exception as exc:  # whatever it is, no host may read it as a yes
-        return refused(f"bridge-mcp failed: {type(exc).__name__}: {exc}")
+        return refused(texts.hook_broken(type(exc).__name__, exc))
 
 
 def read_input() -> Mapping[str, object]:
@@ -129,7 +130,7 @@ def asked(options: HookOptions, host: Host, call: Permission) -> int:
         files = usual_files(options.config, os.environ)
         return elsewhere(options, host, call) if files is None else filed(options, host, call, files)
     except (BridgeError, OSError) as exc:
-        return said(host.fallback(call, f"bridge-mcp: {exc}"))
+        return said(host.fallback(call, texts.hook_failed(exc)))
 
 
 def filed(options: HookOptions, host: Host, call: Permission, files: StoreFiles) -> int:
@@ -166,7 +167,7 @@ def heard(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
 
         tell(options, host, news)
     except (BridgeError, OSError) as exc:
-        sys.stderr.write(f"bridge-mcp: {exc}\n")
+        sys.stderr.write(f"{texts.hook_failed(exc)}\n")
     return 0
 
 

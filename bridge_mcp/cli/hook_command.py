@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from bridge_mcp.cli.hook import LONGEST_WAIT_S, WAIT_S, HookOptions, run
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.own_command import own_command
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hooks.host_settings import Wanted, wanted
 from bridge_mcp.hooks.installing import changed
@@ -82,10 +83,10 @@ def applied(host: str, meant: Wanted, *, install: bool, only_print: bool) -> int
         sys.stdout.writelines(difference(meant.file, before or "", after))
         return 0
     if after == (before or ""):
-        console().print(f"{meant.file} says so already.", soft_wrap=True)
+        console().print(texts.says_so_already(meant.file), soft_wrap=True)
         return 0
     kept = write(meant.file, after, before)
-    console().print(f"{meant.file} is changed.{f' Before it was as in {kept}.' if kept else ''}", soft_wrap=True)
+    console().print(texts.changed(meant.file, kept), soft_wrap=True)
     if install:
         console().print(meant.advice, soft_wrap=True)
     return 0

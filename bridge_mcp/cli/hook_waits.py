@@ -14,6 +14,7 @@ from bridge_mcp.assembly import Assembly, WallClock, open_bridge
 from bridge_mcp.callers import CallerLock
 from bridge_mcp.cli.hook import HookOptions, said
 from bridge_mcp.cli.run import loop, prepare
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BridgeError
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from bridge_mcp.hooks.hosts import Answer
 
 __all__ = ["question", "settings", "tell", "wait"]
-
-GONE = "The agent was gone before its hook could answer: not delivered."
 
 
 def settings(options: HookOptions) -> Config:
@@ -70,7 +69,7 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
             async with while_wanted() as gone:
                 answer, begun = await waiting.answer(options.wait_s)
             if gone.is_set():
-                await lapse(assembly.store, where, Finished(ONLY_CALL, "undelivered", GONE))
+                await lapse(assembly.store, where, Finished(ONLY_CALL, "undelivered", texts.AGENT_GONE))
                 return 0
             return await delivered(calls, answer, begun)
 
@@ -93,7 +92,7 @@ async def delivered(calls: ExternalCalls, answer: Answer, begun: Begun | None) -
         return said(answer)
     except OSError:
         if begun is not None:
-            await calls.finish(begun, Finished(begun.call, "undelivered", GONE))
+            await calls.finish(begun, Finished(begun.call, "undelivered", texts.AGENT_GONE))
         return 1
 
 
@@ -144,7 +143,7 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
                 )
                 async with while_wanted():
                     return await questions.answer(options.wait_s)
-            return host.fallback(call, GONE)
+            return host.fallback(call, texts.AGENT_GONE)
 
     return loop(body, settings(options))
 

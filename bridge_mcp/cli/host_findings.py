@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.cli.install import machine
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.hosts.found import found
 
 __all__ = ["host_findings"]
@@ -16,12 +17,10 @@ def host_findings() -> Iterator[Finding]:
     for each in found(machine()):
         what = f"host {each.host}"
         if each.wrong:
-            yield Finding(what, True, f"{each.file} cannot be looked at: {each.wrong}", warning=True)
+            yield Finding(what, True, texts.unreadable(each.file, each.wrong), warning=True)
         elif each.gone:
-            told = f"{each.file} starts {', '.join(each.gone)}, which is not there. Run: bridge-mcp install {each.host}"
-            yield Finding(what, False, told)
+            yield Finding(what, False, texts.starts_nothing(each.file, commands=each.gone, host=each.host))
         elif len(each.names) > 1:
-            told = f"{each.file} starts it {len(each.names)} times, as {', '.join(each.names)}: one is enough."
-            yield Finding(what, True, told, warning=True)
+            yield Finding(what, True, texts.starts_often(each.file, each.names), warning=True)
         elif each.names:
-            yield Finding(what, True, f"starts it as '{each.names[0]}' ({each.file})")
+            yield Finding(what, True, texts.starts_it(each.names[0], each.file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bridge_mcp.channels.registry import BUILT_IN
+from bridge_mcp.cli.texts import setup as texts
 
 __all__ = ["CHANNELS", "ChannelQuestions", "Question"]
 
@@ -29,38 +30,36 @@ class ChannelQuestions(Struct, frozen=True):
     """What is left to do at the platform."""
 
 
-LET_IN = "Write to the bot: it shows you a code, and bridge-mcp pair add CODE --role approver lets you in."
-
 ROWS = (
     ChannelQuestions(
         "telegram",
         "Telegram",
-        questions=(Question("token", "The bot's token, from @BotFather (/newbot)"),),
-        then=LET_IN,
+        questions=(Question("token", texts.TELEGRAM_TOKEN),),
+        then=texts.WRITE_TO_THE_BOT,
     ),
     ChannelQuestions(
         "telegram",
-        "Telegram, by a Bot API server of your own",
+        texts.OWN_BOT_API,
         questions=(
-            Question("api_base_url", "The server's address", secret=False, default="http://127.0.0.1:8081"),
-            Question("token", "The bot's token, from @BotFather (/newbot)"),
+            Question("api_base_url", texts.SERVER_ADDRESS, secret=False, default="http://127.0.0.1:8081"),
+            Question("token", texts.TELEGRAM_TOKEN),
         ),
-        then=LET_IN,
+        then=texts.WRITE_TO_THE_BOT,
     ),
     ChannelQuestions(
         "discord",
         "Discord",
-        questions=(Question("token", "The bot's token, from the Developer Portal (Bot, Reset Token)"),),
-        then=LET_IN,
+        questions=(Question("token", texts.DISCORD_TOKEN),),
+        then=texts.WRITE_TO_THE_BOT,
     ),
     ChannelQuestions(
         "slack",
         "Slack",
         questions=(
-            Question("bot_token", "The bot token (xoxb-…), from OAuth & Permissions"),
-            Question("app_token", "The app-level token (xapp-…) with connections:write, from Basic Information"),
+            Question("bot_token", texts.SLACK_BOT_TOKEN),
+            Question("app_token", texts.SLACK_APP_TOKEN),
         ),
-        then=LET_IN,
+        then=texts.WRITE_TO_THE_BOT,
     ),
 )
 CHANNELS = tuple(each for each in ROWS if each.type in BUILT_IN)

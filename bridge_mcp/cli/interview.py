@@ -21,6 +21,7 @@ from bridge_mcp.cli.install import machine
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.questions import one_of, secret, text
 from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.config import Config, examine
 from bridge_mcp.config.draft import Section
 from bridge_mcp.core.errors import BridgeError
@@ -62,35 +63,35 @@ def interview() -> Answers:
 def who_answers(answers: Answers) -> None:
     """The model, if there is to be one."""
     kind = one_of(
-        "Who answers in the chats?",
+        texts.WHO_ANSWERS,
         [
-            ("none", "The model of an MCP host (Claude Code, Cursor, …), or nobody"),
-            ("provider", "A model of a provider (OpenAI, Anthropic, Google, …)"),
-            ("own", "A model at an endpoint of my own (Ollama, LM Studio, llama.cpp, vLLM, …)"),
+            ("none", texts.BY_NOBODY),
+            ("provider", texts.BY_PROVIDER),
+            ("own", texts.BY_OWN_MODEL),
         ],
     )
     ask = {"provider": provider_model, "own": own_model}.get(kind)
     if ask is None:
-        answers.then.append("Have a host's model answer: its prompt `answer_chat`, for local/main (bridge-mcp chat).")
+        answers.then.append(texts.HOST_ANSWERS)
         return
     settled(answers, ask, lambda config: models(config, ask=True))
 
 
 def provider_model() -> Section:
     """A model that litellm knows, and its key."""
-    model = text("Which, as litellm names it", "openai/gpt-5-mini")
+    model = text(texts.WHICH_MODEL, "openai/gpt-5-mini")
     variable = model.partition("/")[0].upper().replace("-", "_") + "_API_KEY"
     there = bool(os.environ.get(variable))
-    key = secret(f"Its key ({f'nothing: {variable} is set, and is read' if there else 'nothing: none is needed'})")
+    key = secret(texts.key_is_set(variable) if there else texts.ITS_KEY)
     named = {"api_key_env": variable} if there and not key else {}
     return model_section({"model": model, **named}, key)
 
 
 def own_model() -> Section:
     """A model at an endpoint that speaks OpenAI's format."""
-    address = text("The endpoint's address", "http://127.0.0.1:11434/v1")
-    model = text("The model's name there", "qwen3")
-    key = secret("Its key (nothing: none is needed)")
+    address = text(texts.ENDPOINT, "http://127.0.0.1:11434/v1")
+    model = text(texts.MODEL_THERE, "qwen3")
+    key = secret(texts.ITS_KEY)
     return model_section({"model": model if "/" in model else f"openai/{model}", "base_url": address}, key)
 
 
@@ -105,11 +106,9 @@ def where_people_write(answers: Answers) -> None:
         left = [each for each in CHANNELS if f"channels.{each.type}" not in taken]
         if not left:
             return
-        more = "else " if len(left) < len(CHANNELS) else ""
-        options: list[tuple[ChannelQuestions | None, str]] = [
-            (None, "Nowhere else than in a terminal (bridge-mcp chat)")
-        ]
-        chosen = one_of(f"Where {more}do people write?", [*options, *((each, each.title) for each in left)])
+        options: list[tuple[ChannelQuestions | None, str]] = [(None, texts.NOWHERE_ELSE)]
+        question = texts.WHERE if len(left) == len(CHANNELS) else texts.WHERE_ELSE
+        chosen = one_of(question, [*options, *((each, each.title) for each in left)])
         if chosen is None:
             return
         if settled(answers, lambda kind=chosen: channel(kind), platforms):
@@ -135,15 +134,13 @@ def settled(answers: Answers, ask: Callable[[], Section], look: Look) -> bool:
         section = ask()
         for key, value in section.secrets.items():
             answers.redactor.learn({f"{section.name}.{key}": value})
-        with console().status("Trying it …"):
+        with console().status(texts.TRYING):
             findings = tried(section, look)
         shown(findings, json=False)
         if all(each.fine for each in findings):
             answers.sections.append(section)
             return True
-        what = one_of(
-            "That does not work yet.", [("again", "Say it again"), ("keep", "Keep it"), ("out", "Leave it out")]
-        )
+        what = one_of(texts.WORKS_NOT, [("again", texts.AGAIN), ("keep", texts.KEEP), ("out", texts.LEAVE_OUT)])
         if what == "keep":
             answers.sections.append(section)
         if what != "again":
@@ -175,7 +172,7 @@ async def looked(config: Config, look: Look, what: str) -> list[Finding]:
         with anyio.fail_after(TRY_S):
             findings.extend([finding async for finding in look(config)])
     except TimeoutError:
-        findings.append(Finding(what, False, f"No answer within {TRY_S:g} s."))
+        findings.append(Finding(what, False, texts.no_answer(TRY_S)))
     return findings
 
 
@@ -183,8 +180,8 @@ def which_host(answers: Answers) -> None:
     """The host that starts the bridge, of those whose settings are there."""
     hosts = [each for each in found(machine()) if not each.wrong]
     if not hosts:
-        answers.then.append("Connect a host: bridge-mcp install HOST (bridge-mcp install lists them).")
+        answers.then.append(texts.CONNECT_A_HOST)
         return
-    options = [*((each.host, each.title) for each in hosts), ("", "None, or later (bridge-mcp install HOST)")]
-    answers.host = one_of("Which MCP host shall start it?", options)
+    options = [*((each.host, each.title) for each in hosts), ("", texts.NO_HOST)]
+    answers.host = one_of(texts.WHICH_HOST, options)
     console().print()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge_mcp.assembly import Assembly
-from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, engine_runs, with_bridge
+from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import console, print_json
+from bridge_mcp.cli.texts import NO_ENGINE
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.safe_text import visible
 
 __all__ = ["scheduled"]
@@ -25,7 +27,7 @@ def scheduled(*, cancel: str = "", json: Json = False, common: Common = USUAL) -
         out = console()
         if cancel:
             done = await assembly.bridge.cancel_scheduled(OWNER, cancel)
-            out.print(f"Cancelled: {visible(cancel)}" if done else "Its time came first: it is sent.")
+            out.print(texts.cancelled(visible(cancel)) if done else texts.CANCELLED_TOO_LATE)
             return 0 if done else 1
         found = await assembly.bridge.scheduled_messages(OWNER)
         if json:
@@ -33,9 +35,10 @@ def scheduled(*, cancel: str = "", json: Json = False, common: Common = USUAL) -
             return 0
         for each in found:
             at = datetime.fromtimestamp(each.send_at).astimezone().isoformat(timespec="seconds")
-            out.print(f"{each.id}  {at}  {visible(each.conversation)}, by {visible(each.by)}: {visible(each.text)}")
+            where, by, text = visible(each.conversation), visible(each.by), visible(each.text)
+            out.print(texts.scheduled(each.id, at=at, conversation=where, by=by, text=text))
         if not found:
-            out.print("No message waits for its time.")
+            out.print(texts.NONE_SCHEDULED)
         elif not engine_runs(assembly):
             out.print(NO_ENGINE)
         return 0

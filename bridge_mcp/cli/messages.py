@@ -12,9 +12,11 @@ from rich.text import Text
 
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.answers import answered, somebody_answers
-from bridge_mcp.cli.common import NO_ENGINE, OWNER, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
+from bridge_mcp.cli.common import OWNER, USUAL, Common, Json, JsonLines, engine_runs, with_bridge
 from bridge_mcp.cli.lines import entry_line, event_line, forgotten_words
 from bridge_mcp.cli.output import clock, console, print_json, progress
+from bridge_mcp.cli.texts import NO_ENGINE
+from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Forgot
 from bridge_mcp.core.errors import BadInput
@@ -82,9 +84,8 @@ def send(
 
 def tell_sent(sent: Sent, engine: bool) -> None:
     """What became of a message, for people."""
-    again = " (that key had been used: nothing was sent anew)" if sent.repeated else ""
-    reason = f": {visible(sent.reason)}" if sent.reason else ""
-    console().print(f"{sent.status}  {visible(sent.message)}{reason}{again}")
+    message, reason = visible(sent.message), visible(sent.reason)
+    console().print(texts.sent(sent.status, message, reason=reason, repeated=sent.repeated))
     if sent.status in ("queued", "scheduled") and not engine:
         console().print(NO_ENGINE)
 
@@ -129,7 +130,7 @@ def say(
         if json:
             print_json({"message": message})
         else:
-            console().print(f"said  {visible(message)}")
+            console().print(texts.said(visible(message)))
             if not engine_runs(assembly):
                 console().print(NO_ENGINE)
         return None
@@ -201,7 +202,7 @@ def events(
                 timeout_s=WAIT_S if follow and cursor >= head else 0,
             )  # fmt: skip
             if page.gap and not json:
-                out.print(Text(f"(older events are gone; the first one is {page.first_available})", "yellow"))
+                out.print(Text(texts.events_gone(page.first_available), "yellow"))
             for event in page.events:
                 if json:
                     print_json(event, indent=None)
@@ -243,7 +244,7 @@ def log(
             for logged in page:
                 if not isinstance(logged, UnreadableEntry) and isinstance(logged.entry, Forgot):
                     told, by = forgotten_words(logged.entry), logged.entry.by
-                    forgotten.append(f"{told} was forgotten by {by}, {clock(logged.at)}")
+                    forgotten.append(texts.was_forgotten(told, by, clock(logged.at)))
                 if json and isinstance(logged, UnreadableEntry):
                     print_json(logged, indent=None)
                 elif json:
@@ -272,7 +273,7 @@ async def check_log(assembly: Assembly, conversation: str, forgotten: Sequence[s
     for line in wrong:
         err.print(Text(f"✗ {visible(line)}", "red"))
     if wrong:
-        err.print("What is computed from the log can be computed anew: bridge-mcp rebuild")
+        err.print(texts.REBUILD)
     else:
-        err.print(Text("✓ the log is whole, and all that is computed from it agrees", "green"))
+        err.print(Text(f"✓ {texts.LOG_IS_WHOLE}", "green"))
     return 1 if wrong else 0

@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
+from bridge_mcp.cli.texts import is_in, last_seen, was_ago
 from bridge_mcp.core.safe_text import escaped
 
 __all__ = [
@@ -61,16 +62,16 @@ def ago(at: float) -> str:
     """How long ago, or in how long."""
     seconds = time.time() - at
     amount = abs(seconds)
-    text = (
+    span = (
         f"{amount:.0f} s" if amount < 120 else f"{amount / 60:.0f} min" if amount < 7200 else f"{amount / 3600:.0f} h"
     )
-    return f"{text} ago" if seconds >= 0 else f"in {text}"
+    return was_ago(span) if seconds >= 0 else is_in(span)
 
 
 def state(word: str, *, now: bool = True) -> Text:
     """A state with its colour; grey if it is only how things were, because no engine runs `now`."""
     dot = drawn("●", "*")
-    return Text(f"{dot} {word}", STATES.get(word, "dim")) if now else Text(f"{dot} {word} when last seen", "dim")
+    return Text(f"{dot} {word}", STATES.get(word, "dim")) if now else Text(f"{dot} {last_seen(word)}", "dim")
 
 
 def drawn(sign: str, plain: str) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, console, grid, heading, print_json
+from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import OWNER
 
@@ -43,9 +44,8 @@ def add(
         if json:
             print_json(pairing)
         else:
-            console().print(
-                f"{visible(pairing.name) or pairing.subject} is let in on {pairing.channel} as {pairing.role}."
-            )
+            who = visible(pairing.name) or pairing.subject
+            console().print(texts.paired(who, channel=pairing.channel, role=pairing.role))
 
     return with_bridge(common, body)
 
@@ -66,13 +66,13 @@ def list_(channel: str = "", /, *, json: Json = False, common: Common = USUAL) -
             return
         out = console()
         if pairings:
-            out.print(heading("Let in"))
+            out.print(heading(texts.LET_IN))
             out.print(grid([p.channel, p.subject, p.role, visible(p.name), ago(p.at)] for p in pairings))
         if requests:
-            out.print(heading("Asking (bridge-mcp pair add CODE)"))
+            out.print(heading(texts.ASKING))
             out.print(grid([r.code, r.channel, r.subject, visible(r.name), ago(r.at)] for r in requests))
         if not pairings and not requests:
-            out.print("Nobody was let in, and nobody asks. (A local channel needs no pairing.)")
+            out.print(texts.NOBODY)
 
     return with_bridge(common, body)
 
@@ -90,6 +90,6 @@ def remove(channel: str, chat: str, /, *, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> None:
         await assembly.bridge.unpair_chat(OWNER, channel=channel, chat=chat)
-        console().print(f"{visible(chat)} is let in on {visible(channel)} no longer.")
+        console().print(texts.unpaired(visible(chat), visible(channel)))
 
     return with_bridge(common, body)

@@ -12,6 +12,7 @@ from prompt_toolkit import PromptSession
 from rich.text import Text
 
 from bridge_mcp.cli.output import Hanging, console
+from bridge_mcp.cli.texts import setup as texts
 
 __all__ = ["one_of", "secret", "text"]
 
@@ -32,10 +33,10 @@ def one_of(question: str, options: Sequence[tuple[T, str]]) -> T:
     for number, (_, label) in enumerate(options, 1):
         out.print(Hanging(Text(f"  {number}  ", "bold"), Text(label)))
     while True:
-        said = asked("Number [1]", "", hidden=False) or "1"
+        said = asked(texts.NUMBER, "", hidden=False) or "1"
         if said.isascii() and said.isdigit() and 0 < int(said) <= len(options):
             return options[int(said) - 1][0]
-        out.print(f"One of 1 to {len(options)}.")
+        out.print(texts.one_of(len(options)))
 
 
 def text(question: str, default: str = "") -> str:

@@ -11,6 +11,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import console, grid, print_json
 from bridge_mcp.cli.spans import seconds
+from bridge_mcp.cli.texts import approvals as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
@@ -98,30 +99,22 @@ def confirmations(config: Config) -> Callable[[str, str], Confirmation | None]:
     return said
 
 
-WORDS = {
-    "run": "would run",
-    "ask": "would ask people",
-    "review": "would ask the reviewer",
-    "refuse": "would be refused",
-}
-
-
 def show_rehearsal(made: Sequence[Rehearsed]) -> None:
     """The calls by tool and by what would become of them."""
     out = console()
     if not made:
-        out.print("There are no calls since then.")
+        out.print(texts.NO_CALLS_SINCE)
         return
     counts = Counter((each.record.tool, each.now, each.because) for each in made)
     before = Counter((each.record.tool, each.now, each.because) for each in made if each.asked)
     rows = [
-        (str(count), visible(key[0]), WORDS[key[1]], f"{before[key]} asked then", visible(key[2])[:100])
+        (str(count), visible(key[0]), texts.WOULD[key[1]], texts.asked_then(before[key]), visible(key[2])[:100])
         for key, count in counts.most_common(SHOWN)
     ]
     out.print(grid(rows))
     totals = Counter(each.now for each in made)
-    told = ", ".join(f"{totals[now]} {words}" for now, words in WORDS.items() if totals[now])
-    out.print(f"{len(made)} calls: {told}. Then, {sum(each.asked for each in made)} were asked about.")
+    told = ", ".join(f"{totals[now]} {words}" for now, words in texts.WOULD.items() if totals[now])
+    out.print(texts.rehearsed(len(made), counts=told, asked=sum(each.asked for each in made)))
 
 
 def show_suggestions(found: Sequence[Suggestion]) -> None:
@@ -132,14 +125,14 @@ def show_suggestions(found: Sequence[Suggestion]) -> None:
         options = " ".join(
             f"--remember-argument {shlex.quote(f'{name}={pattern}')}" for name, pattern in each.arguments
         )
-        where = "for that client" if each.place.startswith("calls/") else f"in {visible(each.place)}"
-        out.print(
-            f"{each.saves} of {each.calls} prompts saved {where}: {visible(each.tool)} "
-            f"--remember conversation {visible(options)}"
-        )
+        of_client = each.place.startswith("calls/")
+        where = texts.FOR_THAT_CLIENT if of_client else texts.inside(visible(each.place))
+        tool, shown = visible(each.tool), visible(options)
+        out.print(texts.suggestion(tool, where=where, saves=each.saves, of=each.calls, options=shown))
     for each in [each for each in found if each.why_not][:SHOWN]:
-        out.print(f"no grant for {visible(each.tool)} in {visible(each.place)} ({each.calls} approved): {each.why_not}")
+        tool, place = visible(each.tool), visible(each.place)
+        out.print(texts.no_grant(tool, place=place, approved=each.calls, why=each.why_not))
     if grants:
-        out.print("To grant one, approve such a call with these options: bridge-mcp approvals approve ID …")
+        out.print(texts.TO_GRANT)
     elif not found:
-        out.print("Nothing that people always approved was asked twice.")
+        out.print(texts.NOTHING_TO_GRANT)

@@ -14,6 +14,7 @@ from bridge_mcp.assembly import Assembly, make_models
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import ago, console, print_json
 from bridge_mcp.cli.spans import seconds
+from bridge_mcp.cli.texts import approvals as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.approval_settings import Reviewer
 from bridge_mcp.core.errors import BadInput
@@ -78,7 +79,7 @@ async def tried(
 ) -> int:
     """Ask the model about these calls, if its owner wants that, and print the comparison; the exit code."""
     if not found:
-        console().print("People decided no calls since then.")
+        console().print(texts.NONE_DECIDED)
         return 0
     if not yes and not agreed(config, name, policy, found):
         return 1
@@ -136,11 +137,11 @@ def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> b
     if section.model == SCRIPTED or (prices is not None and prices.read == prices.written == 0):
         return True
     tokens = sum(case.tokens(policy) for case in found)
-    cost = f", about ${prices.cost(tokens, 60 * len(found)):.4f}" if prices is not None else ""
-    told = f"{len(found)} calls, with what was said before them, go to {section.model}: {tokens:,} tokens{cost}."
+    cost = texts.about_usd(prices.cost(tokens, 60 * len(found))) if prices is not None else ""
+    told = texts.will_ask(section.model, calls=len(found), tokens=tokens, cost=cost)
     if not sys.stdin.isatty():
         raise BadInput(told, fix="Repeat it with --yes.")
-    sys.stderr.write(f"{told} Go on? [y/N] ")
+    sys.stderr.write(f"{told} {texts.GO_ON}")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -196,15 +197,16 @@ def show(answers: list[Replayed], of: int, *, stopped: str, json: bool) -> None:
     out = console()
     for each in in_order(answers):
         approval, said = each.case.approval, each.said
-        line = Text(f"{each.kind:<15} ", "bold red" if each.kind == "false approval" else "bold")
+        line = Text(f"{each.kind:<15} ", "bold red" if each.kind == ORDER[0] else "bold")
         line.append(f"{approval.id}  {visible(approval.tool)} {visible(approval.arguments)[:200]}", "default")
-        line.append(f"\n    people: {approval.status} {ago(approval.decided_at)}; reviewer: {said.says}", "default")
+        compared = texts.compared(approval.status, when=ago(approval.decided_at), reviewer=said.says)
+        line.append(f"\n    {compared}", "default")
         line.append(f": {visible(said.reason)}" if said.reason else "", "default")
         out.print(line)
     told = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
-    out.print(f"{len(answers)} of {of} calls were looked at: {told}. It took {taken}.")
+    out.print(texts.looked_at(len(answers), of=of, counts=told, taken=taken))
     if stopped:
-        out.print(f"It stopped at {stopped}.")
+        out.print(texts.stopped_at(stopped))
 
 
 def spending(taken: Spent) -> dict[str, float | int | None]:

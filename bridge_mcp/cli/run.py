@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+from bridge_mcp.cli.texts import ERROR, NOTE, config_passed_over
 from bridge_mcp.config import Config, examine
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.safe_text import visible
@@ -34,7 +35,7 @@ def prepare(path: str | Path | None, level: str | None, usual: str = "info", *, 
         raise wrong
     make_private(config.state_dir)
     if config.passed_over and logging.getLogger().level < logging.ERROR:
-        sys.stderr.write(f"note: {not_taken(config.passed_over)}\n")
+        sys.stderr.write(f"{NOTE}{not_taken(config.passed_over)}\n")
     return config
 
 
@@ -62,7 +63,7 @@ def examined(
 
 def not_taken(path: Path) -> str:
     """Why a file that lies in the working folder was not read, and what would have it read."""
-    return f"{visible(str(path))} is not taken by itself; to use it: --config {visible(shlex.quote(str(path)))}"
+    return config_passed_over(visible(str(path)), visible(shlex.quote(str(path))))
 
 
 def loop(body: Callable[[*Ts], Awaitable[T]], *arguments: *Ts, serving: bool = False) -> T:
@@ -79,5 +80,5 @@ def fast_loop() -> bool:
 
 def report(error: BridgeError) -> int:
     """Say on standard error what went wrong, in one line where it is one thing; the exit code."""
-    sys.stderr.write(f"error: {visible(str(error), lines=True)}\n")
+    sys.stderr.write(f"{ERROR}{visible(str(error), lines=True)}\n")
     return 1

@@ -15,7 +15,7 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, engine_runs, with_bridge
 from bridge_mcp.cli.output import console, print_json
 from bridge_mcp.cli.run import loop
-from bridge_mcp.cli.texts import counted
+from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.host_files import decoded
 from bridge_mcp.config.importing import Imported, imported
@@ -26,13 +26,6 @@ from bridge_mcp.paths import find_config, working_folder
 from bridge_mcp.service import OWNER
 
 __all__ = ["accept", "changes", "import_", "list_", "login", "trust"]
-
-
-HINTS = {
-    "not used": "It gives instructions, which the assistant is not told: instructions = true in its section.",
-    "changed": "It gives other instructions than before, which the assistant is not told: bridge-mcp servers trust",
-}
-"""What to do about instructions."""
 
 
 def list_(*, json: Json = False, common: Common = USUAL) -> int:
@@ -46,7 +39,7 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
         rows = [
             {
                 "name": name,
-                "where": places.get(name, "in the settings of the engine"),
+                "where": places.get(name, texts.OF_THE_ENGINE),
                 "state": told[name].state if name in told else "unknown",
                 "tools": told[name].tools if name in told else 0,
                 "error": told[name].error if name in told else "",
@@ -58,19 +51,15 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             print_json(rows)
             return 0
         if not rows:
-            console().print(
-                "No tool servers. Add [tool_servers.NAME] to bridge.toml, or: bridge-mcp servers import FILE"
-            )
+            console().print(texts.NO_SERVERS)
         for row in rows:
-            console().print(
-                f"{row['name']}: {row['state']}, {counted(int(str(row['tools'])), 'tool')}, "
-                f"{visible(str(row['where']))}",
-                style="",
-            )
+            name, state = str(row["name"]), str(row["state"])
+            shown = texts.server(name, state=state, tools=int(str(row["tools"])), where=visible(str(row["where"])))
+            console().print(shown, style="")
             if row["error"]:
                 console().print(f"    {visible(str(row['error']))}")
-            if row["instructions"] in HINTS:
-                console().print(f"    {HINTS[str(row['instructions'])]}", markup=False)
+            if hint := texts.INSTRUCTIONS.get(str(row["instructions"])):
+                console().print(f"    {hint}", markup=False)
         return 0
 
     return with_bridge(common, body)
@@ -88,17 +77,16 @@ def changes(*, json: Json = False, common: Common = USUAL) -> int:
         for change in found:
             out.print(f"{visible(change.spec.name)}: {change.spec.changed}", style="bold")
             for what, was, now in (
-                ("says", change.description, change.spec.description),
-                ("takes", change.schema, change.spec.schema),
+                (texts.SAYS, change.description, change.spec.description),
+                (texts.TAKES, change.schema, change.spec.schema),
             ):
                 if was not in ("", now):
-                    out.print(f"    {what}, was: {visible(was)}")
-                    out.print(f"    {what}, now: {visible(now)}")
-            out.print(f"    bridge-mcp servers accept {visible(change.spec.name)} --digest {change.digest}")
-        have = "has" if len(found) == 1 else "have"
-        out.print(f"{counted(len(found), 'tool')} {have} changed." if found else "No tool has changed.")
+                    out.print(texts.was(what, visible(was)))
+                    out.print(texts.now(what, visible(now)))
+            out.print(texts.accept_it(visible(change.spec.name), change.digest))
+        out.print(texts.tools_changed(len(found)))
         if found:
-            out.print("Where a tool changes by itself (a date in its text): pinned = false under [tool_servers.NAME].")
+            out.print(texts.CHANGES_BY_ITSELF)
         return 0
 
     return with_bridge(common, body)
@@ -125,7 +113,7 @@ def accept(
         if json:
             print_json(change)
         else:
-            console().print(f"{visible(tool)} is accepted as it is now. The engine takes it up within seconds.")
+            console().print(texts.accepted(visible(tool)))
         return 0
 
     return with_bridge(common, body)
@@ -180,8 +168,8 @@ def import_(
             out.print(visible(each.section.rstrip(), lines=True), markup=False, highlight=False)
         for note in each.notes:
             out.print(f"    {visible(note)}", markup=False)
-    what = "would be added to" if dry_run else "added to"
-    out.print(f"{len(added)} of {len(found)} servers {what} {target}." + (" Check: bridge-mcp check" if added else ""))
+    said = texts.would_import if dry_run else texts.imported
+    out.print(said(len(added), of=len(found), target=target))
     return 0
 
 
@@ -200,10 +188,10 @@ def login(name: str, /, *, common: Common = USUAL) -> int:
     from bridge_mcp.toolservers.oauth import log_in
 
     def show(address: str) -> None:
-        console().print(f"Log in here: {address}", markup=False, soft_wrap=True)
+        console().print(texts.log_in_at(address), markup=False, soft_wrap=True)
 
     loop(log_in, server, config.tokens_path, show)
-    console().print(f"Logged in to {name}. The engine tries again within 30 seconds.")
+    console().print(texts.logged_in(name))
     return 0
 
 

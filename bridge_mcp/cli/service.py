@@ -17,6 +17,7 @@ from rich.text import Text
 from bridge_mcp.cli.install import launch_of
 from bridge_mcp.cli.output import console, drawn
 from bridge_mcp.cli.service_units import ENV, Manager, manager, plist, unit
+from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.folders import home
@@ -54,21 +55,17 @@ def install(
     command = served(launch, http)
     here = this_manager()
     if here is None or shutil.which(here.start[0][0]) is None:
-        out.print("There is neither systemd nor launchd here. Have this started at each login:", soft_wrap=True)
+        out.print(texts.NO_MANAGER, soft_wrap=True)
         said = " ".join(f"{name}={shlex.quote(value)}" for name, value in launch.env.items())
         sys.stdout.write(f"{said + ' ' if said else ''}{shlex.join(command)}\n")
         return 0
     text = text_of(here, command, launch)
     if print_:
-        console(stderr=True).print(f"For {here.file}:", soft_wrap=True)
+        console(stderr=True).print(texts.printed_for(here.file), soft_wrap=True)
         sys.stdout.write(text)
         return 0
     if launch.secrets:
-        out.print(
-            f"! It runs without {', '.join(launch.secrets)}: write each value into a file that only you can read, and "
-            "name that file in bridge.toml (…_file in the place of …_env).",
-            style="yellow",
-        )
+        out.print(texts.service_lacks(launch.secrets), style="yellow")
     return started(here, text)
 
 
@@ -80,12 +77,12 @@ def started(here: Manager, text: str) -> int:
         if here.name == "launchd" and here.file.exists():
             run(here.stop)
         written(here.file, text)
-    out.print(f"{here.file} {'is written' if changed else 'says so already'}.", soft_wrap=True)
+    out.print(texts.written(here.file) if changed else texts.says_so_already(here.file), soft_wrap=True)
     wrong = run(here.start)
     if wrong:
-        out.print(f"It is not started. {wrong} In a session of yours, run: {commands(here.start)}", soft_wrap=True)
+        out.print(texts.not_started(wrong, commands(here.start)), soft_wrap=True)
     else:
-        out.print(f"It runs, and {here.name} starts it again after a crash and at each login.")
+        out.print(texts.started(here.name))
     lingering(here)
     return 1 if wrong else 0
 
@@ -96,19 +93,19 @@ def status() -> int:
     here = this_manager()
     text = read(here.file) if here else None
     if here is None or text is None:
-        out.print("There is no service of this user. Install it: bridge-mcp service install")
+        out.print(texts.INSTALL_SERVICE)
         return 1
     out.print(f"{here.file}", soft_wrap=True)
     gone = command_gone(here, text)
     if gone:
-        out.print(f"Its command is gone: {visible(gone)}. Run: bridge-mcp service install", soft_wrap=True)
+        out.print(texts.service_command_gone(visible(gone)), soft_wrap=True)
     wrong = run((here.state,), told=False)
     good = not wrong and not gone
     sign = Text(drawn("✓ ", "+ "), "green") if good else Text(drawn("✗ ", "x "), "bold red")
-    said = "It runs." if not wrong else "It does not run."
+    said = texts.RUNS if not wrong else texts.RUNS_NOT
     out.print(Text.assemble(sign, said))
     if wrong and here.name == "systemd":
-        out.print("Why: journalctl --user -u bridge-mcp -n 50")
+        out.print(texts.WHY_NOT)
     lingering(here)
     return 0 if good else 1
 
@@ -118,12 +115,12 @@ def uninstall() -> int:
     out = console()
     here = this_manager()
     if here is None or not here.file.exists():
-        out.print("There is no service of this user.")
+        out.print(texts.NO_SERVICE)
         return 0
     wrong = run(here.stop)
     here.file.unlink()
     wrong = run(here.forget) or wrong
-    out.print(f"{here.file} is removed.{f' {wrong}' if wrong else ''}", soft_wrap=True)
+    out.print(texts.removed(here.file, wrong), soft_wrap=True)
     return 0
 
 
@@ -165,10 +162,10 @@ def run(what: Sequence[Sequence[str]], *, told: bool = True) -> str:
         try:
             done = subprocess.run(each, capture_output=True, text=True, timeout=RUN_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as exc:
-            return f"{each[0]} cannot be run ({type(exc).__name__})."
+            return texts.cannot_run(each[0], type(exc).__name__)
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] if told else []
-            return f"{shlex.join(each)} failed: {visible(' '.join(last))[:300] or done.returncode}."
+            return texts.command_failed(shlex.join(each), visible(" ".join(last))[:300] or done.returncode)
     return ""
 
 
@@ -199,4 +196,4 @@ def lingering(here: Manager) -> None:
         capture_output=True, text=True, timeout=RUN_S, check=False,
     )  # fmt: skip
     if done.stdout.strip() != "yes":
-        console().print(f"It ends when you log out. To have it stay: loginctl enable-linger {shlex.quote(name)}")
+        console().print(texts.ends_at_logout(shlex.quote(name)))

@@ -13,6 +13,7 @@ from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.run import loop
 from bridge_mcp.cli.start_options import HOLD_S
+from bridge_mcp.cli.texts import serving as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 
@@ -105,7 +106,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
     out = console(stderr=True)
     async with open_bridge(config, engine="now", on_ready=gc.freeze) as assembly:
         if address is None:
-            out.print(f"The bridge is up ({config.where}). Ctrl-C ends it.")
+            out.print(texts.up(config.where))
             await until_stopped()
             return
         from bridge_mcp.console.serving import ConsoleOptions, make_console
@@ -132,10 +133,11 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
         )
 
         def tell(bound: int) -> None:
-            out.print(Text(f"MCP is served on http://{host}:{bound}/mcp ({config.where}). Ctrl-C ends it."))
-            out.print(Text(f"The console is at http://{host}:{bound}/console, for clients with a token."))
+            origin = f"http://{host}:{bound}"
+            out.print(Text(texts.mcp_at(origin, config.where)))
+            out.print(Text(texts.console_at(origin)))
             if config.rules.provider:
-                out.print(Text(f"Approvals for other agents (AAP) are served on http://{host}:{bound}/aap."))
+                out.print(Text(texts.aap_at(origin)))
 
         await serve_http(assembly.bridge, options, on_ready=tell)
 
@@ -163,10 +165,7 @@ def exposed(host: str, config: Config) -> list[str]:
     """What the owner should know before strangers can reach this address, and of clients that cannot come."""
     told = [f"{key}: {why}" for key, why in config.lacking.items() if key.startswith("clients.")]
     if host != "localhost" and not is_loopback(host):
-        told.append(
-            f"{host} can be reached from other machines, and tokens go over the network in clear. Put a reverse proxy "
-            "with TLS in front, listen on 127.0.0.1 behind it, and name it in allowed_hosts of [http]."
-        )
+        told.append(texts.not_private(host))
     return told
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import Hanging, ago, clock, console, grid, heading, print_json, state
-from bridge_mcp.cli.texts import counted
+from bridge_mcp.cli.texts import checks as texts
 from bridge_mcp.core.results import Status
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import OWNER
@@ -33,33 +33,29 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     """Print a status for people."""
     config = assembly.config
     engine = (
-        f"process {found.engine_pid}, since {clock(found.engine_since)}{', SILENT' * (found.engine == 'silent')}"
+        texts.engine(found.engine_pid, clock(found.engine_since), silent=found.engine == "silent")
         if found.engine_pid
         else Text(found.engine, "red" if found.engine == "none" else "yellow")
     )
     running = found.engine_pid is not None
-    waiting = f"{counted(found.waiting_approvals, 'approval')}, {counted(found.queued_messages, 'message')}"
-    out.print(Text.assemble((f"bridge-mcp {found.version}", "bold")))
-    out.print(
-        grid(
-            [
-                ("  engine", engine),
-                *([("  last heard of", heard_of(found))] if found.engine_seen else []),
-                ("  settings", visible(found.settings)),
-                ("  store", visible(str(config.store_path))),
-                ("  waiting", waiting),
-                ("  models today", str(found.today)),
-                ("  events", f"{found.event_cursor}"),
-            ]
-        )
-    )
-    out.print(heading("Channels"))
+    out.print(heading(texts.version(found.version)))
+    rows = [
+        (texts.ENGINE, engine),
+        *([(texts.LAST_HEARD_OF, heard_of(found))] if found.engine_seen else []),
+        (texts.SETTINGS, visible(found.settings)),
+        (texts.STORE, visible(str(config.store_path))),
+        (texts.WAITING, texts.waiting(found.waiting_approvals, found.queued_messages)),
+        (texts.MODELS_TODAY, str(found.today)),
+        (texts.EVENTS, f"{found.event_cursor}"),
+    ]
+    out.print(grid((f"  {name}", value) for name, value in rows))
+    out.print(heading(texts.CHANNELS))
     out.print(
         grid(
             (
                 f"  {c.name}",
                 f"{c.type} ({visible(c.distribution)})" if c.distribution else c.type,
-                f"answers: {c.responder}",
+                texts.responder(c.responder),
                 state(c.state, now=running),
                 ago(c.last_ok) if c.last_ok else "",
             )
@@ -67,10 +63,10 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         )
     )
     if found.servers:
-        out.print(heading("Tool servers"))
+        out.print(heading(texts.TOOL_SERVERS))
         out.print(
             grid(
-                (f"  {s.name}", state(s.state, now=running), counted(s.tools, "tool"), restarts(s.restarts))
+                (f"  {s.name}", state(s.state, now=running), texts.tools(s.tools), texts.restarts(s.restarts))
                 for s in found.servers
             )
         )
@@ -80,9 +76,5 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
 
 def heard_of(found: Status) -> str:
     """When the engine last gave a sign of life, and last wrote."""
-    wrote = f", last good write {ago(found.engine_wrote)}" if found.engine_wrote else ""
+    wrote = texts.engine_wrote(ago(found.engine_wrote)) if found.engine_wrote else ""
     return f"{ago(found.engine_seen)}{wrote}"
-
-
-def restarts(count: int) -> str:
-    return f"restarted {counted(count, 'time')}" if count else ""

@@ -28,11 +28,6 @@ __all__ = ["serve"]
 
 logger = logging.getLogger(__name__)
 
-HINT = """\
-bridge-mcp speaks MCP here: a host starts it and talks to it over standard input. Ctrl-D ends it.
-To chat in this terminal: bridge-mcp chat. To see what it does: bridge-mcp demo. All commands: bridge-mcp --help.
-"""
-
 HANDSHAKE_S = 0.5
 """How long after its first words a host may ask for the tools before the engine starts beside it."""
 
@@ -43,7 +38,9 @@ ANSWERED_S = 0.05
 def serve(options: StdioOptions) -> int:
     """Serve until the host leaves."""
     if sys.stdin.isatty():
-        sys.stderr.write(HINT)
+        from bridge_mcp.cli.texts.serving import AT_A_TERMINAL
+
+        sys.stderr.write(AT_A_TERMINAL)
     wire = claim()
     try:
         config = prepare(options.config, options.log_level, json=options.log_json)

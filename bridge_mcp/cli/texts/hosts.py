@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# -- an entry among a host's servers, a hook of an agent -------------------------------------------------------
+# -- an entry among a host's servers, a hook of an agent -----------------------------------------------------
 
 NO_HOST = "No host's settings are here."
 NOT_YET = "not yet"
@@ -71,7 +71,7 @@ WRITE_SECRETS = (
     "(…_file in the place of …_env)."
 )
 
-# -- what `check` finds in hosts' settings -----------------------------------------------------------------------
+# -- what `check` finds in hosts' settings -------------------------------------------------------------------
 
 
 def unreadable(file: object, why: str) -> str:
@@ -90,7 +90,7 @@ def starts_it(name: str, file: object) -> str:
     return f"starts it as '{name}' ({file})"
 
 
-# -- the hook, to its agent ----------------------------------------------------------------------------------------
+# -- the hook, to its agent ----------------------------------------------------------------------------------
 
 HOOK_INTERRUPTED = "bridge-mcp was interrupted."
 AGENT_GONE = "The agent was gone before its hook could answer: not delivered."
@@ -108,7 +108,7 @@ def hook_failed(why: object) -> str:
     return f"bridge-mcp: {why}"
 
 
-# -- the service ---------------------------------------------------------------------------------------------------
+# -- the service ---------------------------------------------------------------------------------------------
 
 NO_MANAGER = "There is neither systemd nor launchd here. Have this started at each login:"
 NO_SERVICE = "There is no service of this user."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge_mcp.cli.texts import counted
 
-# -- init: the questions -----------------------------------------------------------------------------------------
+# -- init: the questions -------------------------------------------------------------------------------------
 
 WHO_ANSWERS = "Who answers in the chats?"
 BY_NOBODY = "The model of an MCP host (Claude Code, Cursor, …), or nobody"
@@ -50,7 +50,7 @@ def one_of(last: int) -> str:
     return f"One of 1 to {last}."
 
 
-# -- init: what there is to do then ------------------------------------------------------------------------------
+# -- init: what there is to do then --------------------------------------------------------------------------
 
 NOTHING_WRITTEN = "\nNothing was written."
 HOST_ANSWERS = "Have a host's model answer: its prompt `answer_chat`, for local/main (bridge-mcp chat)."
@@ -77,14 +77,14 @@ def edit_it(option: str) -> str:
     return f"Edit it, then run: bridge-mcp {option}check"
 
 
-# -- completion --------------------------------------------------------------------------------------------------
+# -- completion ----------------------------------------------------------------------------------------------
 
 
 def completes(file: object) -> str:
     return f"Wrote {file}. New shells complete bridge-mcp."
 
 
-# -- clients -----------------------------------------------------------------------------------------------------
+# -- clients -------------------------------------------------------------------------------------------------
 
 NO_CLIENT = "No client may come over HTTP: bridge-mcp clients add NAME"
 EVERYWHERE = "everywhere"
@@ -102,7 +102,7 @@ def client_revoked(name: str) -> str:
     return f"{name} is let in no longer."
 
 
-# -- pair --------------------------------------------------------------------------------------------------------
+# -- pair ----------------------------------------------------------------------------------------------------
 
 LET_IN = "Let in"
 ASKING = "Asking (bridge-mcp pair add CODE)"
@@ -117,7 +117,7 @@ def unpaired(chat: str, channel: str) -> str:
     return f"{chat} is let in on {channel} no longer."
 
 
-# -- servers -----------------------------------------------------------------------------------------------------
+# -- servers -------------------------------------------------------------------------------------------------
 
 NO_SERVERS = "No tool servers. Add [tool_servers.NAME] to bridge.toml, or: bridge-mcp servers import FILE"
 OF_THE_ENGINE = "in the settings of the engine"
