@@ -64,7 +64,7 @@ def hook(
     if not 0 <= wait_s <= LONGEST_WAIT_S:
         raise BadInput(f"Nobody is waited for {wait_s:g} s.", fix=f"Use 0 to {LONGEST_WAIT_S:g}.")
     if install and uninstall:
-        raise BadInput("Either --install or --uninstall.")
+        raise BadInput("--install and --uninstall stand together.", fix="Give one of them.")
     if not (install or uninstall):
         return run(HookOptions(host, config, attended=attended, wait_s=wait_s))
     command = command_of(host, config, attended=attended, wait_s=wait_s)

@@ -3,6 +3,7 @@
 BridgeError
 ├── BadInput            the caller's words are off; nothing was changed
 │   ├── TooEarly        what it needs has not happened yet
+│   ├── KeyUsed         this idempotency key was used for something else
 │   ├── BadJSON         a text that is no JSON, or JSON that is refused: too deep, too long, not finite
 │   └── NotFound        a name or an id that points nowhere
 ├── Denied              the caller may not do this
@@ -37,6 +38,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "FetchFailed",
+    "KeyUsed",
     "ModelFailed",
     "NewerSchema",
     "NotFound",

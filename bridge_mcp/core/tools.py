@@ -134,9 +134,14 @@ def arguments_text(arguments: Mapping[str, JSON]) -> str:
             check_json(dict(arguments))
         except BadJSON as exc:
             raise BadInput(f"The arguments are not taken: {exc}") from None
-        raise BadInput("The arguments are not taken: their names are not all texts.") from None
+        raise BadInput(
+            "The arguments are not taken: their names are not all texts.", fix="Give one JSON object."
+        ) from None
     if len(text) > MAX_ARGUMENTS:
-        raise BadInput(f"The arguments have {len(text):,} characters as JSON; at most {MAX_ARGUMENTS:,} are taken.")
+        raise BadInput(
+            f"The arguments have {len(text):,} characters as JSON; at most {MAX_ARGUMENTS:,} are taken.",
+            fix="Call it several times with less, or put what is long where the tool can read it.",
+        )
     return text
 
 

@@ -231,7 +231,10 @@ class Engine:
             return await self._files.read(attachment.ref)
         channel = self._channels.get(Address.of(conversation).channel)
         if channel is None:
-            raise FetchFailed(f"There is no channel that holds '{attachment.name or attachment.ref}'.")
+            raise FetchFailed(
+                f"There is no channel that holds '{attachment.name or attachment.ref}'.",
+                fix="It is there again once the config has the channel that it came in on.",
+            )
         return await channel.fetch(attachment, most)
 
     async def _receive(self, channel: Channel) -> None:

@@ -138,7 +138,10 @@ class ApprovalRequests(Struct, frozen=True):
             log = await self.store.log.load(conversation)
             if await self._calls.take(conversation, log, claim) is not None:
                 return await self.stand(conversation)
-        raise Conflict(f"The verdict on {conversation} could not be taken: its log changed again and again.")
+        raise Conflict(
+            f"The verdict on {conversation} could not be taken: its log changed again and again.",
+            fix="Repeat the call.",
+        )
 
     async def tell(self, conversation: str, outcome: Literal["ok", "error"], text: str) -> RequestState:
         """Write what came of a call that was taken. The same once more changes nothing.

@@ -274,7 +274,7 @@ class BridgeBase:
             while True:
                 message = await self.store.history.message(conversation, seq)
                 if message is None:
-                    raise NotFound(f"There is no message '{message_id(conversation, seq)}'.")
+                    raise NotFound(f"There is no message '{message_id(conversation, seq)}'.", fix="See read_messages.")
                 left = deadline - elapsed()
                 if message.status not in ("queued", "sending") or left <= 0:
                     return message

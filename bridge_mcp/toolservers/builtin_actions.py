@@ -106,7 +106,7 @@ class BuiltinActions(Struct, frozen=True):
         given = arguments.get("choices") or []
         choices = tuple([str(each) for each in given]) if isinstance(given, list) else ()
         if len(set(choices)) != len(choices):
-            raise BadInput("Two of the choices are the same.")
+            raise BadInput("Two of the choices are the same.", fix="Give each choice a text of its own.")
         hours = arguments.get("expires_h")
         ends = self.clock.now() + 3600 * (float(hours) if isinstance(hours, int | float) else 24.0)
         posted = Posted(

@@ -34,7 +34,10 @@ def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builti
         handle, offset = str(arguments["handle"]), int(str(arguments["offset"]))
         content = await result_text(log, context.conversation, handle)
         if offset >= len(content):
-            raise BadInput(f"The result {handle} has {len(content):,} characters; {offset:,} is behind its end.")
+            raise BadInput(
+                f"The result {handle} has {len(content):,} characters; {offset:,} is behind its end.",
+                fix=f"Give an offset below {len(content)}.",
+            )
         end = min(len(content), offset + max(1, await chars(context.conversation)))
         more = f"go on with offset {end}" if end < len(content) else "that is its end"
         return ToolResult(f"{content[offset:end]}\n[characters {offset} to {end} of {len(content)}; {more}]")

@@ -74,7 +74,10 @@ class Uploads:
         """The bytes of a file that another channel holds."""
         found = self._channels.get(source)
         if found is None:
-            raise SendFailed(f"The file '{file.name}' came in on '{source}', which is not in the config any more.")
+            raise SendFailed(
+                f"The file '{file.name}' came in on '{source}', which is not in the config any more.",
+                fix="Put that channel back into bridge.toml, or send the file itself.",
+            )
         try:
             return await found.fetch(
                 Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_OUTGOING_FILE
