@@ -66,7 +66,7 @@ async def enter(console: Console, request: Request, origin: str, form: Form) -> 
         return console.show("refused.html", code=403, told=told)
     console.tries.give_back(address)
     answer = console.show("entered.html", next=HOME)
-    return with_session(console, answer, visitor, origin)
+    return await with_session(console, answer, visitor, origin)
 
 
 async def sign_in(console: Console, request: Request, origin: str, form: Form) -> Response:
@@ -83,23 +83,23 @@ async def sign_in(console: Console, request: Request, origin: str, form: Form) -
         told = "This token is not known. It was shown once, when bridge-mcp clients add made it."
         return console.show("sign-in.html", code=403, next=following, told=told)
     console.tries.give_back(address)
-    return with_session(console, RedirectResponse(BASE + following, 303), visitor, origin)
+    return await with_session(console, RedirectResponse(BASE + following, 303), visitor, origin)
 
 
 async def sign_out(visit: Visit) -> Response:
     """End the session."""
     name = cookie_name(visit.origin)
-    visit.console.sessions.close(visit.request.cookies.get(name, ""))
+    await visit.console.sessions.close(visit.request.cookies.get(name, ""))
     answer = RedirectResponse(f"{BASE}/sign-in", 303)
     answer.delete_cookie(name, path=BASE)
     return answer
 
 
-def with_session(console: Console, answer: Response, visitor: Visitor, origin: str) -> Response:
+async def with_session(console: Console, answer: Response, visitor: Visitor, origin: str) -> Response:
     """The answer, with the cookie of a new session. Browsers forget it when they close."""
     answer.set_cookie(
         cookie_name(origin),
-        console.sessions.open(visitor),
+        await console.sessions.open(visitor),
         path=BASE,
         httponly=True,
         samesite="strict",

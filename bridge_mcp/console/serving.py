@@ -39,7 +39,7 @@ def make_console(bridge: Bridge, options: ConsoleOptions) -> Console:
     visitors = Visitors(authenticator)
     return Console(
         bridge,
-        Sessions(visitors.current),
+        Sessions(visitors.current, bridge.store.face_sessions, bridge.clock.now),
         visitors.sign_in,
         places=Places(frozenset(each.lower() for each in options.allowed_hosts)),
         taken=tuple(each.name for each in options.clients),
@@ -66,5 +66,6 @@ async def serve_console(console: Console, port: int, on_ready: Callable[[str], o
             console.close()
             server.should_exit = True
             await serving
+            await console.sessions.close_links()
     if not server.started:
         raise ConfigError("The console did not start.", fix="The log says why.")

@@ -1,7 +1,9 @@
 """Sessions of the console: who is signed in, by a cookie, and the one-time links by which the owner comes in.
 
 A session is the owner (by a link that the command line made) or a client (by its token), with that one's scopes and
-limits. It holds no token, only its hash, and it ends with it. Sessions live in this process's memory: they end with it.
+limits. It holds no token, only its hash, and it ends with it. Sessions stand in the store, so that any process on it
+knows them, and they outlive each. Links live in the memory of the process that made them: it is the one that is opened,
+and the sessions that began with one end with it.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import ClassVar
 
+import msgspec
+from msgspec import structs
+
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.secret_fields import HidesFields
-from bridge_mcp.service import elapsed
+from bridge_mcp.ports import FaceSession, FaceSessions
 
 __all__ = ["LINK_S", "Session", "Sessions", "Visitor"]
 
@@ -26,8 +30,10 @@ IDLE_S = 3600.0
 """A session ends when no page was asked for in this time."""
 LONGEST_S = 12 * 3600.0
 """No session lasts longer, however busy."""
-MAX_SESSIONS, MAX_LINKS = 256, 16
+MAX_LINKS = 16
 """How many there are at once; the oldest gives way."""
+USED_EVERY_S = 60.0
+"""How often its use is written down."""
 MAX_OWN_SESSIONS = 32
 """Sessions of one principal; its own oldest gives way, so that no client puts the others out."""
 
@@ -42,16 +48,14 @@ class Visitor(HidesFields, frozen=True):
     until: float = 0.0
 
 
-@dataclass(eq=False, slots=True)
-class Session:
+class Session(HidesFields, frozen=True):
     """One browser that is signed in."""
 
+    HIDDEN: ClassVar = frozenset({"csrf"})
+
     visitor: Visitor
-    csrf: str = field(repr=False)
+    csrf: str
     """Stands in every form: a page of another origin cannot know it."""
-    begun: float = 0.0
-    used: float = 0.0
-    """When it began and was used last, by `elapsed`."""
 
     @property
     def who(self) -> Principal:
@@ -64,20 +68,22 @@ Current = Callable[[Visitor], Awaitable[Visitor | None]]
 
 
 class Sessions:
-    """All sessions and links of one console.
+    """All sessions of the consoles on a store, and the links of this one.
 
     Args:
         current: looks at each request whether a visitor's token still holds.
-        now: seconds that passed, those in which the machine slept included.
+        kept: where the sessions are.
+        now: epoch seconds, as all processes on the store have them.
     """
 
-    def __init__(self, current: Current, now: Callable[[], float] = elapsed) -> None:
+    def __init__(self, current: Current, kept: FaceSessions, now: Callable[[], float]) -> None:
         self._current = current
+        self._kept = kept
         self._now = now
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        """By the hash of the cookie's value, the least recently used first."""
         self._links: OrderedDict[str, tuple[Visitor, float]] = OrderedDict()
         """By the hash of the key: for whom, and until when."""
+        self._by_link: set[str] = set()
+        """The sessions that began with a link of this process."""
 
     def link(self, visitor: Visitor) -> str:
         """The key of a one-time link. It is stored as a hash, and works once, within `LINK_S`."""
@@ -92,40 +98,44 @@ class Sessions:
         visitor, until = self._links.pop(hashed(key), (None, 0.0))
         return visitor if self._now() < until else None
 
-    def open(self, visitor: Visitor) -> str:
+    async def open(self, visitor: Visitor) -> str:
         """Begin a session; the value of its cookie."""
-        value = secrets.token_urlsafe(32)
-        now = self._now()
-        own = [key for key, session in self._sessions.items() if session.who.name == visitor.principal.name]
-        for key in own[: max(0, len(own) - MAX_OWN_SESSIONS + 1)]:
-            del self._sessions[key]
-        self._sessions[hashed(value)] = Session(visitor, secrets.token_urlsafe(32), begun=now, used=now)
-        while len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
+        value, now = secrets.token_urlsafe(32), self._now()
+        await self._kept.end_old("console", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
+        body = msgspec.json.encode(Session(visitor, secrets.token_urlsafe(32))).decode()
+        client = visitor.principal.name
+        kept = FaceSession(hashed(value), "console", client, body, begun=now, used=now)
+        await self._kept.put(kept, at_most=MAX_OWN_SESSIONS)
+        if not visitor.token_hash:
+            self._by_link.add(kept.id)
         return value
 
     async def find(self, value: str, *, touch: bool = True) -> Session | None:
         """The session of a cookie, as its token makes it now; None once it has ended. `touch` counts as use."""
-        key = hashed(value)
-        session = self._sessions.get(key)
-        if session is None:
+        kept = await self._kept.get(hashed(value)) if value else None
+        if kept is None or kept.kind != "console":
             return None
         now = self._now()
+        session = msgspec.json.decode(kept.body, type=Session)
         visitor = None
-        if now < session.used + IDLE_S and now < session.begun + LONGEST_S:
+        if now < kept.used + IDLE_S and now < kept.begun + LONGEST_S:
             visitor = await self._current(session.visitor)
         if visitor is None:
-            self._sessions.pop(key, None)
+            await self._kept.end(kept.id, None, now)
             return None
-        session.visitor = visitor
-        if touch and key in self._sessions:
-            session.used = now
-            self._sessions.move_to_end(key)
-        return session
+        if touch and now - kept.used > USED_EVERY_S:
+            await self._kept.used(kept.id, now)
+        return structs.replace(session, visitor=visitor)
 
-    def close(self, value: str) -> None:
+    async def close(self, value: str) -> None:
         """End a session. Closing one that has ended is fine."""
-        self._sessions.pop(hashed(value), None)
+        await self._kept.end(hashed(value), None, self._now())
+
+    async def close_links(self) -> None:
+        """End the sessions that began with a link of this process."""
+        for id in self._by_link:
+            await self._kept.end(id, None, self._now())
+        self._by_link.clear()
 
 
 def same(given: str, wanted: str) -> bool:

@@ -31,6 +31,7 @@ from bridge_mcp.ports.channels import (
 )
 from bridge_mcp.ports.dispatch import Dispatcher, Driven, Drives
 from bridge_mcp.ports.drafts import Draft, Drafts
+from bridge_mcp.ports.face_sessions import FaceNote, FaceSession, FaceSessionKind, FaceSessions
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.forgetting import Forgetting, Forgotten, ToForget, Why
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
@@ -91,6 +92,10 @@ __all__ = [
     "EventRules",
     "EventSubscription",
     "EventSubscriptions",
+    "FaceNote",
+    "FaceSession",
+    "FaceSessionKind",
+    "FaceSessions",
     "Feed",
     "Fetch",
     "Files",

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from bridge_mcp.ports.access import Access, Claims, Clients, Grants
 from bridge_mcp.ports.channel_state import ChannelState
+from bridge_mcp.ports.face_sessions import FaceSessions
 from bridge_mcp.ports.forgetting import Forgetting
 from bridge_mcp.ports.logs import Agenda, Feed, LogStore
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
@@ -109,6 +110,11 @@ class Store(Protocol):
     @property
     def claims(self) -> Claims:
         """Conversations that a client has for itself."""
+        ...
+
+    @property
+    def face_sessions(self) -> FaceSessions:
+        """Sessions of MCP clients and browsers."""
         ...
 
     @property

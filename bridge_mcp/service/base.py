@@ -113,6 +113,7 @@ class BridgeBase:
         self.traits = traits
         self.intake = Intake(store, rules, traits, clock, check=check)
         self.verdicts = approvals.ApprovalDesk.of(store, clock, check, rules)
+        self.clock = clock
         self._clock = clock
         self._check = check
         self._is_engine = is_engine

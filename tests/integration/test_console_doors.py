@@ -50,7 +50,7 @@ async def test_a_chat_that_is_followed_shows_nothing_once_the_token_is_revoked(
         client, _ = await here.bridge.add_client(OWNER, "vera")
         (stored,) = await here.bridge.store.clients.all()
         console = make_console(here.bridge, ConsoleOptions())
-        value = console.sessions.open(Visitor(client.principal, stored.token_hash))
+        value = await console.sessions.open(Visitor(client.principal, stored.token_hash))
         session = await console.sessions.find(value)
         assert session is not None
         headers = [(b"cookie", f"{cookie_name(ORIGIN)}={value}".encode())]

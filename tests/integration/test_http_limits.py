@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from bridge_mcp.listening import Limits
-from bridge_mcp.server.http import session_limit
+from bridge_mcp.server.http import shared_sessions
 from bridge_mcp.service import Bridge
 from tests.integration.face_child import ALL, CLIENTS, READER, running
 from tests.integration.face_clients import WAIT_S, answer, over_http
@@ -239,7 +239,7 @@ async def test_a_thousand_half_sent_heads_stop_nothing(bridge: Bridge) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """A client may have that many sessions."""
-    monkeypatch.setattr(session_limit, "MAX_SESSIONS", 3)
+    monkeypatch.setattr(shared_sessions, "MAX_SESSIONS", 3)
     return 3
 
 

@@ -18,10 +18,9 @@ from mcp.shared.memory import create_client_server_memory_streams
 
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.server.app import build_server, the_one
-from tests.integration.face_child import ALL, CLIENTS, running
+from tests.integration.face_child import ALL, running
 from tests.integration.face_clients import ERAS, MODES, WAIT_S, answer, over_http, served_http
 from tests.integration.test_face_http import HEADERS, HELLO
-from tests.integration.test_scopes import serving
 
 SAME_ID = 7
 """Both sessions number their requests from 1 on, as every client does."""
@@ -110,20 +109,6 @@ async def test_a_client_that_hangs_up_leaves_the_other_session_alone(address: st
         assert await stands(keeps, kept) == ("open", "")
         waits.cancel()
         assert await stands(keeps, kept, WAIT_S) == ("done", "cancelled")
-
-
-async def test_without_sessions_a_cancellation_reaches_nobody(tmp_path: Path) -> None:
-    """Nothing then tells whose request is meant: the turn goes on, and its client may look for it by its ticket."""
-    async with running(tmp_path) as bridge, serving(bridge, clients=CLIENTS, stateless=True) as address:
-        async with over_http("2026-07-28", address, ALL) as looks, handshaken(address) as one:
-            waits = asyncio.create_task(one.post(asking("local/one")))
-            ticket = await ticket_in(looks, "local/one")
-            async with handshaken(address) as other:
-                for session in (other, one):
-                    assert (await session.post(taking_back(SAME_ID))).status_code == 202
-            assert await stands(looks, ticket) == ("open", "")
-            assert not waits.done()
-            waits.cancel()
 
 
 @asynccontextmanager

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
 import pytest
 
-from bridge_mcp.console.sessions import IDLE_S, LINK_S, LONGEST_S, MAX_SESSIONS, Sessions, Visitor
+from bridge_mcp.console.sessions import IDLE_S, LINK_S, LONGEST_S, MAX_OWN_SESSIONS, Sessions, Visitor
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.ports import FaceSessions
+from tests.contract.store_kit import SqlitePlace
 
 ANN = Visitor(Principal("ann", "client", frozenset({"read"})), "hash-of-a-token")
+OWNER = Visitor(Principal("owner", "owner", frozenset({"admin"})))
 
 
 class Clock:
@@ -28,10 +34,17 @@ class Tokens:
         return visitor if self.known else None
 
 
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncGenerator[FaceSessions]:
+    store = await SqlitePlace(tmp_path).open()
+    yield store.face_sessions
+    await store.close()
+
+
 @pytest.mark.shows("console.link")
-def test_a_link_works_once_and_for_a_minute() -> None:
+async def test_a_link_works_once_and_for_a_minute(kept: FaceSessions) -> None:
     clock = Clock()
-    sessions = Sessions(Tokens(), clock)
+    sessions = Sessions(Tokens(), kept, clock)
     key = sessions.link(ANN)
     assert sessions.redeem(key) == ANN
     assert sessions.redeem(key) is None
@@ -41,10 +54,10 @@ def test_a_link_works_once_and_for_a_minute() -> None:
     assert sessions.redeem("") is None
 
 
-async def test_a_session_ends_idle_after_its_longest_time_and_with_its_token() -> None:
+async def test_a_session_ends_idle_after_its_longest_time_and_with_its_token(kept: FaceSessions) -> None:
     clock, tokens = Clock(), Tokens()
-    sessions = Sessions(tokens, clock)
-    value = sessions.open(ANN)
+    sessions = Sessions(tokens, kept, clock)
+    value = await sessions.open(ANN)
     clock.at += IDLE_S - 1
     assert await sessions.find(value) is not None
     clock.at += IDLE_S - 1
@@ -52,29 +65,49 @@ async def test_a_session_ends_idle_after_its_longest_time_and_with_its_token() -
     clock.at += 1
     assert await sessions.find(value) is None
 
-    value = sessions.open(ANN)
+    value = await sessions.open(ANN)
     for _ in range(int(LONGEST_S / 1800) - 1):
         clock.at += 1800
         assert await sessions.find(value) is not None
     clock.at += 1800
     assert await sessions.find(value) is None
 
-    value = sessions.open(ANN)
+    value = await sessions.open(ANN)
     tokens.known = False
     assert await sessions.find(value) is None
     tokens.known = True
     assert await sessions.find(value) is None  # what has ended stays so
 
-    value = sessions.open(ANN)
-    sessions.close(value)
+    value = await sessions.open(ANN)
+    await sessions.close(value)
     assert await sessions.find(value) is None
 
 
-async def test_a_client_that_signs_in_again_and_again_ends_its_own_sessions_alone() -> None:
-    sessions = Sessions(Tokens(), Clock())
-    owner = sessions.open(Visitor(Principal("owner", "owner", frozenset({"admin"}))))
-    of_ann = [sessions.open(ANN) for _ in range(MAX_SESSIONS + 1)]
+@pytest.mark.shows("http.replicas")
+async def test_every_process_knows_a_session_and_the_end_of_it(kept: FaceSessions) -> None:
+    clock, tokens = Clock(), Tokens()
+    one, other = (Sessions(tokens, kept, clock) for _ in range(2))
+    value = await one.open(ANN)
+    seen = await other.find(value)
+    assert seen == await one.find(value)
+    assert seen is not None
+    assert (seen.who, seen.csrf in repr(seen), value in repr(seen)) == (ANN.principal, False, False)
+    await other.close(value)
+    assert await one.find(value) is None
+    of_link = await one.open(OWNER)
+    stays = await one.open(ANN)
+    await one.close_links()
+    assert await other.find(of_link) is None, "the owner's console is gone, and so is whoever came in by its link"
+    assert await other.find(stays) is not None
+
+
+async def test_a_client_that_signs_in_again_and_again_ends_its_own_sessions_alone(kept: FaceSessions) -> None:
+    clock = Clock()
+    sessions = Sessions(Tokens(), kept, clock)
+    owner = await sessions.open(OWNER)
+    of_ann: list[str] = []
+    for _ in range(MAX_OWN_SESSIONS + 3):
+        clock.at += 1
+        of_ann.append(await sessions.open(ANN))
     assert await sessions.find(owner) is not None
-    assert await sessions.find(of_ann[0]) is None
-    assert await sessions.find(of_ann[-1]) is not None
-    assert len([value for value in of_ann if await sessions.find(value) is not None]) == 32
+    assert [await sessions.find(value) is not None for value in of_ann] == [False] * 3 + [True] * MAX_OWN_SESSIONS

@@ -1,7 +1,7 @@
 """MCP over Streamable HTTP at `/mcp`, in both eras of the protocol, under uvicorn.
 
-Sessions exist for handshake-era clients alone, and hold nothing but their subscriptions. Serving ends on SIGTERM,
-SIGINT and SIGHUP. Knows nothing of tools.
+Sessions exist for handshake-era clients alone, and stand in the store: any process that serves it answers. Serving ends
+on SIGTERM, SIGINT and SIGHUP. Knows nothing of tools.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
 from bridge_mcp.server.http.metrics import METRICS, MetricsMiddleware
 from bridge_mcp.server.http.probes import ProbesMiddleware
 from bridge_mcp.server.http.rate_limit import RateLimiter
-from bridge_mcp.server.http.session_limit import SessionLimitMiddleware
+from bridge_mcp.server.http.shared_sessions import SharedSessions
 from bridge_mcp.server.stdio.lifetime import settle, stop_on_signals
 from bridge_mcp.service import Bridge
 
@@ -70,8 +70,6 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     body_s: float = BODY_S
     limits: Limits | None = None
     """Limits and time-outs of connections."""
-    stateless: bool = False
-    """Keep no sessions for handshake-era clients, so that several processes can share one address."""
     beside: Beside | None = None
     """What is served beside MCP, such as the console."""
 
@@ -91,7 +89,7 @@ async def serve_http(
     face = BridgeServer(
         bridge, authenticator.principal_of, hung_up, exposes=any(each.expose for each in options.clients)
     )
-    sessions = StreamableHTTPSessionManager(face.server, stateless=options.stateless, max_request_body_size=MAX_BODY)
+    sessions = StreamableHTTPSessionManager(face.server, max_request_body_size=MAX_BODY)
 
     def started() -> None:
         settle()
@@ -99,8 +97,9 @@ async def serve_http(
 
     with listening(options.host, options.port, "Choose another address or port.") as listener:
         polls = LongPolls()
-        ending = (polls.close, *([options.beside.close] if options.beside else []))
-        app = guarded(sessions, authenticator, options, bridge, polls)
+        shared = SharedSessions(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)), bridge.store, bridge.clock)
+        ending = (polls.close, shared.close, *([options.beside.close] if options.beside else []))
+        app = guarded(shared, authenticator, options, bridge, polls)
         server = Server(configured(app, LEAVE_S, options.limits), started)
         await run_until_stopped(
             server, listener, sessions, face, ending, partial(authenticator.watch, bridge.store.agenda)
@@ -110,19 +109,14 @@ async def serve_http(
 
 
 def guarded(
-    sessions: StreamableHTTPSessionManager,
-    authenticator: Authenticator,
-    options: HttpOptions,
-    bridge: Bridge,
-    polls: LongPolls,
+    sessions: ASGIApp, authenticator: Authenticator, options: HttpOptions, bridge: Bridge, polls: LongPolls
 ) -> ASGIApp:
-    """The SDK's application behind authentication and the limits for bodies, sessions and clients that hang up.
+    """The application of the sessions behind authentication, the limit for bodies, and clients that hang up.
 
     `/metrics` stands beside it, authenticated alike, and so does, where the bridge is an approval provider, the Agent
     Approval Protocol. The probes stand before authentication.
     """
-    inner = SessionLimitMiddleware(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)))
-    app: ASGIApp = BodyLimitMiddleware(DisconnectMiddleware(inner), MAX_BODY, options.body_s)
+    app: ASGIApp = BodyLimitMiddleware(DisconnectMiddleware(sessions), MAX_BODY, options.body_s)
     app = MetricsMiddleware(app, bridge)
     provider = bridge.rules.provider
     gate = AuthMiddleware(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import mcp_types as types
@@ -25,6 +26,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.safe_text import pretty, visible
+from bridge_mcp.server.protocol.request_context import request_channel
 from bridge_mcp.server.protocol.signed_handles import HandleSigner
 from bridge_mcp.service import Bridge
 
@@ -106,7 +108,7 @@ class Elicitation:
             while asked := [each for each in await self._askable(ticket) if each.id not in seen]:
                 seen.add(asked[0].id)
                 try:
-                    answer = await ctx.session.elicit_form(form_text(asked[0]), SCHEMA, ctx.request_id)
+                    answer = await show_form(ctx, form_text(asked[0]))
                 except MCPError as exc:
                     logger.info("%s could not show a form: %s", who.name, exc)
                     return ticket
@@ -139,6 +141,21 @@ class Elicitation:
         except AlreadyDecided as exc:
             logger.info("%s", exc)
         return True
+
+
+async def show_form(ctx: ServerRequestContext[Any, Any], text: str) -> types.ElicitResult:
+    """Ask by a form within a call (handshake era).
+
+    The request has an id of its own: the SDK counts them in each process, and the answer may reach another one.
+
+    Raises:
+        MCPError: the client cannot show it.
+    """
+    params = types.ElicitRequestFormParams(message=text, requested_schema=SCHEMA)
+    channel = request_channel(ctx)
+    body = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+    answer = await channel.send_raw_request("elicitation/create", body, {"request_id": f"form-{uuid4().hex}"})
+    return types.ElicitResult.model_validate(answer, by_name=False)
 
 
 def shown_arguments(arguments: str) -> str:

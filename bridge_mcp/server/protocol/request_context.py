@@ -7,11 +7,12 @@ from typing import Any
 import mcp_types as types
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
+from mcp.shared.dispatcher import DispatchContext
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from starlette.requests import HTTPConnection
 
-__all__ = ["check_name", "connection_of", "session_of"]
+__all__ = ["check_name", "connection_of", "request_channel", "session_of"]
 
 
 def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
@@ -20,6 +21,11 @@ def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
     The SDK documents the connection's `exit_stack` for clean-up in handlers, but passes them only its session.
     """
     return ctx.session._connection  # pyright: ignore[reportPrivateUsage]
+
+
+def request_channel(ctx: ServerRequestContext[Any, Any]) -> DispatchContext[Any]:
+    """The channel to the client of a request that waits: the SDK's session sends by it, but chooses the ids itself."""
+    return ctx.session._request_outbound  # pyright: ignore[reportPrivateUsage]
 
 
 def session_of(ctx: ServerRequestContext[Any, Any]) -> object | None:

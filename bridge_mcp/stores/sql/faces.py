@@ -11,6 +11,7 @@ from bridge_mcp.stores.sql.approvals import SqlApprovals
 from bridge_mcp.stores.sql.channel_state import SqlChannelState
 from bridge_mcp.stores.sql.claims import SqlClaims
 from bridge_mcp.stores.sql.clients import SqlClients
+from bridge_mcp.stores.sql.face_sessions import SqlFaceSessions
 from bridge_mcp.stores.sql.feed import SqlFeed
 from bridge_mcp.stores.sql.findings import findings
 from bridge_mcp.stores.sql.forgetting import Compaction, SqlForgetting
@@ -55,6 +56,7 @@ class Faces:
         self.grants = SqlGrants(reads, writer)
         self.clients = SqlClients(reads, writer)
         self.claims = SqlClaims(reads, writer)
+        self.face_sessions = SqlFaceSessions(reads, writer)
         self.subscriptions = SqlEventSubscriptions(reads, writer)
         self.channel_state = SqlChannelState(reads, writer)
         self.tool_pins = SqlToolPins(reads, writer)

@@ -17,6 +17,7 @@ NEW_IDENTITY = (
     *("delete_all_events", "forget_newest_cursor"),
     *("hold_back_clients", "delete_all_clients", "hold_back_grants", "delete_all_grants"),
     *("delete_all_subscriptions", "delete_all_callbacks", "delete_all_claims"),
+    *("delete_all_face_sessions", "delete_all_face_subscriptions", "delete_all_face_notes"),
     *("delete_all_pairing_requests", "delete_all_first_messages", "delete_all_secrets", "delete_all_status"),
 )
 """The statements that leave nothing behind which only the store of before may use."""

@@ -49,6 +49,15 @@ DELETE FROM event_callbacks;
 -- name: delete_all_claims()
 DELETE FROM claims;
 
+-- name: delete_all_face_sessions()
+DELETE FROM face_sessions;
+
+-- name: delete_all_face_subscriptions()
+DELETE FROM face_subscriptions;
+
+-- name: delete_all_face_notes()
+DELETE FROM face_notes;
+
 -- name: delete_all_pairing_requests()
 DELETE FROM pairing_requests;
 

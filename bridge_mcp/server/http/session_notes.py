@@ -1,0 +1,125 @@
+"""What processes that serve the same sessions tell each other, and what of a message decides it.
+
+A client of the handshake era sends each message by a request of its own, and behind one address each may reach another
+process. Most messages are whole in themselves. Those that are not concern a request or a stream that another process
+holds: a cancellation, the answer to a form, a subscription. They are passed on through the store.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+from starlette.types import Message, Receive, Scope, Send
+
+__all__ = ["MAX_NOTE", "SESSION", "Told", "header_of", "inner_post", "replayed", "session_not_found", "told_in"]
+
+SESSION = b"mcp-session-id"
+
+MAX_NOTE = 64 * 1024
+"""Bytes of a message that is passed on: answers to the bridge's forms are short."""
+
+Kind: TypeAlias = Literal["request", "notification", "response", "other"]
+
+
+class Params(Struct, frozen=True, rename="camel"):
+    """The parameters that are looked at."""
+
+    request_id: int | str | None = None
+    uri: str = ""
+
+
+class Told(Struct, frozen=True):
+    """A JSON-RPC message, as far as it is looked at."""
+
+    id: int | str | None = None
+    method: str = ""
+    params: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        if self.method:
+            return "notification" if self.id is None else "request"
+        return "other" if self.id is None else "response"
+
+    def values(self) -> Params:
+        """Its parameters; empty where they are of another shape, which the SDK refuses."""
+        try:
+            return msgspec.json.decode(self.params, type=Params)
+        except msgspec.DecodeError:
+            return Params()
+
+
+def told_in(body: bytes) -> Told:
+    """The message of a request's body; of no kind where it is none."""
+    try:
+        return msgspec.json.decode(body, type=Told)
+    except msgspec.DecodeError:
+        return Told()
+
+
+def header_of(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
+    """The value of a header; "" for none."""
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == wanted), "")
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a whole body once more, and then what comes after it."""
+    given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return given.pop() if given else await receive()
+
+    return replay
+
+
+def with_session(scope: Scope, session: str) -> Scope:
+    """A request's scope with another session's id."""
+    kept = [(name, value) for name, value in scope["headers"] if name != SESSION]
+    return {**scope, "headers": [*kept, (SESSION, session.encode("latin-1"))]}
+
+
+def inner_post(scope: Scope, session: str, method: Literal["POST", "DELETE"] = "POST") -> Scope:
+    """The scope of a request that this process makes to itself, as whoever made the request of `scope`."""
+    headers = [(b"accept", b"application/json, text/event-stream"), (b"content-type", b"application/json")]
+    if session:
+        headers.append((SESSION, session.encode("latin-1")))
+    return {**scope, "method": method, "headers": headers, "query_string": b""}
+
+
+class Outcome:
+    """A `send` that keeps the status and the headers of a response, and drops its body."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.session = ""
+
+    async def __call__(self, message: Message) -> None:
+        """The ASGI `send`."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.session = header_of(list(message["headers"]), SESSION)
+
+
+def rpc(method: str, params: dict[str, Any], id: str = "") -> bytes:
+    """A message of JSON-RPC: a request with an id, else a notification."""
+    about = {"id": id} if id else {}
+    return json.dumps({"jsonrpc": "2.0", **about, "method": method, "params": params}).encode()
+
+
+async def session_not_found(send: Send) -> None:
+    """Answer as for a session that there never was: its client opens another."""
+    await refuse(send, 404, "Session not found")
+
+
+async def refuse(send: Send, status: int, why: str, code: int = -32600) -> None:
+    """Answer with an error of JSON-RPC."""
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": why}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 429:
+        headers.append((b"retry-after", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

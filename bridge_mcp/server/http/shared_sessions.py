@@ -1,0 +1,444 @@
+"""Sessions of the handshake era that every process on the store serves, so that several stand behind one address.
+
+A session is a row in the store: whose it is, and what its client said when it opened it. The SDK's session is made of
+that in whichever process a request reaches, by the handshake that the client made in another one, and so again after
+an idle time or a restart. What concerns a request or a stream that another process holds is passed on by notes in the
+store (`session_notes`): a commit wakes the others, and a look every two seconds finds what a lost notice hid.
+
+Each client has so many sessions here, so that none takes all that there are. Hosts that crash or just leave do not end
+theirs. So a client that opens one too many loses its least recently used one; its host opens another, as the protocol
+says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+import anyio
+import msgspec
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from msgspec import Struct
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.policy import Principal
+from bridge_mcp.ports import Clock, FaceNote, FaceSession, Store
+from bridge_mcp.server.http.authenticator import PRINCIPAL
+from bridge_mcp.server.http.session_notes import (
+    MAX_NOTE,
+    SESSION,
+    Outcome,
+    Told,
+    header_of,
+    inner_post,
+    refuse,
+    replayed,
+    rpc,
+    session_not_found,
+    told_in,
+    with_session,
+)
+
+__all__ = ["SharedSessions"]
+
+logger = logging.getLogger(__name__)
+
+MAX_SESSIONS = 64
+"""Sessions of one client in one process."""
+MAX_STORED = 256
+"""Sessions of one client in the store, those among them that nobody came back to."""
+MAX_SUBSCRIPTIONS = 1000
+"""Resources that one session subscribes to."""
+MAX_HANDSHAKE = 16 * 1024
+"""Bytes that are kept of what a client says when it opens a session; of a longer one, only the names."""
+IDLE_S, LONGEST_S = 24 * 3600.0, 30 * 24 * 3600.0
+"""How long a session lasts that nobody uses, and at most."""
+CLEAR_EVERY_S = 3600.0
+"""How often those are looked for."""
+USED_EVERY_S = 60.0
+"""How often its use is written down."""
+LOOK_S = 2.0
+"""How often notes are looked for without a commit."""
+BACK_S = 30.0
+"""How far back: a note of a transaction that took long may come after younger ones."""
+PASS_S = 5.0
+"""How long this process may take to do what a note says."""
+VERSION = b"mcp-protocol-version"
+
+
+class Said(Struct, frozen=True, rename="camel"):
+    """What a client says when it opens a session."""
+
+    protocol_version: str = ""
+    capabilities: dict[str, Any] = {}
+
+
+@dataclass(eq=False, slots=True)
+class Open:
+    """A session that is open in this process."""
+
+    id: str
+    """In the store."""
+    inner: str
+    """The SDK's."""
+    scope: Scope
+    """Of a request of its client, to act as that one."""
+    under_way: int = 0
+    requests: set[object] = field(default_factory=set[object])
+    wanted: set[str] = field(default_factory=set[str])
+    """The resources that it subscribes to, as far as this process knows."""
+    used: float = 0.0
+    """When its use was written down."""
+    stream: Send | None = None
+    """Sends on the stream by which this process tells its client of changes, while there is one."""
+
+
+class SharedSessions:
+    """ASGI middleware: requests of the handshake era reach their session, whichever process opened it.
+
+    Args:
+        app: the SDK's application.
+        store: where sessions are kept.
+        clock: epoch seconds; all processes on a store go by about the same.
+        most: sessions of one client; `MAX_SESSIONS` without it.
+    """
+
+    def __init__(self, app: ASGIApp, store: Store, clock: Clock, most: int | None = None) -> None:
+        self.app = app
+        self._kept = store.face_sessions
+        self._store = store
+        self._clock = clock
+        self._most = MAX_SESSIONS if most is None else most
+        self._name = uuid4().hex
+        self._open: dict[str, OrderedDict[str, Open]] = {}
+        """By client, and by what the client shows, the most recently used at the end."""
+        self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cleared = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        who: object = scope.get(PRINCIPAL)
+        version = header_of(scope["headers"], VERSION)
+        if not isinstance(who, Principal) or (version and version not in HANDSHAKE_PROTOCOL_VERSIONS):
+            await self.app(scope, receive, send)
+            return
+        shown = header_of(scope["headers"], SESSION)
+        body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
+        told = told_in(body)
+        receive = replayed(body, receive)
+        if shown:
+            await Use(self, who, shown, scope, body).answer(receive, send)
+        elif told.method == "initialize":
+            await self._opened(who, told, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def close(self) -> None:
+        """Follow the notes of others no longer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    # -- opening ----------------------------------------------------------------------------------------------
+
+    async def _opened(self, who: Principal, told: Told, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the SDK open a session, and keep it before its client hears of it."""
+        if not await self._has_room(who.name, ends=True):
+            await self.refuse(who.name, send)
+            return
+
+        async def keeping(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                if shown := header_of(list(message["headers"]), SESSION):
+                    await self._keep(who.name, shown, told, scope)
+            await send(message)
+
+        await self.app(scope, receive, keeping)
+
+    async def _keep(self, client: str, shown: str, told: Told, scope: Scope) -> None:
+        now = self._clock.now()
+        if now - self._cleared > CLEAR_EVERY_S:
+            self._cleared = now
+            await self._kept.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
+        session = FaceSession(hashed(shown), "mcp", client, handshake(told), begun=now, used=now)
+        await self._kept.put(session, at_most=MAX_STORED)
+        self._add(client, shown, Open(session.id, shown, scope, used=now))
+
+    def _add(self, client: str, shown: str, session: Open) -> None:
+        self._open.setdefault(client, OrderedDict())[shown] = session
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow(), name="notes of other faces")
+
+    async def _has_room(self, client: str, *, ends: bool) -> bool:
+        """Whether one more session may be open here, after closing an idle one if necessary; `ends`: for all."""
+        sessions = self._open.get(client, OrderedDict[str, Open]())
+        if len(sessions) < self._most:
+            return True
+        idle = next(((shown, session) for shown, session in sessions.items() if not session.under_way), None)
+        if idle is None:
+            return False
+        logger.info("%s has %d sessions; the one that it used least recently ends", client, len(sessions))
+        shown, session = idle
+        if ends:
+            await self._kept.end(session.id, FaceNote(session.id, self._name), self._clock.now())
+        await self.drop(client, shown)
+        return True
+
+    async def refuse(self, client: str, send: Send) -> None:
+        """Tell a client that it uses as many sessions as it may."""
+        why = f"{client} has {self._most} sessions in use. End one (DELETE) before you open another."
+        await refuse(send, 429, why, code=-32603)
+
+    # -- using ------------------------------------------------------------------------------------------------
+
+    async def found(self, who: Principal, shown: str, scope: Scope) -> Open | None:
+        """The session that a client shows, open in this process; None where there is none of that client."""
+        row = await self._kept.get(hashed(shown))
+        now = self._clock.now()
+        if row is None or row.kind != "mcp" or row.client != who.name or now - row.used > IDLE_S:
+            await self.drop(who.name, shown)
+            return None
+        async with self._adopting.setdefault(row.id, asyncio.Lock()):
+            session = self._open.get(who.name, OrderedDict[str, Open]()).get(shown)
+            if session is None:
+                session = await self._adopted(who.name, shown, row, scope)
+        if session is not None:
+            self._open[who.name].move_to_end(shown)
+            session.scope = scope
+            if now - session.used > USED_EVERY_S:
+                session.used = now
+                await self._kept.used(session.id, now)
+        return session
+
+    async def _adopted(self, client: str, shown: str, row: FaceSession, scope: Scope) -> Open | None:
+        """Make the SDK's session of one that another process opened, or that was idle for long.
+
+        Raises:
+            TooManyInUse: this client uses as many as it may.
+        """
+        if not await self._has_room(client, ends=False):
+            raise TooManyInUse
+        opened = await self.post(scope, "", rpc("initialize", msgspec.json.decode(row.body), "again"))
+        if opened.status >= 400 or not opened.session:
+            return None
+        session = Open(row.id, opened.session, scope, used=row.used)
+        await self.post(scope, session.inner, rpc("notifications/initialized", {}))
+        self._add(client, shown, session)
+        await self.subscribe(session)
+        return session
+
+    async def subscribe(self, session: Open) -> None:
+        """Have the SDK's session subscribe to what its client subscribes to, through whichever process."""
+        wanted = await self._kept.subscriptions(session.id)
+        for how, uris in (("subscribe", wanted - session.wanted), ("unsubscribe", session.wanted - wanted)):
+            for uri in sorted(uris):
+                await self.post(session.scope, session.inner, rpc(f"resources/{how}", {"uri": uri}, f"again {uri}"))
+        session.wanted = set(wanted)
+
+    async def drop(self, client: str, shown: str) -> None:
+        """Close a session in this process. It may be open in others."""
+        sessions = self._open.get(client)
+        session = sessions.pop(shown, None) if sessions is not None else None
+        if session is None:
+            return
+        if not sessions:
+            del self._open[client]
+        with anyio.move_on_after(PASS_S):
+            await self.app(inner_post(session.scope, session.inner, "DELETE"), replayed(b"", nothing_more), Outcome())
+
+    async def ended(self, session: Open) -> None:
+        """Its client ends a session: in every process."""
+        await self._kept.end(session.id, FaceNote(session.id, self._name), self._clock.now())
+
+    async def post(self, scope: Scope, inner: str, body: bytes) -> Outcome:
+        """Post a message to the SDK's session as its client would."""
+        outcome = Outcome()
+        with anyio.move_on_after(PASS_S):
+            await self.app(inner_post(scope, inner), replayed(body, nothing_more), outcome)
+        return outcome
+
+    async def pass_on(self, session: Open, body: bytes) -> None:
+        """Pass a message on to whichever process it is for."""
+        if len(body) > MAX_NOTE:
+            logger.warning("a message of %d bytes about a request elsewhere is too long to be passed on", len(body))
+            return
+        await self._kept.tell(FaceNote(session.id, self._name, body.decode()), self._clock.now())
+
+    async def changed(self, session: Open, told: Told) -> bool:
+        """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
+        note, uri, now = FaceNote(session.id, self._name), told.values().uri, self._clock.now()
+        if told.method == "resources/subscribe":
+            if not await self._kept.subscribe(note, uri, now, at_most=MAX_SUBSCRIPTIONS):
+                return False
+            session.wanted.add(uri)
+        else:
+            await self._kept.unsubscribe(note, uri, now)
+            session.wanted.discard(uri)
+        return True
+
+    # -- notes of other processes -----------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Do what others tell of sessions that are in use here, until cancelled."""
+        seen: set[int] = set()
+        with closing(self._store.agenda.watch(conversations=False)) as changes:
+            while True:
+                try:
+                    if in_use := self._in_use():
+                        notes = await self._kept.notes(self._clock.now() - BACK_S)
+                        fresh = [note for note in notes if note.number not in seen and note.by != self._name]
+                        seen = {note.number for note in notes}
+                        for note in fresh:
+                            await self._do(note, in_use)
+                except StoreError as exc:
+                    logger.warning("what other processes tell of sessions cannot be read: %s", exc)
+                await changes.wait(LOOK_S)
+
+    def _in_use(self) -> Mapping[str, tuple[str, str, Open]]:
+        """The sessions with a request or a stream in this process, by id, with their clients and what these show."""
+        return {
+            session.id: (client, shown, session)
+            for client, sessions in self._open.items()
+            for shown, session in sessions.items()
+            if session.under_way
+        }
+
+    async def _do(self, note: FaceNote, in_use: Mapping[str, tuple[str, str, Open]]) -> None:
+        client, shown, session = in_use.get(note.session, ("", "", None))
+        if session is None:
+            return
+        if note.body:
+            await self.post(session.scope, session.inner, note.body.encode())
+        elif await self._kept.get(session.id) is None:
+            await self.drop(client, shown)
+        else:
+            before = session.wanted
+            await self.subscribe(session)
+            for uri in sorted(session.wanted - before):
+                # It may have changed since another process answered that it is subscribed to.
+                await notify(session, uri)
+
+
+class TooManyInUse(Exception):
+    """A client uses as many sessions as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One request that shows a session."""
+
+    sessions: SharedSessions
+    who: Principal
+    shown: str
+    scope: Scope
+    body: bytes
+
+    async def answer(self, receive: Receive, send: Send) -> None:
+        """Answer it; a session that the SDK has forgotten meanwhile is made again, once."""
+        try:
+            for _ in range(2):
+                session = await self.sessions.found(self.who, self.shown, self.scope)
+                if session is None:
+                    break
+                if await self._tried(session, receive, send):
+                    return
+                await self.sessions.drop(self.who.name, self.shown)
+        except TooManyInUse:
+            await self.sessions.refuse(self.who.name, send)
+            return
+        await session_not_found(send)
+
+    async def _tried(self, session: Open, receive: Receive, send: Send) -> bool:
+        """Pass it to the SDK; False if that knows the session no longer, and nothing was sent."""
+        told, method = told_in(self.body), self.scope["method"]
+        if told.method in ("resources/subscribe", "resources/unsubscribe") and not await self.sessions.changed(
+            session, told
+        ):
+            await refuse(send, 429, f"A session subscribes to at most {MAX_SUBSCRIPTIONS} resources.", code=-32603)
+            return True
+        if method == "GET":
+            await self.sessions.subscribe(session)
+            if self.who.expose:  # whoever has listed tools is told when they change, and that may have been elsewhere
+                await self.sessions.post(self.scope, session.inner, rpc("tools/list", {}, "again"))
+        gone = False
+
+        async def sending(message: Message) -> None:
+            nonlocal gone
+            if message["type"] == "http.response.start":
+                gone = message["status"] == 404
+                if method == "DELETE" and message["status"] == 200:
+                    await self.sessions.ended(session)
+                message = {**message, "headers": shown_in(list(message["headers"]), self.shown)}
+            if not gone:
+                await send(message)
+                if method == "GET" and message.get("status") == 200:
+                    session.stream = send
+
+        elsewhere = concerns_others(told, session)
+        request = (told.id,) if told.kind == "request" else None
+        session.under_way += 1
+        session.requests |= {request} - {None}
+        try:
+            if elsewhere:
+                await self.sessions.pass_on(session, self.body)
+            inner = with_session(self.scope, session.inner)
+            await self.sessions.app(inner, replayed(self.body, receive), sending)
+        finally:
+            session.under_way -= 1
+            session.requests.discard(request)
+            if session.stream is send:
+                session.stream = None
+            if method == "DELETE" and not gone:
+                await self.sessions.drop(self.who.name, self.shown)
+        return not gone
+
+
+async def notify(session: Open, uri: str) -> None:
+    """Tell a session's client that a resource may have changed, on its stream, between two events."""
+    if session.stream is not None:
+        event = b"event: message\r\ndata: " + rpc("notifications/resources/updated", {"uri": uri}) + b"\r\n\r\n"
+        with anyio.move_on_after(PASS_S):
+            await session.stream({"type": "http.response.body", "body": event, "more_body": True})
+
+
+def concerns_others(told: Told, session: Open) -> bool:
+    """Whether a message may be about a request that another process holds."""
+    if told.method == "notifications/cancelled":
+        return (told.values().request_id,) not in session.requests
+    return told.kind == "response"
+
+
+def handshake(told: Told) -> str:
+    """The parameters of `initialize`, to open a session with again; of very long ones what a session needs."""
+    text = bytes(told.params).decode()
+    if len(text) <= MAX_HANDSHAKE:
+        return text
+    said = msgspec.json.decode(told.params, type=Said)
+    able = {name[:40]: dict[str, Any]() for name in list(said.capabilities)[:20]}
+    short = {"protocolVersion": said.protocol_version[:20], "capabilities": able}
+    return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})
+
+
+def shown_in(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
+    """The headers of a response, with the id by which the client knows its session."""
+    return [(name, shown.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
+
+
+def hashed(shown: str) -> str:
+    return sha256(shown.encode("utf-8", "replace")).hexdigest()
+
+
+async def nothing_more() -> Message:
+    """A client that waits for its answer and sends nothing more."""
+    await anyio.sleep_forever()
+    raise AssertionError
