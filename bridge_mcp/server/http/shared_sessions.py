@@ -13,27 +13,33 @@ says.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any
+from dataclasses import dataclass
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.ports import Clock, FaceNote, FaceSession, Store
 from bridge_mcp.server.http.authenticator import PRINCIPAL
+from bridge_mcp.server.http.open_session import (
+    PASS_S,
+    Open,
+    concerns_others,
+    handshake,
+    hashed,
+    nothing_more,
+    notify,
+    shown_in,
+)
 from bridge_mcp.server.http.session_notes import (
     MAX_NOTE,
     SESSION,
@@ -59,8 +65,6 @@ MAX_STORED = 256
 """Sessions of one client in the store, those among them that nobody came back to."""
 MAX_SUBSCRIPTIONS = 1000
 """Resources that one session subscribes to."""
-MAX_HANDSHAKE = 16 * 1024
-"""Bytes that are kept of what a client says when it opens a session; of a longer one, only the names."""
 IDLE_S, LONGEST_S = 24 * 3600.0, 30 * 24 * 3600.0
 """How long a session lasts that nobody uses, and at most."""
 CLEAR_EVERY_S = 3600.0
@@ -71,36 +75,7 @@ LOOK_S = 2.0
 """How often notes are looked for without a commit."""
 BACK_S = 30.0
 """How far back: a note of a transaction that took long may come after younger ones."""
-PASS_S = 5.0
-"""How long this process may take to do what a note says."""
 VERSION = b"mcp-protocol-version"
-
-
-class Said(Struct, frozen=True, rename="camel"):
-    """What a client says when it opens a session."""
-
-    protocol_version: str = ""
-    capabilities: dict[str, Any] = {}
-
-
-@dataclass(eq=False, slots=True)
-class Open:
-    """A session that is open in this process."""
-
-    id: str
-    """In the store."""
-    inner: str
-    """The SDK's."""
-    scope: Scope
-    """Of a request of its client, to act as that one."""
-    under_way: int = 0
-    requests: set[object] = field(default_factory=set[object])
-    wanted: set[str] = field(default_factory=set[str])
-    """The resources that it subscribes to, as far as this process knows."""
-    used: float = 0.0
-    """When its use was written down."""
-    stream: Send | None = None
-    """Sends on the stream by which this process tells its client of changes, while there is one."""
 
 
 class SharedSessions:
@@ -401,44 +376,3 @@ class Use:
             if method == "DELETE" and not gone:
                 await self.sessions.drop(self.who.name, self.shown)
         return not gone
-
-
-async def notify(session: Open, uri: str) -> None:
-    """Tell a session's client that a resource may have changed, on its stream, between two events."""
-    if session.stream is not None:
-        event = b"event: message\r\ndata: " + rpc("notifications/resources/updated", {"uri": uri}) + b"\r\n\r\n"
-        with anyio.move_on_after(PASS_S):
-            await session.stream({"type": "http.response.body", "body": event, "more_body": True})
-
-
-def concerns_others(told: Told, session: Open) -> bool:
-    """Whether a message may be about a request that another process holds."""
-    if told.method == "notifications/cancelled":
-        return (told.values().request_id,) not in session.requests
-    return told.kind == "response"
-
-
-def handshake(told: Told) -> str:
-    """The parameters of `initialize`, to open a session with again; of very long ones what a session needs."""
-    text = bytes(told.params).decode()
-    if len(text) <= MAX_HANDSHAKE:
-        return text
-    said = msgspec.json.decode(told.params, type=Said)
-    able = {name[:40]: dict[str, Any]() for name in list(said.capabilities)[:20]}
-    short = {"protocolVersion": said.protocol_version[:20], "capabilities": able}
-    return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})
-
-
-def shown_in(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
-    """The headers of a response, with the id by which the client knows its session."""
-    return [(name, shown.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
-
-
-def hashed(shown: str) -> str:
-    return sha256(shown.encode("utf-8", "replace")).hexdigest()
-
-
-async def nothing_more() -> Message:
-    """A client that waits for its answer and sends nothing more."""
-    await anyio.sleep_forever()
-    raise AssertionError

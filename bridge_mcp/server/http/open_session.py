@@ -1,0 +1,90 @@
+"""One session of the handshake era, as it is open in a process, and what can be told of it without its neighbours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import anyio
+import msgspec
+from msgspec import Struct
+from starlette.types import Message, Scope, Send
+
+from bridge_mcp.server.http.session_notes import SESSION, Told, rpc
+
+__all__ = ["PASS_S", "Open", "concerns_others", "handshake", "hashed", "nothing_more", "notify", "shown_in"]
+
+MAX_HANDSHAKE = 16 * 1024
+"""Bytes that are kept of what a client says when it opens a session; of a longer one, only the names."""
+PASS_S = 5.0
+"""How long this process may take to do what a note says."""
+
+
+class Said(Struct, frozen=True, rename="camel"):
+    """What a client says when it opens a session."""
+
+    protocol_version: str = ""
+    capabilities: dict[str, Any] = {}
+
+
+@dataclass(eq=False, slots=True)
+class Open:
+    """A session that is open in this process."""
+
+    id: str
+    """In the store."""
+    inner: str
+    """The SDK's."""
+    scope: Scope
+    """Of a request of its client, to act as that one."""
+    under_way: int = 0
+    requests: set[object] = field(default_factory=set[object])
+    wanted: set[str] = field(default_factory=set[str])
+    """The resources that it subscribes to, as far as this process knows."""
+    used: float = 0.0
+    """When its use was written down."""
+    stream: Send | None = None
+    """Sends on the stream by which this process tells its client of changes, while there is one."""
+
+
+async def notify(session: Open, uri: str) -> None:
+    """Tell a session's client that a resource may have changed, on its stream, between two events."""
+    if session.stream is not None:
+        event = b"event: message\r\ndata: " + rpc("notifications/resources/updated", {"uri": uri}) + b"\r\n\r\n"
+        with anyio.move_on_after(PASS_S):
+            await session.stream({"type": "http.response.body", "body": event, "more_body": True})
+
+
+def concerns_others(told: Told, session: Open) -> bool:
+    """Whether a message may be about a request that another process holds."""
+    if told.method == "notifications/cancelled":
+        return (told.values().request_id,) not in session.requests
+    return told.kind == "response"
+
+
+def handshake(told: Told) -> str:
+    """The parameters of `initialize`, to open a session with again; of very long ones what a session needs."""
+    text = bytes(told.params).decode()
+    if len(text) <= MAX_HANDSHAKE:
+        return text
+    said = msgspec.json.decode(told.params, type=Said)
+    able = {name[:40]: dict[str, Any]() for name in list(said.capabilities)[:20]}
+    short = {"protocolVersion": said.protocol_version[:20], "capabilities": able}
+    return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})
+
+
+def shown_in(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
+    """The headers of a response, with the id by which the client knows its session."""
+    return [(name, shown.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
+
+
+def hashed(shown: str) -> str:
+    return sha256(shown.encode("utf-8", "replace")).hexdigest()
+
+
+async def nothing_more() -> Message:
+    """A client that waits for its answer and sends nothing more."""
+    await anyio.sleep_forever()
+    raise AssertionError
