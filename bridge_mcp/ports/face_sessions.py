@@ -11,6 +11,7 @@ from bridge_mcp.core.secret_fields import HidesFields
 __all__ = ["FaceNote", "FaceSession", "FaceSessionKind", "FaceSessions"]
 
 FaceSessionKind: TypeAlias = Literal["mcp", "console"]
+"""Of an MCP client of the handshake era, or of a browser in the web console."""
 
 
 class FaceSession(HidesFields, frozen=True):

@@ -81,6 +81,7 @@ def shown_in(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes
 
 
 def hashed(shown: str) -> str:
+    """What of a session's id stands in the store."""
     return sha256(shown.encode("utf-8", "replace")).hexdigest()
 
 
