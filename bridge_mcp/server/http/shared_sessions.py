@@ -17,13 +17,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.errors import StoreError
@@ -113,7 +113,7 @@ class SharedSessions:
         told = told_in(body)
         receive = replayed(body, receive)
         if shown:
-            await Use(self, who, shown, scope, body).answer(receive, send)
+            await Use(self, who, shown, scope=scope, body=body).answer(receive, send)
         elif told.method == "initialize":
             await self._opened(who, told, scope, receive, send)
         else:
@@ -308,8 +308,7 @@ class TooManyInUse(Exception):
     """A client uses as many sessions as it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One request that shows a session."""
 
     sessions: SharedSessions

@@ -103,7 +103,7 @@ class SqlFaceSessions:
     async def notes(self, since: float) -> tuple[FaceNote, ...]:
         """The oldest first."""
         rows = await self._reads.rows("face_notes", since=since)
-        return tuple(FaceNote(session, by, body, number) for number, session, by, body in rows)
+        return tuple(FaceNote(session, by, body=body, number=number) for number, session, by, body in rows)
 
 
 def delete(session: Session, id: str) -> bool:
