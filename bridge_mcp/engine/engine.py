@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
-from bridge_mcp.core.errors import ConfigError, FetchFailed, StoreError
+from bridge_mcp.core.errors import FetchFailed, StoreError
+from bridge_mcp.core.results import Trouble
 from bridge_mcp.engine.activity_log import ActivityLog
 from bridge_mcp.engine.forgetting import keep_forgetting
 from bridge_mcp.engine.outbound.approval_prompts import PromptWorker
 from bridge_mcp.engine.outbound.chat_activity import ChatActivity
 from bridge_mcp.engine.outbound.outbox import OutboxWorker
-from bridge_mcp.engine.publishing import StatusPublisher
-from bridge_mcp.engine.supervision import STEADY_S, TaskSupervisor, Troubles
+from bridge_mcp.engine.publishing import Elsewhere, StatusPublisher
+from bridge_mcp.engine.receiving import Receiving
+from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
 from bridge_mcp.engine.transcriptions import TranscriptionWorker
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.drives import ConversationDrives
@@ -38,11 +39,13 @@ from bridge_mcp.operations.welcome import WelcomeWorker
 from bridge_mcp.ports import (
     KEPT,
     Channel,
+    ChannelHealth,
     ChannelTraits,
     Clock,
     Dispatcher,
     Drafts,
     Files,
+    Leases,
     Model,
     Rules,
     Store,
@@ -50,12 +53,15 @@ from bridge_mcp.ports import (
     Transcriber,
 )
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Shared", "channel_lease"]
 
 logger = logging.getLogger(__name__)
 
 WRITE_S = 60.0
 """The longest time between two writes to the store."""
+
+BRIDGE_LEASE = "bridge"
+"""The lease of what exactly one process does."""
 
 MAX_FETCHED_FILE = 5_000_000
 """Bytes of a file that is fetched for a model; model adapters have lower limits."""
@@ -63,17 +69,30 @@ MAX_FETCHED_FILE = 5_000_000
 PRUNE_S = 600.0
 """How often old events and ended grants are deleted."""
 
-HOPELESS_S = 300.0
-"""The pause before a misconfigured channel is run again."""
 
-RESTART_S = 5.0
-"""The pause before a channel that ended unexpectedly is run again."""
+class Shared(Struct, frozen=True):
+    """What an engine needs that is one of several on its store."""
+
+    dispatcher: Dispatcher
+    leases: Leases
+    concurrency: int
+    """How many conversations it drives at once."""
+    serves: frozenset[str]
+    """The channels that it may run."""
+    elsewhere: Callable[[], Elsewhere]
+    """What the others tell of themselves."""
+
+
+def channel_lease(name: str) -> str:
+    """The lease of a channel: who has it receives from it and sends to it."""
+    return f"channel:{name}"
 
 
 class Engine:
     """Runs the channels, works on the conversations, sends the messages, and publishes its status.
 
-    The caller makes sure that there is one engine; two would not damage the logs, but disturb the platforms.
+    The caller makes sure that there is one engine, or that they share their work; else they would not damage the logs,
+    but disturb the platforms.
     """
 
     def __init__(
@@ -92,9 +111,9 @@ class Engine:
         drafts: Drafts | None = None,
         transcriber: Transcriber | None = None,
         traced: bool = False,
-        dispatcher: Dispatcher | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        """`dispatcher` hands out the conversations; None: this process drives all of them."""
+        """`shared` where others work on the same store; None: this process alone is the engine."""
         self._store = store
         self._channels = channels
         self._model = model
@@ -106,8 +125,6 @@ class Engine:
         """Lanes of others, by what they do."""
         self._rules = rules
         self._keepers = Keepers(store, files, drafts, clock=clock)
-        self._attempts: dict[str, anyio.CancelScope] = {}
-        """By channel: its run under way, or the pause after one."""
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         traits = {name: channel.traits for name, channel in channels.items()}
@@ -118,13 +135,14 @@ class Engine:
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
         deps = self._make_deps(traits)
-        self._drives = self._make_drives(deps, dispatcher or Scheduler(store.agenda, clock, self._supervisor))
+        self._shared = shared
+        self._drives = self._make_drives(deps)
         self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
         self._status = self._make_status(model, toolbox, reconnect)
-        self._outbox = OutboxWorker(store, channels, clock, rules.outbox, files, self._supervisor, rules.quiet_until)
-        self._intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
-        self._welcome = WelcomeWorker(store, rules, clock, self._intake)
+        intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
+        self._receiving = Receiving(intake, self._supervisor, self._status.changed)
+        self._welcome = WelcomeWorker(store, rules, clock, intake)
         self._prompts = PromptWorker(store, traits, clock) if any(each.prompts for each in traits.values()) else None
 
     def _make_transcriptions(self, transcriber: Transcriber | None) -> TranscriptionWorker | None:
@@ -142,11 +160,22 @@ class Engine:
             self._supervisor,
             reconnect,
             look_again=self._drives.look_again,
-            retry=self._retry,
+            retry=lambda name: self._receiving.retry(name),
+            elsewhere=self._shared.elsewhere if self._shared is not None else Elsewhere,
         )
 
-    def _make_drives(self, deps: Deps, dispatcher: Dispatcher) -> ConversationDrives:
-        return ConversationDrives(deps, self._rules.max_turns, dispatcher, self._presence, self._supervisor)
+    def _make_drives(self, deps: Deps) -> ConversationDrives:
+        shared, most = self._shared, self._rules.max_turns
+        alone = Scheduler(self._store.agenda, self._clock, self._supervisor)
+        dispatcher = alone if shared is None else shared.dispatcher
+        most = most if shared is None else shared.concurrency
+        return ConversationDrives(deps, most, dispatcher, self._presence, self._supervisor)
+
+    def _make_outbox(self, channels: Mapping[str, Channel], only: str = "") -> OutboxWorker:
+        rules = self._rules
+        return OutboxWorker(
+            self._store, channels, self._clock, rules.outbox, self._files, self._supervisor, rules.quiet_until, only
+        )
 
     def _make_deps(self, traits: Mapping[str, ChannelTraits]) -> Deps:
         return Deps(
@@ -180,36 +209,91 @@ class Engine:
         """
         if self._drafts is not None:
             self._drafts.clear()
-        await self._supervisor.until_done("Telling who is the engine", self._announce)
-        on_started()
+        if self._shared is None:
+            await self._supervisor.until_done("Telling who is the engine", self._announce)
+            on_started()
+            await self._run_alone()
+        else:
+            on_started()
+            await self._run_shared(self._shared)
+
+    async def _run_alone(self) -> None:
+        """All of it, in this process."""
         try:
             async with anyio.create_task_group() as tasks:
-                for name, run in self._background_tasks():
+                for name, run in (
+                    *self._lanes(),
+                    *self._lanes_of_one(),
+                    ("Sending messages", self._make_outbox(self._channels).run),
+                ):
                     tasks.start_soon(self._supervisor.keep, name, run)
                 for channel in self._channels.values():
-                    tasks.start_soon(self._receive, channel)
+                    tasks.start_soon(self._receiving.run, channel)
                 tasks.start_soon(self._drives.run)
         finally:
             await self._sign_off()
 
-    def _background_tasks(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
-        """The background tasks beside conversations and channels, by name."""
+    async def _run_shared(self, shared: Shared) -> None:
+        """What each process does; and what one does at a time, while that one is this."""
+        self._status.publishes = False
+        async with anyio.create_task_group() as tasks:
+            for name, run in self._lanes():
+                tasks.start_soon(self._supervisor.keep, name, run)
+            tasks.start_soon(shared.leases.hold, BRIDGE_LEASE, self._be_the_one)
+            for name in self._channels.keys() & shared.serves:
+                tasks.start_soon(shared.leases.hold, channel_lease(name), partial(self._serve, name))
+            tasks.start_soon(self._drives.run)
+
+    async def _be_the_one(self) -> None:
+        """What exactly one process does, until cancelled."""
+        self._status.publishes = True
+        try:
+            await self._supervisor.until_done("Telling who is the engine", self._announce)
+            async with anyio.create_task_group() as tasks:
+                for name, run in self._lanes_of_one():
+                    tasks.start_soon(self._supervisor.keep, name, run)
+        finally:
+            self._status.publishes = False
+
+    async def _serve(self, name: str) -> None:
+        """Receive from a channel and send to it, until cancelled: one process does both, so that its limits hold."""
+        channel = self._channels[name]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._receiving.run, channel)
+            tasks.start_soon(
+                self._supervisor.keep, f"Sending messages to {name}", self._make_outbox({name: channel}, name).run
+            )
+
+    @property
+    def served(self) -> dict[str, ChannelHealth]:
+        """How the channels are that this process runs."""
+        return {name: self._channels[name].health() for name in self._receiving.running}
+
+    @property
+    def troubles(self) -> dict[str, Trouble]:
+        """What fails in this process."""
+        return self._supervisor.troubles.all()
+
+    def _lanes(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """The background tasks of each process that drives conversations, by name."""
         yield "Telling how things are", self._status.run
+        yield "Showing what is typed", self._presence.run
+        yield "Telling the progress of calls", self._progress.run
+
+    def _lanes_of_one(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """The background tasks that exactly one process has, by name."""
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
         yield "Forgetting for good", partial(keep_forgetting, self._keepers, self._rules)
         yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
-        yield "Sending messages", self._outbox.run
         yield "Welcoming who was let in", self._welcome.run
-        yield "Showing what is typed", self._presence.run
         if self._transcriptions is not None:
             yield "Turning speech into text", self._transcriptions.run
         if ActivityLog.wanted():
             yield "Writing into the log what happens", ActivityLog(self._store, self._clock).run
         if self._prompts is not None:
             yield "Asking for approvals in chats", self._prompts.run
-        yield "Telling the progress of calls", self._progress.run
         yield from self._beside.items()
 
     async def _announce(self) -> None:
@@ -236,42 +320,6 @@ class Engine:
                 fix="It is there again once the config has the channel that it came in on.",
             )
         return await channel.fetch(attachment, most)
-
-    async def _receive(self, channel: Channel) -> None:
-        """Run one channel; one that breaks does not touch the others."""
-        name = channel.traits.name
-        backoff = Backoff(RESTART_S)
-        while True:
-            with anyio.CancelScope() as attempt:
-                self._attempts[name] = attempt
-                pause = await self._received(channel, backoff)
-                self._status.changed()
-                await anyio.sleep(pause)
-            if attempt.cancelled_caught:
-                logger.info("channel %s is started afresh, as somebody asked", name)
-                backoff.reset()
-            self._supervisor.troubles.clear(f"Channel {name}")
-
-    def _retry(self, name: str) -> None:
-        """Run a channel afresh at once, if it runs here."""
-        if name in self._attempts:
-            self._attempts[name].cancel()
-
-    async def _received(self, channel: Channel, backoff: Backoff) -> float:
-        """Run a channel until it ends, which it should not; the seconds until it is run again."""
-        began = time.monotonic()
-        try:
-            await channel.run(self._intake)
-        except ConfigError as exc:
-            # Only the owner can mend it; the retries are for servers that were wrong about that.
-            logger.error("channel %s cannot work: %s", channel.traits.name, exc)
-            return HOPELESS_S
-        except Exception as exc:
-            if time.monotonic() - began > STEADY_S:
-                backoff.reset()
-            return self._supervisor.failed(f"Channel {channel.traits.name}", exc, backoff)
-        logger.error("channel %s ended by itself", channel.traits.name)
-        return backoff.next()
 
     async def _watch_the_clock(self) -> None:
         """Move deadlines when the wall clock was set."""

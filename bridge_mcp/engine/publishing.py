@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.supervision import TaskSupervisor
@@ -14,11 +16,13 @@ from bridge_mcp.operations import status_board
 from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.ports import Channel, ChannelHealth, Model, ModelHealth, ServerStatus, Store, Toolbox
 
-__all__ = ["StatusPublisher"]
+__all__ = ["Elsewhere", "StatusPublisher"]
+
+Listed: TypeAlias = tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]]
 
 Published: TypeAlias = tuple[
     dict[str, ChannelHealth],
-    tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]],
+    Listed,
     tuple[ModelHealth, ...],
     dict[str, str],
     dict[str, Trouble],
@@ -27,6 +31,15 @@ Published: TypeAlias = tuple[
 
 LOOK_S = 2.0
 """How often the state of channels and servers is looked at, beside at changes."""
+
+
+class Elsewhere(Struct, frozen=True):
+    """What other processes on the store tell of themselves."""
+
+    channels: Mapping[str, ChannelHealth] = {}
+    """How the channels are that they run."""
+    troubles: Mapping[str, Trouble] = {}
+    """What fails there."""
 
 
 class StatusPublisher:
@@ -43,10 +56,11 @@ class StatusPublisher:
         reconnect: Callable[[], object],
         look_again: Callable[[], object],
         retry: Callable[[str], object],
+        elsewhere: Callable[[], Elsewhere],
     ) -> None:
         """What somebody asks for: `reconnect` has the tool servers connected anew, and `retry` runs a channel afresh.
 
-        `look_again` is called when tools or servers changed.
+        `look_again` is called when tools or servers changed. `elsewhere` tells of what other processes do.
         """
         self._store = store
         self._channels = channels
@@ -57,6 +71,11 @@ class StatusPublisher:
         self._reconnect = reconnect
         self._look_again = look_again
         self._retry = retry
+        self._elsewhere = elsewhere
+        self.publishes = True
+        """Whether this process is the one that publishes; it looks at its tools in any case."""
+        self._listed: Listed | None = None
+        """The tools and servers as last looked at."""
         self._changed = Signal()
         self._published: Published | None = None
         """What was published last; None: unknown, publish everything."""
@@ -80,30 +99,38 @@ class StatusPublisher:
                 self._retry(name)
             retried = wanted
             await apply_accepted(self._store.tool_pins, self._toolbox)
-            await self.publish()
+            await self.publish() if self.publishes else self._look()
 
     async def publish(self) -> None:
         """Publish the state of channels, tool servers and models, and what fails; write only changes."""
         published, self._published = self._published, None
-        healths: dict[str, ChannelHealth] = {name: channel.health() for name, channel in self._channels.items()}
-        # Tools for reading on and searching are for models alone: clients get whole results.
-        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
-        listed = (shown, self._toolbox.status())
+        elsewhere = self._elsewhere()
+        healths = {name: channel.health() for name, channel in self._channels.items()} | dict(elsewhere.channels)
+        listed = self._look()
         models = self._model.health()
         if published is None or published[0] != healths:
             await status_board.put_channels(self._store, healths)
         if published is None or published[1] != listed:
             await status_board.put_tools(self._store, *listed)
-            self._look_again()
         if published is None or published[2] != models:
             await status_board.put_models(self._store, models)
         complaints = self._complaints()
         if published is None or published[3] != complaints:
             await status_board.put_complaints(self._store, complaints)
-        troubles = self._supervisor.troubles.all()
+        troubles = self._supervisor.troubles.all() | dict(elsewhere.troubles)
         if published is None or published[4] != troubles:
             await status_board.put_troubles(self._store, troubles)
         self._published = (healths, listed, models, complaints, troubles)
+
+    def _look(self) -> Listed:
+        """The tools and servers as they are; when they have changed, what waits is looked at once more."""
+        # Tools for reading on and searching are for models alone: clients get whole results.
+        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
+        listed = (shown, self._toolbox.status())
+        if listed != self._listed:
+            self._listed = listed
+            self._look_again()
+        return listed
 
     def _complaints(self) -> dict[str, str]:
         """By channel: what is wrong with its settings although it works."""

@@ -34,6 +34,7 @@ from bridge_mcp.ports.drafts import Draft, Drafts
 from bridge_mcp.ports.face_sessions import FaceNote, FaceSession, FaceSessionKind, FaceSessions
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.forgetting import Forgetting, Forgotten, ToForget, Why
+from bridge_mcp.ports.leases import Leases
 from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
@@ -59,6 +60,7 @@ from bridge_mcp.ports.tools import (
     instructions_of,
 )
 from bridge_mcp.ports.transcription import Transcriber, Transcript
+from bridge_mcp.ports.workers import WorkerInfo, Workers
 
 __all__ = [
     "KEPT",
@@ -111,6 +113,7 @@ __all__ = [
     "Ignored",
     "Inbox",
     "Incoming",
+    "Leases",
     "LogStore",
     "Model",
     "ModelCall",
@@ -151,5 +154,7 @@ __all__ = [
     "Transcript",
     "Upload",
     "Why",
+    "WorkerInfo",
+    "Workers",
     "instructions_of",
 ]

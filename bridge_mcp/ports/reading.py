@@ -79,8 +79,13 @@ class Approvals(Protocol):
 class Outbox(Protocol):
     """Messages on their way out: those whose status is `queued` or `sending`, in order within a conversation."""
 
-    async def due(self, now: float, limit: int, skip: frozenset[str] = frozenset()) -> tuple[Message, ...]:
-        """The first queued message of each conversation (but those in `skip`) whose time has come."""
+    async def due(
+        self, now: float, limit: int, skip: frozenset[str] = frozenset(), channel: str = ""
+    ) -> tuple[Message, ...]:
+        """The first queued message of each conversation (but those in `skip`) whose time has come.
+
+        With `channel`, only those of that one.
+        """
         ...
 
     async def begin(self, conversation: str, seq: int) -> Message | None:

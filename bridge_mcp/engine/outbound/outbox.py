@@ -85,7 +85,9 @@ class OutboxWorker:
         files: Files | None = None,
         supervisor: TaskSupervisor | None = None,
         quiet: Callable[[str, float], float] = lambda channel, now: 0.0,
+        only: str = "",
     ) -> None:
+        """`only` limits it to the messages of one channel, where other processes send those of the others."""
         self._store = store
         self._state = store.channel_state
         self._channels = channels
@@ -94,6 +96,7 @@ class OutboxWorker:
         self._supervisor = supervisor or TaskSupervisor(Troubles())
         self._quiet = quiet
         """Until when it is quiet on a channel; 0 where it is not."""
+        self._only = only
         self._sending: set[str] = set()
         self._pauses = Pauses(self._supervisor, "Sending to {}")
         """Conversations whose first message could not be begun."""
@@ -123,7 +126,8 @@ class OutboxWorker:
             for place in self._unbegun.keys() - self._sending - held:
                 await self._postpone(self._unbegun[place], 0.0, "it could not be begun")
                 del self._unbegun[place]
-            due = await self._store.outbox.due(now, free, frozenset(self._sending | held)) if free > 0 else ()
+            skip = frozenset(self._sending | held)
+            due = await self._store.outbox.due(now, free, skip, self._only) if free > 0 else ()
             for message in due:
                 self._sending.add(message.conversation)
                 tasks.start_soon(self._deliver, message)
@@ -142,6 +146,8 @@ class OutboxWorker:
             return
         for message in await self._store.outbox.stranded():
             if message.conversation in self._sending or message.conversation in self._unbegun:
+                continue
+            if self._only not in ("", Address.of(message.conversation).channel):
                 continue
             if not self._settles(message):
                 logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)

@@ -18,10 +18,12 @@ class SqlOutbox:
         self._reads = reads
         self._writer = writer
 
-    async def due(self, now: float, limit: int, skip: frozenset[str] = frozenset()) -> tuple[Message, ...]:
+    async def due(
+        self, now: float, limit: int, skip: frozenset[str] = frozenset(), channel: str = ""
+    ) -> tuple[Message, ...]:
         """See `ports.Outbox`; at most one message for each conversation."""
         # A conversation has at most one row here, so this many hold `limit` that are not to be skipped.
-        rows = await self._reads.rows("messages_due", now=now, limit=limit + len(skip))
+        rows = await self._reads.rows("messages_due", now=now, limit=limit + len(skip), channel=channel)
         return tuple([message_of(row) for row in rows if row[0] not in skip][:limit])
 
     async def begin(self, conversation: str, seq: int) -> Message | None:
