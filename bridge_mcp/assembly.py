@@ -33,6 +33,7 @@ from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
 from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store, Transcriber
+from bridge_mcp.redaction import quiet
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
 from bridge_mcp.telemetry.configured import recording, span_lanes
@@ -212,6 +213,7 @@ def make_channels(settings: Mapping[str, ChannelSettings], clock: Clock) -> dict
 def make_channel(settings: ChannelSettings, clock: Clock) -> Channel:
     """The channel of one [channels.NAME] section; opens no connection."""
     commands = tuple((name, command.about) for name, command in COMMANDS.items())
+    quiet(settings.plug.type.loggers)
     made: Channel = settings.plug.type.make(settings.settings, Given(clock, commands))
     return made
 

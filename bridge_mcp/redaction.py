@@ -16,7 +16,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -24,11 +24,12 @@ from urllib.parse import quote
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.secrets import MIN_SECRET
 
-__all__ = ["LEVELS", "Redactor", "clean_message", "log_as_json", "set_up_logging"]
+__all__ = ["LEVELS", "Redactor", "clean_message", "log_as_json", "quiet", "set_up_logging"]
 
 LEVELS = ("debug", "info", "warning", "error")
-NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3", "telegram")
-"""Loggers that tell of every request at INFO or DEBUG, with addresses that may hold a token."""
+NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "LiteLLM", "openai", "aiosqlite", "asyncio", "urllib3")
+"""Loggers that tell of every request at INFO or DEBUG, with addresses that may hold a token; types of channels name
+those of their own libraries."""
 
 
 class Redactor:
@@ -97,12 +98,17 @@ def set_up_logging(level: str, redactor: Redactor) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in NOISY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    quiet(NOISY)
     logging.setLogRecordFactory(clean_factory(redactor))
     logging.captureWarnings(True)
     sys.excepthook = log_uncaught
     threading.excepthook = log_uncaught_in_thread
+
+
+def quiet(names: Iterable[str]) -> None:
+    """Let these loggers tell of warnings and worse alone, whatever the level of the process."""
+    for name in names:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def clean_factory(redactor: Redactor) -> Callable[..., logging.LogRecord]:

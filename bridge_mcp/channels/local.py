@@ -9,18 +9,25 @@ from __future__ import annotations
 import anyio
 
 from bridge_mcp.channels.plug import ChannelType, Keys
+from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Inbox, OutgoingAction, Part
+from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Inbox, OutgoingAction, Part
 
 __all__ = ["TYPE", "LocalChannel"]
+
+
+CAN = Capabilities(
+    markdown=EVERY_MARKUP, edits=True, reactions=True, buttons=100, file_bytes=MAX_FILE, threads=True, history=True
+)
+"""What readers of the store can see; they look at drafts and approvals there."""
 
 
 class LocalChannel:
     """A `Channel` whose conversations are `NAME/ID`, each there from its first message on; none needs pairing."""
 
     def __init__(self, name: str) -> None:
-        self.traits = ChannelTraits(name, "local", needs_pairing=False, delivered_by_commit=True)
+        self.traits = ChannelTraits(name, "local", needs_pairing=False, delivered_by_commit=True, can=CAN)
 
     async def run(self, inbox: Inbox) -> None:
         """Wait until cancelled: messages of people arrive through the store."""

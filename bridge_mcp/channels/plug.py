@@ -115,6 +115,8 @@ class ChannelType(Struct, Generic[K, S], frozen=True):
     """What `bridge-mcp init TYPE` prints: what to do and to paste at the platform. None: nothing."""
     gather_s: float = 0.0
     """`gather_s` of sections that do not say: how soon after each other its apps send what people sent as one."""
+    loggers: tuple[str, ...] = ()
+    """Loggers of its libraries that tell of every request, or of what people wrote: they are held to warnings."""
     user_id: str = r"-?[0-9]{1,20}"
     """The pattern of a user's id, as `[people]` may name it."""
 

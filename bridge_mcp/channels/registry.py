@@ -109,7 +109,7 @@ def whole(made: AnyChannelType) -> bool:
     keys, called = cast("object", made.settings), (made.check, made.make, made.probe or print, made.setup or print)
     try:
         re.compile(made.user_id)
-        written = f"{made.template:s}{made.gather_s:f}"
+        written = f"{made.template:s}{made.gather_s:f}{''.join(made.loggers)}"
     except (TypeError, ValueError, re.error):
         return False
     return bool(written) and isinstance(keys, type) and issubclass(keys, Keys) and all(map(callable, called))

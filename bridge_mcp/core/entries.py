@@ -230,6 +230,8 @@ class Heard(Fact, frozen=True):
     """When it was sent by the platform's clock, in epoch seconds; 0 where nobody says."""
     gather_s: float = 0.0
     """How long a reply waits for a continuation, in seconds, as its channel was set; see `core.gathering`."""
+    paste_chars: int = 0
+    """From so many characters on it may be one of several texts of one paste, on its channel; 0: never."""
     followed: bool = False
     """Whether more of the same sender was known to come right behind it."""
     continues: int | None = None

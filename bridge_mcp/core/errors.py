@@ -4,6 +4,7 @@ BridgeError
 ├── BadInput            the caller's words are off; nothing was changed
 │   ├── TooEarly        what it needs has not happened yet
 │   ├── KeyUsed         this idempotency key was used for something else
+│   ├── Unsupported     the channel does not declare that it can do this
 │   ├── BadJSON         a text that is no JSON, or JSON that is refused: too deep, too long, not finite
 │   └── NotFound        a name or an id that points nowhere
 ├── Denied              the caller may not do this
@@ -53,6 +54,7 @@ __all__ = [
     "ToolFailed",
     "ToolUncertain",
     "Unreadable",
+    "Unsupported",
 ]
 
 
@@ -75,6 +77,13 @@ class BadInput(BridgeError):
 
     code = "bad_input"
     helps = "Nothing was changed: mend the call as the message says."
+
+
+class Unsupported(BadInput):
+    """This channel cannot do that."""
+
+    code = "unsupported"
+    helps = "Nothing was changed: `can` of a channel in `list_channels` says what it can do."
 
 
 class BadJSON(BadInput):

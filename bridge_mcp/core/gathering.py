@@ -1,7 +1,7 @@
 """Continuations: messages that belong together, because an app split what a person sent once.
 
-Telegram's apps cut a long paste at about 4,096 characters, send a comment and what it is about as two messages, and a
-picture and the question about it too. Nobody types two messages within a second: a message that the same sender sends
+Apps cut a long paste into several messages, send a comment and what it is about as two, and a picture and the question
+about it too. Nobody types two messages within a second: a message that the same sender sends
 so soon after an incomplete one is its continuation. The inbox notes that in the log (`Heard.continues`) by the rules of
 this module.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge_mcp.core.entries import Attachment, Heard, Logged
+from bridge_mcp.core.entries import Heard, Logged
 
 __all__ = ["LONGEST_S", "asks_at", "goes_on", "group_end", "replies_at"]
 
@@ -22,20 +22,15 @@ LOOSE_S = 1.2
 """Seconds in which the rest of a visibly incomplete message comes."""
 LONGEST_S = 5.0
 """No wait is longer, whatever the clock does."""
-LONG_TEXT = 2_000
-"""Characters from which on a text may be one part of several: apps cut anywhere in the second half of 4,096."""
 SAME_MOMENT_S = 2.0
-"""Telegram's times are whole seconds; two messages further apart were not sent as one."""
-
-
-def is_loose(text: str, forwarded_from: str, attachments: Sequence[Attachment]) -> bool:
-    """Whether a message is visibly incomplete: a long text, a forward, a picture or document without text."""
-    wordless = not text and any(each.kind != "audio" and not each.quoted for each in attachments)
-    return len(text) >= LONG_TEXT or bool(forwarded_from) or wordless
+"""Times of platforms may be whole seconds; two messages further apart were not sent as one."""
 
 
 def loose(heard: Heard) -> bool:
-    return is_loose(heard.text, heard.forwarded_from, heard.attachments)
+    """Whether a message is visibly incomplete: a long text, a forward, a picture or document without text."""
+    wordless = not heard.text and any(each.kind != "audio" and not each.quoted for each in heard.attachments)
+    pasted = heard.paste_chars and len(heard.text) >= heard.paste_chars
+    return bool(pasted or heard.forwarded_from or wordless)
 
 
 def asks_at(logged: Logged, heard: Heard) -> float:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from bridge_mcp.core.call_history import CallRecord
+from bridge_mcp.core.capabilities import Capabilities
 from bridge_mcp.core.entries import Attachment, Responder
 from bridge_mcp.core.projections import Approval, Conversation, Message, MessageStatus
 from bridge_mcp.core.spending import Spent
@@ -69,6 +70,8 @@ class ChannelInfo(Struct, frozen=True):
     """What its conversations took of models since 00:00 UTC."""
     distribution: str = ""
     """The package that brings its type, with its version; "" where it is built in."""
+    can: Capabilities = Capabilities()
+    """What it declares that it can do."""
 
 
 class ConversationPage(Struct, frozen=True):

@@ -143,7 +143,7 @@ class Engine:
         intake = Intake(store, rules, traits, clock, self._jumps.ahead_since, toolbox.check)
         self._receiving = Receiving(intake, self._supervisor, self._status.changed)
         self._welcome = WelcomeWorker(store, rules, clock, intake)
-        self._prompts = PromptWorker(store, traits, clock) if any(each.prompts for each in traits.values()) else None
+        self._prompts = PromptWorker(store, traits, clock) if any(t.can.prompts for t in traits.values()) else None
 
     def _make_transcriptions(self, transcriber: Transcriber | None) -> TranscriptionWorker | None:
         if transcriber is None:

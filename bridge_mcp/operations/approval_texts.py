@@ -8,7 +8,7 @@ from bridge_mcp.core.entries import Attachment, Button, Posted
 from bridge_mcp.core.grants import makes_grants
 from bridge_mcp.core.projections import BRIDGE, Approval, Message
 from bridge_mcp.core.safe_text import escape_markdown, pretty, visible
-from bridge_mcp.ports import Form
+from bridge_mcp.ports import Capabilities, Form
 
 __all__ = [
     "asks_for",
@@ -24,13 +24,6 @@ __all__ = [
 
 QUESTION = "Approve this call?"
 
-SHOWN = 3000
-"""UTF-16 code units of arguments, as shown, in the message itself; longer ones are attached as a file.
-
-With the other text they stay below the 4,096 of a Telegram message, and that text alone stays below the 1,024 of a
-caption: either way a prompt is one message, with its buttons below all of it.
-"""
-
 WORDS = 100
 """Characters of a name, a reason or a note, as shown; `bridge-mcp approvals` has the rest."""
 
@@ -43,30 +36,31 @@ REASON = 200
 APPROVE, REJECT, EDIT = "/approve", "/reject", "/edit"
 
 
-def prompt(
-    approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION, forms: bool = False
-) -> Posted:
+def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = QUESTION, can: Capabilities) -> Posted:
     """The message that asks in the chat `place`, with buttons; long arguments are attached as a file.
 
-    `forms`: the place has forms, in which arguments can be edited.
+    `can`: what the place's channel can do. Where it has forms, arguments can be edited. Where long ones cannot be
+    shown at all, it only tells that a call waits, under another key: it is no prompt that could be approved there.
     """
+    if not is_shown(approval, can) and not can.file_bytes:
+        return Posted(withheld_text(approval), BRIDGE, key=f"withheld:{key}")
     whole = Attachment(f"arguments:{approval.id}", "file", "text/plain", name=f"{approval.id}.txt")
     return Posted(
-        question_text(approval, place, now, head),
+        question_text(approval, place, now, head, can=can),
         BRIDGE,
         key=key,
-        files=() if is_shown(approval) else (whole,),
-        buttons=buttons(approval, forms=forms),
+        files=() if is_shown(approval, can) else (whole,),
+        buttons=buttons(approval, can) if can.buttons else (),
     )
 
 
-def buttons(approval: Approval, *, forms: bool = False) -> tuple[Button, ...]:
+def buttons(approval: Approval, can: Capabilities) -> tuple[Button, ...]:
     """The buttons. With a quorum there is none for a grant or for other arguments: nobody decides those alone."""
     one = (
         Button("✅ Approve", f"{APPROVE} {approval.id}", token()),
         Button("❌ Reject", f"{REJECT} {approval.id}", token()),
     )
-    if forms and is_shown(approval) and not approval.fixed and approval.quorum == 1:
+    if can.forms and is_shown(approval, can) and not approval.fixed and approval.quorum == 1:
         one = (*one, Button("✏️ Edit", f"{EDIT} {approval.id}", token()))
     if not makes_grants(approval.tool):
         own = Button("♾ Always, as below", f"{APPROVE} {approval.id} always", token())
@@ -114,19 +108,19 @@ def escalation_key(approval: str, number: int) -> str:
     return f"escalation:{approval}:{number}"
 
 
-def is_shown(approval: Approval) -> bool:
+def is_shown(approval: Approval, can: Capabilities) -> bool:
     """Whether the arguments of a call are in its prompt, and not in a file beside it."""
-    return units(fenced(approval.arguments)) <= SHOWN
+    return units(fenced(approval.arguments)) <= can.prompt_chars
 
 
-def question_text(approval: Approval, place: str, now: float | None, head: str = QUESTION) -> str:
+def question_text(approval: Approval, place: str, now: float | None, head: str = QUESTION, *, can: Capabilities) -> str:
     """The question as Markdown: what will run, why it needs approval, and for whom. Nothing in it can hide the rest.
 
     `now` is None once nobody can decide any more.
     """
     lines = [
         first_line(approval, head),
-        fenced(approval.arguments) if is_shown(approval) else "Its arguments are in the file, whole.",
+        fenced(approval.arguments) if is_shown(approval, can) else "Its arguments are in the file, whole.",
         f"Why: {brief(approval.reason)}. Asked for by {brief(approval.requested_by)}.",
     ]
     if approval.review:
@@ -166,12 +160,12 @@ def withheld_text(approval: Approval) -> str:
     )
 
 
-def outcome_text(approval: Approval, by: str) -> str:
+def outcome_text(approval: Approval, by: str, can: Capabilities) -> str:
     """The outcome: the verdict, by whom, and with which arguments if the approver changed them."""
     note = f": {brief(approval.note)}" if approval.note else ""
     match approval.status:
         case "approved":
-            return f"✅ Approved by {brief(by)}{note}{edited_text(approval)}"
+            return f"✅ Approved by {brief(by)}{note}{edited_text(approval, can)}"
         case "rejected":
             return f"❌ Rejected by {brief(by)}{note}"
         case "expired":
@@ -182,12 +176,12 @@ def outcome_text(approval: Approval, by: str) -> str:
             return f"⏹ It was not run{note}" if note else "⏹ The turn was stopped: it was not run."
 
 
-def edited_text(approval: Approval) -> str:
+def edited_text(approval: Approval, can: Capabilities) -> str:
     """The arguments that an approver changed, as far as the message has room for both."""
     if not approval.edited:
         return ""
-    edited, first = fenced(approval.edited), fenced(approval.arguments) if is_shown(approval) else ""
-    if units(edited) + units(first) <= SHOWN:
+    edited, first = fenced(approval.edited), fenced(approval.arguments) if is_shown(approval, can) else ""
+    if units(edited) + units(first) <= can.prompt_chars:
         return f"\n\nIt runs with other arguments:\n\n{edited}"
     where = f"bridge-mcp log {brief(approval.conversation)}"
     return f"\n\nIt runs with other arguments, too long for this message. They stand in: {where}"

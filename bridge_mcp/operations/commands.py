@@ -305,7 +305,7 @@ async def seen_here(asked: Asked, approval: Approval) -> None:
 async def stands_here(asked: Asked, approval: Approval) -> bool:
     """Whether the prompt of an approval reached this chat; channels without prompts show calls in their own way."""
     traits = asked.scene.traits.get(Address.of(asked.conversation).channel)
-    if traits is None or not traits.prompts:
+    if traits is None or not traits.can.prompts:
         return True
     store = asked.scene.store
     for key in (prompt_key(approval), escalation_key(approval.id, 1)):

@@ -6,16 +6,16 @@ settings hold for chats; a process that read others says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from msgspec import Struct, to_builtins
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.operations.status_board import read, read_all
-from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules, Store
+from bridge_mcp.operations.status_board import read
+from bridge_mcp.ports import Capabilities, ChannelRules, ChannelTraits, Rules, Store
 
 __all__ = ["Roster", "Settings", "difference", "posted", "put_posted", "settings_of"]
 
@@ -28,17 +28,21 @@ class PostedChannel(Struct, frozen=True):
     responder: Literal["assistant", "relay", "off"] = "relay"
     needs_pairing: bool = True
     delivered_by_commit: bool = False
-    prompts: bool = False
-    shows: bool = False
     distribution: str = ""
     subjects: str = ChannelTraits("", "").subjects
+    can: Capabilities = Capabilities()
 
     @property
     def traits(self) -> ChannelTraits:
         """The traits of the channel."""
-        known = asdict(self)
-        del known["responder"], known["distribution"]
-        return ChannelTraits(**known)
+        return ChannelTraits(
+            self.name,
+            self.type,
+            self.needs_pairing,
+            delivered_by_commit=self.delivered_by_commit,
+            subjects=self.subjects,
+            can=self.can,
+        )
 
 
 class Settings(Struct, frozen=True):
@@ -69,10 +73,9 @@ def settings_of(
             rules.channel(name).responder,
             needs_pairing=each.needs_pairing,
             delivered_by_commit=each.delivered_by_commit,
-            prompts=each.prompts,
-            shows=each.shows,
             distribution=rules.channel(name).distribution,
             subjects=each.subjects,
+            can=each.can,
         )
         for name, each in traits.items()
     )
@@ -93,9 +96,16 @@ async def posted(store: Store) -> Settings | None:
     lacking = body.get("lacking")
     return replace(
         read(Settings, body),
-        channels=tuple(read_all(PostedChannel, body.get("channels"))),
+        channels=tuple(posted_channels(body.get("channels"))),
         lacking=tuple(str(each) for each in lacking) if isinstance(lacking, list) else (),
     )
+
+
+def posted_channels(body: JSON) -> Iterator[PostedChannel]:
+    """The channels of an engine, with what they can do."""
+    for each in body if isinstance(body, list) else []:
+        can: Any = read(Capabilities, each.get("can")) if isinstance(each, dict) else Capabilities()
+        yield replace(read(PostedChannel, each), can=replace(can, markdown=tuple(can.markdown)))
 
 
 def difference(own: Settings, engine: Settings) -> str:

@@ -172,7 +172,9 @@ class Intake:
         known = await self._store.history.conversation(conversation)
         rules = self._channel(incoming.channel)
         replied = await self._replied_to(conversation, incoming.reply_to)
-        heard = heard_of(conversation, incoming, rules, replied=replied, now=self._clock.now())
+        heard = heard_of(
+            conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
+        )
         before = await continued(self._store.log, conversation, known, heard, now=self._clock.now())
         command, hint = await self._as_command(conversation, incoming, rules)
         if command or hint:
@@ -194,7 +196,9 @@ class Intake:
             return
         known = await self._store.history.conversation(conversation)
         rules, replied = self._channel(incoming.channel), await self._replied_to(conversation, incoming.reply_to)
-        heard = heard_of(conversation, incoming, rules, replied=replied, now=self._clock.now())
+        heard = heard_of(
+            conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
+        )
         heard, fate = await outsiders.counted(self._store.log, conversation, heard, rules.bot_turns)
         if fate == "left out":
             await self._passed(incoming)

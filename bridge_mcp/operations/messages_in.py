@@ -8,7 +8,7 @@ from bridge_mcp.core.entries import Cleared, Edited, Heard, Logged, Replied, Sto
 from bridge_mcp.core.file_names import plain_attachment
 from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.projections import Conversation
-from bridge_mcp.ports import Arrival, ChannelOffset, ChannelRules, Incoming, LogStore, Store
+from bridge_mcp.ports import Arrival, Capabilities, ChannelOffset, ChannelRules, Incoming, LogStore, Store
 
 __all__ = ["continued", "heard_of", "is_addressed", "offset_after", "unanswered"]
 
@@ -18,7 +18,9 @@ FAR_BACK = 500
 """An edit of a message with more entries behind it changes no decision."""
 
 
-def heard_of(conversation: str, incoming: Incoming, rules: ChannelRules, *, replied: int | None, now: float) -> Heard:
+def heard_of(
+    conversation: str, incoming: Incoming, rules: ChannelRules, can: Capabilities, *, replied: int | None, now: float
+) -> Heard:
     """The entry of a message, before it is known who is to answer it."""
     return Heard(
         incoming.text,
@@ -35,6 +37,7 @@ def heard_of(conversation: str, incoming: Incoming, rules: ChannelRules, *, repl
         group=incoming.group,
         sent_at=incoming.at if rules.gather_s else 0.0,
         gather_s=rules.gather_s,
+        paste_chars=can.paste_chars if rules.gather_s else 0,
         followed=incoming.followed,
     )
 

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridge_mcp.core.attachments import AttachmentKind, attachment_kind
+from bridge_mcp.core.capabilities import MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["MAX_OUTGOING_FILE", "attached", "guessed_type", "outbox_file"]
-
-MAX_OUTGOING_FILE = 50 * 1024 * 1024
-"""Bytes of one file, in or out: the limit of Telegram's own server."""
+__all__ = ["attached", "guessed_type", "outbox_file"]
 
 MAX_PATH = 4_096
 """Characters of a path."""
@@ -60,9 +58,9 @@ def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
                     f"'{shown}' has another name on this disk (a hard link), and may be a file from elsewhere.",
                     fix="Put a copy of it into the outbox folder.",
                 )
-            if real.stat().st_size > MAX_OUTGOING_FILE:
+            if real.stat().st_size > MAX_FILE:
                 raise BadInput(
-                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_OUTGOING_FILE:,} can be sent.",
+                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
                     fix="Send a smaller file, or a link.",
                 )
             return real

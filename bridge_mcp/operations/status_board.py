@@ -169,6 +169,7 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
         error=known.error if known else "",
         last_ok=known.last_ok if known else 0.0,
         distribution=rules.distribution,
+        can=traits.can,
     )
 
 

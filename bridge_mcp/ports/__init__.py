@@ -11,6 +11,7 @@ from bridge_mcp.ports.channel_state import ChannelOffset, ChannelState, FirstMes
 from bridge_mcp.ports.channels import (
     Arrival,
     ButtonPress,
+    Capabilities,
     Channel,
     ChannelHealth,
     ChannelTraits,
@@ -71,6 +72,7 @@ __all__ = [
     "BotMode",
     "ButtonPress",
     "CallContext",
+    "Capabilities",
     "Capacity",
     "Changes",
     "Channel",

@@ -8,12 +8,14 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from bridge_mcp.core.capabilities import Capabilities
 from bridge_mcp.core.entries import Attachment, Button, Question, Sender
 from bridge_mcp.core.tools import JSON
 
 __all__ = [
     "Arrival",
     "ButtonPress",
+    "Capabilities",
     "Channel",
     "ChannelHealth",
     "ChannelTraits",
@@ -43,26 +45,17 @@ class Clock(Protocol):
 
 
 class ChannelTraits(Struct, frozen=True):
-    """What a channel is like."""
+    """What a channel is like, as it declares it."""
 
     name: str
     type: str
     needs_pairing: bool = True
     delivered_by_commit: bool = False
     """Its readers read the store: a committed message is a delivered one, and `send` is never called."""
-    prompts: bool = False
-    """Whether approvals are asked in its chats by messages with buttons. Where not, its readers look at the store."""
-    shows: bool = False
-    """Whether `show` does anything: a platform that knows "is typing", or drafts."""
     subjects: str = r"-?[0-9]{1,20}"
     """The pattern of the ids of its chats and users, for which pairings are."""
-    forms: bool = False
-    """Whether a button can open a form (`Inbox.form`), and come back with what was written into it."""
-    settles_s: float = 0.0
-    """For so long after a message was written, `send` may repeat a part whose fate is unknown, and makes no second one.
-
-    Discord knows a message again by its nonce; elsewhere a channel may look for `Outgoing.key` in the chat. 0: never.
-    """
+    can: Capabilities = Capabilities()
+    """What it can do."""
 
 
 # -- coming in -------------------------------------------------------------------------------------------------
@@ -279,7 +272,10 @@ class ChannelHealth(Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """One account on one platform. Only the engine runs it, sends and shows; any process may fetch."""
+    """One account on one platform. Only the engine runs it, sends and shows; any process may fetch.
+
+    It is given no action that its traits do not declare: no `Edit` without `edits`, no `Upload` without `file_bytes`.
+    """
 
     traits: ChannelTraits
 

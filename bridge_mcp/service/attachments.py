@@ -8,6 +8,7 @@ import anyio.to_thread
 from msgspec import Struct
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.capabilities import MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal
@@ -15,7 +16,7 @@ from bridge_mcp.core.projections import Message
 from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT
 from bridge_mcp.operations import tickets
 from bridge_mcp.operations.addresses import check_text, parse_message
-from bridge_mcp.operations.outgoing_files import MAX_OUTGOING_FILE, attached
+from bridge_mcp.operations.outgoing_files import attached
 from bridge_mcp.service.base import BridgeBase, bounded
 
 __all__ = ["Fetched", "Filing"]
@@ -35,7 +36,7 @@ class Filing(BridgeBase):
     """Methods for files."""
 
     async def fetch_attachment(
-        self, who: Principal, message: str, *, index: int = 0, max_bytes: int = MAX_OUTGOING_FILE
+        self, who: Principal, message: str, *, index: int = 0, max_bytes: int = MAX_FILE
     ) -> Fetched:
         """The bytes of a message's file, or of one of a tool's result, named by its ticket; `index` counts from 0.
 
@@ -46,7 +47,7 @@ class Filing(BridgeBase):
             FetchFailed: the file is larger than `max_bytes`, or the platform does not give it (any more).
         """
         attachment, channel = await self._attachment(who, message, index)
-        most = bounded("max_bytes", max_bytes, MAX_OUTGOING_FILE)
+        most = bounded("max_bytes", max_bytes, MAX_FILE)
         return Fetched(attachment, await self._fetch(channel, attachment, most))
 
     async def whole_text(self, who: Principal, of: str, *, structured: bool = False) -> Fetched:

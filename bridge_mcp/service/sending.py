@@ -11,6 +11,7 @@ import anyio
 from msgspec import structs
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.capabilities import Capabilities, check_edit, check_post, check_reaction
 from bridge_mcp.core.entries import (
     Button,
     Configured,
@@ -79,11 +80,13 @@ class Sending(Filing):
         check_text(text, "text")
         if not text.strip() and not files:
             raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
+        attached = await self._files(who, files)
+        check_post(*self._able(conversation), buttons=len(buttons), files=attached)
         entry = Posted(
             text,
             by=sender_of(who),
             key=keyed(who, idempotency_key),
-            files=await self._files(who, files),
+            files=attached,
             buttons=pressable(buttons),
             reply_to=await self._answerable(conversation, reply_to),
             silent=silent,
@@ -135,6 +138,7 @@ class Sending(Filing):
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Pass the whole new text.")
+        check_edit(*self._able(known.conversation), buttons=len(buttons))
         entry = Revised(known.seq, text, sender_of(who), key=keyed(who, idempotency_key), buttons=pressable(buttons))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
@@ -145,6 +149,7 @@ class Sending(Filing):
         who.require("send")
         known = await self._message(who, message)
         check_text(emoji, "emoji", 32)
+        check_reaction(*self._able(known.conversation))
         entry = Reacted(known.seq, emoji.strip(), sender_of(who), key=keyed(who, idempotency_key))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
@@ -281,6 +286,11 @@ class Sending(Filing):
         """Raise unless `who` may write there now: it is open to messages, and no other client has claimed it."""
         await self._open(who, conversation)
         await claims.free_for(self.store, who, conversation, self._clock.now())
+
+    def _able(self, conversation: str) -> tuple[str, Capabilities]:
+        """The channel of a conversation, and what it can do."""
+        channel = Address.of(conversation).channel
+        return channel, self.traits[channel].can
 
     async def _message(self, who: Principal, message: str) -> Message:
         """A message of a conversation that `who` may send to."""

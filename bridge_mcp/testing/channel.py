@@ -9,11 +9,13 @@ from itertools import count
 import anyio
 from msgspec.structs import replace
 
+from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import FetchFailed, SendFailed
 from bridge_mcp.ports import (
     Arrival,
     ButtonPress,
+    Capabilities,
     ChannelHealth,
     ChannelTraits,
     Clock,
@@ -34,6 +36,19 @@ WAIT_S = 10.0
 """How long its own waits go on before they fail."""
 
 
+CAN = Capabilities(
+    markdown=EVERY_MARKUP,
+    edits=True,
+    reactions=True,
+    buttons=100,
+    file_bytes=MAX_FILE,
+    threads=True,
+    typing=True,
+    drafts=True,
+)
+"""All but the history, which nobody keeps for it."""
+
+
 class FakeChannel:
     """A `Channel` without a platform.
 
@@ -41,10 +56,11 @@ class FakeChannel:
         name: as in `[channels.NAME]`.
         needs_pairing: see `ChannelTraits`.
         delivered_by_commit: see `ChannelTraits`.
-        prompts: see `ChannelTraits`.
-        forms: see `ChannelTraits`.
-        settles_s: see `ChannelTraits`; not 0: it knows a repeated part by its key, and makes no second message.
-        part_size: characters at which it cuts a text into parts; 0: never.
+        prompts: see `Capabilities`.
+        forms: see `Capabilities`.
+        settles_s: see `Capabilities`; not 0: it knows a repeated part by its key, and makes no second message.
+        part_size: characters at which it cuts a text into parts, without a word in what it declares; 0: never.
+        can: what it declares, in the place of all but a history, with `prompts`, `forms` and `settles_s`.
         clock: tells the time of what it hears, and of its last good exchange.
     """
 
@@ -58,6 +74,7 @@ class FakeChannel:
         forms: bool = False,
         settles_s: float = 0.0,
         part_size: int = 0,
+        can: Capabilities | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.traits = ChannelTraits(
@@ -65,10 +82,7 @@ class FakeChannel:
             "fake",
             needs_pairing,
             delivered_by_commit=delivered_by_commit,
-            prompts=prompts,
-            shows=True,
-            forms=forms,
-            settles_s=settles_s,
+            can=can or replace(CAN, forms=forms, prompts=prompts, settles_s=settles_s),
         )
         self.sent: list[Outgoing] = []
         """The messages (or parts of them) that reached the platform, in order."""
@@ -213,7 +227,7 @@ class FakeChannel:
                 raise TypeError(f"{part.body!r} was not made by this channel")
         self.attempts.append(action)
         error, arrived = self._failures.popleft() if self._failures else (None, True)
-        key = (action.key, action.text) if isinstance(action, Outgoing) and self.traits.settles_s else ("", "")
+        key = (action.key, action.text) if isinstance(action, Outgoing) and self.traits.can.settles_s else ("", "")
         if key in self._known:
             return self._known[key]
         if arrived:

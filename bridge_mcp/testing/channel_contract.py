@@ -19,9 +19,10 @@ import anyio
 import pytest
 from msgspec import Struct
 
-from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
+from bridge_mcp.core.entries import Attachment, Button
 from bridge_mcp.core.errors import FetchFailed, SendFailed
-from bridge_mcp.ports import Arrival, ButtonPress, Channel, Form, Incoming, Outgoing, Part
+from bridge_mcp.ports import Arrival, ButtonPress, Channel, Edit, Form, Incoming, Outgoing, Part, Reaction, Upload
 
 __all__ = ["ChannelContract", "ChannelRig", "KeptInbox"]
 
@@ -73,7 +74,13 @@ class ChannelRig(Struct, frozen=True):
     chat: str = "1"
     """Where it may send, once somebody has written there."""
     read: Callable[[], list[str]] | None = None
-    """What the channel has sent to that chat, as people read it."""
+    """What the channel has sent to that chat, as people read it now."""
+    reactions: Callable[[], list[str]] | None = None
+    """The channel's emoji below messages of that chat."""
+    buttons: Callable[[], list[str]] | None = None
+    """The labels of the buttons below the newest message of the channel there."""
+    files: Callable[[], list[str]] | None = None
+    """The names of the files that the channel has sent there."""
 
 
 class ChannelContract:
@@ -128,9 +135,9 @@ class ChannelContract:
         assert all(incoming.sender.id for incoming in inbox.heard)
 
     async def test_what_came_while_it_did_not_run_is_heard(self, rig: ChannelRig) -> None:
-        """And what was stored before is the same message again, if it comes twice."""
-        if rig.say is None or rig.channel.traits.type == "fake":
-            pytest.skip("the rig has nobody who can write to this channel while it does not run")
+        """And what was stored before is the same message again, if it comes twice. See `Capabilities.history`."""
+        if not rig.channel.traits.can.history or rig.say is None:
+            pytest.skip("this channel declares no history, or nobody can write to it")
         inbox = KeptInbox()
         await heard(rig, inbox, "first", count=1)
         await rig.say("meanwhile")
@@ -159,8 +166,8 @@ class ChannelContract:
             assert rig.read() == ["hi", "hi"]
 
     async def test_a_repeated_part_makes_no_second_message_where_it_says_so(self, rig: ChannelRig) -> None:
-        """See `ChannelTraits.settles_s`."""
-        if not rig.channel.traits.settles_s or rig.read is None:
+        """See `Capabilities.settles_s`."""
+        if not rig.channel.traits.can.settles_s or rig.read is None:
             pytest.skip("this channel does not claim to know repeats (settles_s), or the rig cannot read what arrived")
         await heard(rig, KeptInbox(), "hello", count=0)
         for _ in range(2):
@@ -174,6 +181,71 @@ class ChannelContract:
         assert parts
         assert all(isinstance(part, Part) and part.chat == rig.chat for part in parts)
         assert parts == rig.channel.parts(action)
+
+    async def test_what_it_declares_fits_together(self, rig: ChannelRig) -> None:
+        """Sizes are sizes, and prompts leave room for a call."""
+        can = rig.channel.traits.can
+        assert 0 <= can.file_bytes <= MAX_FILE
+        assert 0 == can.text_chars or can.text_chars >= 500
+        assert min(can.buttons, can.settles_s, can.paste_chars) >= 0
+        assert set(can.markdown) <= set(EVERY_MARKUP)
+        if can.forms:
+            assert can.buttons, "a form is opened by a button"
+
+    async def test_a_text_of_the_declared_length_is_one_message(self, rig: ChannelRig) -> None:
+        """And one that is longer is more than one. See `Capabilities.text_chars`."""
+        most = rig.channel.traits.can.text_chars
+        if not most:
+            pytest.skip("this channel declares no limit of a text")
+        words = ("word " * most)[: most - 1] + "."
+        assert len(rig.channel.parts(Outgoing(rig.chat, words))) == 1
+        assert len(rig.channel.parts(Outgoing(rig.chat, f"{words} more"))) > 1
+        await heard(rig, KeptInbox(), "hello", count=0)
+        assert await sent(rig.channel, words, rig.chat, key="here/1#5")
+        if rig.read is not None:
+            assert rig.read() == [words]
+
+    async def test_an_edit_changes_what_is_read(self, rig: ChannelRig) -> None:
+        """See `Capabilities.edits`."""
+        if not rig.channel.traits.can.edits or rig.read is None:
+            pytest.skip("this channel declares no edits, or the rig cannot read what arrived")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        made = await sent(rig.channel, "first", rig.chat, key="here/1#6")
+        (part,) = rig.channel.parts(Edit(rig.chat, made, "second"))
+        await rig.channel.send(part)
+        assert rig.read() == ["second"]
+
+    async def test_a_reaction_is_below_its_message(self, rig: ChannelRig) -> None:
+        """See `Capabilities.reactions`."""
+        if not rig.channel.traits.can.reactions or rig.reactions is None:
+            pytest.skip("this channel declares no reactions, or the rig cannot see them")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        (made,) = await sent(rig.channel, "nice", rig.chat, key="here/1#8")
+        (part,) = rig.channel.parts(Reaction(rig.chat, made, "👍"))
+        await rig.channel.send(part)
+        assert rig.reactions() == ["👍"]
+
+    async def test_as_many_buttons_as_it_declares_are_below_one_message(self, rig: ChannelRig) -> None:
+        """See `Capabilities.buttons`."""
+        most = min(rig.channel.traits.can.buttons, 100)
+        if not most or rig.buttons is None:
+            pytest.skip("this channel declares no buttons, or the rig cannot see them")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        labels = [f"choice {number}" for number in range(most)]
+        shown = tuple(Button(label, label, f"token{at}") for at, label in enumerate(labels))
+        (part,) = rig.channel.parts(Outgoing(rig.chat, "which?", buttons=shown, key="here/1#9"))
+        await rig.channel.send(part)
+        assert rig.buttons() == labels
+
+    async def test_a_file_arrives(self, rig: ChannelRig) -> None:
+        """See `Capabilities.file_bytes`."""
+        if not rig.channel.traits.can.file_bytes or rig.files is None:
+            pytest.skip("this channel declares no files, or the rig cannot see them")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        upload = Upload("file", "notes.txt", "text/plain", data=b"some notes")
+        for part in rig.channel.parts(Outgoing(rig.chat, "look", (upload,), key="here/1#10")):
+            await rig.channel.send(part)
+        assert rig.files() == ["notes.txt"]
 
     async def test_a_file_that_is_not_there_is_told(self, rig: ChannelRig) -> None:
         """As `FetchFailed`, and as nothing else."""

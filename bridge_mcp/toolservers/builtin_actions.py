@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from msgspec import Struct
 
 from bridge_mcp.core.address import Address
+from bridge_mcp.core.capabilities import check_post
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
 from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
 from bridge_mcp.core.policy import behind
@@ -96,6 +97,8 @@ class BuiltinActions(Struct, frozen=True):
         if not text.strip() and not names:
             raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
         files = tuple([await self._file(context, name) for name in names])
+        channel = Address.of(conversation).channel
+        check_post(channel, self.traits[channel].can, files=files)
         posted = Posted(text, ASSISTANT, key=f"call:{context.conversation}#{context.call}", files=files)
         (recorded,) = await self.store.log.record(conversation, posted)
         return ToolResult(f"Queued as {message_id(conversation, recorded.seq)}.")

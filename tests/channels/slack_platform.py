@@ -11,7 +11,7 @@ from tests.servers.slack import BOT, MENTION, Channel, Fault, Message, Person, S
 from tests.servers.slack.blocks import leaves, many
 from tests.servers.slack.state import Json
 
-__all__ = ["slack"]
+__all__ = ["SIGNS", "SlackPlace", "slack"]
 
 SIGNS = {"+1": "👍", "eyes": "👀", "tada": "🎉"}
 

@@ -17,9 +17,9 @@ from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.testing import FakeChannel
 from bridge_mcp.testing.channel_contract import ChannelContract, ChannelRig
-from tests.channels.slack_platform import SlackPlace
+from tests.channels.slack_platform import SIGNS, SlackPlace
 from tests.integration.discord_chats import QUICK
-from tests.servers.discord import DiscordServer
+from tests.servers.discord import DiscordServer, buttons
 from tests.servers.slack import SlackServer
 from tests.servers.telegram import TelegramServer
 
@@ -32,7 +32,18 @@ async def local() -> AsyncGenerator[ChannelRig]:
 @asynccontextmanager
 async def fake() -> AsyncGenerator[ChannelRig]:
     channel = FakeChannel("here", settles_s=60.0)
-    yield ChannelRig(channel, channel.receive, read=lambda: [each.text for each in channel.sent])
+
+    def read() -> list[str]:
+        return [each.text for each in channel.edited] or [each.text for each in channel.sent]
+
+    yield ChannelRig(
+        channel,
+        channel.receive,
+        read=read,
+        reactions=lambda: [each.emoji for each in channel.reacted],
+        buttons=lambda: [each.label for each in channel.sent[-1].buttons],
+        files=lambda: [file.name for each in channel.sent for file in each.uploads],
+    )
 
 
 @asynccontextmanager
@@ -46,6 +57,9 @@ async def telegram() -> AsyncGenerator[ChannelRig]:
             lambda text: ann.sends(ann.dm, text),
             chat=str(ann.id),
             read=lambda: [each.text for each in said.bot_messages],
+            reactions=lambda: [emoji for each in said.bot_messages for emoji in each.reactions],
+            buttons=lambda: [*said.bot_messages[-1].labels],
+            files=lambda: [file.name for each in said.bot_messages for file in each.files],
         )
 
 
@@ -53,12 +67,16 @@ async def telegram() -> AsyncGenerator[ChannelRig]:
 async def slack() -> AsyncGenerator[ChannelRig]:
     async with SlackServer() as server:
         ann = server.user("Ann")
+        place = SlackPlace(server, ann.dm, ann.address)
         settings = SlackSettings("here", server.bot_token, server.app_token, api_base_url=server.url)
         yield ChannelRig(
             SlackChannel(settings, WallClock(), Patience(first=0.01)),
             lambda text: ann.says(ann.dm, text),
             chat=ann.address,
             read=lambda: [SlackPlace.words(each) for each in server.ours(ann.dm)],
+            reactions=lambda: [SIGNS[name] for each in server.ours(ann.dm) for name in each.reactions],
+            buttons=lambda: [*place.all()[-1].buttons],
+            files=lambda: [file for each in place.all() for file in each.files],
         )
 
 
@@ -73,6 +91,9 @@ async def discord() -> AsyncGenerator[ChannelRig]:
             lambda text: ann.sends(ann.dm, text),
             chat=str(ann.id),
             read=lambda: [each.content for each in ann.dm.bot_messages],
+            reactions=lambda: [emoji for each in ann.dm.bot_messages for emoji in each.reactions],
+            buttons=lambda: buttons(ann.dm.bot_messages[-1]),
+            files=lambda: [file.name for each in ann.dm.bot_messages for file in each.files],
         )
 
 

@@ -17,7 +17,7 @@ from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT
 from bridge_mcp.engine.engine import Engine
-from bridge_mcp.ports import Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
+from bridge_mcp.ports import Capabilities, Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox
@@ -120,6 +120,7 @@ async def world(
     part_size: int = 0,
     forms: bool = False,
     settles_s: float = 0.0,
+    can: Capabilities | None = None,
 ) -> AsyncGenerator[World]:
     """A bridge with a local channel, and `family`, a fake platform whose chats need pairing."""
     clock = clock or WallClock()
@@ -134,6 +135,7 @@ async def world(
         forms=forms,
         settles_s=settles_s,
         part_size=part_size,
+        can=can,
         clock=clock,
     )
     channels: dict[str, Channel] = {"local": local, "family": family}

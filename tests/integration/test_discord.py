@@ -230,7 +230,7 @@ async def test_an_answer_that_is_lost_is_uncertain_or_settled_and_never_there_tw
         await it.hears(1, first(ann))
         platform.loses_an_answer()
         sent = await it.bridge.send_message(HOST, first(ann), "once")
-        assert sent.status == ("sent" if it.channel.traits.settles_s else "uncertain")
+        assert sent.status == ("sent" if it.channel.traits.can.settles_s else "uncertain")
         await it.bridge.send_message(HOST, first(ann), "next")
         assert [each.text for each in await it.sees(ann.id, 2)] == ["once", "next"]
 

@@ -20,7 +20,7 @@ PICTURE = Attachment("p", "image", "image/jpeg", name="p.jpg", size=10)
 
 
 def said(text: str, at: float, **more: object) -> Heard:
-    heard = Heard(text, ANN, f"k{at}", sent_at=float(int(at)), gather_s=0.5)
+    heard = Heard(text, ANN, f"k{at}", sent_at=float(int(at)), gather_s=0.5, paste_chars=2_000)
     return structs.replace(heard, **more)  # type: ignore[arg-type]
 
 

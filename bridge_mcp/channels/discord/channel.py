@@ -12,9 +12,10 @@ import anyio.to_thread
 
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.health import BotHealth
+from bridge_mcp.core.capabilities import EVERY_MARKUP
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
+from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
 
 if TYPE_CHECKING:
     from bridge_mcp.channels.discord.loaded import Loaded
@@ -25,6 +26,24 @@ LACKING_S = 60.0
 """Seconds until a message without a token is tried again; only a restart of the bridge brings a token."""
 SETTLES_S = 120.0
 """Discord knows a message again by its nonce for "the past few minutes"; this is surely within them."""
+
+
+CAN = Capabilities(
+    text_chars=2_000,
+    markdown=EVERY_MARKUP,
+    edits=True,
+    reactions=True,
+    buttons=25,
+    forms=True,
+    file_bytes=10 * 1024 * 1024,
+    threads=True,
+    typing=True,
+    drafts=True,
+    history=True,
+    prompts=True,
+    settles_s=SETTLES_S,
+)
+"""What bots can do, by https://discord.com/developers/docs; servers with boosts take larger files."""
 
 
 class DiscordChannel:
@@ -44,7 +63,7 @@ class DiscordChannel:
         commands: Sequence[tuple[str, str]] = (),
         patience: Patience | None = None,
     ) -> None:
-        self.traits = ChannelTraits(settings.name, "discord", prompts=True, shows=True, forms=True, settles_s=SETTLES_S)
+        self.traits = ChannelTraits(settings.name, "discord", can=CAN)
         self._settings, self._clock, self._commands = settings, clock, tuple(commands)
         self._patience = patience or Patience()
         self._health = BotHealth(clock)

@@ -92,4 +92,7 @@ TEMPLATE = """\
 # groups = "always"
 """
 
-TYPE = ChannelType(DiscordKeys, check, make, probe=probe, template=TEMPLATE, user_id=r"[0-9]{1,20}")
+TYPE = ChannelType(
+    DiscordKeys, check, make, probe=probe, template=TEMPLATE, loggers=("discord",), user_id=r"[0-9]{1,20}"
+)
+"""The library's log tells the ids of sessions, and with debug logs whole messages: hence `loggers`."""

@@ -12,9 +12,10 @@ import anyio.to_thread
 
 from bridge_mcp.channels.slack.health import Health
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
+from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
+from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
 
 if TYPE_CHECKING:
     from bridge_mcp.channels.slack.places import Places
@@ -31,6 +32,24 @@ SETTLES_S = 3600.0
 """For so long a message of ours is among the last ones of its chat, where it is looked for."""
 
 
+CAN = Capabilities(
+    text_chars=4_199,
+    markdown=EVERY_MARKUP,
+    edits=True,
+    reactions=True,
+    buttons=25,
+    forms=True,
+    file_bytes=MAX_FILE,
+    threads=True,
+    typing=True,
+    drafts=True,
+    history=True,
+    prompts=True,
+    settles_s=SETTLES_S,
+)
+"""What apps can do, by https://docs.slack.dev; Slack itself takes files of up to 1 GB."""
+
+
 class SlackChannel:
     """A `Channel` for one app.
 
@@ -41,9 +60,7 @@ class SlackChannel:
     """
 
     def __init__(self, settings: SlackSettings, clock: Clock, patience: Patience | None = None) -> None:
-        self.traits = ChannelTraits(
-            settings.name, "slack", prompts=True, shows=True, subjects=SUBJECTS, forms=True, settles_s=SETTLES_S
-        )
+        self.traits = ChannelTraits(settings.name, "slack", subjects=SUBJECTS, can=CAN)
         self._settings, self._clock, self._patience = settings, clock, patience or Patience()
         self._health = Health(clock)
         self._loading = threading.Lock()

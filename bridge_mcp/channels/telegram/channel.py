@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer, Rates
+from bridge_mcp.core.capabilities import EVERY_MARKUP
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed
-from bridge_mcp.ports import ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
+from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Clock, Inbox, OutgoingAction, Part
 
 if TYPE_CHECKING:
     from bridge_mcp.channels.telegram.bot.connections import BotConnections
@@ -31,6 +32,23 @@ NO_TOKEN = "0:unset"
 
 LACKING_S = 60.0
 """Seconds until a message without a token is tried again; only a restart of the bridge brings a token."""
+
+
+CAN = Capabilities(
+    text_chars=4_096,
+    markdown=EVERY_MARKUP,
+    edits=True,
+    reactions=True,
+    buttons=100,
+    file_bytes=50 * 1024 * 1024,
+    threads=True,
+    typing=True,
+    drafts=True,
+    history=True,
+    prompts=True,
+    paste_chars=2_000,
+)
+"""What bots can do, by https://core.telegram.org/bots/api; apps cut pastes anywhere in the second half of 4,096."""
 
 
 class TelegramChannel:
@@ -52,7 +70,7 @@ class TelegramChannel:
         patience: Patience | None = None,
         rates: Rates | None = None,
     ) -> None:
-        self.traits = ChannelTraits(settings.name, "telegram", prompts=True, shows=True)
+        self.traits = ChannelTraits(settings.name, "telegram", can=CAN)
         self._settings = settings
         self._clock = clock
         self._commands = tuple(commands)

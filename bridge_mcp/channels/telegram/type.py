@@ -136,5 +136,5 @@ TEMPLATE = """\
 # groups = "always"
 """
 
-TYPE = ChannelType(TelegramKeys, check, make, probe=probe, template=TEMPLATE, gather_s=0.5)
+TYPE = ChannelType(TelegramKeys, check, make, probe=probe, template=TEMPLATE, gather_s=0.5, loggers=("telegram",))
 """Apps cut long pastes, and send a comment and what it is about as two messages: hence `gather_s`."""

@@ -14,8 +14,10 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 
+from msgspec import structs
+
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import CALLS, Posted, Revised
+from bridge_mcp.core.entries import CALLS, Posted, Revised, message_id
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.projections import BRIDGE, Approval
@@ -31,7 +33,7 @@ from bridge_mcp.operations.approval_texts import (
     withheld_text,
 )
 from bridge_mcp.operations.waiting_approvals import waiting
-from bridge_mcp.ports import ChannelTraits, Clock, Store
+from bridge_mcp.ports import Capabilities, ChannelTraits, Clock, Store
 
 __all__ = ["PromptWorker"]
 
@@ -96,15 +98,15 @@ class PromptWorker:
     def _prompts(self, channel: str) -> bool:
         """Whether people of a channel are asked by messages."""
         traits = self._traits.get(channel)
-        return channel != CALLS and traits is not None and traits.prompts
+        return channel != CALLS and traits is not None and traits.can.prompts
 
     async def _ask(self, approval: Approval) -> None:
         if approval.in_review:
             return
         for place in self._places(approval):
             if await is_let_in(self._store.access, self._traits, place):
-                forms = self._traits[Address.of(place).channel].forms
-                posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval), forms=forms)
+                can = self._traits[Address.of(place).channel].can
+                posted = prompt(approval, place, self._clock.now(), key=prompt_key(approval), can=can)
                 await self._store.log.record(place, posted)
 
     async def _tell(self, approval: Approval) -> None:
@@ -116,8 +118,17 @@ class PromptWorker:
         ):
             seq = await self._store.traces.posted(place, key) if place else None
             if seq is not None:
-                text = f"{question_text(approval, place, None)}\n\n{outcome_text(approval, by)}"
-                await self._store.log.record(place, Revised(seq, text, BRIDGE, key=f"decided:{key}"))
+                told = structs.replace(self._outcome(approval, place, seq, by), key=f"decided:{key}")
+                await self._store.log.record(place, told)
+
+    def _outcome(self, approval: Approval, place: str, prompted: int, by: str) -> Revised | Posted:
+        """What becomes of a prompt; a message below it where the channel cannot change it."""
+        traits = self._traits.get(Address.of(place).channel)
+        can = traits.can if traits is not None else Capabilities(edits=True)
+        told = outcome_text(approval, by, can)
+        if not can.edits:
+            return Posted(told, BRIDGE, "", reply_to=message_id(place, prompted))
+        return Revised(prompted, f"{question_text(approval, place, None, can=can)}\n\n{told}", BRIDGE, "")
 
     async def _tell_withheld(self, place: str, seq: int) -> None:
         """Where a prompt did not arrive whole, and so without its buttons: say how to decide instead."""

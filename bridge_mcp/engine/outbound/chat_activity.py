@@ -46,7 +46,7 @@ class ChatActivity:
     """Follows running turns, and shows them as their channels can."""
 
     def __init__(self, channels: Mapping[str, Channel], state: ChannelState, drafts: Drafts | None = None) -> None:
-        self._channels = {name: channel for name, channel in channels.items() if channel.traits.shows}
+        self._channels = {name: channel for name, channel in channels.items() if channel.traits.can.shows}
         self._state = state
         self._drafts = drafts
         self._active: dict[str, Shown] = {}
@@ -55,7 +55,9 @@ class ChatActivity:
 
     def shows(self, conversation: str) -> bool:
         """Whether there is anybody to show this conversation's texts to: its channel, or a reader of drafts."""
-        return self._in_chat(conversation) or (self._drafts is not None and self._drafts.wanted(conversation))
+        channel = self._channels.get(Address.of(conversation).channel)
+        in_chat = channel is not None and channel.traits.can.drafts
+        return in_chat or (self._drafts is not None and self._drafts.wanted(conversation))
 
     def _in_chat(self, conversation: str) -> bool:
         """Whether this conversation's channel can show anything."""
@@ -114,8 +116,8 @@ class ChatActivity:
         chat = await chat_migrations.current(self._state, address)
         await anyio.sleep(GRACE_S)
         while conversation not in self._ended:
-            now = (shown.draft, shown.text)
-            if shown.told == (0, "") or shown.idle_s >= TYPING_S or (shown.text and now != shown.told):
+            now = (shown.draft, shown.text if channel.traits.can.drafts else "")
+            if shown.told == (0, "") or shown.idle_s >= TYPING_S or (now[1] and now != shown.told):
                 await channel.show(chat, *now)
                 shown.told, shown.idle_s = now, 0.0
             await anyio.sleep(TICK_S)

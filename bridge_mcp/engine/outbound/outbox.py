@@ -2,7 +2,7 @@
 
 Recorded are: `sending` before the effect, each part that went out, then the outcome. A part that surely did not go out
 is retried when the platform allows. A part that may have gone out is sent again where the platform knows a repeat (for
-`ChannelTraits.settles_s`); elsewhere it is reported as uncertain and not sent again, and the later parts follow. The
+`Capabilities.settles_s`); elsewhere it is reported as uncertain and not sent again, and the later parts follow. The
 last part of an approval prompt, which has its buttons, is sent only if all others surely went out: nobody approves what
 they may not have seen.
 """
@@ -27,6 +27,7 @@ from bridge_mcp.core.entries import Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import Message
+from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.engine.outbound.uploads import Uploads
 from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, error_line
 from bridge_mcp.engine.wakeup import Signal
@@ -161,7 +162,7 @@ class OutboxWorker:
         channel = self._channels.get(Address.of(message.conversation).channel)
         if channel is None or message.kind != "message":
             return False
-        return 0 <= self._clock.now() - message.at < channel.traits.settles_s
+        return 0 <= self._clock.now() - message.at < channel.traits.can.settles_s
 
     async def _follow(self) -> None:
         with closing(self._store.agenda.watch()) as changes:
@@ -300,9 +301,10 @@ class OutboxWorker:
             if message.kind == "edit":
                 return Edit(chat, target, message.text, buttons=message.buttons)
             return Reaction(chat, target[-1], message.text)
+        can = self._channels[address.channel].traits.can
         return Outgoing(
             chat,
-            message.text,
+            message.text if can.buttons else with_choices(message),
             await self._uploads.uploads(address.channel, message.attachments),
             message.buttons,
             await self._replied_to(message),
@@ -344,3 +346,11 @@ def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tupl
         return Delivered(message.seq, status, ())
     of = message.target if message.kind == "edit" and status == "sent" else None
     return Delivered(message.seq, status, sent, of=of)
+
+
+def with_choices(message: Message) -> str:
+    """The text of a question with its choices below it, where there are no buttons; writing one answers it."""
+    choices = message.question.choices if message.question is not None else ()
+    return (
+        "\n".join((message.text, "", *(f"- {escape_markdown(each)}" for each in choices))) if choices else message.text
+    )

@@ -17,7 +17,7 @@ from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.core.steps import Remind, Ring
 from bridge_mcp.operations.access import is_let_in
 from bridge_mcp.operations.approval_texts import escalation_key, prompt, prompt_key, question_text
-from bridge_mcp.ports import ChannelTraits, Clock, Store
+from bridge_mcp.ports import Capabilities, ChannelTraits, Clock, Store
 
 __all__ = ["ring", "tell"]
 
@@ -54,22 +54,22 @@ async def tell(
     for place in dict.fromkeys((told, *further)):
         if asked is not None and place and await is_let_in(store.access, traits, place):
             known = traits.get(Address.of(place).channel)
-            forms = known is not None and known.forms
-            await store.log.record(place, await reminder_message(store, clock, asked, place, reminded, forms=forms))
+            can = known.can if known is not None else Capabilities()
+            await store.log.record(place, await reminder_message(store, clock, asked, place, reminded, can=can))
     await store.log.record(conversation, structs.replace(reminded, to=told))
 
 
 async def reminder_message(
-    store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded, *, forms: bool
+    store: Store, clock: Clock, asked: Approval, place: str, reminded: Reminded, *, can: Capabilities
 ) -> Posted:
     """What people are told. Who is asked only now gets a prompt of their own, others a word below theirs."""
     if reminded.why == "escalation":
         key = escalation_key(asked.id, reminded.number)
-        return prompt(asked, place, clock.now(), key=key, head=chat_texts.ESCALATED, forms=forms)
+        return prompt(asked, place, clock.now(), key=key, head=chat_texts.ESCALATED, can=can)
     key = f"{reminded.why}:{asked.id}:{reminded.number}"
     if reminded.why == "tool":
-        again = Posted(question_text(asked, place, None, chat_texts.TOOL_MISSING), BRIDGE, key=key)
+        again = Posted(question_text(asked, place, None, chat_texts.TOOL_MISSING, can=can), BRIDGE, key=key)
     else:
-        again = prompt(asked, place, clock.now(), key=key, head=chat_texts.REMINDED)
+        again = prompt(asked, place, clock.now(), key=key, head=chat_texts.REMINDED, can=can)
     first = await store.traces.posted(place, prompt_key(asked))
     return structs.replace(again, buttons=(), reply_to="" if first is None else message_id(place, first))

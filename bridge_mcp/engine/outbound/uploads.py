@@ -12,11 +12,12 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from bridge_mcp.core.capabilities import MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, FetchFailed, NotFound, SendFailed
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import escaped, pretty
-from bridge_mcp.operations.outgoing_files import MAX_OUTGOING_FILE, outbox_file
+from bridge_mcp.operations.outgoing_files import outbox_file
 from bridge_mcp.ports import Approvals, Channel, Files, Upload
 
 __all__ = ["Uploads"]
@@ -79,8 +80,6 @@ class Uploads:
                 fix="Put that channel back into bridge.toml, or send the file itself.",
             )
         try:
-            return await found.fetch(
-                Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_OUTGOING_FILE
-            )
+            return await found.fetch(Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_FILE)
         except FetchFailed as exc:
             raise SendFailed(f"The file '{file.name}' could not be fetched from {source}: {exc}") from exc

@@ -16,6 +16,7 @@ from bridge_mcp.server.tools.answers import Answer, Instant
 from bridge_mcp.server.tools.excerpts import parsed
 
 __all__ = [
+    "Abilities",
     "Channels",
     "ClaimState",
     "CommandAnswer",
@@ -70,6 +71,31 @@ class Usage(Answer):
     latency_s: float
 
 
+class Abilities(Answer):
+    """What a channel can do; a call that needs more is refused as `unsupported`."""
+
+    text_chars: int
+    """Characters (UTF-16 code units) of a text that goes out as one message; a longer one is cut. 0: no limit."""
+    markdown: list[str]
+    """The parts of Markdown that people see formatted."""
+    edits: bool
+    reactions: bool
+    buttons: int
+    """How many one message can have."""
+    forms: bool
+    """Whether a button can ask for words."""
+    file_bytes: int
+    """Bytes of the largest file that it sends; 0: none."""
+    threads: bool
+    typing: bool
+    drafts: bool
+    """Whether a reply is shown while it grows."""
+    history: bool
+    """Whether what people wrote while the bridge did not run is heard afterwards."""
+    prompts: bool
+    """Whether people are asked for approvals by messages there."""
+
+
 class Channel(Answer):
     """One account on one platform, and its health."""
 
@@ -82,6 +108,7 @@ class Channel(Answer):
     error: str
     last_ok: Instant
     today: Usage
+    can: Abilities
 
 
 class Channels(Answer):

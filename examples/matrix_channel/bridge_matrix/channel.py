@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import ConfigError, FetchFailed, SendFailed, SendUncertain
 from bridge_mcp.ports import (
+    Capabilities,
     ChannelHealth,
     ChannelTraits,
     Clock,
@@ -42,6 +43,12 @@ SUBJECTS = r"[@!][^/\s#]{1,127}"
 FINAL = ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_DEACTIVATED")
 
 
+CAN = Capabilities(
+    text_chars=MAX_TEXT, edits=True, reactions=True, typing=True, history=True, prompts=True, settles_s=SETTLES_S
+)
+"""What this example can do: no markup, no buttons, and no files to send."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatrixSettings:
     """One user on a homeserver."""
@@ -68,9 +75,7 @@ class MatrixChannel:
     """A `Channel` for one user of Matrix."""
 
     def __init__(self, settings: MatrixSettings, clock: Clock) -> None:
-        self.traits = ChannelTraits(
-            settings.name, "matrix", prompts=True, shows=True, subjects=SUBJECTS, settles_s=SETTLES_S
-        )
+        self.traits = ChannelTraits(settings.name, "matrix", subjects=SUBJECTS, can=CAN)
         self._settings, self._clock = settings, clock
         self._health = ChannelHealth("starting")
         self._direct: dict[str, str] = {}

@@ -53,9 +53,19 @@ class Homeserver:
         return self._add("m.room.message", ANN, {"msgtype": "m.text", "body": text})
 
     def bridge_said(self) -> list[str]:
-        """What the bridge wrote, in order."""
-        messages = [each for each in self._events if each["sender"] == BRIDGE and each["type"] == "m.room.message"]
-        return [each["content"]["body"] for each in messages]
+        """What the bridge wrote, in order, as it reads now."""
+        said: dict[str, str] = {}
+        for each in self._events:
+            if each["sender"] == BRIDGE and each["type"] == "m.room.message":
+                content = each["content"]
+                changed = content.get("m.relates_to", {}).get("event_id", each["event_id"])
+                said[changed] = content.get("m.new_content", content)["body"]
+        return [*said.values()]
+
+    def bridge_reacted(self) -> list[str]:
+        """The emoji that the bridge put below messages."""
+        reactions = [each for each in self._events if each["sender"] == BRIDGE and each["type"] == "m.reaction"]
+        return [each["content"]["m.relates_to"]["key"] for each in reactions]
 
     def _add(self, kind: str, sender: str, content: dict[str, Any], *, state: str | None = None) -> str:
         number = next(self._numbers)

@@ -17,4 +17,6 @@ class TestMatrix(ChannelContract):
     async def rig(self) -> AsyncGenerator[ChannelRig]:
         async with Homeserver() as server:
             channel = MatrixChannel(MatrixSettings("here", server.url, BRIDGE, TOKEN), ManualClock(1_800_000_000.0))
-            yield ChannelRig(channel, server.ann_says, chat=ANN, read=server.bridge_said)
+            yield ChannelRig(
+                channel, server.ann_says, chat=ANN, read=server.bridge_said, reactions=server.bridge_reacted
+            )

@@ -111,8 +111,6 @@ class Gateway:
         self._handle = handle
         connection = Connection(intents_of(settings), patience.silence, self._take)
         self._carrier: Any = Carrier(requests, connection)
-        # The library tells the ids of sessions, and with debug logs whole messages.
-        logging.getLogger("discord").setLevel(logging.WARNING)
         self._backoff = Backoff(patience.first, patience.most, lambda: random.uniform(0.8, 1.0))
         self._begun = -1e9
         """When a session was begun last (monotonic)."""
