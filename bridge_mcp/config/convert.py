@@ -20,6 +20,7 @@ from bridge_mcp.config.quiet import quiet_hours
 from bridge_mcp.config.reviews import Reviews, places
 from bridge_mcp.config.secrets import Secrets
 from bridge_mcp.config.servers import tool_server
+from bridge_mcp.config.store import StoreAddress, store_address
 from bridge_mcp.config.values import ChannelSettings, Client
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
@@ -58,15 +59,9 @@ class Reading:
         self._channels, self._bots = self._sections(), dict[str, str]()
         self._reviews = Reviews(self._models, self._existing, problems)
 
-    def store_url(self, default: Path) -> str:
-        """Where the store is: `sqlite:///` and an absolute path."""
-        url = self.file.store.url
-        if url is None:
-            return f"sqlite:///{default}"
-        if not url.startswith("sqlite:///"):
-            self.problems.add("store.url", "only SQLite stores are in this version.", 'Write "sqlite:///PATH".')
-            return url
-        return f"sqlite:///{self._path(url.removeprefix('sqlite:///'))}"
+    def store(self, default: Path) -> StoreAddress:
+        """Where the store is; `default` is the file without any key."""
+        return store_address(self.file.store, self.problems, self.secrets, default, within=self._path, env=self.env)
 
     def outbox(self, state: Path) -> tuple[Path, ...]:
         """The folders whose files may be sent; one in the state folder, where the file names none."""

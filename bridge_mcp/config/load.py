@@ -66,7 +66,7 @@ def examine(
         source=source,
         passed_over=passed_over(source, path, env, cwd),
         state_dir=state,
-        store_url=reading.store_url(state / STORE_NAME),
+        store=reading.store(state / STORE_NAME),
         models=reading.models(),
         tool_servers=reading.tool_servers(),
         channels=reading.channels(),
@@ -97,6 +97,7 @@ def complaint(text: str, folder: Path | None = None) -> str:
     try:
         file = parse(text.encode(), None, problems)
         reading = Reading(file, folder, problems, Secrets({}, folder, problems), {})
+        reading.store(folder / "state" / STORE_NAME)
         reading.models()
         reading.tool_servers()
         reading.channels()

@@ -60,7 +60,18 @@ class Store(Section):
     """[store]: where everything is kept, and how much of it."""
 
     url: Text | None = None
-    """Where the SQLite file is, as `sqlite:///PATH`; without it: `bridge.db` in the state folder."""
+    """Where it is, as `sqlite:///PATH` or (with the extra `postgres`) `postgresql://USER@HOST/DATABASE`; no password
+    stands here. Without it: `bridge.db` in the state folder."""
+    url_env: Text | None = None
+    """The variable that holds the URL, with its password."""
+    url_file: Text | None = None
+    """The file that holds the URL, with its password."""
+    direct_url: Text | None = None
+    """Where `url` leads to a pooler such as PgBouncer: the URL of Postgres itself, for notices and locks."""
+    direct_url_env: Text | None = None
+    """The variable that holds that URL."""
+    direct_url_file: Text | None = None
+    """The file that holds that URL."""
     max_file_mb: float = Field(default=20.0, gt=0, le=1000)
     """The largest file from a chat or a tool that is kept, in megabytes."""
     max_files_mb: float = Field(default=1000.0, gt=0)

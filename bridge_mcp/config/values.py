@@ -9,7 +9,9 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from bridge_mcp.channels.registry import Plug
+from bridge_mcp.config.store import StoreAddress
 from bridge_mcp.core.bearer_tokens import OAuth
+from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
@@ -56,7 +58,7 @@ class Config(HidesFields, frozen=True):
     source: Path | None
     """The file they are from; None when there is none."""
     state_dir: Path
-    store_url: str
+    store: StoreAddress
     channels: Mapping[str, ChannelSettings]
     rules: Rules
     models: Mapping[str, ModelSettings]
@@ -114,12 +116,23 @@ class Config(HidesFields, frozen=True):
 
     @property
     def store_path(self) -> Path:
-        """The SQLite file."""
-        return Path(self.store_url.removeprefix("sqlite:///"))
+        """The SQLite file.
+
+        Raises:
+            ConfigError: the store is a database of Postgres', or nobody knows where it is.
+        """
+        if self.store.lacking:
+            raise ConfigError(f"The store cannot be found: {self.store.lacking}", fix="See [store] in bridge.toml.")
+        if self.store.is_postgres:
+            raise ConfigError(
+                f"This needs a store that is a file, and the store is {self.store.shown}.",
+                fix="Name a configuration with a SQLite store (--config), or see --help for what serves Postgres.",
+            )
+        return Path(self.store.url.removeprefix("sqlite:///"))
 
     @property
     def files_path(self) -> Path:
-        """The folder of kept files: one beside each store."""
+        """The folder of kept files: one beside each store. Postgres keeps them itself."""
         default = self.store_path == self.state_dir / STORE_NAME
         return self.state_dir / "files" if default else self.store_path.with_name(f"{self.store_path.name}.files")
 
@@ -140,7 +153,12 @@ class Config(HidesFields, frozen=True):
 
     @property
     def lock_path(self) -> Path:
-        """The file whose lock the engine holds: one beside each store, so that one store never has two engines."""
+        """The file whose lock the engine holds: one beside each store, so that one store never has two engines.
+
+        With Postgres no process holds it: callers and drafts of this machine have their folders beside it.
+        """
+        if self.store.is_postgres:
+            return self.state_dir / f"postgres-{self.store.name}.engine.lock"
         default = self.state_dir / STORE_NAME
         path = self.store_path
         return self.state_dir / "engine.lock" if path == default else path.with_name(f"{path.name}.engine.lock")
