@@ -20,6 +20,7 @@ from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
 from bridge_mcp.config.schema_seen import Log, Telemetry
+from bridge_mcp.config.schema_store import Files, Store
 from bridge_mcp.config.schema_transcription import Transcription
 from bridge_mcp.core.errors import ConfigError
 
@@ -54,37 +55,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """Of tool servers: it begins the names of their tools, and providers take no dots there."""
 ScopeName = Literal["read", "send", "approve", "tools", "admin"]
-
-
-class Store(Section):
-    """[store]: where everything is kept, and how much of it."""
-
-    url: Text | None = None
-    """Where it is, as `sqlite:///PATH` or (with the extra `postgres`) `postgresql://USER@HOST/DATABASE`; no password
-    stands here. Without it: `bridge.db` in the state folder."""
-    url_env: Text | None = None
-    """The variable that holds the URL, with its password."""
-    url_file: Text | None = None
-    """The file that holds the URL, with its password."""
-    direct_url: Text | None = None
-    """Where `url` leads to a pooler such as PgBouncer: the URL of Postgres itself, for notices and locks."""
-    direct_url_env: Text | None = None
-    """The variable that holds that URL."""
-    direct_url_file: Text | None = None
-    """The file that holds that URL."""
-    max_file_mb: float = Field(default=20.0, gt=0, le=1000)
-    """The largest file from a chat or a tool that is kept, in megabytes."""
-    max_files_mb: float = Field(default=1000.0, gt=0)
-    """How much all kept files may take; the oldest are removed first."""
-    keep_events: int = Field(default=1_000_000, ge=1000)
-    """How many events the feed keeps; a reader who comes later is told that some are gone."""
-
-
-class Files(Section):
-    """[files]: which files of this machine may be sent."""
-
-    outbox: list[Text] | None = None
-    """Folders whose files may be sent; without it: `outbox` in the state folder."""
 
 
 class ModelSection(Section):
