@@ -147,7 +147,7 @@ expires_s = 600                            # 0: never
 
 # [store]
 # url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)
-# url_env = "BRIDGE_MCP_STORE_URL"         # or postgresql://USER:PASSWORD@HOST/DATABASE, for many machines
+# url_env = "STORE_URL"                    # or postgresql://USER:PASSWORD@HOST/DATABASE, for many machines
 # max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,
 # max_files_mb = 1000                      # and all together; beyond that the oldest are removed
 """
