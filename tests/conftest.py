@@ -96,6 +96,26 @@ def database(postgres: Served) -> Iterator[Database]:
     made.drop()
 
 
+@pytest.fixture(scope="session")
+def own_store_database(postgres: Served) -> Iterator[Database]:
+    """A database of this process with an empty store in it, which `store_database` empties after each test."""
+    from bridge_mcp.stores.postgres.connecting import Database as Place
+    from bridge_mcp.stores.postgres.migrate import migrate
+
+    made = postgres.create()
+    migrate(Place(made.url))
+    made.keep()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def store_database(own_store_database: Database) -> Iterator[Database]:
+    """A database with an empty store in it, which is emptied after the test: some milliseconds."""
+    yield own_store_database
+    own_store_database.as_kept()
+
+
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A server that one test may stop, kill and start again."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bridge_mcp.ports import Store
-from tests.contract.store_kit import PLACES, Place, used
+from tests.contract.store_kit import PLACES, Place, make_place, used
 
 
 @pytest.fixture(params=PLACES)
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    async with used(request.param(tmp_path)) as place:
+    async with used(make_place(request.param, request, tmp_path)) as place:
         yield place
 
 

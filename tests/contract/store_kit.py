@@ -7,7 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+import psycopg
+import pytest
 
 from bridge_mcp.core.entries import (
     Asked,
@@ -24,8 +27,13 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.hash_chain import FIRST, link
 from bridge_mcp.ports import Store
+from bridge_mcp.stores import postgres
+from bridge_mcp.stores.sql.replay import Rebuilt
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.stores.sqlite.rebuild import rebuild
+from tests.servers.postgres import Database
+
+Rows: TypeAlias = dict[str, list[tuple[object, ...]]]
 
 ANN = Sender("7", "Ann")
 HOST = Sender("host", "host", "client")
@@ -57,10 +65,56 @@ class SqlitePlace:
     def verify(self) -> tuple[str, ...]:
         return verify(self.folder / "bridge.db")
 
+    def rebuild(self) -> Rebuilt:
+        return rebuild(self.folder / "bridge.db", self.clock.time, frozenset({"local"}))
 
-Place = SqlitePlace
-PLACES = (SqlitePlace,)
+    def rows(self) -> Rows:
+        return rows_of(self.folder / "bridge.db")
+
+
+@dataclass
+class PostgresPlace:
+    """A database that any number of stores can be opened on, as processes of any number of machines would."""
+
+    url: str
+    clock: StoreClock = field(default_factory=StoreClock)
+    opened: list[Store] = field(default_factory=list[Store])
+
+    async def open(self, delivered_by_commit: frozenset[str] = frozenset({"local"})) -> Store:
+        store = await postgres.open_store(self.url, clock=self.clock, delivered_by_commit=delivered_by_commit)
+        self.opened.append(store)
+        return store
+
+    def verify(self) -> tuple[str, ...]:
+        return postgres.verify(self.url)
+
+    def rebuild(self) -> Rebuilt:
+        return postgres.rebuild(self.url, self.clock.time, frozenset({"local"}))
+
+    def rows(self) -> Rows:
+        """All rows of all tables, but for when conversations wake."""
+        with psycopg.connect(self.url) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            found: Rows = {}
+            for (name,) in tables:
+                rows = connection.execute(
+                    f"SELECT to_jsonb(t) - '{{wake_at,due_since}}'::text[] FROM {name} AS t".encode()
+                )
+                found[name] = sorted(rows.fetchall(), key=repr)
+            return found
+
+
+Place = SqlitePlace | PostgresPlace
+PLACES = ("sqlite", "postgres")
 """Every kind of store there is."""
+
+
+def make_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A new place of a kind."""
+    if kind == "sqlite":
+        return SqlitePlace(folder)
+    made: Database = request.getfixturevalue("store_database")
+    return PostgresPlace(made.url)
 
 
 @asynccontextmanager
@@ -71,14 +125,15 @@ async def used(place: Place) -> AsyncGenerator[Place]:
         await store.close()
     if place.opened:
         assert place.verify() == ()
-        path = place.folder / "bridge.db"
-        before = rows_of(path)
-        assert rebuild(path, place.clock.time, frozenset({"local"})).skipped == []
-        assert rows_of(path) == before
+        before = place.rows()
+        assert place.rebuild().skipped == []
+        after = place.rows()
+        changed = {name: (rows, after[name]) for name, rows in before.items() if rows != after[name]}
+        assert not changed, f"a rebuild changes {changed}"
         assert place.verify() == ()
 
 
-def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+def rows_of(path: Path) -> Rows:
     """All rows of all tables, but for the search index, and for when conversations wake."""
     with closing(sqlite3.connect(path)) as connection:
         tables = [

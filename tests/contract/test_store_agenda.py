@@ -253,6 +253,7 @@ async def test_a_watcher_that_leaves_conversations_to_others_is_told_of_all_else
         assert await changes.wait(0.0) == {}
         await store.status.put("engine", {"pid": 1})
         assert await changed(changes) is None
+        await drained(changes)
         await other.log.record(HERE, heard("from elsewhere"))
         assert await changed(changes) is None
 
@@ -312,7 +313,7 @@ async def test_commits_of_others_are_told_within_tens_of_milliseconds(place: Pla
         for n in range(5):
             await other.log.record(HERE, heard(f"text {n}"))
             begin = anyio.current_time()
-            assert await changed(changes) is None
+            assert await changed(changes) in (None, {HERE: n + 1})
             assert anyio.current_time() - begin < 1.0
             assert len(await store.log.load(HERE)) == n + 1
 
@@ -322,7 +323,7 @@ async def test_commits_of_others_are_told_whatever_happened_before_the_watch(pla
     for n in range(3):
         with closing(store.agenda.watch()) as changes:
             await other.log.record(HERE, heard(f"text {n}"))
-            assert await changed(changes) is None
+            assert await changed(changes) in (None, {HERE: n + 1})
 
 
 async def test_a_closed_subscription_wakes_its_waiter_and_says_so(store: Store) -> None:

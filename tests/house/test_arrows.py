@@ -65,6 +65,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pyromark": frozenset({"channels"}),
     "regex": frozenset({"channels"}),
     "sqlite3": frozenset({"stores"}),
+    "psycopg": frozenset({"stores"}),
     "jsonschema_rs": frozenset({"toolservers"}),
     "yaml": frozenset({"config", "hosts"}),
     "pyjson5": frozenset({"config", "hosts"}),

@@ -47,6 +47,29 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}
 SETTINGS = {"max_connections": "300", "shared_buffers": "64MB", "log_min_messages": "warning"}
 
 
+KEEP = """
+CREATE SCHEMA kept;
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('CREATE TABLE kept.%1$I AS TABLE public.%1$I', name);
+    END LOOP;
+END $$;
+"""
+AS_KEPT = """
+DO $$ DECLARE name text; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('DELETE FROM public.%I', name);
+        EXECUTE format('INSERT INTO public.%1$I SELECT * FROM kept.%1$I', name);
+    END LOOP;
+    FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER SEQUENCE public.%I RESTART', name);
+    END LOOP;
+END $$;
+"""
+
+
 @cache
 def binaries() -> Path:
     """Where the wheel keeps the programs; importing it would warn of folders that nobody needs here."""
@@ -122,6 +145,16 @@ class Database:
     def connect(self) -> psycopg.Connection:
         """A connection in which each statement commits by itself."""
         return psycopg.connect(self.url, autocommit=True)
+
+    def keep(self) -> None:
+        """Remember what its tables hold, for `as_kept`."""
+        with self.connect() as connection:
+            connection.execute(KEEP)
+
+    def as_kept(self) -> None:
+        """Have its tables hold what they held, and end others' connections: it takes less than a new database."""
+        with self.connect() as connection:
+            connection.execute(AS_KEPT)
 
     def drop(self) -> None:
         """Remove it, whoever is connected."""

@@ -65,6 +65,7 @@ class SqlAccess:
         """See `ports.Access`; removes expired requests first."""
 
         def operation(session: Session) -> PairingRequest | None:
+            session.alone("pairing_requests")
             session.put("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
             own = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
             if own is not None:

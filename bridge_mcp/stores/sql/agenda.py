@@ -45,7 +45,7 @@ class SqlAgenda:
         now = self._clock.now()
 
         def operation(session: Session) -> bool:
-            row = session.row("agenda_row", name=conversation)
+            row = session.row("agenda_row_to_write", name=conversation)
             if row is None or row[1] != expected:
                 return False
             session.put("set_wake", id=row[0], wake_at=None if until is None else max(0.0, until), due_since=now)

@@ -41,7 +41,7 @@ from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.grants import keep_grant
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Chat, Session
+from bridge_mcp.stores.sql.session import Chat, Contended, Session
 from bridge_mcp.stores.sql.spending import add_spending
 
 __all__ = ["Append", "Prepared", "prepare"]
@@ -71,7 +71,7 @@ class Append:
         self.name = name
         channel = Address.of(name).channel
         self._delivered = channel in delivered_by_commit
-        row = session.row("conversation_row", name=name)
+        row = session.row("conversation_row_to_write", name=name)
         self._new = row is None
         self._channel = channel
         self._now = now
@@ -109,7 +109,10 @@ class Append:
         """Add an entry, with all that follows from it; None, and nothing done, where its key is taken."""
         session, seq = self._session, self.head
         if self._new:
-            self._id = session.insert("insert_conversation", name=self.name, channel=self._channel, at=self._now)
+            begun = {"name": self.name, "channel": self._channel, "at": self._now, "folded": self._folded}
+            self._id = session.insert("insert_conversation", **begun)
+            if not self._id:
+                raise Contended(f"{self.name}: somebody else began it at the same time.", fix="Try again.")
             self._new = False
         if (about := of_forgotten(prepared.entry)) is not None:
             prepared = self._as_told_late(prepared, about)
@@ -148,13 +151,12 @@ class Append:
         due = {"wake_at": self._wake_at, "due_since": self._due_since}
         listed = {
             "title": self._title,
+            "folded": self._folded,
             "responder": self._responder,
             "messages": self._messages,
             "last_at": self._last_at,
             "last_text": self._last_text,
         }
-        if self._due_changed and self._wake_at == 0.0:
-            self._session.now_due(self.name)
         match self._due_changed, self._listed_changed:
             case False, False:
                 self._session.put("update_conversation", **place)
@@ -273,6 +275,11 @@ class Append:
         self._last_at, self._last_text = logged.at, message.text[:LAST_TEXT_CHARS]
         self._title = title_after(self._title, logged.entry)
         self._listed_changed = True
+
+    @property
+    def _folded(self) -> str:
+        """What lists are searched by, where the database cannot fold as Python does."""
+        return f"{self.name}\n{self._title}".casefold()
 
     @property
     def _chat(self) -> Chat:

@@ -34,6 +34,7 @@ class SqlChannelState:
         """See `ports.ChannelState`; keeps the first id over several moves."""
 
         def operation(session: Session) -> None:
+            session.alone("moved_chats")
             first = first_chat_id(session, channel, chat)
             if to != first and session.value("current_chat_id", channel=channel, chat=first) != to:
                 session.put("move_chat", channel=channel, first_id=first, current_id=to)

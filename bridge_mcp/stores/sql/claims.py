@@ -27,6 +27,7 @@ class SqlClaims:
         """See `ports.Claims`; removes all that have ended first."""
 
         def operation(session: Session) -> Claim | None:
+            session.alone("claims")
             session.put("delete_ended_claims", now=now, ahead=now + AHEAD_S)
             held = holding(session, claim.conversation, now)
             if held is not None and held.client != claim.client:
@@ -44,6 +45,7 @@ class SqlClaims:
         """See `ports.Claims`."""
 
         def operation(session: Session) -> bool:
+            session.alone("claims")
             held = holding(session, conversation, now)
             if held is None or held.client != client:
                 return False

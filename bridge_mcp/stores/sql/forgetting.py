@@ -197,7 +197,7 @@ class Emptying:
     """Empties entries of one conversation, within a writer's transaction."""
 
     def __init__(self, session: Session, name: str, now: float, delivered: Set[str]) -> None:
-        row = session.row("conversation_head", name=name)
+        row = session.row("conversation_head_to_write", name=name)
         if row is None:
             raise NotFound(f"There is no conversation '{name}'.", fix="See bridge-mcp status.")
         self._session, self._name, self._now, self._delivered = session, name, now, delivered

@@ -60,6 +60,7 @@ def places(conversation: str) -> list[str]:
 
 def keep_grant(session: Session, grant: Grant) -> Grant:
     """Store a new grant, as part of a transaction; see `ports.Grants.add`. The same with its id, as it holds now."""
+    session.alone("grants")
     session.put("delete_ended_grants", now=grant.created_at)
     where = {"tool": grant.tool, "conversation": grant.conversation}
     arguments = dump(grant.arguments)

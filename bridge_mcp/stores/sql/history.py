@@ -6,6 +6,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Scheduled
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
+from bridge_mcp.core.words import Asked, asked, holds
 from bridge_mcp.stores.sql.places import channel_term, conversation_term
 from bridge_mcp.stores.sql.rows import conversation as conversation_of
 from bridge_mcp.stores.sql.rows import is_within, logged
@@ -15,6 +16,9 @@ from bridge_mcp.stores.sql.writer import Writer
 
 __all__ = ["SqlHistory"]
 
+
+LOOKED_AT_ONCE, MAX_LOOKS = 100, 100
+"""Messages whose texts are looked at together, where the index alone cannot tell; and how often a search does."""
 
 END = 2**62
 """Beyond every seq and id."""
@@ -81,6 +85,9 @@ class SqlHistory:
         """See `ports.History`; indexes new messages first, if the index is behind."""
         if conversation and not is_within(conversation, within):
             return ()
+        wanted = asked(query)
+        if wanted is None:
+            return ()
         places = await self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
         if places == []:
             return ()
@@ -88,7 +95,7 @@ class SqlHistory:
             await self._writer.execute(lambda session: session.words.take_in(session))
 
         def read(session: Session) -> tuple[Message, ...]:
-            return tuple([message_of(row) for row in session.words.search(session, query, places, limit)])
+            return tuple(found_messages(session, wanted, places, limit))
 
         return await self._reads.long(read)
 
@@ -105,6 +112,19 @@ class SqlHistory:
             rows = await self._reads.rows("conversations_of_chat", name=place, below=below, beyond=beyond)
             found += [conversation_term(row[9]) for row in rows]
         return found
+
+
+def found_messages(session: Session, wanted: Asked, places: list[str] | None, limit: int) -> list[Message]:
+    """The newest messages that have what is asked for: by the index, and by their texts where that takes a look."""
+    found: list[Message] = []
+    before, at_once = END, limit if not wanted.phrases else max(limit, LOOKED_AT_ONCE)
+    for _ in range(MAX_LOOKS):
+        rows = session.words.search(session, wanted, places, before, at_once)
+        found += [message for message in map(message_of, rows) if holds(message.text, wanted.phrases)]
+        if len(rows) < at_once or len(found) >= limit:
+            break
+        before = rows[-1][11]
+    return found[:limit]
 
 
 def latest_conversations(

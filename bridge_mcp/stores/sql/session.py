@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-__all__ = ["MAX_INLINE_ROWS", "Chat", "Reads", "Row", "Session", "Words", "named_statements"]
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.words import Asked
+
+__all__ = [
+    "MAX_INLINE_ROWS",
+    "Chat",
+    "CommitUnknown",
+    "Contended",
+    "Reads",
+    "Row",
+    "Session",
+    "Words",
+    "named_statements",
+]
 
 T = TypeVar("T")
 
@@ -29,6 +42,14 @@ def named_statements(folder: Path) -> dict[str, str]:
         _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
         texts.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
     return texts
+
+
+class Contended(StoreError):
+    """Another transaction was in the way, and nothing was written: the same again may go well."""
+
+
+class CommitUnknown(StoreError):
+    """Whether a transaction was committed cannot be told: it may not be tried again."""
 
 
 class Session(Protocol):
@@ -85,16 +106,16 @@ class Session(Protocol):
         """Add an event to the feed with this commit: of an entry, or with a time and a body of its own."""
         ...
 
-    def now_due(self, conversation: str) -> None:
-        """A conversation is due at once with this commit."""
+    def alone(self, what: str) -> None:
+        """Until the commit, no other transaction goes on that asks for the same."""
         ...
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Several reads of one and the same state."""
         ...
 
-    def begin(self) -> None:
-        """Begin to write.
+    def begin(self, conversations: Sequence[str] = ()) -> None:
+        """Begin to write, most likely to these conversations.
 
         Raises:
             StoreError: that is not possible now.
@@ -102,8 +123,12 @@ class Session(Protocol):
         """
         ...
 
-    def commit(self) -> None:
-        """End what `begin` began: all of it is durable."""
+    def commit(self, changed: dict[str, int] | None = None) -> None:
+        """End what `begin` began: all of it is durable. `changed` is told to other processes; see `Writer`.
+
+        Raises:
+            CommitUnknown: the database is gone, and whether it was committed could not be asked.
+        """
         ...
 
     def roll_back(self) -> None:
@@ -157,8 +182,8 @@ class Words(Protocol):
         """Take in some of what is missing, within a transaction."""
         ...
 
-    def search(self, session: Session, query: str, places: list[str] | None, limit: int) -> list[Row]:
-        """The newest messages with every word of the query, as rows of `message_details`; none for no words.
+    def search(self, session: Session, asked: Asked, places: list[str] | None, before: int, limit: int) -> list[Row]:
+        """The newest messages with all terms, of those with an id below `before`, as rows of `message_details`.
 
         `places` are terms of `conversation_term` and `channel_term`; None stands for everywhere.
         """

@@ -42,6 +42,7 @@ class SqlEventSubscriptions:
         """See `ports.EventSubscriptions`; counts and writes in one transaction."""
 
         def operation(session: Session) -> SubscriptionLimit:
+            session.alone("subscriptions")
             counted = session.row(
                 "count_subscriptions", client=subscription.client, host=subscription.host, but=subscription.id
             )
@@ -106,6 +107,7 @@ class SqlEventSubscriptions:
         """See `ports.EventSubscriptions`."""
 
         def operation(session: Session) -> Literal["verified", "ask", "later"]:
+            session.alone("callbacks")
             if session.value("callback_is_verified", client=client, url=url):
                 return "verified"
             asked: float | None = session.value("callback_asked_at", client=client, url=url)

@@ -31,6 +31,11 @@ class Hub:
         for subscription in self._subscriptions:
             subscription.notify(changed)
 
+    def notify_of_others(self, changed: Mapping[str, int] | None) -> None:
+        """Tell all of a change of another process; None: anything may have changed."""
+        for subscription in self._subscriptions:
+            subscription.notify(changed if subscription.conversations else None)
+
     def close(self) -> None:
         """Close all subscriptions: their waits raise `StoreError`."""
         for subscription in tuple(self._subscriptions):
@@ -48,7 +53,7 @@ class Subscription:
 
     def __init__(self, end: Callable[[Subscription], None], *, conversations: bool = True) -> None:
         self._end = end
-        self._conversations = conversations
+        self.conversations = conversations
         self._changed: dict[str, int] = {}
         self._anything = False
         self._closed = False
@@ -58,7 +63,7 @@ class Subscription:
         """Note a change and end the wait; None: anything may have changed."""
         if changed is None:
             self._anything = True
-        elif self._conversations:
+        elif self.conversations:
             for conversation, head in changed.items():
                 self._changed[conversation] = max(head, self._changed.get(conversation, 0))
         else:

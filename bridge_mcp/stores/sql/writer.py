@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from bridge_mcp.core.errors import BadInput, Conflict, StoreError
-from bridge_mcp.stores.sql.session import Session
+from bridge_mcp.stores.sql.session import CommitUnknown, Contended, Session
 
 __all__ = ["Changed", "Writer"]
 
@@ -31,6 +32,10 @@ NONE: Mapping[str, int] = MappingProxyType({})
 
 POLL_S = 0.02
 """How often the thread looks for commits of other processes, while somebody watches: about 20 us each time."""
+
+MAX_TRIES = 10
+CONTENDED_S = 0.02
+"""How often an operation is tried that others are in the way of, and the longest pause after the first time."""
 
 MAX_BATCH = 256
 """Operations of one commit: more would make the first of them wait."""
@@ -180,10 +185,10 @@ class Writer:
                 break
         return jobs
 
-    def _commit(self, jobs: Sequence[Job]) -> None:
+    def _commit(self, jobs: Sequence[Job], tries: int = 1) -> None:
         """Commit these together; if one breaks the transaction, each in its own, so that only that one fails."""
         try:
-            self._session.begin()
+            self._session.begin(sorted({name for job in jobs for name in job.changed or NONE}))
         except StoreError as exc:
             self.failure = str(exc)
             for job in jobs:
@@ -192,16 +197,20 @@ class Writer:
         try:
             for job in jobs:
                 self._run_job(job)
-            self._session.commit()
+            self._session.commit(changed_by(jobs))
             self.written_at, self.failure = time.time(), ""
         except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
             self._session.roll_back()
-            if len(jobs) == 1:
-                jobs[0].error = exc
-                self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
-            else:
+            if len(jobs) > 1 and not isinstance(exc, CommitUnknown):
                 for job in jobs:
                     self._commit([job])
+            elif isinstance(exc, Contended) and tries < MAX_TRIES:
+                time.sleep(random.uniform(0, CONTENDED_S * tries))
+                self._commit(jobs, tries + 1)
+            else:
+                self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
+                for job in jobs:
+                    job.error = exc
 
     def _run_job(self, job: Job) -> None:
         before = self._session.changes
@@ -238,18 +247,24 @@ class Writer:
     # -- on the event loop ------------------------------------------------------------------------------------
 
     def _resolve(self, jobs: Sequence[Job]) -> None:
-        changed: dict[str, int] = {}
-        unknown = False
-        for job in jobs:
-            if job.error is None:
-                unknown = unknown or job.changed is None
-                for conversation, head in (job.changed or NONE).items():
-                    changed[conversation] = max(head, changed.get(conversation, 0))
-        if unknown or changed:
-            self._notify(None if unknown else changed)
+        changed = changed_by(jobs)
+        if changed is None or changed:
+            self._notify(changed)
         for job in jobs:
             job.resolve()
 
     def _end(self) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
+
+
+def changed_by(jobs: Sequence[Job]) -> dict[str, int] | None:
+    """What those of these that did not fail have changed, together."""
+    changed: dict[str, int] = {}
+    for job in jobs:
+        if job.error is None:
+            if job.changed is None:
+                return None
+            for conversation, head in job.changed.items():
+                changed[conversation] = max(head, changed.get(conversation, 0))
+    return changed

@@ -6,23 +6,17 @@ are indexed at once, and a search begins by indexing the few that are missing.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 
+from bridge_mcp.core.words import Asked, terms
 from bridge_mcp.stores.sql.session import Chat, Row, Session
 
-__all__ = ["STEP", "WORDS", "SqliteWords", "spaced"]
+__all__ = ["STEP", "WORDS", "SqliteWords", "indexed"]
 
 STEP = 64
 MAX_BATCH = 2000
 """Messages that one transaction indexes at most."""
-
-UNSPACED = re.compile(
-    "[\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-"""Characters of Chinese, Japanese and Korean: words have no spaces between them, or endings that stick to them."""
 
 
 class SqliteWords:
@@ -77,33 +71,24 @@ class SqliteWords:
             session.put("fts_insert_messages", after=upto, upto=newest)
             session.put("fts_set_progress", upto=newest)
 
-    def search(self, session: Session, query: str, places: list[str] | None, limit: int) -> list[Row]:
+    def search(self, session: Session, asked: Asked, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """See `match`."""
-        asked = match(query, places)
-        return session.rows("search_messages", match=asked, limit=limit) if asked else []
+        return session.rows("search_messages", match=match(asked, places), before=before, limit=limit)
 
 
 WORDS = SqliteWords()
 
 
-def spaced(text: str) -> str:
-    """The text as the full-text index takes it: around each character of a script without spaces there are some.
+def indexed(text: str) -> str:
+    """The text as the index takes it: its terms, each once.
 
     It may not change without a migration that empties the index: what goes out of it must be what went in.
     """
-    return text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)
+    return " ".join(terms(text))
 
 
-def match(query: str, places: Iterable[str] | None) -> str:
-    """An FTS5 expression that finds every word of the query in these places, or "" for an empty query.
-
-    Words are quoted: nothing in them is syntax. Of scripts without spaces a word is found wherever it stands: each
-    character is a word of the index, and those of the query are looked for side by side. FTS5 reads a string up to its
-    first NUL, so NUL separates words here.
-    """
-    asked = query.replace("\0", " ").split()
-    if not asked:
-        return ""
-    # Without an AND between them, FTS5 passes over what holds no letter or digit.
-    found = "text : (" + " ".join('"' + spaced(word).replace('"', '""') + '"' for word in dict.fromkeys(asked)) + ")"
+def match(asked: Asked, places: list[str] | None) -> str:
+    """An FTS5 expression that finds all terms in these places. Terms are quoted: nothing in them is syntax."""
+    wanted = " AND ".join(f'"{term.text}"' + ("*" if term.prefix else "") for term in asked.terms)
+    found = f"text : ({wanted})"
     return found if places is None else f"{found} AND place : ({' OR '.join(places)})"

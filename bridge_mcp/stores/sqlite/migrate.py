@@ -12,19 +12,16 @@ import runpy
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TypeAlias
 
 from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.stores.sql.owner import Owner
 from bridge_mcp.stores.sqlite.session import BROKEN, LOCAL_DISK, LOCK_S, store_error
 
 __all__ = ["MIN_SQLITE", "Owner", "migrate", "migrations", "newest", "schema_version"]
 
 logger = logging.getLogger(__name__)
-
-Owner: TypeAlias = Callable[[], AbstractContextManager[None]]
-"""Holds the right to migrate while it is open."""
 
 MIN_SQLITE = (3, 31)
 FOLDER = Path(__file__).with_name("migrations")

@@ -357,6 +357,6 @@ CREATE TABLE undelivered (
 );
 
 CREATE VIRTUAL TABLE words USING fts5 (
-    text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+    text, place, content = '', columnsize = 0, detail = column, tokenize = 'ascii'
 );
 

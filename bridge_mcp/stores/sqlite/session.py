@@ -6,7 +6,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.sql.session import Row, named_statements
-from bridge_mcp.stores.sqlite.fts import WORDS, SqliteWords, spaced
+from bridge_mcp.stores.sqlite.fts import WORDS, SqliteWords, indexed
 from bridge_mcp.stores.sqlite.guard import Guard, Holder, is_stopped
 
 logger = logging.getLogger(__name__)
@@ -121,8 +121,8 @@ class Session:
         else:
             self._run("insert_event", {"type": type, "conversation": conversation, "at": at, "body": body})
 
-    def now_due(self, conversation: str) -> None:
-        """The row says it: whoever watches commits looks for it."""
+    def alone(self, what: str) -> None:
+        """Whoever writes is alone."""
 
     def _run(self, statement: str, values: dict[str, object]) -> sqlite3.Cursor:
         """Run a named statement.
@@ -184,7 +184,7 @@ class Session:
         except BROKEN as exc:
             raise self._error(exc) from exc
 
-    def begin(self) -> None:
+    def begin(self, conversations: Sequence[str] = ()) -> None:
         """Begin to write, as soon as no other process does.
 
         Raises:
@@ -225,7 +225,7 @@ class Session:
             raise self._error(exc) from exc
         raise StoreError(f"The store {self.path} is locked: {self._holder.words()}.", fix=self._holder.fix()) from exc
 
-    def commit(self) -> None:
+    def commit(self, changed: dict[str, int] | None = None) -> None:
         """End what `begin` began: it is on disk."""
         self.execute("COMMIT")
 
@@ -277,7 +277,7 @@ def connect(
         connection = sqlite3.connect(
             path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        connection.create_function("spaced", 1, spaced, deterministic=True)
+        connection.create_function("terms", 1, indexed, deterministic=True)
         if reading:
             connection.execute("PRAGMA query_only = 1")
             connection.create_function("fold", 1, str.casefold, deterministic=True)

@@ -31,6 +31,9 @@ LIMIT :limit;
 -- name: agenda_row(name)
 SELECT id, head, wake_at FROM conversations WHERE name = :name;
 
+-- name: agenda_row_to_write(name)
+SELECT id, head, wake_at FROM conversations WHERE name = :name;
+
 -- name: set_wake(id, wake_at, due_since)
 UPDATE conversations SET wake_at = :wake_at, due_since = :due_since WHERE id = :id;
 

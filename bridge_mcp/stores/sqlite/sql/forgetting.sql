@@ -1,3 +1,6 @@
+-- name: conversation_head_to_write(name)
+SELECT id, head FROM conversations WHERE name = :name;
+
 -- name: is_forgotten(id, seq)
 SELECT digest IS NOT NULL FROM log WHERE conversation = :id AND seq = :seq;
 

@@ -75,14 +75,14 @@ SELECT (SELECT upto FROM indexed), (SELECT coalesce(max(id), 0) FROM messages);
 
 -- name: fts_insert_messages(after, upto)
 -- Read from the JSON as it is, not through the codec: an append must not fail because of what another one wrote.
--- SQLite ends a text at its first NUL, so NUL becomes a space. `spaced` is session.spaced. The two statements below hold the
+-- SQLite ends a text at its first NUL, so NUL becomes a space. `terms` is fts.indexed. The two statements below hold the
 -- same expressions: what the index gives up must be what it took in.
 INSERT INTO words (rowid, text, place)
 SELECT
     m.id,
     CASE
         WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
-        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
+        THEN terms(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
         ELSE ''
     END,
     'c' || c.id || ' h' || hex(c.channel)
@@ -101,7 +101,7 @@ SELECT
     m.id,
     CASE
         WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
-        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
+        THEN terms(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
         ELSE ''
     END,
     'c' || c.id || ' h' || hex(c.channel)
@@ -118,7 +118,7 @@ SELECT
     m.id,
     CASE
         WHEN m.kind = 'message' AND json_valid(coalesce(e.body, l.body))
-        THEN spaced(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
+        THEN terms(coalesce(json_extract(replace(coalesce(e.body, l.body), '\u0000', '\u0020'), '$.text'), ''))
         ELSE ''
     END,
     'c' || c.id || ' h' || hex(c.channel)
@@ -131,9 +131,9 @@ WHERE m.conversation = :id AND m.seq = :seq AND m.id <= (SELECT upto FROM indexe
 -- name: fts_set_progress(upto)
 UPDATE indexed SET upto = :upto;
 
--- name: search_messages(match, limit)
+-- name: search_messages(match, before, limit)
 SELECT m.* FROM words AS w
 JOIN message_details AS m ON m.id = w.rowid
-WHERE w.words MATCH :match
+WHERE w.words MATCH :match AND w.rowid < :before
 ORDER BY w.rowid DESC
 LIMIT :limit;

@@ -5,6 +5,12 @@ SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messa
 FROM conversations
 WHERE name = :name;
 
+-- name: conversation_row_to_write(name)
+SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
+    tip, unsettled, heard, cleared
+FROM conversations
+WHERE name = :name;
+
 -- name: conversation_head(name)
 SELECT id, head FROM conversations WHERE name = :name;
 

@@ -1,0 +1,59 @@
+"""What Postgres and its driver raise, in the bridge's own words; a password is in none of them."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import errors
+
+from bridge_mcp.core.errors import BadInput, StoreError
+from bridge_mcp.stores.sql.session import Contended
+
+__all__ = ["ConnectionLost", "store_error"]
+
+CONTENDED = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+)
+"""Another transaction was in the way: the same again may go well."""
+
+VALUES = (
+    errors.NumericValueOutOfRange,
+    errors.InvalidTextRepresentation,
+    errors.UntranslatableCharacter,
+    errors.CharacterNotInRepertoire,
+    errors.ProgramLimitExceeded,
+)
+"""A value has no place in the database."""
+
+FIXES: dict[str, str] = {
+    # by SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html)
+    "28P01": "Set the right password: [store] url, url_env or url_file.",
+    "28000": "Let this user in (pg_hba.conf), or name another one in [store] url.",
+    "3D000": "Create the database, or name another one in [store] url.",
+    "42501": "Let this user create and change tables in that database (GRANT CREATE ON SCHEMA public).",
+    "53100": "Free some space on the disk of Postgres.",
+    "53300": "Raise max_connections of Postgres, or run fewer processes of the bridge.",
+    "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
+    "XX001": "Postgres finds its data damaged: restore a backup.",
+    "XX002": "Postgres finds an index damaged: REINDEX DATABASE, or restore a backup.",
+}
+UNREACHABLE = "See that Postgres runs and can be reached from here; the bridge goes on by itself then."
+
+
+class ConnectionLost(Contended):
+    """The connection is gone, and what was not committed with it."""
+
+
+def store_error(place: str, exc: Exception, *, lost: bool = False) -> StoreError | BadInput:
+    """What Postgres said, where, and the next move. `lost`: the connection is gone, or there never was one."""
+    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    said = (str(exc).strip() or type(exc).__name__).splitlines()[0].removesuffix(".")
+    if isinstance(exc, CONTENDED):
+        return Contended(f"The store {place} is busy: {said}.", fix="Try again.")
+    if isinstance(exc, VALUES):
+        return BadInput(f"A value cannot be stored: {said}.", fix="Use text of whole characters, 64-bit numbers.")
+    fix = FIXES.get(state or "", "")
+    if lost:
+        return ConnectionLost(f"The store {place} cannot be reached: {said}.", fix=fix or UNREACHABLE)
+    return StoreError(f"The store {place} failed: {said}.", fix=fix)

@@ -1,0 +1,363 @@
+"""A connection with the named statements of `sql/`: those whose outcome nobody needs go out together (pipelining)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
+from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, is_lost
+from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
+from bridge_mcp.stores.postgres.words import WORDS, PostgresWords
+from bridge_mcp.stores.sql.session import CommitUnknown, Contended, Row, named_statements
+
+__all__ = ["CHANNEL", "Session", "statements"]
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "bridge_mcp"
+"""Where commits are told of (NOTIFY)."""
+
+MAX_PAYLOAD = 7_900
+"""Bytes that a notice may have (8000 in Postgres); of more, it says that anything may have changed."""
+
+NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+CHANGES_CONVERSATIONS = frozenset(
+    {
+        "set_wake",
+        "shift_wakes",
+        "wake_conversations_from_the_future",
+        "wake_conversations_waiting_for",
+        "reset_conversation",
+    }
+)
+"""After these, a conversation's row that was read at the beginning of the transaction may be another."""
+
+
+@cache
+def statements() -> dict[str, bytes]:
+    """The text of each named statement, with the driver's placeholders."""
+    texts = named_statements(Path(__file__).with_name("sql"))
+    return {name: NAMED.sub(r"%(\1)s", text.replace("%", "%%")).rstrip(";").encode() for name, text in texts.items()}
+
+
+class Session:
+    """See `stores.sql.session.Session`. Connects when it is first used, and again when its connection is gone.
+
+    Events are kept until the commit and written last: see `sql/feed.sql`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        version: int,
+        *,
+        reading: bool,
+    ) -> None:
+        self._database = database
+        self._version = version
+        self._reading = reading
+        self._connection: psycopg.Connection[Any] | None = None
+        self._pipelining: AbstractContextManager[psycopg.Pipeline] | None = None
+        self._pipeline: psycopg.Pipeline | None = None
+        self._begun: psycopg.Cursor[Any] | None = None
+        self._ready: dict[str, Row] = {}
+        """The conversations' rows that were read at the beginning of the transaction."""
+        self._events: list[tuple[str, str, int | None, float | None, str | None]] = []
+        self._transaction = ""
+        self.committed = deque[int](maxlen=10_000)
+        """The numbers of the transactions that it has committed, for whoever takes them out."""
+        self.changes = 0
+        self.waits_since: float | None = None
+        """Since when it waits for Postgres (monotonic)."""
+        self.backend = 0
+        """The process of the server that serves this connection."""
+
+    @property
+    def place(self) -> str:
+        """The URL without its password."""
+        return self._database.place
+
+    @property
+    def words(self) -> PostgresWords:
+        """The full-text index."""
+        return WORDS
+
+    # -- statements ---------------------------------------------------------------------------------------------
+
+    def rows(self, statement: str, /, **values: object) -> list[Row]:
+        """All rows of a named statement."""
+        if statement == "conversation_row_to_write":
+            return self._row_to_write(str(values["name"]))
+        cursor = self._send(statement, values)
+        try:
+            return cursor.fetchall()
+        except psycopg.Error as exc:
+            raise self._failed(exc) from exc
+
+    def row(self, statement: str, /, **values: object) -> Row | None:
+        """The only row; None where there is none."""
+        found = self.rows(statement, **values)
+        return found[0] if found else None
+
+    def value(self, statement: str, /, **values: object) -> Any:
+        """The first column of the only row; None where there is none."""
+        found = self.rows(statement, **values)
+        return found[0][0] if found else None
+
+    def run(self, statement: str, /, **values: object) -> int:
+        """Run a statement that writes; how many rows it has written."""
+        self.changes += 1
+        cursor = self._send(statement, values)
+        self._sync()
+        return cursor.rowcount
+
+    def put(self, statement: str, /, **values: object) -> None:
+        """Send a statement that writes."""
+        self.changes += 1
+        if statement in CHANGES_CONVERSATIONS:
+            self._ready.clear()
+        self._send(statement, values)
+
+    def insert(self, statement: str, /, **values: object) -> int:
+        """Insert a row; its id, 0 where nothing was inserted."""
+        self.changes += 1
+        cursor = self._send(statement, values)
+        try:
+            found = cursor.fetchone()
+        except psycopg.Error as exc:
+            raise self._failed(exc) from exc
+        return 0 if found is None else int(found[0])
+
+    def tell(
+        self, type: str, conversation: str, *, seq: int | None = None, at: float | None = None, body: str = ""
+    ) -> None:
+        """Add an event to the feed with this commit."""
+        self.changes += 1
+        self._events.append((type, conversation, seq, at, body if seq is None else None))
+
+    def alone(self, what: str) -> None:
+        """Until the commit no other transaction goes on that asks for the same."""
+        self._send("lock_for", {"what": what})
+
+    def _row_to_write(self, name: str) -> list[Row]:
+        """The row of a conversation, to which nobody else appends until the commit."""
+        ready = self._ready.pop(name, None)
+        if ready is not None:
+            return [ready]
+        return [row[1:] for row in self.rows("conversation_rows_to_write", names=[name])]
+
+    def _send(self, statement: str, values: dict[str, object]) -> psycopg.Cursor[Any]:
+        connection = self._connected()
+        try:
+            return connection.execute(statements()[statement], values)
+        except psycopg.Error as exc:
+            raise self._failed(exc) from exc
+        except (OverflowError, UnicodeEncodeError) as exc:
+            raise BadInput(
+                f"A value cannot be stored: {exc}.", fix="Use text of whole characters, 64-bit numbers."
+            ) from exc
+
+    def _sync(self) -> None:
+        """Wait until all that was sent has its outcome."""
+        if self._pipeline is None:
+            return
+        try:
+            self._pipeline.sync()
+        except psycopg.Error as exc:
+            raise self._failed(exc) from exc
+
+    def _failed(self, exc: Exception) -> StoreError | BadInput:
+        lost = self._connection is not None and is_lost(self._connection)
+        return store_error(self.place, exc, lost=lost)
+
+    # -- transactions -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """Several reads of one and the same state."""
+        self._command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            connection = self._connection
+            if connection is not None and not is_lost(connection):
+                self._command("ROLLBACK")
+
+    def begin(self, conversations: Sequence[str] = ()) -> None:
+        """Begin to write; of these conversations the rows are read and locked at once.
+
+        Raises:
+            StoreError: Postgres could not be reached for `CONNECT_S`.
+            StoreLost: another process has migrated the store.
+        """
+        self._forget()
+        until = time.monotonic() + CONNECT_S
+        while True:
+            try:
+                return self._begin(conversations)
+            except ConnectionLost:
+                self.roll_back()
+                if time.monotonic() > until:
+                    raise
+            except (StoreError, BadInput):
+                self.roll_back()
+                raise
+
+    def _begin(self, conversations: Sequence[str]) -> None:
+        connection = self._connected()
+        self._pipelining = connection.pipeline()
+        self._pipeline = self._pipelining.__enter__()
+        self._command("BEGIN")
+        self._begun = self._send("begun", {})
+        for name, *row in self.rows("conversation_rows_to_write", names=list(conversations)) if conversations else ():
+            self._ready[name] = tuple(row)
+        if not conversations:
+            self._sync()  # a connection that is gone is noticed here, and not in the middle
+        found = self._begun.fetchone()
+        assert found is not None
+        if found[1] != self._version:
+            raise StoreLost(
+                f"The store {self.place} was brought to schema version {found[1]} by another bridge_mcp while this "
+                f"one, which knows version {self._version}, had it open.",
+                fix="Upgrade mcp-chat-bridge here too, then start it again.",
+            )
+        self._transaction = str(found[0])
+
+    def commit(self, changed: dict[str, int] | None = None) -> None:
+        """Write the events, tell of the commit, and end it: all of it is durable.
+
+        `changed` are the conversations that it concerns, each with its next seq; None: it may be any.
+
+        Raises:
+            CommitUnknown: the connection was lost, and whether it was committed could not be asked.
+        """
+        events = self._events
+        if events:
+            types, conversations, seqs, ats, bodies = (list(column) for column in zip(*events, strict=True))
+            self._send(
+                "insert_events",
+                {
+                    "count": len(events),
+                    "types": types,
+                    "conversations": conversations,
+                    "seqs": seqs,
+                    "ats": ats,
+                    "bodies": bodies,
+                },
+            )
+        if changed is None or changed or events:
+            self._send("notify", {"channel": CHANNEL, "payload": f"{self._transaction} {payload(changed)}"})
+        self._command("COMMIT")
+        try:
+            self._sync()
+        except ConnectionLost as lost:
+            self.roll_back()
+            if not self._was_committed(self._transaction, lost):
+                raise
+        self.committed.append(int(self._transaction))
+        self._leave_pipeline()
+        self._forget()
+
+    def _was_committed(self, transaction: str, lost: ConnectionLost) -> bool:
+        """Ask a new connection what became of a transaction.
+
+        Raises:
+            CommitUnknown: nobody could be asked.
+        """
+        until = time.monotonic() + CONNECT_S
+        while True:
+            try:
+                status = self.value("fate", transaction=transaction)
+            except StoreError as exc:
+                raise CommitUnknown(
+                    f"{lost} Whether what was being written then is stored cannot be told ({exc}).",
+                    fix="The bridge goes on from what is stored.",
+                ) from exc
+            if status != "in progress":
+                return bool(status == "committed")
+            if time.monotonic() > until:
+                raise CommitUnknown(str(lost), fix="The bridge goes on from what is stored.")
+            time.sleep(0.05)  # the server has not noticed yet that its client is gone
+
+    def roll_back(self) -> None:
+        """Give up the transaction, if there is one."""
+        self._forget()
+        connection = self._connection
+        if connection is None:
+            return
+        with suppress(psycopg.Error):
+            self._leave_pipeline()
+        try:
+            if not is_lost(connection) and connection.info.transaction_status != TransactionStatus.IDLE:
+                connection.execute("ROLLBACK", prepare=False)
+        except psycopg.Error as exc:
+            logger.error("%s", self._failed(exc))
+            connection.close()
+        if is_lost(connection):
+            self.close()
+
+    def _leave_pipeline(self) -> None:
+        pipelining, self._pipelining, self._pipeline = self._pipelining, None, None
+        if pipelining is not None:
+            pipelining.__exit__(None, None, None)
+
+    def _forget(self) -> None:
+        self._events, self._ready, self._begun = [], {}, None
+
+    def _command(self, sql: str) -> None:
+        """Run or send a statement that is no query."""
+        try:
+            self._connected().execute(sql.encode(), prepare=False)
+        except psycopg.Error as exc:
+            raise self._failed(exc) from exc
+
+    # -- the connection -----------------------------------------------------------------------------------------
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        connection = self._connection
+        if connection is not None:
+            return connection
+        self.waits_since = time.monotonic()
+        try:
+            connection = self._database.connect(wait_s=CONNECT_S, read_only=self._reading)
+        finally:
+            self.waits_since = None
+        self._connection, self.backend = connection, connection.info.backend_pid
+        return connection
+
+    def mend(self) -> None:
+        """Let go of a connection that is gone, so that the next statement makes another."""
+        if self._connection is not None and is_lost(self._connection):
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection. The next use opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        with suppress(psycopg.Error):
+            self._leave_pipeline()
+
+
+def payload(changed: dict[str, int] | None) -> str:
+    """What a notice says: the conversations with their next seqs, as JSON; "" for anything."""
+    if changed is None:
+        return ""
+    told = json.dumps(changed, separators=(",", ":"), ensure_ascii=False)
+    return told if len(told.encode()) <= MAX_PAYLOAD and "\0" not in told else ""
+
+
+__all__ += ["Contended"]

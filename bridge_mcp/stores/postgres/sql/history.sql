@@ -1,0 +1,98 @@
+-- name: conversation(name)
+SELECT * FROM conversation_details
+WHERE name = :name;
+
+-- name: channels()
+-- Every channel once, by stepping through the index.
+WITH RECURSIVE step (channel) AS (
+    (SELECT channel FROM conversations ORDER BY channel LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.channel FROM conversations AS c WHERE c.channel > step.channel ORDER BY c.channel LIMIT 1)
+    FROM step WHERE step.channel IS NOT NULL
+)
+SELECT channel FROM step WHERE channel IS NOT NULL;
+
+-- name: conversations_of_channel(channel, last_at, id, limit)
+-- One channel's conversations before a place in the list.
+SELECT * FROM conversation_details
+WHERE channel = :channel AND (last_at, id) < (:last_at, :id)
+ORDER BY last_at DESC, id DESC
+LIMIT :limit;
+
+-- name: conversations_of_channel_like(channel, last_at, id, limit, query)
+-- As before, for a part of name or title; both are folded by str.casefold.
+SELECT * FROM conversation_details
+WHERE id IN (
+    SELECT id FROM conversations
+    WHERE channel = :channel AND (last_at, id) < (:last_at, :id) AND strpos(folded, :query) > 0
+    ORDER BY last_at DESC, id DESC
+    LIMIT :limit
+)
+ORDER BY last_at DESC, id DESC;
+
+-- name: conversations_of_chat(name, below, beyond)
+-- One chat's conversations: its own, and those of its topics, whose names lie between `name/` and `name0`.
+SELECT * FROM conversation_details
+WHERE name = :name OR (name > :below AND name < :beyond)
+ORDER BY last_at DESC, id DESC;
+
+-- name: messages_before(name, before, limit)
+SELECT * FROM message_details
+WHERE name = :name AND seq < :before AND kind = 'message'
+ORDER BY seq DESC
+LIMIT :limit;
+
+-- name: message(name, seq)
+SELECT * FROM message_details
+WHERE name = :name AND seq = :seq;
+
+-- name: open_questions(name, now, limit)
+-- Questions that can still be answered, by the clock; the newest first.
+SELECT m.* FROM (
+    (
+        SELECT o.id FROM messages AS o
+        WHERE o.conversation = (SELECT id FROM conversations WHERE name = :name) AND o.asks = 1 AND o.expires_at = 0
+        ORDER BY o.id DESC LIMIT :limit
+    )
+    UNION ALL
+    (
+        SELECT o.id FROM messages AS o
+        WHERE o.conversation = (SELECT id FROM conversations WHERE name = :name) AND o.asks = 1 AND o.expires_at > :now
+        ORDER BY o.expires_at DESC LIMIT :limit
+    )
+) AS open
+JOIN message_details AS m ON m.id = open.id
+ORDER BY m.seq DESC
+LIMIT :limit;
+
+-- name: scheduled_entries(first, end, limit)
+-- The logs whose names lie between these and that wait for their time, each with its first entry.
+SELECT c.name, l.body FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id AND l.seq = 0
+WHERE c.name >= :first AND c.name < :end AND c.unsettled IS NOT NULL
+ORDER BY c.name LIMIT :limit;
+
+-- name: put_words(id, seq, terms)
+INSERT INTO words (conversation, seq, terms) VALUES (:id, :seq, array_to_tsvector(CAST(:terms AS text[])))
+ON CONFLICT (conversation, seq) DO UPDATE SET terms = excluded.terms;
+
+-- name: delete_words(id, seq)
+DELETE FROM words WHERE conversation = :id AND seq = :seq;
+
+-- name: delete_words_of(id)
+DELETE FROM words WHERE conversation = :id;
+
+-- name: delete_all_words()
+DELETE FROM words;
+
+-- name: search_messages(terms, before, limit)
+-- The matches before a message, the newest first; `terms` is a query of tsvector.
+SELECT m.* FROM message_details AS m
+JOIN (
+    SELECT found.id FROM words AS w
+    JOIN messages AS found ON found.conversation = w.conversation AND found.seq = w.seq
+    WHERE w.terms @@ CAST(:terms AS tsquery) AND found.id < :before
+    ORDER BY found.id DESC
+    LIMIT :limit
+) AS hit ON hit.id = m.id
+ORDER BY m.id DESC;

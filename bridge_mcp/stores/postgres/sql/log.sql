@@ -1,0 +1,162 @@
+-- name: conversation_row(name)
+-- What an append must know of the conversation.
+SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
+    tip, unsettled, heard, cleared
+FROM conversations
+WHERE name = :name;
+
+-- name: conversation_rows_to_write(names)
+-- As before, of several, and nobody else appends to them until the commit. In one order, so that no two wait for each other.
+SELECT name, id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
+    tip, unsettled, heard, cleared
+FROM conversations
+WHERE name = ANY(:names)
+ORDER BY id
+FOR UPDATE;
+
+-- name: conversation_head(name)
+SELECT id, head FROM conversations WHERE name = :name;
+
+-- name: conversation_unsettled(name)
+SELECT unsettled FROM conversations WHERE name = :name;
+
+-- name: conversation_cleared(name)
+SELECT cleared FROM conversations WHERE name = :name;
+
+-- name: entries_after(name, after, most)
+SELECT seq, at, body FROM log
+WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq > :after
+ORDER BY seq LIMIT :most;
+
+-- name: last_entries(first, end)
+-- Of the conversations whose names lie between these.
+SELECT c.name, l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id AND l.seq = c.head - 1
+WHERE c.name >= :first AND c.name < :end;
+
+-- name: entries_between(id, first, head)
+SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
+
+-- name: insert_conversation(name, channel, at, folded)
+-- A conversation begins; the appends that follow fill it in.
+INSERT INTO conversations
+    (name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text, folded)
+VALUES (:name, :channel, 0, 0, '', -1, 0, '', 0, :at, '', :folded)
+ON CONFLICT (name) DO NOTHING
+RETURNING id;
+
+-- name: insert_entry(id, seq, at, key, body, link, salt)
+-- Nothing happens where the key is taken.
+INSERT INTO log (conversation, seq, at, key, body, link, salt)
+VALUES (:id, :seq, :at, :key, :body, :link, :salt)
+ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
+
+-- name: seq_of_key(id, key)
+SELECT seq FROM log WHERE conversation = :id AND key = :key;
+
+-- name: entry_of_key(name, key)
+SELECT l.seq, l.at, l.body
+FROM conversations AS c
+JOIN log AS l ON l.conversation = c.id
+WHERE c.name = :name AND l.key = :key;
+
+-- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
+
+-- name: update_conversation(id, head, at, tip, calling, woken, unsettled, heard, cleared)
+UPDATE conversations
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared
+WHERE id = :id;
+
+-- name: update_conversation_due(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since)
+UPDATE conversations
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
+    wake_at = :wake_at, due_since = :due_since
+WHERE id = :id;
+
+-- name: update_conversation_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, title, folded, responder, messages, last_at, last_text)
+UPDATE conversations
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
+    title = :title, folded = :folded, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
+WHERE id = :id;
+
+-- name: update_conversation_due_and_listed(id, head, at, tip, calling, woken, unsettled, heard, cleared, wake_at, due_since, title, folded, responder, messages, last_at, last_text)
+UPDATE conversations
+SET head = :head, at = :at, tip = :tip, calling = :calling, woken = :woken,
+    unsettled = :unsettled, heard = :heard, cleared = :cleared,
+    wake_at = :wake_at, due_since = :due_since,
+    title = :title, folded = :folded, responder = :responder, messages = :messages, last_at = :last_at, last_text = :last_text
+WHERE id = :id;
+
+-- name: insert_message(id, seq, status, asks, kind, expires_at)
+INSERT INTO messages (conversation, seq, status, asks, kind, expires_at)
+VALUES (:id, :seq, :status, :asks, :kind, :expires_at);
+
+-- name: set_message_edited(id, seq, by)
+-- A message has another text from the entry `by` on.
+UPDATE messages SET edited = :by WHERE conversation = :id AND seq = :seq;
+
+-- name: insert_button(token, id, seq)
+INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CONFLICT (token) DO NOTHING;
+
+-- name: insert_platform_id(id, platform_id, seq)
+-- The first message that the platform called so.
+INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
+
+-- name: set_question_over(id, seq, by)
+-- `by` is the seq of the answer; NULL where nobody has answered.
+UPDATE messages SET asks = 0, answered = :by WHERE conversation = :id AND seq = :seq AND asks = 1;
+
+-- name: set_message_outcome(id, seq, status, reason, platform_ids)
+-- A message that went out, may have gone out, or never will. The log takes only the first outcome.
+UPDATE messages
+SET status = :status, due_at = 0, reason = :reason, platform_ids = coalesce(:platform_ids, platform_ids)
+WHERE conversation = :id AND seq = :seq AND status <> 'received';
+
+-- name: set_message_platform_ids(id, seq, platform_ids)
+-- A message of ours that an edit made longer or shorter stands in other parts.
+UPDATE messages
+SET platform_ids = :platform_ids
+WHERE conversation = :id AND seq = :seq AND status <> 'received';
+
+-- name: insert_approval(approval, id, tool, seq)
+INSERT INTO approvals (id, conversation, tool, asked, status)
+VALUES (:approval, :id, :tool, :seq, 'waiting')
+ON CONFLICT (id) DO NOTHING;
+
+-- name: set_approval_verdict(approval, seq, status)
+-- The log takes only the first verdict.
+UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval;
+
+-- name: tool_of_approval(approval)
+SELECT tool FROM approvals WHERE id = :approval;
+
+-- name: wake_conversations_waiting_for(tool, now)
+-- A grant may settle what waits for a verdict, wherever it was asked.
+UPDATE conversations SET wake_at = 0, due_since = :now
+WHERE id IN (SELECT conversation FROM approvals WHERE status = 'waiting' AND tool = :tool)
+    AND (wake_at IS NULL OR wake_at > 0);
+
+-- name: waits_for_verdict(tool)
+SELECT EXISTS (SELECT 1 FROM approvals WHERE status = 'waiting' AND tool = :tool);
+
+-- name: calls_since(moment, most)
+-- Every entry is looked at, by its first characters: no index of the log tells kinds, and people look back seldom. An id
+-- of a call holds no character that JSON would escape.
+SELECT c.name, substring(l.body from '"call":"([^"\\]*)"') AS call, min(l.at) AS first
+FROM log AS l
+JOIN conversations AS c ON c.id = l.conversation
+WHERE l.at >= :moment
+    AND (
+        strpos(substr(l.body, 1, 40), '"kind":"Asked"') > 0 OR strpos(substr(l.body, 1, 40), '"kind":"Finished"') > 0
+        OR (
+            strpos(substr(l.body, 1, 40), '"kind":"Started"') > 0
+            AND strpos(substr(l.body, 1, 80), '"effect":"tool"') > 0
+        )
+    )
+GROUP BY c.name, l.conversation, call
+ORDER BY first DESC, l.conversation DESC, call DESC
+LIMIT :most;

@@ -1,0 +1,23 @@
+-- name: begun()
+-- The transaction's own number, by which its fate can be asked, and the schema's version.
+SELECT CAST(pg_current_xact_id() AS text), version FROM bridge_mcp_schema;
+
+-- name: fate(transaction)
+SELECT pg_xact_status(CAST(:transaction AS xid8));
+
+-- name: lock_for(what)
+SELECT pg_advisory_xact_lock(hashtext('bridge_mcp'), hashtext(:what));
+
+-- name: notify(channel, payload)
+SELECT pg_notify(:channel, :payload);
+
+-- name: read_all()
+SELECT count(*), sum(length(body)) FROM log
+UNION ALL
+SELECT count(*), sum(length(status)) FROM messages
+UNION ALL
+SELECT count(*), sum(length(last_text)) FROM conversations
+UNION ALL
+SELECT count(*), sum(length(terms)) FROM words
+UNION ALL
+SELECT count(*), sum(length(type)) FROM events;

@@ -1,0 +1,35 @@
+-- name: add_spending(scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+INSERT INTO spending
+    (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+VALUES (:scope, :day, :calls, :input_tokens, :output_tokens, :cached_tokens, :nano_usd, :unpriced, :latency_ms)
+ON CONFLICT (scope, day) DO UPDATE SET
+    calls = spending.calls + excluded.calls,
+    input_tokens = spending.input_tokens + excluded.input_tokens,
+    output_tokens = spending.output_tokens + excluded.output_tokens,
+    cached_tokens = spending.cached_tokens + excluded.cached_tokens,
+    nano_usd = spending.nano_usd + excluded.nano_usd,
+    unpriced = spending.unpriced + excluded.unpriced,
+    latency_ms = spending.latency_ms + excluded.latency_ms;
+
+-- name: spending_on_day(scope, day)
+SELECT calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+FROM spending
+WHERE scope = :scope AND day = :day;
+
+-- name: spending_total(scope)
+-- One row for each day on which there was a call.
+SELECT
+    CAST(coalesce(sum(calls), 0) AS bigint), CAST(coalesce(sum(input_tokens), 0) AS bigint), CAST(coalesce(sum(output_tokens), 0) AS bigint),
+    CAST(coalesce(sum(cached_tokens), 0) AS bigint), CAST(coalesce(sum(nano_usd), 0) AS bigint), CAST(coalesce(sum(unpriced), 0) AS bigint),
+    CAST(coalesce(sum(latency_ms), 0) AS bigint)
+FROM spending
+WHERE scope = :scope;
+
+-- name: spending_rows(scope)
+SELECT day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+FROM spending
+WHERE scope = :scope
+ORDER BY day;
+
+-- name: spending_scopes()
+SELECT DISTINCT scope FROM spending;

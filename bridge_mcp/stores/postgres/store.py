@@ -1,0 +1,105 @@
+"""The store as one object: its faces over one writer, reads in threads, and a thread that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Set
+from contextlib import nullcontext
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.ports import Clock, StoreHealth
+from bridge_mcp.stores.postgres.compact import checkpointed, written_anew
+from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
+from bridge_mcp.stores.postgres.migrate import migrate, newest
+from bridge_mcp.stores.postgres.reads import PostgresReads
+from bridge_mcp.stores.postgres.session import Session
+from bridge_mcp.stores.postgres.watch import Watcher
+from bridge_mcp.stores.sql.faces import Faces
+from bridge_mcp.stores.sql.forgetting import Compaction
+from bridge_mcp.stores.sql.owner import Owner
+from bridge_mcp.stores.sql.watch import Hub
+from bridge_mcp.stores.sql.writer import Writer
+
+__all__ = ["PostgresStore", "open_store"]
+
+
+class PostgresStore(Faces):
+    """See `ports.Store`. Belongs to the event loop that uses it first."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        delivered_by_commit: Set[str] = frozenset(),
+        owner: Owner = nullcontext,
+        wait_s: float = CONNECT_S,
+    ) -> None:
+        """Open the store in a database, and make it first where there is none.
+
+        On the channels `delivered_by_commit`, a message that is committed counts as sent. An older store is migrated
+        within `owner`, which raises a `StoreError` where that is not for this process to do. A Postgres that cannot be
+        reached is waited for, `wait_s` seconds.
+
+        Raises:
+            ConfigError: the URL cannot be read.
+            NewerSchema: a newer bridge_mcp has been here.
+            StoreError: the database cannot be reached, or holds something else.
+        """
+        self.database = Database(url)
+        migrate(self.database, owner, wait_s=wait_s)
+        hub = Hub()
+        reads = PostgresReads(self.database, newest())
+        self._writing = Session(self.database, newest(), reading=False)
+        self._watcher = Watcher(
+            self.database, hub.notify_of_others, lambda: self._writing.backend, self._writing.committed
+        )
+        writer = Writer(self._writing, hub.notify)
+        hub.on_watched = self._watcher.watch
+        self._hub, self._writer, self._readers = hub, writer, reads
+        self._closed: asyncio.Task[None] | None = None
+        compaction = Compaction(lambda: written_anew(self.database), lambda: checkpointed(self.database))
+        super().__init__(
+            reads, writer, hub, clock=clock, delivered_by_commit=delivered_by_commit, compaction=compaction
+        )
+
+    def health(self) -> StoreHealth:
+        """See `ports.Store`."""
+        since = self._writing.waits_since
+        waits_s = 0.0 if since is None else time.monotonic() - since
+        held = f"Postgres ({self.database.place}) cannot be reached." if waits_s > 1 else ""
+        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held=held)
+
+    async def damage(self) -> str:
+        """What Postgres finds broken when all logs and messages are read; "" for nothing."""
+        try:
+            await self._readers.long(lambda session: session.rows("read_all"))
+        except StoreError as exc:
+            return str(exc)
+        return ""
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the connections. Closing twice is fine; so is cancelling: it goes on."""
+        if self._closed is None:
+            self._closed = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closed)
+
+    async def _close(self) -> None:
+        self._hub.close()
+        await self._watcher.close()
+        await self._readers.close()
+        await self._writer.close()
+
+
+async def open_store(
+    url: str,
+    *,
+    clock: Clock,
+    delivered_by_commit: Set[str] = frozenset(),
+    owner: Owner = nullcontext,
+) -> PostgresStore:
+    """Open the store at a URL without holding up the event loop; see `PostgresStore`."""
+    return await asyncio.to_thread(
+        PostgresStore, url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner
+    )

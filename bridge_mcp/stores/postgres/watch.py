@@ -1,0 +1,183 @@
+"""Hears of others' commits: notices of Postgres as a hint, and a slow look at the newest transaction as the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import psycopg
+
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.session import CHANNEL
+
+__all__ = ["Watcher"]
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+"""How often is looked whether anything was written: what heals a notice that was lost."""
+
+MOST = 100_000
+"""Transactions that are told apart; of more it is enough to know that there were some."""
+
+SNAPSHOT = """
+SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint), CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint),
+    ARRAY(SELECT CAST(CAST(pg_snapshot_xip(s) AS text) AS bigint))
+FROM pg_current_snapshot() AS s
+"""
+"""The first transaction that may be under way, the first that has not begun, and those between that are under way."""
+
+
+class Watcher:
+    """A thread with a connection that listens, while somebody watches.
+
+    Every commit of a store has a number, and its notice tells it. What has ended without being told of, be it anybody's
+    on the server, may have been a commit whose notice was lost: then anything may have changed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        notify: Callable[[Mapping[str, int] | None], None],
+        own: Callable[[], int],
+        committed: deque[int],
+    ) -> None:
+        """`notify` is called on the event loop.
+
+        This process's own commits, which it knows, are those in `committed`; their notices come from backend `own()`.
+        """
+        self._database = database
+        self._notify = notify
+        self._own = own
+        self._committed = committed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ears, self._mouth = socket.socketpair()
+        self._watched = self._closed = False
+        self._connection: psycopg.Connection[Any] | None = None
+        self._known: set[int] = set()
+        """The transactions that were told of, or seen to have ended, from `_from` on."""
+        self._from = -1
+
+    def watch(self, watched: bool) -> None:
+        """Listen from now on, or no longer. Called on the event loop."""
+        self._watched = watched
+        if self._closed:
+            return
+        if self._thread is not None:
+            self._wake()
+        elif watched:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, name="bridge-mcp-watch", daemon=True)
+            self._thread.start()
+
+    async def close(self) -> None:
+        """End the thread."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is not None:
+            self._wake()
+            await asyncio.to_thread(self._thread.join)
+        self._ears.close()
+        self._mouth.close()
+
+    def _wake(self) -> None:
+        self._mouth.send(b".")
+
+    # -- on the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                if not self._watched:
+                    self._from = -1
+                    self._wait(None)
+                    continue
+                try:
+                    self._listen()
+                except (psycopg.Error, StoreError) as exc:
+                    logger.info("the notices of %s ended: %s", self._database.place, exc)
+                    self._let_go()
+                    self._tell(None)  # whoever watches looks, and meets the error where it counts
+                    self._wait(POLL_S, alone=True)
+        finally:
+            self._let_go()
+
+    def _listen(self) -> None:
+        """Hear what comes, and look once in `POLL_S` whether all of it was heard."""
+        if self._connection is None:
+            self._connection = self._database.connect(wait_s=0.0)
+            self._connection.execute(f"LISTEN {CHANNEL}".encode())
+            self._from = -1
+        connection, until = self._connection, time.monotonic() + POLL_S
+        if self._from < 0:
+            self._look(connection)
+        while self._watched and not self._closed and (left := until - time.monotonic()) > 0:
+            self._wait(left)
+            connection.pgconn.consume_input()
+            while (notice := connection.pgconn.notifies()) is not None:
+                number, changed = told_by(notice.extra)
+                self._known.add(number)
+                if notice.be_pid != self._own():
+                    self._tell(changed)
+        self._look(connection)
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        """Tell where anything ended that nobody told of."""
+        row = connection.execute(SNAPSHOT).fetchone()
+        assert row is not None
+        first, beyond, under_way = row
+        while self._committed:
+            self._known.add(self._committed.popleft())
+        if self._from < 0 or beyond - self._from > MOST:
+            self._tell(None)
+            ended = set(range(max(first, beyond - MOST), beyond)).difference(under_way)
+        else:
+            ended = set(range(self._from, beyond)).difference(under_way)
+            if not ended <= self._known:
+                self._tell(None)
+        self._known = {number for number in self._known | ended if number >= first}
+        self._from = first
+
+    def _wait(self, timeout_s: float | None, *, alone: bool = False) -> None:
+        """Wait for the connection (not `alone`), or until somebody wakes the thread."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._ears, selectors.EVENT_READ)
+            if self._connection is not None and not alone and timeout_s is not None:
+                selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            ready = selector.select(timeout_s)
+        if any(key.fileobj is self._ears for key, _ in ready):
+            self._ears.recv(4096)
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _tell(self, changed: Mapping[str, int] | None) -> None:
+        """Have the event loop tell of it."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._notify, changed)
+        except RuntimeError:  # it is closed: nobody is there any more
+            self._closed = True
+
+
+def told_by(payload: bytes) -> tuple[int, Mapping[str, int] | None]:
+    """The transaction that a notice tells of, -1 for none, and what it has changed; None for anything."""
+    number, _, changed = payload.partition(b" ")
+    try:
+        told = msgspec.json.decode(changed, type=dict[str, int]) if changed else None
+        return int(number), told
+    except ValueError:  # anybody who has the database may send notices
+        return -1, None
