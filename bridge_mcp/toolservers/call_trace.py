@@ -1,7 +1,7 @@
 """The trace of a call on its way to a nested server: as `_meta` over pipes, as OpenTelemetry's context over HTTP.
 
-There the SDK and FastMCP make spans of their own where the process records any, and put the context into the request
-either way. Where no call has a trace, nothing of this is done.
+There the SDK makes spans of its own where the process records any, and puts the context into the request either way.
+Where no call has a trace, nothing of this is done.
 """
 
 from __future__ import annotations

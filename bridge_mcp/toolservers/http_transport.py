@@ -1,19 +1,17 @@
-"""MCP over HTTP, Streamable or the older SSE, as transports of the FastMCP client.
+"""MCP over HTTP, Streamable or the older SSE, as transports of the MCP SDK's client.
 
-FastMCP's own transport is not used: there a failed request ends the whole session and tells neither whether it was sent
-nor the HTTP status, and responses above 1 MB are dropped. Here a request fails alone, with what is known of it.
+Its own transports run over an HTTP client of ours: with theirs, a failed request tells neither whether it was sent nor
+the HTTP status, and responses above 1 MB are dropped. Here a request fails alone, with what is known of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Unpack
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import httpx2
-from fastmcp.client.transports import ClientTransport
-from fastmcp.client.transports.base import SessionKwargs, TransportOptions
-from mcp import ClientSession
 from mcp.client.auth import OAuthFlowError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -24,11 +22,10 @@ from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.toolservers.connection import Hooks
 from bridge_mcp.toolservers.message_size import MAX_MESSAGE
-from bridge_mcp.toolservers.oauth import quiet
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE, Events, readable
-from bridge_mcp.toolservers.tolerant_session import Outgoing, RelaySession, TolerantStream
+from bridge_mcp.toolservers.tolerant_session import Outgoing, TolerantStream
 
 __all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
@@ -44,6 +41,8 @@ PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 GOODBYE_S = 2.0
 """The time-out for ending a session (DELETE)."""
 
+Streams: TypeAlias = tuple[TolerantStream, Outgoing]
+
 
 class WebClient(httpx2.AsyncClient):
     """An HTTP client that turns a failed request into a response with a JSON-RPC error, and raises nothing.
@@ -55,7 +54,7 @@ class WebClient(httpx2.AsyncClient):
         # No time-out for reading: a response may take as long as its call may, which the caller limits.
         super().__init__(
             headers=dict(server.headers),
-            auth=quiet(server, hooks.tokens) if server.oauth and hooks.tokens is not None else None,
+            auth=login_of(server, hooks.tokens),
             timeout=httpx2.Timeout(server.connect_timeout_s, read=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
@@ -109,6 +108,15 @@ class WebClient(httpx2.AsyncClient):
         return error_answer(request, status, BROKE_OFF if status >= 500 else TURNED_DOWN, reason)
 
 
+def login_of(server: ToolServer, tokens: Path | None) -> httpx2.Auth | None:
+    """What logs requests in, where the server wants that: FastMCP's OAuth, which nothing else loads."""
+    if not server.oauth or tokens is None:
+        return None
+    from bridge_mcp.toolservers.oauth import quiet
+
+    return quiet(server, tokens)
+
+
 class TooMuch(Exception):
     """A response's body is larger than `MAX_MESSAGE`."""
 
@@ -158,7 +166,7 @@ def message_in(body: bytes) -> object:
         return None
 
 
-class WebTransport(ClientTransport):
+class WebTransport:
     """Speaks MCP with one Streamable HTTP endpoint."""
 
     def __init__(self, server: ToolServer, hooks: Hooks) -> None:
@@ -168,29 +176,22 @@ class WebTransport(ClientTransport):
         """The stream of the open session."""
 
     @asynccontextmanager
-    async def connect_session(
-        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
-    ) -> AsyncGenerator[ClientSession]:
-        """One session."""
+    async def connect(self) -> AsyncGenerator[Streams]:
+        """The streams for one session."""
         async with (
             WebClient(self.server, self.hooks) as web,
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
         ):
             self.sieve = TolerantStream(reads)
-            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
-                yield session
+            yield self.sieve, Outgoing(writes, self.sieve)
 
 
 class SseTransport(WebTransport):
     """Speaks MCP with one endpoint of the older HTTP+SSE transport: a stream for responses, a URL for messages."""
 
-    legacy_only = True
-
     @asynccontextmanager
-    async def connect_session(
-        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
-    ) -> AsyncGenerator[ClientSession]:
-        """One session."""
+    async def connect(self) -> AsyncGenerator[Streams]:
+        """The streams for one session, of the older era."""
 
         def client(
             headers: dict[str, str] | None = None,
@@ -204,5 +205,4 @@ class SseTransport(WebTransport):
             writes,
         ):
             self.sieve = TolerantStream(reads, lambda: self.hooks.down("its event stream ended"))
-            async with RelaySession(self.sieve, Outgoing(writes, self.sieve), **session_kwargs) as session:
-                yield session
+            yield self.sieve, Outgoing(writes, self.sieve)

@@ -1,31 +1,31 @@
-"""Connections to nested servers through the FastMCP client, and what its errors say about a call's fate.
+"""Connections to nested servers through the MCP SDK's client, and what its errors say about a call's fate.
 
-The only module that imports the client library, which takes most of a second: supervisors do it on a thread, when they
-start.
+Importing the client library takes a good part of a second: supervisors do it on a thread, when they start.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 
 import anyio
 import httpx2
-from fastmcp import Client
-from fastmcp.client.client import ProgressHandler
-from fastmcp.client.messages import MessageHandler
-from fastmcp.client.transports import ClientTransport, StdioTransport
-from mcp import MCPError
+from mcp import Client, ClientSession, MCPError, StdioServerParameters
+from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.client.subscriptions import SubscriptionLost, listen
+from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import (
     CONNECTION_CLOSED,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    CallToolRequest,
+    CallToolRequestParams,
     Implementation,
     LoggingMessageNotificationParams,
     PromptListChangedNotification,
@@ -34,6 +34,7 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from msgspec.structs import replace
+from pydantic import RootModel
 
 from bridge_mcp import __version__
 from bridge_mcp.core.backoff import Backoff
@@ -51,13 +52,14 @@ from bridge_mcp.toolservers.resources_prompts import (
     complete_template,
     offered_prompts,
     offered_resources,
+    page_at,
     raw_text,
 )
 from bridge_mcp.toolservers.results import tool_result
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT, PipeTransport
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE
-from bridge_mcp.toolservers.tolerant_results import CallResult, call_result, session_result
+from bridge_mcp.toolservers.tolerant_results import call_result, received
 
 __all__ = ["McpConnection", "connect"]
 
@@ -81,55 +83,39 @@ BREAKS = (RuntimeError, ValueError, OSError, httpx2.HTTPError, anyio.ClosedResou
 WANTS_INPUT = "it asks for input from a user, which nested servers cannot have here"
 
 
-Listed: TypeAlias = Callable[[Client[Any], ToolServer], Awaitable[str]]
+Listed: TypeAlias = Callable[[ClientSession, ToolServer], Awaitable[str]]
+Transport: TypeAlias = PipeTransport | WebTransport | None
+"""None: the SDK's own, for a child on Windows."""
 
 
-class News(MessageHandler):
-    """Handles a server's notifications."""
+class RawResult(RootModel[dict[str, Any]]):
+    """A result as it came.
 
-    def __init__(self, server: ToolServer, changed: Callable[[], None]) -> None:
-        self.resources, self.prompts = bool(server.allowed_resources), bool(server.allowed_prompts)
-        self.changed = changed
-
-    async def on_tool_list_changed(self, message: ToolListChangedNotification) -> None:
-        """`notifications/tools/list_changed`: the tool list is stale."""
-        self.changed()
-
-    async def on_resource_list_changed(self, message: ResourceListChangedNotification) -> None:
-        """`notifications/resources/list_changed`: it matters where any may be read."""
-        if self.resources:
-            self.changed()
-
-    async def on_prompt_list_changed(self, message: PromptListChangedNotification) -> None:
-        """`notifications/prompts/list_changed`: it matters where any may be used."""
-        if self.prompts:
-            self.changed()
+    The session's own type is checked by the tool's output schema; but the tool has run when its result is here, and
+    refusing it for an error in the schema would hide what it did.
+    """
 
 
 class McpConnection:
-    """One open connection of the FastMCP client. Over stdio, calls bypass the client (see `stdio_transport`)."""
+    """One open connection of the SDK's client. Over stdio, calls bypass its session (see `stdio_transport`)."""
 
-    def __init__(self, server: ToolServer, client: Client[ClientTransport], hooks: Hooks) -> None:
-        self.client = client
+    def __init__(self, server: ToolServer, client: Client, transport: Transport, hooks: Hooks) -> None:
+        self.session = client.session
         self._server = server
         self._files = hooks.files
-        transport = client.transport
         self._pipe = transport if isinstance(transport, PipeTransport) else None
         self._sieve = transport.sieve if isinstance(transport, WebTransport) else None
-
-    @property
-    def alive(self) -> bool:
+        self.alive = True
         """Whether a request could be sent now."""
-        return self.client.is_connected()
 
     @property
     def instructions(self) -> str:
         """The `instructions` of the server's `initialize` result."""
-        return (self.client.instructions or "")[:MAX_INSTRUCTIONS]
+        return (self.session.instructions or "")[:MAX_INSTRUCTIONS]
 
     async def offered(self) -> Offered:
         """All pages of tools, and what its owner allows of resources and prompts."""
-        has = self.client.server_capabilities
+        has = self.session.server_capabilities
         listing = Listing()
         cursor: str | None = None
         try:
@@ -155,7 +141,7 @@ class McpConnection:
         """The list of resources or prompts. One that cannot be had costs no tool: it is empty, and complained of."""
         try:
             with anyio.fail_after(LIST_S):
-                return await listed(self.client, self._server)
+                return await listed(self.session, self._server)
         except (MCPError, ValueError, TimeoutError) as exc:
             complaints.append(f"Its {what} cannot be listed: {str(exc)[:200] or f'no answer within {LIST_S:g} s'}.")
             return "{}"
@@ -163,7 +149,7 @@ class McpConnection:
     async def _page(self, listing: Listing, cursor: str | None) -> str | None:
         """Add one page of tools; returns the cursor of the next. A bad tool spoils no other."""
         if self._pipe is None:
-            answer = await self.client.list_tools_mcp(cursor=cursor, cache_mode="bypass")
+            answer = await self.session.list_tools(params=page_at(cursor))
             listing.page(answer.tools if self._sieve is None else self._sieve.page)
             return answer.next_cursor
         told = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
@@ -183,12 +169,11 @@ class McpConnection:
         given = cast("dict[str, Any]", dict(arguments))
         if self._pipe is not None:
             return await self._call_beside(self._pipe, tool, given, progress)
+        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=given))
         try:
             with attached():
-                answer = await self.client.call_tool_mcp(tool, given, progress_handler=heard_by(progress))
-            return await self._read(
-                session_result(answer), answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-            )
+                answer = await self.session.send_request(request, RawResult, progress_callback=heard_by(progress))
+            return await self._read(received(answer.root))
         except MCPError as exc:
             return answered_with_error(exc.code, exc.message)
         except BREAKS as exc:
@@ -200,9 +185,10 @@ class McpConnection:
         told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress, trace_meta())
         if told.result is None:
             return answered_with_error(told.code, told.message)
-        return await self._read(call_result(told.result), told.result)
+        return await self._read(told.result)
 
-    async def _read(self, answer: CallResult, raw: Mapping[str, Any]) -> ToolResult:
+    async def _read(self, raw: Mapping[str, Any]) -> ToolResult:
+        answer = call_result(raw)
         if answer.wants_input:
             raise Refused(WANTS_INPUT)
         return replace(await tool_result(answer, self._files), raw=raw_text(raw))
@@ -210,17 +196,17 @@ class McpConnection:
     async def read_resource(self, uri: str, complete: Completion | None = None) -> ToolResult:
         """A resource, or their list; see `Connection`."""
         if complete is not None:
-            return await self._looked(lambda: complete_template(self.client, self._server, uri, complete))
-        return await self._looked(lambda: resources_prompts.read_resource(self.client, self._server, self._files, uri))
+            return await self._looked(lambda: complete_template(self.session, self._server, uri, complete))
+        return await self._looked(lambda: resources_prompts.read_resource(self.session, self._server, self._files, uri))
 
     async def get_prompt(
         self, name: str, arguments: Mapping[str, str], complete: Completion | None = None
     ) -> ToolResult:
         """A prompt, or their list; see `Connection`."""
         if complete is not None:
-            return await self._looked(lambda: complete_prompt(self.client, self._server, name, complete))
+            return await self._looked(lambda: complete_prompt(self.session, self._server, name, complete))
         return await self._looked(
-            lambda: resources_prompts.get_prompt(self.client, self._server, self._files, name, arguments)
+            lambda: resources_prompts.get_prompt(self.session, self._server, self._files, name, arguments)
         )
 
     async def _looked(self, look: resources_prompts.Look) -> ToolResult:
@@ -235,8 +221,8 @@ class McpConnection:
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """In the newer era, hold a subscription open: there a server sends no notifications without one."""
-        offered = self.client.server_capabilities
-        modern = self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
+        offered = self.session.server_capabilities
+        modern = self.session.protocol_version in MODERN_PROTOCOL_VERSIONS
         if not modern or offered is None:
             return
         tools = offered.tools is not None and bool(offered.tools.list_changed)
@@ -248,7 +234,7 @@ class McpConnection:
         while True:
             try:
                 async with listen(
-                    self.client.session,
+                    self.session,
                     tools_list_changed=tools,
                     resources_list_changed=resources,
                     prompts_list_changed=prompts,
@@ -264,14 +250,30 @@ class McpConnection:
             await anyio.sleep(backoff.next())
 
 
-def heard_by(listener: ToolProgress | None) -> ProgressHandler:
-    """The client's progress handler; without a listener it drops them (the client would log them)."""
+def heard_by(listener: ToolProgress | None) -> ProgressFnT | None:
+    """The session's progress callback; without a listener no progress is asked for."""
+    if listener is None:
+        return None
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
-        if listener is not None:
-            listener(progress, total, message or "")
+        listener(progress, total, message or "")
 
     return hear
+
+
+def news_for(server: ToolServer, changed: Callable[[], None]) -> MessageHandlerFnT:
+    """Handles a server's notifications: `changed` is called where what the server has may be another now."""
+    kinds = (
+        ToolListChangedNotification,
+        *([ResourceListChangedNotification] if server.allowed_resources else []),
+        *([PromptListChangedNotification] if server.allowed_prompts else []),
+    )
+
+    async def heard(message: IncomingMessage) -> None:
+        if isinstance(message, kinds):
+            changed()
+
+    return heard
 
 
 def answered_with_error(code: int, message: str) -> ToolResult:
@@ -298,31 +300,70 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
     async def log(params: LoggingMessageNotificationParams) -> None:
         logger.debug("tool server '%s' logs %s: %s", server.name, params.level, server.scrub(str(params.data)))
 
+    transport = transport_to(server, child, hooks)
     client = Client(
-        transport_to(server, child, hooks),
-        name=server.name,
-        mode=mode,
-        init_timeout=0,
-        log_handler=log,
-        message_handler=News(server, hooks.changed),
+        on_windows(server) if transport is None else transport.connect(),
+        mode="legacy" if server.speaks_sse else mode,
+        logging_callback=log,
+        log_level="debug",
+        message_handler=news_for(server, hooks.changed),
         client_info=Implementation(name="bridge-mcp", version=__version__),
+        cache=None,
     )
-    opened = AsyncExitStack()
-    await opened.enter_async_context(client)
+    async with held_open(client, hooks.down):
+        connection = McpConnection(server, client, transport, hooks)
+        try:
+            yield connection
+        finally:
+            connection.alive = False
+
+
+@asynccontextmanager
+async def held_open(client: Client, down: Callable[[str], None]) -> AsyncGenerator[None]:
+    """Have a client connected, in a task of its own; `down` is called if it ends by itself.
+
+    It is opened under the caller's time-out, and closed when that is over, which its task groups do not allow in one
+    task; nor would they let an error of the caller's pass as it is.
+    """
+    opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    leaving = asyncio.Event()
+
+    async def hold() -> None:
+        async with client:
+            opened.set_result(None)
+            await leaving.wait()
+
+    def ended(task: asyncio.Task[None]) -> None:
+        failed = None if task.cancelled() else task.exception()
+        if opened.done() and not leaving.is_set():
+            down(f"the connection broke: {failed or 'it was closed'}")
+
+    task = asyncio.create_task(hold(), name=f"tool server {client.mode}")
+    task.add_done_callback(ended)
     try:
-        yield McpConnection(server, client, hooks)
+        await asyncio.wait((task, opened), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        yield
     finally:
-        # Shielded: if cancelled, the client would leave a task of its own behind.
-        with anyio.move_on_after(CLOSE_S, shield=True):
-            await opened.aclose()
+        leaving.set()
+        if not opened.done():
+            opened.cancel()
+            task.cancel()
+        with anyio.CancelScope(shield=True):
+            if not (await asyncio.wait((task,), timeout=CLOSE_S))[0]:
+                task.cancel()
+                await asyncio.wait((task,), timeout=CLOSE_S)
 
 
-def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> ClientTransport:
-    """The client's transport to a server."""
+def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> Transport:
+    """Our transport to a server."""
     if server.url:
         return (SseTransport if server.speaks_sse else WebTransport)(server, hooks)
-    if child is not None:
-        return PipeTransport(child, hooks.down)
-    # Windows: the SDK's own stdio client, which puts the child into a job object that ends with the bridge.
+    return None if child is None else PipeTransport(child, hooks.down)
+
+
+def on_windows(server: ToolServer) -> StdioServerParameters:
+    """A child of the SDK's own stdio client, which puts it into a job object that ends with the bridge."""
     env = child_environment(server, os.environ)
-    return StdioTransport(server.command, list(server.args), env=env, cwd=server.cwd or None, keep_alive=False)
+    return StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd or None)

@@ -10,10 +10,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from fastmcp import Client
-from mcp import MCPError
+from mcp import ClientSession, MCPError
 from mcp_types import (
     METHOD_NOT_FOUND,
+    PaginatedRequestParams,
     Prompt,
     PromptMessage,
     PromptReference,
@@ -39,12 +39,12 @@ __all__ = [
     "get_prompt",
     "offered_prompts",
     "offered_resources",
+    "page_at",
     "raw_text",
     "read_resource",
 ]
 
 Look: TypeAlias = Callable[[], Awaitable[ToolResult]]
-AnyClient: TypeAlias = Client[Any]
 
 MAX_LISTED = 500
 """Entries of a list that a model is shown, and that clients are."""
@@ -52,53 +52,55 @@ MAX_OFFERED = 200_000
 """Characters of the entries of a list that clients are shown."""
 
 
-async def read_resource(client: AnyClient, server: ToolServer, files: Files | None, uri: str) -> ToolResult:
+async def read_resource(session: ClientSession, server: ToolServer, files: Files | None, uri: str) -> ToolResult:
     """The contents of one resource; with an empty `uri`, the resources that may be read.
 
     Raises:
         Refused: the owner does not allow it.
     """
     if not uri:
-        return await list_resources(client, server)
+        return await list_resources(session, server)
     if not server.allows_resource(uri):
         raise Refused(f"the resource '{uri[:200]}' is not among its allowed_resources")
-    answer = await client.read_resource_mcp(uri)
+    answer = await session.read_resource(uri)
     keeping = Keeping(files)
     parts = [await keeping.resource(held) for held in answer.contents]
     made = await result_of([TextContent(text="\n".join(parts))], files)
     return with_raw(made, keeping, answer)
 
 
-async def list_resources(client: AnyClient, server: ToolServer) -> ToolResult:
+async def list_resources(session: ClientSession, server: ToolServer) -> ToolResult:
     """The resources that may be read, and the server's URI templates."""
     resources: list[JSON] = [
         entry(uri=str(each.uri), name=each.title or each.name, about=each.description)
-        for each in await allowed_resources(client, server)
+        for each in await allowed_resources(session, server)
     ]
     templates: list[JSON] = [
         entry(uri_template=each.uri_template, name=each.title or each.name, about=each.description)
-        for each in await allowed_templates(client, server)
+        for each in await allowed_templates(session, server)
     ]
     return as_list({"resources": resources, "templates": templates})
 
 
-async def offered_resources(client: AnyClient, server: ToolServer) -> str:
+async def offered_resources(session: ClientSession, server: ToolServer) -> str:
     """The resources and templates that may be read, as the server lists them, as canonical JSON."""
-    resources = as_offered(await allowed_resources(client, server))
-    return canonical({"resources": resources, "resourceTemplates": as_offered(await allowed_templates(client, server))})
+    resources = as_offered(await allowed_resources(session, server))
+    return canonical(
+        {"resources": resources, "resourceTemplates": as_offered(await allowed_templates(session, server))}
+    )
 
 
-async def offered_prompts(client: AnyClient, server: ToolServer) -> str:
+async def offered_prompts(session: ClientSession, server: ToolServer) -> str:
     """The prompts that may be used, as the server lists them, as canonical JSON."""
-    return canonical({"prompts": as_offered(await allowed_prompts(client, server))})
+    return canonical({"prompts": as_offered(await allowed_prompts(session, server))})
 
 
-async def allowed_resources(client: AnyClient, server: ToolServer) -> list[Resource]:
+async def allowed_resources(session: ClientSession, server: ToolServer) -> list[Resource]:
     """The resources that the owner allows, up to `MAX_LISTED`."""
     found: list[Resource] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
-        page = await client.list_resources_mcp(cursor=cursor, cache_mode="bypass")
+        page = await session.list_resources(params=page_at(cursor))
         found += [each for each in page.resources if server.allows_resource(str(each.uri))]
         cursor = page.next_cursor
         if not cursor or len(found) >= MAX_LISTED:
@@ -106,10 +108,10 @@ async def allowed_resources(client: AnyClient, server: ToolServer) -> list[Resou
     return found[:MAX_LISTED]
 
 
-async def allowed_templates(client: AnyClient, server: ToolServer) -> list[ResourceTemplate]:
+async def allowed_templates(session: ClientSession, server: ToolServer) -> list[ResourceTemplate]:
     """The URI templates that the owner allows; none if the server does not know the request, as many do not."""
     try:
-        found = (await client.list_resource_templates_mcp(cache_mode="bypass")).resource_templates
+        found = (await session.list_resource_templates()).resource_templates
     except MCPError as exc:
         if exc.code != METHOD_NOT_FOUND:
             raise
@@ -117,7 +119,7 @@ async def allowed_templates(client: AnyClient, server: ToolServer) -> list[Resou
     return [each for each in found if server.allows_resource(each.uri_template)][:MAX_LISTED]
 
 
-async def complete_template(client: AnyClient, server: ToolServer, uri: str, complete: Completion) -> ToolResult:
+async def complete_template(session: ClientSession, server: ToolServer, uri: str, complete: Completion) -> ToolResult:
     """What may stand in a place of a URI template.
 
     Raises:
@@ -125,10 +127,10 @@ async def complete_template(client: AnyClient, server: ToolServer, uri: str, com
     """
     if not server.allows_resource(uri):
         raise Refused(f"the template '{uri[:200]}' is not among its allowed_resources")
-    return await completed(client, ResourceTemplateReference(type="ref/resource", uri=uri), complete)
+    return await completed(session, ResourceTemplateReference(type="ref/resource", uri=uri), complete)
 
 
-async def complete_prompt(client: AnyClient, server: ToolServer, name: str, complete: Completion) -> ToolResult:
+async def complete_prompt(session: ClientSession, server: ToolServer, name: str, complete: Completion) -> ToolResult:
     """What an argument of a prompt may be.
 
     Raises:
@@ -136,20 +138,20 @@ async def complete_prompt(client: AnyClient, server: ToolServer, name: str, comp
     """
     if not server.allows_prompt(name):
         raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
-    return await completed(client, PromptReference(type="ref/prompt", name=name), complete)
+    return await completed(session, PromptReference(type="ref/prompt", name=name), complete)
 
 
 async def completed(
-    client: AnyClient, of: PromptReference | ResourceTemplateReference, complete: Completion
+    session: ClientSession, of: PromptReference | ResourceTemplateReference, complete: Completion
 ) -> ToolResult:
     """A server's completion, as a list for a model."""
     argument = {"name": complete.argument, "value": complete.value}
-    answer = await client.complete_mcp(of, argument, dict(complete.known) or None)
+    answer = await session.complete(of, argument, dict(complete.known) or None)
     return replace(as_list({"values": list[JSON](answer.completion.values)}), raw=raw_text(as_sent(answer)))
 
 
 async def get_prompt(
-    client: AnyClient, server: ToolServer, files: Files | None, name: str, arguments: Mapping[str, str]
+    session: ClientSession, server: ToolServer, files: Files | None, name: str, arguments: Mapping[str, str]
 ) -> ToolResult:
     """One prompt, filled in; with an empty name, the prompts that may be used.
 
@@ -157,10 +159,10 @@ async def get_prompt(
         Refused: the owner does not allow it.
     """
     if not name:
-        return await list_prompts(client, server)
+        return await list_prompts(session, server)
     if not server.allows_prompt(name):
         raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
-    answer = await client.get_prompt_mcp(name, dict(arguments))
+    answer = await session.get_prompt(name, dict(arguments))
     keeping = Keeping(files)
     parts = [await as_text(message, keeping) for message in answer.messages]
     made = await result_of([TextContent(text="\n".join(parts))], files)
@@ -171,10 +173,10 @@ async def as_text(message: PromptMessage, keeping: Keeping) -> str:
     return f"{message.role}: {await keeping.as_text(message.content)}"
 
 
-async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
+async def list_prompts(session: ClientSession, server: ToolServer) -> ToolResult:
     """The prompts that may be used, with their arguments."""
     found: list[JSON] = []
-    for each in await allowed_prompts(client, server):
+    for each in await allowed_prompts(session, server):
         wants: list[JSON] = [
             entry(name=want.name, about=want.description, required=bool(want.required)) for want in each.arguments or ()
         ]
@@ -182,17 +184,22 @@ async def list_prompts(client: AnyClient, server: ToolServer) -> ToolResult:
     return as_list({"prompts": found})
 
 
-async def allowed_prompts(client: AnyClient, server: ToolServer) -> list[Prompt]:
+async def allowed_prompts(session: ClientSession, server: ToolServer) -> list[Prompt]:
     """The prompts that the owner allows, up to `MAX_LISTED`."""
     found: list[Prompt] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
-        page = await client.list_prompts_mcp(cursor=cursor, cache_mode="bypass")
+        page = await session.list_prompts(params=page_at(cursor))
         found += [each for each in page.prompts if server.allows_prompt(each.name)]
         cursor = page.next_cursor
         if not cursor or len(found) >= MAX_LISTED:
             break
     return found[:MAX_LISTED]
+
+
+def page_at(cursor: str | None) -> PaginatedRequestParams | None:
+    """The parameters of a list's next page."""
+    return None if cursor is None else PaginatedRequestParams(cursor=cursor)
 
 
 def entry(**fields: JSON) -> JSON:

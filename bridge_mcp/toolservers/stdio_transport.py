@@ -1,11 +1,11 @@
-"""MCP over a child's raw pipes, as a transport of the FastMCP client. Knows the child, not why it was started.
+"""MCP over a child's raw pipes, as a transport of the MCP SDK's client. Knows the child, not why it was started.
 
 A request that did not reach the child complete is answered here with `UNSENT`: the caller then knows that it did not
 run. Lines that are no messages are kept for error messages, and never end the connection. A response above the size
 limit is dropped while it is read, and its request gets an error instead.
 
-Tool calls bypass the SDK's session (`request`), which saves some 0.25 ms of 1.5 for each. They get the same `_meta` as
-the session's own requests, copied from one of them.
+Tool calls bypass the SDK's session (`request`): each takes 0.17 ms of CPU in the place of 0.46. They get the same
+`_meta` as the session's own requests, copied from one of them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from types import MappingProxyType
-from typing import Any, Unpack, cast
+from typing import Any, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from fastmcp.client.transports import ClientTransport
-from fastmcp.client.transports.base import SessionKwargs, TransportOptions
-from mcp import ClientSession
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
@@ -46,7 +43,6 @@ from bridge_mcp.toolservers.message_size import ENDLESS, MAX_MESSAGE, answered_i
 from bridge_mcp.toolservers.process import Child, PipeBroken
 from bridge_mcp.toolservers.tolerant_http import LONG, UNREADABLE
 from bridge_mcp.toolservers.tolerant_results import object_result
-from bridge_mcp.toolservers.tolerant_session import RelaySession
 
 __all__ = ["UNSENT", "Answered", "PipeTransport"]
 
@@ -61,6 +57,9 @@ ENVELOPE = re.compile(r"(?i)^(progresstoken|traceparent|tracestate|baggage)$")
 """Keys of `_meta` that belong to one request alone."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+Streams: TypeAlias = tuple[
+    MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]
+]
 
 
 class Answered(Struct, frozen=True):
@@ -103,7 +102,7 @@ class Pending:
             self.answer.set_result(answer)
 
 
-class PipeTransport(ClientTransport):
+class PipeTransport:
     """Speaks MCP with one running child. `down` is called, with the reason, when its pipes are closed."""
 
     def __init__(self, child: Child, down: Callable[[str], None]) -> None:
@@ -116,18 +115,16 @@ class PipeTransport(ClientTransport):
         self._closed = False
 
     @asynccontextmanager
-    async def connect_session(
-        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Unpack[SessionKwargs]
-    ) -> AsyncGenerator[ClientSession]:
-        """Open the one session of this transport."""
+    async def connect(self) -> AsyncGenerator[Streams]:
+        """The streams for the one session of this transport."""
         to_session, from_child = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         to_child, from_session = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.hear, to_session)
             tasks.start_soon(self.say, from_session, to_session)
             try:
-                async with RelaySession(from_child, to_child, **session_kwargs) as session:
-                    yield session
+                async with from_child, to_child:
+                    yield from_child, to_child
             finally:
                 self._end("the connection was closed")
             tasks.cancel_scope.cancel()

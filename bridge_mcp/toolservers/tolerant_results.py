@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["ERAS", "RAW_RESULT", "CallResult", "call_result", "object_result", "session_result", "sound"]
+__all__ = ["ERAS", "RAW_RESULT", "CallResult", "call_result", "object_result", "received", "sound"]
 
 ERAS: Mapping[str, Mapping[str, Any]] = {
     "2025-11-25": {},
@@ -61,12 +61,11 @@ def call_result(raw: Mapping[str, Any]) -> CallResult:
     return CallResult(straight.content, straight.structured_content, straight.is_error)
 
 
-def session_result(answer: CallToolResult) -> CallResult:
-    """The result from a session: itself, or the invalid one in its `_meta` (see `tolerant_session.straighten`)."""
-    bent: object = (answer.meta or {}).get(RAW_RESULT)
-    if isinstance(bent, dict):
-        return call_result(cast("dict[str, Any]", bent))
-    return CallResult(answer.content, answer.structured_content, answer.is_error)
+def received(result: dict[str, Any]) -> dict[str, Any]:
+    """A result from a session as the server sent it: see `tolerant_session.straighten`."""
+    meta = result.get("_meta")
+    bent: object = cast("dict[str, Any]", meta).get(RAW_RESULT) if isinstance(meta, dict) else None
+    return cast("dict[str, Any]", bent) if isinstance(bent, dict) else result
 
 
 def object_result(given: object) -> dict[str, Any]:

@@ -13,15 +13,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 import anyio
-from mcp import ClientSession
 from mcp.client._transport import WriteStream
 from mcp.shared.message import SessionMessage
-from mcp_types import CallToolResult, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, methods
+from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, methods
 from pydantic import ValidationError
 
 from bridge_mcp.toolservers.tolerant_results import ERAS, RAW_RESULT, sound
 
-__all__ = ["Outgoing", "RelaySession", "TolerantStream"]
+__all__ = ["Outgoing", "TolerantStream"]
 
 
 class Messages(Protocol):
@@ -33,16 +32,6 @@ class Messages(Protocol):
 
     async def aclose(self) -> None:
         """Close the stream."""
-
-
-class RelaySession(ClientSession):
-    """A session that does not validate results by the tool's output schema.
-
-    The tool has run when its result is here: refusing it for an error in the schema would hide what it did.
-    """
-
-    async def validate_tool_result(self, name: str, result: CallToolResult) -> None:
-        """Accept any result."""
 
 
 class Closing(ABC):

@@ -59,7 +59,7 @@ from bridge_mcp.config import load_config
 async def main():
     async with open_bridge(load_config()) as assembly:
         with anyio.fail_after(30):
-            while "fastmcp.client" not in sys.modules:
+            while "bridge_mcp.toolservers.mcp_connection" not in sys.modules:
                 await anyio.sleep(0.02)
         print("the engine" if assembly.is_engine else "stands by")
 
