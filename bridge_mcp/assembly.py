@@ -31,7 +31,7 @@ from bridge_mcp.engine.supervision import error_line, first_error
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
-from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
+from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store, Transcriber
 from bridge_mcp.redaction import quiet
 from bridge_mcp.server.events.configured import event_lanes
@@ -249,7 +249,7 @@ class Standby(Struct, frozen=True):
         backoff, looked, standing_by = Backoff(PAUSE_S, LONGEST_PAUSE_S), 0.0, False
         while True:
             try:
-                held = taken(lock)
+                held = lock.acquire()
                 seal = Seal(self.assembly.config.lock_path)
             except StoreError as exc:
                 logger.error("no engine here: %s", exc)

@@ -13,17 +13,14 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
 from bridge_mcp.core.errors import PlaceLost, StoreError
+from bridge_mcp.file_lock import FileLock
 from bridge_mcp.ports import Pulse
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-__all__ = ["PulseFile", "Seal", "engine_lives", "make_lock", "owner_of", "taken"]
+__all__ = ["PulseFile", "Seal", "engine_lives", "make_lock", "owner_of"]
 
 SIZE = 2048
 """Bytes of the file: always as many, so that writing it takes no room."""
@@ -37,34 +34,11 @@ THEN_MIGRATED = "End that process (or the MCP host that started it), then start 
 """An engine of an older version must not find its store migrated."""
 
 
-def make_lock(path: Path) -> BaseFileLock:
-    """The lock that the engine holds; nobody but this user can read its file, or hold it.
-
-    Where the system cannot give it back when its process is gone, there is no lock: one that outlives it would be
-    worse.
-    """
-    from filelock import FileLock
-
+def make_lock(path: Path) -> FileLock:
+    """The lock that the engine holds; nobody but this user can read its file, or hold it."""
     with suppress(OSError):  # one of an earlier version, or a stranger's: the lock itself tells what is wrong with it
         os.chmod(path, 0o600)
-    return FileLock(path, thread_local=False, fallback_to_soft=False, mode=0o600)
-
-
-def taken(lock: BaseFileLock) -> bool:
-    """Take the lock if it is free. Never waits.
-
-    Raises:
-        StoreError: its folder cannot hold locks.
-    """
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    except OSError as exc:
-        raise StoreError.of_lock(lock.lock_file, exc) from exc
-    return True
+    return FileLock(path)
 
 
 def engine_lives(path: Path) -> bool:
@@ -74,7 +48,7 @@ def engine_lives(path: Path) -> bool:
         StoreError: its folder cannot hold locks.
     """
     lock = make_lock(path)
-    if not taken(lock):
+    if not lock.acquire():
         return True
     lock.release()
     return False
@@ -89,7 +63,7 @@ def owner_of(path: Path, pulse: PulseFile, told: str = OLDER, fix: str = THEN_MI
     """
     lock = make_lock(path)
     deadline = time.monotonic() + OWNER_S
-    while not (held := taken(lock)) and time.monotonic() < deadline:
+    while not (held := lock.acquire()) and time.monotonic() < deadline:
         time.sleep(0.05)  # somebody else may be migrating just now
     if not held:
         known = pulse.read()

@@ -14,7 +14,7 @@ import pytest
 from bridge_mcp import __version__
 from bridge_mcp.channels.registry import BUILT_IN
 from bridge_mcp.config.schema import File
-from bridge_mcp.place import make_lock, taken
+from bridge_mcp.place import make_lock
 from bridge_mcp.reference import drawn
 from tests.acceptance.parts import COMMAND, Home
 
@@ -238,7 +238,7 @@ def test_rebuild_mends_what_stands_beside_the_logs_while_no_engine_runs(home: Ho
     with closing(sqlite3.connect(home.state / "bridge.db")) as connection, connection:
         connection.execute("DELETE FROM messages")
     engine = make_lock(home.state / "engine.lock")
-    assert taken(engine)
+    assert engine.acquire()
     try:
         assert "The engine, another process, works with this store. End that process" in home.run("rebuild", code=1)
     finally:

@@ -16,7 +16,7 @@ import pytest
 
 from bridge_mcp.core.entries import Call, Finished, Heard, Question, Requested, Scheduled, Sender, Started
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.place import make_lock, taken
+from bridge_mcp.place import make_lock
 from bridge_mcp.ports import Pairing, StoredClient
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store, verify
@@ -142,7 +142,7 @@ async def test_nothing_is_restored_while_anything_runs_on_the_store(home: Home) 
     home.run("backup", "kept.zip")
     assert "which would be lost" in home.run("restore", "kept.zip", code=1)
     engine = make_lock(home.state / "engine.lock")
-    assert taken(engine)
+    assert engine.acquire()
     assert "works with this store" in home.run("restore", "kept.zip", "--replace", code=1)
     engine.release()
     store = await open_store(home.state / "bridge.db", clock=ManualClock())

@@ -19,7 +19,7 @@ import pytest
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import StoreError, StoreLost
-from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of, taken
+from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.service import OWNER
 from bridge_mcp.stores.sqlite import open_store
 from tests.acceptance.parts import WAIT_S, Home
@@ -125,7 +125,7 @@ async def test_two_engines_never_last_where_the_lock_is_removed(home: Home) -> N
         assert lock_path.stat().st_mode & 0o077 == 0
         lock_path.unlink()
         other = make_lock(lock_path)
-        assert taken(other), "whoever comes now can be the engine"
+        assert other.acquire(), "whoever comes now can be the engine"
         try:
             with anyio.fail_after(WAIT_S):
                 while assembly.is_engine:  # noqa: ASYNC110
@@ -142,9 +142,9 @@ async def test_an_engine_that_gives_no_sign_of_life_is_told_of_in_every_answer(h
     engine = """
 import sys, time, os
 from pathlib import Path
-from bridge_mcp.place import make_lock, taken, PulseFile
+from bridge_mcp.place import make_lock, PulseFile
 from bridge_mcp.ports import Pulse
-lock = make_lock(Path(sys.argv[1])); assert taken(lock)
+lock = make_lock(Path(sys.argv[1])); assert lock.acquire()
 PulseFile(Path(sys.argv[1])).write(Pulse(os.getpid(), time.time() - 100, time.time() - 40))
 print("engine", flush=True)
 time.sleep(600)
@@ -163,7 +163,7 @@ time.sleep(600)
 def test_an_older_store_is_migrated_by_the_engines_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
     held = make_lock(path)
-    assert taken(held)
+    assert held.acquire()
     with (
         pytest.raises(StoreError, match="older bridge_mcp, and the engine that works with it"),
         owner_of(path, PulseFile(path)),

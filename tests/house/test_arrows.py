@@ -33,8 +33,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "paths": frozenset({"core", "folders", "file_owner"}),
     "folders": frozenset({"core"}),
     "file_owner": frozenset({"core"}),
-    "place": frozenset({"core", "ports"}),
-    "callers": frozenset({"core"}),
+    "place": frozenset({"core", "ports", "file_lock"}),
+    "callers": frozenset({"core", "file_lock"}),
+    "file_lock": frozenset({"core"}),
     "redaction": frozenset({"core"}),
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
@@ -84,7 +85,6 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "opentelemetry": frozenset({"server", "telemetry", "toolservers"}),
     "prompt_toolkit": frozenset({"cli"}),
     "rich": frozenset({"cli", "demo"}),
-    "filelock": frozenset({"place"}),
     "uvloop": frozenset({"assembly", "cli"}),
     "anyio": frozenset(
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge_mcp import callers
+from bridge_mcp import file_lock
 from bridge_mcp.callers import CallerLock, caller_lives, sweep
 
 
@@ -37,15 +37,15 @@ def test_only_what_is_old_and_held_by_nobody_is_swept(tmp_path: Path) -> None:
 def test_a_file_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, lock_file, swept = tmp_path / "callers", callers.lock, list[int]()
+    folder, lock_file, swept = tmp_path / "callers", file_lock.locked, list[int]()
 
-    def swept_first(descriptor: int) -> None:
+    def swept_first(descriptor: int) -> bool:
         if not swept:
             swept.append(0)
             swept[0] = sweep(folder, time.time() + 7200)
-        lock_file(descriptor)
+        return lock_file(descriptor)
 
-    monkeypatch.setattr(callers, "lock", swept_first)
+    monkeypatch.setattr(file_lock, "locked", swept_first)
     with CallerLock(folder) as lock:
         monkeypatch.undo()
         assert swept == [1]
