@@ -9,7 +9,7 @@ from __future__ import annotations
 import anyio
 
 from bridge_mcp.channels.plug import ChannelType, Keys
-from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
+from bridge_mcp.core.capabilities import MAX_FILE
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed
 from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Inbox, OutgoingAction, Part
@@ -17,10 +17,8 @@ from bridge_mcp.ports import Capabilities, ChannelHealth, ChannelTraits, Inbox, 
 __all__ = ["TYPE", "LocalChannel"]
 
 
-CAN = Capabilities(
-    markdown=EVERY_MARKUP, edits=True, reactions=True, buttons=100, file_bytes=MAX_FILE, threads=True, history=True
-)
-"""What readers of the store can see; they look at drafts and approvals there."""
+CAN = Capabilities(edits=True, reactions=True, buttons=100, file_bytes=MAX_FILE, threads=True, history=True)
+"""What readers of the store can see; they look at drafts and approvals there. A terminal shows Markdown as it is."""
 
 
 class LocalChannel:

@@ -44,6 +44,16 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Whether a button can open a form (`Inbox.form`), and come back with what was written into it."""
     file_bytes: int = 0
     """Bytes of the largest file that it sends, at most `MAX_FILE`. 0: it sends none."""
+    files_in: bool = False
+    """Whether people can send files there."""
+    albums: bool = False
+    """Whether several files that somebody sends together are one message."""
+    edits_in: bool = False
+    """Whether it hears of a message that its author changed."""
+    groups: bool = False
+    """Whether several people can write in one chat."""
+    bots: bool = False
+    """Whether it hears other bots, and tells them from people."""
     threads: bool = False
     """Whether a chat can have several conversations (`chat_id/thread_id`)."""
     typing: bool = False

@@ -32,7 +32,9 @@ WAIT_S = 10.0
 class KeptInbox:
     """An `Inbox` that keeps what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str = "") -> None:
+        self.answer = answer
+        """What everybody who writes is to be told, outside of any log."""
         self.heard: list[Incoming] = []
         self.place: int | None = None
         self._more = anyio.Event()
@@ -45,7 +47,7 @@ class KeptInbox:
             self.heard.append(arrival)
         self._more.set()
         self._more = anyio.Event()
-        return ""
+        return self.answer if isinstance(arrival, Incoming) else ""
 
     async def offset(self, channel: str) -> int | None:
         """See `ports.Inbox`."""
@@ -147,6 +149,22 @@ class ChannelContract:
                 await inbox.hears(2)
                 group.cancel_scope.cancel()
         assert [incoming.text for incoming in inbox.heard] == ["first", "meanwhile"]
+
+    async def test_what_the_inbox_answers_is_told_in_the_chat(self, rig: ChannelRig) -> None:
+        """A stranger learns their code by it."""
+        if rig.say is None or rig.read is None or not rig.channel.traits.needs_pairing:
+            pytest.skip(
+                "nobody can write to this channel, the rig cannot read, or it declares that nobody is a stranger"
+            )
+        with anyio.fail_after(WAIT_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(rig.channel.run, KeptInbox("your code is 7"))
+                await ready(rig.channel)
+                await rig.say("hello")
+                while not rig.read():  # noqa: ASYNC110 - a platform tells nobody here what it shows
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+        assert rig.read() == ["your code is 7"]
 
     async def test_sends_unless_a_commit_delivers(self, rig: ChannelRig) -> None:
         """Each message has an id of its own."""

@@ -8,11 +8,13 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from tests.channels.discord_platform import discord
+from tests.channels.local_platform import local
+from tests.channels.matrix_platform import matrix
 from tests.channels.platforms import Platform
 from tests.channels.slack_platform import slack
 from tests.channels.telegram_platform import telegram
 
-PLATFORMS: list[Callable[[], AbstractAsyncContextManager[Platform]]] = [telegram, slack, discord]
+PLATFORMS: list[Callable[[], AbstractAsyncContextManager[Platform]]] = [telegram, slack, discord, local, matrix]
 
 
 @pytest.fixture(params=PLATFORMS, ids=lambda each: each.__name__)

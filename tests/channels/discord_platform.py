@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bridge_mcp.channels.discord.channel import CAN
 from tests.channels.platforms import WAIT_S, File, Human, Place, Platform, Said
 from tests.servers.discord import Chat, DiscordServer, Fault, Stored, User, buttons
 
@@ -65,9 +66,7 @@ class DiscordHuman(Human):
 
 
 class Discord(Platform):
-    name = "discord"
-    limit = 2000
-    settles = True
+    name, can = "discord", CAN
 
     def __init__(self, server: DiscordServer) -> None:
         self.server, self.env = server, {"FAMILY_TOKEN": server.token}

@@ -8,7 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from bridge_mcp.core.capabilities import Capabilities
 
 __all__ = ["WAIT_S", "File", "Human", "Place", "Platform", "Said"]
 
@@ -81,11 +86,25 @@ class Platform(ABC):
     """A platform on loopback, behind the channel `family`."""
 
     name = ""
-    limit = 4096
-    """Characters of one message, at most."""
-    settles = False
-    """Whether an uncertain send is settled by looking, and so is no longer one."""
+    can: Capabilities
+    """What the channel declares."""
+    needs_pairing = True
+    """As the channel declares it."""
     env: Mapping[str, str]
+
+    def needs(self, *wanted: str) -> None:
+        """Skip the test unless the channel declares all of these fields of `Capabilities`."""
+        lacking = [each for each in wanted if not getattr(self.can, each)]
+        if lacking:
+            pytest.skip(f"the channel '{self.name}' does not declare {' and '.join(lacking)}")
+
+    def sends(self) -> None:
+        """Skip the test where a commit delivers, and nothing is sent."""
+        if not self.needs_pairing:
+            pytest.skip(f"the channel '{self.name}' declares that a commit delivers its messages")
+
+    def stands_in(self, folder: Path) -> None:  # noqa: B027 - most need not know it
+        """The folder of the bridge's config, before it is up."""
 
     @abstractmethod
     def section(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bridge_mcp.channels.slack.channel import CAN
 from tests.channels.platforms import WAIT_S, File, Human, Place, Platform, Said
 from tests.servers.slack import BOT, MENTION, Channel, Fault, Message, Person, SlackServer, StoredFile
 from tests.servers.slack.blocks import leaves, many
@@ -79,9 +80,7 @@ class SlackHuman(Human):
 
 
 class Slack(Platform):
-    name = "slack"
-    limit = 4200
-    settles = True
+    name, can = "slack", CAN
 
     def __init__(self, server: SlackServer) -> None:
         self.server, self.env = server, {"FAMILY_BOT": server.bot_token, "FAMILY_APP": server.app_token}

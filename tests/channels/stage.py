@@ -88,7 +88,7 @@ class Stage:
 
     async def let_in(self, *who: Human | Place, role: Literal["user", "approver"] = "user") -> None:
         """Let people and groups in."""
-        for each in who:
+        for each in who if self.platform.needs_pairing else ():
             subject, name = (each.id, each.name) if isinstance(each, Human) else (each.chat, "group")
             await self.bridge.pair_chat(OWNER, channel="family", chat=subject, name=name, role=role)
 
@@ -118,6 +118,7 @@ async def staged(
     folder: Path, platform: Platform, *, approvals: str = "", more: str = "", files: Sequence[str] = ()
 ) -> AsyncGenerator[Stage]:
     """A folder with all that a bridge on this platform needs; it is not up yet."""
+    platform.stands_in(folder)
     (folder / "files").mkdir()
     for name in files:
         (folder / "files" / name).write_text("x")

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bridge_mcp.channels.telegram.channel import CAN
 from tests.channels.platforms import WAIT_S, File, Human, Place, Platform, Said
 from tests.servers.telegram import Chat, Fault, Message, TelegramServer, User
 
@@ -64,7 +65,7 @@ class TelegramHuman(Human):
 
 
 class Telegram(Platform):
-    name = "telegram"
+    name, can = "telegram", CAN
 
     def __init__(self, server: TelegramServer) -> None:
         self.server, self.env = server, {"FAMILY_TOKEN": server.token}

@@ -13,6 +13,7 @@ from tests.channels.stage import staged
 
 @pytest.mark.shows("chats.platforms")
 async def test_an_approver_presses_and_the_prompt_says_who_decided(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("prompts", "buttons", "edits")
     async with staged(tmp_path, platform, files=["plan.txt"]) as it, it.up():
         ann = platform.human("Ann")
         await it.let_in(ann, role="approver")
@@ -30,6 +31,7 @@ async def test_an_approver_presses_and_the_prompt_says_who_decided(platform: Pla
 @pytest.mark.shows("chats.platforms")
 async def test_nobody_else_decides_whoever_they_are(platform: Platform, tmp_path: Path) -> None:
     """Not a user without the role, not a member of a group whose chat is let in as an approver, not a stranger."""
+    platform.needs("prompts", "buttons", "groups")
     async with staged(tmp_path, platform, files=["plan.txt"]) as it, it.up() as bridge:
         ann, bob, eve = (platform.human(name) for name in ("Ann", "Bob", "Eve"))
         group = platform.group(ann, bob, eve)
@@ -50,6 +52,7 @@ async def test_nobody_else_decides_whoever_they_are(platform: Platform, tmp_path
 
 @pytest.mark.shows("chats.platforms")
 async def test_an_approval_that_nobody_gives_expires_and_says_so(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("prompts")
     async with staged(tmp_path, platform, files=["plan.txt"], approvals="expires_s = 1.0") as it, it.up():
         ann = platform.human("Ann")
         await it.let_in(ann, role="approver")
@@ -62,6 +65,7 @@ async def test_an_approval_that_nobody_gives_expires_and_says_so(platform: Platf
 @pytest.mark.shows("chats.platforms")
 async def test_long_arguments_are_a_file_above_the_buttons(platform: Platform, tmp_path: Path) -> None:
     name = "x" * 3200
+    platform.needs("prompts", "file_bytes")
     async with staged(tmp_path, platform) as it, it.up():
         ann = platform.human("Ann")
         await it.let_in(ann, role="approver")

@@ -15,6 +15,7 @@ MENTIONS = 'bots = "mentions"\nbot_turns = 2\n'
 
 @pytest.mark.shows("chats.bots")
 async def test_bots_are_not_heard_unless_the_owner_says_so(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("bots")
     async with staged(tmp_path, platform) as it, it.up():
         ann, robot = platform.human("Ann"), platform.robot("Robot")
         group = platform.group(ann, robot)
@@ -30,6 +31,7 @@ async def test_bots_are_not_heard_unless_the_owner_says_so(platform: Platform, t
 async def test_bots_answer_each_other_until_the_guard_says_stop_and_a_person_frees_them(
     platform: Platform, tmp_path: Path
 ) -> None:
+    platform.needs("bots")
     async with staged(tmp_path, platform, more=MENTIONS) as it, it.up() as bridge:
         ann, robot = platform.human("Ann"), platform.robot("Robot")
         group = platform.group(ann, robot)
@@ -57,6 +59,7 @@ async def test_bots_answer_each_other_until_the_guard_says_stop_and_a_person_fre
 
 @pytest.mark.shows("chats.bots")
 async def test_a_bot_is_told_no_code_gives_no_command_and_decides_nothing(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("bots")
     async with staged(tmp_path, platform, more=MENTIONS, files=["a.txt"]) as it, it.up() as bridge:
         ann, robot = platform.human("Ann"), platform.robot("Robot")
         strange = platform.group(ann, robot)

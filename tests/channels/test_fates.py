@@ -15,6 +15,7 @@ from tests.channels.stage import staged
 @pytest.mark.shows("chats.platforms")
 async def test_a_message_whose_answer_was_lost_is_there_once(platform: Platform, tmp_path: Path) -> None:
     """Where the platform can be asked, it is known to be sent; elsewhere it is uncertain, and nothing is repeated."""
+    platform.sends()
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
@@ -22,13 +23,14 @@ async def test_a_message_whose_answer_was_lost_is_there_once(platform: Platform,
         await ann.dm.says(1)
         platform.loses_answer()
         sent = await bridge.send_message(OWNER, f"family/{ann.id}", "once", wait_s=20)
-        assert sent.status == ("sent" if platform.settles else "uncertain")
+        assert sent.status == ("sent" if platform.can.settles_s else "uncertain")
         await bridge.send_message(OWNER, f"family/{ann.id}", "the next", wait_s=20)
         assert [each.text for each in ann.dm.all()[1:]] == ["once", "the next"]
 
 
 @pytest.mark.shows("chats.platforms")
 async def test_a_platform_that_asks_to_wait_is_waited_for(platform: Platform, tmp_path: Path) -> None:
+    platform.sends()
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)

@@ -14,6 +14,7 @@ from tests.channels.stage import Stage, staged
 
 @pytest.mark.shows("chats.platforms")
 async def test_a_stranger_gets_a_code_and_is_answered_once_let_in(platform: Platform, tmp_path: Path) -> None:
+    platform.sends()
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await ann.says(ann.dm, "hello?")
@@ -29,6 +30,7 @@ async def test_a_stranger_gets_a_code_and_is_answered_once_let_in(platform: Plat
 
 @pytest.mark.shows("chats.platforms")
 async def test_in_a_group_only_what_is_meant_for_the_bot_is_answered(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("groups")
     async with staged(tmp_path, platform) as it, it.up():
         ann, bob = platform.human("Ann"), platform.human("Bob")
         group = platform.group(ann, bob)
@@ -42,6 +44,7 @@ async def test_in_a_group_only_what_is_meant_for_the_bot_is_answered(platform: P
 
 @pytest.mark.shows("chats.platforms")
 async def test_markdown_is_shown_as_it_is_meant_and_nothing_of_it_is_lost(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("markdown")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
@@ -59,22 +62,24 @@ async def test_markdown_is_shown_as_it_is_meant_and_nothing_of_it_is_lost(platfo
 
 @pytest.mark.shows("chats.platforms")
 async def test_a_long_text_comes_in_order_and_whole(platform: Platform, tmp_path: Path) -> None:
+    platform.sends()
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
         await ann.says(ann.dm, "hi")
         await ann.dm.says(1)
-        words = " ".join(f"word{number}" for number in range(1500))
+        words = " ".join(f"word{number}" for number in range(platform.can.text_chars // 3))
         sent = await bridge.send_message(OWNER, f"family/{ann.id}", words, wait_s=20)
         assert sent.status == "sent"
         parts = ann.dm.all()[1:]
         assert len(parts) > 1
-        assert all(len(each.text) <= platform.limit for each in parts)
+        assert all(len(each.text) <= platform.can.text_chars for each in parts)
         assert " ".join(each.text for each in parts).split() == words.split()
 
 
 @pytest.mark.shows("chats.platforms")
 async def test_files_come_and_go(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("files_in", "file_bytes")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
@@ -95,6 +100,7 @@ async def test_files_come_and_go(platform: Platform, tmp_path: Path) -> None:
 
 @pytest.mark.shows("chats.platforms")
 async def test_several_files_are_one_message(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("albums")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
@@ -106,6 +112,7 @@ async def test_several_files_are_one_message(platform: Platform, tmp_path: Path)
 
 @pytest.mark.shows("chats.platforms")
 async def test_edits_and_reactions_reach_the_chat(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("edits", "reactions")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         await it.let_in(ann)
@@ -114,19 +121,43 @@ async def test_edits_and_reactions_reach_the_chat(platform: Platform, tmp_path: 
         conversation = f"family/{ann.id}"
         heard, answered = (await bridge.read_messages(OWNER, conversation)).messages
         sent = await bridge.send_message(OWNER, conversation, "first words", wait_s=20)
-        await bridge.edit_message(OWNER, sent.message, "**other** words")
+        await bridge.edit_message(OWNER, sent.message, "other words")
         said = await ann.dm.until(lambda said: "other words" in said[-1].text)
         assert len(said) == 2
         await bridge.react(OWNER, heard.id, "👍")
         await platform.until(lambda: platform.reactions(ann.dm, asked) == ["👍"])
-        await ann.edits(ann.dm, asked, "one, but better")
-        await it.event("message.edited", lambda event: "buttons" not in event.body)
-        assert (await it.texts(ann.id))[0] == "one, but better"
         assert answered.text == "echo: one"
 
 
 @pytest.mark.shows("chats.platforms")
+async def test_what_people_change_is_heard(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("edits_in")
+    async with staged(tmp_path, platform) as it, it.up():
+        ann = platform.human("Ann")
+        await it.let_in(ann)
+        asked = await ann.says(ann.dm, "one")
+        await ann.dm.says(1)
+        await ann.edits(ann.dm, asked, "one, but better")
+        await it.event("message.edited", lambda event: "buttons" not in event.body)
+        assert (await it.texts(ann.id))[0] == "one, but better"
+
+
+@pytest.mark.shows("chats.platforms")
+async def test_a_file_comes_with_its_bytes(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("files_in")
+    async with staged(tmp_path, platform) as it, it.up() as bridge:
+        ann = platform.human("Ann")
+        await it.let_in(ann)
+        await ann.says(ann.dm, "look", files=[File("notes.txt", b"some notes")])
+        await ann.dm.says(1)
+        heard = [each for each in (await bridge.read_messages(OWNER, f"family/{ann.id}")).messages if each.attachments]
+        assert [each.name for each in heard[0].attachments] == ["notes.txt"]
+        assert (await bridge.fetch_attachment(OWNER, heard[0].id)).data == b"some notes"
+
+
+@pytest.mark.shows("chats.platforms")
 async def test_what_came_while_it_was_down_is_answered_once_and_in_order(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("history")
     async with staged(tmp_path, platform) as it:
         ann = platform.human("Ann")
         async with it.up():

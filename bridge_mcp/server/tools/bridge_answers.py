@@ -86,6 +86,13 @@ class Abilities(Answer):
     """Whether a button can ask for words."""
     file_bytes: int
     """Bytes of the largest file that it sends; 0: none."""
+    files_in: bool
+    """Whether people can send files."""
+    albums: bool
+    edits_in: bool
+    groups: bool
+    bots: bool
+    """Whether other bots are heard where the owner lets them."""
     threads: bool
     typing: bool
     drafts: bool

@@ -44,9 +44,18 @@ FINAL = ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_DEACTIVATED")
 
 
 CAN = Capabilities(
-    text_chars=MAX_TEXT, edits=True, reactions=True, typing=True, history=True, prompts=True, settles_s=SETTLES_S
+    text_chars=MAX_TEXT,
+    edits=True,
+    edits_in=True,
+    reactions=True,
+    files_in=True,
+    groups=True,
+    typing=True,
+    history=True,
+    prompts=True,
+    settles_s=SETTLES_S,
 )
-"""What this example can do: no markup, no buttons, and no files to send."""
+"""What this example can do: no markup, no buttons, and no files to send. Each file that comes in is a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +115,7 @@ class MatrixChannel:
         """See `ports.Channel`."""
         match action:
             case Outgoing(chat=chat, text=text, key=key):
-                texts = [text[at : at + MAX_TEXT] for at in range(0, len(text), MAX_TEXT)] or ["…"]
-                return tuple(Part(chat, said(each, f"{key}:{at}")) for at, each in enumerate(texts))
+                return tuple(Part(chat, said(each, f"{key}:{at}")) for at, each in enumerate(pieces(text)))
             case Edit(chat=chat, messages=messages, text=text):
                 content: dict[str, Any] = {"msgtype": "m.text", "body": f"* {text[:MAX_TEXT]}"}
                 content["m.new_content"] = {"msgtype": "m.text", "body": text[:MAX_TEXT]}
@@ -204,22 +212,31 @@ class MatrixChannel:
             for event in room.timeline.events:
                 incoming = self._incoming(event, room_id, person)
                 if incoming is not None and (after is None or (incoming.offset or 0) > after):
-                    await inbox.put(incoming)
+                    told = await inbox.put(incoming)
+                    if told:  # a stranger's code, which no log has
+                        content = {"msgtype": "m.notice", "body": told}
+                        await client.room_send(
+                            room_id, "m.room.message", content, tx_id=named(f"{event.event_id}:told")
+                        )
         if await inbox.offset(self.traits.name) is None:
             await inbox.put(Ignored(self.traits.name, int(self._clock.now() * 1000)))
 
     def _incoming(self, event: Any, room: str, person: str) -> Incoming | None:
         """A message that somebody wrote; None for all else."""
         content = getattr(event, "source", {}).get("content", {})
-        if event.sender == self._settings.user or "body" not in content or "m.relates_to" in content:
+        relates = content.get("m.relates_to", {})
+        changed = str(relates.get("event_id", "")) if relates.get("rel_type") == "m.replace" else ""
+        if event.sender == self._settings.user or "body" not in content or (relates and not changed):
             return None
+        content = content.get("m.new_content", content) if changed else content
         url = str(content.get("url") or "")
         name = event.sender.partition(":")[0].removeprefix("@")
         files = (Attachment(url, name=str(content["body"]), mime=str(content.get("info", {}).get("mimetype", ""))),)
         return Incoming(
             channel=self.traits.name,
             chat=person or room,
-            key=event.event_id,
+            key=changed or event.event_id,
+            edit=event.event_id if changed else "",
             sender=Sender(event.sender, name),
             text="" if url else str(content["body"]),
             at=event.server_timestamp / 1000,
@@ -229,6 +246,16 @@ class MatrixChannel:
             addressed=bool(person) or self._settings.user in str(content["body"]),
             offset=event.server_timestamp,
         )
+
+
+def pieces(text: str) -> list[str]:
+    """A text as messages, cut behind words where that is possible."""
+    found: list[str] = []
+    while len(text) > MAX_TEXT:
+        at = text.rfind(" ", MAX_TEXT // 2, MAX_TEXT) + 1 or MAX_TEXT
+        found.append(text[:at])
+        text = text[at:]
+    return [*found, text or "…"]
 
 
 def said(text: str, key: str) -> Piece:
