@@ -14,6 +14,7 @@ PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 ONLY_SQLITE = {
     "conversation_row_to_write",  # one by one: Postgres locks several at once
+    "insert_conversation",
     "data_version",  # another process has written: Postgres tells it by itself
     "insert_entry_event",  # one by one: Postgres writes all events of a commit together
     "insert_event",
@@ -23,7 +24,9 @@ ONLY_SQLITE = {
 }
 ONLY_POSTGRES = {
     *("begun", "fate", "lock_for", "notify"),  # transactions
-    "conversation_rows_to_write",  # several at once, locked
+    *("conversation_rows_to_write", "seqs_of_keys"),  # several at once, read ahead
+    *("insert_conversation_as", "new_conversation_ids"),  # under a number that was taken before
+    "insert_entry_with_free_key",
     "insert_events",
     "read_all",
     *("delete_all_words", "delete_words", "delete_words_of", "put_words"),
@@ -32,7 +35,7 @@ ONLY_POSTGRES = {
 OTHER_PARAMETERS = {
     "search_messages",  # what a query of the index is
     # a column with what lists are searched by: SQLite folds as it reads
-    *("insert_conversation", "update_conversation_listed", "update_conversation_due_and_listed"),
+    *("update_conversation_listed", "update_conversation_due_and_listed"),
 }
 
 

@@ -14,6 +14,7 @@ CONTENDED = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
     errors.LockNotAvailable,
+    errors.UniqueViolation,
 )
 """Another transaction was in the way: the same again may go well."""
 

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
+from bridge_mcp.stores.postgres.ahead import Ahead, columns
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
 from bridge_mcp.stores.postgres.words import WORDS, PostgresWords
@@ -34,16 +35,8 @@ MAX_PAYLOAD = 7_900
 
 NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
 
-CHANGES_CONVERSATIONS = frozenset(
-    {
-        "set_wake",
-        "shift_wakes",
-        "wake_conversations_from_the_future",
-        "wake_conversations_waiting_for",
-        "reset_conversation",
-    }
-)
-"""After these, a conversation's row that was read at the beginning of the transaction may be another."""
+IDS = 64
+"""Numbers of conversations that are taken from the sequence at once; those that are not used are missing."""
 
 
 @cache
@@ -72,9 +65,8 @@ class Session:
         self._connection: psycopg.Connection[Any] | None = None
         self._pipelining: AbstractContextManager[psycopg.Pipeline] | None = None
         self._pipeline: psycopg.Pipeline | None = None
-        self._begun: psycopg.Cursor[Any] | None = None
-        self._ready: dict[str, Row] = {}
-        """The conversations' rows that were read at the beginning of the transaction."""
+        self._ahead = Ahead()
+        self._ids: list[int] = []
         self._events: list[tuple[str, str, int | None, float | None, str | None]] = []
         self._transaction = ""
         self.committed = deque[int](maxlen=10_000)
@@ -100,7 +92,8 @@ class Session:
     def rows(self, statement: str, /, **values: object) -> list[Row]:
         """All rows of a named statement."""
         if statement == "conversation_row_to_write":
-            return self._row_to_write(str(values["name"]))
+            name = str(values["name"])
+            return self._ahead.row(name, lambda: self.rows("conversation_rows_to_write", names=[name]))
         cursor = self._send(statement, values)
         try:
             return cursor.fetchall()
@@ -127,19 +120,42 @@ class Session:
     def put(self, statement: str, /, **values: object) -> None:
         """Send a statement that writes."""
         self.changes += 1
-        if statement in CHANGES_CONVERSATIONS:
-            self._ready.clear()
+        self._ahead.changed(statement)
         self._send(statement, values)
 
     def insert(self, statement: str, /, **values: object) -> int:
         """Insert a row; its id, 0 where nothing was inserted."""
         self.changes += 1
+        if statement == "insert_conversation":
+            # What another process has begun at the same time breaks the transaction, which is tried again.
+            self._send("insert_conversation_as", values | {"id": (number := self._next_id())})
+            return number
         cursor = self._send(statement, values)
         try:
             found = cursor.fetchone()
         except psycopg.Error as exc:
             raise self._failed(exc) from exc
         return 0 if found is None else int(found[0])
+
+    def add_entry(self, name: str, key: str | None, seq: int, **values: object) -> bool:
+        """Add an entry, unless its key is taken: that is known ahead where it was asked for."""
+        values |= {"key": key, "seq": seq}
+        free = self._ahead.is_free(name, key)
+        if free is None:
+            free = self.run("insert_entry", **values) > 0
+        elif free:
+            self.put("insert_entry_with_free_key", **values)
+        if free:
+            self._ahead.added(name, key, seq)
+        return free
+
+    def seq_of_key(self, name: str, id: int, key: str) -> int | None:
+        """Where the entry with a key stands."""
+        return self._ahead.seq_of(name, key, lambda: self.value("seq_of_key", id=id, key=key))
+
+    def is_forgotten(self, id: int, seq: int) -> bool:
+        """Whether an entry's content is gone."""
+        return self._ahead.forgets(id) and bool(self.value("is_forgotten", id=id, seq=seq))
 
     def tell(
         self, type: str, conversation: str, *, seq: int | None = None, at: float | None = None, body: str = ""
@@ -152,13 +168,6 @@ class Session:
         """Until the commit no other transaction goes on that asks for the same."""
         self._send("lock_for", {"what": what})
 
-    def _row_to_write(self, name: str) -> list[Row]:
-        """The row of a conversation, to which nobody else appends until the commit."""
-        ready = self._ready.pop(name, None)
-        if ready is not None:
-            return [ready]
-        return [row[1:] for row in self.rows("conversation_rows_to_write", names=[name])]
-
     def _send(self, statement: str, values: dict[str, object]) -> psycopg.Cursor[Any]:
         connection = self._connected()
         try:
@@ -169,6 +178,12 @@ class Session:
             raise BadInput(
                 f"A value cannot be stored: {exc}.", fix="Use text of whole characters, 64-bit numbers."
             ) from exc
+
+    def _next_id(self) -> int:
+        """A number for a new conversation."""
+        if not self._ids:
+            self._ids = [number for (number,) in self.rows("new_conversation_ids", count=IDS)][::-1]
+        return self._ids.pop()
 
     def _sync(self) -> None:
         """Wait until all that was sent has its outcome."""
@@ -196,8 +211,8 @@ class Session:
             if connection is not None and not is_lost(connection):
                 self._command("ROLLBACK")
 
-    def begin(self, conversations: Sequence[str] = ()) -> None:
-        """Begin to write; of these conversations the rows are read and locked at once.
+    def begin(self, conversations: Sequence[str] = (), keys: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin to write; the rows of these conversations are read and locked, and these keys looked up, at once.
 
         Raises:
             StoreError: Postgres could not be reached for `CONNECT_S`.
@@ -207,7 +222,7 @@ class Session:
         until = time.monotonic() + CONNECT_S
         while True:
             try:
-                return self._begin(conversations)
+                return self._begin(conversations, keys)
             except ConnectionLost:
                 self.roll_back()
                 if time.monotonic() > until:
@@ -216,17 +231,19 @@ class Session:
                 self.roll_back()
                 raise
 
-    def _begin(self, conversations: Sequence[str]) -> None:
+    def _begin(self, conversations: Sequence[str], keys: Sequence[tuple[str, str]]) -> None:
         connection = self._connected()
-        self._pipelining = connection.pipeline()
-        self._pipeline = self._pipelining.__enter__()
+        if self._pipelining is None:
+            self._pipelining = connection.pipeline()
+            self._pipeline = self._pipelining.__enter__()
         self._command("BEGIN")
-        self._begun = self._send("begun", {})
-        for name, *row in self.rows("conversation_rows_to_write", names=list(conversations)) if conversations else ():
-            self._ready[name] = tuple(row)
-        if not conversations:
-            self._sync()  # a connection that is gone is noticed here, and not in the middle
-        found = self._begun.fetchone()
+        begun = self._send("begun", {})
+        rows = self._send("conversation_rows_to_write", {"names": list(conversations)}) if conversations else None
+        names, wanted = columns(keys)
+        taken = self._send("seqs_of_keys", {"names": names, "keys": wanted}) if keys else None
+        self._sync()  # a connection that is gone is noticed here, and not in the middle
+        self._ahead.take(conversations, rows.fetchall() if rows else (), keys, taken.fetchall() if taken else ())
+        found = begun.fetchone()
         assert found is not None
         if found[1] != self._version:
             raise StoreLost(
@@ -268,7 +285,6 @@ class Session:
             if not self._was_committed(self._transaction, lost):
                 raise
         self.committed.append(int(self._transaction))
-        self._leave_pipeline()
         self._forget()
 
     def _was_committed(self, transaction: str, lost: ConnectionLost) -> bool:
@@ -315,7 +331,7 @@ class Session:
             pipelining.__exit__(None, None, None)
 
     def _forget(self) -> None:
-        self._events, self._ready, self._begun = [], {}, None
+        self._events, self._ahead = [], Ahead()
 
     def _command(self, sql: str) -> None:
         """Run or send a statement that is no query."""
@@ -346,6 +362,7 @@ class Session:
     def close(self) -> None:
         """Close the connection. The next use opens another one."""
         connection, self._connection = self._connection, None
+        self._ids = []
         if connection is not None:
             connection.close()
         with suppress(psycopg.Error):

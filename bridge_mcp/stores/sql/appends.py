@@ -41,7 +41,7 @@ from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.grants import keep_grant
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Chat, Contended, Session
+from bridge_mcp.stores.sql.session import Chat, Session
 from bridge_mcp.stores.sql.spending import add_spending
 
 __all__ = ["Append", "Prepared", "prepare"]
@@ -102,8 +102,7 @@ class Append:
 
     def seq_of(self, key: str | None) -> int | None:
         """Where the entry with this key stands; None if there is none."""
-        found: int | None = self._session.value("seq_of_key", id=self._id, key=key)
-        return found
+        return None if key is None else self._session.seq_of_key(self.name, self._id, key)
 
     def add(self, prepared: Prepared) -> Logged | None:
         """Add an entry, with all that follows from it; None, and nothing done, where its key is taken."""
@@ -111,18 +110,13 @@ class Append:
         if self._new:
             begun = {"name": self.name, "channel": self._channel, "at": self._now, "folded": self._folded}
             self._id = session.insert("insert_conversation", **begun)
-            if not self._id:
-                raise Contended(f"{self.name}: somebody else began it at the same time.", fix="Try again.")
             self._new = False
         if (about := of_forgotten(prepared.entry)) is not None:
             prepared = self._as_told_late(prepared, about)
         at, salt = self._now, urandom(SALT_BYTES)
         tip = link(self._tip, self.name, seq, at, content_digest(salt, prepared.body))
-        values = {"id": self._id, "seq": seq, "at": at, "key": prepared.key, "body": prepared.body}
-        values |= {"link": tip, "salt": salt}
-        if prepared.key is None:
-            session.put("insert_entry", **values)
-        elif not session.run("insert_entry", **values):
+        entry = {"id": self._id, "at": at, "body": prepared.body, "link": tip, "salt": salt}
+        if not session.add_entry(self.name, prepared.key, seq, **entry):
             return None
         self._tip = tip
         logged = Logged(seq, at, prepared.entry)
@@ -131,7 +125,7 @@ class Append:
 
     def _as_told_late(self, prepared: Prepared, about: int) -> Prepared:
         """What is told of an entry that was forgotten meanwhile comes without its content."""
-        if self._session.value("is_forgotten", id=self._id, seq=about):
+        if self._session.is_forgotten(self._id, about):
             return prepare(redacted(prepared.entry, self.head))
         return prepared
 
@@ -235,12 +229,10 @@ class Append:
     def _set_outcome(self, seq: int, status: str, reason: str, platform_ids: tuple[str, ...] | None) -> None:
         """Set how sending a message ended. `platform_ids` None: those of the parts that went out stay."""
         ids = None if platform_ids is None else dump(platform_ids)
-        settled = self._session.run(
-            "set_message_outcome", id=self._id, seq=seq, status=status, reason=reason, platform_ids=ids
-        )
-        if settled:
-            for platform_id in filter(None, platform_ids or ()):
-                self._session.put("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
+        outcome = {"status": status, "reason": reason, "platform_ids": ids}
+        self._session.put("set_message_outcome", id=self._id, seq=seq, **outcome)
+        for platform_id in filter(None, platform_ids or ()):
+            self._session.put("insert_platform_id", id=self._id, platform_id=platform_id, seq=seq)
 
     def _set_platform_ids(self, seq: int, platform_ids: tuple[str, ...]) -> None:
         """Set the platform ids of a message whose parts an edit has changed."""

@@ -106,7 +106,12 @@ class SqlLog:
             heads[conversation] = append.head
             return added
 
-        return await self._writer.execute(operation, changed(heads, entries), patient=patient) if prepared else ()
+        keys = [(conversation, each.key) for each in prepared if each.key is not None]
+        return (
+            await self._writer.execute(operation, changed(heads, entries), keys=keys, patient=patient)
+            if prepared
+            else ()
+        )
 
     async def record(
         self, conversation: str, *entries: Entry, offset: ChannelOffset | None = None
@@ -133,7 +138,8 @@ class SqlLog:
             heads[conversation] = append.head
             return tuple(recorded)
 
-        return await self._writer.execute(operation, changed(heads, entries)) if prepared else ()
+        keys = [(conversation, each.key) for each in prepared if each.key is not None]
+        return await self._writer.execute(operation, changed(heads, entries), keys=keys) if prepared else ()
 
     async def answer(
         self, conversation: str, started: int, entry: Replied | Summarised | Failed, wake: float | None = 0.0

@@ -100,6 +100,18 @@ class Session(Protocol):
         """Run a statement that inserts one row with an id of its own; the id, 0 where nothing was inserted."""
         ...
 
+    def add_entry(self, name: str, key: str | None, seq: int, **values: object) -> bool:
+        """Add an entry to a log (`insert_entry`); False, and nothing done, where its key is taken."""
+        ...
+
+    def seq_of_key(self, name: str, id: int, key: str) -> int | None:
+        """Where the entry with a key stands in a conversation; None where there is none."""
+        ...
+
+    def is_forgotten(self, id: int, seq: int) -> bool:
+        """Whether the content of an entry is gone."""
+        ...
+
     def tell(
         self, type: str, conversation: str, *, seq: int | None = None, at: float | None = None, body: str = ""
     ) -> None:
@@ -114,8 +126,8 @@ class Session(Protocol):
         """Several reads of one and the same state."""
         ...
 
-    def begin(self, conversations: Sequence[str] = ()) -> None:
-        """Begin to write, most likely to these conversations.
+    def begin(self, conversations: Sequence[str] = (), keys: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin to write, most likely to these conversations; these keys of theirs may be asked for.
 
         Raises:
             StoreError: that is not possible now.

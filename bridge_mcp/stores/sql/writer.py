@@ -47,11 +47,18 @@ PATIENT_S = 0.05
 class Job:
     """One operation, and who awaits it. It may run more than once, but only its last run is committed."""
 
-    __slots__ = ("changed", "error", "future", "operation", "result")
+    __slots__ = ("changed", "error", "future", "keys", "operation", "result")
 
-    def __init__(self, operation: Callable[[Session], Any], changed: Changed, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        operation: Callable[[Session], Any],
+        changed: Changed,
+        keys: Sequence[tuple[str, str]],
+        future: asyncio.Future[Any],
+    ) -> None:
         self.operation = operation
         self.changed = changed
+        self.keys = keys
         self.future = future
         self.result: Any = None
         self.error: Exception | None = None
@@ -93,8 +100,17 @@ class Writer:
         self._polled_at = 0.0
         self._data_version: int = 0
 
-    async def execute(self, operation: Callable[[Session], T], changed: Changed = NONE, *, patient: bool = False) -> T:
+    async def execute(
+        self,
+        operation: Callable[[Session], T],
+        changed: Changed = NONE,
+        *,
+        keys: Sequence[tuple[str, str]] = (),
+        patient: bool = False,
+    ) -> T:
         """Run an operation in a transaction, and return once it is committed.
+
+        `keys` are those of entries that it will ask for, each with its conversation: they may be looked up ahead.
 
         A patient one leaves the disk to others: it goes with the next operation that is not, or after `PATIENT_S`.
 
@@ -109,7 +125,7 @@ class Writer:
             raise StoreError(f"The store {self._session.place} is closed.", fix="Open it again.")
         loop = self._started()
         future: asyncio.Future[T] = loop.create_future()
-        self._patient.append(Job(operation, changed, future))
+        self._patient.append(Job(operation, changed, keys, future))
         if not patient or len(self._patient) >= MAX_BATCH:
             self._hand_over()
         elif len(self._patient) == 1:
@@ -188,7 +204,8 @@ class Writer:
     def _commit(self, jobs: Sequence[Job], tries: int = 1) -> None:
         """Commit these together; if one breaks the transaction, each in its own, so that only that one fails."""
         try:
-            self._session.begin(sorted({name for job in jobs for name in job.changed or NONE}))
+            names = sorted({name for job in jobs for name in job.changed or NONE})
+            self._session.begin(names, [key for job in jobs for key in job.keys])
         except StoreError as exc:
             self.failure = str(exc)
             for job in jobs:

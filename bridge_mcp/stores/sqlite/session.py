@@ -112,6 +112,18 @@ class Session:
         """Insert a row; its id. Raises `StoreError` and `BadInput`."""
         return self._run(statement, values).lastrowid or 0
 
+    def add_entry(self, name: str, key: str | None, seq: int, **values: object) -> bool:
+        """Add an entry, unless its key is taken."""
+        return self._run("insert_entry", values | {"key": key, "seq": seq}).rowcount > 0
+
+    def seq_of_key(self, name: str, id: int, key: str) -> int | None:
+        """Where the entry with a key stands."""
+        return self.value("seq_of_key", id=id, key=key)
+
+    def is_forgotten(self, id: int, seq: int) -> bool:
+        """Whether an entry's content is gone."""
+        return bool(self.value("is_forgotten", id=id, seq=seq))
+
     def tell(
         self, type: str, conversation: str, *, seq: int | None = None, at: float | None = None, body: str = ""
     ) -> None:
@@ -184,7 +196,7 @@ class Session:
         except BROKEN as exc:
             raise self._error(exc) from exc
 
-    def begin(self, conversations: Sequence[str] = ()) -> None:
+    def begin(self, conversations: Sequence[str] = (), keys: Sequence[tuple[str, str]] = ()) -> None:
         """Begin to write, as soon as no other process does.
 
         Raises:

@@ -7,12 +7,20 @@ WHERE name = :name;
 
 -- name: conversation_rows_to_write(names)
 -- As before, of several, and nobody else appends to them until the commit. In one order, so that no two wait for each other.
-SELECT name, id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
+SELECT name, EXISTS (SELECT 1 FROM log WHERE log.conversation = conversations.id AND log.digest IS NOT NULL),
+    id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
     tip, unsettled, heard, cleared
 FROM conversations
 WHERE name = ANY(:names)
 ORDER BY id
 FOR UPDATE;
+
+-- name: seqs_of_keys(names, keys)
+-- Where keys stand that are taken, each in its conversation.
+SELECT c.name, l.key, l.seq
+FROM unnest(CAST(:names AS text[]), CAST(:keys AS text[])) AS wanted (name, key)
+JOIN conversations AS c ON c.name = wanted.name
+JOIN log AS l ON l.conversation = c.id AND l.key = wanted.key;
 
 -- name: conversation_head(name)
 SELECT id, head FROM conversations WHERE name = :name;
@@ -38,19 +46,24 @@ WHERE c.name >= :first AND c.name < :end;
 -- name: entries_between(id, first, head)
 SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
 
--- name: insert_conversation(name, channel, at, folded)
+-- name: new_conversation_ids(count)
+SELECT nextval(pg_get_serial_sequence('conversations', 'id')) FROM generate_series(1, :count);
+
+-- name: insert_conversation_as(id, name, channel, at, folded)
 -- A conversation begins; the appends that follow fill it in.
 INSERT INTO conversations
-    (name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text, folded)
-VALUES (:name, :channel, 0, 0, '', -1, 0, '', 0, :at, '', :folded)
-ON CONFLICT (name) DO NOTHING
-RETURNING id;
+    (id, name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text, folded)
+VALUES (:id, :name, :channel, 0, 0, '', -1, 0, '', 0, :at, '', :folded);
 
 -- name: insert_entry(id, seq, at, key, body, link, salt)
 -- Nothing happens where the key is taken.
 INSERT INTO log (conversation, seq, at, key, body, link, salt)
 VALUES (:id, :seq, :at, :key, :body, :link, :salt)
 ON CONFLICT (conversation, key) WHERE key IS NOT NULL DO NOTHING;
+
+-- name: insert_entry_with_free_key(id, seq, at, key, body, link, salt)
+INSERT INTO log (conversation, seq, at, key, body, link, salt)
+VALUES (:id, :seq, :at, :key, :body, :link, :salt);
 
 -- name: seq_of_key(id, key)
 SELECT seq FROM log WHERE conversation = :id AND key = :key;
@@ -103,8 +116,11 @@ UPDATE messages SET edited = :by WHERE conversation = :id AND seq = :seq;
 INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CONFLICT (token) DO NOTHING;
 
 -- name: insert_platform_id(id, platform_id, seq)
--- The first message that the platform called so.
-INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
+-- The first message that the platform called so; one of ours.
+INSERT INTO platform_ids (conversation, id, seq)
+SELECT CAST(:id AS bigint), CAST(:platform_id AS text), CAST(:seq AS bigint)
+WHERE EXISTS (SELECT 1 FROM messages WHERE conversation = :id AND seq = :seq AND status <> 'received')
+ON CONFLICT DO NOTHING;
 
 -- name: set_question_over(id, seq, by)
 -- `by` is the seq of the answer; NULL where nobody has answered.

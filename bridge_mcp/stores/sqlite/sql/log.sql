@@ -98,8 +98,11 @@ UPDATE messages SET edited = :by WHERE conversation = :id AND seq = :seq;
 INSERT INTO buttons (token, conversation, seq) VALUES (:token, :id, :seq) ON CONFLICT (token) DO NOTHING;
 
 -- name: insert_platform_id(id, platform_id, seq)
--- The first message that the platform called so.
-INSERT INTO platform_ids (conversation, id, seq) VALUES (:id, :platform_id, :seq) ON CONFLICT DO NOTHING;
+-- The first message that the platform called so; one of ours.
+INSERT INTO platform_ids (conversation, id, seq)
+SELECT :id, :platform_id, :seq
+WHERE EXISTS (SELECT 1 FROM messages WHERE conversation = :id AND seq = :seq AND status <> 'received')
+ON CONFLICT DO NOTHING;
 
 -- name: set_question_over(id, seq, by)
 -- `by` is the seq of the answer; NULL where nobody has answered.
