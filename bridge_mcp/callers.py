@@ -29,6 +29,7 @@ class CallerLock:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.name = os.urandom(DIGITS // 2).hex()
+        self.folder = os.fspath(folder)
         self._lock = FileLock(path_of(folder, self.name))
 
     def __enter__(self) -> Self:
@@ -38,7 +39,7 @@ class CallerLock:
             StoreError: its folder cannot hold locks.
         """
         try:
-            os.makedirs(os.path.dirname(self._lock.path), mode=0o700, exist_ok=True)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
         except OSError as exc:
             raise StoreError.of_lock(self._lock.path, exc) from exc
         self._lock.acquire()  # nobody else knows the name

@@ -104,7 +104,7 @@ class Gate:
 
     def __init__(self, calls: Mortal, ran: Ran) -> None:
         self.calls = calls
-        lives = partial(caller_lives, Path(str(calls.lock._path)).parent)  # pyright: ignore[reportPrivateUsage]
+        lives = partial(caller_lives, calls.lock.folder)
         self._gated = GatedCalls(SERVER, GuardedTools(SERVER, calls.store.tool_pins), calls, lives, hold_s=0.0)
         self._ran = ran
 
